@@ -1,0 +1,127 @@
+/**
+ * The one interface that a job kind fills. The engine, the spec room and the writer know kinds by nothing else:
+ * adding a kind is a folder here and a line in jobs/index.ts.
+ */
+import type { Logger } from 'pino';
+import type { ErrorCode } from '../runner/errors.js';
+import type { Fault } from '../runner/spec/fault.js';
+import type { Point } from '../runner/spec/types.js';
+import type { World } from '../runner/bootstrap/world.js';
+import type { ChosenDevice } from '../runner/bootstrap/device.js';
+import type { NativeAddon, SampleOptions } from '../runner/native/types.js';
+import type { ColumnDefinition } from '../runner/results/columns.js';
+import type { ResourceCache } from '../runner/engine/resources.js';
+
+export interface JobKind {
+  /** The word in a spec's `kind`. */
+  readonly kind: string;
+  /** One sentence for docs and `schema`. */
+  readonly summary: string;
+  /** JSON Schema (draft 2020-12) of the keys beyond the common ones, each with its default. */
+  readonly schema: Readonly<Record<string, unknown>>;
+  /** Columns that rows of this kind add behind the common ones. */
+  readonly columns: readonly ColumnDefinition[];
+  /** Rules across keys of one point that hold on any machine; faults carry JSON Pointers relative to the job. */
+  check(point: Point, worldSize: number | null): Fault[];
+  /** Bytes and memory a rank, before anything is allocated. Pure: works without MPI, GPU or a native build. */
+  plan(point: Point, place: PlanPlace): PointPlan;
+  /** Stage `prepare`: allocate, fill, compile plans. What it opened is closed when it throws. */
+  open(context: PointContext): Promise<OpenPoint>;
+}
+
+/** Where a plan is made for. */
+export interface PlanPlace {
+  readonly worldSize: number;
+  readonly rank: number;
+  readonly ranksPerNode: number;
+}
+
+export interface PointPlan {
+  /** Bytes of memory that this rank needs while the point runs, by tier. */
+  readonly memoryBytes: { readonly device: number; readonly host: number; readonly disk: number };
+  /** Folder that the disk bytes go to, where there are any. */
+  readonly diskPath?: string;
+  /** Payload bytes that this rank moves in one iteration. */
+  readonly payloadBytes: number;
+  /** More lines for `plan`: name -> value with its unit in the name. */
+  readonly details?: Readonly<Record<string, string | number>>;
+}
+
+export interface PointContext {
+  readonly point: Point;
+  readonly world: World;
+  readonly device: ChosenDevice;
+  readonly addon: NativeAddon;
+  /** Things that outlive a point (pools, communicators), shared by key. */
+  readonly resources: ResourceCache;
+  readonly log: Logger;
+  readonly samples: SampleOptions;
+  /** Aborted when the stage's deadline passes or the run is told to stop. */
+  readonly signal: AbortSignal;
+  /** Milliseconds left of the stage's deadline. */
+  remainingMs(): number;
+  /**
+   * All ranks tell each other whether they could (error null) before a step that needs everyone. Throws on every
+   * rank when any could not, naming it. Every rank must call it, in the same order.
+   */
+  agree(step: string, error: unknown): Promise<void>;
+}
+
+export interface OpenPoint {
+  /** Stage `measure`: probes, warm-up and samples; the last sample runs on re-poisoned destinations. */
+  measure(): Promise<Measurement[]>;
+  /** Stage `verify`: compares what the last sample left. Applied to every measurement, or to the phases it names. */
+  verify(): Promise<Verification[]>;
+  /** Stage `close`: gives back what is not cached. Idempotent; runs also after a failure. */
+  close(): Promise<void>;
+}
+
+export interface Verification {
+  /** Phase it speaks of; absent = all. */
+  readonly phase?: string;
+  readonly checked: number;
+  readonly wrong: number;
+  readonly firstBad: string;
+}
+
+export type Timing = 'host' | 'event' | 'graph';
+
+/** One future row of this rank: what a phase moved and how long it took. Absent = empty in the CSV, never 0. */
+export interface Measurement {
+  readonly phase: string;
+  readonly timing: Timing;
+  readonly direction: string;
+  /** `idle`: this rank had nothing to do by design. */
+  readonly status?: 'ok' | 'idle' | 'skipped';
+  readonly errorCode?: ErrorCode;
+  readonly error?: string;
+  /** In the order taken; empty for idle and skipped ranks. */
+  readonly samplesUs: Float64Array;
+  readonly entrySkewUs?: Float64Array;
+  readonly stopped?: boolean;
+  readonly bytes: {
+    readonly payload?: number;
+    readonly logical?: number;
+    readonly padded?: number;
+    readonly self?: number;
+    readonly ipc?: number;
+    readonly network?: number;
+    readonly pcie?: number;
+    readonly disk?: number;
+  };
+  /** busbw / algbw, only where nccl-tests defines one. */
+  readonly busbwFactor?: number;
+  readonly peak?: { readonly GBps: number; readonly source: string };
+  readonly strategyRequested?: string;
+  readonly strategyUsed?: string;
+  readonly transportRequested?: string;
+  readonly transportUsed?: string;
+  readonly networkTransport?: string;
+  readonly networkMemory?: string;
+  readonly diskIo?: string;
+  readonly setupUs?: number;
+  readonly overlapPct?: number;
+  readonly routingDigest?: string;
+  /** The kind's own columns by name. */
+  readonly extra?: Readonly<Record<string, string | number>>;
+}

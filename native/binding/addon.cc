@@ -1,0 +1,39 @@
+#include "binding/napi_setup.h"
+
+namespace railrunner::binding {
+
+#ifndef RAILRUNNER_VERSION
+#define RAILRUNNER_VERSION "0.1.0"
+#endif
+
+namespace {
+
+Napi::Value buildInfo(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  Napi::Object result = Napi::Object::New(env);
+  result.Set("version", RAILRUNNER_VERSION);
+  result.Set("compiler", __VERSION__);
+#ifdef NDEBUG
+  result.Set("buildType", "Release");
+#else
+  result.Set("buildType", "Debug");
+#endif
+#ifdef RAILRUNNER_CUDA
+  result.Set("cuda", "yes");
+#else
+  result.Set("cuda", env.Null());
+#endif
+  result.Set("sanitizers", "");
+  return result;
+}
+
+Napi::Object initialize(Napi::Env env, Napi::Object exports) {
+  exports.Set("buildInfo", Napi::Function::New(env, buildInfo, "buildInfo"));
+  return exports;
+}
+
+}  // namespace
+
+NODE_API_MODULE(railrunner, initialize)
+
+}  // namespace railrunner::binding

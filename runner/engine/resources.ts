@@ -1,0 +1,42 @@
+/** What outlives a point: pools and communicators, kept by key until another point needs their room. */
+
+interface Closable {
+  close(): Promise<void>;
+}
+
+export class ResourceCache {
+  readonly #entries = new Map<string, Closable>();
+
+  /** The resource of that key, created on first use. The key must hold everything that the resource depends on. */
+  async acquire<T extends Closable>(key: string, create: () => Promise<T>): Promise<T> {
+    const existing = this.#entries.get(key);
+    if (existing) return existing as T;
+    const created = await create();
+    this.#entries.set(key, created);
+    return created;
+  }
+
+  /** Closes every resource whose key is refused, newest first; a failure to close one does not keep the others. */
+  async retain(keep: (key: string) => boolean): Promise<void> {
+    const failures: unknown[] = [];
+    for (const [key, resource] of [...this.#entries].reverse()) {
+      if (keep(key)) continue;
+      this.#entries.delete(key);
+      try {
+        await resource.close();
+      } catch (error) {
+        failures.push(error);
+      }
+    }
+    if (failures.length > 0) throw failures[0];
+  }
+
+  /** Takes one resource out and closes it, if it is there. */
+  async drop(key: string): Promise<void> {
+    await this.retain((other) => other !== key);
+  }
+
+  async closeAll(): Promise<void> {
+    await this.retain(() => false);
+  }
+}

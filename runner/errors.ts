@@ -1,0 +1,102 @@
+/** The catalogue of everything that can go wrong: code, the exit status it leads to, and what it means. */
+
+/** Exit statuses, the same on all ranks. Precedence where several apply: 130/143 > 124 > 4 > 1. */
+export const EXIT = {
+  ok: 0,
+  failed: 1,
+  usage: 2,
+  environment: 3,
+  fatal: 4,
+  regression: 5,
+  timeout: 124,
+  interrupted: 130,
+  terminated: 143,
+} as const;
+
+export interface ErrorEntry {
+  readonly exit: number;
+  /** What it means, for docs/errors.md. */
+  readonly meaning: string;
+}
+
+/** Codes are append-only: trackers group by them. Native code raises a subset under the same names (native/core/error.h). */
+export const ERROR_CATALOGUE = {
+  E_USAGE: { exit: EXIT.usage, meaning: 'the command line is not one that railrunner understands' },
+  E_SPEC_READ: { exit: EXIT.usage, meaning: 'the spec cannot be read: missing, a directory, or too large' },
+  E_SPEC_SYNTAX: { exit: EXIT.usage, meaning: 'the spec is not JSON' },
+  E_SPEC_INVALID: { exit: EXIT.usage, meaning: 'the spec is JSON but not a legal spec; every fault is listed' },
+  E_ADDON_MISSING: { exit: EXIT.environment, meaning: 'the native addon is not built, or does not load' },
+  E_MPI_MISSING: { exit: EXIT.environment, meaning: 'no MPI plug-in for this launcher, or its library does not load' },
+  E_LAUNCHER_MISMATCH: { exit: EXIT.environment, meaning: 'the launcher started more ranks than MPI sees' },
+  E_VERSION_MISMATCH: { exit: EXIT.environment, meaning: 'ranks run different versions' },
+  E_DEVICE_MISSING: { exit: EXIT.environment, meaning: 'the device that was asked for is not there' },
+  E_DEVICE_MIXED: { exit: EXIT.environment, meaning: 'some ranks have a GPU and some have none' },
+  E_DEVICE_SHARED: { exit: EXIT.environment, meaning: 'two ranks were given one GPU' },
+  E_MEMORY_FIT: { exit: EXIT.environment, meaning: 'the spec needs more memory or disk than this machine has' },
+  E_OUTPUT: { exit: EXIT.environment, meaning: 'the output folder cannot be written' },
+  E_RUN_EXISTS: { exit: EXIT.environment, meaning: 'the run id is taken; nothing is overwritten' },
+  E_ARGUMENT: { exit: EXIT.failed, meaning: 'a native call was handed something illegal' },
+  E_STATE: { exit: EXIT.failed, meaning: 'a native handle was used after its close, or out of order' },
+  E_ALLOCATION: { exit: EXIT.failed, meaning: 'memory of some tier could not be had' },
+  E_IO: { exit: EXIT.failed, meaning: 'a disk operation failed, with errno and path' },
+  E_BLOCK_IDS: { exit: EXIT.failed, meaning: 'block ids or a layer range are not legal for the pools' },
+  E_WRONG_DATA: { exit: EXIT.failed, meaning: 'verification found words that differ' },
+  E_JOB: { exit: EXIT.failed, meaning: 'a stage of a point threw' },
+  E_PEER_FAILED: { exit: EXIT.failed, meaning: 'another rank failed the stage; the row names it' },
+  E_NETWORK: { exit: EXIT.failed, meaning: 'UCX failed' },
+  E_CUDA: { exit: EXIT.failed, meaning: 'a CUDA call failed, the context lives on' },
+  E_NCCL: { exit: EXIT.failed, meaning: 'an NCCL call failed; its communicator was aborted' },
+  E_UNSUPPORTED_HERE: { exit: EXIT.ok, meaning: 'legal, but this machine, device or MPI cannot do it: skipped' },
+  E_NETWORK_MISSING: { exit: EXIT.ok, meaning: 'UCX cannot be loaded: points that need a network are skipped' },
+  E_NCCL_MISSING: { exit: EXIT.ok, meaning: 'NCCL cannot be loaded: points that need it are skipped' },
+  E_TIMEOUT: { exit: EXIT.timeout, meaning: 'a stage passed its deadline; the row names rank and stage' },
+  E_ABORTED: { exit: EXIT.failed, meaning: 'a wait was ended because another failure was already known' },
+  E_CUDA_STICKY: { exit: EXIT.fatal, meaning: 'the CUDA context is lost; later points are aborted' },
+  E_WORLD_LOST: { exit: EXIT.fatal, meaning: 'the control plane cannot go on; later points are aborted' },
+  E_PEER_DEAD: { exit: EXIT.fatal, meaning: 'a rank ended or stopped answering; later points are aborted' },
+  E_STUCK: { exit: EXIT.fatal, meaning: 'a thread did not come back from native code and was left behind' },
+  E_INTERRUPTED: { exit: EXIT.terminated, meaning: 'a signal ended the run; later points are aborted' },
+} as const satisfies Record<string, ErrorEntry>;
+
+export type ErrorCode = keyof typeof ERROR_CATALOGUE;
+
+/** An error whose message is a sentence for the user: where, expected, received, what to do. */
+export class RunnerError extends Error {
+  readonly code: ErrorCode;
+
+  constructor(code: ErrorCode, message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.name = 'RunnerError';
+    this.code = code;
+  }
+
+  get exitStatus(): number {
+    return ERROR_CATALOGUE[this.code].exit;
+  }
+}
+
+export function isErrorCode(value: unknown): value is ErrorCode {
+  return typeof value === 'string' && Object.hasOwn(ERROR_CATALOGUE, value);
+}
+
+/**
+ * Gives any thrown value a code. Native errors arrive as Error with a `code` property of the catalogue; what has
+ * none becomes `fallback`, with the original kept as cause.
+ */
+export function toRunnerError(error: unknown, fallback: ErrorCode = 'E_JOB'): RunnerError {
+  if (error instanceof RunnerError) return error;
+  const message = error instanceof Error ? error.message : String(error);
+  const code = (error as { code?: unknown } | null)?.code;
+  return new RunnerError(isErrorCode(code) ? code : fallback, message, { cause: error });
+}
+
+/** The exit status of a whole run, by precedence 130/143 > 124 > 4 > 3 > 2 > 1 > 0. */
+export function worstExit(statuses: Iterable<number>): number {
+  const order = [EXIT.ok, EXIT.regression, EXIT.failed, EXIT.usage, EXIT.environment, EXIT.fatal, EXIT.timeout];
+  let worst: number = EXIT.ok;
+  for (const status of statuses) {
+    const rank = (value: number): number => (value >= 128 ? order.length : order.indexOf(value as 0));
+    if (rank(status) > rank(worst)) worst = status;
+  }
+  return worst;
+}

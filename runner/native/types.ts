@@ -1,0 +1,157 @@
+/**
+ * The whole native surface, typed in this one place. Native code is small and dumb: it converts, checks types and
+ * state, and does what is timed; every rule a user can meet lives in TypeScript. Promises settle off the main
+ * thread's back: nothing here blocks it. Native failures reject with an Error whose `code` is in runner/errors.ts.
+ *
+ * Units are in the names. Every handle has an idempotent close(); using it afterwards rejects with E_STATE.
+ */
+
+export interface BuildInfo {
+  readonly version: string;
+  readonly compiler: string;
+  readonly buildType: string;
+  /** CUDA runtime the addon was built with, for example "13.0"; null without nvcc. */
+  readonly cuda: string | null;
+  readonly sanitizers: string;
+}
+
+// ---- world -------------------------------------------------------------------------------------------------------
+
+export interface WorldOpenOptions {
+  /** The plug-in's path: railrunner_mpi_openmpi.so or railrunner_mpi_mpich.so. */
+  readonly pluginPath: string;
+  /** Cuts a host's ranks into emulated nodes of this many; 0 = nodes are hosts. */
+  readonly ranksPerNode: number;
+  readonly timeoutMs: number;
+}
+
+export interface WorldInfo {
+  readonly rank: number;
+  readonly worldSize: number;
+  /** Index of this rank's (possibly emulated) node, in order of the lowest rank of each. */
+  readonly node: number;
+  readonly numNodes: number;
+  readonly localRank: number;
+  readonly localSize: number;
+  /** Index of the physical host (MPI_COMM_TYPE_SHARED), in order of the lowest rank of each, and place in it. */
+  readonly host: number;
+  readonly hostRank: number;
+  readonly hostSize: number;
+  /** node of every rank, by rank. */
+  readonly nodeOfRank: readonly number[];
+  readonly hostname: string;
+  readonly mpiName: string;
+  readonly mpiVersion: string;
+}
+
+/** What rank 0 knows of a rank from its heartbeats; on other ranks the list holds rank 0 and the rank itself. */
+export interface RankLiveness {
+  readonly rank: number;
+  readonly stage: string;
+  readonly point: number;
+  /** Sample under way, -1 outside a measured loop. */
+  readonly iteration: number;
+  /** Rank that this one waits for, -1 where none is known. */
+  readonly awaitedPeer: number;
+  /** Age of the newest heartbeat. */
+  readonly ageMs: number;
+}
+
+export interface NativeWorld {
+  readonly info: WorldInfo;
+  /** Every rank passes null except root. Resolves to the root's bytes on all ranks. */
+  broadcast(data: Uint8Array | null, root: number, timeoutMs: number): Promise<Buffer>;
+  /** Any length on each rank; resolves to one Buffer a rank, by rank. */
+  allgather(data: Uint8Array, timeoutMs: number): Promise<Buffer[]>;
+  /** As allgather; other ranks than root resolve to null. */
+  gather(data: Uint8Array, root: number, timeoutMs: number): Promise<Buffer[] | null>;
+  barrier(timeoutMs: number): Promise<void>;
+  /** Where this rank is, carried by its heartbeats. Returns at once. */
+  report(stage: string, point: number): void;
+  liveness(): RankLiveness[];
+  /** This rank's stop word for the sampling gate: 0 none, 1 signal, 2 failure. Seen by all ranks at the next sample. */
+  setStop(reason: number): void;
+  /** Ends (true) or allows again (false) this rank's native waits. */
+  setAbort(abort: boolean): void;
+  /** MPI_Finalize, on the control thread. */
+  finalize(timeoutMs: number): Promise<void>;
+  /** MPI_Abort with 1..255. Does not return where MPI can. */
+  abort(status: number): void;
+}
+
+export interface SampleOptions {
+  readonly warmup: number;
+  readonly iterations: number;
+  readonly freeRunning: boolean;
+}
+
+/** What a measured loop brings back; samples stay in the order they were taken. */
+export interface SampleSet {
+  readonly timesUs: Float64Array;
+  /** Last minus first rank of the node through the gate, one a gated sample. */
+  readonly entrySkewUs: Float64Array;
+  /** True when a stop word ended the loop early. */
+  readonly stopped: boolean;
+}
+
+/** Outcome of a comparison of memory with what must be there. */
+export interface CheckResult {
+  /** 8-byte words compared. */
+  readonly checked: number;
+  readonly wrong: number;
+  /** Place of the first wrong word in words ("block 3 layer 0 outer 1 word 17: expected 0x.., found 0x.."); '' if none. */
+  readonly firstBad: string;
+}
+
+// ---- device ------------------------------------------------------------------------------------------------------
+
+export type DeviceKindName = 'host' | 'cuda';
+
+export interface DeviceProperties {
+  readonly kind: DeviceKindName;
+  readonly ordinal: number;
+  readonly name: string;
+  readonly uuid: string;
+  readonly totalBytes: number;
+  readonly freeBytes: number;
+  readonly numaNode: number;
+}
+
+/** What this process could use, without opening it. `reason` says why there is no cuda device. */
+export interface DeviceProbe {
+  readonly cudaDevices: number;
+  readonly cudaDriverVersion: string | null;
+  readonly reason: string;
+}
+
+export interface NativeDevice {
+  readonly properties: DeviceProperties;
+  close(): Promise<void>;
+}
+
+// ---- kv ----------------------------------------------------------------------------------------------------------
+
+export type Tier = 'device' | 'host' | 'disk';
+
+/** Bytes of a layout; meaning of each field in runner/spec's layout schema. */
+export interface NativeLayout {
+  readonly kind: 'fullyContiguous' | 'layerSeparate';
+  /** layerSeparate: which dimension is first in a layer's buffer. */
+  readonly blockDim: 'first' | 'second';
+  readonly numLayers: number;
+  readonly outerDim: number;
+  readonly pageSize: number;
+  readonly innerDim: number;
+  readonly dtypeWidthBytes: number;
+  readonly alignment: number;
+}
+
+// The kv room's handles (pools, transfers) continue here.
+
+export interface NativeAddon {
+  buildInfo(): BuildInfo;
+  /** Opens MPI through the plug-in and forms the world: collective. One a process. */
+  openWorld(options: WorldOpenOptions): Promise<NativeWorld>;
+  probeDevices(): DeviceProbe;
+  openDevice(kind: DeviceKindName, ordinal: number): Promise<NativeDevice>;
+}

@@ -1,0 +1,55 @@
+/** The resolved spec: defaults filled in, presets expanded, frozen. What a run executes and the manifest records. */
+
+export type JsonValue = null | boolean | number | string | readonly JsonValue[] | { readonly [key: string]: JsonValue };
+export type JsonObject = { readonly [key: string]: JsonValue };
+
+export type DeviceRequest = 'cuda' | 'host' | 'auto';
+export type VerifyMode = 'full' | 'sample' | 'off';
+
+/** Keys that every job has, after defaults. */
+export interface CommonJobKeys {
+  readonly id: string;
+  readonly kind: string;
+  readonly seed: number;
+  readonly warmup: number;
+  readonly iterations: number;
+  /** Of each stage of a point. */
+  readonly timeoutSeconds: number;
+  readonly verify: VerifyMode;
+  readonly freeRunning: boolean;
+  readonly probe: boolean;
+  readonly saveSamples: boolean;
+}
+
+export interface ResolvedJob {
+  readonly common: CommonJobKeys;
+  /** Index in the spec's `jobs`, for JSON Pointers. */
+  readonly index: number;
+  readonly points: readonly Point[];
+}
+
+/** One member of a job's sweep product. */
+export interface Point {
+  /** 0-based over the whole run, in order of execution. */
+  readonly index: number;
+  readonly job: CommonJobKeys;
+  readonly jobIndex: number;
+  /** The whole resolved job of this point: common keys and the kind's own, sweep applied. Frozen. */
+  readonly spec: JsonObject;
+  /** What was swept: dotted key path -> value. */
+  readonly swept: JsonObject;
+}
+
+export interface ResolvedSpec {
+  readonly name: string;
+  readonly seed: number;
+  readonly device: DeviceRequest;
+  /** 0 = nodes are hosts. */
+  readonly ranksPerNode: number;
+  readonly allowSharedDevice: boolean;
+  readonly jobs: readonly ResolvedJob[];
+  readonly points: readonly Point[];
+  /** Canonical JSON text (sorted keys, no blanks) of the resolved spec, and its sha256 in hex. */
+  readonly canonicalText: string;
+  readonly digest: string;
+}
