@@ -1,4 +1,6 @@
+#include "binding/main_thread.h"
 #include "binding/napi_setup.h"
+#include "binding/rooms.h"
 
 namespace railrunner::binding {
 
@@ -28,7 +30,9 @@ Napi::Value buildInfo(const Napi::CallbackInfo& info) {
 }
 
 Napi::Object initialize(Napi::Env env, Napi::Object exports) {
+  MainThread::initialize(env);
   exports.Set("buildInfo", Napi::Function::New(env, buildInfo, "buildInfo"));
+  // One line a room: each binding file adds its own part of the surface.
   return exports;
 }
 

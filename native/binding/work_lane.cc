@@ -1,0 +1,87 @@
+#include "binding/work_lane.h"
+
+#include <condition_variable>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <utility>
+
+#include "binding/main_thread.h"
+
+namespace railrunner::binding {
+
+namespace {
+
+struct Task {
+  std::function<void()> execute;
+  std::function<Napi::Value(Napi::Env)> result;
+  std::shared_ptr<PendingPromise> pending;
+};
+
+class WorkLane {
+ public:
+  void push(Task task) {
+    std::lock_guard lock(mutex_);
+    if (!started_) {
+      started_ = true;
+      // Detached: a thread stuck in native code is left behind by _exit, never joined.
+      std::thread([this] { loop(); }).detach();
+    }
+    tasks_.push_back(std::move(task));
+    wake_.notify_one();
+  }
+
+ private:
+  void loop() {
+    for (;;) {
+      Task task;
+      {
+        std::unique_lock lock(mutex_);
+        wake_.wait(lock, [this] { return !tasks_.empty(); });
+        task = std::move(tasks_.front());
+        tasks_.pop_front();
+      }
+      std::exception_ptr failure;
+      try {
+        task.execute();
+      } catch (...) {
+        failure = std::current_exception();
+      }
+      // What execute captured may own memory: it ends here, on the thread that used it.
+      task.execute = nullptr;
+      task.pending->settle(failure, std::move(task.result));
+    }
+  }
+
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::deque<Task> tasks_;
+  bool started_ = false;
+};
+
+// Never destroyed, see MainThread.
+WorkLane& lane() {
+  static auto* instance = new WorkLane();
+  return *instance;
+}
+
+}  // namespace
+
+RunControl& processControl() {
+  static auto* control = new RunControl();
+  return *control;
+}
+
+Napi::Promise runOnWorkLane(Napi::Env env, std::function<void()> execute,
+                            std::function<Napi::Value(Napi::Env)> result) {
+  auto pending = std::make_shared<PendingPromise>(env);
+  lane().push({std::move(execute), std::move(result), pending});
+  return pending->promise();
+}
+
+Napi::Promise runOnWorkLane(Napi::Env env, std::function<void()> execute) {
+  return runOnWorkLane(env, std::move(execute), [](Napi::Env e) { return e.Undefined(); });
+}
+
+}  // namespace railrunner::binding
