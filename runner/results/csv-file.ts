@@ -1,0 +1,175 @@
+/**
+ * A CSV file that is only ever extended by whole rows. A point's rows leave by one write; a write that fails half way
+ * is cut back to the last whole row, and its rows wait in memory for the next try, so that a full disk loses nothing
+ * that was measured as long as it is freed before the run ends. Nothing here blocks the main thread.
+ */
+import { constants } from 'node:fs';
+import { open, type FileHandle } from 'node:fs/promises';
+import { stringify } from 'csv-stringify/sync';
+import { RunnerError } from '../errors.js';
+import type { ColumnDefinition } from './columns.js';
+import type { Row } from './row.js';
+
+/** Rows that could not be written by the end; `text` is their CSV, without a header. */
+export class UnwrittenRowsError extends RunnerError {
+  readonly text: string;
+
+  constructor(message: string, text: string, cause: unknown) {
+    super('E_OUTPUT', message, { cause });
+    this.name = 'UnwrittenRowsError';
+    this.text = text;
+  }
+}
+
+export class CsvFile {
+  readonly path: string;
+  readonly #handle: FileHandle;
+  readonly #names: readonly string[];
+  /** Text of whole rows that is not in the file yet. */
+  #pending: string[] = [];
+  #wholeBytes = 0;
+  #queue: Promise<void> = Promise.resolve();
+  #syncing: Promise<void> = Promise.resolve();
+  #failure: unknown = null;
+  #closed = false;
+
+  private constructor(path: string, handle: FileHandle, columns: readonly ColumnDefinition[]) {
+    this.path = path;
+    this.#handle = handle;
+    this.#names = columns.map((column) => column.name);
+  }
+
+  /** Creates the file and writes its header. Rejects with E_RUN_EXISTS where it is there, else with E_OUTPUT. */
+  static async open(path: string, columns: readonly ColumnDefinition[]): Promise<CsvFile> {
+    const handle = await openExclusive(path);
+    const file = new CsvFile(path, handle, columns);
+    file.#pending.push(stringify([file.#names as string[]]));
+    await file.flush();
+    if (file.#failure !== null) {
+      await handle.close();
+      throw outputError(`${path} cannot be written`, file.#failure);
+    }
+    return file;
+  }
+
+  /** Takes a point's rows; they are in the file when the promise resolves, or kept for later. Never rejects. */
+  append(rows: readonly Row[]): Promise<void> {
+    if (this.#closed) throw new RunnerError('E_STATE', `${this.path} is closed: rows come before close()`);
+    for (const row of rows) this.#refuseUnknown(row);
+    const records = rows.map((row) => this.#names.map((name) => row[name] ?? ''));
+    if (records.length > 0) this.#pending.push(stringify(records));
+    return this.flush();
+  }
+
+  /** The newest write's failure, in words; null while everything that was appended is in the file. */
+  get failure(): RunnerError | null {
+    if (this.#failure === null) return null;
+    return outputError(
+      `${this.path} cannot be written; its rows are kept in memory and tried again`,
+      this.#failure,
+    );
+  }
+
+  /** Tries again what has not been written. Never rejects. */
+  flush(): Promise<void> {
+    this.#queue = this.#queue.then(() => this.#writePending());
+    return this.#queue;
+  }
+
+  /** Asks for the file to reach the disk, behind what was appended so far; returns at once. */
+  sync(): void {
+    const written = this.#queue;
+    this.#syncing = Promise.all([this.#syncing, written]).then(async () => {
+      if (this.#closed) return;
+      await this.#handle.datasync().catch((error: unknown) => {
+        this.#failure ??= error;
+      });
+    });
+  }
+
+  /**
+   * Last try, sync, close; idempotent. `sync: false` leaves the file to the kernel, for exits that have no time.
+   * Rejects with UnwrittenRowsError where rows are left over.
+   */
+  async close(options: { readonly sync?: boolean } = {}): Promise<void> {
+    if (this.#closed) return;
+    await this.flush();
+    if (options.sync ?? true) this.sync();
+    await (options.sync === false ? this.#queue : this.#syncing);
+    this.#closed = true;
+    await this.#handle.close();
+    if (this.#pending.length > 0) {
+      const text = this.#pending.join('');
+      const message = `${this.path} ends early: ${describe(this.#failure)}; free the disk, then add the rows by hand`;
+      throw new UnwrittenRowsError(message, text, this.#failure);
+    }
+    if (this.#failure !== null)
+      throw outputError(`${this.path} may not have reached the disk`, this.#failure);
+  }
+
+  async #writePending(): Promise<void> {
+    if (this.#pending.length === 0) return;
+    const count = this.#pending.length;
+    const bytes = Buffer.from(this.#pending.join(''));
+    try {
+      let done = 0;
+      while (done < bytes.length) {
+        const { bytesWritten } = await this.#handle.write(
+          bytes,
+          done,
+          bytes.length - done,
+          this.#wholeBytes + done,
+        );
+        if (bytesWritten === 0) throw new Error('write took no bytes');
+        done += bytesWritten;
+      }
+      this.#wholeBytes += bytes.length;
+      this.#pending.splice(0, count);
+      this.#failure = null;
+    } catch (error) {
+      this.#failure = error;
+      await this.#handle.truncate(this.#wholeBytes).catch(() => undefined);
+    }
+  }
+
+  /** A value without a column would vanish silently. */
+  #refuseUnknown(row: Row): void {
+    const stranger = Object.keys(row).find((name) => !this.#names.includes(name));
+    if (stranger !== undefined) {
+      throw new RunnerError(
+        'E_STATE',
+        `${this.path}: a row has ${stranger}, which is no column: declare it with the kind`,
+      );
+    }
+  }
+}
+
+async function openExclusive(path: string): Promise<FileHandle> {
+  try {
+    return await open(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o644);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') {
+      throw new RunnerError(
+        'E_RUN_EXISTS',
+        `${path} is there already: choose another --run-id; nothing was overwritten`,
+        {
+          cause: error,
+        },
+      );
+    }
+    throw outputError(`${path} cannot be created`, error);
+  }
+}
+
+/** E_OUTPUT with the cause and what to do. */
+export function outputError(what: string, cause: unknown): RunnerError {
+  return new RunnerError('E_OUTPUT', `${what}: ${describe(cause)}; free space or choose another --out`, {
+    cause,
+  });
+}
+
+function describe(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const code = (error as NodeJS.ErrnoException).code;
+  return code === undefined || error.message.includes(code) ? error.message : `${code}: ${error.message}`;
+}

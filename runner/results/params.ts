@@ -1,0 +1,36 @@
+/** The `params` column: what tells a point from others, independent of the run that it was measured in. */
+import type { JsonObject, JsonValue, Point } from '../spec/types.js';
+
+/** Keys with a column of their own, or that change how long a run takes to give up rather than what it measures. */
+const NOT_IDENTIFYING = new Set([
+  'id',
+  'kind',
+  'warmup',
+  'iterations',
+  'timeoutSeconds',
+  'verify',
+  'probe',
+  'saveSamples',
+  'sweep',
+]);
+
+/** Canonical JSON of the point's own keys with its swept values. Equal text = the same series for a tracker. */
+export function identifyingParams(point: Point): string {
+  const kept = Object.entries(point.spec).filter(([key]) => !NOT_IDENTIFYING.has(key));
+  return canonicalJson(Object.fromEntries(kept));
+}
+
+/** The swept values alone, for tables: "blocks=16 layout.pageSize=32"; '' where nothing was swept. */
+export function sweptText(swept: JsonObject): string {
+  return Object.entries(swept)
+    .map(([path, value]) => `${path}=${typeof value === 'string' ? value : canonicalJson(value)}`)
+    .join(' ');
+}
+
+/** JSON with sorted keys and no blanks. */
+export function canonicalJson(value: JsonValue): string {
+  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
+  if (value === null || typeof value !== 'object') return JSON.stringify(value);
+  const entries = Object.entries(value as JsonObject).sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
+  return `{${entries.map(([key, member]) => `${JSON.stringify(key)}:${canonicalJson(member)}`).join(',')}}`;
+}

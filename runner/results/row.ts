@@ -1,0 +1,257 @@
+/** From what a rank knows of a point to its rows. Missing stays absent, which the CSV writes as an empty field. */
+import type { Measurement, Verification } from '../../jobs/job.js';
+import type { ErrorCode } from '../errors.js';
+import { bandwidths } from '../measure/bandwidth.js';
+import { describeSamples, nearestRank, sortSamples } from '../measure/statistics.js';
+import type { DeviceKindName } from '../native/types.js';
+import type { Point } from '../spec/types.js';
+import { SCHEMA_VERSION } from './columns.js';
+import { identifyingParams } from './params.js';
+
+export type RowStatus = 'ok' | 'wrong' | 'failed' | 'timeout' | 'skipped' | 'idle' | 'aborted';
+
+/** Column name -> value. Survives JSON, so that rank 0 can gather rows. */
+export type Row = Readonly<Record<string, string | number>>;
+
+/** What is the same in all rows of a rank. */
+export interface RunFacts {
+  readonly runId: string;
+  readonly specDigest: string;
+  readonly rank: number;
+  readonly worldSize: number;
+  readonly node: number;
+  readonly localRank: number;
+  /** 0 = nodes are hosts. */
+  readonly ranksPerNode: number;
+  readonly hostname: string;
+  readonly device: { readonly kind: DeviceKindName; readonly name: string; readonly uuid: string };
+  /** Several ranks on one GPU: rows then carry no times and no bandwidths. */
+  readonly deviceShared: boolean;
+}
+
+/** Why a point has no figures on this rank. Every rank of the point carries one. */
+export interface PointFailure {
+  readonly status: 'failed' | 'timeout' | 'skipped' | 'aborted';
+  readonly errorCode: ErrorCode;
+  readonly error: string;
+  readonly hungRank?: number;
+  readonly hungStage?: string;
+}
+
+export interface PointOutcome {
+  /** Absent where the point never started. */
+  readonly startedAt?: Date;
+  /** What `measure` brought back, also where a later stage failed; empty where it did not get there. */
+  readonly measurements: readonly Measurement[];
+  readonly verifications: readonly Verification[];
+  readonly failure?: PointFailure;
+}
+
+/** One rank's part of a point: its rows, and beside each row its samples (none where the row has no times). */
+export interface RankPointResult {
+  readonly rank: number;
+  readonly rows: readonly Row[];
+  /** By row, in the order taken, microseconds. */
+  readonly samplesUs: readonly (readonly number[])[];
+}
+
+type Fields = Record<string, string | number | undefined>;
+
+/** The rows and the samples behind them: rows go to this rank's CSV, the whole to rank 0 for the summary. */
+export function buildPointResult(facts: RunFacts, point: Point, outcome: PointOutcome): RankPointResult {
+  const rows = buildRows(facts, point, outcome);
+  const samplesUs = rows.map((row, index) => {
+    const measured = outcome.measurements[index];
+    return measured === undefined || row['t_p50_us'] === undefined ? [] : Array.from(measured.samplesUs);
+  });
+  return { rank: facts.rank, rows, samplesUs };
+}
+
+/** One row a measurement, in order; one row without a phase where a failure left none. Never empty. */
+export function buildRows(facts: RunFacts, point: Point, outcome: PointOutcome): Row[] {
+  const shared = { ...placeFields(facts, point), started_at: outcome.startedAt?.toISOString() };
+  if (outcome.measurements.length === 0) {
+    const failure = outcome.failure ?? nothingMeasured;
+    return [dropMissing({ ...shared, ...requestFields(point), ...failureFields(failure) })];
+  }
+  return outcome.measurements.map((measurement) => {
+    const fields = {
+      ...shared,
+      ...requestFields(point),
+      ...wayFields(measurement),
+      ...byteFields(measurement),
+    };
+    if (outcome.failure) return dropMissing({ ...fields, ...failureFields(outcome.failure, measurement) });
+    return dropMissing({ ...fields, ...resultFields(facts, measurement, outcome.verifications) });
+  });
+}
+
+const nothingMeasured: PointFailure = {
+  status: 'failed',
+  errorCode: 'E_JOB',
+  error:
+    'measure came back without a measurement: expected at least one from every rank, idle ranks included',
+};
+
+function placeFields(facts: RunFacts, point: Point): Fields {
+  return {
+    schema_version: SCHEMA_VERSION,
+    run_id: facts.runId,
+    spec_digest: facts.specDigest,
+    job_id: point.job.id,
+    kind: point.job.kind,
+    point: point.index,
+    params: identifyingParams(point),
+    rank: facts.rank,
+    world_size: facts.worldSize,
+    node: facts.node,
+    local_rank: facts.localRank,
+    ranks_per_node: facts.ranksPerNode > 0 ? facts.ranksPerNode : undefined,
+    hostname: facts.hostname,
+    device: facts.device.kind,
+    device_name: facts.device.name,
+    device_uuid: facts.device.uuid,
+    warmup: point.job.warmup,
+    iterations: point.job.iterations,
+  };
+}
+
+/** What the spec asked for is known even where nothing ran. */
+function requestFields(point: Point): Fields {
+  const { strategy, transport } = point.spec;
+  return {
+    strategy_requested: typeof strategy === 'string' ? strategy : undefined,
+    transport_requested: typeof transport === 'string' ? transport : undefined,
+  };
+}
+
+function wayFields(measurement: Measurement): Fields {
+  return dropMissing({
+    phase: measurement.phase,
+    timing: measurement.timing,
+    direction: measurement.direction,
+    strategy_requested: measurement.strategyRequested,
+    strategy_used: measurement.strategyUsed,
+    transport_requested: measurement.transportRequested,
+    transport_used: measurement.transportUsed,
+    network_transport: measurement.networkTransport,
+    network_memory: measurement.networkMemory,
+    disk_io: measurement.diskIo,
+    routing_digest: measurement.routingDigest,
+    ...measurement.extra,
+  });
+}
+
+function byteFields({ bytes }: Measurement): Fields {
+  return {
+    payload_bytes: bytes.payload,
+    logical_bytes: bytes.logical,
+    padded_bytes: bytes.padded,
+    bytes_self: bytes.self,
+    bytes_ipc: bytes.ipc,
+    bytes_network: bytes.network,
+    bytes_pcie: bytes.pcie,
+    bytes_disk: bytes.disk,
+  };
+}
+
+/** No times: what a point that did not end well took says nothing about its speed. */
+function failureFields(failure: PointFailure, measurement?: Measurement): Fields {
+  const ranOut = failure.status === 'timeout' && failure.hungStage === 'measure';
+  return {
+    status: failure.status,
+    error_code: failure.errorCode,
+    error: failure.error,
+    iters_ok: measurement?.samplesUs.length,
+    iters_timed_out: ranOut ? 1 : undefined,
+    hung_rank: failure.hungRank,
+    hung_stage: failure.hungStage,
+  };
+}
+
+function resultFields(
+  facts: RunFacts,
+  measurement: Measurement,
+  verifications: readonly Verification[],
+): Fields {
+  const status = measurement.status ?? 'ok';
+  if (status !== 'ok') return { status, error_code: measurement.errorCode, error: measurement.error };
+  const check = checkFields(measurement.phase, verifications);
+  const checked = {
+    status: check.wrong ? 'wrong' : 'ok',
+    ...(check.wrong ? { error_code: 'E_WRONG_DATA', error: wrongDataText(check) } : {}),
+    checked: check.checked,
+    wrong: check.wrong,
+    first_bad: check.firstBad,
+    iters_ok: measurement.samplesUs.length,
+    iters_timed_out: 0,
+  };
+  if (facts.deviceShared || measurement.samplesUs.length === 0) return checked;
+  return { ...checked, ...timeFields(measurement) };
+}
+
+function timeFields(measurement: Measurement): Fields {
+  const times = describeSamples(measurement.samplesUs);
+  const skew = measurement.entrySkewUs;
+  const rates = bandwidths({
+    timeUs: times.p50,
+    payloadBytes: measurement.bytes.payload,
+    logicalBytes: measurement.bytes.logical,
+    busbwFactor: measurement.busbwFactor,
+    peakGBps: measurement.peak?.GBps,
+  });
+  return {
+    t_min_us: roundUs(times.min),
+    t_p50_us: roundUs(times.p50),
+    t_p95_us: roundUs(times.p95),
+    t_p99_us: roundUs(times.p99),
+    t_max_us: roundUs(times.max),
+    t_mean_us: roundUs(times.mean),
+    t_stdev_us: roundUs(times.stdev),
+    entry_skew_us: skew && skew.length > 0 ? roundUs(nearestRank(sortSamples(skew), 50)) : undefined,
+    setup_us: roundUs(measurement.setupUs),
+    overlap_pct: roundRate(measurement.overlapPct),
+    algbw_GBps: roundRate(rates.algbwGBps),
+    busbw_GBps: roundRate(rates.busbwGBps),
+    logbw_GBps: roundRate(rates.logbwGBps),
+    peak_GBps: roundRate(measurement.peak?.GBps),
+    peak_source: measurement.peak?.source,
+    pct_of_peak: roundRate(rates.pctOfPeak),
+  };
+}
+
+interface Checked {
+  readonly checked: number | undefined;
+  readonly wrong: number | undefined;
+  readonly firstBad: string | undefined;
+}
+
+/** Sums of the verifications that speak of this phase; undefined where none does. */
+function checkFields(phase: string, verifications: readonly Verification[]): Checked {
+  const mine = verifications.filter((entry) => entry.phase === undefined || entry.phase === phase);
+  if (mine.length === 0) return { checked: undefined, wrong: undefined, firstBad: undefined };
+  return {
+    checked: mine.reduce((sum, entry) => sum + entry.checked, 0),
+    wrong: mine.reduce((sum, entry) => sum + entry.wrong, 0),
+    firstBad: mine.find((entry) => entry.wrong > 0)?.firstBad,
+  };
+}
+
+function wrongDataText(check: Checked): string {
+  return `${check.wrong} of ${check.checked} checked words differ; first: ${check.firstBad ?? 'place unknown'}`;
+}
+
+/** Nanoseconds are what the clocks give. */
+export function roundUs(value: number | undefined): number | undefined {
+  return value === undefined ? undefined : Math.round(value * 1000) / 1000;
+}
+
+/** Six significant digits: a slow rate keeps its digits where fixed decimals would print 0. */
+export function roundRate(value: number | undefined): number | undefined {
+  return value === undefined ? undefined : Number(value.toPrecision(6));
+}
+
+export function dropMissing(fields: Fields): Row {
+  const present = Object.entries(fields).filter((entry) => entry[1] !== undefined && entry[1] !== '');
+  return Object.fromEntries(present) as Row;
+}
