@@ -1,0 +1,67 @@
+/** Runs every test file: light ones two at a time, then those that need the machine alone, one after the other. */
+import { writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { projectRoot } from '../../runner/project.js';
+import { findTests, type TestFile } from './find-tests.js';
+import { closingLine, reportFile, type Tally } from './report.js';
+import { killRunning, runTestFile } from './run-file.js';
+
+const LIGHT_JOBS = 2;
+
+function print(line: string): void {
+  writeSync(1, `${line}\n`); // synchronous: nothing is lost when the process ends, in a pipe or not
+}
+
+async function runQueue(
+  files: readonly TestFile[],
+  jobs: number,
+  done: (file: TestFile) => Promise<void>,
+): Promise<void> {
+  const queue = [...files];
+  const lane = async (): Promise<void> => {
+    for (let file = queue.shift(); file; file = queue.shift()) await done(file);
+  };
+  await Promise.all(Array.from({ length: jobs }, lane));
+}
+
+function endOnSignals(): void {
+  for (const [signal, status] of [
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const) {
+    process.on(signal, () => {
+      killRunning();
+      process.exit(status);
+    });
+  }
+}
+
+/** Returns the exit status: 0 when nothing failed and something ran. */
+export async function runAllTests(filters: readonly string[]): Promise<number> {
+  endOnSignals();
+  const inCi = process.env['CI'] === 'true';
+  const files = findTests(join(projectRoot, 'dist'), filters);
+  const total: Tally = { passed: 0, failed: 0, skipped: 0 };
+  const skips: { name: string; reason: string }[] = [];
+  const runOne = async (file: TestFile): Promise<void> => {
+    const [tally, skipped] = reportFile(await runTestFile(file, projectRoot), inCi, print);
+    for (const key of ['passed', 'failed', 'skipped'] as const) total[key] += tally[key];
+    skips.push(...skipped);
+  };
+  await runQueue(
+    files.filter(({ heavy }) => !heavy),
+    LIGHT_JOBS,
+    runOne,
+  );
+  await runQueue(
+    files.filter(({ heavy }) => heavy),
+    1,
+    runOne,
+  );
+  if (files.length === 0) print(`no test file matches: ${filters.join(' ')}`);
+  if (skips.length > 0) print('\nskipped:');
+  for (const { name, reason } of skips) print(`  ${name}: ${reason}`);
+  print('');
+  print(closingLine(total));
+  return total.failed === 0 && total.passed > 0 ? 0 : 1;
+}

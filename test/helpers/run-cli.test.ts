@@ -1,0 +1,38 @@
+import { existsSync, readFileSync } from 'node:fs';
+import t from 'tap';
+import { cleanEnvironment, killGroup, run, start } from './run-cli.js';
+
+t.test('a child sees neither launchers nor the test runner', async (t) => {
+  process.env['PMI_RANK'] = '3';
+  t.teardown(() => delete process.env['PMI_RANK']);
+  t.notOk(Object.keys(cleanEnvironment()).some((name) => /^(TAP|_TAPJS|PMI_|NODE_OPTIONS)/.test(name)));
+  t.match(cleanEnvironment({ RAIL_X: '1', PATH: undefined }), { RAIL_X: '1', PATH: undefined });
+});
+
+t.test('status, signal, both outputs and input', async (t) => {
+  t.match(await run('sh', ['-c', 'cat; echo e >&2; exit 5'], { input: 'hello' }), {
+    status: 5,
+    signal: null,
+    stdout: 'hello',
+    stderr: 'e\n',
+    timedOut: false,
+  });
+});
+
+t.test('a child that outlives its limit is killed with what it started', async (t) => {
+  const ended = await run('sh', ['-c', 'sleep 100 & echo $!; wait'], { timeoutMs: 300 });
+  t.match(ended, { status: null, signal: 'SIGKILL', timedOut: true });
+  const stat = `/proc/${ended.stdout.trim()}/stat`;
+  t.notOk(
+    existsSync(stat) && !/\) [ZX] /.test(readFileSync(stat, 'utf8')),
+    'the sleep it started is gone too',
+  );
+});
+
+t.test('waitFor sees a line, or says what was there instead', async (t) => {
+  const running = start('sh', ['-c', 'echo ready; sleep 100']);
+  t.equal((await running.waitFor(/rea(dy)/))[1], 'dy');
+  killGroup(running.child, 'SIGTERM');
+  t.match(await running.finished, { signal: 'SIGTERM' });
+  await t.rejects(running.waitFor(/never/), /never.*not seen; stdout:\nready/);
+});

@@ -1,0 +1,43 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import { findTests } from '../../scripts/tests/find-tests.js';
+import { runTestFile } from '../../scripts/tests/run-file.js';
+import { projectRoot } from '../../runner/project.js';
+import { withTempDir } from '../helpers/with-temp-dir.js';
+
+async function casesOf(source: string): Promise<{ name: string; status: string; detail: string }[]> {
+  return withTempDir(async (folder) => {
+    const path = join(folder, 'x.test.mjs');
+    writeFileSync(path, source);
+    const outcome = await runTestFile({ path, name: 'x', heavy: false }, projectRoot);
+    return [...outcome.cases];
+  });
+}
+
+t.test('a file that exits with a status although no test failed has failed', async (t) => {
+  const cases = await casesOf(`console.log('TAP version 14\\nok 1 - a\\n1..1'); process.exitCode = 7;`);
+  t.match(cases, [{ status: 'passed' }, { status: 'failed', detail: /exit status 7/ }]);
+});
+
+t.test('a file that says nothing has failed', async (t) => {
+  t.match(await casesOf(''), [{ status: 'failed', detail: /said nothing/ }]);
+});
+
+t.test('a file that dies in the middle has failed', async (t) => {
+  const cases = await casesOf(
+    `console.log('TAP version 14\\nok 1 - a'); process.kill(process.pid, 'SIGKILL');`,
+  );
+  t.ok(cases.some(({ status }) => status === 'failed'));
+});
+
+t.test('files that start ranks or hosts run alone', async (t) => {
+  const files = findTests(join(projectRoot, 'dist'), ['test/scripts/run-file', 'test/helpers/mpirun']);
+  t.same(
+    files.map(({ name, heavy }) => [name, heavy]),
+    [
+      ['test/helpers/mpirun.test.js', true],
+      ['test/scripts/run-file.test.js', false],
+    ],
+  );
+});
