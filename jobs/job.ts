@@ -4,7 +4,7 @@
  */
 import type { Logger } from 'pino';
 import type { ErrorCode } from '../runner/errors.js';
-import type { Fault } from '../runner/spec/fault.js';
+import type { SpecKind } from '../runner/spec/kind.js';
 import type { Point } from '../runner/spec/types.js';
 import type { World } from '../runner/bootstrap/world.js';
 import type { ChosenDevice } from '../runner/bootstrap/device.js';
@@ -12,39 +12,14 @@ import type { NativeAddon, SampleOptions } from '../runner/native/types.js';
 import type { ColumnDefinition } from '../runner/results/columns.js';
 import type { ResourceCache } from '../runner/engine/resources.js';
 
-export interface JobKind {
-  /** The word in a spec's `kind`. */
-  readonly kind: string;
-  /** One sentence for docs and `schema`. */
-  readonly summary: string;
-  /** JSON Schema (draft 2020-12) of the keys beyond the common ones, each with its default. */
-  readonly schema: Readonly<Record<string, unknown>>;
+export type { PlanPlace, PointPlan, ResolveAnswer, ResolveRequest } from '../runner/spec/kind.js';
+
+/** SpecKind holds what `validate` and `plan` need: the word, schema, resolve, check and plan. */
+export interface JobKind extends SpecKind {
   /** Columns that rows of this kind add behind the common ones. */
   readonly columns: readonly ColumnDefinition[];
-  /** Rules across keys of one point that hold on any machine; faults carry JSON Pointers relative to the job. */
-  check(point: Point, worldSize: number | null): Fault[];
-  /** Bytes and memory a rank, before anything is allocated. Pure: works without MPI, GPU or a native build. */
-  plan(point: Point, place: PlanPlace): PointPlan;
   /** Stage `prepare`: allocate, fill, compile plans. What it opened is closed when it throws. */
   open(context: PointContext): Promise<OpenPoint>;
-}
-
-/** Where a plan is made for. */
-export interface PlanPlace {
-  readonly worldSize: number;
-  readonly rank: number;
-  readonly ranksPerNode: number;
-}
-
-export interface PointPlan {
-  /** Bytes of memory that this rank needs while the point runs, by tier. */
-  readonly memoryBytes: { readonly device: number; readonly host: number; readonly disk: number };
-  /** Folder that the disk bytes go to, where there are any. */
-  readonly diskPath?: string;
-  /** Payload bytes that this rank moves in one iteration. */
-  readonly payloadBytes: number;
-  /** More lines for `plan`: name -> value with its unit in the name. */
-  readonly details?: Readonly<Record<string, string | number>>;
 }
 
 export interface PointContext {

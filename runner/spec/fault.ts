@@ -6,3 +6,36 @@ export interface Fault {
   readonly received: string;
   readonly hint?: string;
 }
+
+/** The text for a user: a head line with the source, then one block a fault. */
+export function formatFaults(faults: readonly Fault[], source: string): string {
+  const head = `${source}: ${faults.length === 1 ? '1 fault' : `${faults.length} faults`}`;
+  const blocks = faults.map((fault) => {
+    const lines = [
+      `  at ${fault.pointer === '' ? '(the whole document)' : fault.pointer}`,
+      `    expected: ${fault.expected}`,
+      `    received: ${fault.received}`,
+    ];
+    if (fault.hint !== undefined) lines.push(`    hint:     ${fault.hint}`);
+    return lines.join('\n');
+  });
+  return [head, ...blocks].join('\n');
+}
+
+/** The same fault seen from several points of a sweep is one fault; order of first sight is kept. */
+export function uniqueFaults(faults: readonly Fault[]): Fault[] {
+  const seen = new Map<string, Fault>();
+  for (const fault of faults) {
+    const key = JSON.stringify([fault.pointer, fault.expected, fault.received]);
+    if (!seen.has(key)) seen.set(key, fault);
+  }
+  return [...seen.values()];
+}
+
+/** A value as a user would recognise it: its JSON, cut to a line. */
+export function showValue(value: unknown): string {
+  if (value === undefined) return 'nothing';
+  const text = typeof value === 'number' && !Number.isFinite(value) ? String(value) : JSON.stringify(value);
+  const longest = 100;
+  return text.length <= longest ? text : `${text.slice(0, longest)}... (${text.length} characters)`;
+}

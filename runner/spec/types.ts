@@ -1,6 +1,7 @@
 /** The resolved spec: defaults filled in, presets expanded, frozen. What a run executes and the manifest records. */
 
-export type JsonValue = null | boolean | number | string | readonly JsonValue[] | { readonly [key: string]: JsonValue };
+export type JsonValue =
+  null | boolean | number | string | readonly JsonValue[] | { readonly [key: string]: JsonValue };
 export type JsonObject = { readonly [key: string]: JsonValue };
 
 export type DeviceRequest = 'cuda' | 'host' | 'auto';

@@ -1,0 +1,102 @@
+/** The part of the schema that every spec and every job shares. Units are in the key names. */
+
+export type Schema = Readonly<Record<string, unknown>>;
+
+export const SCHEMA_DIALECT = 'https://json-schema.org/draft/2020-12/schema';
+
+/** Largest integer that JSON numbers carry exactly. */
+export const LARGEST_INTEGER = Number.MAX_SAFE_INTEGER;
+
+/** Most points of one run; a product of sweeps beyond it is a slip, not a wish. */
+export const MAX_POINTS = 100_000;
+
+const seed = { type: 'integer', minimum: 0, maximum: LARGEST_INTEGER };
+
+/** Keys of a job that `defaults` may set for the whole run. */
+export const RUN_DEFAULT_KEYS: Readonly<Record<string, Schema>> = {
+  warmup: {
+    type: 'integer',
+    minimum: 0,
+    maximum: 1_000_000,
+    default: 5,
+    description: 'Iterations that are executed and not recorded.',
+  },
+  iterations: {
+    type: 'integer',
+    minimum: 1,
+    maximum: 1_000_000,
+    default: 50,
+    description: 'Recorded samples.',
+  },
+  timeoutSeconds: {
+    type: 'number',
+    exclusiveMinimum: 0,
+    maximum: 86_400,
+    default: 120,
+    description: 'Deadline of each stage of a point.',
+  },
+  verify: {
+    enum: ['full', 'sample', 'off'],
+    default: 'full',
+    description: 'How much of the data is compared after the last iteration.',
+  },
+  freeRunning: {
+    type: 'boolean',
+    default: false,
+    description: 'Samples follow each other without a barrier between them.',
+  },
+  probe: {
+    type: 'boolean',
+    default: true,
+    description: 'Measure the limit of the same path in the same run, for pct_of_peak.',
+  },
+  saveSamples: { type: 'boolean', default: false, description: 'Keep every sample under samples/.' },
+};
+
+export const COMMON_JOB_KEYS: Readonly<Record<string, Schema>> = {
+  id: {
+    type: 'string',
+    pattern: '^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$',
+    description: 'Name of the job, once in a spec: letters, digits, _ and -, at most 64.',
+  },
+  kind: { type: 'string', description: 'What the job does.' },
+  seed: { ...seed, description: "Seed of the data and of the block order; the run's where absent." },
+  ...RUN_DEFAULT_KEYS,
+  sweep: {
+    type: 'object',
+    default: {},
+    additionalProperties: { type: 'array', minItems: 1 },
+    description:
+      'Dotted key path -> list of values. The job runs once for each member of the product; the first key varies slowest.',
+  },
+};
+
+export const RUN_KEYS: Readonly<Record<string, Schema>> = {
+  $schema: { type: 'string', description: 'For editors; not read.' },
+  name: { type: 'string', minLength: 1, maxLength: 200, default: 'run', description: 'Name of the run.' },
+  seed: { ...seed, default: 1, description: 'Seed of every job that has none of its own.' },
+  device: {
+    enum: ['cuda', 'host', 'auto'],
+    default: 'auto',
+    description: 'auto: cuda where every rank has a GPU, host where none has.',
+  },
+  ranksPerNode: {
+    type: 'integer',
+    minimum: 0,
+    maximum: 1_000_000,
+    default: 0,
+    description: 'Cuts hosts into emulated nodes of this many ranks; 0: a node is a host.',
+  },
+  allowSharedDevice: {
+    type: 'boolean',
+    default: false,
+    description: 'Allow several ranks on one GPU: functional only, such rows carry no times.',
+  },
+  defaults: {
+    type: 'object',
+    additionalProperties: false,
+    default: {},
+    properties: RUN_DEFAULT_KEYS,
+    description: 'Values for jobs that do not say their own.',
+  },
+};
