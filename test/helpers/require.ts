@@ -64,7 +64,7 @@ export function needsNamespaces(): Missing {
   if (programs !== false) return programs;
   if (namespaceFault === undefined) {
     const script =
-      'mount -t tmpfs x /mnt && ip link add a type veth peer name b && ip link add c type bridge';
+      'mount -t tmpfs x /mnt && ip link add name rr0 type veth peer name rr1 && ip link add name rr2 type bridge';
     const tried = spawnSync('unshare', ['-m', '-n', '-u', '-i', '-p', '-f', 'sh', '-c', script], {
       encoding: 'utf8',
     });
