@@ -8,7 +8,7 @@ import { open, type FileHandle } from 'node:fs/promises';
 import { stringify } from 'csv-stringify/sync';
 import { RunnerError } from '../errors.js';
 import type { ColumnDefinition } from './columns.js';
-import type { Row } from './row.js';
+import type { Row } from './fields.js';
 
 /** Rows that could not be written by the end; `text` is their CSV, without a header. */
 export class UnwrittenRowsError extends RunnerError {
@@ -31,6 +31,7 @@ export class CsvFile {
   #queue: Promise<void> = Promise.resolve();
   #syncing: Promise<void> = Promise.resolve();
   #failure: unknown = null;
+  #syncFailure: unknown = null;
   #closed = false;
 
   private constructor(path: string, handle: FileHandle, columns: readonly ColumnDefinition[]) {
@@ -52,7 +53,8 @@ export class CsvFile {
     return file;
   }
 
-  /** Takes a point's rows; they are in the file when the promise resolves, or kept for later. Never rejects. */
+  /** Takes a point's rows; they are in the file when the promise resolves, or kept for later. Never rejects;
+   *  throws E_STATE for a value without a column and after close(). */
   append(rows: readonly Row[]): Promise<void> {
     if (this.#closed) throw new RunnerError('E_STATE', `${this.path} is closed: rows come before close()`);
     for (const row of rows) this.#refuseUnknown(row);
@@ -80,9 +82,8 @@ export class CsvFile {
   sync(): void {
     const written = this.#queue;
     this.#syncing = Promise.all([this.#syncing, written]).then(async () => {
-      if (this.#closed) return;
       await this.#handle.datasync().catch((error: unknown) => {
-        this.#failure ??= error;
+        this.#syncFailure ??= error;
       });
     });
   }
@@ -95,9 +96,13 @@ export class CsvFile {
     if (this.#closed) return;
     await this.flush();
     if (options.sync ?? true) this.sync();
-    await (options.sync === false ? this.#queue : this.#syncing);
     this.#closed = true;
-    await this.#handle.close();
+    // close() waits for a sync that is under way, for which a signalled exit has no time.
+    if (options.sync === false) void this.#handle.close().catch(() => undefined);
+    else {
+      await this.#syncing;
+      await this.#handle.close();
+    }
     if (this.#pending.length > 0) {
       const text = this.#pending.join('');
       const message = `${this.path} ends early: ${describe(this.#failure)}; free the disk, then add the rows by hand`;

@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import type { ColumnDefinition } from './columns.js';
 import { CsvFile } from './csv-file.js';
-import type { Row } from './row.js';
+import type { Row } from './fields.js';
 
 export function rankFileName(rank: number): string {
   return `rank-${String(rank).padStart(4, '0')}.csv`;

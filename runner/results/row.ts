@@ -6,12 +6,12 @@ import { describeSamples, nearestRank, sortSamples } from '../measure/statistics
 import type { DeviceKindName } from '../native/types.js';
 import type { Point } from '../spec/types.js';
 import { SCHEMA_VERSION } from './columns.js';
+import { dropMissing, roundRate, roundUs, type Fields, type Row } from './fields.js';
 import { identifyingParams } from './params.js';
 
 export type RowStatus = 'ok' | 'wrong' | 'failed' | 'timeout' | 'skipped' | 'idle' | 'aborted';
 
-/** Column name -> value. Survives JSON, so that rank 0 can gather rows. */
-export type Row = Readonly<Record<string, string | number>>;
+export type { Row };
 
 /** What is the same in all rows of a rank. */
 export interface RunFacts {
@@ -54,8 +54,6 @@ export interface RankPointResult {
   /** By row, in the order taken, microseconds. */
   readonly samplesUs: readonly (readonly number[])[];
 }
-
-type Fields = Record<string, string | number | undefined>;
 
 /** The rows and the samples behind them: rows go to this rank's CSV, the whole to rank 0 for the summary. */
 export function buildPointResult(facts: RunFacts, point: Point, outcome: PointOutcome): RankPointResult {
@@ -239,19 +237,4 @@ function checkFields(phase: string, verifications: readonly Verification[]): Che
 
 function wrongDataText(check: Checked): string {
   return `${check.wrong} of ${check.checked} checked words differ; first: ${check.firstBad ?? 'place unknown'}`;
-}
-
-/** Nanoseconds are what the clocks give. */
-export function roundUs(value: number | undefined): number | undefined {
-  return value === undefined ? undefined : Math.round(value * 1000) / 1000;
-}
-
-/** Six significant digits: a slow rate keeps its digits where fixed decimals would print 0. */
-export function roundRate(value: number | undefined): number | undefined {
-  return value === undefined ? undefined : Number(value.toPrecision(6));
-}
-
-export function dropMissing(fields: Fields): Row {
-  const present = Object.entries(fields).filter((entry) => entry[1] !== undefined && entry[1] !== '');
-  return Object.fromEntries(present) as Row;
 }

@@ -1,0 +1,184 @@
+/**
+ * manifest.json: what does not change within a run, and how it ended. While the run lasts it is manifest.json.part
+ * with the outcome `running`; the rename to its final name is the last thing that a run does. Exit statuses of
+ * launchers lie, so this is the proof: no manifest.json with the outcome `ok`, no success.
+ */
+import { open, rename } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { EXIT } from '../errors.js';
+import type { JsonValue } from '../spec/types.js';
+import { outputError } from './csv-file.js';
+import type { Row } from './fields.js';
+import type { RowStatus } from './row.js';
+
+export type RunOutcome = 'running' | 'ok' | 'failed' | 'timeout' | 'aborted' | 'refused';
+
+export interface Manifest {
+  readonly schemaVersion: number;
+  readonly runId: string;
+  readonly outcome: RunOutcome;
+  /** Null while the run lasts. */
+  readonly exitStatus: number | null;
+  /** The first error that decided the outcome; null where there is none. */
+  readonly error: { readonly code: string; readonly message: string } | null;
+  /** UTC, ISO 8601. */
+  readonly startedAt: string;
+  readonly endedAt: string | null;
+  readonly spec: { readonly digest: string; readonly path: string | null; readonly resolved: JsonValue };
+  /** Name -> version; null where the thing is not there. */
+  readonly versions: Readonly<Record<string, string | null>>;
+  readonly topology: {
+    readonly worldSize: number;
+    readonly numNodes: number;
+    /** 0 = nodes are hosts. */
+    readonly ranksPerNode: number;
+    readonly ranks: readonly {
+      readonly rank: number;
+      readonly node: number;
+      readonly localRank: number;
+      readonly hostname: string;
+    }[];
+  };
+  readonly devices: readonly JsonValue[];
+  readonly probes: readonly JsonValue[];
+  readonly environment: Readonly<Record<string, string>>;
+  /** By rank: status -> number of rows. Empty while the run lasts. */
+  readonly statusCounts: readonly Readonly<Partial<Record<RowStatus, number>>>[];
+}
+
+/** Every field with its meaning, for results/README.md; a test holds it equal to the type. */
+export const MANIFEST_FIELDS: Readonly<Record<keyof Manifest, string>> = {
+  schemaVersion: 'version of the meaning of the columns and of these fields',
+  runId: 'name of the run, and of its folder',
+  outcome: '`ok`, `failed`, `timeout`, `aborted` or `refused`; `running` in manifest.json.part',
+  exitStatus: 'exit status of every rank; null while the run lasts',
+  error: '`code` and `message` of the error that decided the outcome, or null',
+  startedAt: 'UTC time of the start, ISO 8601',
+  endedAt: 'UTC time of the end; null while the run lasts',
+  spec: '`digest` (sha256 of the canonical text), `path` as given, and `resolved`: the spec with every default',
+  versions: 'railrunner, addon, Node, kernel, MPI, UCX, NCCL, CUDA; null where a thing is not there',
+  topology: '`worldSize`, `numNodes`, `ranksPerNode`, and of each rank `node`, `localRank`, `hostname`',
+  devices: 'of each rank: kind, name, uuid, memory, NUMA node',
+  probes: 'limits probed in this run: name, GB/s, ranks active',
+  environment: 'the variables of the allow-list that were set, as rank 0 saw them',
+  statusCounts: 'by rank, how many rows have which status',
+};
+
+/** Everything that is known at the start. */
+export type ManifestStart = Omit<Manifest, 'outcome' | 'exitStatus' | 'error' | 'endedAt' | 'statusCounts'>;
+
+export interface ManifestEnd {
+  readonly exitStatus: number;
+  readonly error?: { readonly code: string; readonly message: string } | undefined;
+  readonly endedAt: Date;
+  readonly statusCounts: Manifest['statusCounts'];
+  /** Known only at the end. */
+  readonly probes?: readonly JsonValue[] | undefined;
+}
+
+const FINAL_NAME = 'manifest.json';
+const RUNNING_NAME = 'manifest.json.part';
+const NEXT_NAME = 'manifest.json.next';
+
+export class ManifestFile {
+  readonly #folder: string;
+  readonly #start: ManifestStart;
+
+  private constructor(folder: string, start: ManifestStart) {
+    this.#folder = folder;
+    this.#start = start;
+  }
+
+  /** Writes manifest.json.part with the outcome `running`. Rejects with E_OUTPUT. */
+  static async begin(folder: string, start: ManifestStart): Promise<ManifestFile> {
+    const manifest = new ManifestFile(folder, start);
+    const running = {
+      outcome: 'running',
+      exitStatus: null,
+      error: null,
+      endedAt: null,
+      statusCounts: [],
+    } as const;
+    await writeSynced(join(folder, RUNNING_NAME), order({ ...start, ...running }));
+    return manifest;
+  }
+
+  /** The last act of a run, once every file is closed. Rejects with E_OUTPUT; the run then has no manifest.json. */
+  async finish(end: ManifestEnd): Promise<Manifest> {
+    const manifest = order({
+      ...this.#start,
+      outcome: outcomeOf(end.exitStatus),
+      exitStatus: end.exitStatus,
+      error: end.error ?? null,
+      endedAt: end.endedAt.toISOString(),
+      statusCounts: end.statusCounts,
+      probes: end.probes ?? this.#start.probes,
+    });
+    await writeSynced(join(this.#folder, NEXT_NAME), manifest);
+    try {
+      await rename(join(this.#folder, NEXT_NAME), join(this.#folder, RUNNING_NAME));
+      await rename(join(this.#folder, RUNNING_NAME), join(this.#folder, FINAL_NAME));
+      await syncFolder(this.#folder);
+    } catch (error) {
+      throw outputError(`${join(this.#folder, FINAL_NAME)} cannot be put in place`, error);
+    }
+    return manifest;
+  }
+}
+
+export function outcomeOf(exitStatus: number): RunOutcome {
+  if (exitStatus === EXIT.ok) return 'ok';
+  if (exitStatus === EXIT.timeout) return 'timeout';
+  if (exitStatus === EXIT.usage || exitStatus === EXIT.environment) return 'refused';
+  if (exitStatus === EXIT.fatal || exitStatus > 128) return 'aborted';
+  return 'failed';
+}
+
+/** Of one rank's rows, added up as points end. */
+export class StatusCounts {
+  readonly #counts: Partial<Record<RowStatus, number>> = {};
+
+  add(rows: readonly Row[]): void {
+    for (const row of rows) {
+      const status = row['status'] as RowStatus;
+      this.#counts[status] = (this.#counts[status] ?? 0) + 1;
+    }
+  }
+
+  toJSON(): Readonly<Partial<Record<RowStatus, number>>> {
+    return { ...this.#counts };
+  }
+}
+
+/** Fields in the order in which they are documented. */
+function order(manifest: Manifest): Manifest {
+  const keys = Object.keys(MANIFEST_FIELDS) as (keyof Manifest)[];
+  return Object.fromEntries(keys.map((key) => [key, manifest[key]])) as unknown as Manifest;
+}
+
+async function writeSynced(path: string, manifest: Manifest): Promise<void> {
+  try {
+    const handle = await open(path, 'w', 0o644);
+    try {
+      await handle.writeFile(`${JSON.stringify(manifest, null, 2)}\n`);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await syncFolder(dirname(path));
+  } catch (error) {
+    throw outputError(`${path} cannot be written`, error);
+  }
+}
+
+/** Makes names durable; file systems that cannot sync a folder say EINVAL and are taken at their word. */
+async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, 'r');
+  try {
+    await handle.sync();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EINVAL') throw error;
+  } finally {
+    await handle.close();
+  }
+}

@@ -1,0 +1,128 @@
+/** The columns of summary.csv: one row a point, phase, timing and direction, over all ranks. Append-only. */
+import { COMMON_COLUMNS, type ColumnDefinition } from './columns.js';
+
+const column = (name: string, unit: string, meaning: string): ColumnDefinition => ({ name, unit, meaning });
+
+/** Columns of the rank rows whose values all ranks share, under the same names. */
+const POINT_COLUMN_NAMES = [
+  'schema_version',
+  'run_id',
+  'spec_digest',
+  'job_id',
+  'kind',
+  'point',
+  'params',
+  'phase',
+  'timing',
+  'direction',
+  'world_size',
+  'ranks_per_node',
+  'device',
+  'device_name',
+  'warmup',
+  'iterations',
+  'strategy_requested',
+  'strategy_used',
+  'transport_requested',
+  'transport_used',
+  'network_transport',
+  'network_memory',
+  'disk_io',
+  'peak_source',
+  'routing_digest',
+] as const;
+
+const POINT_COLUMNS = POINT_COLUMN_NAMES.map(
+  (name) => COMMON_COLUMNS.find((entry) => entry.name === name) as ColumnDefinition,
+);
+
+const HOW_IT_ENDED = [
+  column(
+    'status',
+    '',
+    'the worst status of any rank: aborted, timeout, failed, wrong, skipped, ok, idle in this order',
+  ),
+  column('error_code', '', 'of the lowest rank with that status and a cause of its own'),
+  column('error', '', 'of the same rank'),
+  column('error_rank', '', 'that rank; empty where the status is ok or idle'),
+  column('ranks_reported', '', 'ranks whose rows reached rank 0; below world_size where a rank died'),
+  column('ranks_measured', '', 'ranks with times: neither idle nor failed'),
+  column('hung_rank', '', 'rank that did not come back, where known'),
+  column('hung_stage', '', 'stage in which it was'),
+  column('started_at', '', 'earliest start of the point on any rank, UTC, ISO 8601'),
+];
+
+const sumOf = (name: string): ColumnDefinition => column(name, 'bytes', `sum over ranks of ${name}`);
+
+const BYTES = [
+  'payload_bytes',
+  'logical_bytes',
+  'padded_bytes',
+  'bytes_self',
+  'bytes_ipc',
+  'bytes_network',
+  'bytes_pcie',
+  'bytes_disk',
+].map(sumOf);
+
+const OF_COMPLETION = 'completion time: maximum over ranks of each iteration';
+
+const COMPLETION = [
+  column('t_min_us', 'us', `shortest ${OF_COMPLETION}`),
+  column('t_p50_us', 'us', `median, nearest rank, of the ${OF_COMPLETION}`),
+  column('t_p95_us', 'us', '95th percentile of the completion time; empty below 20 samples'),
+  column('t_p99_us', 'us', '99th percentile of the completion time; empty below 100 samples'),
+  column('t_max_us', 'us', `longest ${OF_COMPLETION}`),
+  column('t_mean_us', 'us', 'mean over iterations of the completion time'),
+  column('t_stdev_us', 'us', 'sample standard deviation of the completion time'),
+  column('rank_mean_p50_us', 'us', 'median over iterations of the mean over ranks'),
+  column(
+    'rank_mean_mean_us',
+    'us',
+    'mean over iterations of the mean over ranks (how expert-parallel peers report)',
+  ),
+  column('entry_skew_max_us', 'us', 'largest entry_skew_us of any rank'),
+];
+
+/** Rank columns of which the summary holds the smallest and the largest, each with its rank. */
+export const EXTREMES = [
+  { of: 't_p50_us', stem: 'rank_p50', suffix: '_us', unit: 'us' },
+  { of: 'algbw_GBps', stem: 'algbw', suffix: '_GBps', unit: 'GB/s' },
+  { of: 'busbw_GBps', stem: 'busbw', suffix: '_GBps', unit: 'GB/s' },
+  { of: 'logbw_GBps', stem: 'logbw', suffix: '_GBps', unit: 'GB/s' },
+  { of: 'pct_of_peak', stem: 'pct_of_peak', suffix: '', unit: '%' },
+] as const;
+
+const RANGES = EXTREMES.flatMap(({ of, stem, suffix, unit }) => [
+  column(`${stem}_min${suffix}`, unit, `smallest ${of} of any rank`),
+  column(`${stem}_min_rank`, '', 'that rank'),
+  column(`${stem}_max${suffix}`, unit, `largest ${of} of any rank`),
+  column(`${stem}_max_rank`, '', 'that rank'),
+]);
+
+const TOGETHER = [
+  column('spread_us', 'us', 'rank_p50_max_us - rank_p50_min_us'),
+  column('spread_pct', '%', '100 x spread_us / rank_p50_min_us'),
+  column('slowest_rank', '', 'rank that came last in most iterations; the lowest where several did'),
+  column('slowest_share_pct', '%', 'share of the iterations in which it came last'),
+  column('aggregate_GBps', 'GB/s', 'payload_bytes / t_p50_us / 1000: all ranks together, by completion time'),
+  column('aggregate_logbw_GBps', 'GB/s', 'logical_bytes / t_p50_us / 1000'),
+  column('aggregate_peak_GBps', 'GB/s', 'sum over the measured ranks of peak_GBps; empty where one has none'),
+  column('aggregate_pct_of_peak', '%', '100 x aggregate_GBps / aggregate_peak_GBps'),
+  column('checked', '', 'sum over ranks'),
+  column('wrong', '', 'sum over ranks'),
+  column('wrong_ranks', '', 'number of ranks with wrong data'),
+  column('first_bad', '', 'of the lowest rank with wrong data'),
+];
+
+export const SUMMARY_COLUMNS: readonly ColumnDefinition[] = [
+  ...POINT_COLUMNS,
+  ...HOW_IT_ENDED,
+  ...BYTES,
+  ...COMPLETION,
+  ...RANGES,
+  ...TOGETHER,
+];
+
+export const SUMMARY_POINT_COLUMN_NAMES: readonly string[] = POINT_COLUMN_NAMES;
+export const SUMMARY_BYTE_COLUMN_NAMES: readonly string[] = BYTES.map((entry) => entry.name);

@@ -1,0 +1,231 @@
+/** summary.csv, written by rank 0 as points end: what the ranks reached together, and which of them stands out. */
+import { join } from 'node:path';
+import { acrossRanks, sumOrUndefined, type RankSamples } from '../measure/across.js';
+import { bandwidthGBps, percentOf } from '../measure/bandwidth.js';
+import { COMMON_COLUMNS, type ColumnDefinition } from './columns.js';
+import { CsvFile } from './csv-file.js';
+import { dropMissing, roundRate, roundUs, type Fields, type Row } from './fields.js';
+import type { RankPointResult, RowStatus } from './row.js';
+import {
+  EXTREMES,
+  SUMMARY_BYTE_COLUMN_NAMES,
+  SUMMARY_COLUMNS,
+  SUMMARY_POINT_COLUMN_NAMES,
+} from './summary-columns.js';
+
+export class Summary {
+  readonly #file: CsvFile;
+  readonly #ownNames: readonly string[];
+
+  private constructor(file: CsvFile, ownNames: readonly string[]) {
+    this.#file = file;
+    this.#ownNames = ownNames;
+  }
+
+  /** `rankColumns`: the header of the rank files; what kinds added there follows the summary's own columns. */
+  static async open(folder: string, rankColumns: readonly ColumnDefinition[]): Promise<Summary> {
+    const own = ownColumns(rankColumns);
+    const file = await CsvFile.open(join(folder, 'summary.csv'), [...SUMMARY_COLUMNS, ...own]);
+    return new Summary(
+      file,
+      own.map((column) => column.name),
+    );
+  }
+
+  /** One point, from every rank that reported. Returns the rows, for the table. Never rejects. */
+  add(perRank: readonly RankPointResult[]): Row[] {
+    const rows = summarizePoint(perRank, this.#ownNames);
+    void this.#file.append(rows);
+    return rows;
+  }
+
+  get failure(): CsvFile['failure'] {
+    return this.#file.failure;
+  }
+
+  endJob(): void {
+    this.#file.sync();
+  }
+
+  /** Rejects with UnwrittenRowsError (code E_OUTPUT) where rows could not be written to the end. */
+  close(options?: { readonly sync?: boolean }): Promise<void> {
+    return this.#file.close(options);
+  }
+}
+
+/** Columns that kinds added and that the summary does not name otherwise. */
+function ownColumns(rankColumns: readonly ColumnDefinition[]): ColumnDefinition[] {
+  const taken = new Set([...COMMON_COLUMNS, ...SUMMARY_COLUMNS].map((column) => column.name));
+  return rankColumns.filter((column) => !taken.has(column.name));
+}
+
+interface RankRow {
+  readonly rank: number;
+  readonly row: Row;
+  readonly samplesUs: readonly number[];
+}
+
+/** One row for each phase, timing and direction that a rank names, in the order of the lowest rank. */
+export function summarizePoint(perRank: readonly RankPointResult[], ownNames: readonly string[] = []): Row[] {
+  const entries = perRank
+    .toSorted((a, b) => a.rank - b.rank)
+    .flatMap(({ rank, rows, samplesUs }) =>
+      rows.map((row, at) => ({ rank, row, samplesUs: samplesUs[at] ?? [] })),
+    );
+  const phases = new Map<string, RankRow[]>();
+  const phaseless: RankRow[] = [];
+  for (const entry of entries) {
+    const { phase, timing, direction } = entry.row;
+    if (phase === undefined) phaseless.push(entry);
+    else {
+      const key = JSON.stringify([phase, timing, direction]);
+      phases.set(key, [...(phases.get(key) ?? []), entry]);
+    }
+  }
+  if (phases.size === 0) return phaseless.length > 0 ? [summarize(phaseless, ownNames)] : [];
+  // A rank that failed before it knew its phases speaks for all of them.
+  return [...phases.values()].map((group) => summarize([...group, ...phaseless], ownNames));
+}
+
+function summarize(group: readonly RankRow[], ownNames: readonly string[]): Row {
+  const measured = group.filter((entry) => entry.samplesUs.length > 0);
+  const fields: Fields = {};
+  for (const name of SUMMARY_POINT_COLUMN_NAMES) fields[name] = joinDistinct(valuesOf(group, name));
+  for (const name of SUMMARY_BYTE_COLUMN_NAMES) fields[name] = sumPresent(group, name);
+  for (const name of ownNames) fields[name] = valueOfAll(valuesOf(group, name));
+  return dropMissing({
+    ...fields,
+    ...endFields(group, measured),
+    ...timeFields(measured),
+    ...checkFields(group),
+  });
+}
+
+/** Codes of ranks that only learned of another rank's failure: the culprit is named before them. */
+const FOLLOWS_FROM_ANOTHER = new Set<unknown>(['E_PEER_FAILED', 'E_ABORTED']);
+
+const STATUS_WORST_FIRST: readonly RowStatus[] = [
+  'aborted',
+  'timeout',
+  'failed',
+  'wrong',
+  'skipped',
+  'ok',
+  'idle',
+];
+
+function endFields(group: readonly RankRow[], measured: readonly RankRow[]): Fields {
+  const badness = (entry: RankRow): number => STATUS_WORST_FIRST.indexOf(entry.row['status'] as RowStatus);
+  const ordered = group.toSorted((a, b) => badness(a) - badness(b) || a.rank - b.rank);
+  const status = (ordered[0] as RankRow).row['status'];
+  const alike = ordered.filter((entry) => entry.row['status'] === status);
+  const guilty =
+    alike.find((entry) => !FOLLOWS_FROM_ANOTHER.has(entry.row['error_code'])) ?? (alike[0] as RankRow);
+  const hung = group.find(
+    (entry) => entry.row['hung_rank'] !== undefined || entry.row['hung_stage'] !== undefined,
+  );
+  return {
+    status,
+    error_code: guilty.row['error_code'],
+    error: guilty.row['error'],
+    error_rank: status === 'ok' || status === 'idle' ? undefined : guilty.rank,
+    ranks_reported: new Set(group.map((entry) => entry.rank)).size,
+    ranks_measured: measured.length,
+    hung_rank: hung?.row['hung_rank'],
+    hung_stage: hung?.row['hung_stage'],
+    started_at: (valuesOf(group, 'started_at') as string[]).toSorted()[0],
+  };
+}
+
+function timeFields(measured: readonly RankRow[]): Fields {
+  const fields: Fields = {};
+  for (const { of, stem, suffix } of EXTREMES) {
+    const present = measured.filter((entry) => typeof entry.row[of] === 'number');
+    if (present.length === 0) continue;
+    const least = present.reduce((best, entry) => (numberOf(entry, of) < numberOf(best, of) ? entry : best));
+    const most = present.reduce((best, entry) => (numberOf(entry, of) > numberOf(best, of) ? entry : best));
+    fields[`${stem}_min${suffix}`] = numberOf(least, of);
+    fields[`${stem}_min_rank`] = least.rank;
+    fields[`${stem}_max${suffix}`] = numberOf(most, of);
+    fields[`${stem}_max_rank`] = most.rank;
+  }
+  const skews = valuesOf(measured, 'entry_skew_us') as number[];
+  if (skews.length > 0) fields['entry_skew_max_us'] = Math.max(...skews);
+  const [least, most] = [fields['rank_p50_min_us'] as number, fields['rank_p50_max_us'] as number];
+  if (measured.length > 0) {
+    fields['spread_us'] = roundUs(most - least);
+    fields['spread_pct'] = roundRate(percentOf(most - least, least));
+  }
+  return { ...fields, ...completionFields(measured) };
+}
+
+function completionFields(measured: readonly RankRow[]): Fields {
+  const across = acrossRanks(measured.map(toRankSamples));
+  if (across === undefined) return {};
+  const { completion, meanOverRanks } = across;
+  const peakGBps = sumOrUndefined(measured.map((entry) => optionalNumber(entry, 'peak_GBps')));
+  const logicalBytes = sumOrUndefined(measured.map((entry) => optionalNumber(entry, 'logical_bytes')));
+  return {
+    t_min_us: roundUs(completion.min),
+    t_p50_us: roundUs(completion.p50),
+    t_p95_us: roundUs(completion.p95),
+    t_p99_us: roundUs(completion.p99),
+    t_max_us: roundUs(completion.max),
+    t_mean_us: roundUs(completion.mean),
+    t_stdev_us: roundUs(completion.stdev),
+    rank_mean_p50_us: roundUs(meanOverRanks.p50),
+    rank_mean_mean_us: roundUs(meanOverRanks.mean),
+    slowest_rank: across.slowestRank,
+    slowest_share_pct: roundRate(across.slowestSharePct),
+    aggregate_GBps: roundRate(across.aggregateGBps),
+    aggregate_logbw_GBps: roundRate(bandwidthGBps(logicalBytes, completion.p50)),
+    aggregate_peak_GBps: roundRate(peakGBps),
+    aggregate_pct_of_peak: roundRate(percentOf(across.aggregateGBps, peakGBps)),
+  };
+}
+
+function checkFields(group: readonly RankRow[]): Fields {
+  const wrongRanks = group.filter((entry) => numberOf(entry, 'wrong') > 0);
+  const wrong = sumPresent(group, 'wrong');
+  return {
+    checked: sumPresent(group, 'checked'),
+    wrong,
+    wrong_ranks: wrong === undefined ? undefined : wrongRanks.length,
+    first_bad: wrongRanks[0]?.row['first_bad'],
+  };
+}
+
+function toRankSamples(entry: RankRow): RankSamples {
+  return {
+    rank: entry.rank,
+    samplesUs: entry.samplesUs,
+    payloadBytes: optionalNumber(entry, 'payload_bytes'),
+  };
+}
+
+function numberOf(entry: RankRow, name: string): number {
+  return entry.row[name] as number;
+}
+
+function optionalNumber(entry: RankRow, name: string): number | undefined {
+  return entry.row[name] as number | undefined;
+}
+
+function valuesOf(group: readonly RankRow[], name: string): (string | number)[] {
+  return group.map((entry) => entry.row[name]).filter((value) => value !== undefined);
+}
+
+/** Over the ranks that have the value: idle and failed ranks move nothing. */
+function sumPresent(group: readonly RankRow[], name: string): number | undefined {
+  return sumOrUndefined(valuesOf(group, name) as number[]);
+}
+
+/** Ranks that differ are shown with all their values: "ipc|network". */
+function joinDistinct(values: readonly (string | number)[]): string | number | undefined {
+  const distinct = [...new Set(values)];
+  return distinct.length <= 1 ? distinct[0] : distinct.join('|');
+}
+
+function valueOfAll(values: readonly (string | number)[]): string | number | undefined {
+  return new Set(values).size === 1 ? values[0] : undefined;
+}
