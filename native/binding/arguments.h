@@ -7,8 +7,8 @@
 #include "binding/napi_setup.h"
 #include "core/error.h"
 
-// Reading JS arguments: type and range alone. Rules that a user can meet are TypeScript's; what fails here is a
-// caller's bug and says which property of which call.
+// Reading JS arguments: type and range alone. Rules that a user can meet are TypeScript's; what fails here is
+// a caller's bug and says which property of which call.
 namespace railrunner::binding {
 
 inline Error argumentError(const char* name, const char* expected) {
@@ -40,7 +40,8 @@ inline double requireNumber(const Napi::Value& value, const char* name) {
 // Integers up to 2^53, the range that a JS number holds exactly.
 inline int64_t requireInteger(const Napi::Value& value, const char* name, int64_t min, int64_t max) {
   const double number = requireNumber(value, name);
-  if (!(number >= static_cast<double>(min) && number <= static_cast<double>(max)) || std::trunc(number) != number) {
+  if (!(number >= static_cast<double>(min) && number <= static_cast<double>(max)) ||
+      std::trunc(number) != number) {
     throw argumentError(name, "an integer in range");
   }
   return static_cast<int64_t>(number);

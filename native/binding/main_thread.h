@@ -8,9 +8,9 @@ namespace railrunner::binding {
 
 // The way from native threads back to Node's main thread.
 //
-// Lifetime rule: JS values may be touched on the main thread alone, so a task that finished elsewhere posts a closure
-// here and lets go of everything JS inside it. While tasks are under way (begin/end) the event loop is kept alive;
-// otherwise it may end.
+// Lifetime rule: JS values may be touched on the main thread alone, so a task that finished elsewhere posts a
+// closure here and lets go of everything JS inside it. While tasks are under way (begin/end) the event loop
+// is kept alive; otherwise it may end.
 class MainThread {
  public:
   static void initialize(Napi::Env env);
@@ -23,7 +23,8 @@ class MainThread {
   static void post(std::function<void(Napi::Env)> closure);
 };
 
-// A promise that a native thread settles. Made on the main thread; settle() may be called once from any thread.
+// A promise that a native thread settles. Made on the main thread; settle() may be called once from any
+// thread.
 class PendingPromise {
  public:
   explicit PendingPromise(Napi::Env env);

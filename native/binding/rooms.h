@@ -3,6 +3,4 @@
 #include "binding/napi_setup.h"
 
 // What each room's binding file adds to the addon's exports; called once by addon.cc. One line a room.
-namespace railrunner::binding {
-
-}  // namespace railrunner::binding
+namespace railrunner::binding {}  // namespace railrunner::binding

@@ -10,11 +10,12 @@ namespace railrunner::binding {
 // The run control words of this process: one rank a process.
 RunControl& processControl();
 
-// The one native thread on which prepare, measure and verify work runs, in the order in which it was asked for.
-// libuv's pool is not used: four blocking tasks would fill it and starve file and DNS work of Node itself.
+// The one native thread on which prepare, measure and verify work runs, in the order in which it was asked
+// for. libuv's pool is not used: four blocking tasks would fill it and starve file and DNS work of Node
+// itself.
 //
-// `execute` runs on the work thread and must touch nothing of JS; `result` runs on the main thread afterwards. All JS
-// arguments are converted to C++ values before the call.
+// `execute` runs on the work thread and must touch nothing of JS; `result` runs on the main thread
+// afterwards. All JS arguments are converted to C++ values before the call.
 Napi::Promise runOnWorkLane(Napi::Env env, std::function<void()> execute,
                             std::function<Napi::Value(Napi::Env)> result);
 

@@ -6,7 +6,8 @@
 
 namespace railrunner {
 
-// Nanoseconds of CLOCK_MONOTONIC: one clock for all processes of a host, so that ranks of a node can be compared.
+// Nanoseconds of CLOCK_MONOTONIC: one clock for all processes of a host, so that ranks of a node can be
+// compared.
 inline int64_t nowNs() {
   timespec t{};
   clock_gettime(CLOCK_MONOTONIC, &t);

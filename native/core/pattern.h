@@ -21,8 +21,9 @@ RAILRUNNER_HOST_DEVICE inline uint64_t mix64(uint64_t x) {
   return x;
 }
 
-// What a region holds: who owns the data (rank, or replica group 0 in replicated mode), the block's identity, and
-// the region's place in the block. Any two regions differ in every word, so swapped, shifted or stale ones show.
+// What a region holds: who owns the data (rank, or replica group 0 in replicated mode), the block's identity,
+// and the region's place in the block. Any two regions differ in every word, so swapped, shifted or stale
+// ones show.
 struct RegionIdentity {
   uint64_t seed;
   uint32_t owner;
@@ -42,7 +43,10 @@ RAILRUNNER_HOST_DEVICE inline uint64_t patternWord(uint64_t base, uint64_t word)
   return mix64(base + word * 0x9e3779b97f4a7c15ULL);
 }
 
-// What unwritten memory holds. Depends on the salt alone: every word of a pool is checked without an identity.
-RAILRUNNER_HOST_DEVICE inline uint64_t poisonWord(uint64_t salt) { return mix64(salt ^ 0xa5a5a5a5a5a5a5a5ULL); }
+// What unwritten memory holds. Depends on the salt alone: every word of a pool is checked without an
+// identity.
+RAILRUNNER_HOST_DEVICE inline uint64_t poisonWord(uint64_t salt) {
+  return mix64(salt ^ 0xa5a5a5a5a5a5a5a5ULL);
+}
 
 }  // namespace railrunner

@@ -8,20 +8,22 @@
 namespace railrunner {
 
 struct SampleProtocol {
-  uint32_t warmup = 0;      // iterations run and not recorded
-  uint32_t iterations = 0;  // iterations recorded
-  bool freeRunning = false; // true: no gate before each sample, only one before the loop
+  uint32_t warmup = 0;       // iterations run and not recorded
+  uint32_t iterations = 0;   // iterations recorded
+  bool freeRunning = false;  // true: no gate before each sample, only one before the loop
 };
 
 struct SampleSet {
-  std::vector<double> timesUs;      // one a recorded iteration
-  std::vector<double> entrySkewUs;  // last minus first rank of the node through the gate, per recorded iteration
-  bool stopped = false;             // a stop word ended the loop; timesUs holds the samples finished before
+  std::vector<double> timesUs;  // one a recorded iteration
+  std::vector<double>
+      entrySkewUs;       // last minus first rank of the node through the gate, per recorded iteration
+  bool stopped = false;  // a stop word ended the loop; timesUs holds the samples finished before
 };
 
 // The measured loop, written once. Operation offers
 //   void beforeSample(uint32_t index, bool isLast)  outside the timed span: re-poison before the last one
-//   double run()                                    one iteration; returns its duration in us by its own timing
+//   double run()                                    one iteration; returns its duration in us by its own
+//   timing
 // Gate offers
 //   uint32_t arrive(uint32_t stopWord)              barrier; returns the maximum of all ranks' stop words
 //   double lastSkewUs()                             entry skew of the gate passed last

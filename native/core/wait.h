@@ -11,8 +11,9 @@
 
 namespace railrunner {
 
-// One step of a polite spin: about 100 bare polls, then yields, then naps. Bare spinning alone costs up to 170 us
-// where the scheduler puts both sides on one core; napping at once costs the latency that is being measured.
+// One step of a polite spin: about 100 bare polls, then yields, then naps. Bare spinning alone costs up to
+// 170 us where the scheduler puts both sides on one core; napping at once costs the latency that is being
+// measured.
 class Backoff {
  public:
   void pause() {
@@ -34,8 +35,9 @@ class Backoff {
   uint32_t polls_ = 0;
 };
 
-// Waits until ready() is true. Throws kAborted when the rank is told to stop waiting, kTimeout at the deadline
-// (nowNs based; 0 = the caller's stage deadline aborts instead). `what` names the wait for the message.
+// Waits until ready() is true. Throws kAborted when the rank is told to stop waiting, kTimeout at the
+// deadline (nowNs based; 0 = the caller's stage deadline aborts instead). `what` names the wait for the
+// message.
 template <class Ready>
 void waitUntil(Ready&& ready, const RunControl& control, int64_t deadlineNs, const char* what) {
   Backoff backoff;

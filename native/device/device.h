@@ -9,8 +9,9 @@ namespace railrunner {
 
 enum class DeviceKind : uint32_t { kHost = 0, kCuda = 1 };
 
-// What one rank sends another, over MPI, so that a same-node peer can map its memory. Fixed size and plain bytes;
-// a receiver checks every field before it acts on it (magic, kind, sizes), because it came over the wire.
+// What one rank sends another, over MPI, so that a same-node peer can map its memory. Fixed size and plain
+// bytes; a receiver checks every field before it acts on it (magic, kind, sizes), because it came over the
+// wire.
 struct ShareHandle {
   static constexpr uint32_t kMagic = 0x52525348;  // "RRSH"
   uint32_t magic = 0;
@@ -52,7 +53,8 @@ class Device {
   virtual DeviceProperties properties() const = 0;
   // Memory of this device that same-node peers can map. Throws kAllocation with the figures.
   virtual std::unique_ptr<DeviceMemory> allocate(uint64_t bytes) = 0;
-  // Maps a same-node peer's range; data() points at the range's first byte. A rank never opens its own handle.
+  // Maps a same-node peer's range; data() points at the range's first byte. A rank never opens its own
+  // handle.
   virtual std::unique_ptr<DeviceMemory> open(const ShareHandle& handle) = 0;
   // Makes host memory reachable by this device's copies and kernels (cudaHostRegister; nothing on host).
   virtual void registerHost(void* data, uint64_t bytes) = 0;
