@@ -1,0 +1,103 @@
+/**
+ * Where the bytes of a block lie. Sizes are in bytes. A region is the contiguous run of one (block, layer, outer):
+ * pageSize x innerDim x dtypeWidthBytes. Strides follow the KV block manager's layouts: fullyContiguous orders
+ * (block, layer, outer, page, inner) in one allocation; layerSeparate has one buffer a layer.
+ */
+import type { KvLayout } from './resolved.generated.js';
+import type { Tier } from '../../runner/native/types.js';
+
+/** O_DIRECT wants offsets, lengths and addresses at multiples of the sector; 4096 suits every disk in use. */
+export const DISK_ALIGNMENT_BYTES = 4096;
+
+export interface LayoutSizes {
+  readonly regionBytes: number;
+  /** Bytes of a block without padding: numLayers x outerDim x region. */
+  readonly naturalBlockBytes: number;
+  readonly outerStrideBytes: number;
+  /** fullyContiguous: from layer to layer in a block; layerSeparate: 0, each layer has a buffer of its own. */
+  readonly layerStrideBytes: number;
+  readonly blockStrideBytes: number;
+  /** Buffers: 1, or one a layer. */
+  readonly numBuffers: number;
+  /** Bytes of each buffer. */
+  readonly bufferBytes: number;
+  /** What a pool allocates: all buffers, each with room to align its start. */
+  readonly allocationBytes: number;
+}
+
+function alignUp(bytes: number, alignment: number): number {
+  return Math.ceil(bytes / alignment) * alignment;
+}
+
+/** Sizes of a pool of `numBlocks`. Beyond 2^53 the numbers are no longer exact: `check` refuses those. */
+export function layoutSizes(layout: KvLayout, numBlocks: number): LayoutSizes {
+  const { numLayers, outerDim, alignment } = layout;
+  const regionBytes = layout.pageSize * layout.innerDim * layout.dtypeWidthBytes;
+  const naturalBlockBytes = numLayers * outerDim * regionBytes;
+  const slackBytes = alignment - 1;
+  if (layout.kind === 'fullyContiguous') {
+    const blockStrideBytes = alignUp(naturalBlockBytes, alignment);
+    // The last block carries no padding.
+    const bufferBytes = (numBlocks - 1) * blockStrideBytes + naturalBlockBytes;
+    return {
+      regionBytes,
+      naturalBlockBytes,
+      outerStrideBytes: regionBytes,
+      layerStrideBytes: regionBytes * outerDim,
+      blockStrideBytes,
+      numBuffers: 1,
+      bufferBytes,
+      allocationBytes: bufferBytes + slackBytes,
+    };
+  }
+  const blockFirst = layout.blockDim === 'first';
+  const blockStrideBytes = alignUp(blockFirst ? regionBytes * outerDim : regionBytes, alignment);
+  const bufferBytes = blockFirst ? blockStrideBytes * numBlocks : blockStrideBytes * numBlocks * outerDim;
+  return {
+    regionBytes,
+    naturalBlockBytes,
+    outerStrideBytes: blockFirst ? regionBytes : blockStrideBytes * numBlocks,
+    layerStrideBytes: 0,
+    blockStrideBytes,
+    numBuffers: numLayers,
+    bufferBytes,
+    allocationBytes: numLayers * (bufferBytes + slackBytes),
+  };
+}
+
+export interface RegionPlace {
+  /** Index of the buffer: 0, or the layer. */
+  readonly buffer: number;
+  /** From the buffer's aligned start. */
+  readonly offsetBytes: number;
+}
+
+/** Where region (block, layer, outer) of a pool of `numBlocks` begins. Indices must be in range. */
+export function regionPlace(
+  layout: KvLayout,
+  numBlocks: number,
+  index: { readonly block: number; readonly layer: number; readonly outer: number },
+): RegionPlace {
+  const limits = { block: numBlocks, layer: layout.numLayers, outer: layout.outerDim };
+  for (const [name, limit] of Object.entries(limits)) {
+    const value = index[name as keyof typeof limits];
+    if (!Number.isInteger(value) || value < 0 || value >= limit) {
+      throw new RangeError(`${name} ${value} is out of range: expected 0 to ${limit - 1}`);
+    }
+  }
+  const sizes = layoutSizes(layout, numBlocks);
+  const offsetBytes =
+    index.block * sizes.blockStrideBytes +
+    index.layer * sizes.layerStrideBytes +
+    index.outer * sizes.outerStrideBytes;
+  return {
+    buffer: sizes.numBuffers === 1 && layout.kind === 'fullyContiguous' ? 0 : index.layer,
+    offsetBytes,
+  };
+}
+
+/** The layout as a tier stores it: on disk, runs start at sectors. */
+export function storedLayout(layout: KvLayout, tier: Tier): KvLayout {
+  if (tier !== 'disk') return layout;
+  return { ...layout, alignment: Math.max(layout.alignment, DISK_ALIGNMENT_BYTES) };
+}

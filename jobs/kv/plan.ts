@@ -1,0 +1,42 @@
+/** Bytes and memory of one rank, from the spec alone. */
+import type { PlanPlace, PointPlan } from '../job.js';
+import type { Tier } from '../../runner/native/types.js';
+import type { Point } from '../../runner/spec/types.js';
+import { layoutSizes, storedLayout } from './layout.js';
+import type { KvSpec } from './resolved.generated.js';
+import { layoutOf, poolBlocks } from './rules.js';
+
+export function kvSpecOf(point: Point): KvSpec {
+  return point.spec as unknown as KvSpec;
+}
+
+/** Whether this rank holds a pool of that tier: in replicated mode the root alone has host and disk. */
+export function holdsTier(spec: KvSpec, tier: Tier, rank: number): boolean {
+  if (spec.from !== tier && spec.to !== tier) return false;
+  if (spec.mode === 'sharded' || rank === spec.root) return true;
+  return tier === 'device' && spec.kind === 'onboard';
+}
+
+/** Bytes without padding that the job moves in one direction: blocks x layers in range x outerDim x region. */
+export function directionBytes(spec: KvSpec): number {
+  const [start = 0, end = 0] = spec.layerRange;
+  return spec.blocks * (end - start) * spec.layout.outerDim * layoutSizes(spec.layout, 1).regionBytes;
+}
+
+export function planKv(point: Point, place: PlanPlace): PointPlan {
+  const spec = kvSpecOf(point);
+  const memory = (tier: Tier): number => {
+    if (!holdsTier(spec, tier, place.rank)) return 0;
+    return layoutSizes(storedLayout(layoutOf(spec, tier), tier), poolBlocks(spec, tier)).allocationBytes;
+  };
+  const moves = spec.mode === 'sharded' || spec.kind === 'onboard' || place.rank === spec.root;
+  const payloadBytes = moves ? directionBytes(spec) * (spec.bidirectional ? 2 : 1) : 0;
+  const sizes = layoutSizes(spec.layout, 1);
+  const usesDisk = spec.from === 'disk' || spec.to === 'disk';
+  return {
+    memoryBytes: { device: memory('device'), host: memory('host'), disk: memory('disk') },
+    ...(usesDisk ? { diskPath: spec.pools.diskPath } : {}),
+    payloadBytes,
+    details: { region_bytes: sizes.regionBytes, block_bytes: sizes.naturalBlockBytes, blocks: spec.blocks },
+  };
+}

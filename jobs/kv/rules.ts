@@ -1,0 +1,167 @@
+/** What cannot be on any machine, as a table and a few comparisons. Pointers are relative to the job. */
+import type { Fault } from '../../runner/spec/fault.js';
+import { showValue } from '../../runner/spec/fault.js';
+import type { Tier } from '../../runner/native/types.js';
+import { layoutSizes, storedLayout } from './layout.js';
+import type { KvLayout, KvSpec } from './resolved.generated.js';
+import { REPLICATED_STRATEGIES, SHARDED_STRATEGIES } from './schema.js';
+
+/** The legal pairs of pools, from -> to, and the kind that each belongs to. Every other pair is refused. */
+export const LEGAL_PAIRS: Readonly<Record<string, string>> = {
+  'device -> host': 'offload',
+  'device -> disk': 'offload',
+  'host -> disk': 'offload',
+  'host -> device': 'onboard',
+  'disk -> device': 'onboard',
+};
+
+export const POOL_KEYS = { device: 'deviceBlocks', host: 'hostBlocks', disk: 'diskBlocks' } as const;
+export const LAYOUT_KEYS_BY_TIER = { device: 'layout', host: 'hostLayout', disk: 'diskLayout' } as const;
+
+export function layoutOf(spec: KvSpec, tier: Tier): KvLayout {
+  return spec[LAYOUT_KEYS_BY_TIER[tier]];
+}
+
+/** Blocks in the pool of that tier; 0 where the spec gives none. */
+export function poolBlocks(spec: KvSpec, tier: Tier): number {
+  return spec.pools[POOL_KEYS[tier]] ?? 0;
+}
+
+/** Rules that need no layout: pair, mode and strategy, pools, blocks, trace. */
+export function keyFaults(spec: KvSpec): Fault[] {
+  return [...pairFaults(spec), ...modeFaults(spec), ...poolFaults(spec), ...traceFaults(spec)];
+}
+
+/** Every rule of a resolved job. `worldSize` null: not known yet. */
+export function kvFaults(spec: KvSpec, worldSize: number | null): Fault[] {
+  const faults = [...keyFaults(spec), ...geometryFaults(spec)];
+  if (worldSize !== null && spec.root >= worldSize) {
+    const expected = `a rank of this world, 0 to ${worldSize - 1}`;
+    faults.push({ pointer: '/root', expected, received: showValue(spec.root) });
+  }
+  return faults;
+}
+
+function pairFaults(spec: KvSpec): Fault[] {
+  const pair = `${spec.from} -> ${spec.to}`;
+  const owner = LEGAL_PAIRS[pair];
+  if (owner === spec.kind) {
+    const reverse = `${spec.to} -> ${spec.from}`;
+    if (!spec.bidirectional || LEGAL_PAIRS[reverse] !== undefined) return [];
+    const expected = `false for ${pair}: the way back, ${reverse}, is no legal transfer`;
+    return [{ pointer: '/bidirectional', expected, received: 'true' }];
+  }
+  const legal = Object.keys(LEGAL_PAIRS).filter((candidate) => LEGAL_PAIRS[candidate] === spec.kind);
+  const hint = owner === undefined ? 'no kind moves blocks that way' : `${pair} is of kind ${owner}`;
+  return [
+    {
+      pointer: '/from',
+      expected: `${spec.kind} with from -> to of ${legal.join(', ')}`,
+      received: pair,
+      hint,
+    },
+  ];
+}
+
+function modeFaults(spec: KvSpec): Fault[] {
+  const faults: Fault[] = [];
+  const legal: readonly string[] = spec.mode === 'sharded' ? SHARDED_STRATEGIES : REPLICATED_STRATEGIES;
+  if (!legal.includes(spec.strategy)) {
+    const expected = `a strategy of mode ${spec.mode}: ${legal.join(', ')}`;
+    const other = spec.mode === 'sharded' ? 'replicated' : 'sharded';
+    const hint = `${spec.strategy} belongs to mode ${other}`;
+    faults.push({ pointer: '/strategy', expected, received: showValue(spec.strategy), hint });
+  }
+  if (spec.mode === 'replicated' && spec.bidirectional) {
+    const expected = 'false in mode replicated: its transfers have one order on all ranks';
+    faults.push({ pointer: '/bidirectional', expected, received: 'true' });
+  }
+  return faults;
+}
+
+function poolFaults(spec: KvSpec): Fault[] {
+  const faults: Fault[] = [];
+  if (spec.blocks === undefined && spec.order !== 'trace') {
+    const hint = 'only order trace can count them by itself';
+    faults.push({
+      pointer: '/blocks',
+      expected: 'integer >= 1',
+      received: 'nothing: the key is missing',
+      hint,
+    });
+  }
+  for (const tier of new Set([spec.from, spec.to])) {
+    const key = POOL_KEYS[tier];
+    const capacity = poolBlocks(spec, tier);
+    if (capacity === 0) {
+      const expected = `integer >= 1: ${spec.from} -> ${spec.to} needs a ${tier} pool`;
+      faults.push({ pointer: `/pools/${key}`, expected, received: 'nothing: the key is missing' });
+      continue;
+    }
+    // The way back moves as many blocks again, others in both pools.
+    const most = spec.bidirectional ? Math.floor(capacity / 2) : capacity;
+    if (!(spec.blocks > most)) continue;
+    const half = spec.bidirectional ? ', of which each direction may take half' : '';
+    const expected = `at most ${most}: pools.${key} is ${capacity}${half}`;
+    faults.push({
+      pointer: '/blocks',
+      expected,
+      received: showValue(spec.blocks),
+      hint: `raise pools.${key}`,
+    });
+  }
+  return faults;
+}
+
+function traceFaults(spec: KvSpec): Fault[] {
+  if (spec.order !== 'trace' || spec.trace !== undefined) return [];
+  const expected = 'object with the path of a request trace: order is trace';
+  return [{ pointer: '/trace', expected, received: 'nothing: the key is missing' }];
+}
+
+function geometryFaults(spec: KvSpec): Fault[] {
+  const faults: Fault[] = [];
+  const tiers = [...new Set([spec.from, spec.to])];
+  for (const tier of tiers) faults.push(...tierFaults(spec, tier));
+  const [start = 0, end = 0] = spec.layerRange;
+  if (!(start < end && end <= spec.layout.numLayers)) {
+    const expected = `[start, end) with start < end <= ${spec.layout.numLayers} layers`;
+    faults.push({ pointer: '/layerRange', expected, received: showValue(spec.layerRange) });
+  }
+  const [source, target] = [layoutOf(spec, spec.from), layoutOf(spec, spec.to)];
+  const shape = (layout: KvLayout): string =>
+    `${layout.numLayers} layers x ${layout.outerDim} x ${layoutSizes(layout, 1).regionBytes} bytes`;
+  if (shape(source) !== shape(target)) {
+    // The device's layout is the reference; of two others, the target's is named.
+    const tier = spec.to === 'device' ? spec.from : spec.to;
+    const expected = `regions equal to those of ${spec.from === tier ? spec.to : spec.from}: ${shape(tier === spec.to ? source : target)}`;
+    const received = shape(layoutOf(spec, tier));
+    faults.push({ pointer: `/${LAYOUT_KEYS_BY_TIER[tier]}`, expected, received });
+  }
+  return faults;
+}
+
+function tierFaults(spec: KvSpec, tier: Tier): Fault[] {
+  const layout = layoutOf(spec, tier);
+  const pointer = `/${LAYOUT_KEYS_BY_TIER[tier]}`;
+  const faults: Fault[] = [];
+  if (!Number.isInteger(Math.log2(layout.alignment))) {
+    const received = showValue(layout.alignment);
+    faults.push({ pointer: `${pointer}/alignment`, expected: 'a power of two', received });
+  }
+  const blocks = Math.max(1, poolBlocks(spec, tier));
+  const one = layoutSizes(storedLayout(layout, tier), 1).allocationBytes;
+  const all = layoutSizes(storedLayout(layout, tier), blocks).allocationBytes;
+  const limit = 'at most 2^53 - 1 bytes, what numbers hold exactly';
+  if (one > Number.MAX_SAFE_INTEGER) {
+    faults.push({
+      pointer,
+      expected: `a block of ${limit}`,
+      received: `about ${one.toExponential(3)} bytes`,
+    });
+  } else if (all > Number.MAX_SAFE_INTEGER) {
+    const received = `${blocks} blocks, about ${all.toExponential(3)} bytes`;
+    faults.push({ pointer: `/pools/${POOL_KEYS[tier]}`, expected: `a pool of ${limit}`, received });
+  }
+  return faults;
+}

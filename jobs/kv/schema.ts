@@ -1,0 +1,257 @@
+/** JSON Schema of the keys that offload and onboard share, as users write them and as they are resolved. */
+import type { Schema } from '../../runner/spec/common-schema.js';
+import { COMMON_JOB_KEYS, LARGEST_INTEGER } from '../../runner/spec/common-schema.js';
+
+/** Block ids are 32-bit everywhere. */
+const LARGEST_POOL_BLOCKS = 2 ** 31 - 1;
+
+const positive = (description: string): Schema => ({
+  type: 'integer',
+  minimum: 1,
+  maximum: LARGEST_INTEGER,
+  description,
+});
+
+/** Strategies of sharded mode: every rank copies its own blocks. */
+export const SHARDED_STRATEGIES = ['memcpy', 'memcpyBatch', 'kernel', 'staged', 'auto'] as const;
+/** Strategies of replicated mode: the root's blocks reach every rank. */
+export const REPLICATED_STRATEGIES = [
+  'rootBroadcast',
+  'pipelined',
+  'scatterAllgather',
+  'independent',
+  'auto',
+] as const;
+
+/** Keys of a layout, without defaults: `layout` has them from LAYOUT_DEFAULTS, the other tiers from `layout`. */
+const LAYOUT_KEYS: Readonly<Record<string, Schema>> = {
+  kind: {
+    enum: ['fullyContiguous', 'layerSeparate'],
+    description: 'fullyContiguous: a block is one run of bytes; layerSeparate: one buffer a layer.',
+  },
+  blockDim: {
+    enum: ['first', 'second'],
+    description:
+      'layerSeparate only. first: [block, outer, page, inner] in a layer; second: [outer, block, page, inner].',
+  },
+  numLayers: positive('Transformer layers in a block.'),
+  outerDim: { type: 'integer', minimum: 1, maximum: 2, description: '2: K and V apart; 1: together (MLA).' },
+  pageSize: positive('Tokens in a block.'),
+  innerDim: positive('Elements a token, layer and outer index: KV heads on this rank times head size.'),
+  dtypeWidthBytes: { enum: [1, 2, 4, 8], description: 'Bytes of an element.' },
+  alignment: {
+    type: 'integer',
+    minimum: 1,
+    maximum: 2 ** 30,
+    description: 'Blocks start at multiples of this many bytes; a power of two.',
+  },
+  model: {
+    type: 'string',
+    minLength: 1,
+    maxLength: 4096,
+    description:
+      'Instead of numLayers, outerDim and innerDim: a preset, or the path of a Hugging Face config.json.',
+  },
+  tensorParallel: positive('With model: the KV heads are spread over this many ranks.'),
+};
+
+/** What a layout has where it does not say. */
+export const LAYOUT_DEFAULTS = {
+  blockDim: 'second',
+  dtypeWidthBytes: 2,
+  alignment: 1,
+  tensorParallel: 1,
+} as const;
+
+const withDefaults = Object.fromEntries(
+  Object.entries(LAYOUT_KEYS).map(([key, schema]) => {
+    const value = (LAYOUT_DEFAULTS as Readonly<Record<string, unknown>>)[key];
+    return [key, value === undefined ? schema : { ...schema, default: value }];
+  }),
+);
+
+const layoutObject = (properties: Readonly<Record<string, Schema>>, required: readonly string[]): Schema => ({
+  type: 'object',
+  additionalProperties: false,
+  properties,
+  required,
+});
+
+const tier: Schema = { enum: ['device', 'host', 'disk'] };
+const poolBlocks = (name: string): Schema => ({
+  type: 'integer',
+  minimum: 1,
+  maximum: LARGEST_POOL_BLOCKS,
+  description: `Blocks in the ${name} pool of a rank.`,
+});
+
+const traceKeys: Readonly<Record<string, Schema>> = {
+  path: { type: 'string', minLength: 1, maxLength: 4096, description: 'File in the Mooncake JSONL format.' },
+  requests: positive('Requests taken from the start of the trace; all where absent.'),
+};
+
+const properties: Readonly<Record<string, Schema>> = {
+  from: { ...tier, description: 'Tier that is read.' },
+  to: { ...tier, description: 'Tier that is written.' },
+  mode: {
+    enum: ['sharded', 'replicated'],
+    default: 'sharded',
+    description:
+      'sharded: every rank moves its own blocks; replicated: host and disk tiers are on the root alone.',
+  },
+  layout: { $ref: '#/$defs/layout', description: 'Layout of the device pool.' },
+  hostLayout: {
+    $ref: '#/$defs/tierLayout',
+    description: 'Layout of the host pool; absent keys are those of layout.',
+  },
+  diskLayout: {
+    $ref: '#/$defs/tierLayout',
+    description: 'Layout of the disk pool; absent keys are those of layout.',
+  },
+  pools: {
+    type: 'object',
+    additionalProperties: false,
+    properties: {
+      deviceBlocks: poolBlocks('device'),
+      hostBlocks: poolBlocks('host'),
+      diskBlocks: poolBlocks('disk'),
+      diskPath: {
+        type: 'string',
+        minLength: 1,
+        maxLength: 4096,
+        default: '/tmp',
+        description: 'Folder that the disk pool lies in, on every rank.',
+      },
+    },
+    description: 'Capacity of each tier; those of from and to must be there.',
+  },
+  blocks: {
+    type: 'integer',
+    minimum: 1,
+    maximum: LARGEST_POOL_BLOCKS,
+    description:
+      'Blocks that a rank moves in one iteration; with order trace, absent means all that the trace touches.',
+  },
+  order: {
+    enum: ['sequential', 'shuffled', 'strided', 'trace'],
+    default: 'sequential',
+    description: 'Which block ids are taken, and in what order.',
+  },
+  trace: layoutObject(traceKeys, ['path']),
+  layerRange: {
+    type: 'array',
+    items: { type: 'integer', minimum: 0, maximum: LARGEST_INTEGER },
+    minItems: 2,
+    maxItems: 2,
+    description: '[start, end): layers that move; all where absent.',
+  },
+  bidirectional: {
+    type: 'boolean',
+    default: false,
+    description: 'As many other blocks move the opposite way at the same time.',
+  },
+  strategy: {
+    enum: [...new Set<string>([...SHARDED_STRATEGIES, ...REPLICATED_STRATEGIES])],
+    default: 'auto',
+    description: `sharded: ${SHARDED_STRATEGIES.join(', ')}; replicated: ${REPLICATED_STRATEGIES.join(', ')}.`,
+  },
+  maxTransferBatchSize: {
+    ...positive('Blocks in one batch of copies.'),
+    maximum: LARGEST_POOL_BLOCKS,
+    default: 16,
+  },
+  maxConcurrentTransfers: { ...positive('Batches under way at a time.'), maximum: 1024, default: 4 },
+  chunkBytes: {
+    anyOf: [{ const: 'auto' }, { type: 'integer', minimum: 4096, maximum: 2 ** 32 }],
+    default: 'auto',
+    description: 'Bytes of a pipeline step of the strategies that overlap.',
+  },
+  disk: {
+    type: 'object',
+    additionalProperties: false,
+    default: {},
+    properties: {
+      queueDepth: {
+        type: 'integer',
+        minimum: 1,
+        maximum: 4096,
+        default: 32,
+        description: 'Requests under way.',
+      },
+      requestBytes: {
+        type: 'integer',
+        minimum: 4096,
+        maximum: 2 ** 30,
+        multipleOf: 4096,
+        default: 2 ** 20,
+        description: 'Largest request; longer runs are cut.',
+      },
+    },
+    description: 'How the disk tier is driven.',
+  },
+  root: {
+    type: 'integer',
+    minimum: 0,
+    maximum: 2 ** 31 - 1,
+    default: 0,
+    description: 'replicated: rank with the tiers.',
+  },
+  maxCtas: { type: 'integer', minimum: 1, maximum: 8, default: 8, description: 'replicated: CTAs of NCCL.' },
+};
+
+/** As users write it. */
+export const kvSchema: Schema = {
+  $defs: {
+    layout: layoutObject(withDefaults, ['kind', 'pageSize']),
+    tierLayout: layoutObject(LAYOUT_KEYS, []),
+  },
+  properties,
+  required: ['from', 'to', 'layout', 'pools'],
+};
+
+/** As the run executes it: what KvSpec (resolved.generated.ts) is generated from, and resolved points are held to. */
+export function kvResolvedSchema(kinds: readonly string[]): Schema {
+  const { sweep: _, ...common } = COMMON_JOB_KEYS;
+  const all: Record<string, Schema> = {
+    ...common,
+    ...properties,
+    kind: { enum: kinds },
+    layout: { $ref: '#/$defs/layout' },
+    hostLayout: { $ref: '#/$defs/layout' },
+    diskLayout: { $ref: '#/$defs/layout' },
+    pools: requireDefaults(properties['pools'] ?? {}),
+    disk: requireDefaults(properties['disk'] ?? {}),
+    trace: {
+      ...layoutObject({ ...traceKeys, sha256: { type: 'string', description: "Of the trace's bytes." } }, [
+        'path',
+        'requests',
+        'sha256',
+      ]),
+      description: 'Only with order trace; path is absolute or relative to the working folder.',
+    },
+  };
+  const optional = new Set(['trace']);
+  const plain = [
+    'kind',
+    'blockDim',
+    'numLayers',
+    'outerDim',
+    'pageSize',
+    'innerDim',
+    'dtypeWidthBytes',
+    'alignment',
+  ];
+  return {
+    title: 'KvSpec',
+    $defs: { layout: { title: 'KvLayout', ...layoutObject(LAYOUT_KEYS, plain) } },
+    type: 'object',
+    additionalProperties: false,
+    properties: all,
+    required: Object.keys(all).filter((key) => !optional.has(key)),
+  };
+}
+
+function requireDefaults(schema: Schema): Schema {
+  const inner = schema['properties'] as Readonly<Record<string, Schema>>;
+  return { ...schema, required: Object.keys(inner).filter((key) => 'default' in (inner[key] ?? {})) };
+}

@@ -1,0 +1,39 @@
+/** Writes the published schemas and the TypeScript type of resolved KV jobs. A test holds the files equal to this. */
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { compile } from 'json-schema-to-typescript';
+import prettier from 'prettier';
+import { JOB_KINDS } from '../jobs/index.js';
+import { kvResolvedSchema } from '../jobs/kv/schema.js';
+import { projectRoot } from '../runner/project.js';
+import { publishedSchema } from '../runner/spec/schema.js';
+
+/** Path from the project's root -> text. */
+export async function generatedFiles(): Promise<Record<string, string>> {
+  const style = JSON.parse(readFileSync(join(projectRoot, '.prettierrc.json'), 'utf8')) as prettier.Options;
+  const files: Record<string, string> = {};
+  for (const [name, schema] of Object.entries(publishedSchema(JOB_KINDS))) {
+    files[`configs/schema/${name}`] = await prettier.format(JSON.stringify(schema), {
+      ...style,
+      parser: 'json',
+    });
+  }
+  const types = await compile(structuredClone(kvResolvedSchema(['offload', 'onboard'])), 'KvSpec', {
+    bannerComment:
+      '/** A resolved offload or onboard job. Generated from jobs/kv/schema.ts by `npm run generate`. */',
+    additionalProperties: false,
+    format: false,
+  });
+  files['jobs/kv/resolved.generated.ts'] = await prettier.format(types, { ...style, parser: 'typescript' });
+  return files;
+}
+
+const main = process.argv[1];
+if (main !== undefined && import.meta.url === pathToFileURL(main).href) {
+  for (const [name, text] of Object.entries(await generatedFiles())) {
+    const path = join(projectRoot, name);
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, text);
+  }
+}
