@@ -24,15 +24,24 @@ export const ERROR_CATALOGUE = {
   E_USAGE: { exit: EXIT.usage, meaning: 'the command line is not one that railrunner understands' },
   E_SPEC_READ: { exit: EXIT.usage, meaning: 'the spec cannot be read: missing, a directory, or too large' },
   E_SPEC_SYNTAX: { exit: EXIT.usage, meaning: 'the spec is not JSON' },
-  E_SPEC_INVALID: { exit: EXIT.usage, meaning: 'the spec is JSON but not a legal spec; every fault is listed' },
+  E_SPEC_INVALID: {
+    exit: EXIT.usage,
+    meaning: 'the spec is JSON but not a legal spec; every fault is listed',
+  },
   E_ADDON_MISSING: { exit: EXIT.environment, meaning: 'the native addon is not built, or does not load' },
-  E_MPI_MISSING: { exit: EXIT.environment, meaning: 'no MPI plug-in for this launcher, or its library does not load' },
+  E_MPI_MISSING: {
+    exit: EXIT.environment,
+    meaning: 'no MPI plug-in for this launcher, or its library does not load',
+  },
   E_LAUNCHER_MISMATCH: { exit: EXIT.environment, meaning: 'the launcher started more ranks than MPI sees' },
   E_VERSION_MISMATCH: { exit: EXIT.environment, meaning: 'ranks run different versions' },
   E_DEVICE_MISSING: { exit: EXIT.environment, meaning: 'the device that was asked for is not there' },
   E_DEVICE_MIXED: { exit: EXIT.environment, meaning: 'some ranks have a GPU and some have none' },
   E_DEVICE_SHARED: { exit: EXIT.environment, meaning: 'two ranks were given one GPU' },
-  E_MEMORY_FIT: { exit: EXIT.environment, meaning: 'the spec needs more memory or disk than this machine has' },
+  E_MEMORY_FIT: {
+    exit: EXIT.environment,
+    meaning: 'the spec needs more memory or disk than this machine has',
+  },
   E_OUTPUT: { exit: EXIT.environment, meaning: 'the output folder cannot be written' },
   E_RUN_EXISTS: { exit: EXIT.environment, meaning: 'the run id is taken; nothing is overwritten' },
   E_ARGUMENT: { exit: EXIT.failed, meaning: 'a native call was handed something illegal' },
@@ -46,8 +55,14 @@ export const ERROR_CATALOGUE = {
   E_NETWORK: { exit: EXIT.failed, meaning: 'UCX failed' },
   E_CUDA: { exit: EXIT.failed, meaning: 'a CUDA call failed, the context lives on' },
   E_NCCL: { exit: EXIT.failed, meaning: 'an NCCL call failed; its communicator was aborted' },
-  E_UNSUPPORTED_HERE: { exit: EXIT.ok, meaning: 'legal, but this machine, device or MPI cannot do it: skipped' },
-  E_NETWORK_MISSING: { exit: EXIT.ok, meaning: 'UCX cannot be loaded: points that need a network are skipped' },
+  E_UNSUPPORTED_HERE: {
+    exit: EXIT.ok,
+    meaning: 'legal, but this machine, device or MPI cannot do it: skipped',
+  },
+  E_NETWORK_MISSING: {
+    exit: EXIT.ok,
+    meaning: 'UCX cannot be loaded: points that need a network are skipped',
+  },
   E_NCCL_MISSING: { exit: EXIT.ok, meaning: 'NCCL cannot be loaded: points that need it are skipped' },
   E_TIMEOUT: { exit: EXIT.timeout, meaning: 'a stage passed its deadline; the row names rank and stage' },
   E_ABORTED: { exit: EXIT.failed, meaning: 'a wait was ended because another failure was already known' },
@@ -92,7 +107,15 @@ export function toRunnerError(error: unknown, fallback: ErrorCode = 'E_JOB'): Ru
 
 /** The exit status of a whole run, by precedence 130/143 > 124 > 4 > 3 > 2 > 1 > 0. */
 export function worstExit(statuses: Iterable<number>): number {
-  const order = [EXIT.ok, EXIT.regression, EXIT.failed, EXIT.usage, EXIT.environment, EXIT.fatal, EXIT.timeout];
+  const order = [
+    EXIT.ok,
+    EXIT.regression,
+    EXIT.failed,
+    EXIT.usage,
+    EXIT.environment,
+    EXIT.fatal,
+    EXIT.timeout,
+  ];
   let worst: number = EXIT.ok;
   for (const status of statuses) {
     const rank = (value: number): number => (value >= 128 ? order.length : order.indexOf(value as 0));

@@ -1,0 +1,85 @@
+/** The work of `plan`: a table of points and the largest need of a host. */
+import Table from 'cli-table3';
+import { JOB_KINDS } from '../../jobs/index.js';
+import { EXIT, RunnerError } from '../errors.js';
+import { loadSpec } from '../spec/load.js';
+import type { PointPlan } from '../spec/kind.js';
+import { planPoints } from '../spec/plan.js';
+import type { PlannedPoint } from '../spec/plan.js';
+import { worldFaults } from '../spec/resolve-job.js';
+import { SpecError } from '../spec/spec-error.js';
+import type { ResolvedSpec } from '../spec/types.js';
+import type { CommandResult } from './command-result.js';
+import { formatBytes } from './format-bytes.js';
+import { loadOptions } from './spec-options.js';
+import type { SpecArguments } from './spec-options.js';
+
+const TIERS = ['device', 'host', 'disk'] as const;
+
+export function planSpec(path: string, worldSize: number, argv: SpecArguments): CommandResult {
+  try {
+    const spec = loadSpec(path, loadOptions(argv, JOB_KINDS));
+    const faults = worldFaults(spec.points, JOB_KINDS, worldSize);
+    if (faults.length > 0) throw new SpecError('E_SPEC_INVALID', path, faults);
+    return { stdout: planText(spec, worldSize), stderr: '', exitStatus: EXIT.ok };
+  } catch (error) {
+    if (!(error instanceof RunnerError)) throw error;
+    return { stdout: '', stderr: `${error.code} ${error.message}`, exitStatus: error.exitStatus };
+  }
+}
+
+/** Ranks of equal plan in one row: [first, last, plan]. */
+function rankGroups(ranks: readonly PointPlan[]): { first: number; last: number; plan: PointPlan }[] {
+  const groups: { first: number; last: number; plan: PointPlan; key: string }[] = [];
+  for (const [rank, plan] of ranks.entries()) {
+    const key = JSON.stringify(plan);
+    const group = groups.at(-1);
+    if (group?.key === key) group.last = rank;
+    else groups.push({ first: rank, last: rank, plan, key });
+  }
+  return groups;
+}
+
+function planText(spec: ResolvedSpec, worldSize: number): string {
+  const planned = planPoints(spec, JOB_KINDS, worldSize);
+  const table = new Table({
+    head: ['point', 'job', 'kind', 'params', 'ranks', 'payload', ...TIERS, 'details'],
+    style: { head: [], border: [], compact: true },
+  });
+  for (const { point, ranks } of planned) {
+    for (const [index, { first, last, plan }] of rankGroups(ranks).entries()) {
+      const params = Object.entries(point.swept).map(([key, value]) => `${key}=${JSON.stringify(value)}`);
+      const named =
+        index === 0 ? [point.index, point.job.id, point.job.kind, params.join(' ')] : ['', '', '', ''];
+      const details = Object.entries(plan.details ?? {}).map(([key, value]) => `${key}=${value}`);
+      const memory = TIERS.map((tier) => formatBytes(plan.memoryBytes[tier]));
+      const rank = first === last ? String(first) : `${first}-${last}`;
+      table.push([...named, rank, formatBytes(plan.payloadBytes), ...memory, details.join(' ')]);
+    }
+  }
+  return [table.toString(), ...hostLines(planned, spec.ranksPerNode, worldSize)].join('\n');
+}
+
+/** The most that one node's ranks need together while a point runs. */
+function hostLines(planned: readonly PlannedPoint[], ranksPerNode: number, worldSize: number): string[] {
+  const perNode = ranksPerNode === 0 ? worldSize : Math.min(ranksPerNode, worldSize);
+  const lines = TIERS.map((tier) => {
+    let most = { bytes: 0, point: 0 };
+    for (const { point, ranks } of planned) {
+      for (let start = 0; start < worldSize; start += perNode) {
+        const bytes = ranks
+          .slice(start, start + perNode)
+          .reduce((sum, plan) => sum + plan.memoryBytes[tier], 0);
+        if (bytes > most.bytes) most = { bytes, point: point.index };
+      }
+    }
+    return most.bytes === 0
+      ? `  ${tier}: none`
+      : `  ${tier}: ${formatBytes(most.bytes)} (point ${most.point})`;
+  });
+  const where = ranksPerNode === 0 ? `all ${worldSize} ranks on one host` : `nodes of ${perNode} ranks`;
+  return [
+    `Largest need of a host while a point runs, ${where}; on device host, device memory is host memory:`,
+    ...lines,
+  ];
+}

@@ -1,0 +1,30 @@
+/** `railrunner plan SPEC` */
+import type { CommandModule } from 'yargs';
+import { withSpecOptions } from './spec-options.js';
+import type { SpecArguments } from './spec-options.js';
+
+interface PlanArguments extends SpecArguments {
+  readonly spec: string;
+  readonly worldSize: number;
+}
+
+export const planCommand: CommandModule<object, PlanArguments> = {
+  command: 'plan <spec>',
+  describe: 'Print every point with its bytes and memory a rank, before anything is allocated',
+  builder: (yargs) =>
+    withSpecOptions(yargs)
+      .positional('spec', { type: 'string', demandOption: true, describe: 'Path of a JSON spec' })
+      .option('world-size', { type: 'number', default: 1, describe: 'Ranks to plan for' })
+      .check((argv) => {
+        const worldSize = (argv as { worldSize?: number }).worldSize ?? 1;
+        if (Number.isSafeInteger(worldSize) && worldSize >= 1 && worldSize <= 65_536) return true;
+        throw new Error(`--world-size: expected a whole number from 1 to 65536, received ${worldSize}`);
+      }) as never,
+  handler: async (argv) => {
+    const [{ finish }, { planSpec }] = await Promise.all([
+      import('./command-result.js'),
+      import('./plan-spec.js'),
+    ]);
+    finish(planSpec(argv.spec, argv.worldSize, argv));
+  },
+};

@@ -1,0 +1,23 @@
+/** `railrunner schema [KIND]` */
+import type { CommandModule } from 'yargs';
+
+interface SchemaArguments {
+  readonly kind: string | undefined;
+}
+
+export const schemaCommand: CommandModule<object, SchemaArguments> = {
+  command: 'schema [kind]',
+  describe: 'Print the JSON Schema of specs, or of one kind of job',
+  builder: (yargs) =>
+    yargs.positional('kind', {
+      type: 'string',
+      describe: 'A kind; all in one document where absent',
+    }) as never,
+  handler: async (argv) => {
+    const [{ finish }, { printSchema }] = await Promise.all([
+      import('./command-result.js'),
+      import('./print-schema.js'),
+    ]);
+    finish(printSchema(argv.kind));
+  },
+};
