@@ -4,8 +4,8 @@
  * its source and the bytes that it counts.
  */
 
-const MICROSECONDS_PER_SECOND = 1e6;
-const BYTES_PER_GB = 1e9;
+/** 1e9 bytes a second are 1000 bytes a microsecond. */
+const BYTES_PER_US_AT_1_GBPS = 1000;
 
 export interface BandwidthInput {
   /** The median time of one iteration. */
@@ -29,7 +29,7 @@ export interface Bandwidths {
 /** bytes / time. Undefined where bytes are unknown or none, or where the clock saw no time pass. */
 export function bandwidthGBps(bytes: number | undefined, timeUs: number): number | undefined {
   if (bytes === undefined || !(bytes > 0) || !(timeUs > 0)) return undefined;
-  return (bytes / BYTES_PER_GB / timeUs) * MICROSECONDS_PER_SECOND;
+  return bytes / (timeUs * BYTES_PER_US_AT_1_GBPS);
 }
 
 export function percentOf(value: number | undefined, whole: number | undefined): number | undefined {

@@ -108,8 +108,9 @@ export class CsvFile {
       const message = `${this.path} ends early: ${describe(this.#failure)}; free the disk, then add the rows by hand`;
       throw new UnwrittenRowsError(message, text, this.#failure);
     }
-    if (this.#failure !== null)
-      throw outputError(`${this.path} may not have reached the disk`, this.#failure);
+    if (this.#syncFailure !== null) {
+      throw outputError(`${this.path} may not have reached the disk`, this.#syncFailure);
+    }
   }
 
   async #writePending(): Promise<void> {

@@ -1,5 +1,6 @@
 /** The `params` column: what tells a point from others, independent of the run that it was measured in. */
-import type { JsonObject, JsonValue, Point } from '../spec/types.js';
+import { canonicalJson } from '../spec/canonical.js';
+import type { JsonObject, Point } from '../spec/types.js';
 
 /** Keys with a column of their own, or that change how long a run takes to give up rather than what it measures. */
 const NOT_IDENTIFYING = new Set([
@@ -25,12 +26,4 @@ export function sweptText(swept: JsonObject): string {
   return Object.entries(swept)
     .map(([path, value]) => `${path}=${typeof value === 'string' ? value : canonicalJson(value)}`)
     .join(' ');
-}
-
-/** JSON with sorted keys and no blanks. */
-export function canonicalJson(value: JsonValue): string {
-  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
-  if (value === null || typeof value !== 'object') return JSON.stringify(value);
-  const entries = Object.entries(value as JsonObject).sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
-  return `{${entries.map(([key, member]) => `${JSON.stringify(key)}:${canonicalJson(member)}`).join(',')}}`;
 }

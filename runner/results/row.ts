@@ -236,5 +236,5 @@ function checkFields(phase: string, verifications: readonly Verification[]): Che
 }
 
 function wrongDataText(check: Checked): string {
-  return `${check.wrong} of ${check.checked} checked words differ; first: ${check.firstBad ?? 'place unknown'}`;
+  return `${check.wrong} of ${check.checked} checked values differ; first: ${check.firstBad ?? 'place unknown'}`;
 }

@@ -1,19 +1,19 @@
 /** results/<run-id>/: claimed once by rank 0, joined by the others, never reused. */
 import { randomBytes } from 'node:crypto';
 import { mkdir, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { RunnerError } from '../errors.js';
 import { outputError } from './csv-file.js';
 
 const RUN_ID = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/;
 
-/** UTC time and four random hex digits: sorts by time, and two runs of one second do not meet. */
+/** UTC time and eight random hex digits: sorts by time, and two runs of one second do not meet. */
 export function makeRunId(now: Date = new Date()): string {
   const stamp = now
     .toISOString()
     .replace(/[-:]/g, '')
     .replace(/\.\d+Z$/, 'Z');
-  return `${stamp}-${randomBytes(2).toString('hex')}`;
+  return `${stamp}-${randomBytes(4).toString('hex')}`;
 }
 
 /** Refuses with E_USAGE what would leave the output folder or trouble a shell. */
@@ -28,7 +28,7 @@ export async function claimRunFolder(outFolder: string, runId: string): Promise<
   checkRunId(runId);
   const folder = join(outFolder, runId);
   try {
-    await mkdir(outFolder, { recursive: true });
+    await makeFolder(outFolder);
     await mkdir(folder);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST' && (await isFolder(outFolder))) {
@@ -48,11 +48,31 @@ export async function joinRunFolder(outFolder: string, runId: string): Promise<s
   checkRunId(runId);
   const folder = join(outFolder, runId);
   try {
-    await mkdir(folder, { recursive: true });
+    await makeFolder(folder);
   } catch (error) {
     throw outputError(`${folder} cannot be created`, error);
   }
   return folder;
+}
+
+/**
+ * mkdir -p. Node's own recursive mkdir loops for ever where the system says ENOENT although the parent is there, as
+ * /proc does.
+ */
+export async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path);
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    if (code === 'EEXIST' && (await isFolder(path))) return;
+    const parent = dirname(path);
+    if (code !== 'ENOENT' || parent === path) throw error;
+    await makeFolder(parent);
+    // Another rank of this host may have made it in between.
+    await mkdir(path).catch(async (again: NodeJS.ErrnoException) => {
+      if (again.code !== 'EEXIST' || !(await isFolder(path))) throw again;
+    });
+  }
 }
 
 async function isFolder(path: string): Promise<boolean> {

@@ -1,10 +1,11 @@
 /** samples/: the raw samples of a point on one rank, on request (`saveSamples`). */
-import { mkdir, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { stringify } from 'csv-stringify/sync';
 import type { Measurement } from '../../jobs/job.js';
 import type { ColumnDefinition } from './columns.js';
 import { outputError } from './csv-file.js';
+import { makeFolder } from './run-folder.js';
 
 export const SAMPLE_COLUMNS: readonly ColumnDefinition[] = [
   { name: 'phase', unit: '', meaning: 'as in the rank rows' },
@@ -41,7 +42,7 @@ export async function writeSamples(
   );
   const path = join(folder, 'samples', samplesFileName(place.point, place.rank));
   try {
-    await mkdir(join(folder, 'samples'), { recursive: true });
+    await makeFolder(join(folder, 'samples'));
     await writeFile(path, stringify([SAMPLE_COLUMNS.map((column) => column.name), ...records]), {
       flag: 'wx',
     });

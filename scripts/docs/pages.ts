@@ -1,0 +1,18 @@
+/** The generated pages: path below the project's root -> text, formatted as the rest of the project. */
+import { join } from 'node:path';
+import { format, resolveConfig } from 'prettier';
+import { projectRoot } from '../../runner/project.js';
+import { errorsPage } from './errors-page.js';
+import { resultsPage } from './results-page.js';
+
+export const GENERATED_PAGES: Readonly<Record<string, () => string>> = {
+  'docs/errors.md': errorsPage,
+  'results/README.md': resultsPage,
+};
+
+export async function renderPage(path: string): Promise<string> {
+  const render = GENERATED_PAGES[path];
+  if (render === undefined) throw new Error(`${path} is not a generated page`);
+  const file = join(projectRoot, path);
+  return format(render(), { ...(await resolveConfig(file)), filepath: file });
+}

@@ -1,0 +1,83 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import { allowedEnvironment } from '../../../runner/results/environment.js';
+import { MANIFEST_FIELDS, ManifestFile, outcomeOf, StatusCounts } from '../../../runner/results/manifest.js';
+import { manifestStart, resultOf } from '../../helpers/result-samples.js';
+import { withTempDir } from '../../helpers/with-temp-dir.js';
+
+const readJson = (path: string): Record<string, unknown> => JSON.parse(readFileSync(path, 'utf8'));
+const end = { exitStatus: 0, endedAt: new Date('2026-01-02T03:05:00Z'), statusCounts: [{ ok: 2 }] };
+
+t.test('no manifest.json before the run has ended', (t) =>
+  withTempDir(async (folder) => {
+    const manifest = await ManifestFile.begin(folder, manifestStart);
+    t.same(readdirSync(folder), ['manifest.json.part']);
+    const running = readJson(join(folder, 'manifest.json.part'));
+    t.match(running, { outcome: 'running', exitStatus: null, endedAt: null, spec: { digest: 'abc123' } });
+    t.same(Object.keys(running), Object.keys(MANIFEST_FIELDS), 'every field is documented');
+
+    const probes = [{ name: 'memcpy', GBps: 8 }];
+    await manifest.finish({ ...end, probes });
+    t.same(readdirSync(folder), ['manifest.json'], 'nothing is left beside it');
+    const ended = readJson(join(folder, 'manifest.json'));
+    t.match(ended, {
+      outcome: 'ok',
+      exitStatus: 0,
+      error: null,
+      startedAt: manifestStart.startedAt,
+      endedAt: '2026-01-02T03:05:00.000Z',
+      statusCounts: [{ ok: 2 }],
+      probes,
+    });
+    t.same(Object.keys(ended), Object.keys(MANIFEST_FIELDS));
+  }),
+);
+
+t.test('a run that did not go well never says ok', (t) =>
+  withTempDir(async (folder) => {
+    const manifest = await ManifestFile.begin(folder, manifestStart);
+    const error = { code: 'E_TIMEOUT', message: 'rank 3 in measure' };
+    await manifest.finish({ ...end, exitStatus: 124, error });
+    t.match(readJson(join(folder, 'manifest.json')), { outcome: 'timeout', exitStatus: 124, error });
+  }),
+);
+
+t.test('outcome of each exit status', async (t) => {
+  const outcomes = [0, 1, 2, 3, 4, 5, 124, 130, 143].map(outcomeOf);
+  const expected = 'ok failed refused refused aborted failed timeout aborted aborted';
+  t.equal(outcomes.join(' '), expected);
+});
+
+t.test('a folder that is gone: E_OUTPUT and no manifest', (t) =>
+  withTempDir(async (folder) => {
+    const gone = join(folder, 'gone');
+    await t.rejects(ManifestFile.begin(gone, manifestStart), { code: 'E_OUTPUT', message: /ENOENT/ });
+    t.notOk(existsSync(gone));
+  }),
+);
+
+t.test('status counts of a rank', async (t) => {
+  const counts = new StatusCounts();
+  counts.add(resultOf(0).rows);
+  counts.add(resultOf(0).rows);
+  counts.add([{ status: 'timeout' }]);
+  t.same(JSON.parse(JSON.stringify(counts)), { ok: 2, timeout: 1 });
+});
+
+t.test('the environment is an allow-list, and secrets stay out', async (t) => {
+  const kept = allowedEnvironment({
+    NCCL_DEBUG: 'INFO',
+    UCX_TLS: 'tcp',
+    CUDA_VISIBLE_DEVICES: '0',
+    SLURM_JOB_ID: '7',
+    SLURM_JWT: 'secret',
+    UCX_AUTH_TOKEN: 'secret',
+    NCCL_API_KEY: 'secret',
+    PATH: '/bin',
+    HOME: '/root',
+    DATABASE_PASSWORD: 'secret',
+    UCX_UNSET: undefined,
+  });
+  t.same(kept, { CUDA_VISIBLE_DEVICES: '0', NCCL_DEBUG: 'INFO', SLURM_JOB_ID: '7', UCX_TLS: 'tcp' });
+});
