@@ -33,6 +33,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   MainThread::initialize(env);
   exports.Set("buildInfo", Napi::Function::New(env, buildInfo, "buildInfo"));
   // One line a room: each binding file adds its own part of the surface.
+  exportWorld(env, exports);
   return exports;
 }
 

@@ -3,4 +3,8 @@
 #include "binding/napi_setup.h"
 
 // What each room's binding file adds to the addon's exports; called once by addon.cc. One line a room.
-namespace railrunner::binding {}  // namespace railrunner::binding
+namespace railrunner::binding {
+
+void exportWorld(Napi::Env env, Napi::Object exports);
+
+}  // namespace railrunner::binding

@@ -23,6 +23,8 @@ export interface WorldOpenOptions {
   /** Cuts a host's ranks into emulated nodes of this many; 0 = nodes are hosts. */
   readonly ranksPerNode: number;
   readonly timeoutMs: number;
+  /** Silence after which a rank is held for dead. */
+  readonly peerTimeoutMs: number;
 }
 
 export interface WorldInfo {
@@ -65,13 +67,20 @@ export interface NativeWorld {
   allgather(data: Uint8Array, timeoutMs: number): Promise<Buffer[]>;
   /** As allgather; other ranks than root resolve to null. */
   gather(data: Uint8Array, root: number, timeoutMs: number): Promise<Buffer[] | null>;
+  /** data[peer] goes to that peer; resolves to what came from each, by rank. */
+  alltoall(data: readonly Uint8Array[], timeoutMs: number): Promise<Buffer[]>;
   barrier(timeoutMs: number): Promise<void>;
+  /**
+   * Collective: a new epoch for everything that native work threads exchange (sampling gate included), after a point
+   * failed anywhere. No work may be running. What the failed point left under way is never heard again.
+   */
+  renew(timeoutMs: number): Promise<void>;
   /** Where this rank is, carried by its heartbeats. Returns at once. */
   report(stage: string, point: number): void;
   liveness(): RankLiveness[];
   /** This rank's stop word for the sampling gate: 0 none, 1 signal, 2 failure. Seen by all ranks at the next sample. */
   setStop(reason: number): void;
-  /** Ends (true) or allows again (false) this rank's native waits. */
+  /** Ends (true) or allows again (false) this rank's native waits. false also clears iteration and awaited peer. */
   setAbort(abort: boolean): void;
   /** MPI_Finalize, on the control thread. */
   finalize(timeoutMs: number): Promise<void>;
@@ -153,5 +162,7 @@ export interface NativeAddon {
   /** Opens MPI through the plug-in and forms the world: collective. One a process. */
   openWorld(options: WorldOpenOptions): Promise<NativeWorld>;
   probeDevices(): DeviceProbe;
+  /** Ends the process at once without exit handlers, which could wait for ever for a thread stuck in native code. */
+  exitNow(status: number): never;
   openDevice(kind: DeviceKindName, ordinal: number): Promise<NativeDevice>;
 }

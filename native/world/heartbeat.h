@@ -1,0 +1,89 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <list>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "core/run_control.h"
+#include "world/mpi.h"
+
+namespace railrunner {
+
+// What is known of a rank from its heartbeats.
+struct RankLiveness {
+  int rank = 0;
+  std::string stage;
+  int64_t point = -1;
+  int64_t iteration = -1;
+  int32_t awaitedPeer = -1;
+  double ageMs = 0;  // of the newest beat
+};
+
+// Small messages on a communicator of their own: every rank tells rank 0 where it is, rank 0 tells every rank
+// that it lives and which rank it holds for dead. They are sent by the control thread, so they go on while
+// the main thread or the work thread hangs, and stop when the process does.
+//
+// setPlace and liveness may be called from any thread, all else from the control thread.
+class Heartbeat {
+ public:
+  static constexpr int64_t kPeriodNs = 150'000'000;
+
+  Heartbeat(const Mpi& mpi, int comm, int rank, int worldSize, int64_t peerTimeoutNs, RunControl& control);
+
+  void setPlace(const std::string& stage, int64_t point);
+  std::vector<RankLiveness> liveness() const;
+
+  // Receives what is there, sends what is due. True when a message moved.
+  bool progress(int64_t timeNs);
+  // The first rank whose beats have stopped for the time-out, -1 while all live.
+  int deadRank() const { return deadRank_; }
+  // No more beats are sent, and silence is no longer death: the world is being taken down.
+  void stopSending() { sending_ = false; }
+  // True when every beat that was sent has been taken by its receiver.
+  bool isQuiet();
+
+ private:
+  struct Beat {
+    uint32_t magic = 0;
+    int32_t awaitedPeer = -1;
+    int64_t point = -1;
+    int64_t iteration = -1;
+    int32_t deadRank = -1;
+    std::array<char, 28> stage{};
+  };
+  struct Transfer {
+    int peer = 0;
+    int request = -1;
+    Beat beat;
+  };
+  struct Known {
+    Beat beat;
+    int64_t heardNs = 0;
+  };
+
+  bool receive(int64_t timeNs);
+  void take(int source, Beat beat, int64_t timeNs);
+  void send();
+  void judge(int64_t timeNs);
+  Beat currentBeat() const;
+
+  const Mpi& mpi_;
+  const int comm_;
+  const int rank_;
+  const int64_t peerTimeoutNs_;
+  RunControl& control_;
+  bool sending_ = true;
+  int deadRank_ = -1;
+  int64_t nextSendNs_ = 0;
+  int64_t lastProgressNs_;
+  std::vector<Transfer> outgoing_;  // one a peer; a peer that has not taken the last beat gets no further one
+  std::list<Transfer> incoming_;    // address-stable while MPI writes
+  mutable std::mutex mutex_;        // guards place_ and known_
+  Beat place_;
+  std::vector<Known> known_;  // by rank; off rank 0 only entry 0 is heard of
+};
+
+}  // namespace railrunner

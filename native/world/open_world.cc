@@ -1,0 +1,107 @@
+// The opening of the world, on the control thread: MPI, hosts, communicators, node blocks.
+#include <unistd.h>
+
+#include <cstring>
+
+#include "core/clock.h"
+#include "core/wait.h"
+#include "world/control_thread.h"
+#include "world/plugin_loader.h"
+
+namespace railrunner {
+
+void ControlThread::wait(int request, const char* what) {
+  Backoff backoff;
+  while (!mpi_->test(request, what)) {
+    if (nowNs() > openDeadlineNs_) {
+      throw Error(ErrorCode::kTimeout, std::string("opening the world: the deadline passed in ") + what);
+    }
+    backoff.pause();
+  }
+}
+
+int ControlThread::duplicate(const char* what) {
+  int comm = -1;
+  int request = -1;
+  mpi_->check(mpi_->calls.dup(kMpiWorld, &comm, &request), what);
+  wait(request, what);
+  return comm;
+}
+
+void ControlThread::open() {
+  openDeadlineNs_ = nowNs() + options_.timeoutNs;
+  auto mpi = std::make_unique<Mpi>(loadMpiPlugin(options_.pluginPath));
+  mpi->check(mpi->calls.init(), "MPI_Init_thread");
+  mpi_ = std::move(mpi);
+  mpi_->check(mpi_->calls.rank(kMpiWorld, &info_.rank), "MPI_Comm_rank");
+  mpi_->check(mpi_->calls.size(kMpiWorld, &info_.worldSize), "MPI_Comm_size");
+  char text[256] = {};
+  mpi_->calls.libraryVersion(text, sizeof text);
+  info_.mpiName = mpi_->calls.name;
+  info_.mpiVersion = text;
+  char hostname[256] = {};
+  gethostname(hostname, sizeof hostname - 1);
+  info_.hostname = hostname;
+  findHost();
+  controlComm_ = duplicate("MPI_Comm_idup");
+  const int beatComm = duplicate("MPI_Comm_idup");
+  const int mailComm = duplicate("MPI_Comm_idup");
+  exchangeNodeBlocks();
+  heartbeat_ = std::make_unique<Heartbeat>(*mpi_, beatComm, info_.rank, info_.worldSize,
+                                           options_.peerTimeoutNs, control_);
+  mailbox_ = std::make_unique<Mailbox>(*mpi_, mailComm, info_.worldSize);
+}
+
+void ControlThread::findHost() {
+  int hostComm = -1;
+  mpi_->check(mpi_->calls.splitShared(kMpiWorld, info_.rank, &hostComm), "MPI_Comm_split_type");
+  int leader = info_.rank;
+  int request = -1;
+  mpi_->check(mpi_->calls.ibcast(hostComm, &leader, sizeof leader, 0, &request), "MPI_Ibcast");
+  wait(request, "MPI_Ibcast");
+  std::vector<int> leaders(static_cast<size_t>(info_.worldSize));
+  mpi_->check(mpi_->calls.iallgather(kMpiWorld, &leader, sizeof leader, leaders.data(), &request),
+              "MPI_Iallgather");
+  wait(request, "MPI_Iallgather");
+  placeRank(info_, leaders, options_.ranksPerNode);
+}
+
+// First through /proc, which leaves nothing behind whatever happens; by name where any rank could not.
+void ControlThread::exchangeNodeBlocks() {
+  const int maker = ranksOfNode(info_, info_.node).front();
+  const bool isMaker = maker == info_.rank;
+  for (const bool named : {false, true}) {
+    std::exception_ptr failure;
+    NodeBlockHandle handle;
+    try {
+      if (isMaker) {
+        nodeBlock_ = NodeBlock::create(info_.localSize, named);
+        handle = nodeBlock_->handle();
+      }
+    } catch (const Error&) {
+      failure = std::current_exception();
+    }
+    std::vector<NodeBlockHandle> handles(static_cast<size_t>(info_.worldSize));
+    int request = -1;
+    mpi_->check(mpi_->calls.iallgather(kMpiWorld, &handle, sizeof handle, handles.data(), &request),
+                "MPI_Iallgather");
+    wait(request, "MPI_Iallgather");
+    try {
+      if (!isMaker) nodeBlock_ = NodeBlock::open(handles[static_cast<size_t>(maker)], info_.localSize);
+    } catch (const Error&) {
+      failure = std::current_exception();
+    }
+    const uint64_t failed = failure ? 1 : 0;
+    uint64_t anyFailed = 0;
+    mpi_->check(mpi_->calls.iallreduceMax(kMpiWorld, &failed, &anyFailed, 1, &request), "MPI_Iallreduce");
+    wait(request, "MPI_Iallreduce");
+    if (isMaker && nodeBlock_) nodeBlock_->unlinkName();
+    if (anyFailed == 0) return;
+    nodeBlock_.reset();
+    if (named && failure) std::rethrow_exception(failure);
+  }
+  throw Error(ErrorCode::kAllocation,
+              "another rank could not map its node's shared block; its own message says why");
+}
+
+}  // namespace railrunner

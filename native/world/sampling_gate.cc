@@ -1,0 +1,122 @@
+#include "world/sampling_gate.h"
+
+#include <algorithm>
+
+#include "core/clock.h"
+#include "core/wait.h"
+
+namespace railrunner {
+
+namespace {
+constexpr auto kFailureWord = static_cast<uint32_t>(StopReason::kFailure);
+// Polls before the missing rank is looked up for the heartbeat: a healthy gate never gets there.
+constexpr uint32_t kPollsBeforeNaming = 1024;
+}  // namespace
+
+// Waits for ready(); after a while it keeps naming the rank that awaited() finds missing.
+template <class Ready, class Awaited>
+void SamplingGate::wait(Ready&& ready, Awaited&& awaited, const char* what) {
+  uint32_t polls = 0;
+  waitUntil(
+      [&] {
+        if (ready()) return true;
+        if (++polls % kPollsBeforeNaming == 0) {
+          const int localRank = awaited();
+          const int32_t peer = localRank < 0 ? -1 : link_.worldRank(localRank);
+          control_.awaitedPeer.store(peer, std::memory_order_relaxed);
+        }
+        return false;
+      },
+      control_, 0, what);
+  if (polls >= kPollsBeforeNaming) control_.awaitedPeer.store(-1, std::memory_order_relaxed);
+}
+
+bool SamplingGate::hasFailed(int localRank) {
+  return block_.slot(localRank).failedEpoch.load(std::memory_order_acquire) == place_.epoch;
+}
+
+uint32_t SamplingGate::arrive(uint32_t stopWord) {
+  ++place_.sequence;
+  const uint64_t current = ticket();
+  NodeBlock::Slot& own = block_.slot(place_.localRank);
+  own.stop.store(stopWord, std::memory_order_relaxed);
+  own.arrived.store(current, std::memory_order_release);
+  const uint32_t stop = place_.localRank == 0 ? lead(current) : follow(current);
+  own.leftNs.store(nowNs(), std::memory_order_relaxed);
+  own.left.store(current, std::memory_order_release);
+  return stop;
+}
+
+uint32_t SamplingGate::collectNode(uint64_t current) {
+  uint32_t stop = 0;
+  for (int rank = 0; rank < block_.localSize(); ++rank) {
+    NodeBlock::Slot& slot = block_.slot(rank);
+    bool failed = false;
+    wait(
+        [&] {
+          if (slot.arrived.load(std::memory_order_acquire) == current) return true;
+          failed = hasFailed(rank);
+          return failed;
+        },
+        [rank] { return rank; }, "a rank of this node at the sampling gate");
+    stop = std::max(stop, failed ? kFailureWord : slot.stop.load(std::memory_order_relaxed));
+  }
+  return stop;
+}
+
+uint32_t SamplingGate::lead(uint64_t current) {
+  uint32_t stop = collectNode(current);
+  if (place_.numNodes > 1) stop = link_.mergeStop(stop, place_.epoch, place_.sequence);
+  NodeBlock::Header& header = block_.header();
+  header.stop.store(stop, std::memory_order_relaxed);
+  header.released.store(current, std::memory_order_release);
+  return stop;
+}
+
+uint32_t SamplingGate::follow(uint64_t current) {
+  NodeBlock::Header& header = block_.header();
+  bool released = false;
+  wait(
+      [&] {
+        released = header.released.load(std::memory_order_acquire) == current;
+        return released || hasFailed(0);
+      },
+      [&] {
+        for (int rank = 0; rank < block_.localSize(); ++rank) {
+          if (block_.slot(rank).arrived.load(std::memory_order_relaxed) != current) return rank;
+        }
+        return 0;  // all of this node are here: its local rank 0 waits for another node
+      },
+      "the sampling gate to open");
+  return released ? header.stop.load(std::memory_order_relaxed) : kFailureWord;
+}
+
+double SamplingGate::lastSkewUs() {
+  const uint64_t current = ticket();
+  int64_t firstNs = INT64_MAX;
+  int64_t lastNs = INT64_MIN;
+  for (int rank = 0; rank < block_.localSize(); ++rank) {
+    NodeBlock::Slot& slot = block_.slot(rank);
+    bool failed = false;
+    // A rank cannot come to the next gate's stamp before this one has: the stamp read is this gate's.
+    wait(
+        [&] {
+          if (slot.left.load(std::memory_order_acquire) == current) return true;
+          failed = hasFailed(rank);
+          return failed;
+        },
+        [rank] { return rank; }, "a rank of this node to leave the sampling gate");
+    if (failed) continue;
+    const int64_t leftNs = slot.leftNs.load(std::memory_order_relaxed);
+    firstNs = std::min(firstNs, leftNs);
+    lastNs = std::max(lastNs, leftNs);
+  }
+  return static_cast<double>(lastNs - firstNs) * 1e-3;
+}
+
+void SamplingGate::fail() {
+  block_.slot(place_.localRank).failedEpoch.store(place_.epoch, std::memory_order_release);
+  link_.announceFailure();
+}
+
+}  // namespace railrunner

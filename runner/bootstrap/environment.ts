@@ -1,0 +1,108 @@
+/**
+ * The only place that reads environment variables, once a process, and the only one that sets any. Everything else
+ * gets values. Precedence everywhere: command line > environment > spec > default.
+ */
+import { RunnerError } from '../errors.js';
+
+export type Variables = Readonly<Record<string, string | undefined>>;
+
+/** Settings that may come from the environment; absent = not set. */
+export interface Settings {
+  readonly maxTransferBatchSize?: number;
+  readonly maxConcurrentTransfers?: number;
+  readonly ncclMaxCtas?: number;
+  readonly epNumProxies?: number;
+  /** A planted fault, for tests of what happens then; its form is the engine's. */
+  readonly fault?: string;
+  readonly peerTimeoutSeconds?: number;
+}
+
+export interface Environment {
+  readonly settings: Settings;
+  /** What was set when the process started. */
+  readonly variables: Variables;
+}
+
+interface VariableEntry {
+  readonly name: string;
+  readonly setting: keyof Settings;
+  /** Smallest and largest integer; absent = text. */
+  readonly range?: readonly [number, number];
+  readonly meaning: string;
+}
+
+/** For the documentation too. Names beginning with DYN_KVBM and MSCCLPP_EP are those of the systems followed here. */
+export const VARIABLES: readonly VariableEntry[] = [
+  {
+    name: 'DYN_KVBM_MAX_TRANSFER_BATCH_SIZE',
+    setting: 'maxTransferBatchSize',
+    range: [1, 65536],
+    meaning: 'blocks in one batch of a transfer through host memory (`maxTransferBatchSize`)',
+  },
+  {
+    name: 'DYN_KVBM_MAX_CONCURRENT_TRANSFERS',
+    setting: 'maxConcurrentTransfers',
+    range: [1, 1024],
+    meaning: 'batches under way at once (`maxConcurrentTransfers`)',
+  },
+  {
+    name: 'DYN_KVBM_NCCL_MAX_CTAS',
+    setting: 'ncclMaxCtas',
+    range: [1, 64],
+    meaning: 'cap of thread blocks that a collective may use (`maxCtas`)',
+  },
+  {
+    name: 'MSCCLPP_EP_NUM_PROXIES',
+    setting: 'epNumProxies',
+    range: [1, 64],
+    meaning: 'proxy threads a rank for the network (`numProxies`)',
+  },
+  { name: 'RAILRUNNER_FAULT', setting: 'fault', meaning: 'plants a fault, for tests' },
+  {
+    name: 'RAILRUNNER_PEER_TIMEOUT_SECONDS',
+    setting: 'peerTimeoutSeconds',
+    range: [1, 86400],
+    meaning: 'silence after which a rank is held for dead; 5 where not set',
+  },
+];
+
+function settingOf(entry: VariableEntry, text: string): string | number {
+  if (!entry.range) return text;
+  const [min, max] = entry.range;
+  const value = Number(text);
+  if (/^[0-9]+$/.test(text) && value >= min && value <= max) return value;
+  throw new RunnerError(
+    'E_USAGE',
+    `environment variable ${entry.name} (${entry.meaning}): expected an integer from ${min} to ${max}, ` +
+      `received "${text}". Set it right or unset it.`,
+  );
+}
+
+/** Parses the settings; an empty value counts as not set. Throws E_USAGE for what cannot be meant. */
+export function parseEnvironment(variables: Variables): Environment {
+  const settings: Record<string, string | number> = {};
+  for (const entry of VARIABLES) {
+    const text = variables[entry.name];
+    if (text !== undefined && text !== '') settings[entry.setting] = settingOf(entry, text);
+  }
+  return { settings: Object.freeze(settings) as Settings, variables };
+}
+
+let startVariables: Variables | undefined;
+
+/** The environment of this process as it was at the first call. */
+export function readEnvironment(): Environment {
+  startVariables ??= Object.freeze({ ...process.env });
+  return parseEnvironment(startVariables);
+}
+
+/**
+ * Must run before MPI or UCX is loaded, on the main thread. UCX's memory hooks patch mmap in the process, which
+ * crashes V8 now and then; its signal handlers take SIGSEGV and others away from Node. Values that the user has set
+ * stay.
+ */
+export function tameUcx(): void {
+  readEnvironment();
+  const wanted = { UCX_MEM_EVENTS: 'no', UCX_HANDLE_ERRORS: 'none', UCX_ERROR_SIGNALS: '' };
+  for (const [name, value] of Object.entries(wanted)) process.env[name] ??= value;
+}
