@@ -5,7 +5,7 @@ import { pathToFileURL } from 'node:url';
 import { compile } from 'json-schema-to-typescript';
 import prettier from 'prettier';
 import { JOB_KINDS } from '../jobs/index.js';
-import { kvResolvedSchema } from '../jobs/kv/schema.js';
+import { kvResolvedSchema } from '../jobs/kv/resolved-schema.js';
 import { projectRoot } from '../runner/project.js';
 import { publishedSchema } from '../runner/spec/schema.js';
 
@@ -21,11 +21,11 @@ export async function generatedFiles(): Promise<Record<string, string>> {
   }
   const types = await compile(structuredClone(kvResolvedSchema(['offload', 'onboard'])), 'KvSpec', {
     bannerComment:
-      '/** A resolved offload or onboard job. Generated from jobs/kv/schema.ts by `npm run generate`. */',
+      '/** A resolved offload or onboard job. Generated from jobs/kv/resolved-schema.ts by `npm run generate`. */',
     additionalProperties: false,
     format: false,
   });
-  files['jobs/kv/resolved.generated.ts'] = await prettier.format(types, { ...style, parser: 'typescript' });
+  files['jobs/kv/kv-spec.ts'] = await prettier.format(types, { ...style, parser: 'typescript' });
   return files;
 }
 

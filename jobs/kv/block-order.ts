@@ -6,7 +6,7 @@ import { RunnerError } from '../../runner/errors.js';
 import { SpecFiles } from '../../runner/spec/files.js';
 import { LruPool } from './lru-pool.js';
 import { seededRandom, shuffledIds } from './random.js';
-import type { KvSpec } from './resolved.generated.js';
+import type { KvSpec } from './kv-spec.js';
 import { poolBlocks } from './rules.js';
 import { TRACE_BLOCK_TOKENS, readTrace } from './trace.js';
 import type { TraceRequest } from './trace.js';

@@ -3,7 +3,7 @@
  * pageSize x innerDim x dtypeWidthBytes. Strides follow the KV block manager's layouts: fullyContiguous orders
  * (block, layer, outer, page, inner) in one allocation; layerSeparate has one buffer a layer.
  */
-import type { KvLayout } from './resolved.generated.js';
+import type { KvLayout } from './kv-spec.js';
 import type { Tier } from '../../runner/native/types.js';
 
 /** O_DIRECT wants offsets, lengths and addresses at multiples of the sector; 4096 suits every disk in use. */

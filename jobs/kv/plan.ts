@@ -3,7 +3,7 @@ import type { PlanPlace, PointPlan } from '../job.js';
 import type { Tier } from '../../runner/native/types.js';
 import type { Point } from '../../runner/spec/types.js';
 import { layoutSizes, storedLayout } from './layout.js';
-import type { KvSpec } from './resolved.generated.js';
+import type { KvSpec } from './kv-spec.js';
 import { layoutOf, poolBlocks } from './rules.js';
 
 export function kvSpecOf(point: Point): KvSpec {

@@ -7,7 +7,7 @@ import { isObject, pointerOf } from '../../runner/spec/pointer.js';
 import type { JsonObject } from '../../runner/spec/types.js';
 import { countTouched } from './block-order.js';
 import { findModel, modelGeometry } from './models.js';
-import type { KvLayout, KvSpec } from './resolved.generated.js';
+import type { KvLayout, KvSpec } from './kv-spec.js';
 import { keyFaults } from './rules.js';
 import { LAYOUT_DEFAULTS } from './schema.js';
 import { readTrace } from './trace.js';

@@ -3,7 +3,7 @@ import type { Fault } from '../../runner/spec/fault.js';
 import { showValue } from '../../runner/spec/fault.js';
 import type { Tier } from '../../runner/native/types.js';
 import { layoutSizes, storedLayout } from './layout.js';
-import type { KvLayout, KvSpec } from './resolved.generated.js';
+import type { KvLayout, KvSpec } from './kv-spec.js';
 import { REPLICATED_STRATEGIES, SHARDED_STRATEGIES } from './schema.js';
 
 /** The legal pairs of pools, from -> to, and the kind that each belongs to. Every other pair is refused. */

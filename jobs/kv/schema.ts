@@ -1,6 +1,6 @@
-/** JSON Schema of the keys that offload and onboard share, as users write them and as they are resolved. */
+/** JSON Schema of the keys that offload and onboard share, as users write them. */
 import type { Schema } from '../../runner/spec/common-schema.js';
-import { COMMON_JOB_KEYS, LARGEST_INTEGER } from '../../runner/spec/common-schema.js';
+import { LARGEST_INTEGER } from '../../runner/spec/common-schema.js';
 
 /** Block ids are 32-bit everywhere. */
 const LARGEST_POOL_BLOCKS = 2 ** 31 - 1;
@@ -24,7 +24,7 @@ export const REPLICATED_STRATEGIES = [
 ] as const;
 
 /** Keys of a layout, without defaults: `layout` has them from LAYOUT_DEFAULTS, the other tiers from `layout`. */
-const LAYOUT_KEYS: Readonly<Record<string, Schema>> = {
+export const LAYOUT_KEYS: Readonly<Record<string, Schema>> = {
   kind: {
     enum: ['fullyContiguous', 'layerSeparate'],
     description: 'fullyContiguous: a block is one run of bytes; layerSeparate: one buffer a layer.',
@@ -70,7 +70,10 @@ const withDefaults = Object.fromEntries(
   }),
 );
 
-const layoutObject = (properties: Readonly<Record<string, Schema>>, required: readonly string[]): Schema => ({
+export const closedObject = (
+  properties: Readonly<Record<string, Schema>>,
+  required: readonly string[],
+): Schema => ({
   type: 'object',
   additionalProperties: false,
   properties,
@@ -85,12 +88,12 @@ const poolBlocks = (name: string): Schema => ({
   description: `Blocks in the ${name} pool of a rank.`,
 });
 
-const traceKeys: Readonly<Record<string, Schema>> = {
+export const TRACE_KEYS: Readonly<Record<string, Schema>> = {
   path: { type: 'string', minLength: 1, maxLength: 4096, description: 'File in the Mooncake JSONL format.' },
   requests: positive('Requests taken from the start of the trace; all where absent.'),
 };
 
-const properties: Readonly<Record<string, Schema>> = {
+export const KV_KEYS: Readonly<Record<string, Schema>> = {
   from: { ...tier, description: 'Tier that is read.' },
   to: { ...tier, description: 'Tier that is written.' },
   mode: {
@@ -137,7 +140,7 @@ const properties: Readonly<Record<string, Schema>> = {
     default: 'sequential',
     description: 'Which block ids are taken, and in what order.',
   },
-  trace: layoutObject(traceKeys, ['path']),
+  trace: closedObject(TRACE_KEYS, ['path']),
   layerRange: {
     type: 'array',
     items: { type: 'integer', minimum: 0, maximum: LARGEST_INTEGER },
@@ -202,56 +205,9 @@ const properties: Readonly<Record<string, Schema>> = {
 /** As users write it. */
 export const kvSchema: Schema = {
   $defs: {
-    layout: layoutObject(withDefaults, ['kind', 'pageSize']),
-    tierLayout: layoutObject(LAYOUT_KEYS, []),
+    layout: closedObject(withDefaults, ['kind', 'pageSize']),
+    tierLayout: closedObject(LAYOUT_KEYS, []),
   },
-  properties,
+  properties: KV_KEYS,
   required: ['from', 'to', 'layout', 'pools'],
 };
-
-/** As the run executes it: what KvSpec (resolved.generated.ts) is generated from, and resolved points are held to. */
-export function kvResolvedSchema(kinds: readonly string[]): Schema {
-  const { sweep: _, ...common } = COMMON_JOB_KEYS;
-  const all: Record<string, Schema> = {
-    ...common,
-    ...properties,
-    kind: { enum: kinds },
-    layout: { $ref: '#/$defs/layout' },
-    hostLayout: { $ref: '#/$defs/layout' },
-    diskLayout: { $ref: '#/$defs/layout' },
-    pools: requireDefaults(properties['pools'] ?? {}),
-    disk: requireDefaults(properties['disk'] ?? {}),
-    trace: {
-      ...layoutObject({ ...traceKeys, sha256: { type: 'string', description: "Of the trace's bytes." } }, [
-        'path',
-        'requests',
-        'sha256',
-      ]),
-      description: 'Only with order trace; path is absolute or relative to the working folder.',
-    },
-  };
-  const optional = new Set(['trace']);
-  const plain = [
-    'kind',
-    'blockDim',
-    'numLayers',
-    'outerDim',
-    'pageSize',
-    'innerDim',
-    'dtypeWidthBytes',
-    'alignment',
-  ];
-  return {
-    title: 'KvSpec',
-    $defs: { layout: { title: 'KvLayout', ...layoutObject(LAYOUT_KEYS, plain) } },
-    type: 'object',
-    additionalProperties: false,
-    properties: all,
-    required: Object.keys(all).filter((key) => !optional.has(key)),
-  };
-}
-
-function requireDefaults(schema: Schema): Schema {
-  const inner = schema['properties'] as Readonly<Record<string, Schema>>;
-  return { ...schema, required: Object.keys(inner).filter((key) => 'default' in (inner[key] ?? {})) };
-}

@@ -1,4 +1,4 @@
-/** A resolved offload or onboard job. Generated from jobs/kv/schema.ts by `npm run generate`. */
+/** A resolved offload or onboard job. Generated from jobs/kv/resolved-schema.ts by `npm run generate`. */
 
 export interface KvSpec {
   /**
