@@ -10,12 +10,14 @@ interface Import {
 }
 
 /** What every room may use. */
-const BASE = ['runner/errors', 'runner/project'];
+const BASE = ['runner/errors', 'runner/project', 'runner/log'];
 
 /** Values (not types) that a room may import besides itself and BASE. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'runner/errors': [],
   'runner/project': [],
+  'runner/log': [],
+  'runner/print': [],
   'runner/native': [],
   'runner/spec': [],
   'runner/measure': ['runner/native'],

@@ -1,8 +1,8 @@
-import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { projectRoot } from '../../runner/project.js';
+import { isEverywhere, neededLibraries, searchesFolders } from '../../scripts/bundle/objects.js';
 import { needsProgram } from '../helpers/require.js';
 
 function json(name: string): Record<string, unknown> {
@@ -50,29 +50,18 @@ t.test('files that scripts and people start are there', async (t) => {
   for (const file of Object.values(bin)) t.ok(existsSync(join(projectRoot, file)), file);
 });
 
-/** What every Linux with glibc has; all else is opened at run time, with an error that says what is missing. */
-const EVERYWHERE = /^(libc|libm|libgcc_s|libstdc\+\+|ld-linux[\w-]*|libdl|libpthread|librt)\.so/;
-
-function dynamicSection(path: string): string {
-  return execFileSync('readelf', ['-d', path], { encoding: 'utf8' });
-}
-
-function neededBy(path: string): string[] {
-  return [...dynamicSection(path).matchAll(/\(NEEDED\).*\[(.*)\]/g)].map((match) => match[1] ?? '');
-}
-
 t.test(
   'the addon needs the C and C++ run-time alone',
   { skip: needsProgram('readelf', 'binutils') },
   async (t) => {
-    const needed = neededBy(join(projectRoot, 'build', 'Release', 'railrunner.node'));
+    const needed = neededLibraries(join(projectRoot, 'build', 'Release', 'railrunner.node'));
     t.ok(needed.length > 0);
     t.same(
-      needed.filter((library) => !EVERYWHERE.test(library)),
+      needed.filter((library) => !isEverywhere(library)),
       [],
       'open the library at run time (dlopen), where it is needed, and say what is missing',
     );
-    t.notOk(EVERYWHERE.test('libmpi.so.40'));
+    t.notOk(isEverywhere('libmpi.so.40'));
   },
 );
 
@@ -84,7 +73,7 @@ t.test(
     const objects = readdirSync(folder).filter((name) => /\.(node|so)$/.test(name));
     t.ok(objects.includes('railrunner.node'));
     for (const name of objects) {
-      t.notMatch(dynamicSection(join(folder, name)), /RPATH|RUNPATH/, `${name}: build without an rpath`);
+      t.notOk(searchesFolders(join(folder, name)), `${name}: build without an rpath`);
     }
   },
 );

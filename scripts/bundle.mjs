@@ -1,0 +1,6 @@
+/** `npm run bundle [-- --out DIR] [-- --no-archive]`: set-up, then the bundle for machines without Node or network. */
+import { setUp } from './setup/setup.mjs';
+
+setUp('run');
+const { bundle } = await import('../dist/scripts/bundle/main.js');
+process.exitCode = await bundle(process.argv.slice(2));
