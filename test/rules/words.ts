@@ -98,7 +98,9 @@ export function nameViolations(paths: readonly string[]): Violation[] {
     }
     const isTs = file.endsWith('.ts');
     const isCpp = /\.(cc|h|cu|cuh)$/.test(file);
-    const legal = isTs ? /^[a-z0-9]+(-[a-z0-9]+)*(\.test|\.d|\.generated)?\.ts$/ : /^[a-z0-9]+(_[a-z0-9]+)*\.\w+$/;
+    const legal = isTs
+      ? /^[a-z0-9]+(-[a-z0-9]+)*(\.test|\.d|\.generated)?\.ts$/
+      : /^[a-z0-9]+(_[a-z0-9]+)*\.\w+$/;
     if ((isTs || isCpp) && !legal.test(file)) {
       const remedy = isTs ? 'TypeScript files are kebab-case' : 'C++ files are snake_case';
       return [{ where: path, what: `${file} is spelled against the house`, remedy }];
