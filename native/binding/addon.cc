@@ -1,6 +1,10 @@
+#include <unistd.h>
+
+#include "binding/arguments.h"
 #include "binding/main_thread.h"
 #include "binding/napi_setup.h"
 #include "binding/rooms.h"
+#include "binding/work_lane.h"
 
 namespace railrunner::binding {
 
@@ -29,9 +33,18 @@ Napi::Value buildInfo(const Napi::CallbackInfo& info) {
   return result;
 }
 
+Napi::Value isWorkLaneBusy(const Napi::CallbackInfo& info) { return Napi::Boolean::New(info.Env(), workLaneBusy()); }
+
+// Leaves without exit hooks: the way out when a thread is stuck in native code, or MPI cannot be finalized.
+Napi::Value exitNow(const Napi::CallbackInfo& info) {
+  return guarded(info, [&]() -> Napi::Value { _exit(static_cast<int>(requireInteger(info[0], "status", 0, 255))); });
+}
+
 Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   MainThread::initialize(env);
   exports.Set("buildInfo", Napi::Function::New(env, buildInfo, "buildInfo"));
+  exports.Set("workLaneBusy", Napi::Function::New(env, isWorkLaneBusy, "workLaneBusy"));
+  exports.Set("exitNow", Napi::Function::New(env, exitNow, "exitNow"));
   // One line a room: each binding file adds its own part of the surface.
   exportWorld(env, exports);
   return exports;

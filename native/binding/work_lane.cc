@@ -1,5 +1,6 @@
 #include "binding/work_lane.h"
 
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <memory>
@@ -32,6 +33,8 @@ class WorkLane {
     wake_.notify_one();
   }
 
+  bool busy() const { return busy_; }
+
  private:
   void loop() {
     for (;;) {
@@ -42,6 +45,7 @@ class WorkLane {
         task = std::move(tasks_.front());
         tasks_.pop_front();
       }
+      busy_ = true;
       std::exception_ptr failure;
       try {
         task.execute();
@@ -50,6 +54,7 @@ class WorkLane {
       }
       // What execute captured may own memory: it ends here, on the thread that used it.
       task.execute = nullptr;
+      busy_ = false;
       task.pending->settle(failure, std::move(task.result));
     }
   }
@@ -58,6 +63,7 @@ class WorkLane {
   std::condition_variable wake_;
   std::deque<Task> tasks_;
   bool started_ = false;
+  std::atomic<bool> busy_{false};
 };
 
 // Never destroyed, see MainThread.
@@ -83,5 +89,7 @@ Napi::Promise runOnWorkLane(Napi::Env env, std::function<void()> execute,
 Napi::Promise runOnWorkLane(Napi::Env env, std::function<void()> execute) {
   return runOnWorkLane(env, std::move(execute), [](Napi::Env e) { return e.Undefined(); });
 }
+
+bool workLaneBusy() { return lane().busy(); }
 
 }  // namespace railrunner::binding

@@ -22,4 +22,7 @@ Napi::Promise runOnWorkLane(Napi::Env env, std::function<void()> execute,
 // As above for work that brings back nothing.
 Napi::Promise runOnWorkLane(Napi::Env env, std::function<void()> execute);
 
+// True while the work thread is inside a task.
+bool workLaneBusy();
+
 }  // namespace railrunner::binding

@@ -276,6 +276,13 @@ Napi::Value setAbort(const Napi::CallbackInfo& info) {
   });
 }
 
+// On the work thread, which owns the gate: by then no native work runs.
+Napi::Value failEpoch(const Napi::CallbackInfo& info) {
+  return guarded(info, [&]() -> Napi::Value {
+    return runOnWorkLane(info.Env(), [opened = self(info)] { opened->gate->gate().fail(); });
+  });
+}
+
 Napi::Value finalize(const Napi::CallbackInfo& info) {
   return guarded(info, [&]() -> Napi::Value {
     const auto opened = self(info);
@@ -308,7 +315,7 @@ Napi::Value makeWorldObject(Napi::Env env, std::shared_ptr<World> world) {
   object.Set("info", infoObject(env, (*holder)->world->info()));
   const std::pair<const char*, Napi::Value (*)(const Napi::CallbackInfo&)> methods[] = {
       {"broadcast", broadcast}, {"allgather", allgather}, {"gather", gather},     {"alltoall", alltoall},
-      {"barrier", barrier},     {"renew", renew},         {"report", report},     {"liveness", liveness},
+      {"barrier", barrier},     {"renew", renew},         {"failEpoch", failEpoch},         {"report", report},     {"liveness", liveness},
       {"setStop", setStop},     {"setAbort", setAbort},   {"finalize", finalize}, {"abort", abortWorld},
   };
   for (const auto& [name, method] : methods) object.Set(name, Napi::Function::New(env, method, name));
@@ -346,11 +353,6 @@ Napi::Value openWorld(const Napi::CallbackInfo& info) {
 
 // Ends the process at once, without exit handlers: where a native thread is stuck they could wait for it for
 // ever.
-Napi::Value exitNow(const Napi::CallbackInfo& info) {
-  return guarded(
-      info, [&]() -> Napi::Value { _exit(static_cast<int>(requireInteger(info[0], "status", 0, 255))); });
-}
-
 }  // namespace
 
 std::shared_ptr<OpenedWorld> requireWorld(const Napi::Value& value, const char* name) {
@@ -364,7 +366,6 @@ std::shared_ptr<OpenedWorld> requireWorld(const Napi::Value& value, const char* 
 
 void exportWorld(Napi::Env env, Napi::Object exports) {
   exports.Set("openWorld", Napi::Function::New(env, openWorld, "openWorld"));
-  exports.Set("exitNow", Napi::Function::New(env, exitNow, "exitNow"));
 }
 
 }  // namespace railrunner::binding

@@ -9,10 +9,13 @@ namespace railrunner {
 // leave at the same iteration; larger is more urgent.
 enum class StopReason : uint32_t { kNone = 0, kSignal = 1, kFailure = 2 };
 
+// Why waits of this rank end early. Any value but kNone ends them.
+enum class AbortReason : uint32_t { kNone = 0, kOwn = 1, kPeerFailed = 2 };
+
 // The words of one rank that every native wait and loop reads or writes. Owned by the binding, one a process;
 // the thread harnesses of native/test make one a simulated rank.
 struct RunControl {
-  // Non-zero: waits of this rank throw kAborted at once (deadline passed, or a peer is known to be lost).
+  // An AbortReason: waits of this rank throw kAborted at once (its deadline passed, or a peer failed this epoch).
   std::atomic<uint32_t> abort{0};
   // A StopReason: this rank's wish to leave the loop at the next sample.
   std::atomic<uint32_t> stop{0};

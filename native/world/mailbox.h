@@ -11,6 +11,7 @@
 #include <tuple>
 #include <vector>
 
+#include "core/run_control.h"
 #include "world/collective_operation.h"
 #include "world/mpi.h"
 
@@ -51,7 +52,8 @@ using MailTaskPointer = std::shared_ptr<MailTask>;
 // The control thread's side of the work plane.
 class Mailbox {
  public:
-  Mailbox(const Mpi& mpi, int comm, int worldSize) : mpi_(mpi), comm_(comm), worldSize_(worldSize) {}
+  Mailbox(const Mpi& mpi, int comm, int worldSize, RunControl& control)
+      : mpi_(mpi), comm_(comm), worldSize_(worldSize), control_(control) {}
 
   void submit(MailTaskPointer task);
   // Tells all other ranks that this one has failed in `epoch`: their exchanges of it end.
@@ -93,10 +95,12 @@ class Mailbox {
   void deliver(int source, Bytes message);
   bool advance(MailTask& task);
   bool takeMail(MailTask& task);
+  void abortWhereAPeerFailed();
 
   const Mpi& mpi_;
   const int comm_;
   const int worldSize_;
+  RunControl& control_;
   uint32_t epoch_ = 1;
   std::list<Transfer> sending_;
   std::list<Transfer> receiving_;

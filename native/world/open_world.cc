@@ -49,7 +49,7 @@ void ControlThread::open() {
   exchangeNodeBlocks();
   heartbeat_ = std::make_unique<Heartbeat>(*mpi_, beatComm, info_.rank, info_.worldSize,
                                            options_.peerTimeoutNs, control_);
-  mailbox_ = std::make_unique<Mailbox>(*mpi_, mailComm, info_.worldSize);
+  mailbox_ = std::make_unique<Mailbox>(*mpi_, mailComm, info_.worldSize, control_);
 }
 
 void ControlThread::findHost() {
@@ -63,7 +63,11 @@ void ControlThread::findHost() {
   mpi_->check(mpi_->calls.iallgather(kMpiWorld, &leader, sizeof leader, leaders.data(), &request),
               "MPI_Iallgather");
   wait(request, "MPI_Iallgather");
-  placeRank(info_, leaders, options_.ranksPerNode);
+  // Rank 0 has read the spec before MPI was there; its word holds for all.
+  int ranksPerNode = options_.ranksPerNode;
+  mpi_->check(mpi_->calls.ibcast(kMpiWorld, &ranksPerNode, sizeof ranksPerNode, 0, &request), "MPI_Ibcast");
+  wait(request, "MPI_Ibcast");
+  placeRank(info_, leaders, ranksPerNode);
 }
 
 // First through /proc, which leaves nothing behind whatever happens; by name where any rank could not.

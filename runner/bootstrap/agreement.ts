@@ -65,10 +65,25 @@ export interface AgreeOptions {
 }
 
 /**
+ * Collective: every rank's value, by rank, or AgreementLost where a rank does not come: E_STUCK at the deadline,
+ * E_PEER_DEAD where its heartbeats stopped, E_WORLD_LOST where MPI failed.
+ */
+export async function exchange<T>(world: World, step: string, value: T, options: AgreeOptions): Promise<T[]> {
+  const stage = options.stage.slice(0, MAX_STAGE);
+  world.native.report(stage + WAITING, options.point);
+  try {
+    const values = await world.allgatherJson<T>(value, options.timeoutMs);
+    world.native.report(stage, options.point);
+    return values;
+  } catch (cause) {
+    throw lostAgreement(world, step, options, toRunnerError(cause, 'E_WORLD_LOST'));
+  }
+}
+
+/**
  * Collective: every rank calls it for the same step, whatever became of its work, and with no native work running.
  * Resolves on all ranks to the same list of failures. Where there is one, native exchanges begin anew (renew), so that
- * the failed step leaves nothing behind. Throws AgreementLost where a rank does not come: E_STUCK at the deadline,
- * E_PEER_DEAD where its heartbeats stopped, E_WORLD_LOST where MPI failed.
+ * the failed step leaves nothing behind. Throws AgreementLost as exchange does.
  */
 export async function agree(
   world: World,
@@ -82,13 +97,10 @@ export async function agree(
     code: failure?.code ?? null,
     message: failure?.message.slice(0, MAX_MESSAGE) ?? '',
   };
-  const stage = options.stage.slice(0, MAX_STAGE);
-  world.native.report(stage + WAITING, options.point);
+  const votes = await exchange(world, step, vote, options);
   try {
-    const votes = await world.allgatherJson<Vote>(vote, options.timeoutMs);
     const failures = failuresOf(step, votes);
     if (failures.length > 0) await world.native.renew(options.timeoutMs);
-    world.native.report(stage, options.point);
     return { step, failures };
   } catch (cause) {
     throw lostAgreement(world, step, options, toRunnerError(cause, 'E_WORLD_LOST'));

@@ -15,6 +15,8 @@ export interface Settings {
   /** A planted fault, for tests of what happens then; its form is the engine's. */
   readonly fault?: string;
   readonly peerTimeoutSeconds?: number;
+  /** 1 where `launch` was started from a terminal, 0 where not: under mpirun a rank cannot see that itself. */
+  readonly launchTerminal?: number;
 }
 
 export interface Environment {
@@ -63,6 +65,12 @@ export const VARIABLES: readonly VariableEntry[] = [
     setting: 'peerTimeoutSeconds',
     range: [1, 86400],
     meaning: 'silence after which a rank is held for dead; 5 where not set',
+  },
+  {
+    name: 'RAILRUNNER_TERMINAL',
+    setting: 'launchTerminal',
+    range: [0, 1],
+    meaning: 'set by `launch`: 1 where a person watches its output',
   },
 ];
 

@@ -20,7 +20,7 @@ export interface BuildInfo {
 export interface WorldOpenOptions {
   /** The plug-in's path: railrunner_mpi_openmpi.so or railrunner_mpi_mpich.so. */
   readonly pluginPath: string;
-  /** Cuts a host's ranks into emulated nodes of this many; 0 = nodes are hosts. */
+  /** Cuts a host's ranks into emulated nodes of this many; 0 = nodes are hosts. Rank 0's word holds for all. */
   readonly ranksPerNode: number;
   readonly timeoutMs: number;
   /** Silence after which a rank is held for dead. */
@@ -75,6 +75,11 @@ export interface NativeWorld {
    * failed anywhere. No work may be running. What the failed point left under way is never heard again.
    */
   renew(timeoutMs: number): Promise<void>;
+  /**
+   * This rank comes to no further native exchange of this epoch: peers leave theirs, and all their native waits, at
+   * once. No work may be running here.
+   */
+  failEpoch(): Promise<void>;
   /** Where this rank is, carried by its heartbeats. Returns at once. */
   report(stage: string, point: number): void;
   liveness(): RankLiveness[];
@@ -159,10 +164,12 @@ export interface NativeLayout {
 
 export interface NativeAddon {
   buildInfo(): BuildInfo;
+  /** True while the work thread is inside a native task: after an abort it is stuck, and the run cannot go on. */
+  workLaneBusy(): boolean;
+  /** Leaves the process at once, without exit hooks. */
+  exitNow(status: number): never;
   /** Opens MPI through the plug-in and forms the world: collective. One a process. */
   openWorld(options: WorldOpenOptions): Promise<NativeWorld>;
   probeDevices(): DeviceProbe;
-  /** Ends the process at once without exit handlers, which could wait for ever for a thread stuck in native code. */
-  exitNow(status: number): never;
   openDevice(kind: DeviceKindName, ordinal: number): Promise<NativeDevice>;
 }

@@ -1,0 +1,40 @@
+/** The command line: text alone, no work. What a command needs is imported when it runs, so that help is quick. */
+import yargs from 'yargs';
+import { RunnerError } from '../errors.js';
+import { printOut } from '../print.js';
+import { launchCommand } from './launch.js';
+import { planCommand } from './plan.js';
+import { runCommand } from './run.js';
+import { schemaCommand } from './schema.js';
+import { validateCommand } from './validate.js';
+
+const USAGE = `$0 <command>
+
+Runs KV-cache and MoE communication jobs on every rank of mpirun or srun, verifies every byte,
+and writes one CSV row for each rank and measured point.`;
+
+/** Runs one command line. The exit status is left in process.exitCode, or is the thrown RunnerError's. */
+export async function runCommandLine(args: readonly string[], version: string): Promise<void> {
+  const parser = yargs([...args])
+    .scriptName('railrunner')
+    .usage(USAGE)
+    .command(runCommand)
+    .command(launchCommand)
+    .command(validateCommand)
+    .command(planCommand)
+    .command(schemaCommand)
+    .demandCommand(1, 'Say which command to run.')
+    .strict()
+    .recommendCommands()
+    .version(version)
+    .wrap(110)
+    .exitProcess(false)
+    .fail((message: string | null, error: Error | undefined) => {
+      // What yargs and its checks complain of arrives as text or a bare Error; a command's own failure keeps its class.
+      if (error && error.constructor !== Error && error.name !== 'YError') throw error;
+      throw new RunnerError('E_USAGE', message ?? error?.message ?? 'the command line was not understood');
+    });
+  await parser.parseAsync([...args], {}, (_error, _argv, output) => {
+    if (output) printOut(output);
+  });
+}

@@ -1,0 +1,55 @@
+/**
+ * Faults on purpose, so that tests (and owners of a CI who want to see their alarms ring) can watch what happens.
+ * RAILRUNNER_FAULT="rank=1,point=0,stage=measure,action=throw"; several are separated by ';'.
+ */
+import { RunnerError } from '../errors.js';
+
+const ACTIONS = ['throw', 'hang', 'kill', 'freeze'] as const;
+type Action = (typeof ACTIONS)[number];
+
+interface PlannedFault {
+  readonly rank: number;
+  readonly point: number;
+  readonly stage: string;
+  readonly action: Action;
+}
+
+export class FaultPlan {
+  readonly #faults: readonly PlannedFault[];
+
+  constructor(text: string, rank: number) {
+    this.#faults = text
+      .split(';')
+      .filter((part) => part.trim() !== '')
+      .map(parseFault)
+      .filter((fault) => fault.rank === rank);
+  }
+
+  /** Does what is planned for this rank at this place; resolves at once where nothing is. */
+  async strike(stage: string, point: number): Promise<void> {
+    for (const fault of this.#faults) {
+      if (fault.stage !== stage || fault.point !== point) continue;
+      if (fault.action === 'throw') throw new RunnerError('E_JOB', `fault injected in ${stage}`);
+      if (fault.action === 'kill') process.kill(process.pid, 'SIGKILL');
+      if (fault.action === 'freeze') Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
+      await new Promise(() => {});
+    }
+  }
+}
+
+function parseFault(text: string): PlannedFault {
+  const fields = new Map(text.split(',').map((pair) => pair.trim().split('=', 2) as [string, string]));
+  const rank = Number(fields.get('rank'));
+  const point = Number(fields.get('point') ?? '0');
+  const stage = fields.get('stage') ?? '';
+  const action = fields.get('action') as Action | undefined;
+  const legal =
+    Number.isInteger(rank) && Number.isInteger(point) && stage !== '' && action && ACTIONS.includes(action);
+  if (!legal) {
+    throw new RunnerError(
+      'E_USAGE',
+      `RAILRUNNER_FAULT: expected "rank=R,point=P,stage=prepare|measure|verify|close,action=${ACTIONS.join('|')}", received "${text}"`,
+    );
+  }
+  return { rank, point, stage, action };
+}

@@ -1,0 +1,83 @@
+/** From how a point went to what its rows say, and to the exit status it asks for. */
+import { ERROR_CATALOGUE, EXIT, type ErrorCode } from '../errors.js';
+import type { PointFailure, PointOutcome, Row } from '../results/row.js';
+import type { PointResult } from './point.js';
+import { describeCulprits, type Judgement, type Verdict } from './verdict.js';
+
+/** What a finished point hands to the writer. */
+export function outcomeOf(result: PointResult, signal: string): PointOutcome {
+  const { measurements, verifications, startedAt } = result;
+  const shared = { measurements, verifications, startedAt };
+  if (result.stop > 0) return { ...shared, failure: stopFailure(signal) };
+  if (!result.trouble) return shared;
+  return { ...shared, failure: troubleFailure(result.trouble.judgement, result.trouble.own) };
+}
+
+/** For points that are never started because the run ended before them. */
+export function neverStarted(code: ErrorCode, why: string, hungRank?: number): PointOutcome {
+  return {
+    measurements: [],
+    verifications: [],
+    failure: {
+      status: 'aborted',
+      errorCode: code,
+      error: `not started: ${why}`,
+      ...(hungRank === undefined ? {} : { hungRank }),
+    },
+  };
+}
+
+/** For the point under way when the ranks lost each other. */
+export function lostOutcome(startedAt: Date, stage: string, why: string, hungRank?: number): PointOutcome {
+  return {
+    startedAt,
+    measurements: [],
+    verifications: [],
+    failure: {
+      status: 'aborted',
+      errorCode: 'E_WORLD_LOST',
+      error: why,
+      hungStage: stage,
+      ...(hungRank === undefined ? {} : { hungRank }),
+    },
+  };
+}
+
+export function stopFailure(signal: string): PointFailure {
+  const who = signal === '' ? 'a signal on another rank' : signal;
+  return { status: 'aborted', errorCode: 'E_INTERRUPTED', error: `ended by ${who}` };
+}
+
+function troubleFailure(judgement: Judgement, own: Verdict): PointFailure {
+  const itself = own.status === 'failed' || own.status === 'skipped' || own.status === 'timeout';
+  const status = judgement.status === 'ok' ? 'failed' : judgement.status;
+  return {
+    status,
+    errorCode: itself ? (own.code ?? 'E_JOB') : (peerCode(judgement) ?? 'E_PEER_FAILED'),
+    error: itself && own.message ? own.message : describeCulprits(judgement),
+    ...(status === 'timeout' ? { hungStage: judgement.stage } : {}),
+    ...(judgement.hungRank === undefined ? {} : { hungRank: judgement.hungRank }),
+  };
+}
+
+/** A skip or a time-out is the point's on every rank; a failure is the culprit's own. */
+function peerCode(judgement: Judgement): ErrorCode | undefined {
+  return judgement.status === 'skipped' || judgement.status === 'timeout'
+    ? judgement.culprits[0]?.code
+    : undefined;
+}
+
+/** Exit status that a point's rows ask for. */
+export function exitOf(rows: readonly Row[]): number {
+  const statuses = rows.map((row) => {
+    if (row['status'] === 'wrong' || row['status'] === 'failed') return EXIT.failed;
+    if (row['status'] === 'timeout') return EXIT.timeout;
+    return EXIT.ok;
+  });
+  return Math.max(EXIT.ok, ...statuses);
+}
+
+/** Exit status of a fatal end. */
+export function fatalExit(code: ErrorCode): number {
+  return ERROR_CATALOGUE[code].exit;
+}

@@ -1,0 +1,172 @@
+/** Takes one point through its stages: prepare, measure, verify, close, with an agreement of all ranks after each. */
+import type { Logger } from 'pino';
+import type { JobKind, Measurement, OpenPoint, PointContext, Verification } from '../../jobs/job.js';
+import type { ChosenDevice } from '../bootstrap/device.js';
+import { exchange } from '../bootstrap/agreement.js';
+import type { World } from '../bootstrap/world.js';
+import { toRunnerError } from '../errors.js';
+import type { NativeAddon } from '../native/types.js';
+import type { Point } from '../spec/types.js';
+import type { FaultPlan } from './faults.js';
+import type { ResourceCache } from './resources.js';
+import { AgreedFailure, runStage, type StageClock } from './stage.js';
+import { judge, type Judgement, type Verdict } from './verdict.js';
+
+/** Beyond a stage's deadline: unwinding a stage takes at most 1.5 s, a dead rank is noticed within about 5 s. */
+const BORDER_GRACE_MS = 9000;
+
+export interface PointSetting {
+  readonly point: Point;
+  readonly kind: JobKind;
+  readonly world: World;
+  readonly device: ChosenDevice;
+  readonly addon: NativeAddon;
+  readonly resources: ResourceCache;
+  readonly log: Logger;
+  readonly faults: FaultPlan;
+  stopStatus(): number;
+}
+
+/** How a point went on this rank, and what all ranks concluded. */
+export interface PointResult {
+  /** The first stage that did not go well on all ranks; absent when all did. */
+  readonly trouble?: { readonly judgement: Judgement; readonly own: Verdict };
+  readonly measurements: readonly Measurement[];
+  readonly verifications: readonly Verification[];
+  /** Exit status of a signal, 0 for none. */
+  readonly stop: number;
+  readonly fatal: boolean;
+  readonly startedAt: Date;
+}
+
+interface StageOutcome<T> {
+  readonly judgement: Judgement;
+  readonly own: Verdict;
+  readonly value?: T;
+}
+
+export async function runPoint(setting: PointSetting): Promise<PointResult> {
+  const startedAt = new Date();
+  let open: OpenPoint | undefined;
+  let measurements: Measurement[] = [];
+  let verifications: Verification[] = [];
+  let trouble: StageOutcome<unknown> | undefined;
+  let stop = 0;
+  let fatal = false;
+  const take = <T>(outcome: StageOutcome<T>): boolean => {
+    stop = Math.max(stop, outcome.judgement.stop);
+    fatal ||= outcome.judgement.fatal;
+    if (outcome.judgement.status === 'ok') return stop === 0;
+    trouble ??= outcome;
+    return false;
+  };
+
+  const prepared = await stage(setting, 'prepare', (context) => setting.kind.open(context));
+  open = prepared.value;
+  if (take(prepared)) {
+    const measured = await stage(setting, 'measure', async () => (open as OpenPoint).measure());
+    measurements = measured.value ?? [];
+    const whole = !measurements.some((m) => m.stopped);
+    if (take(measured) && whole) {
+      const verified = await stage(setting, 'verify', async () => (open as OpenPoint).verify());
+      verifications = verified.value ?? [];
+      take(verified);
+    }
+  }
+  if (!fatal) take(await stage(setting, 'close', async () => open?.close()));
+  return {
+    measurements,
+    verifications,
+    stop,
+    fatal,
+    startedAt,
+    ...(trouble ? { trouble: { judgement: trouble.judgement, own: trouble.own } } : {}),
+  };
+}
+
+/** One stage with its border. The same on all ranks, whatever happened on each. */
+async function stage<T>(
+  setting: PointSetting,
+  name: string,
+  body: (context: PointContext) => Promise<T>,
+): Promise<StageOutcome<T>> {
+  const { point, world, addon, log } = setting;
+  const timeoutMs = point.job.timeoutSeconds * 1000;
+  const stageSetting = {
+    stage: name,
+    point: point.index,
+    timeoutMs,
+    world,
+    addon,
+    stopStatus: setting.stopStatus,
+  };
+  let outcome: StageOutcome<T>;
+  try {
+    const local = await runStage(stageSetting, async (clock) => {
+      await setting.faults.strike(name, point.index);
+      return body(contextOf(setting, name, clock));
+    });
+    if (local.verdict.status !== 'ok') {
+      log.warn(
+        { point: point.index, stage: name, err: local.error },
+        local.verdict.message ?? local.verdict.status,
+      );
+      // Peers may be in native waits for this rank: they are told, so that they need not wait for their deadline.
+      if (!addon.workLaneBusy()) await world.native.failEpoch();
+    }
+    const verdicts = await exchange(world, name, local.verdict, {
+      timeoutMs: timeoutMs + BORDER_GRACE_MS,
+      stage: name,
+      point: point.index,
+    });
+    outcome = {
+      judgement: judge(name, verdicts),
+      own: local.verdict,
+      ...(local.value === undefined ? {} : { value: local.value }),
+    };
+  } catch (error) {
+    if (!(error instanceof AgreedFailure)) throw error;
+    outcome = { judgement: judge(name, error.verdicts), own: error.verdicts[world.info.rank] as Verdict };
+  }
+  // What a failed stage left under way between ranks must never be heard in the next.
+  if (outcome.judgement.status !== 'ok' && !outcome.judgement.fatal)
+    await world.native.renew(BORDER_GRACE_MS);
+  return outcome;
+}
+
+function contextOf(setting: PointSetting, stageName: string, clock: StageClock): PointContext {
+  const { point, world } = setting;
+  return {
+    point,
+    world,
+    device: setting.device,
+    addon: setting.addon,
+    resources: setting.resources,
+    log: setting.log,
+    samples: {
+      warmup: point.job.warmup,
+      iterations: point.job.iterations,
+      freeRunning: point.job.freeRunning,
+    },
+    signal: clock.signal,
+    remainingMs: () => clock.remainingMs(),
+    agree: async (step, error) => {
+      const failure = error === null || error === undefined ? undefined : toRunnerError(error);
+      const skipped = failure !== undefined && failure.exitStatus === 0;
+      const own: Verdict = {
+        rank: world.info.rank,
+        point: point.index,
+        step: `${stageName}: ${step}`,
+        status: failure ? (skipped ? 'skipped' : 'failed') : 'ok',
+        stop: setting.stopStatus(),
+        ...(failure ? { code: failure.code, message: failure.message } : {}),
+      };
+      const verdicts = await exchange(world, own.step, own, {
+        timeoutMs: clock.remainingMs() + BORDER_GRACE_MS,
+        stage: stageName,
+        point: point.index,
+      });
+      if (judge(stageName, verdicts).status !== 'ok') throw new AgreedFailure(verdicts);
+    },
+  };
+}

@@ -1,0 +1,117 @@
+/** All points in order: each through its stages, its rows written before the next begins. */
+import type { JobKind } from '../../jobs/job.js';
+import { AgreementLost } from '../bootstrap/agreement.js';
+import { EXIT, toRunnerError, worstExit } from '../errors.js';
+import { buildPointResult, type PointOutcome, type RankPointResult } from '../results/row.js';
+import type { Point } from '../spec/types.js';
+import { exitOf, fatalExit, lostOutcome, neverStarted, outcomeOf, stopFailure } from './outcome.js';
+import { runPoint, type PointResult } from './point.js';
+import type { Run } from './run-state.js';
+
+/** How the loop ended on this rank. */
+export interface LoopEnd {
+  readonly exitStatus: number;
+  /** The ranks can no longer talk: nothing collective may follow. */
+  readonly worldLost: boolean;
+  /** Why later points are `aborted`, where they are. */
+  readonly why?: string;
+}
+
+const GATHER_TIMEOUT_MS = 60_000;
+
+export async function runPoints(run: Run): Promise<LoopEnd> {
+  const statuses: number[] = [];
+  for (const point of run.spec.points) {
+    run.current = point;
+    run.report?.begin(point);
+    await giveBackStale(run, point);
+    const startedAt = new Date();
+    let result: PointResult;
+    try {
+      result = await runPoint({ ...run, point, kind: kindOf(run, point), stopStatus: () => run.stop.status });
+      statuses.push(await record(run, point, outcomeOf(result, run.stop.signal)));
+    } catch (error) {
+      return await lost(run, point, startedAt, error, statuses);
+    }
+    if (result.stop > 0) {
+      await abortFrom(
+        run,
+        point.index + 1,
+        neverStarted('E_INTERRUPTED', stopFailure(run.stop.signal).error),
+      );
+      return { exitStatus: worstExit([...statuses, result.stop]), worldLost: false, why: 'a signal' };
+    }
+    if (result.fatal) {
+      const culprit = result.trouble?.judgement.culprits[0];
+      const code = culprit?.code ?? 'E_WORLD_LOST';
+      const why = `rank ${culprit?.rank ?? -1} cannot go on: ${culprit?.message ?? code}`;
+      await abortFrom(run, point.index + 1, neverStarted(code, why, culprit?.rank));
+      return { exitStatus: worstExit([...statuses, fatalExit(code)]), worldLost: false, why };
+    }
+  }
+  return { exitStatus: worstExit(statuses), worldLost: false };
+}
+
+/** Rows of this rank, then the point's rows of all ranks to rank 0. Returns the exit status that they ask for. */
+async function record(run: Run, point: Point, outcome: PointOutcome): Promise<number> {
+  const result = buildPointResult(run.facts, point, outcome);
+  void run.csv.append(result.rows);
+  run.counts.add(result.rows);
+  const packed = Buffer.from(JSON.stringify(result));
+  const gathered = await run.world.native.gather(packed, 0, GATHER_TIMEOUT_MS);
+  const perRank = (gathered ?? []).map((bytes) => JSON.parse(bytes.toString()) as RankPointResult);
+  run.report?.add(point, perRank);
+  if (isLastOfJob(run, point)) {
+    run.csv.endJob();
+    run.report?.endJob();
+  }
+  const all = gathered ? perRank.flatMap((rank) => rank.rows) : result.rows;
+  return exitOf(all);
+}
+
+/** Rows for every point from `index` on, without talking to anyone. */
+export async function abortFrom(run: Run, index: number, outcome: PointOutcome): Promise<void> {
+  for (const point of run.spec.points.slice(index)) {
+    const { rows } = buildPointResult(run.facts, point, outcome);
+    run.counts.add(rows);
+    void run.csv.append(rows);
+  }
+}
+
+async function lost(
+  run: Run,
+  point: Point,
+  startedAt: Date,
+  error: unknown,
+  statuses: number[],
+): Promise<LoopEnd> {
+  const failure = toRunnerError(error, 'E_WORLD_LOST');
+  const suspect = error instanceof AgreementLost ? error.missing[0] : undefined;
+  run.log.error({ err: failure, point: point.index }, failure.message);
+  const outcome = lostOutcome(startedAt, suspect?.stage ?? '', failure.message, suspect?.rank);
+  const { rows } = buildPointResult(run.facts, point, outcome);
+  run.counts.add(rows);
+  void run.csv.append(rows);
+  await abortFrom(run, point.index + 1, neverStarted('E_WORLD_LOST', failure.message, suspect?.rank));
+  const stop = run.stop.status;
+  return { exitStatus: worstExit([...statuses, EXIT.fatal, stop]), worldLost: true, why: failure.message };
+}
+
+/**
+ * Resources live on while consecutive points of a job use them. At a job's border all are given back, so that the
+ * memory of two jobs is never held at once: the check before the run counted the largest point alone.
+ */
+async function giveBackStale(run: Run, point: Point): Promise<void> {
+  const previous = run.spec.points[point.index - 1];
+  if (previous && previous.jobIndex !== point.jobIndex) await run.resources.closeAll();
+}
+
+function isLastOfJob(run: Run, point: Point): boolean {
+  return run.spec.points[point.index + 1]?.jobIndex !== point.jobIndex;
+}
+
+function kindOf(run: Run, point: Point): JobKind {
+  const kind = run.kinds.get(point.job.kind);
+  if (!kind) throw new Error(`kind ${point.job.kind} passed validation but is not registered`);
+  return kind;
+}

@@ -1,0 +1,66 @@
+/** Rank 0's side of the results: the summary file, the table at the end, and progress meanwhile. */
+import type { ColumnDefinition } from '../results/columns.js';
+import { sweptText } from '../results/params.js';
+import type { Progress } from '../results/progress.js';
+import { createProgress } from '../results/progress.js';
+import type { RankPointResult, RowStatus } from '../results/row.js';
+import { Summary } from '../results/summary.js';
+import { ResultTable } from '../results/table.js';
+import type { Terminal } from '../results/terminal.js';
+import type { Point } from '../spec/types.js';
+
+export class RunReport {
+  readonly #summary: Summary;
+  readonly #progress: Progress;
+  readonly #table = new ResultTable();
+  readonly #terminal: Terminal;
+
+  private constructor(summary: Summary, progress: Progress, terminal: Terminal) {
+    this.#summary = summary;
+    this.#progress = progress;
+    this.#terminal = terminal;
+  }
+
+  static async open(
+    folder: string,
+    columns: readonly ColumnDefinition[],
+    numPoints: number,
+    terminal: Terminal,
+  ): Promise<RunReport> {
+    return new RunReport(
+      await Summary.open(folder, columns),
+      createProgress(numPoints, terminal, process.stderr),
+      terminal,
+    );
+  }
+
+  begin(point: Point): void {
+    this.#progress.start(progressOf(point));
+  }
+
+  /** One point, from every rank that could still be heard. */
+  add(point: Point, perRank: readonly RankPointResult[]): void {
+    const rows = this.#summary.add(perRank);
+    const words = sweptText(point.swept);
+    this.#table.add(words, rows);
+    this.#progress.end(progressOf(point), (rows[0]?.['status'] ?? 'aborted') as RowStatus);
+  }
+
+  endJob(): void {
+    this.#summary.endJob();
+  }
+
+  /** The table, for the end of the run. */
+  table(): string {
+    return this.#table.render(this.#terminal);
+  }
+
+  async close(options?: { readonly sync?: boolean }): Promise<void> {
+    this.#progress.stop();
+    await this.#summary.close(options);
+  }
+}
+
+function progressOf(point: Point): { jobId: string; point: number; sweptText: string } {
+  return { jobId: point.job.id, point: point.index, sweptText: sweptText(point.swept) };
+}

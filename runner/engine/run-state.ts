@@ -1,0 +1,37 @@
+/** What a run holds on one rank from the end of its start to its last row. */
+import type { Logger } from 'pino';
+import type { JobKind } from '../../jobs/job.js';
+import type { ChosenDevice } from '../bootstrap/device.js';
+import type { World } from '../bootstrap/world.js';
+import type { NativeAddon } from '../native/types.js';
+import type { RankCsv } from '../results/rank-csv.js';
+import type { ManifestFile, StatusCounts } from '../results/manifest.js';
+import type { RunFacts } from '../results/row.js';
+import type { Point, ResolvedSpec } from '../spec/types.js';
+import type { FaultPlan } from './faults.js';
+import type { RunReport } from './report.js';
+import type { ResourceCache } from './resources.js';
+import type { StopRequest } from './signals.js';
+
+export interface Run {
+  readonly spec: ResolvedSpec;
+  readonly kinds: ReadonlyMap<string, JobKind>;
+  readonly world: World;
+  readonly device: ChosenDevice;
+  readonly addon: NativeAddon;
+  readonly resources: ResourceCache;
+  readonly log: Logger;
+  readonly faults: FaultPlan;
+  readonly stop: StopRequest;
+  readonly facts: RunFacts;
+  readonly csv: RankCsv;
+  /** Rank 0 alone has these two. */
+  readonly report: RunReport | undefined;
+  readonly manifest: ManifestFile | undefined;
+  /** The run's folder as this rank sees it. */
+  readonly folder: string;
+  /** Of this rank's rows. */
+  readonly counts: StatusCounts;
+  /** Point under way, for an end that comes in the middle of it. */
+  current: Point | undefined;
+}

@@ -1,0 +1,183 @@
+/** A whole run on this rank: start, points, end. */
+import { readEnvironment } from '../bootstrap/environment.js';
+import { currentLauncher, openWorld, type MpiWorld, type World } from '../bootstrap/world.js';
+import type { RunArguments } from '../cli/run-options.js';
+import { EXIT, RunnerError, toRunnerError, worstExit } from '../errors.js';
+import { LogFile } from '../log.js';
+import { addon } from '../native/binding.js';
+import { printError, printOut } from '../print.js';
+import { neverStarted, stopFailure } from './outcome.js';
+import { abortFrom, runPoints, type LoopEnd } from './points.js';
+import type { Run } from './run-state.js';
+import { readOwnSpec, startRun } from './start.js';
+import { START_TIMEOUT_MS } from './together.js';
+
+/** Ranks end together; one that lags is left alone after this. */
+const END_TIMEOUT_MS = 20_000;
+/** After a signal there is no time: Open MPI kills a second after TERM. */
+const HURRIED_END_TIMEOUT_MS = 200;
+
+/** Resolves to the exit status, the same on all ranks that can still talk. */
+export async function runOnThisRank(args: RunArguments): Promise<number> {
+  const environment = readEnvironment();
+  const launcher = currentLauncher();
+  const ownSpec = launcher.rank === 0 ? readOwnSpec(args, environment) : undefined;
+  const ranksPerNode = ownSpec && 'spec' in ownSpec ? ownSpec.spec.ranksPerNode : 0;
+  let world: MpiWorld;
+  try {
+    world = await openWorld({ ranksPerNode, timeoutMs: START_TIMEOUT_MS });
+  } catch (error) {
+    const failure = toRunnerError(error, 'E_MPI_MISSING');
+    // There is no world to agree in: the launcher's own word decides who speaks.
+    if (launcher.rank === 0) printError(`railrunner: ${failure.message}`);
+    return failure.exitStatus;
+  }
+  const logFile = new LogFile();
+  const holder: { run?: Run } = {};
+  try {
+    holder.run = await startRun({
+      args,
+      environment,
+      world,
+      ownSpec,
+      logFile,
+      onStop: () => world.native.setStop(1),
+      leaveAlone: () => void leaveAlone(holder.run),
+    });
+  } catch (error) {
+    return await refuse(world, toRunnerError(error, 'E_STATE'));
+  }
+  const run = holder.run;
+  const end = await runPoints(run);
+  const status = await endRun(run, end);
+  logFile.close();
+  return status;
+}
+
+/** The run could not start: said once, and every rank leaves in order. */
+async function refuse(world: World, failure: RunnerError): Promise<number> {
+  if (world.info.rank === 0) printError(`railrunner: ${failure.message}`);
+  if (failure.exitStatus === EXIT.fatal) leaveWorld(EXIT.fatal);
+  await world.native.finalize(END_TIMEOUT_MS);
+  return failure.exitStatus;
+}
+
+/** Closes what is open, agrees on the exit status, and puts the manifest in place last. */
+async function endRun(run: Run, end: LoopEnd): Promise<number> {
+  const hurried = run.stop.status > 0;
+  const failures: RunnerError[] = [];
+  const attempt = async (what: string, body: () => Promise<unknown>): Promise<void> => {
+    try {
+      await body();
+    } catch (error) {
+      const failure = toRunnerError(error, 'E_OUTPUT');
+      run.log.error({ err: failure }, `${what}: ${failure.message}`);
+      failures.push(failure);
+    }
+  };
+  if (!end.worldLost && !run.addon.workLaneBusy())
+    await attempt('giving back memory', () => run.resources.closeAll());
+  await attempt('closing the rows', () => run.csv.close({ sync: !hurried }));
+  if (run.report)
+    await attempt('closing the summary', () =>
+      (run.report as NonNullable<Run['report']>).close({ sync: !hurried }),
+    );
+  const own = worstExit([end.exitStatus, ...failures.map((failure) => failure.exitStatus)]);
+  const agreed = await agreeOnEnd(run, own, end, hurried);
+  if (run.manifest) {
+    await attempt('writing the manifest', () => finishManifest(run, agreed, end, failures));
+    sayEnd(run, agreed.status, end, failures);
+  }
+  if (end.worldLost || !agreed.whole || run.addon.workLaneBusy()) leaveWorld(agreed.status);
+  await finalize(run, hurried, agreed.status);
+  run.stop.close();
+  return agreed.status;
+}
+
+interface Agreed {
+  readonly status: number;
+  readonly counts: readonly Record<string, number>[];
+  /** All ranks took part. */
+  readonly whole: boolean;
+}
+
+async function agreeOnEnd(run: Run, own: number, end: LoopEnd, hurried: boolean): Promise<Agreed> {
+  const alone: Agreed = {
+    status: own,
+    counts: [run.counts.toJSON() as Record<string, number>],
+    whole: false,
+  };
+  if (end.worldLost) return alone;
+  try {
+    const timeoutMs = hurried ? HURRIED_END_TIMEOUT_MS : END_TIMEOUT_MS;
+    const words = await run.world.allgatherJson({ status: own, counts: run.counts.toJSON() }, timeoutMs);
+    return {
+      status: worstExit(words.map((word) => word.status)),
+      counts: words.map((word) => word.counts as Record<string, number>),
+      whole: true,
+    };
+  } catch (error) {
+    run.log.error({ err: error }, 'the ranks did not agree on the end');
+    return { ...alone, status: worstExit([own, hurried ? EXIT.ok : EXIT.fatal]) };
+  }
+}
+
+async function finishManifest(
+  run: Run,
+  agreed: Agreed,
+  end: LoopEnd,
+  failures: readonly RunnerError[],
+): Promise<void> {
+  const first = failures[0];
+  const error = first
+    ? { code: first.code, message: first.message }
+    : end.why
+      ? { code: end.worldLost ? 'E_WORLD_LOST' : 'E_INTERRUPTED', message: end.why }
+      : undefined;
+  await run.manifest?.finish({
+    exitStatus: agreed.status,
+    endedAt: new Date(),
+    statusCounts: agreed.counts,
+    ...(error ? { error } : {}),
+  });
+}
+
+function sayEnd(run: Run, status: number, end: LoopEnd, failures: readonly RunnerError[]): void {
+  if (run.stop.status === 0) printOut(run.report?.table() ?? '');
+  for (const failure of failures) printError(`railrunner: ${failure.message}`);
+  if (end.why) printError(`railrunner: the run ended early: ${end.why}`);
+  const count = `${run.spec.points.length} ${run.spec.points.length === 1 ? 'point' : 'points'}`;
+  printOut(
+    `${status === EXIT.ok ? 'ok' : `exit ${status}`}: ${count} on ${run.world.info.worldSize} ranks, results in ${run.folder}`,
+  );
+}
+
+async function finalize(run: Run, hurried: boolean, status: number): Promise<void> {
+  try {
+    await run.world.native.finalize(hurried ? HURRIED_END_TIMEOUT_MS : END_TIMEOUT_MS);
+  } catch (error) {
+    run.log.error({ err: error }, 'MPI could not be finalized');
+    leaveWorld(status);
+  }
+}
+
+/** A signal came and the ranks did not agree in time: this rank's rows are written, and it goes. */
+async function leaveAlone(run: Run | undefined): Promise<never> {
+  const status = run?.stop.status ?? EXIT.terminated;
+  if (run) {
+    const outcome = neverStarted('E_INTERRUPTED', stopFailure(run.stop.signal).error);
+    await abortFrom(run, run.current?.index ?? 0, outcome);
+    await run.csv.close({ sync: false }).catch(() => undefined);
+    await run.report?.close({ sync: false }).catch(() => undefined);
+    await run.manifest
+      ?.finish({ exitStatus: status, endedAt: new Date(), statusCounts: [run.counts.toJSON()] })
+      .catch(() => undefined);
+  }
+  leaveWorld(status);
+}
+
+/** Out without MPI_Finalize or exit hooks: they would wait for ranks or threads that do not come back. */
+function leaveWorld(status: number): never {
+  addon().exitNow(status);
+  throw new RunnerError('E_STATE', 'the process did not end');
+}

@@ -1,0 +1,47 @@
+/** Signals of schedulers and people. A handler also keeps SIGUSR1 from opening Node's debugger port. */
+import { EXIT } from '../errors.js';
+
+/** How long ranks have to agree on the stop before this rank leaves alone. Open MPI kills 1 s after TERM. */
+const LEAVE_ALONE_AFTER_MS = 450;
+
+const STATUS: Readonly<Record<string, number>> = {
+  SIGINT: EXIT.interrupted,
+  SIGTERM: EXIT.terminated,
+  SIGUSR1: EXIT.terminated,
+};
+
+export class StopRequest {
+  #status = 0;
+  #signal = '';
+  #timer: NodeJS.Timeout | undefined;
+  readonly #listeners: [NodeJS.Signals, () => void][] = [];
+
+  /** `onStop` runs once, at the first signal; `leaveAlone` when the ranks could not agree in time. */
+  constructor(onStop: () => void, leaveAlone: () => void) {
+    for (const signal of Object.keys(STATUS) as NodeJS.Signals[]) {
+      const listener = (): void => {
+        if (this.#status !== 0) return;
+        this.#status = STATUS[signal] ?? EXIT.terminated;
+        this.#signal = signal;
+        this.#timer = setTimeout(leaveAlone, LEAVE_ALONE_AFTER_MS);
+        onStop();
+      };
+      process.on(signal, listener);
+      this.#listeners.push([signal, listener]);
+    }
+  }
+
+  /** 0 until a signal came, then the exit status that it asks for. */
+  get status(): number {
+    return this.#status;
+  }
+
+  get signal(): string {
+    return this.#signal;
+  }
+
+  close(): void {
+    clearTimeout(this.#timer);
+    for (const [signal, listener] of this.#listeners) process.off(signal, listener);
+  }
+}

@@ -1,0 +1,137 @@
+/** One stage of a point on this rank: bounded by its deadline, ended early by a peer's failure. */
+import type { World } from '../bootstrap/world.js';
+import { RunnerError, toRunnerError } from '../errors.js';
+import type { NativeAddon } from '../native/types.js';
+import type { Verdict, VerdictStatus } from './verdict.js';
+
+/** How long a stage may take to come back after its abort word was set, before its thread counts as stuck. */
+const UNWIND_GRACE_MS = 1500;
+
+export interface StageClock {
+  readonly signal: AbortSignal;
+  remainingMs(): number;
+}
+
+export interface StageSetting {
+  readonly stage: string;
+  readonly point: number;
+  readonly timeoutMs: number;
+  readonly world: World;
+  readonly addon: NativeAddon;
+  /** Exit status of a received signal, 0 for none. */
+  stopStatus(): number;
+}
+
+export interface LocalResult<T> {
+  readonly verdict: Verdict;
+  readonly value?: T;
+  /** The full error, for the log. */
+  readonly error?: RunnerError;
+}
+
+/** Thrown inside a stage when an agreement within it has already told everyone that the stage failed. */
+export class AgreedFailure extends Error {
+  readonly verdicts: readonly Verdict[];
+  constructor(verdicts: readonly Verdict[]) {
+    super('the stage was given up by agreement');
+    this.verdicts = verdicts;
+  }
+}
+
+type Ending = { kind: 'done'; value: unknown } | { kind: 'threw'; error: unknown } | { kind: 'stuck' };
+
+/** Runs `body` and always comes back: with its value, its error, or after the deadline plus a short grace. */
+export async function runStage<T>(
+  setting: StageSetting,
+  body: (clock: StageClock) => Promise<T>,
+): Promise<LocalResult<T>> {
+  const { world, addon } = setting;
+  const controller = new AbortController();
+  world.native.setAbort(false);
+  world.native.report(setting.stage, setting.point);
+  const endsAt = performance.now() + setting.timeoutMs;
+  let late = false;
+  let awaitedPeer = -1;
+  let iteration = -1;
+  let giveUp: (ending: Ending) => void = () => {};
+  const givenUp = new Promise<Ending>((resolve) => (giveUp = resolve));
+  let graceTimer: NodeJS.Timeout | undefined;
+  const leave = (): void => {
+    late = true;
+    const self = world.native.liveness().find((r) => r.rank === world.info.rank);
+    awaitedPeer = self?.awaitedPeer ?? -1;
+    iteration = self?.iteration ?? -1;
+    world.native.setAbort(true);
+    controller.abort();
+    graceTimer = setTimeout(() => giveUp({ kind: 'stuck' }), UNWIND_GRACE_MS);
+  };
+  const deadline = setTimeout(leave, setting.timeoutMs);
+
+  const clock: StageClock = {
+    signal: controller.signal,
+    remainingMs: () => Math.max(1, endsAt - performance.now()),
+  };
+  const ran: Promise<Ending> = Promise.resolve()
+    .then(() => body(clock))
+    .then(
+      (value) => ({ kind: 'done', value }) as const,
+      (error: unknown) => ({ kind: 'threw', error }) as const,
+    );
+  const ending = await Promise.race([ran, givenUp]);
+  clearTimeout(deadline);
+  clearTimeout(graceTimer);
+  // Nothing native waits any more, unless its thread is stuck: then the word stays.
+  if (ending.kind !== 'stuck') world.native.setAbort(false);
+
+  const say = (status: VerdictStatus, error?: RunnerError): LocalResult<T> => ({
+    verdict: {
+      rank: world.info.rank,
+      point: setting.point,
+      step: setting.stage,
+      status,
+      stop: setting.stopStatus(),
+      awaitedPeer,
+      iteration,
+      ...(error ? { code: error.code, message: error.message } : {}),
+    },
+    ...(error ? { error } : {}),
+    ...(ending.kind === 'done' ? { value: ending.value as T } : {}),
+  });
+  if (ending.kind === 'threw' && ending.error instanceof AgreedFailure) throw ending.error;
+  if (ending.kind === 'stuck' && addon.workLaneBusy()) {
+    return say('timeout', stuckError(setting, awaitedPeer));
+  }
+  if (late) return say('timeout', deadlineError(setting, awaitedPeer, iteration));
+  if (ending.kind === 'threw') {
+    const error = toRunnerError(ending.error);
+    // A wait that ended although this rank's deadline has not: a peer said that it comes no further.
+    if (error.code === 'E_ABORTED') return say('peer', error);
+    return say(error.code === 'E_TIMEOUT' ? 'timeout' : isSkip(error) ? 'skipped' : 'failed', error);
+  }
+  return say('ok');
+}
+
+function isSkip(error: RunnerError): boolean {
+  return (
+    error.code === 'E_UNSUPPORTED_HERE' ||
+    error.code === 'E_NETWORK_MISSING' ||
+    error.code === 'E_NCCL_MISSING'
+  );
+}
+
+function deadlineError(setting: StageSetting, awaitedPeer: number, iteration: number): RunnerError {
+  const where = iteration >= 0 ? ` in iteration ${iteration}` : '';
+  const whom = awaitedPeer >= 0 ? `, waiting for rank ${awaitedPeer}` : '';
+  return new RunnerError(
+    'E_TIMEOUT',
+    `${setting.stage} passed its deadline of ${setting.timeoutMs / 1000} s${where}${whom}`,
+  );
+}
+
+function stuckError(setting: StageSetting, awaitedPeer: number): RunnerError {
+  const whom = awaitedPeer >= 0 ? `, last waiting for rank ${awaitedPeer}` : '';
+  return new RunnerError(
+    'E_STUCK',
+    `${setting.stage} passed its deadline of ${setting.timeoutMs / 1000} s and its thread did not come back${whom}`,
+  );
+}

@@ -1,0 +1,100 @@
+/** What a rank says at a stage's border, and what all ranks conclude from it. */
+import type { ErrorCode } from '../errors.js';
+import { ERROR_CATALOGUE, EXIT } from '../errors.js';
+
+export type VerdictStatus = 'ok' | 'skipped' | 'failed' | 'timeout' | 'peer';
+
+/** One rank's word. `peer`: it left because it heard that another rank had failed. */
+export interface Verdict {
+  readonly rank: number;
+  readonly point: number;
+  /** "<stage>" at its end, "<stage>: <step>" inside it. */
+  readonly step: string;
+  readonly status: VerdictStatus;
+  readonly code?: ErrorCode;
+  readonly message?: string;
+  /** Rank it was waiting for when it gave up, -1 unknown. */
+  readonly awaitedPeer?: number;
+  /** Sample it was in, -1 outside a loop. */
+  readonly iteration?: number;
+  /** Exit status of a signal that this rank received, 0 for none. */
+  readonly stop: number;
+}
+
+export interface Judgement {
+  readonly status: 'ok' | 'skipped' | 'failed' | 'timeout';
+  readonly stage: string;
+  /** Ranks that failed or hung by themselves, not for a peer's sake. */
+  readonly culprits: readonly Verdict[];
+  /** First culprit of a time-out, where one could be named. */
+  readonly hungRank?: number;
+  /** The run cannot go on: later points are `aborted`. */
+  readonly fatal: boolean;
+  /** Exit status of a signal, 0 for none. */
+  readonly stop: number;
+}
+
+/** Every rank computes the same judgement from the same verdicts. */
+export function judge(stage: string, verdicts: readonly Verdict[]): Judgement {
+  const stop = Math.max(0, ...verdicts.map((v) => v.stop));
+  const failed = verdicts.filter((v) => v.status === 'failed');
+  const timedOut = verdicts.filter((v) => v.status === 'timeout');
+  const skipped = verdicts.filter((v) => v.status === 'skipped');
+  const fatal = [...failed, ...timedOut].some(
+    (v) => v.code !== undefined && ERROR_CATALOGUE[v.code].exit === EXIT.fatal,
+  );
+  if (failed.length > 0) {
+    return { status: 'failed', stage, culprits: failed, fatal, stop };
+  }
+  if (timedOut.length > 0) {
+    const culprits = hungVerdicts(timedOut);
+    const hungRank = culprits[0]?.rank;
+    return {
+      status: 'timeout',
+      stage,
+      culprits,
+      fatal,
+      stop,
+      ...(hungRank === undefined ? {} : { hungRank }),
+    };
+  }
+  if (skipped.length > 0) return { status: 'skipped', stage, culprits: skipped, fatal: false, stop };
+  // Ranks at different steps that all call themselves well have lost each other: nothing later can be trusted.
+  if (new Set(verdicts.map((v) => v.step)).size > 1) {
+    return { status: 'failed', stage, culprits: verdicts.map(outOfStep), fatal: true, stop };
+  }
+  const strays = verdicts.filter((v) => v.status === 'peer');
+  if (strays.length > 0) return { status: 'failed', stage, culprits: strays, fatal, stop };
+  return { status: 'ok', stage, culprits: [], fatal: false, stop };
+}
+
+function outOfStep(verdict: Verdict): Verdict {
+  return { ...verdict, status: 'failed', code: 'E_STATE', message: 'ranks are at different steps' };
+}
+
+/**
+ * Of ranks that all ran into the deadline, the ones that hung rather than waited: somebody waits for them and they
+ * wait for nobody. Where nobody knows whom it waits for, those that are behind in iterations.
+ */
+function hungVerdicts(timedOut: readonly Verdict[]): Verdict[] {
+  const awaited = new Set(timedOut.map((v) => v.awaitedPeer ?? -1).filter((peer) => peer >= 0));
+  const idle = timedOut.filter((v) => (v.awaitedPeer ?? -1) < 0);
+  const named = idle.filter((v) => awaited.has(v.rank));
+  if (named.length > 0) return named;
+  if (idle.length > 0 && idle.length < timedOut.length) return idle;
+  const candidates = idle.length > 0 ? idle : [...timedOut];
+  const behind = Math.min(...candidates.map((v) => v.iteration ?? -1));
+  const slowest = candidates.filter((v) => (v.iteration ?? -1) === behind);
+  return slowest.length < timedOut.length || timedOut.length === 1 ? slowest : candidates;
+}
+
+/** One sentence for the log and the rows of ranks that are not culprits themselves. */
+export function describeCulprits(judgement: Judgement): string {
+  return judgement.culprits
+    .slice(0, 4)
+    .map((v) => {
+      const what = v.status === 'timeout' ? 'did not finish' : 'failed';
+      return `rank ${v.rank} ${what} ${v.step}${v.message ? `: ${v.message}` : ''}`;
+    })
+    .join('; ');
+}

@@ -1,0 +1,38 @@
+/** Logs: JSON lines by pino, a file a rank in the run's folder. The console is for people and for rank 0 alone. */
+import { closeSync, openSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { pino, type Logger } from 'pino';
+
+/** Keeps lines until the run's folder exists, then writes them there as they come. */
+export class LogFile {
+  #descriptor: number | undefined;
+  #waiting: string[] = [];
+
+  /** Called by pino with one whole line. A log that cannot be written never ends a run. */
+  write(line: string): void {
+    if (this.#descriptor === undefined) {
+      if (this.#waiting.length < 1000) this.#waiting.push(line);
+      return;
+    }
+    try {
+      writeSync(this.#descriptor, line);
+    } catch {
+      this.close();
+    }
+  }
+
+  open(folder: string, rank: number): void {
+    this.#descriptor = openSync(join(folder, `rank-${String(rank).padStart(4, '0')}.log`), 'a', 0o644);
+    for (const line of this.#waiting.splice(0)) this.write(line);
+  }
+
+  close(): void {
+    if (this.#descriptor !== undefined) closeSync(this.#descriptor);
+    this.#descriptor = undefined;
+    this.#waiting = [];
+  }
+}
+
+export function createLog(file: LogFile, bindings: Record<string, unknown>): Logger {
+  return pino({ level: 'info', base: bindings, timestamp: pino.stdTimeFunctions.isoTime }, file);
+}

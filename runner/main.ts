@@ -1,0 +1,34 @@
+/** The process: command line in, exit status out. The only file that ends the process by itself. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { runCommandLine } from './cli/index.js';
+import { EXIT, RunnerError } from './errors.js';
+import { printError } from './print.js';
+import { projectRoot } from './project.js';
+
+export async function main(args: readonly string[]): Promise<void> {
+  const { version } = JSON.parse(readFileSync(join(projectRoot, 'package.json'), 'utf8')) as {
+    version: string;
+  };
+  try {
+    await runCommandLine(args, version);
+  } catch (error) {
+    process.exitCode = describe(error);
+  }
+  // All output was written synchronously; what still holds the loop (an MPI helper's socket, a timer) must not keep
+  // a rank alive that its launcher waits for.
+  process.exit();
+}
+
+/** Prints why the command ended; returns the exit status. */
+function describe(error: unknown): number {
+  if (error instanceof RunnerError) {
+    const help = error.code === 'E_USAGE' ? '\nRun `railrunner --help` for the commands and options.' : '';
+    printError(`railrunner: ${error.message}${help}`);
+    return error.exitStatus;
+  }
+  printError(
+    `railrunner: unexpected failure: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
+  );
+  return EXIT.failed;
+}

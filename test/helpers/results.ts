@@ -1,0 +1,29 @@
+/** Reading what a run wrote, as its users would. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parse } from 'csv-parse/sync';
+
+export type CsvRow = Readonly<Record<string, string>>;
+
+export function readCsv(path: string): CsvRow[] {
+  return parse(readFileSync(path, 'utf8'), { columns: true }) as CsvRow[];
+}
+
+/** Rows of every rank file of a run, by rank. */
+export function readRankRows(folder: string): CsvRow[][] {
+  return readdirSync(folder)
+    .filter((name) => /^rank-\d+\.csv$/.test(name))
+    .sort()
+    .map((name) => readCsv(join(folder, name)));
+}
+
+export interface ManifestText {
+  readonly outcome: string;
+  readonly exitStatus: number | null;
+}
+
+/** The manifest of a run that came to its end; undefined where it did not. */
+export function readManifest(folder: string): ManifestText | undefined {
+  const path = join(folder, 'manifest.json');
+  return existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as ManifestText) : undefined;
+}

@@ -1,0 +1,67 @@
+import t from 'tap';
+import { describeCulprits, judge, type Verdict } from '../../../runner/engine/verdict.js';
+
+const word = (rank: number, rest: Partial<Verdict> = {}): Verdict => ({
+  rank,
+  point: 0,
+  step: 'measure',
+  status: 'ok',
+  stop: 0,
+  ...rest,
+});
+
+t.test('all well', async (t) => {
+  t.match(judge('measure', [word(0), word(1)]), { status: 'ok', culprits: [], fatal: false, stop: 0 });
+});
+
+t.test('a failure outranks the time-outs and skips that it caused', async (t) => {
+  const verdicts = [
+    word(0, { status: 'timeout', code: 'E_TIMEOUT' }),
+    word(1, { status: 'failed', code: 'E_IO', message: 'disk full' }),
+    word(2, { status: 'peer' }),
+  ];
+  const judgement = judge('measure', verdicts);
+  t.match(judgement, { status: 'failed', fatal: false });
+  t.same(
+    judgement.culprits.map((v) => v.rank),
+    [1],
+  );
+  t.equal(describeCulprits(judgement), 'rank 1 failed measure: disk full');
+});
+
+t.test('the hung rank is the one that others wait for and that waits for nobody', async (t) => {
+  const waits = { status: 'timeout', code: 'E_TIMEOUT' } as const;
+  const verdicts = [
+    word(0, { ...waits, awaitedPeer: 2 }),
+    word(1, { ...waits, awaitedPeer: 0 }),
+    word(2, { ...waits, awaitedPeer: -1 }),
+    word(3, { ...waits, awaitedPeer: -1 }),
+  ];
+  t.equal(judge('measure', verdicts).hungRank, 2);
+});
+
+t.test('where nobody knows whom it waits for, the rank behind in iterations hung', async (t) => {
+  const verdicts = [5, 5, 3, 5].map((iteration, rank) =>
+    word(rank, { status: 'timeout', code: 'E_TIMEOUT', iteration }),
+  );
+  t.equal(judge('measure', verdicts).hungRank, 2);
+});
+
+t.test('a lost CUDA context ends the run, an ordinary failure does not', async (t) => {
+  t.equal(judge('measure', [word(0, { status: 'failed', code: 'E_CUDA_STICKY' })]).fatal, true);
+  t.equal(judge('measure', [word(0, { status: 'failed', code: 'E_CUDA' })]).fatal, false);
+});
+
+t.test('ranks that are at different steps and all call themselves well have lost each other', async (t) => {
+  const judgement = judge('prepare', [word(0, { step: 'prepare' }), word(1, { step: 'prepare: handles' })]);
+  t.match(judgement, { status: 'failed', fatal: true });
+});
+
+t.test('a signal on any rank stops all', async (t) => {
+  t.equal(judge('measure', [word(0), word(1, { stop: 143 })]).stop, 143);
+});
+
+t.test('one rank that cannot here skips the point everywhere', async (t) => {
+  const verdicts = [word(0), word(1, { status: 'skipped', code: 'E_UNSUPPORTED_HERE', message: 'no GPU' })];
+  t.match(judge('prepare', verdicts), { status: 'skipped', fatal: false });
+});
