@@ -143,7 +143,9 @@ function geometryFaults(spec: KvSpec): Fault[] {
 
 function tierFaults(spec: KvSpec, tier: Tier): Fault[] {
   const layout = layoutOf(spec, tier);
-  const pointer = `/${LAYOUT_KEYS_BY_TIER[tier]}`;
+  // What a tier has from the device's layout is said once, where it was written.
+  const isOwn = JSON.stringify(layout) !== JSON.stringify(spec.layout);
+  const pointer = isOwn ? `/${LAYOUT_KEYS_BY_TIER[tier]}` : '/layout';
   const faults: Fault[] = [];
   if (!Number.isInteger(Math.log2(layout.alignment))) {
     const received = showValue(layout.alignment);

@@ -140,7 +140,7 @@ export const KV_KEYS: Readonly<Record<string, Schema>> = {
     default: 'sequential',
     description: 'Which block ids are taken, and in what order.',
   },
-  trace: closedObject(TRACE_KEYS, ['path']),
+  trace: { ...closedObject(TRACE_KEYS, ['path']), description: 'The requests of order trace.' },
   layerRange: {
     type: 'array',
     items: { type: 'integer', minimum: 0, maximum: LARGEST_INTEGER },

@@ -9,7 +9,7 @@ import type { SpecKind } from './kind.js';
 import { isObject, pointerOf } from './pointer.js';
 import { readSpecDocument } from './read-spec.js';
 import { prepareKind, resolveJob } from './resolve-job.js';
-import type { JobSurroundings, PreparedKind } from './resolve-job.js';
+import type { JobSurroundings } from './resolve-job.js';
 import { parseResolvedSpec, writeResolvedText } from './resolved-text.js';
 import type { RunKeys } from './resolved-text.js';
 import { runSchema } from './schema.js';
@@ -19,6 +19,7 @@ import { SpecError } from './spec-error.js';
 import { suggestion } from './suggest.js';
 import type { DeviceRequest, Point, ResolvedSpec } from './types.js';
 import { compileValidator, under } from './validate.js';
+import type { Validator } from './validate.js';
 
 export interface LoadOptions {
   readonly kinds: readonly SpecKind[];
@@ -36,6 +37,10 @@ export interface LoadOptions {
   readonly environment?: Readonly<Record<string, unknown>>;
 }
 
+/** Jobs are looked at one by one, each with its kind's schema. */
+const DOCUMENT_SCHEMA = runSchema({ type: 'object' });
+let documentValidator: Validator | undefined;
+
 type Document = Readonly<Record<string, unknown>>;
 
 /** Reads, validates and resolves a spec. Throws SpecError with every fault. Reads no environment variable. */
@@ -46,10 +51,10 @@ export function loadSpec(path: string, options: LoadOptions): ResolvedSpec {
   if (options.ranksPerNode !== undefined) document['ranksPerNode'] = options.ranksPerNode;
 
   const faults: Fault[] = [...duplicates, ...sets.faults];
-  const schema = runSchema({ type: 'object' });
-  const runFaults = compileValidator(schema)(document);
+  documentValidator ??= compileValidator(DOCUMENT_SCHEMA);
+  const { faults: runFaults } = documentValidator(document);
   faults.push(...runFaults);
-  const filled = fillDefaults(document, schema) as Document;
+  const filled = fillDefaults(document, DOCUMENT_SCHEMA) as Document;
   // Faulty defaults are reported where they stand, not once more in every job.
   const faultyDefaults = runFaults.some((fault) => fault.pointer.startsWith('/defaults'));
   const usable = faultyDefaults ? { ...filled, defaults: {} } : filled;
@@ -79,7 +84,6 @@ function resolveJobs(
 ): Omit<Point, 'index'>[] {
   const jobs = Array.isArray(document['jobs']) ? (document['jobs'] as unknown[]) : [];
   faults.push(...idFaults(jobs), ...onlyFaults(jobs, options.only ?? []));
-  const prepared = new Map<string, PreparedKind>();
   const files = new SpecFiles([dirname(path), '.']);
   const points: Omit<Point, 'index'>[] = [];
   for (const [index, job] of jobs.entries()) {
@@ -89,10 +93,8 @@ function resolveJobs(
       faults.push(kindFault(job['kind'], index, options.kinds));
       continue;
     }
-    const ready = prepared.get(kind.kind) ?? prepareKind(kind);
-    prepared.set(kind.kind, ready);
     const around = surroundings(document, index, sets, options, files);
-    const answer = resolveJob(job, index, ready, around);
+    const answer = resolveJob(job, index, prepareKind(kind), around);
     faults.push(...under(['jobs', index], answer.faults));
     // Every job is checked; only those asked for run.
     if (

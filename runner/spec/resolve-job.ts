@@ -13,16 +13,24 @@ import type { CommonJobKeys, JsonObject, Point } from './types.js';
 import { compileValidator } from './validate.js';
 import type { Validator } from './validate.js';
 
-/** A kind with its schema compiled, made once a load. */
+/** A kind with its schema compiled. */
 export interface PreparedKind {
   readonly kind: SpecKind;
   readonly schema: Schema;
   readonly validate: Validator;
 }
 
+const preparedKinds = new WeakMap<SpecKind, PreparedKind>();
+
+/** Compiling takes tens of milliseconds, more than all the rest of a load: once a process is enough. */
 export function prepareKind(kind: SpecKind): PreparedKind {
-  const schema = jobSchema(kind);
-  return { kind, schema, validate: compileValidator(schema) };
+  let prepared = preparedKinds.get(kind);
+  if (prepared === undefined) {
+    const schema = jobSchema(kind);
+    prepared = { kind, schema, validate: compileValidator(schema) };
+    preparedKinds.set(kind, prepared);
+  }
+  return prepared;
 }
 
 /** What the document around a job says to it. */
@@ -76,7 +84,7 @@ function baseFaults(
 ): Fault[] {
   const { sweep, ...base } = job;
   const paths = Object.keys(firstSwept).map((path) => path.split('.'));
-  const faults = prepared.validate(base);
+  const faults = [...prepared.validate(base).faults];
   if (sweep === undefined) return faults;
   // What is missing may come from the sweep: the members say so if it does not.
   return faults.filter((fault) => {
@@ -96,18 +104,18 @@ function resolveMember(
   const known = propertiesOf(prepared.schema);
   const fixed = Object.entries(around.overrides).filter(([key]) => Object.hasOwn(known, key));
   const given = { seed: around.seed, ...around.defaults, ...member.job, ...Object.fromEntries(fixed) };
-  const illegal = prepared.validate(given);
-  if (illegal.length > 0) return { faults: illegal };
+  const { faults: illegal, knownKeysLegal } = prepared.validate(given);
+  if (!knownKeysLegal) return { faults: illegal };
   const { sweep: _, ...filled } = fillDefaults(given, prepared.schema) as Record<string, unknown>;
   const swept = member.swept as JsonObject;
   let spec = filled as JsonObject;
   if (prepared.kind.resolve !== undefined) {
     const answer = prepared.kind.resolve({ spec, given: given as JsonObject, swept, files: around.files });
-    if ('faults' in answer) return answer;
+    if ('faults' in answer) return { faults: [...illegal, ...answer.faults] };
     spec = answer.spec;
   }
   const point = { job: commonKeys(spec), jobIndex, spec, swept };
-  const faults = prepared.kind.check({ ...point, index: 0 }, null);
+  const faults = [...illegal, ...prepared.kind.check({ ...point, index: 0 }, null)];
   return faults.length > 0 ? { faults } : { point };
 }
 

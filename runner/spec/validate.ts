@@ -20,13 +20,21 @@ const ajv = new Ajv2020({
   ownProperties: true,
 });
 
-export type Validator = (value: unknown) => Fault[];
+export interface Verdict {
+  readonly faults: readonly Fault[];
+  /** Every known key is legal: rules across keys can be asked, whatever unknown keys there are. */
+  readonly knownKeysLegal: boolean;
+}
+
+export type Validator = (value: unknown) => Verdict;
 
 export function compileValidator(schema: Schema): Validator {
   const validate = ajv.compile(schema) as ValidateFunction;
   return (value) => {
-    if (validate(value)) return [];
-    return faultsOf(validate.errors ?? []);
+    if (validate(value)) return { faults: [], knownKeysLegal: true };
+    const errors = validate.errors ?? [];
+    const knownKeysLegal = errors.every((error) => error.keyword === 'additionalProperties');
+    return { faults: faultsOf(errors), knownKeysLegal };
   };
 }
 
@@ -81,10 +89,12 @@ function wordsOf(schema: Schema): string[] {
 
 /** Value with its type where the type is what is wrong: "4" and 4 look alike in a terminal. */
 function received(schema: Schema, data: unknown): string {
-  const type = data === null ? 'null' : Array.isArray(data) ? 'list' : typeof data;
+  const type = data === null ? 'null' : Array.isArray(data) ? 'array' : typeof data;
   const types = [schema['type'] ?? type].flat() as string[];
   const matches = types.some((name) => name === type || (name === 'integer' && type === 'number'));
-  return matches || type === 'null' ? showValue(data) : `${type} ${showValue(data)}`;
+  return matches || type === 'null'
+    ? showValue(data)
+    : `${type === 'array' ? 'list' : type} ${showValue(data)}`;
 }
 
 /** A schema in words: "integer from 1 to 64", "one of \"a\", \"b\"". */
