@@ -12,6 +12,7 @@
 #include "core/wait.h"
 #include "device/device.h"
 #include "network/exchange.h"
+#include "network/trigger_fifo.h"
 
 // Messages between ranks that share no memory, over UCX. This room knows peers, registered memory, epochs and
 // slots; tokens and blocks are the business of the rooms above.
@@ -124,8 +125,7 @@ class Network {
   bool progress();
 
   // Waits for a condition that `peer` brings about (a signal word in local memory), progressing meanwhile.
-  // Throws kPeerDead naming the peer, kAborted, kTimeout. Any peer that a dead connection belongs to is
-  // checked, not `peer` alone, where anyPeer is true.
+  // Throws kPeerDead naming the peer, kAborted, kTimeout.
   template <class Ready>
   void await(Ready&& ready, uint32_t peer, int64_t deadlineNs, const char* what) {
     control_.awaitedPeer.store(static_cast<int32_t>(peer), std::memory_order_relaxed);
@@ -140,6 +140,10 @@ class Network {
   // From now on records of epochs below `epoch` are dropped and counted. Epochs only grow. Between points:
   // every rank calls it with an epoch above all used ones, then a barrier, then the next point sends.
   void acceptFrom(uint64_t epoch);
+
+  // Gives a ring of triggers to a proxy (0..numProxies-1), which forwards them from now on; the ring outlives
+  // close(). All triggers of one (peer, slot) go through one ring, the signal after its puts.
+  void attachTriggers(uint32_t proxy, const TriggerFifo& triggers);
 
   NetworkInfo info() const;
   NetworkCounters counters(uint32_t peer) const;  // since open

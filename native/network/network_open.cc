@@ -1,0 +1,244 @@
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+
+#include "core/pattern.h"
+#include "network/network.h"
+#include "network/network_state.h"
+#include "network/proxy.h"
+#include "network/setup_record.h"
+
+#ifdef RAILRUNNER_HAVE_UCX
+
+namespace railrunner {
+
+namespace {
+
+constexpr uint64_t kMaxAddressBytes = 64 << 10;
+constexpr uint32_t kMaxProxies = 32;
+constexpr uint64_t kMinBatchBytes = 4 << 10;
+constexpr uint64_t kMaxBatchBytes = 64 << 20;
+constexpr uint64_t kSegmentSlackBytes = 1 << 10;  // UCX's headers around a batch
+
+void checkOptions(const NetworkOptions& options, uint32_t rank, uint32_t worldSize) {
+  const auto refuse = [](const std::string& what) {
+    throw Error(ErrorCode::kArgument, "network: " + what + ". Check the options of the network.");
+  };
+  if (options.usesNetwork.size() != worldSize) {
+    refuse("usesNetwork has " + std::to_string(options.usesNetwork.size()) + " entries, expected one of " +
+           std::to_string(worldSize) + " ranks");
+  }
+  if (options.usesNetwork[rank] != 0) refuse("usesNetwork names the rank itself");
+  if (options.numProxies < 1 || options.numProxies > kMaxProxies) {
+    refuse("numProxies is " + std::to_string(options.numProxies) + ", expected 1.." +
+           std::to_string(kMaxProxies));
+  }
+  if (options.numSlots < 1) refuse("numSlots is 0, expected at least 1");
+  if (options.batchBytes < kMinBatchBytes || options.batchBytes > kMaxBatchBytes ||
+      options.batchBytes % 64 != 0) {
+    refuse("batchBytes is " + std::to_string(options.batchBytes) + ", expected a multiple of 64 in " +
+           std::to_string(kMinBatchBytes) + ".." + std::to_string(kMaxBatchBytes));
+  }
+}
+
+// Remote write only where the hardware does it by itself: over TCP a put is five times slower than a message.
+NetworkProtocol localChoice(const NetworkOptions& options) {
+  if (options.protocol != NetworkProtocol::kAuto) return options.protocol;
+  const NetworkProbe probe = probeNetwork();
+  const bool reliable = std::any_of(
+      probe.transports.begin(), probe.transports.end(),
+      [](const std::string& name) { return name.rfind("rc_", 0) == 0 || name.rfind("dc_", 0) == 0; });
+  return reliable ? NetworkProtocol::kRemoteWrite : NetworkProtocol::kActiveMessage;
+}
+
+// What must be the same on all ranks, or is decided from all of them: options, session, protocol.
+void agreeOnTerms(Exchange& exchange, Network::State& state) {
+  const NetworkOptions& options = state.options;
+  const auto all = Agreement(exchange, "opening the network", options.deadlineNs).run([&] {
+    checkOptions(options, exchange.rank(), exchange.worldSize());
+    ByteWriter writer;
+    writer.number(options.numProxies);
+    writer.number(options.numSlots);
+    writer.number(options.batchBytes);
+    writer.number(mix64(static_cast<uint64_t>(nowNs()) ^ reinterpret_cast<uintptr_t>(&state)));
+    writer.number(static_cast<uint64_t>(localChoice(options)));
+    writer.bytes(options.usesNetwork);
+    return writer.data();
+  });
+  state.shared.protocol = NetworkProtocol::kRemoteWrite;
+  for (uint32_t rank = 0; rank < all.size(); ++rank) {
+    ByteReader reader(all[rank], rank);
+    const uint64_t numProxies = reader.number();
+    const uint64_t numSlots = reader.number();
+    const uint64_t batchBytes = reader.number();
+    const uint64_t session = reader.number();
+    const uint64_t choice = reader.number();
+    const std::vector<uint8_t> usesNetwork = reader.bytes(all.size());
+    reader.end();
+    if (rank == 0) state.shared.session = session;
+    if (choice != static_cast<uint64_t>(NetworkProtocol::kRemoteWrite)) {
+      state.shared.protocol = NetworkProtocol::kActiveMessage;
+    }
+    if (usesNetwork.size() != all.size()) throw reader.fault("its table of peers has another length");
+    if (numProxies != options.numProxies || numSlots != options.numSlots ||
+        batchBytes != options.batchBytes) {
+      throw reader.fault("its numProxies, numSlots or batchBytes differ from those of rank " +
+                         std::to_string(exchange.rank()));
+    }
+    if (rank != exchange.rank() && (usesNetwork[exchange.rank()] != 0) != (options.usesNetwork[rank] != 0)) {
+      throw reader.fault("it and rank " + std::to_string(exchange.rank()) +
+                         " disagree on whether they use the network");
+    }
+  }
+}
+
+std::vector<uint8_t> createWorkers(Network::State& state) {
+  WorkerContext& shared = state.shared;
+  shared.context = createUcxContext(
+      state.options.transports,
+      shared.protocol == NetworkProtocol::kActiveMessage ? shared.batchBytes + kSegmentSlackBytes : 0,
+      state.options.numProxies > 1);
+  ByteWriter writer;
+  for (uint32_t i = 0; i < state.options.numProxies; ++i) {
+    state.workers.push_back(std::make_unique<NetworkWorker>(shared));
+    const std::vector<uint8_t> address = state.workers.back()->address();
+    writer.bytes(address);
+    writer.number(digestOf(address, shared.session));
+  }
+  return writer.data();
+}
+
+void connectPeers(Network::State& state, const std::vector<std::vector<uint8_t>>& addresses,
+                  const RunControl& control) {
+  for (uint32_t peer = 0; peer < addresses.size(); ++peer) {
+    if (state.options.usesNetwork[peer] == 0) continue;
+    ByteReader reader(addresses[peer], peer);
+    for (auto& worker : state.workers) {
+      const std::vector<uint8_t> address = reader.bytes(kMaxAddressBytes);
+      // UCX reads addresses without checks of its own: bytes that changed on the way must not reach it.
+      if (reader.number() != digestOf(address, state.shared.session))
+        throw reader.fault("its worker address does not match its digest");
+      worker->connect(peer, address);
+      worker->sendHello(peer);
+    }
+    reader.end();
+  }
+  for (uint32_t peer = 0; peer < addresses.size(); ++peer) {
+    if (state.options.usesNetwork[peer] == 0) continue;
+    waitUntil(
+        [&] {
+          bool all = true;
+          for (auto& worker : state.workers) all &= (worker->progress(), worker->hasHelloOf(peer));
+          state.peers.throwIfAnyLost();
+          return all;
+        },
+        control, state.options.deadlineNs, ("the first message of rank " + std::to_string(peer)).c_str());
+  }
+}
+
+std::string transportsOf(const Network::State& state) {
+  std::string all;
+  for (uint32_t peer = 0; peer < state.options.usesNetwork.size(); ++peer) {
+    if (state.options.usesNetwork[peer] == 0) continue;
+    const std::string one = state.workers[0]->transportOf(peer);
+    if (all.find(one) == std::string::npos) all += (all.empty() ? "" : ",") + one;
+  }
+  return all;
+}
+
+// Cuts what an open that failed has made, so that a later one starts afresh.
+void abandonWorkers(Network::State& state) {
+  state.peers.setClosing();
+  for (auto& worker : state.workers) worker->beginClose();
+  const int64_t deadlineNs = nowNs() + 2'000'000'000;
+  for (auto& worker : state.workers) {
+    while (!worker->closed() && nowNs() < deadlineNs) sched_yield();
+    worker->destroy();
+  }
+  if (state.shared.context != nullptr) ucx().ucp_cleanup(state.shared.context);
+  state.closed = true;
+}
+
+}  // namespace
+
+std::unique_ptr<Network> Network::open(Exchange& exchange, RunControl& control,
+                                       const NetworkOptions& options) {
+  auto state = std::make_unique<State>(exchange.rank(), exchange.worldSize());
+  state->options = options;
+  state->arrivalRegions.reserve(kMaxRegions);
+  agreeOnTerms(exchange, *state);
+  WorkerContext& shared = state->shared;
+  shared.rank = exchange.rank();
+  shared.worldSize = exchange.worldSize();
+  shared.numSlots = options.numSlots;
+  shared.numPeers = static_cast<uint32_t>(std::count_if(
+      options.usesNetwork.begin(), options.usesNetwork.end(), [](uint8_t uses) { return uses != 0; }));
+  shared.batchBytes = options.batchBytes;
+  shared.testSeam = options.testSeam;
+  shared.regions = &state->arrivalRegions;
+  shared.peers = &state->peers;
+  shared.control = &control;
+  try {
+    const auto addresses = Agreement(exchange, "creating network workers", options.deadlineNs).run([&] {
+      return createWorkers(*state);
+    });
+    Agreement(exchange, "connecting the network", options.deadlineNs).run([&] {
+      connectPeers(*state, addresses, control);
+      return std::vector<uint8_t>{};
+    });
+  } catch (...) {
+    abandonWorkers(*state);
+    throw;
+  }
+  state->info = {ucx().ucp_get_version_string(), transportsOf(*state), shared.protocol, options.numProxies};
+  std::unique_ptr<Network> network(new Network(control, std::move(state)));
+  for (uint32_t i = 0; i < options.numProxies; ++i)
+    network->state_->proxies.push_back(std::make_unique<State::Proxy>());
+  for (uint32_t i = 0; i < options.numProxies; ++i) {
+    network->state_->proxies[i]->thread =
+        std::thread([raw = network.get(), i] { runProxy(*raw, *raw->state_, i); });
+  }
+  return network;
+}
+
+void Network::attachTriggers(uint32_t proxy, const TriggerFifo& triggers) {
+  State& state = *state_;
+  if (proxy >= state.proxies.size() || state.proxies[proxy]->hasTriggers.load()) {
+    throw Error(ErrorCode::kArgument,
+                "network: proxy " + std::to_string(proxy) + " is not there or has triggers already");
+  }
+  state.proxies[proxy]->triggers = triggers;
+  state.proxies[proxy]->hasTriggers.store(true, std::memory_order_release);
+}
+
+void Network::close(Exchange* exchange, int64_t deadlineNs) {
+  State& state = *state_;
+  if (state.closed) return;
+  if (exchange != nullptr) {
+    Agreement(*exchange, "closing the network", deadlineNs).run([&] {
+      flush(deadlineNs);
+      return std::vector<uint8_t>{};
+    });
+  }
+  state.peers.setClosing();
+  if (exchange != nullptr) exchange->allgather({}, deadlineNs);  // nobody cuts before all expect it
+  state.stopProxies.store(true);
+  for (auto& proxy : state.proxies) proxy->thread.join();
+  for (auto& worker : state.workers) worker->beginClose();
+  const int64_t limitNs = deadlineNs != 0 ? deadlineNs : nowNs() + 5'000'000'000;
+  for (auto& worker : state.workers) {
+    waitUntil([&] { return worker->closed() || nowNs() > limitNs; }, RunControl{}, 0,
+              "the network's connections to close");
+  }
+  for (State::Region& region : state.regions) {
+    if (region.memory != nullptr) ucx().ucp_mem_unmap(state.shared.context, region.memory);
+    region.memory = nullptr;
+  }
+  for (auto& worker : state.workers) worker->destroy();
+  ucx().ucp_cleanup(state.shared.context);
+  state.closed = true;
+}
+
+}  // namespace railrunner
+
+#endif

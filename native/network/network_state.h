@@ -1,0 +1,61 @@
+#pragma once
+
+#ifdef RAILRUNNER_HAVE_UCX
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "network/network.h"
+#include "network/trigger_fifo.h"
+#include "network/worker.h"
+
+namespace railrunner {
+
+// Regions are numbered in the order of registration and never reused, so a late message can only miss.
+inline constexpr uint32_t kMaxRegions = 1024;
+
+struct Network::State {
+  struct Region {
+    ucp_mem_h memory = nullptr;  // remote write alone
+  };
+  // A proxy thread: progresses its worker when nobody else does, and drains the triggers given to it.
+  struct Proxy {
+    std::thread thread;
+    std::atomic<bool> hasTriggers{false};
+    TriggerFifo triggers;
+  };
+
+  State(uint32_t rank, uint32_t worldSize) : peers(rank, worldSize) {}
+
+  NetworkOptions options;
+  NetworkInfo info;
+  PeerBoard peers;
+  WorkerContext shared;
+  std::vector<ArrivalRegion> arrivalRegions;  // read by workers under their lock, changed under all locks
+  std::vector<Region> regions;
+  std::vector<std::unique_ptr<NetworkWorker>> workers;
+  std::vector<std::unique_ptr<Proxy>> proxies;
+  std::atomic<bool> stopProxies{false};
+  std::atomic<uint64_t> callerPolls{0};  // polls by waiting threads: proxies keep out of their way
+  bool closed = false;
+
+  // Both sides of a pair compute the same worker, so the records of one (source, slot) meet in one table.
+  NetworkWorker& workerOf(uint32_t source, uint32_t target, uint32_t slot) {
+    return *workers[(source + target + slot) % workers.size()];
+  }
+  // Runs `body` while no thread is inside any worker.
+  template <class Body>
+  void withAllLocks(Body&& body) {
+    std::vector<std::unique_lock<std::mutex>> locks;
+    for (auto& worker : workers) locks.emplace_back(worker->mutex());
+    body();
+  }
+  bool hasUnsent();
+};
+
+}  // namespace railrunner
+
+#endif

@@ -1,0 +1,141 @@
+#pragma once
+
+#ifdef RAILRUNNER_HAVE_UCX
+
+#include <cstdint>
+#include <deque>
+#include <mutex>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/run_control.h"
+#include "network/arrivals.h"
+#include "network/network.h"
+#include "network/peer_board.h"
+#include "network/ucx_api.h"
+
+namespace railrunner {
+
+inline constexpr unsigned kFrameMessageId = 7;  // of this room's active messages
+
+// What a worker shares with the others of its network; outlives it.
+struct WorkerContext {
+  uint32_t rank = 0;
+  uint32_t worldSize = 0;
+  uint32_t numSlots = 0;
+  uint32_t numPeers = 0;
+  uint64_t batchBytes = 0;
+  uint64_t session = 0;
+  NetworkProtocol protocol = NetworkProtocol::kActiveMessage;
+  NetworkTestSeam testSeam;
+  ucp_context_h context = nullptr;
+  const std::vector<ArrivalRegion>* regions = nullptr;
+  PeerBoard* peers = nullptr;
+  RunControl* control = nullptr;
+};
+
+// One UCX worker with its connections, batches and arrivals. UCX is told that calls are serialized: every
+// member is called by the holder of mutex(), and UCX's callbacks run inside progress(), so under it as well.
+class NetworkWorker {
+ public:
+  explicit NetworkWorker(const WorkerContext& shared);
+
+  std::mutex& mutex() { return mutex_; }
+
+  std::vector<uint8_t> address() const;
+  void connect(uint32_t peer, std::span<const uint8_t> address);
+  void sendHello(uint32_t peer);
+  bool hasHelloOf(uint32_t peer) const { return connections_[peer].hello; }
+  std::string transportOf(uint32_t peer) const;  // "tcp/lo"
+
+  void addTarget(uint32_t region, uint32_t peer, uint64_t base, std::span<const uint8_t> rkey);
+  void dropTarget(uint32_t region);
+
+  void put(const NetworkPut& put);
+  void signal(const NetworkSignal& signal);
+  void push(uint32_t peer);
+  void pushAll();
+  bool hasUnsent() const { return freeBatches_.size() != batches_.size(); }
+
+  bool progress();
+  ucs_status_ptr_t startFlush();
+
+  void acceptFrom(uint64_t epoch) { arrivals_.acceptFrom(epoch); }
+  NetworkCounters counters(uint32_t peer) const;
+
+  // Begins to cut all connections; closed() when done. destroy() then, once.
+  void beginClose();
+  bool closed();
+  void destroy();
+
+ private:
+  struct Batch {
+    uint8_t* data = nullptr;
+    uint64_t fill = 0;
+    uint32_t outstanding = 0;  // operations of UCX that still read it
+    bool sealed = false;       // nothing more is added
+    bool isMessage = false;    // a frame, else a place from which remote writes are taken
+    NetworkWorker* owner = nullptr;
+    uint32_t peer = 0;
+  };
+  struct Target {
+    uint64_t base = 0;
+    ucp_rkey_h rkey = nullptr;
+  };
+  struct Connection {
+    ucp_ep_h endpoint = nullptr;
+    Batch* batch = nullptr;  // being filled
+    bool hello = false;      // the peer's first message has come
+    bool used = false;
+    NetworkCounters counters;
+    NetworkWorker* owner = nullptr;
+    uint32_t peer = 0;
+    std::vector<Target> targets;  // by region, remote write
+  };
+  struct Sent {
+    uint64_t epoch = 0;
+    uint64_t count = 0;
+  };
+  struct HeldRecord {
+    uint32_t source;
+    FrameRecord record;
+    std::vector<uint8_t> payload;
+  };
+
+  static ucs_status_t onMessage(void* self, const void* header, size_t headerBytes, void* data, size_t bytes,
+                                const ucp_am_recv_param_t* param);
+  static void onSent(void* request, ucs_status_t status, void* batch);
+  static void onEndpointError(void* connection, ucp_ep_h endpoint, ucs_status_t status);
+
+  Connection& usable(uint32_t peer);
+  void createBatches();
+  Batch& batchWithRoom(Connection& connection, uint64_t bytes, bool isMessage);
+  void appendRecord(Connection& connection, const FrameRecord& record, const void* payload);
+  void remoteWrite(Connection& connection, uint32_t region, uint64_t offset, const void* data,
+                   uint64_t bytes);
+  void seal(Connection& connection);
+  void afterIssue(Batch& batch, ucs_status_ptr_t request);
+  void giveBack(Batch& batch);
+  void receive(const uint8_t* data, size_t bytes);
+  const char* applyOrHold(uint32_t source, const FrameRecord& record, const uint8_t* payload);
+  void applySomeHeld();
+
+  const WorkerContext& shared_;
+  std::mutex mutex_;
+  ucp_worker_h worker_ = nullptr;
+  std::vector<Connection> connections_;  // by rank
+  std::vector<Sent> sent_;               // [peer][slot]: payloads since the last signal
+  std::vector<uint8_t> arena_;
+  ucp_mem_h arenaMemory_ = nullptr;
+  std::deque<Batch> batches_;
+  std::vector<Batch*> freeBatches_;
+  ArrivalTable arrivals_;
+  std::vector<HeldRecord> held_;
+  uint64_t shuffleState_ = 0;
+  std::vector<ucs_status_ptr_t> closing_;
+};
+
+}  // namespace railrunner
+
+#endif

@@ -1,0 +1,186 @@
+#include "network/worker.h"
+
+#ifdef RAILRUNNER_HAVE_UCX
+
+#include <algorithm>
+#include <cstring>
+
+#include "core/wait.h"
+
+// The sending half of a worker: batches, puts and signals.
+namespace railrunner {
+
+namespace {
+
+// Estimate for what stands around each segment of 1448 bytes on an Ethernet link: TCP, IP and Ethernet
+// headers, and UCX's own message headers.
+constexpr uint64_t kSegmentBytes = 1448;
+constexpr uint64_t kSegmentOverheadBytes = 66;
+constexpr uint64_t kMessageOverheadBytes = 24;
+
+uint64_t wireBytesOf(uint64_t frameBytes) {
+  const uint64_t segments = (frameBytes + kMessageOverheadBytes + kSegmentBytes - 1) / kSegmentBytes;
+  return frameBytes + kMessageOverheadBytes + segments * kSegmentOverheadBytes;
+}
+
+}  // namespace
+
+NetworkWorker::Connection& NetworkWorker::usable(uint32_t peer) {
+  if (peer >= connections_.size() || !connections_[peer].used) {
+    throw Error(ErrorCode::kArgument,
+                "network: rank " + std::to_string(peer) + " is not reached over the network by rank " +
+                    std::to_string(shared_.rank) + ", expected a rank that open() was told of");
+  }
+  shared_.peers->throwIfLost(peer);
+  return connections_[peer];
+}
+
+// The peer's open batch, or a new one. Where all are on their way, progresses until one is back; the peer's
+// death and the abort word end that wait.
+NetworkWorker::Batch& NetworkWorker::batchWithRoom(Connection& connection, uint64_t bytes, bool isMessage) {
+  if (connection.batch != nullptr && shared_.batchBytes - connection.batch->fill < bytes) seal(connection);
+  if (connection.batch != nullptr) return *connection.batch;
+  waitUntil(
+      [&] {
+        shared_.peers->throwIfLost(connection.peer);
+        return !freeBatches_.empty() || (progress(), !freeBatches_.empty());
+      },
+      *shared_.control, 0, "a free send batch of the network");
+  Batch* batch = freeBatches_.back();
+  freeBatches_.pop_back();
+  batch->peer = connection.peer;
+  batch->sealed = false;
+  batch->fill = 0;
+  batch->isMessage = isMessage;
+  if (isMessage) {
+    const FrameHeader header{FrameHeader::kMagic, shared_.rank, shared_.session};
+    std::memcpy(batch->data, &header, sizeof(header));
+    batch->fill = sizeof(header);
+  }
+  connection.batch = batch;
+  return *batch;
+}
+
+void NetworkWorker::appendRecord(Connection& connection, const FrameRecord& record, const void* payload) {
+  const uint64_t payloadBytes = record.kind == RecordKind::kPayload ? record.bytesOrCount : 0;
+  Batch& batch = batchWithRoom(connection, sizeof(record) + framePadded(payloadBytes), true);
+  std::memcpy(batch.data + batch.fill, &record, sizeof(record));
+  if (payloadBytes != 0) std::memcpy(batch.data + batch.fill + sizeof(record), payload, payloadBytes);
+  batch.fill += sizeof(record) + framePadded(payloadBytes);
+}
+
+void NetworkWorker::put(const NetworkPut& put) {
+  Connection& connection = usable(put.peer);
+  Sent& sent = sent_[static_cast<size_t>(put.peer) * shared_.numSlots + put.slot];
+  if (sent.epoch != put.epoch) sent = Sent{put.epoch, 0};
+  const uint64_t room = shared_.batchBytes - sizeof(FrameHeader) - sizeof(FrameRecord);
+  const uint8_t* data = static_cast<const uint8_t*>(put.data);
+  uint64_t done = 0;
+  do {
+    const uint64_t bytes = std::min(room & ~(kFrameAlignment - 1), put.bytes - done);
+    if (shared_.protocol == NetworkProtocol::kRemoteWrite) {
+      remoteWrite(connection, put.region, put.offset + done, data + done, bytes);
+    } else {
+      appendRecord(connection,
+                   FrameRecord{RecordKind::kPayload, static_cast<uint16_t>(put.region), put.slot, put.epoch,
+                               put.offset + done, bytes, 0},
+                   data + done);
+    }
+    ++sent.count;
+    done += bytes;
+  } while (done < put.bytes);
+  connection.counters.payloadBytes += put.bytes;
+}
+
+void NetworkWorker::signal(const NetworkSignal& signal) {
+  Connection& connection = usable(signal.peer);
+  Sent& sent = sent_[static_cast<size_t>(signal.peer) * shared_.numSlots + signal.slot];
+  const uint64_t count = sent.epoch == signal.epoch ? sent.count : 0;
+  sent = Sent{signal.epoch, 0};
+  if (shared_.protocol == NetworkProtocol::kRemoteWrite) {
+    const ucs_status_t status = ucx().ucp_worker_fence(worker_);
+    if (status != UCS_OK) throw ucxError("ucp_worker_fence", status);
+    remoteWrite(connection, signal.region, signal.offset, &signal.value, sizeof(signal.value));
+  } else {
+    appendRecord(connection,
+                 FrameRecord{RecordKind::kSignal, static_cast<uint16_t>(signal.region), signal.slot,
+                             signal.epoch, signal.offset, count, signal.value},
+                 nullptr);
+  }
+  connection.counters.payloadBytes += sizeof(signal.value);
+}
+
+void NetworkWorker::remoteWrite(Connection& connection, uint32_t region, uint64_t offset, const void* data,
+                                uint64_t bytes) {
+  if (bytes == 0) return;
+  Batch& batch = batchWithRoom(connection, framePadded(bytes), false);
+  uint8_t* staged = batch.data + batch.fill;
+  std::memcpy(staged, data, bytes);
+  batch.fill += framePadded(bytes);
+  ucp_request_param_t param{};
+  param.op_attr_mask = UCP_OP_ATTR_FIELD_CALLBACK | UCP_OP_ATTR_FIELD_USER_DATA | UCP_OP_ATTR_FIELD_MEMH;
+  param.cb.send = &NetworkWorker::onSent;
+  param.user_data = &batch;
+  param.memh = arenaMemory_;
+  const Target& target = connection.targets[region];
+  ++batch.outstanding;
+  connection.counters.wireBytes += wireBytesOf(bytes);
+  ++connection.counters.messages;
+  afterIssue(batch, ucx().ucp_put_nbx(connection.endpoint, staged, bytes, target.base + offset, target.rkey,
+                                      &param));
+}
+
+// Ends the open batch; active messages leave now.
+void NetworkWorker::seal(Connection& connection) {
+  Batch* batch = connection.batch;
+  if (batch == nullptr) return;
+  connection.batch = nullptr;
+  batch->sealed = true;
+  if (!batch->isMessage) {
+    if (batch->outstanding == 0) giveBack(*batch);
+    return;
+  }
+  ucp_request_param_t param{};
+  param.op_attr_mask = UCP_OP_ATTR_FIELD_CALLBACK | UCP_OP_ATTR_FIELD_USER_DATA | UCP_OP_ATTR_FIELD_FLAGS;
+  param.flags = UCP_AM_SEND_FLAG_EAGER;
+  param.cb.send = &NetworkWorker::onSent;
+  param.user_data = batch;
+  ++batch->outstanding;
+  connection.counters.wireBytes += wireBytesOf(batch->fill);
+  ++connection.counters.messages;
+  afterIssue(*batch, ucx().ucp_am_send_nbx(connection.endpoint, kFrameMessageId, nullptr, 0, batch->data,
+                                           batch->fill, &param));
+}
+
+void NetworkWorker::afterIssue(Batch& batch, ucs_status_ptr_t request) {
+  if (request != nullptr && !UCS_PTR_IS_ERR(request)) return;  // onSent comes
+  if (UCS_PTR_IS_ERR(request)) {
+    shared_.peers->markLost(batch.peer, ucx().ucs_status_string(UCS_PTR_STATUS(request)));
+  }
+  if (--batch.outstanding == 0 && batch.sealed) giveBack(batch);
+}
+
+void NetworkWorker::giveBack(Batch& batch) { freeBatches_.push_back(&batch); }
+
+void NetworkWorker::onSent(void* request, ucs_status_t status, void* userData) {
+  Batch& batch = *static_cast<Batch*>(userData);
+  NetworkWorker& self = *batch.owner;
+  if (status != UCS_OK) self.shared_.peers->markLost(batch.peer, ucx().ucs_status_string(status));
+  if (--batch.outstanding == 0 && batch.sealed) self.giveBack(batch);
+  ucx().ucp_request_free(request);
+}
+
+void NetworkWorker::onEndpointError(void* userData, ucp_ep_h, ucs_status_t status) {
+  const Connection& connection = *static_cast<Connection*>(userData);
+  connection.owner->shared_.peers->markLost(connection.peer, ucx().ucs_status_string(status));
+}
+
+void NetworkWorker::push(uint32_t peer) { seal(usable(peer)); }
+
+void NetworkWorker::pushAll() {
+  for (Connection& connection : connections_) seal(connection);
+}
+
+}  // namespace railrunner
+
+#endif

@@ -1,0 +1,350 @@
+// The network room between real processes: `network_test CASE` runs one case, `network_test` lists them.
+#include "network/network.h"
+
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <map>
+#include <numeric>
+#include <string>
+#include <vector>
+
+#include "core/clock.h"
+#include "core/pattern.h"
+#include "test/expect.h"
+#include "test/rank_processes.h"
+
+namespace railrunner::test {
+namespace {
+
+constexpr int64_t kSecondNs = 1'000'000'000;
+
+NetworkOptions allPeers(const Exchange& exchange) {
+  NetworkOptions options;
+  options.usesNetwork.assign(exchange.worldSize(), 1);
+  options.usesNetwork[exchange.rank()] = 0;
+  options.deadlineNs = nowNs() + 20 * kSecondNs;
+  return options;
+}
+
+int64_t soon() { return nowNs() + 20 * kSecondNs; }
+
+uint64_t wordOf(uint32_t source, uint32_t slot, uint64_t epoch, uint64_t index) {
+  return mix64(epoch * 1000003 + source * 4099 + slot * 17 + 1) + index;
+}
+
+// Symmetric memory of one rank: for each source and slot a row of payload words, and behind them a signal
+// word each.
+struct Board {
+  Board(uint32_t worldSize, uint32_t slots, uint64_t words)
+      : numSlots(slots), rowWords(words), memory(static_cast<size_t>(worldSize) * slots * (words + 1)) {}
+  uint64_t rowOffset(uint32_t source, uint32_t slot) const {
+    return (static_cast<uint64_t>(source) * numSlots + slot) * rowWords * 8;
+  }
+  uint64_t signalOffset(uint32_t source, uint32_t slot) const {
+    const uint64_t rows = memory.size() / (rowWords + 1);
+    return (rows * rowWords + static_cast<uint64_t>(source) * numSlots + slot) * 8;
+  }
+  const uint64_t* at(uint64_t offset) const { return memory.data() + offset / 8; }
+  uint64_t bytes() const { return memory.size() * 8; }
+  uint32_t numSlots;
+  uint64_t rowWords;
+  std::vector<uint64_t> memory;
+};
+
+struct Traffic {
+  uint32_t numSlots = 4;
+  uint64_t rowWords = 4096;
+  uint64_t putWords = 512;
+  uint64_t epochs = 20;
+};
+
+// Every rank fills its row on every other rank, in every slot, and checks what it got. Returns the words that
+// differed from what the sender's signal promised. The receiver answers by its own signals of the next epoch
+// alone, so a fast rank runs ahead by one.
+uint64_t exchangeRows(Network& network, HubExchange& exchange, uint32_t region, Board& board,
+                      const Traffic& traffic) {
+  const uint32_t me = exchange.rank();
+  uint64_t wrong = 0;
+  std::vector<uint64_t> row(traffic.rowWords);
+  for (uint64_t epoch = 1; epoch <= traffic.epochs; ++epoch) {
+    for (uint32_t peer = 0; peer < exchange.worldSize(); ++peer) {
+      if (peer == me) continue;
+      for (uint32_t slot = 0; slot < traffic.numSlots; ++slot) {
+        for (uint64_t i = 0; i < row.size(); ++i) row[i] = wordOf(me, slot, epoch, i);
+        for (uint64_t at = 0; at < row.size(); at += traffic.putWords) {
+          const uint64_t words = std::min(traffic.putWords, row.size() - at);
+          network.put(
+              {peer, slot, epoch, region, board.rowOffset(me, slot) + at * 8, row.data() + at, words * 8});
+        }
+        network.signal({peer, slot, epoch, region, board.signalOffset(me, slot), epoch},
+                       slot + 1 == traffic.numSlots);
+      }
+      network.push(peer);
+    }
+    for (uint32_t peer = 0; peer < exchange.worldSize(); ++peer) {
+      if (peer == me) continue;
+      for (uint32_t slot = 0; slot < traffic.numSlots; ++slot) {
+        const uint64_t* word = board.at(board.signalOffset(peer, slot));
+        network.await([&] { return __atomic_load_n(word, __ATOMIC_ACQUIRE) == epoch; }, peer, soon(),
+                      "a test signal");
+        const uint64_t* got = board.at(board.rowOffset(peer, slot));
+        for (uint64_t i = 0; i < traffic.rowWords; ++i)
+          wrong += got[i] != wordOf(peer, slot, epoch, i) ? 1 : 0;
+      }
+    }
+    exchange.barrier();  // rows are used again
+  }
+  return wrong;
+}
+
+int runTraffic(uint32_t worldSize, const Traffic& traffic, const std::function<void(NetworkOptions&)>& adjust,
+               const std::function<void(Network&, uint64_t wrong)>& verdict) {
+  const auto outcomes = runRanks(worldSize, [&](HubExchange& exchange) {
+    RunControl control;
+    NetworkOptions options = allPeers(exchange);
+    options.numSlots = traffic.numSlots;
+    adjust(options);
+    auto network = Network::open(exchange, control, options);
+    Board board(exchange.worldSize(), traffic.numSlots, traffic.rowWords);
+    const uint32_t region =
+        network->registerMemory(exchange, board.memory.data(), board.bytes(), DeviceKind::kHost, soon());
+    const uint64_t wrong = exchangeRows(*network, exchange, region, board, traffic);
+    verdict(*network, wrong);
+    network->unregisterMemory(exchange, region, soon());
+    network->close(&exchange, soon());
+    return 0;
+  });
+  for (const RankOutcome& outcome : outcomes)
+    EXPECT(outcome.exitStatus == 0, "a rank ended with %d", outcome.exitStatus);
+  return 0;
+}
+
+void expectWhole(Network& network, uint64_t wrong) {
+  EXPECT(wrong == 0, "%lu words differ", wrong);
+  EXPECT(network.totalCounters().staleRecords == 0, "stale records without a reason");
+}
+
+int deliversWhole() {
+  return runTraffic(
+      3, Traffic{}, [](NetworkOptions&) {},
+      [](Network& network, uint64_t wrong) {
+        expectWhole(network, wrong);
+        const NetworkInfo info = network.info();
+        EXPECT(info.transport.rfind("tcp/", 0) == 0, "transport is %s", info.transport.c_str());
+        // Two peers, 20 epochs, 4 slots of 32 KiB and a signal each.
+        const NetworkCounters counters = network.totalCounters();
+        const uint64_t payload = 2 * 20 * 4 * (4096 * 8 + 8);
+        EXPECT(counters.payloadBytes == payload, "payload %lu, expected %lu", counters.payloadBytes, payload);
+        EXPECT(counters.wireBytes > payload && counters.wireBytes < payload * 11 / 10, "wire %lu",
+               counters.wireBytes);
+      });
+}
+
+int severalProxies() {
+  return runTraffic(
+      2, Traffic{.numSlots = 5}, [](NetworkOptions& options) { options.numProxies = 3; }, expectWhole);
+}
+
+// Rows larger than a batch, so that one put becomes several records.
+int largePuts() {
+  const Traffic traffic{.numSlots = 2, .rowWords = 100'001, .putWords = 100'001, .epochs = 4};
+  return runTraffic(
+      2, traffic, [](NetworkOptions& options) { options.batchBytes = 64 << 10; }, expectWhole);
+}
+
+int remoteWrites() {
+  const auto adjust = [](NetworkOptions& options) { options.protocol = NetworkProtocol::kRemoteWrite; };
+  return runTraffic(2, Traffic{.epochs = 6}, adjust, [](Network& network, uint64_t wrong) {
+    expectWhole(network, wrong);
+    EXPECT(network.info().protocol == NetworkProtocol::kRemoteWrite, "another protocol was used");
+  });
+}
+
+int shuffledArrivals() {
+  return runTraffic(
+      3, Traffic{}, [](NetworkOptions& options) { options.testSeam.shuffleSeed = 99; }, expectWhole);
+}
+
+// The planted fault must be seen by the very check that the cases above rely on.
+int earlySignalIsSeen() {
+  const auto adjust = [](NetworkOptions& options) {
+    options.testSeam.shuffleSeed = 99;
+    options.testSeam.publishWithoutCounting = true;
+  };
+  return runTraffic(2, Traffic{}, adjust, [](Network&, uint64_t wrong) {
+    EXPECT(wrong > 0, "signals were published before their payloads, and no word differed");
+  });
+}
+
+int staleEpochsAreDropped() {
+  const auto outcomes = runRanks(2, [](HubExchange& exchange) {
+    RunControl control;
+    auto network = Network::open(exchange, control, allPeers(exchange));
+    Board board(2, 1, 64);
+    const uint32_t me = exchange.rank();
+    const uint32_t peer = 1 - me;
+    const uint32_t region =
+        network->registerMemory(exchange, board.memory.data(), board.bytes(), DeviceKind::kHost, soon());
+    std::vector<uint64_t> row(64, 7);
+    if (me == 1) network->acceptFrom(10);
+    exchange.barrier();
+    if (me == 0) {
+      network->put({peer, 0, 3, region, board.rowOffset(me, 0), row.data(), 512});
+      network->signal({peer, 0, 3, region, board.signalOffset(me, 0), 3});
+      std::fill(row.begin(), row.end(), 8);
+      network->put({peer, 0, 10, region, board.rowOffset(me, 0) + 8, row.data(), 8});
+      network->signal({peer, 0, 10, region, board.signalOffset(me, 0), 10});
+      network->flush(soon());
+    } else {
+      const uint64_t* word = board.at(board.signalOffset(0, 0));
+      network->await([&] { return __atomic_load_n(word, __ATOMIC_ACQUIRE) != 0; }, 0, soon(), "the signal");
+      EXPECT(*word == 10, "the signal is %lu", *word);
+      const uint64_t sum = std::accumulate(board.memory.begin(), board.memory.begin() + 64, uint64_t{0});
+      EXPECT(sum == 8, "the stale payload landed: words add up to %lu", sum);
+      EXPECT(network->counters(0).staleRecords == 2, "%lu stale records", network->counters(0).staleRecords);
+    }
+    network->close(&exchange, soon());
+    return 0;
+  });
+  for (const RankOutcome& outcome : outcomes)
+    EXPECT(outcome.exitStatus == 0, "a rank ended with %d", outcome.exitStatus);
+  return 0;
+}
+
+int deadPeerIsNamed() {
+  const auto outcomes = runRanks(3, [](HubExchange& exchange) {
+    RunControl control;
+    auto network = Network::open(exchange, control, allPeers(exchange));
+    if (exchange.rank() == 2) raise(SIGKILL);
+    const int64_t startNs = nowNs();
+    uint64_t never = 0;
+    try {
+      network->await([&] { return __atomic_load_n(&never, __ATOMIC_ACQUIRE) != 0; }, 2, soon(),
+                     "a word of rank 2");
+    } catch (const Error& error) {
+      EXPECT(error.code() == ErrorCode::kPeerDead, "%s", error.what());
+      EXPECT(std::strstr(error.what(), "to rank 2") != nullptr, "%s", error.what());
+      EXPECT(control.awaitedPeer.load() == 2, "the awaited peer is %d", control.awaitedPeer.load());
+    }
+    EXPECT(nowNs() - startNs < 10 * kSecondNs, "it took %ld ms", (nowNs() - startNs) / 1'000'000);
+    network->close(nullptr, nowNs() + 2 * kSecondNs);
+    return 0;
+  });
+  EXPECT(outcomes[0].exitStatus == 0 && outcomes[1].exitStatus == 0, "survivors ended with %d and %d",
+         outcomes[0].exitStatus, outcomes[1].exitStatus);
+  EXPECT(outcomes[2].exitStatus == 128 + SIGKILL, "the victim ended with %d", outcomes[2].exitStatus);
+  return 0;
+}
+
+int abortEndsWaits() {
+  const auto outcomes = runRanks(2, [](HubExchange& exchange) {
+    RunControl control;
+    auto network = Network::open(exchange, control, allPeers(exchange));
+    control.abort.store(1);
+    try {
+      network->await([] { return false; }, 1 - exchange.rank(), 0, "nothing");
+      EXPECT(false, "the wait came back");
+    } catch (const Error& error) {
+      EXPECT(error.code() == ErrorCode::kAborted, "%s", error.what());
+    }
+    control.abort.store(0);
+    network->close(&exchange, soon());
+    return 0;
+  });
+  for (const RankOutcome& outcome : outcomes)
+    EXPECT(outcome.exitStatus == 0, "a rank ended with %d", outcome.exitStatus);
+  return 0;
+}
+
+// One rank cannot register: all are told which one and why, and the next registration works.
+int registrationIsAgreed() {
+  const auto outcomes = runRanks(2, [](HubExchange& exchange) {
+    RunControl control;
+    auto network = Network::open(exchange, control, allPeers(exchange));
+    std::vector<uint64_t> memory(64);
+    const DeviceKind kind = exchange.rank() == 1 ? DeviceKind::kCuda : DeviceKind::kHost;
+    try {
+      network->registerMemory(exchange, memory.data(), 512, kind, soon());
+      EXPECT(false, "cuda memory was registered");
+    } catch (const Error& error) {
+      EXPECT(error.code() == ErrorCode::kUnsupportedHere, "%s", error.what());
+      EXPECT(std::strstr(error.what(), "rank 1: ") != nullptr, "%s", error.what());
+      EXPECT(std::strstr(error.what(), "rank 0: ") == nullptr, "%s", error.what());
+    }
+    const uint32_t region = network->registerMemory(exchange, memory.data(), 512, DeviceKind::kHost, soon());
+    try {
+      network->put({1 - exchange.rank(), 0, 1, region, 512, memory.data(), 8});
+      EXPECT(false, "a put beyond the region was taken");
+    } catch (const Error& error) {
+      EXPECT(error.code() == ErrorCode::kArgument, "%s", error.what());
+    }
+    network->close(&exchange, soon());
+    return 0;
+  });
+  for (const RankOutcome& outcome : outcomes)
+    EXPECT(outcome.exitStatus == 0, "a rank ended with %d", outcome.exitStatus);
+  return 0;
+}
+
+int triggersAreForwarded() {
+  const auto outcomes = runRanks(2, [](HubExchange& exchange) {
+    RunControl control;
+    auto network = Network::open(exchange, control, allPeers(exchange));
+    const uint32_t me = exchange.rank();
+    const uint32_t peer = 1 - me;
+    constexpr uint64_t kWords = 1024;
+    std::vector<uint64_t> memory(2 * kWords + 1);
+    const uint32_t region =
+        network->registerMemory(exchange, memory.data(), memory.size() * 8, DeviceKind::kHost, soon());
+    std::vector<TriggerEntry> entries(16);
+    uint64_t head = 0;
+    uint64_t tail = 0;
+    const TriggerFifo fifo{entries.data(), &head, &tail, 16};
+    network->attachTriggers(0, fifo);
+    for (uint64_t i = 0; i < kWords; ++i) memory[i] = wordOf(me, 0, 1, i);
+    const uint32_t noAbort = 0;
+    for (uint64_t i = 0; i < kWords; i += 8) {
+      EXPECT(fifo.push({TriggerKind::kPut, peer, 0, region, 1, (kWords + i) * 8, i * 8, 64}, &noAbort),
+             "aborted");
+    }
+    EXPECT(fifo.push({TriggerKind::kSignal, peer, 0, region, 1, 2 * kWords * 8, 5, 0}, &noAbort), "aborted");
+    network->await([&] { return __atomic_load_n(&memory[2 * kWords], __ATOMIC_ACQUIRE) == 5; }, peer, soon(),
+                   "the signal");
+    for (uint64_t i = 0; i < kWords; ++i)
+      EXPECT(memory[kWords + i] == wordOf(peer, 0, 1, i), "word %lu differs", i);
+    network->close(&exchange, soon());
+    return 0;
+  });
+  for (const RankOutcome& outcome : outcomes)
+    EXPECT(outcome.exitStatus == 0, "a rank ended with %d", outcome.exitStatus);
+  return 0;
+}
+
+const std::map<std::string, int (*)()> kCases = {
+    {"delivers-whole", deliversWhole},
+    {"several-proxies", severalProxies},
+    {"large-puts", largePuts},
+    {"remote-writes", remoteWrites},
+    {"shuffled-arrivals", shuffledArrivals},
+    {"early-signal-is-seen", earlySignalIsSeen},
+    {"stale-epochs-are-dropped", staleEpochsAreDropped},
+    {"dead-peer-is-named", deadPeerIsNamed},
+    {"abort-ends-waits", abortEndsWaits},
+    {"registration-is-agreed", registrationIsAgreed},
+    {"triggers-are-forwarded", triggersAreForwarded},
+};
+
+}  // namespace
+}  // namespace railrunner::test
+
+int main(int argc, char** argv) {
+  using railrunner::test::kCases;
+  if (argc != 2 || kCases.count(argv[1]) == 0) {
+    for (const auto& [name, run] : kCases) std::printf("%s\n", name.c_str());
+    return argc == 1 ? 0 : 2;
+  }
+  return kCases.at(argv[1])();
+}
