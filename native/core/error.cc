@@ -17,6 +17,7 @@ std::string_view errorCodeName(ErrorCode code) {
     case ErrorCode::kMpiMissing: return "E_MPI_MISSING";
     case ErrorCode::kWorldLost: return "E_WORLD_LOST";
     case ErrorCode::kPeerDead: return "E_PEER_DEAD";
+    case ErrorCode::kWrongData: return "E_WRONG_DATA";
     case ErrorCode::kNetwork: return "E_NETWORK";
     case ErrorCode::kNetworkMissing: return "E_NETWORK_MISSING";
     case ErrorCode::kCuda: return "E_CUDA";

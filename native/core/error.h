@@ -20,6 +20,7 @@ enum class ErrorCode {
   kMpiMissing,      // no plug-in, or the MPI library does not load
   kWorldLost,       // the control plane cannot go on
   kPeerDead,        // a peer ended or stopped answering
+  kWrongData,       // what a peer sent is not what it can have sent
   kNetwork,         // UCX failed
   kNetworkMissing,  // UCX cannot be loaded
   kCuda,            // a CUDA call failed, the context lives on

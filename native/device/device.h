@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <string>
 
@@ -42,6 +43,8 @@ class DeviceMemory {
   virtual ~DeviceMemory() = default;
   virtual void* data() const = 0;
   virtual uint64_t bytes() const = 0;
+  // Sets every byte to zero before it returns. Memory that the CPU cannot reach overrides it.
+  virtual void zero() { std::memset(data(), 0, bytes()); }
   virtual ShareHandle share(uint64_t offset, uint64_t rangeBytes) const = 0;
   virtual void close() = 0;
 };

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <cstdint>
+
+namespace railrunner {
+
+// Any gate that core/sampler.h accepts, by reference: code that is compiled once (a transfer, a collective)
+// takes the world's gate, or a test's, without being a template of it. A gate is passed outside the timed
+// span.
+class GateRef {
+ public:
+  template <class Gate>
+  explicit GateRef(Gate& gate)
+      : self_(&gate),
+        arrive_([](void* self, uint32_t stopWord) { return static_cast<Gate*>(self)->arrive(stopWord); }),
+        lastSkewUs_([](void* self) { return static_cast<Gate*>(self)->lastSkewUs(); }) {}
+
+  uint32_t arrive(uint32_t stopWord) { return arrive_(self_, stopWord); }
+  double lastSkewUs() { return lastSkewUs_(self_); }
+
+ private:
+  void* self_;
+  uint32_t (*arrive_)(void*, uint32_t);
+  double (*lastSkewUs_)(void*);
+};
+
+// The gate of a world of one rank.
+class SoloGate {
+ public:
+  uint32_t arrive(uint32_t stopWord) { return stopWord; }
+  double lastSkewUs() { return 0.0; }
+};
+
+}  // namespace railrunner

@@ -1,0 +1,196 @@
+#include <chrono>
+
+#include "moe_reference.h"
+
+// Dispatch and combine between ranks as threads: every format, layout and phase order against the reference.
+namespace railrunner::moe::test {
+namespace {
+
+struct Buffers {
+  explicit Buffers(const Shape& s) : result(s), ownY(s.resultRows() * s.bf16RowBytes()), out(s.maxTokens * s.bf16RowBytes()) {}
+  ResultMemory result;
+  Memory ownY;
+  Memory out;
+};
+
+void checkCombine(const Shape& s, uint32_t rank, const Tokens& tokens, const uint16_t* out) {
+  for (uint32_t token = 0; token < tokens.numTokens; ++token) {
+    const uint16_t* sent = tokens.x.data() + static_cast<size_t>(token) * s.paddedHidden();
+    std::vector<float> x(s.paddedHidden());
+    for (uint32_t c = 0; c < s.paddedHidden(); ++c) x[c] = toFloat(sent[c]);
+    const std::vector<uint16_t> expected = combinedRow(s, tokens, token, x);
+    const uint16_t* got = out + static_cast<size_t>(token) * s.paddedHidden();
+    for (uint32_t c = 0; c < s.paddedHidden(); ++c) {
+      // fp8: what the experts saw is a rounded x; 1/16 of each term is the format's step.
+      const bool ok = s.payload == PayloadType::kBf16
+                          ? got[c] == expected[c]
+                          : std::fabs(toFloat(got[c]) - toFloat(expected[c])) <= 16.0F;
+      if (ok) continue;
+      CHECK(false, "rank %u token %u column %u: combined %g, expected %g", rank, token, c, toFloat(got[c]),
+            toFloat(expected[c]));
+      return;
+    }
+  }
+}
+
+void oneRank(Ranks& ranks, uint32_t rank, uint64_t seed, uint32_t calls, Buffers& mine) {
+  const Shape& s = ranks.shape();
+  HostExchange& exchange = ranks.exchange(rank);
+  for (uint32_t call = 0; call < calls; ++call) {
+    const bool skewed = call % 3 == 1;
+    std::vector<Tokens> all;
+    for (uint32_t source = 0; source < s.worldSize; ++source) all.emplace_back(s, seed, call, source, skewed);
+    const TokenBatch batch = all[rank].view();
+    requireLegal(s, batch);
+    exchange.dispatchSend(batch);
+    exchange.dispatchReceive(mine.result.view);
+    checkDispatch(s, rank, mine.result.view, all);
+    if (call % 5 == 4) {  // a dispatch that nobody combines moves the halves' parity
+      exchange.discard(mine.result.view);
+      continue;
+    }
+    auto* y = s.zeroCopy ? exchange.combineInput() : reinterpret_cast<uint16_t*>(mine.ownY.data);
+    runExperts(s, rank, mine.result.view, y);
+    auto* out = reinterpret_cast<uint16_t*>(mine.out.data);
+    exchange.combineSend(y, batch, mine.result.view);
+    exchange.combineReceive(out);
+    checkCombine(s, rank, all[rank], out);
+  }
+}
+
+void check(const char* name, const Shape& shape, uint32_t calls) {
+  Ranks ranks(shape, {});
+  std::vector<std::unique_ptr<Buffers>> buffers;
+  for (uint32_t rank = 0; rank < shape.worldSize; ++rank) buffers.push_back(std::make_unique<Buffers>(shape));
+  const int before = failures;
+  const auto faults = ranks.run([&](uint32_t rank) { oneRank(ranks, rank, 42, calls, *buffers[rank]); });
+  for (const std::string& fault : faults) CHECK(fault.empty(), "%s: %s", name, fault.c_str());
+  std::printf("%s: %s\n", name, failures == before ? "ok" : "FAILED");
+}
+
+// A rank that sends nothing: the others stop at the abort word and say whom they waited for.
+void checkSilentRank(const Shape& shape) {
+  std::vector<TestSeam> seams(shape.worldSize);
+  seams[1].silentFromEpoch = 3;
+  Ranks ranks(shape, seams);
+  std::vector<std::unique_ptr<Buffers>> buffers;
+  for (uint32_t rank = 0; rank < shape.worldSize; ++rank) buffers.push_back(std::make_unique<Buffers>(shape));
+  std::thread deadline([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(300));
+    for (uint32_t rank = 0; rank < shape.worldSize; ++rank) {
+      if (rank != 1) CHECK(ranks.control(rank).awaitedPeer.load() == 1, "rank %u awaits %d", rank, ranks.control(rank).awaitedPeer.load());
+    }
+    for (uint32_t rank = 0; rank < shape.worldSize; ++rank) ranks.control(rank).abort.store(1);
+  });
+  const auto faults = ranks.run([&](uint32_t rank) {
+    if (rank == 1) {
+      try {
+        oneRank(ranks, rank, 7, 4, *buffers[rank]);
+      } catch (const Error&) {
+        // Nobody answers the silent rank's next call either.
+      }
+      return;
+    }
+    oneRank(ranks, rank, 7, 4, *buffers[rank]);
+  });
+  deadline.join();
+  for (uint32_t rank = 0; rank < shape.worldSize; ++rank) {
+    if (rank == 1) continue;
+    CHECK(faults[rank].find("stopped waiting for rank 1") != std::string::npos, "rank %u said: %s", rank, faults[rank].c_str());
+    CHECK(shape.dedup || faults[rank].find("of expert ") != std::string::npos, "rank %u said: %s", rank, faults[rank].c_str());
+  }
+  std::printf("silent rank: %s\n", faults[0].c_str());
+}
+
+void checkSequence() {
+  Shape shape;
+  shape.worldSize = 1, shape.numExperts = 4, shape.numTopk = 2, shape.hidden = 128, shape.maxTokens = 4;
+  Ranks ranks(shape, {});
+  Buffers a(shape), b(shape), c(shape);
+  const Tokens tokens(shape, 1, 0, 0, false);
+  HostExchange& exchange = ranks.exchange(0);
+  const auto refuses = [](auto&& call, const char* words) {
+    try {
+      call();
+    } catch (const Error& error) {
+      CHECK(error.code() == ErrorCode::kState && std::string(error.what()).find(words) != std::string::npos, "%s", error.what());
+      return;
+    }
+    CHECK(false, "not refused: %s", words);
+  };
+  exchange.dispatchSend(tokens.view());
+  refuses([&] { exchange.dispatchSend(tokens.view()); }, "Receive first");
+  exchange.dispatchReceive(a.result.view);
+  exchange.dispatchSend(tokens.view());
+  exchange.dispatchReceive(b.result.view);
+  refuses([&] { exchange.dispatchSend(tokens.view()); }, "two is the most");
+  exchange.discard(a.result.view);
+  exchange.dispatchSend(tokens.view());
+  exchange.dispatchReceive(c.result.view);
+  refuses([&] { exchange.combineSend(nullptr, tokens.view(), a.result.view); }, "not alive");
+  std::printf("call sequence: ok\n");
+}
+
+void checkCorruption(Shape shape) {
+  std::vector<TestSeam> seams(shape.worldSize);
+  seams[2].corruptFromEpoch = 1;
+  Ranks ranks(shape, seams);
+  std::vector<std::unique_ptr<Buffers>> buffers;
+  for (uint32_t rank = 0; rank < shape.worldSize; ++rank) buffers.push_back(std::make_unique<Buffers>(shape));
+  const int before = failures;
+  ranks.run([&](uint32_t rank) { oneRank(ranks, rank, 11, 1, *buffers[rank]); });
+  const bool seen = failures > before;
+  failures = before;
+  CHECK(seen, "a flipped bit went unseen");
+  std::printf("corruption: %s\n", seen ? "seen, as it must be" : "NOT SEEN");
+}
+
+}  // namespace
+}  // namespace railrunner::moe::test
+
+int main() {
+  using namespace railrunner::moe;
+  using namespace railrunner::moe::test;
+  Shape s;
+  s.worldSize = 4, s.numExperts = 16, s.numTopk = 4, s.hidden = 256, s.maxTokens = 24;
+  for (const bool dedup : {false, true}) {
+    s.dedup = dedup;
+    s.payload = PayloadType::kBf16;
+    check(dedup ? "dedup bf16" : "expert bf16", s, 20);
+    s.payload = PayloadType::kFp8E4m3;
+    check(dedup ? "dedup fp8" : "expert fp8", s, 20);
+    s.roundScale = true;
+    check(dedup ? "dedup fp8 power-of-two" : "expert fp8 power-of-two", s, 10);
+    s.roundScale = false;
+  }
+  s.payload = PayloadType::kBf16;
+  s.outputLayout = OutputLayout::kRankMajor;
+  check("rank-major bf16", s, 20);
+  s.zeroCopy = true;
+  check("rank-major zero copy", s, 20);
+  s.payload = PayloadType::kFp8E4m3;
+  check("rank-major fp8 zero copy", s, 10);
+  s.outputLayout = OutputLayout::kExpertMajor;
+  s.payload = PayloadType::kBf16;
+  s.dedup = false;
+  check("expert zero copy", s, 20);
+  s.zeroCopy = false;
+  s.hidden = 300;  // padded to 384
+  check("padded hidden", s, 10);
+  s.dedup = true;
+  s.numTopk = 16;
+  check("every expert", s, 10);
+  s.worldSize = 8, s.numExperts = 8, s.numTopk = 1, s.hidden = 128;
+  check("top-1, one expert a rank", s, 20);
+  s.worldSize = 1;
+  check("one rank", s, 5);
+  s.worldSize = 4, s.numExperts = 16, s.numTopk = 4, s.hidden = 256;
+  checkSilentRank(s);
+  checkCorruption(s);
+  s.dedup = false;
+  checkSilentRank(s);
+  checkCorruption(s);
+  checkSequence();
+  std::printf("%d failures\n", failures);
+  return failures == 0 ? 0 : 1;
+}
