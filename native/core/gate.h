@@ -13,14 +13,17 @@ class GateRef {
   explicit GateRef(Gate& gate)
       : self_(&gate),
         arrive_([](void* self, uint32_t stopWord) { return static_cast<Gate*>(self)->arrive(stopWord); }),
+        fail_([](void* self) { static_cast<Gate*>(self)->fail(); }),
         lastSkewUs_([](void* self) { return static_cast<Gate*>(self)->lastSkewUs(); }) {}
 
   uint32_t arrive(uint32_t stopWord) { return arrive_(self_, stopWord); }
   double lastSkewUs() { return lastSkewUs_(self_); }
+  void fail() { fail_(self_); }
 
  private:
   void* self_;
   uint32_t (*arrive_)(void*, uint32_t);
+  void (*fail_)(void*);
   double (*lastSkewUs_)(void*);
 };
 
@@ -29,6 +32,7 @@ class SoloGate {
  public:
   uint32_t arrive(uint32_t stopWord) { return stopWord; }
   double lastSkewUs() { return 0.0; }
+  void fail() {}
 };
 
 }  // namespace railrunner

@@ -5,13 +5,14 @@
 
 namespace railrunner::moe {
 
-// The order of one rank's calls: hands out epochs (here, on the host, never on a device) and refuses what would
-// overwrite memory that is still needed. Every device's exchange goes through it.
+// The order of one rank's calls: hands out epochs (here, on the host, never on a device) and refuses what
+// would overwrite memory that is still needed. Every device's exchange goes through it.
 //
-//   dispatchSend dispatchReceive [combineSend combineReceive | discard], the next dispatch at any time after a receive
+//   dispatchSend dispatchReceive [combineSend combineReceive | discard], the next dispatch at any time after
+//   a receive
 //
-// One call is under way at a time, and at most two dispatch results are alive: dispatched, neither combined nor
-// discarded.
+// One call is under way at a time, and at most two dispatch results are alive: dispatched, neither combined
+// nor discarded.
 class CallSequence {
  public:
   static constexpr uint32_t kMaxAlive = 2;

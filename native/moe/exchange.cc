@@ -9,8 +9,8 @@ namespace railrunner::moe {
 namespace {
 
 [[noreturn]] void refuse(uint32_t token, uint32_t choice, const std::string& fault) {
-  throw Error(ErrorCode::kArgument, "routing: token " + std::to_string(token) + ", choice " + std::to_string(choice) +
-                                        ": " + fault + ". Mend the routing table.");
+  throw Error(ErrorCode::kArgument, "routing: token " + std::to_string(token) + ", choice " +
+                                        std::to_string(choice) + ": " + fault + ". Mend the routing table.");
 }
 
 }  // namespace
@@ -25,12 +25,14 @@ void requireLegal(const Shape& shape, const TokenBatch& batch) {
     const int32_t* ids = batch.topkIdx + static_cast<uint64_t>(token) * shape.numTopk;
     for (uint32_t k = 0; k < shape.numTopk; ++k) {
       if (ids[k] < -1 || ids[k] >= static_cast<int64_t>(shape.numExperts)) {
-        refuse(token, k, "expected an expert in -1.." + std::to_string(shape.numExperts - 1) + ", received " +
-                             std::to_string(ids[k]));
+        refuse(token, k,
+               "expected an expert in -1.." + std::to_string(shape.numExperts - 1) + ", received " +
+                   std::to_string(ids[k]));
       }
       for (uint32_t j = 0; j < k; ++j) {
         if (ids[k] >= 0 && ids[j] == ids[k]) {
-          refuse(token, k, "expert " + std::to_string(ids[k]) + " was chosen already by choice " + std::to_string(j));
+          refuse(token, k,
+                 "expert " + std::to_string(ids[k]) + " was chosen already by choice " + std::to_string(j));
         }
       }
     }

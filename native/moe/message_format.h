@@ -15,8 +15,9 @@ struct ExpertMessageHeader {
 };
 static_assert(sizeof(ExpertMessageHeader) == 16);
 
-// dedup on: this, then numTopk int32 expert ids (global, -1 = no choice), then numTopk fp32 weights, then zeros up to
-// a multiple of 16 bytes. All choices travel, so that one staged message serves every destination rank.
+// dedup on: this, then numTopk int32 expert ids (global, -1 = no choice), then numTopk fp32 weights, then
+// zeros up to a multiple of 16 bytes. All choices travel, so that one staged message serves every destination
+// rank.
 struct RankMessageHeader {
   uint32_t sourceToken;
   uint32_t epoch;
@@ -30,8 +31,10 @@ RAILRUNNER_HOST_DEVICE inline uint64_t alignMessage(uint64_t bytes) {
 }
 
 // Offsets of the parts of one dispatch message, and its stride.
-//   header 0 | ids idsOffset | weights weightsOffset | payload payloadOffset | scales scalesOffset | total strideBytes
-// idsOffset and weightsOffset exist with dedup alone, scales with fp8 alone (fp32 each, one for 128 channels).
+//   header 0 | ids idsOffset | weights weightsOffset | payload payloadOffset | scales scalesOffset | total
+//   strideBytes
+// idsOffset and weightsOffset exist with dedup alone, scales with fp8 alone (fp32 each, one for 128
+// channels).
 struct MessageFormat {
   uint64_t idsOffset;
   uint64_t weightsOffset;
@@ -44,15 +47,18 @@ RAILRUNNER_HOST_DEVICE inline MessageFormat dispatchMessageFormat(const Shape& s
   MessageFormat format{};
   format.idsOffset = sizeof(RankMessageHeader);
   format.weightsOffset = format.idsOffset + 4ULL * shape.numTopk;
-  format.payloadOffset = shape.dedup ? alignMessage(format.weightsOffset + 4ULL * shape.numTopk)
-                                     : sizeof(ExpertMessageHeader);
+  format.payloadOffset =
+      shape.dedup ? alignMessage(format.weightsOffset + 4ULL * shape.numTopk) : sizeof(ExpertMessageHeader);
   format.scalesOffset = format.payloadOffset + shape.payloadRowBytes();
   const uint64_t scaleBytes = shape.payload == PayloadType::kFp8E4m3 ? 4ULL * shape.numScales() : 0;
   format.strideBytes = alignMessage(format.scalesOffset + scaleBytes);
   return format;
 }
 
-// A combine message is one bf16 row, without a header: its place says which token and expert (or rank) it is of.
-RAILRUNNER_HOST_DEVICE inline uint64_t combineMessageBytes(const Shape& shape) { return shape.bf16RowBytes(); }
+// A combine message is one bf16 row, without a header: its place says which token and expert (or rank) it is
+// of.
+RAILRUNNER_HOST_DEVICE inline uint64_t combineMessageBytes(const Shape& shape) {
+  return shape.bf16RowBytes();
+}
 
 }  // namespace railrunner::moe

@@ -2,10 +2,11 @@
 
 #include "moe/shape.h"
 
-// Conversions and sums in the one order that every device and the oracle keep. Shared by host code and CUDA kernels.
+// Conversions and sums in the one order that every device and the oracle keep. Shared by host code and CUDA
+// kernels.
 //
-// Products and sums are rounded one by one (no fused multiply-add), so that a result is the same bits on every
-// machine: host code of this room is compiled with -ffp-contract=off, kernels use the _rn intrinsics.
+// Products and sums are rounded one by one (no fused multiply-add), so that a result is the same bits on
+// every machine: host code of this room is compiled with -ffp-contract=off, kernels use the _rn intrinsics.
 namespace railrunner::moe {
 
 RAILRUNNER_HOST_DEVICE inline float floatFromBits(uint32_t bits) {
@@ -45,7 +46,9 @@ RAILRUNNER_HOST_DEVICE inline float divideRounded(float a, float b) {
 #endif
 }
 
-RAILRUNNER_HOST_DEVICE inline float bf16ToFloat(uint16_t bits) { return floatFromBits(static_cast<uint32_t>(bits) << 16); }
+RAILRUNNER_HOST_DEVICE inline float bf16ToFloat(uint16_t bits) {
+  return floatFromBits(static_cast<uint32_t>(bits) << 16);
+}
 
 // Round to nearest even; NaN stays NaN.
 RAILRUNNER_HOST_DEVICE inline uint16_t floatToBf16(float value) {
@@ -55,8 +58,8 @@ RAILRUNNER_HOST_DEVICE inline uint16_t floatToBf16(float value) {
   return static_cast<uint16_t>(isNan ? (bits >> 16) | 0x40U : rounded);
 }
 
-constexpr float kFp8Max = 448.0F;       // largest finite e4m3
-constexpr float kFp8MinAmax = 1e-4F;    // keeps the scale of a block of zeros finite
+constexpr float kFp8Max = 448.0F;     // largest finite e4m3
+constexpr float kFp8MinAmax = 1e-4F;  // keeps the scale of a block of zeros finite
 
 // e4m3 (bias 7, no infinity), round to nearest even, saturating. `value` is finite.
 RAILRUNNER_HOST_DEVICE inline uint8_t floatToE4m3(float value) {
@@ -66,7 +69,8 @@ RAILRUNNER_HOST_DEVICE inline uint8_t floatToE4m3(float value) {
   // Normal: keep 3 of 23 mantissa bits, move the bias from 127 to 7.
   const uint32_t normal = ((magnitude + 0x7ffffU + ((magnitude >> 20) & 1U)) >> 20) - ((127U - 7U) << 3);
   // Below 2^-6: steps of 2^-9. Adding 2^14 leaves exactly those steps in a float's mantissa, rounded to even.
-  const uint32_t subnormal = bitsOfFloat(addRounded(floatFromBits(magnitude), 16384.0F)) - bitsOfFloat(16384.0F);
+  const uint32_t subnormal =
+      bitsOfFloat(addRounded(floatFromBits(magnitude), 16384.0F)) - bitsOfFloat(16384.0F);
   uint32_t code = magnitude < 0x3c800000U ? subnormal : normal;
   code = magnitude >= 0x43e00000U ? 0x7eU : code;  // 448 and above
   return static_cast<uint8_t>(sign | code);

@@ -19,7 +19,8 @@ void require(bool holds, const char* rule, uint64_t received) {
 
 void requireLegal(const Shape& shape) {
   require(shape.worldSize >= 1 && shape.worldSize <= 4096, "worldSize in 1..4096", shape.worldSize);
-  require(shape.numExperts >= 1 && shape.numExperts <= (1U << 16), "numExperts in 1..65536", shape.numExperts);
+  require(shape.numExperts >= 1 && shape.numExperts <= (1U << 16), "numExperts in 1..65536",
+          shape.numExperts);
   require(shape.numExperts % shape.worldSize == 0, "numExperts divisible by worldSize", shape.numExperts);
   require(shape.numTopk >= 1 && shape.numTopk <= kMaxTopk, "numTopk in 1..16", shape.numTopk);
   require(shape.numTopk <= shape.numExperts, "numTopk at most numExperts", shape.numTopk);

@@ -8,7 +8,8 @@
 namespace railrunner::moe {
 
 constexpr uint32_t kMaxTopk = 16;
-constexpr uint32_t kScaleBlock = 128;  // channels that share one fp8 scale; hidden is padded to a multiple of it
+constexpr uint32_t kScaleBlock =
+    128;  // channels that share one fp8 scale; hidden is padded to a multiple of it
 
 enum class PayloadType : uint32_t { kBf16 = 0, kFp8E4m3 = 1 };
 enum class OutputLayout : uint32_t { kExpertMajor = 0, kRankMajor = 1 };
@@ -24,7 +25,7 @@ struct Shape {
   bool roundScale = false;  // fp8 scales are powers of two
   bool dedup = true;        // a token crosses once a destination rank instead of once an expert
   OutputLayout outputLayout = OutputLayout::kExpertMajor;  // kRankMajor needs dedup
-  bool zeroCopy = false;    // combine reads its input from the symmetric buffer's send half
+  bool zeroCopy = false;      // combine reads its input from the symmetric buffer's send half
   bool stageCombine = false;  // rows that combine sends over the network are staged in the send half (cuda)
 
   RAILRUNNER_HOST_DEVICE uint32_t numLocalExperts() const { return numExperts / worldSize; }
@@ -33,7 +34,8 @@ struct Shape {
     return (hidden + kScaleBlock - 1) / kScaleBlock * kScaleBlock;
   }
   RAILRUNNER_HOST_DEVICE uint32_t numScales() const { return paddedHidden() / kScaleBlock; }
-  // Rows of one local expert's (or, rank-major, of the whole) receive area: every token of every rank may come.
+  // Rows of one local expert's (or, rank-major, of the whole) receive area: every token of every rank may
+  // come.
   RAILRUNNER_HOST_DEVICE uint32_t maxReceivedTokens() const { return worldSize * maxTokens; }
   // Rows of a dispatch result: [numLocalExperts, worldSize * maxTokens] or [worldSize, maxTokens].
   RAILRUNNER_HOST_DEVICE uint64_t resultRows() const {
@@ -48,7 +50,8 @@ struct Shape {
   RAILRUNNER_HOST_DEVICE uint64_t bf16RowBytes() const { return 2ULL * paddedHidden(); }
 };
 
-// Throws kArgument where a shape breaks a rule above. The sentences for users are the job kind's; this guards memory.
+// Throws kArgument where a shape breaks a rule above. The sentences for users are the job kind's; this guards
+// memory.
 void requireLegal(const Shape& shape);
 
 }  // namespace railrunner::moe

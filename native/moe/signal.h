@@ -2,28 +2,31 @@
 
 #include "moe/shape.h"
 
-// Signals: one 8-byte word each, written once a call by one writer (release, system scope), polled by its owner
-// (acquire, system scope). Shared by host code and CUDA kernels.
+// Signals: one 8-byte word each, written once a call by one writer (release, system scope), polled by its
+// owner (acquire, system scope). Shared by host code and CUDA kernels.
 //
-// A word holds the epoch of its call above and a count below, and is never cleared: an epoch belongs to one call in
-// the life of a buffer, so what an earlier call left can never match. Epochs are handed out by the host, start at 1
-// (a fresh buffer is zero) and select the half: `epoch & 1`.
+// A word holds the epoch of its call above and a count below, and is never cleared: an epoch belongs to one
+// call in the life of a buffer, so what an earlier call left can never match. Epochs are handed out by the
+// host, start at 1 (a fresh buffer is zero) and select the half: `epoch & 1`.
 //
-// Why two halves suffice. A rank starts the send of call n + 2 after its receive of n + 1 is complete, which took a
-// signal of n + 1 from every rank, which each of them sent after its receive of n was complete: nobody still reads
-// the half that n + 2 overwrites. Every rank must make the same calls in the same order.
+// Why two halves suffice. A rank starts the send of call n + 2 after its receive of n + 1 is complete, which
+// took a signal of n + 1 from every rank, which each of them sent after its receive of n was complete: nobody
+// still reads the half that n + 2 overwrites. Every rank must make the same calls in the same order.
 namespace railrunner::moe {
 
 RAILRUNNER_HOST_DEVICE inline uint64_t encodeSignal(uint32_t epoch, uint32_t count) {
   return (static_cast<uint64_t>(epoch) << 32) | count;
 }
-RAILRUNNER_HOST_DEVICE inline uint32_t signalEpoch(uint64_t word) { return static_cast<uint32_t>(word >> 32); }
+RAILRUNNER_HOST_DEVICE inline uint32_t signalEpoch(uint64_t word) {
+  return static_cast<uint32_t>(word >> 32);
+}
 RAILRUNNER_HOST_DEVICE inline uint32_t signalCount(uint64_t word) { return static_cast<uint32_t>(word); }
 
 // Index of a signal in its half's table of numExperts words, on the rank that polls it.
 //   dedup off: dispatch (local expert, source rank) = count of messages; combine (global expert) = 0
 //   dedup on:  dispatch (source rank) = count of messages;               combine (hosting rank) = 0
-RAILRUNNER_HOST_DEVICE inline uint32_t dispatchSignalIndex(const Shape& shape, uint32_t localExpert, uint32_t source) {
+RAILRUNNER_HOST_DEVICE inline uint32_t dispatchSignalIndex(const Shape& shape, uint32_t localExpert,
+                                                           uint32_t source) {
   return shape.dedup ? source : localExpert * shape.worldSize + source;
 }
 
@@ -31,7 +34,11 @@ RAILRUNNER_HOST_DEVICE inline uint32_t dispatchSignalIndex(const Shape& shape, u
 RAILRUNNER_HOST_DEVICE inline uint64_t encodeLayoutRange(uint32_t count, uint32_t begin) {
   return (static_cast<uint64_t>(begin) << 32) | count;
 }
-RAILRUNNER_HOST_DEVICE inline uint32_t layoutRangeCount(uint64_t range) { return static_cast<uint32_t>(range); }
-RAILRUNNER_HOST_DEVICE inline uint32_t layoutRangeBegin(uint64_t range) { return static_cast<uint32_t>(range >> 32); }
+RAILRUNNER_HOST_DEVICE inline uint32_t layoutRangeCount(uint64_t range) {
+  return static_cast<uint32_t>(range);
+}
+RAILRUNNER_HOST_DEVICE inline uint32_t layoutRangeBegin(uint64_t range) {
+  return static_cast<uint32_t>(range >> 32);
+}
 
 }  // namespace railrunner::moe

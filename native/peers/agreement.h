@@ -10,9 +10,9 @@
 
 namespace railrunner {
 
-// One step that every rank must have managed before any goes on: each tells all whether it could (`failure` null) and
-// hands over `payload`. Returns every rank's payload, by rank. Where any rank could not, throws on every rank: the own
-// failure where there is one, else kState naming the ranks and their reasons. Collective.
+// One step that every rank must have managed before any goes on: each tells all whether it could (`failure`
+// null) and hands over `payload`. Returns every rank's payload, by rank. Where any rank could not, throws on
+// every rank: the own failure where there is one, else kState naming the ranks and their reasons. Collective.
 std::vector<std::vector<uint8_t>> agreeOn(Exchange& exchange, const char* step, std::exception_ptr failure,
                                           std::span<const uint8_t> payload, int64_t deadlineNs);
 

@@ -12,7 +12,8 @@ std::string faultOf(const ShareHandle& handle, DeviceKind kind, uint64_t expecte
   if (handle.magic != ShareHandle::kMagic) return "its magic is wrong";
   if (handle.kind != kind) return "it is of another kind of device";
   if (handle.rangeBytes != expectedRangeBytes) {
-    return "its range is " + std::to_string(handle.rangeBytes) + " bytes, expected " + std::to_string(expectedRangeBytes);
+    return "its range is " + std::to_string(handle.rangeBytes) + " bytes, expected " +
+           std::to_string(expectedRangeBytes);
   }
   uint64_t end = 0;
   if (__builtin_add_overflow(handle.offset, handle.rangeBytes, &end) || end > handle.bytes) {
@@ -22,7 +23,8 @@ std::string faultOf(const ShareHandle& handle, DeviceKind kind, uint64_t expecte
 }
 
 std::unique_ptr<SymmetricBuffer> SymmetricBuffer::open(Exchange& exchange, Device& device, uint64_t bytes,
-                                                       const std::vector<uint8_t>& sharesMemory, int64_t deadlineNs) {
+                                                       const std::vector<uint8_t>& sharesMemory,
+                                                       int64_t deadlineNs) {
   std::unique_ptr<SymmetricBuffer> buffer(new SymmetricBuffer());
   static_assert(std::is_trivially_copyable_v<ShareHandle>);
   ShareHandle mine;

@@ -11,26 +11,29 @@
 
 namespace railrunner {
 
-// Memory of the same size on every rank, that same-node peers reach by loads and stores. Zeroed before any peer knows
-// of it, so that a fast peer's first write is not wiped.
+// Memory of the same size on every rank, that same-node peers reach by loads and stores. Zeroed before any
+// peer knows of it, so that a fast peer's first write is not wiped.
 class SymmetricBuffer {
  public:
-  // Collective, each step with an agreement: either every rank gets its buffer, or every rank throws and the message
-  // names the ranks that could not. `sharesMemory[rank]`: non-zero for peers to map (same node). Sizes and the relation
-  // are the same on all ranks; the own entry is ignored.
+  // Collective, each step with an agreement: either every rank gets its buffer, or every rank throws and the
+  // message names the ranks that could not. `sharesMemory[rank]`: non-zero for peers to map (same node).
+  // Sizes and the relation are the same on all ranks; the own entry is ignored.
   static std::unique_ptr<SymmetricBuffer> open(Exchange& exchange, Device& device, uint64_t bytes,
                                                const std::vector<uint8_t>& sharesMemory, int64_t deadlineNs);
+  // One that was never closed is abandoned: a peer may still have it mapped.
+  ~SymmetricBuffer() { close(nullptr, 0); }
   SymmetricBuffer(const SymmetricBuffer&) = delete;
   SymmetricBuffer& operator=(const SymmetricBuffer&) = delete;
 
-  // By rank: where that rank's buffer is here; null = not mapped, use the network. The own entry is the local pointer.
+  // By rank: where that rank's buffer is here; null = not mapped, use the network. The own entry is the local
+  // pointer.
   const std::vector<std::byte*>& bases() const { return bases_; }
   std::byte* local() const { return static_cast<std::byte*>(own_->data()); }
   uint64_t bytes() const { return own_->bytes(); }
 
-  // Explicit and idempotent. With an exchange: collective, in the order that IPC demands: every rank closes what it
-  // imported, all agree, owners free. With null (after failures): peers' mappings are closed and the own memory is left
-  // to the end of the process, because a peer may still have it mapped.
+  // Explicit and idempotent. With an exchange: collective, in the order that IPC demands: every rank closes
+  // what it imported, all agree, owners free. With null (after failures): peers' mappings are closed and the
+  // own memory is left to the end of the process, because a peer may still have it mapped.
   void close(Exchange* exchange, int64_t deadlineNs);
 
  private:

@@ -7,7 +7,8 @@ namespace railrunner::moe::test {
 namespace {
 
 struct Buffers {
-  explicit Buffers(const Shape& s) : result(s), ownY(s.resultRows() * s.bf16RowBytes()), out(s.maxTokens * s.bf16RowBytes()) {}
+  explicit Buffers(const Shape& s)
+      : result(s), ownY(s.resultRows() * s.bf16RowBytes()), out(s.maxTokens * s.bf16RowBytes()) {}
   ResultMemory result;
   Memory ownY;
   Memory out;
@@ -78,7 +79,9 @@ void checkSilentRank(const Shape& shape) {
   std::thread deadline([&] {
     std::this_thread::sleep_for(std::chrono::milliseconds(300));
     for (uint32_t rank = 0; rank < shape.worldSize; ++rank) {
-      if (rank != 1) CHECK(ranks.control(rank).awaitedPeer.load() == 1, "rank %u awaits %d", rank, ranks.control(rank).awaitedPeer.load());
+      if (rank != 1)
+        CHECK(ranks.control(rank).awaitedPeer.load() == 1, "rank %u awaits %d", rank,
+              ranks.control(rank).awaitedPeer.load());
     }
     for (uint32_t rank = 0; rank < shape.worldSize; ++rank) ranks.control(rank).abort.store(1);
   });
@@ -96,8 +99,10 @@ void checkSilentRank(const Shape& shape) {
   deadline.join();
   for (uint32_t rank = 0; rank < shape.worldSize; ++rank) {
     if (rank == 1) continue;
-    CHECK(faults[rank].find("stopped waiting for rank 1") != std::string::npos, "rank %u said: %s", rank, faults[rank].c_str());
-    CHECK(shape.dedup || faults[rank].find("of expert ") != std::string::npos, "rank %u said: %s", rank, faults[rank].c_str());
+    CHECK(faults[rank].find("stopped waiting for rank 1") != std::string::npos, "rank %u said: %s", rank,
+          faults[rank].c_str());
+    CHECK(shape.dedup || faults[rank].find("of expert ") != std::string::npos, "rank %u said: %s", rank,
+          faults[rank].c_str());
   }
   std::printf("silent rank: %s\n", faults[0].c_str());
 }
@@ -113,7 +118,8 @@ void checkSequence() {
     try {
       call();
     } catch (const Error& error) {
-      CHECK(error.code() == ErrorCode::kState && std::string(error.what()).find(words) != std::string::npos, "%s", error.what());
+      CHECK(error.code() == ErrorCode::kState && std::string(error.what()).find(words) != std::string::npos,
+            "%s", error.what());
       return;
     }
     CHECK(false, "not refused: %s", words);

@@ -1,6 +1,5 @@
-#include "moe_reference.h"
-
 #include "moe/numerics.h"
+#include "moe_reference.h"
 
 // Golden sizes and offsets: a change here is a change of the format between ranks.
 namespace railrunner::moe::test {
@@ -10,11 +9,14 @@ void checkSeedSizes() {
   struct Golden {
     uint64_t tokens, hidden, experts, hint;
   };
-  const Golden table[] = {{128, 7168, 256, 1'880'100'992}, {128, 7168, 288, 2'115'113'600}, {128, 7168, 64, 470'025'344},
-                          {64, 7168, 32, 117'506'688},     {128, 4096, 128, 537'397'376}};
+  const Golden table[] = {{128, 7168, 256, 1'880'100'992},
+                          {128, 7168, 288, 2'115'113'600},
+                          {128, 7168, 64, 470'025'344},
+                          {64, 7168, 32, 117'506'688},
+                          {128, 4096, 128, 537'397'376}};
   for (const Golden& g : table) {
-    CHECK(seedSizeHint(g.tokens, g.hidden, g.experts) == g.hint, "T %lu H %lu E %lu: %lu", g.tokens, g.hidden, g.experts,
-          seedSizeHint(g.tokens, g.hidden, g.experts));
+    CHECK(seedSizeHint(g.tokens, g.hidden, g.experts) == g.hint, "T %lu H %lu E %lu: %lu", g.tokens, g.hidden,
+          g.experts, seedSizeHint(g.tokens, g.hidden, g.experts));
   }
 }
 
@@ -34,13 +36,15 @@ void checkOwnSizes() {
   };
   for (const Golden& g : table) {
     Shape s;
-    s.worldSize = g.ranks, s.numExperts = g.experts, s.numTopk = g.topk, s.hidden = g.hidden, s.maxTokens = g.tokens;
+    s.worldSize = g.ranks, s.numExperts = g.experts, s.numTopk = g.topk, s.hidden = g.hidden,
+    s.maxTokens = g.tokens;
     s.payload = g.fp8 ? PayloadType::kFp8E4m3 : PayloadType::kBf16;
     s.dedup = g.dedup;
     const BufferLayout layout = bufferLayout(s);
     CHECK(layout.message.payloadOffset == g.payloadOffset, "payload at %lu", layout.message.payloadOffset);
     CHECK(layout.message.strideBytes == g.stride, "stride %lu", layout.message.strideBytes);
-    CHECK(layout.totalBytes == g.total, "hidden %u dedup %d fp8 %d: total %lu", g.hidden, g.dedup, g.fp8, layout.totalBytes);
+    CHECK(layout.totalBytes == g.total, "hidden %u dedup %d fp8 %d: total %lu", g.hidden, g.dedup, g.fp8,
+          layout.totalBytes);
   }
 }
 
@@ -60,14 +64,19 @@ void checkPlaces() {
     std::vector<uint64_t> begins;
     for (uint32_t expert = 0; expert < (dedup ? 1 : s.numLocalExperts()); ++expert) {
       for (uint32_t source = 0; source < s.worldSize; ++source) {
-        for (uint32_t copy = 0; copy < s.maxTokens; ++copy) begins.push_back(dispatchSlotOffset(s, layout, expert, source, copy));
+        for (uint32_t copy = 0; copy < s.maxTokens; ++copy)
+          begins.push_back(dispatchSlotOffset(s, layout, expert, source, copy));
       }
     }
     std::sort(begins.begin(), begins.end());
-    for (size_t i = 1; i < begins.size(); ++i) CHECK(begins[i] - begins[i - 1] >= layout.message.strideBytes, "slot %zu", i);
-    CHECK(begins.back() + layout.message.strideBytes <= layout.receiveBytes, "last slot ends at %lu", begins.back());
+    for (size_t i = 1; i < begins.size(); ++i)
+      CHECK(begins[i] - begins[i - 1] >= layout.message.strideBytes, "slot %zu", i);
+    CHECK(begins.back() + layout.message.strideBytes <= layout.receiveBytes, "last slot ends at %lu",
+          begins.back());
     const uint32_t origins = dedup ? s.worldSize : s.numExperts;
-    CHECK(combineSlotOffset(s, layout, origins - 1, s.maxTokens - 1) + layout.combineBytes <= layout.receiveBytes, "combine");
+    CHECK(combineSlotOffset(s, layout, origins - 1, s.maxTokens - 1) + layout.combineBytes <=
+              layout.receiveBytes,
+          "combine");
     CHECK(layout.receiveOffset(1) + layout.receiveBytes == layout.totalBytes, "end");
   }
 }

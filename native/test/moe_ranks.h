@@ -1,7 +1,7 @@
 #pragma once
 
-#include <cstdio>
 #include <algorithm>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <exception>
@@ -14,22 +14,22 @@
 #include "core/error.h"
 #include "moe/host/exchange.h"
 
-// Ranks as threads over symmetric buffers of one process, and a reference that computes dispatch and combine in the
-// plainest way, without the room's headers' help.
+// Ranks as threads over symmetric buffers of one process, and a reference that computes dispatch and combine
+// in the plainest way, without the room's headers' help.
 namespace railrunner::moe::test {
 
 using namespace railrunner::moe::host;
 
 inline int failures = 0;
 
-#define CHECK(condition, ...)                                            \
-  do {                                                                   \
-    if (!(condition)) {                                                  \
+#define CHECK(condition, ...)                                              \
+  do {                                                                     \
+    if (!(condition)) {                                                    \
       std::fprintf(stderr, "%s:%d: %s: ", __FILE__, __LINE__, #condition); \
-      std::fprintf(stderr, __VA_ARGS__);                                 \
-      std::fprintf(stderr, "\n");                                        \
-      __atomic_fetch_add(&failures, 1, __ATOMIC_RELAXED);                \
-    }                                                                    \
+      std::fprintf(stderr, __VA_ARGS__);                                   \
+      std::fprintf(stderr, "\n");                                          \
+      __atomic_fetch_add(&failures, 1, __ATOMIC_RELAXED);                  \
+    }                                                                      \
   } while (false)
 
 inline uint64_t randomWord(uint64_t& state) {
@@ -42,7 +42,8 @@ inline uint64_t randomWord(uint64_t& state) {
 
 // Memory that begins on a cache line and is zero.
 struct Memory {
-  explicit Memory(uint64_t bytes) : size((bytes + 127) / 64 * 64), data(static_cast<std::byte*>(std::aligned_alloc(64, size))) {
+  explicit Memory(uint64_t bytes)
+      : size((bytes + 127) / 64 * 64), data(static_cast<std::byte*>(std::aligned_alloc(64, size))) {
     std::memset(data, 0, size);
   }
   ~Memory() { std::free(data); }
@@ -64,9 +65,17 @@ struct ResultMemory {
         messageRow(static_cast<size_t>(s.maxReceivedTokens()) * s.numTopk),
         messageWeight(messageRow.size()),
         ownRow(static_cast<size_t>(s.maxTokens) * s.numTopk) {
-    view = {reinterpret_cast<uint8_t*>(x.data), scales.data(),       count.data(),       sourceToken.data(),
-            layoutRange.data(),                 messageCount.data(), messageToken.data(), messageRow.data(),
-            messageWeight.data(),               ownRow.data(),       0};
+    view = {reinterpret_cast<uint8_t*>(x.data),
+            scales.data(),
+            count.data(),
+            sourceToken.data(),
+            layoutRange.data(),
+            messageCount.data(),
+            messageToken.data(),
+            messageRow.data(),
+            messageWeight.data(),
+            ownRow.data(),
+            0};
   }
   Memory x;
   std::vector<float> scales;
@@ -96,7 +105,8 @@ struct Tokens {
       uint16_t* row = x.data() + static_cast<size_t>(token) * s.paddedHidden();
       for (uint32_t c = 0; c < s.hidden; ++c) {
         const uint64_t word = randomWord(state);
-        row[c] = static_cast<uint16_t>(((word & 1) << 15) | ((120 + (word >> 8) % 10) << 7) | ((word >> 16) & 0x7f));
+        row[c] = static_cast<uint16_t>(((word & 1) << 15) | ((120 + (word >> 8) % 10) << 7) |
+                                       ((word >> 16) & 0x7f));
       }
       for (uint32_t k = 0; k < s.numTopk; ++k) choose(s, token, k, state, skewed);
     }
@@ -107,7 +117,8 @@ struct Tokens {
  private:
   void choose(const Shape& s, uint32_t token, uint32_t k, uint64_t& state, bool skewed) {
     int32_t* of = ids.data() + static_cast<size_t>(token) * s.numTopk;
-    weights[static_cast<size_t>(token) * s.numTopk + k] = static_cast<float>(randomWord(state) % 1000) / 1000.0F + 0.001F;
+    weights[static_cast<size_t>(token) * s.numTopk + k] =
+        static_cast<float>(randomWord(state) % 1000) / 1000.0F + 0.001F;
     if (randomWord(state) % 16 == 0) return;  // stays -1
     for (int attempt = 0; attempt < 64; ++attempt) {
       uint64_t word = randomWord(state);
@@ -138,7 +149,8 @@ inline float expertFactor(uint32_t expert) {
 
 class Ranks {
  public:
-  Ranks(const Shape& shape, const std::vector<TestSeam>& seams) : shape_(shape), layout_(bufferLayout(shape)) {
+  Ranks(const Shape& shape, const std::vector<TestSeam>& seams)
+      : shape_(shape), layout_(bufferLayout(shape)) {
     PeerBases peers;
     for (uint32_t rank = 0; rank < shape.worldSize; ++rank) {
       buffers_.push_back(std::make_unique<Memory>(layout_.totalBytes));

@@ -48,7 +48,8 @@ inline bool rowMatches(const Shape& s, const std::vector<float>& received, const
     for (uint32_t c = 0; c < 128; ++c) amax = std::max(amax, std::fabs(toFloat(sent[block * 128 + c])));
     for (uint32_t c = block * 128; c < block * 128 + 128; ++c) {
       const float exact = toFloat(sent[c]);
-      const float slack = std::max(std::fabs(exact) / 16.0F, amax / 448.0F / 512.0F) * (s.roundScale ? 2.0F : 1.0F);
+      const float slack =
+          std::max(std::fabs(exact) / 16.0F, amax / 448.0F / 512.0F) * (s.roundScale ? 2.0F : 1.0F);
       const float tolerance = s.payload == PayloadType::kBf16 ? 0.0F : slack * 1.001F;
       if (!(std::fabs(received[c] - exact) <= tolerance)) return false;
     }
@@ -57,14 +58,16 @@ inline bool rowMatches(const Shape& s, const std::vector<float>& received, const
 }
 
 // Checks counts, multisets of tokens and payloads of one rank's result.
-inline void checkDispatch(const Shape& s, uint32_t rank, const DispatchResult& result, const std::vector<Tokens>& all) {
+inline void checkDispatch(const Shape& s, uint32_t rank, const DispatchResult& result,
+                          const std::vector<Tokens>& all) {
   const uint32_t numLocal = s.numLocalExperts();
   const bool rankMajor = s.outputLayout == OutputLayout::kRankMajor;
   const uint32_t groups = rankMajor ? 1 : numLocal;
   std::vector<uint32_t> total(groups, 0);
   for (uint32_t source = 0; source < s.worldSize; ++source) {
     for (uint32_t group = 0; group < groups; ++group) {
-      const uint64_t range = result.layoutRange[rankMajor ? source : static_cast<uint64_t>(group) * s.worldSize + source];
+      const uint64_t range =
+          result.layoutRange[rankMajor ? source : static_cast<uint64_t>(group) * s.worldSize + source];
       const auto count = static_cast<uint32_t>(range);
       const auto begin = static_cast<uint32_t>(range >> 32);
       std::vector<uint32_t> expected, found;
@@ -91,11 +94,12 @@ inline void checkDispatch(const Shape& s, uint32_t rank, const DispatchResult& r
             found.size(), expected.size());
       total[group] += count;
     }
-    if (rankMajor) CHECK(result.count[source] == static_cast<int32_t>(result.layoutRange[source]), "source %u", source);
+    if (rankMajor)
+      CHECK(result.count[source] == static_cast<int32_t>(result.layoutRange[source]), "source %u", source);
   }
   for (uint32_t group = 0; !rankMajor && group < groups; ++group) {
-    CHECK(result.count[group] == static_cast<int32_t>(total[group]), "rank %u expert %u: count %d, expected %u", rank,
-          group, result.count[group], total[group]);
+    CHECK(result.count[group] == static_cast<int32_t>(total[group]),
+          "rank %u expert %u: count %d, expected %u", rank, group, result.count[group], total[group]);
   }
 }
 
@@ -105,7 +109,8 @@ inline void runExperts(const Shape& s, uint32_t rank, const DispatchResult& resu
   const bool rankMajor = s.outputLayout == OutputLayout::kRankMajor;
   for (uint32_t group = 0; group < (rankMajor ? s.worldSize : numLocal); ++group) {
     for (int32_t i = 0; i < result.count[group]; ++i) {
-      const uint64_t row = static_cast<uint64_t>(group) * (rankMajor ? s.maxTokens : s.maxReceivedTokens()) + i;
+      const uint64_t row =
+          static_cast<uint64_t>(group) * (rankMajor ? s.maxTokens : s.maxReceivedTokens()) + i;
       const std::vector<float> x = resultRow(s, result, row);
       for (uint32_t c = 0; c < s.paddedHidden(); ++c) {
         float value = 0;
@@ -115,7 +120,8 @@ inline void runExperts(const Shape& s, uint32_t rank, const DispatchResult& resu
           for (uint32_t k = 0; k < s.numTopk; ++k) {
             const int32_t local = result.messageRow[row * s.numTopk + k];
             if (local < 0) continue;
-            const float output = toFloat(roundToBf16(x[c] * expertFactor(rank * numLocal + static_cast<uint32_t>(local))));
+            const float output =
+                toFloat(roundToBf16(x[c] * expertFactor(rank * numLocal + static_cast<uint32_t>(local))));
             value = value + result.messageWeight[row * s.numTopk + k] * output;
           }
         }

@@ -4,19 +4,22 @@
 
 // usage: moe_stress_test [iterations] [missingRelease]
 //
-// Ranks as threads through many calls: changing token counts, skewed routing, dispatches that nobody combines (so both
-// parities meet both operations), two results alive. Every payload and sum is exact. Under ThreadSanitizer it proves
-// the ordering of payloads and signals; `missingRelease` plants a relaxed signal, which ThreadSanitizer must report.
+// Ranks as threads through many calls: changing token counts, skewed routing, dispatches that nobody combines
+// (so both parities meet both operations), two results alive. Every payload and sum is exact. Under
+// ThreadSanitizer it proves the ordering of payloads and signals; `missingRelease` plants a relaxed signal,
+// which ThreadSanitizer must report.
 namespace railrunner::moe::test {
 namespace {
 
 struct Rank {
-  explicit Rank(const Shape& s) : a(s), b(s), y(s.resultRows() * s.bf16RowBytes()), out(s.maxTokens * s.bf16RowBytes()) {}
+  explicit Rank(const Shape& s)
+      : a(s), b(s), y(s.resultRows() * s.bf16RowBytes()), out(s.maxTokens * s.bf16RowBytes()) {}
   ResultMemory a, b;
   Memory y, out;
 };
 
-void combine(HostExchange& exchange, Rank& mine, uint32_t rank, DispatchResult& result, const std::vector<Tokens>& all) {
+void combine(HostExchange& exchange, Rank& mine, uint32_t rank, DispatchResult& result,
+             const std::vector<Tokens>& all) {
   const Shape& s = exchange.shape();
   auto* y = reinterpret_cast<uint16_t*>(mine.y.data);
   auto* out = reinterpret_cast<uint16_t*>(mine.out.data);
@@ -28,7 +31,8 @@ void combine(HostExchange& exchange, Rank& mine, uint32_t rank, DispatchResult& 
     const uint64_t at = static_cast<uint64_t>(token) * s.paddedHidden();
     for (uint32_t c = 0; c < s.paddedHidden(); ++c) x[c] = toFloat(all[rank].x[at + c]);
     const std::vector<uint16_t> expected = combinedRow(s, all[rank], token, x);
-    CHECK(std::memcmp(out + at, expected.data(), s.bf16RowBytes()) == 0, "rank %u token %u combined wrongly", rank, token);
+    CHECK(std::memcmp(out + at, expected.data(), s.bf16RowBytes()) == 0, "rank %u token %u combined wrongly",
+          rank, token);
   }
 }
 

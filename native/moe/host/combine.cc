@@ -18,8 +18,8 @@ void HostExchange::sendRow(uint32_t peer, uint32_t slot, uint64_t targetOffset, 
   (peer == peers_.rank ? bytes_.self : bytes_.ipc) += bytes;
 }
 
-// dedup: one row a message that came from `peer`. Expert-major: the weighted sum over its choices that live here, in the
-// order of k, rounded once to bf16. Rank-major: the caller has done that already.
+// dedup: one row a message that came from `peer`. Expert-major: the weighted sum over its choices that live
+// here, in the order of k, rounded once to bf16. Rank-major: the caller has done that already.
 void HostExchange::combineRankRows(uint32_t peer) {
   const uint64_t columns = shape_.paddedHidden();
   const DispatchResult& result = *combined_;
@@ -27,8 +27,8 @@ void HostExchange::combineRankRows(uint32_t peer) {
   for (uint32_t copy = 0; copy < count; ++copy) {
     const uint64_t message = static_cast<uint64_t>(peer) * shape_.maxTokens + copy;
     const uint64_t target =
-        layout_.receiveOffset(half_) + combineSlotOffset(shape_, layout_, peers_.rank,
-                                                         static_cast<uint32_t>(result.messageToken[message]));
+        layout_.receiveOffset(half_) +
+        combineSlotOffset(shape_, layout_, peers_.rank, static_cast<uint32_t>(result.messageToken[message]));
     if (shape_.outputLayout == OutputLayout::kRankMajor) {
       sendRow(peer, 0, target, y_ + message * columns);
       continue;
@@ -58,7 +58,8 @@ void HostExchange::combineExpertRows(uint32_t peer) {
   const uint64_t columns = shape_.paddedHidden();
   for (uint32_t expert = 0; expert < shape_.numLocalExperts(); ++expert) {
     const uint64_t range = combined_->layoutRange[static_cast<uint64_t>(expert) * shape_.worldSize + peer];
-    const uint64_t first = static_cast<uint64_t>(expert) * shape_.maxReceivedTokens() + layoutRangeBegin(range);
+    const uint64_t first =
+        static_cast<uint64_t>(expert) * shape_.maxReceivedTokens() + layoutRangeBegin(range);
     for (uint32_t i = 0; i < layoutRangeCount(range); ++i) {
       const auto token = static_cast<uint32_t>(combined_->sourceToken[first + i]);
       const uint64_t target =

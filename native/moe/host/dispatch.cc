@@ -41,13 +41,15 @@ std::byte* HostExchange::composeMessage(std::byte* target, uint32_t token) const
     return target;
   }
   quantizeRow(reinterpret_cast<uint8_t*>(target + format.payloadOffset),
-              reinterpret_cast<float*>(target + format.scalesOffset), row, shape_.paddedHidden(), shape_.roundScale);
+              reinterpret_cast<float*>(target + format.scalesOffset), row, shape_.paddedHidden(),
+              shape_.roundScale);
   const uint64_t end = format.scalesOffset + 4ULL * shape_.numScales();
   std::memset(target + end, 0, format.strideBytes - end);
   return target;
 }
 
-void HostExchange::sendMessage(uint32_t peer, uint32_t slot, uint64_t targetOffset, uint32_t token, bool corrupt) {
+void HostExchange::sendMessage(uint32_t peer, uint32_t slot, uint64_t targetOffset, uint32_t token,
+                               bool corrupt) {
   const uint64_t stride = layout_.message.strideBytes;
   std::byte* staged = local(layout_.sendOffset(half_) + token * stride);
   std::byte* base = peers_.base[peer];
@@ -142,12 +144,14 @@ void HostExchange::copyRow(DispatchResult& result, uint64_t row, const Message& 
 }
 
 // dedup: the one copy that came becomes a row of every local expert that its token chose.
-void HostExchange::placeMessage(DispatchResult& result, uint32_t source, uint32_t copy, const Message& message) {
+void HostExchange::placeMessage(DispatchResult& result, uint32_t source, uint32_t copy,
+                                const Message& message) {
   const uint64_t slot = static_cast<uint64_t>(source) * shape_.maxTokens + copy;
   result.messageToken[slot] = static_cast<int32_t>(message.token);
   const bool rankMajor = shape_.outputLayout == OutputLayout::kRankMajor;
   for (uint32_t k = 0; k < shape_.numTopk; ++k) {
-    const uint32_t expert = static_cast<uint32_t>(message.ids[k]) - firstExpert_;  // -1 and others wrap to large
+    const uint32_t expert =
+        static_cast<uint32_t>(message.ids[k]) - firstExpert_;  // -1 and others wrap to large
     result.messageWeight[slot * shape_.numTopk + k] = message.weights[k];
     int32_t& place = result.messageRow[slot * shape_.numTopk + k];
     place = -1;
@@ -211,12 +215,14 @@ bool HostExchange::receiveExperts(DispatchResult& result, uint32_t source) {
     }
     requireCount(count, shape_.maxTokens, source);
     const auto begin = static_cast<uint32_t>(result.count[expert]);
-    result.layoutRange[static_cast<uint64_t>(expert) * shape_.worldSize + source] = encodeLayoutRange(count, begin);
+    result.layoutRange[static_cast<uint64_t>(expert) * shape_.worldSize + source] =
+        encodeLayoutRange(count, begin);
     result.count[expert] += static_cast<int32_t>(count);
     for (uint32_t copy = 0; copy < count; ++copy) {
       const uint64_t row = static_cast<uint64_t>(expert) * shape_.maxReceivedTokens() + begin + copy;
-      copyRow(result, row, own ? ownMessage(listTokens_[list * shape_.maxTokens + copy])
-                               : receivedMessage(dispatchSlotOffset(shape_, layout_, expert, source, copy), source));
+      copyRow(result, row,
+              own ? ownMessage(listTokens_[list * shape_.maxTokens + copy])
+                  : receivedMessage(dispatchSlotOffset(shape_, layout_, expert, source, copy), source));
     }
   }
   return true;
@@ -243,7 +249,8 @@ void HostExchange::takeOwnMessages(DispatchResult& result) {
             static_cast<uint64_t>(listTokens_[list * shape_.maxTokens + copy]) * shape_.numTopk;
         for (uint32_t k = 0; k < shape_.numTopk; ++k) {
           if (batch_.topkIdx[choice + k] != static_cast<int32_t>(list)) continue;
-          result.ownRow[choice + k] = static_cast<int32_t>(expert * shape_.maxReceivedTokens() + begin + copy);
+          result.ownRow[choice + k] =
+              static_cast<int32_t>(expert * shape_.maxReceivedTokens() + begin + copy);
         }
       }
     }

@@ -4,7 +4,8 @@
 
 namespace railrunner::moe::host {
 
-HostExchange::HostExchange(const Shape& shape, PeerBases peers, RunControl& control, NetworkLink link, TestSeam seam)
+HostExchange::HostExchange(const Shape& shape, PeerBases peers, RunControl& control, NetworkLink link,
+                           TestSeam seam)
     : shape_(shape),
       layout_(bufferLayout(shape)),
       peers_(std::move(peers)),
@@ -14,8 +15,10 @@ HostExchange::HostExchange(const Shape& shape, PeerBases peers, RunControl& cont
       firstExpert_(peers_.rank * shape.numLocalExperts()),
       stages_(shape.payload == PayloadType::kFp8E4m3) {
   requireLegal(shape);
-  if (peers_.base.size() != shape.worldSize || peers_.rank >= shape.worldSize || peers_.base[peers_.rank] == nullptr) {
-    throw Error(ErrorCode::kArgument, "MoE exchange: expected one buffer base a rank, and the own one not null");
+  if (peers_.base.size() != shape.worldSize || peers_.rank >= shape.worldSize ||
+      peers_.base[peers_.rank] == nullptr) {
+    throw Error(ErrorCode::kArgument,
+                "MoE exchange: expected one buffer base a rank, and the own one not null");
   }
   for (const bool overNetwork : {true, false}) {
     for (uint32_t step = 1; step < shape.worldSize; ++step) {
@@ -29,7 +32,8 @@ HostExchange::HostExchange(const Shape& shape, PeerBases peers, RunControl& cont
                                           " shares no memory and there is no network to reach it");
   }
   pending_.reserve(shape.worldSize);
-  for (uint32_t expert = 0; expert < shape.numExperts; ++expert) rankOfExpert_.push_back(shape.rankOfExpert(expert));
+  for (uint32_t expert = 0; expert < shape.numExperts; ++expert)
+    rankOfExpert_.push_back(shape.rankOfExpert(expert));
   const uint32_t numLists = shape.dedup ? shape.worldSize : shape.numExperts;
   listCount_.resize(numLists);
   listTokens_.resize(static_cast<size_t>(numLists) * shape.maxTokens);
@@ -70,7 +74,8 @@ bool HostExchange::takeSignal(uint32_t index, uint32_t peer, uint32_t* count) {
   if (signalEpoch(word) > epoch_) {
     throw Error(ErrorCode::kState, "MoE exchange: rank " + std::to_string(peer) + " signalled epoch " +
                                        std::to_string(signalEpoch(word)) + " while rank " +
-                                       std::to_string(peers_.rank) + " is at epoch " + std::to_string(epoch_) +
+                                       std::to_string(peers_.rank) + " is at epoch " +
+                                       std::to_string(epoch_) +
                                        ". All ranks must make the same calls in the same order.");
   }
   return false;
@@ -79,15 +84,16 @@ bool HostExchange::takeSignal(uint32_t index, uint32_t peer, uint32_t* count) {
 void HostExchange::throwAborted(uint32_t peer, const char* call, const char* missing) const {
   const bool ofPeer = combined_ != nullptr;
   const uint32_t expert = (ofPeer ? peer : peers_.rank) * shape_.numLocalExperts() + nextExpert_[peer];
-  throw Error(ErrorCode::kAborted, std::string(call) + " (epoch " + std::to_string(epoch_) + "): rank " +
-                                       std::to_string(peers_.rank) + " stopped waiting for rank " +
-                                       std::to_string(peer) + ": " + missing +
-                                       (shape_.dedup ? " did not arrive"
-                                                     : " of expert " + std::to_string(expert) + " did not arrive"));
+  throw Error(
+      ErrorCode::kAborted,
+      std::string(call) + " (epoch " + std::to_string(epoch_) + "): rank " + std::to_string(peers_.rank) +
+          " stopped waiting for rank " + std::to_string(peer) + ": " + missing +
+          (shape_.dedup ? " did not arrive" : " of expert " + std::to_string(expert) + " did not arrive"));
 }
 
 uint16_t* HostExchange::combineInput() const {
-  if (!shape_.zeroCopy) throw Error(ErrorCode::kState, "MoE exchange: combineInput() needs a shape with zeroCopy");
+  if (!shape_.zeroCopy)
+    throw Error(ErrorCode::kState, "MoE exchange: combineInput() needs a shape with zeroCopy");
   return reinterpret_cast<uint16_t*>(local(layout_.sendOffset((sequence_.epoch() + 1) & 1U)));
 }
 

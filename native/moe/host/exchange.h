@@ -7,19 +7,13 @@
 
 #include "core/run_control.h"
 #include "core/wait.h"
+#include "moe/bench.h"
 #include "moe/call_sequence.h"
 #include "moe/exchange.h"
 #include "moe/signal.h"
 #include "network/network.h"
 
 namespace railrunner::moe::host {
-
-// Faults that tests plant; each must be caught by a wait, a verification or ThreadSanitizer.
-struct TestSeam {
-  bool publishWithoutRelease = false;  // signals are stored relaxed
-  uint32_t silentFromEpoch = 0;        // non-zero: from this call on the rank sends nothing
-  uint32_t corruptFromEpoch = 0;       // non-zero: from this call on one bit of one message to each peer flips
-};
 
 // The network as an exchange uses it: none where every peer shares memory.
 struct NetworkLink {
@@ -30,20 +24,22 @@ struct NetworkLink {
 // Slots that a network must offer an exchange: signals of one call to one peer are told apart by them.
 inline uint32_t numNetworkSlots(const Shape& shape) { return shape.dedup ? 1 : shape.numLocalExperts(); }
 
-// Dispatch and combine of one rank on the host device: C++ loops over shared memory, UCX for the other peers. Formats,
-// places and ordering are those of the headers that the kernels use. One thread at a time calls it. Nothing allocates
-// after construction. Payloads are written plainly and signals with release order; the receiver reads signals with
-// acquire order and then the payloads.
+// Dispatch and combine of one rank on the host device: C++ loops over shared memory, UCX for the other peers.
+// Formats, places and ordering are those of the headers that the kernels use. One thread at a time calls it.
+// Nothing allocates after construction. Payloads are written plainly and signals with release order; the
+// receiver reads signals with acquire order and then the payloads.
 class HostExchange {
  public:
-  // peers.base[own rank] is the own buffer, zero at first use on every rank, bufferLayout(shape).totalBytes long.
-  HostExchange(const Shape& shape, PeerBases peers, RunControl& control, NetworkLink link, TestSeam seam = {});
+  // peers.base[own rank] is the own buffer, zero at first use on every rank, bufferLayout(shape).totalBytes
+  // long.
+  HostExchange(const Shape& shape, PeerBases peers, RunControl& control, NetworkLink link,
+               TestSeam seam = {});
 
   void dispatchSend(const TokenBatch& batch);
   void dispatchReceive(DispatchResult& result);
-  // y: one bf16 row for each row of result.x: what the expert (rank-major: all local experts together, weighted) made of
-  // it. With zeroCopy y is combineInput(). `batch` is the one that was dispatched; y, batch and result stay unchanged
-  // until the receive phase is over.
+  // y: one bf16 row for each row of result.x: what the expert (rank-major: all local experts together,
+  // weighted) made of it. With zeroCopy y is combineInput(). `batch` is the one that was dispatched; y, batch
+  // and result stay unchanged until the receive phase is over.
   void combineSend(const uint16_t* y, const TokenBatch& batch, const DispatchResult& result);
   // out: bf16 [numTokens, paddedHidden].
   void combineReceive(uint16_t* out);
@@ -91,8 +87,8 @@ class HostExchange {
   void sumPerExpert(uint16_t* out, uint32_t token) const;
 
   bool takeSignal(uint32_t index, uint32_t peer, uint32_t* count);
-  // Calls take(peer) for every other rank until each has returned true; polls, progresses the network, pauses, and
-  // throws kAborted naming the awaited rank and what is missing.
+  // Calls take(peer) for every other rank until each has returned true; polls, progresses the network,
+  // pauses, and throws kAborted naming the awaited rank and what is missing.
   template <class Take>
   void collect(Take&& take, const char* call, const char* missing);
   [[noreturn]] void throwAborted(uint32_t peer, const char* call, const char* missing) const;
@@ -114,13 +110,15 @@ class HostExchange {
   const uint16_t* y_ = nullptr;
   const DispatchResult* combined_ = nullptr;
 
-  std::vector<uint32_t> sendOrder_;   // other ranks: network peers first, so that their way overlaps with the copies
-  std::vector<uint32_t> pending_;     // ranks that a collect still waits for
+  std::vector<uint32_t>
+      sendOrder_;  // other ranks: network peers first, so that their way overlaps with the copies
+  std::vector<uint32_t> pending_;  // ranks that a collect still waits for
   std::vector<uint32_t> rankOfExpert_;
   std::vector<uint32_t> listCount_;   // dedup: a rank; else an expert
   std::vector<uint32_t> listTokens_;  // [those, maxTokens]: tokens in the order of their copies
-  std::vector<uint32_t> nextExpert_;  // a source: local expert (or of the hosting rank) whose signal comes next
-  std::vector<uint32_t> begins_;      // rows of each local expert before the source at hand
+  std::vector<uint32_t>
+      nextExpert_;                // a source: local expert (or of the hosting rank) whose signal comes next
+  std::vector<uint32_t> begins_;  // rows of each local expert before the source at hand
   std::vector<uint16_t> scratchRow_;
 };
 

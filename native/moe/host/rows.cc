@@ -8,7 +8,8 @@
 
 #include "moe/numerics.h"
 
-// ThreadSanitizer instruments the resolvers of target_clones before it is initialised; it gets the plain loops.
+// ThreadSanitizer instruments the resolvers of target_clones before it is initialised; it gets the plain
+// loops.
 #if defined(__x86_64__) && !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__)
 #define RAILRUNNER_CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #else
@@ -24,7 +25,8 @@ constexpr uint32_t kColumns = 512;  // of one pass: the accumulators stay in the
 }  // namespace
 
 RAILRUNNER_CLONES
-void sumRows(uint16_t* out, const uint16_t* const* rows, const float* weights, uint32_t count, uint32_t numColumns) {
+void sumRows(uint16_t* out, const uint16_t* const* rows, const float* weights, uint32_t count,
+             uint32_t numColumns) {
   float sum[kColumns];
   for (uint32_t begin = 0; begin < numColumns; begin += kColumns) {
     const uint32_t columns = numColumns - begin < kColumns ? numColumns - begin : kColumns;
@@ -32,7 +34,8 @@ void sumRows(uint16_t* out, const uint16_t* const* rows, const float* weights, u
     for (uint32_t j = 0; j < count; ++j) {
       const uint16_t* row = rows[j] + begin;
       const float weight = weights != nullptr ? weights[j] : 1.0F;
-      for (uint32_t c = 0; c < columns; ++c) sum[c] = addRounded(sum[c], multiplyRounded(weight, bf16ToFloat(row[c])));
+      for (uint32_t c = 0; c < columns; ++c)
+        sum[c] = addRounded(sum[c], multiplyRounded(weight, bf16ToFloat(row[c])));
     }
     for (uint32_t c = 0; c < columns; ++c) out[begin + c] = floatToBf16(sum[c]);
   }
@@ -68,16 +71,19 @@ struct E4m3Table {
 
 }  // namespace
 
-void dequantizeRow(uint16_t* out, const uint8_t* codes, const float* scales, uint32_t numColumns, float factor) {
+void dequantizeRow(uint16_t* out, const uint8_t* codes, const float* scales, uint32_t numColumns,
+                   float factor) {
   static const E4m3Table table;
   for (uint32_t c = 0; c < numColumns; ++c) {
-    out[c] = floatToBf16(multiplyRounded(multiplyRounded(table.value[codes[c]], scales[c / kScaleBlock]), factor));
+    out[c] =
+        floatToBf16(multiplyRounded(multiplyRounded(table.value[codes[c]], scales[c / kScaleBlock]), factor));
   }
 }
 
 RAILRUNNER_CLONES
 void scaleRow(uint16_t* out, const uint16_t* row, uint32_t numColumns, float factor) {
-  for (uint32_t c = 0; c < numColumns; ++c) out[c] = floatToBf16(multiplyRounded(bf16ToFloat(row[c]), factor));
+  for (uint32_t c = 0; c < numColumns; ++c)
+    out[c] = floatToBf16(multiplyRounded(bf16ToFloat(row[c]), factor));
 }
 
 void copyStreaming(void* target, const void* source, uint64_t bytes) {

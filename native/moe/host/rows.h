@@ -4,19 +4,21 @@
 
 #include "moe/shape.h"
 
-// The loops over one row's elements. Compiled for several instruction sets, chosen when the program is loaded; all give
-// the same bits, because products and sums are rounded one by one.
+// The loops over one row's elements. Compiled for several instruction sets, chosen when the program is
+// loaded; all give the same bits, because products and sums are rounded one by one.
 namespace railrunner::moe::host {
 
-// out[c] = bf16(sum over j of weights[j] * rows[j][c]), in fp32, j ascending, from zero. weights null: all 1, plain sum.
-// numColumns is a multiple of kScaleBlock. count 0 gives zeros.
-void sumRows(uint16_t* out, const uint16_t* const* rows, const float* weights, uint32_t count, uint32_t numColumns);
+// out[c] = bf16(sum over j of weights[j] * rows[j][c]), in fp32, j ascending, from zero. weights null: all 1,
+// plain sum. numColumns is a multiple of kScaleBlock. count 0 gives zeros.
+void sumRows(uint16_t* out, const uint16_t* const* rows, const float* weights, uint32_t count,
+             uint32_t numColumns);
 
 // One token to e4m3: codes[numColumns] and one scale a kScaleBlock channels.
 void quantizeRow(uint8_t* codes, float* scales, const uint16_t* row, uint32_t numColumns, bool roundScale);
 
 // bf16(code * scale * factor); factor is a power of two with a sign, so it rounds once.
-void dequantizeRow(uint16_t* out, const uint8_t* codes, const float* scales, uint32_t numColumns, float factor);
+void dequantizeRow(uint16_t* out, const uint8_t* codes, const float* scales, uint32_t numColumns,
+                   float factor);
 
 // bf16 row times a power of two with a sign: exact.
 void scaleRow(uint16_t* out, const uint16_t* row, uint32_t numColumns, float factor);

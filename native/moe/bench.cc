@@ -1,0 +1,92 @@
+#include "moe/bench.h"
+
+#include <algorithm>
+
+#include "moe/host/bench.h"
+#include "peers/agreement.h"
+
+namespace railrunner::moe {
+
+namespace {
+
+void requireLegal(const BenchOptions& options, const Routing& routing, uint32_t worldSize) {
+  railrunner::moe::requireLegal(options.shape);
+  if (options.shape.worldSize != worldSize || options.overNetwork.size() != worldSize) {
+    throw Error(ErrorCode::kArgument, "MoE point: shape and peer paths must be of the world's " +
+                                          std::to_string(worldSize) + " ranks");
+  }
+  const uint64_t choices = static_cast<uint64_t>(routing.numTokens) * options.shape.numTopk;
+  if (routing.topkIdx.size() != choices || routing.topkWeights.size() != choices) {
+    throw Error(ErrorCode::kArgument, "MoE point: expected " + std::to_string(choices) +
+                                          " routing entries, received " +
+                                          std::to_string(routing.topkIdx.size()) + " ids and " +
+                                          std::to_string(routing.topkWeights.size()) + " weights");
+  }
+  requireLegal(options.shape, TokenBatch{nullptr, routing.topkIdx.data(), nullptr, routing.numTokens});
+}
+
+std::unique_ptr<Network> openNetwork(Exchange& exchange, RunControl& control, const BenchOptions& options,
+                                     int64_t deadlineNs) {
+  const uint32_t rank = exchange.rank();
+  NetworkOptions network;
+  network.usesNetwork = options.overNetwork;
+  network.usesNetwork[rank] = 0;
+  network.numProxies = options.numProxies;
+  network.numSlots = host::numNetworkSlots(options.shape);
+  network.deadlineNs = deadlineNs;
+  return Network::open(exchange, control, network);
+}
+
+}  // namespace
+
+std::unique_ptr<Bench> openBench(Exchange& exchange, Device& device, RunControl& control,
+                                 const BenchOptions& options, Routing routing, int64_t deadlineNs) {
+  const uint32_t rank = exchange.rank();
+  // Whether anybody uses the network is asked of all: the steps that follow are collective.
+  const bool mine = std::any_of(options.overNetwork.begin(), options.overNetwork.end(),
+                                [](uint8_t path) { return path != 0; });
+  const std::exception_ptr failure = attempt([&] {
+    requireLegal(options, routing, exchange.worldSize());
+    if (device.properties().kind != DeviceKind::kHost) {
+      throw Error(ErrorCode::kUnsupportedHere, "dispatch and combine run on the host device in this build");
+    }
+  });
+  const uint8_t wish = mine ? 1 : 0;
+  const auto wishes = agreeOn(exchange, "checking the MoE point", failure, {&wish, 1}, deadlineNs);
+  const bool usesNetwork =
+      std::any_of(wishes.begin(), wishes.end(), [](const auto& w) { return !w.empty() && w[0] != 0; });
+
+  std::vector<uint8_t> sharesMemory;
+  for (const uint8_t path : options.overNetwork) sharesMemory.push_back(path == 0 ? 1 : 0);
+  auto buffer = SymmetricBuffer::open(exchange, device, bufferLayout(options.shape).totalBytes, sharesMemory,
+                                      deadlineNs);
+  std::unique_ptr<Network> network;
+  uint32_t region = 0;
+  std::unique_ptr<Bench> bench;
+  try {
+    if (usesNetwork) {
+      network = openNetwork(exchange, control, options, deadlineNs);
+      region =
+          network->registerMemory(exchange, buffer->local(), buffer->bytes(), DeviceKind::kHost, deadlineNs);
+    }
+    const std::exception_ptr built = attempt([&] {
+      bench = std::make_unique<host::HostBench>(options, std::move(routing), control, rank, std::move(buffer),
+                                                std::move(network), region);
+    });
+    agreeOn(exchange, "preparing the MoE point", built, {}, deadlineNs);
+  } catch (...) {
+    const std::exception_ptr first = std::current_exception();
+    static_cast<void>(attempt([&] {
+      if (bench != nullptr) {
+        bench->close(nullptr, deadlineNs);
+        return;
+      }
+      if (network != nullptr) network->close(nullptr, deadlineNs);
+      if (buffer != nullptr) buffer->close(nullptr, deadlineNs);
+    }));
+    std::rethrow_exception(first);
+  }
+  return bench;
+}
+
+}  // namespace railrunner::moe

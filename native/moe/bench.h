@@ -1,0 +1,89 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/exchange.h"
+#include "core/gate.h"
+#include "core/sampler.h"
+#include "device/device.h"
+#include "moe/exchange.h"
+
+namespace railrunner::moe {
+
+// One point of dispatch and combine on one rank, whatever the device: the binding and the job kind know this
+// alone.
+
+// Faults that tests plant; each must be caught by a wait, a verification or ThreadSanitizer.
+struct TestSeam {
+  bool publishWithoutRelease = false;  // signals are stored relaxed
+  uint32_t silentFromEpoch = 0;        // non-zero: from this call on the rank sends nothing
+  uint32_t corruptFromEpoch = 0;  // non-zero: from this call on one bit of one message to each peer flips
+};
+
+struct BenchOptions {
+  Shape shape;
+  uint32_t seed = 0;
+  std::vector<uint8_t> overNetwork;  // by rank: non-zero for peers that are not reached through shared memory
+  uint32_t numProxies = 1;           // network workers with a thread each
+  bool split = false;                // send and receive phases are timed apart, with a gate between them
+  TestSeam seam;
+};
+
+// This rank's routing, as in TokenBatch.
+struct Routing {
+  std::vector<int32_t> topkIdx;
+  std::vector<float> topkWeights;
+  uint32_t numTokens = 0;
+};
+
+// Durations of one phase: dispatch, combine, or their halves dispatchSend, dispatchReceive, combineSend,
+// combineReceive.
+struct PhaseSamples {
+  const char* name = "";
+  std::vector<double> timesUs;
+  std::vector<double> entrySkewUs;
+  ByteCounts bytes;  // of one call; a send half carries those of its call, a receive half none
+};
+
+struct BenchSamples {
+  std::vector<PhaseSamples> phases;
+  bool stopped = false;
+};
+
+// What the last sample left, in host memory, for an oracle. Rows of a group (expertMajor: local expert,
+// rankMajor: source rank) follow each other without gaps, in their order of arrival.
+struct BenchResults {
+  uint32_t salt = 0;                  // of the last sample's payload
+  std::vector<int32_t> count;         // rows of each group
+  std::vector<uint64_t> layoutRange;  // as in DispatchResult
+  std::vector<int32_t> sourceToken;   // [sum of counts]
+  std::vector<uint8_t> x;             // [sum of counts, payloadRowBytes]
+  std::vector<float> scales;          // [sum of counts, numScales], fp8
+  std::vector<uint8_t> guard;      // the row behind each group's last, where there is one: must hold poison
+  std::vector<uint16_t> combined;  // [maxTokens, paddedHidden]; rows from numTokens on must hold poison
+};
+
+struct NetworkUse {
+  std::string transport;  // '' = no peer is reached over the network
+  std::string memory;     // host or device
+};
+
+class Bench {
+ public:
+  virtual ~Bench() = default;
+  // Collective. The sampler's loop: fill (untimed), gate, dispatch, experts (untimed), gate, combine.
+  virtual BenchSamples measure(const SampleProtocol& protocol, GateRef gate) = 0;
+  virtual BenchResults results() const = 0;
+  virtual NetworkUse networkUse() const = 0;
+  // As SymmetricBuffer::close: collective with an exchange, alone with null.
+  virtual void close(Exchange* exchange, int64_t deadlineNs) = 0;
+};
+
+// Collective, with agreement at each step. Throws kArgument for an illegal shape or routing on every rank.
+std::unique_ptr<Bench> openBench(Exchange& exchange, Device& device, RunControl& control,
+                                 const BenchOptions& options, Routing routing, int64_t deadlineNs);
+
+}  // namespace railrunner::moe

@@ -1,0 +1,78 @@
+#pragma once
+
+#include <memory>
+
+#include "moe/bench.h"
+#include "moe/host/exchange.h"
+#include "moe/host/lazy_memory.h"
+#include "network/network.h"
+#include "peers/symmetric_buffer.h"
+
+namespace railrunner::moe::host {
+
+// A dispatch result in memory of its own.
+class HostResult {
+ public:
+  explicit HostResult(const Shape& shape);
+  DispatchResult& view() { return view_; }
+  const DispatchResult& view() const { return view_; }
+
+ private:
+  LazyMemory<uint8_t> x_;
+  LazyMemory<float> scales_;
+  LazyMemory<int32_t> count_;
+  LazyMemory<int32_t> sourceToken_;
+  LazyMemory<uint64_t> layoutRange_;
+  LazyMemory<int32_t> messageCount_;
+  LazyMemory<int32_t> messageToken_;
+  LazyMemory<int32_t> messageRow_;
+  LazyMemory<float> messageWeight_;
+  LazyMemory<int32_t> ownRow_;
+  DispatchResult view_;
+};
+
+class HostBench : public Bench {
+ public:
+  // Takes what openBench has opened; every peer is reached by `buffer` or by `network`.
+  HostBench(const BenchOptions& options, Routing routing, RunControl& control, uint32_t rank,
+            std::unique_ptr<SymmetricBuffer> buffer, std::unique_ptr<Network> network, uint32_t region);
+
+  BenchSamples measure(const SampleProtocol& protocol, GateRef gate) override;
+  BenchResults results() const override;
+  NetworkUse networkUse() const override;
+  void close(Exchange* exchange, int64_t deadlineNs) override;
+
+ private:
+  friend struct RoundTrip;
+
+  TokenBatch batch() const {
+    return {x_.data(), routing_.topkIdx.data(), routing_.topkWeights.data(), routing_.numTokens};
+  }
+  uint32_t numGroups() const;
+  uint64_t firstRow(uint32_t group) const;
+  uint64_t rowsOfGroup() const;
+  void fillTokens(uint32_t salt);
+  void poison();
+  uint16_t* expertOutput() const;
+  void runExperts();
+  void runExpertRow(uint16_t* y, uint64_t row, uint32_t group);
+
+  const BenchOptions options_;
+  const Shape shape_;
+  const Routing routing_;
+  RunControl& control_;
+  const uint32_t rank_;
+  std::unique_ptr<SymmetricBuffer> buffer_;
+  std::unique_ptr<Network> network_;
+  const uint32_t region_;
+  HostExchange exchange_;
+  HostResult result_;
+  LazyMemory<uint16_t> x_;         // [maxTokens, paddedHidden]
+  LazyMemory<uint16_t> y_;         // [resultRows, paddedHidden]; unused with zeroCopy
+  LazyMemory<uint16_t> combined_;  // [maxTokens, paddedHidden]
+  std::vector<uint16_t> expertRow_;
+  std::vector<int32_t> guardCount_;  // rows of each group at the last poisoning
+  uint32_t salt_ = 0;
+};
+
+}  // namespace railrunner::moe::host
