@@ -19,8 +19,14 @@ export async function nativeProgram(name: string, sanitizer: Sanitizer = 'none')
   const folder = join(projectRoot, `build-native-tests${suffix}`);
   const sanitize = sanitizer === 'none' ? '' : sanitizer;
   await mustRun('cmake', [
-    ...['-S', join(projectRoot, 'native'), '-B', folder, '-DCMAKE_BUILD_TYPE=Release'],
-    ...['-DWITH_CUDA=OFF', '-DBUILD_NATIVE_TESTS=ON', `-DSANITIZE=${sanitize}`],
+    '-S',
+    join(projectRoot, 'native'),
+    '-B',
+    folder,
+    '-DCMAKE_BUILD_TYPE=Release',
+    '-DWITH_CUDA=OFF',
+    '-DBUILD_NATIVE_TESTS=ON',
+    `-DSANITIZE=${sanitize}`,
   ]);
   await mustRun('cmake', ['--build', folder, '--target', name, '-j', '2']);
   return join(folder, 'Release', name);
