@@ -8,10 +8,10 @@
 
 #include "core/clock.h"
 #include "core/error.h"
+#include "core/exchange.h"
 #include "core/run_control.h"
 #include "core/wait.h"
 #include "device/device.h"
-#include "network/exchange.h"
 #include "network/trigger_fifo.h"
 
 // Messages between ranks that share no memory, over UCX. This room knows peers, registered memory, epochs and

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "core/error.h"
-#include "network/exchange.h"
+#include "core/exchange.h"
 
 namespace railrunner {
 

@@ -2,6 +2,10 @@
 
 #include <cstdint>
 
+#if !defined(__CUDA_ARCH__)
+#include <sched.h>
+#endif
+
 #include "core/pattern.h"  // RAILRUNNER_HOST_DEVICE
 
 // The way from a kernel to the proxy thread of a network worker: a ring of entries in host memory that the
@@ -86,6 +90,7 @@ struct TriggerFifo {
       __nanosleep(100);
 #else
       if (__atomic_load_n(abort, __ATOMIC_RELAXED) != 0) return false;
+      sched_yield();
 #endif
     }
     TriggerEntry& entry = entries[ticket & (capacity - 1)];

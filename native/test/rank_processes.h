@@ -1,11 +1,11 @@
 #pragma once
 
-#include <poll.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <functional>
@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "core/error.h"
-#include "network/exchange.h"
+#include "core/exchange.h"
 
 // Ranks as processes of one host without MPI: forked, with the parent as the hub of their collective calls.
 namespace railrunner::test {
@@ -69,6 +69,25 @@ struct RankOutcome {
   int exitStatus = -1;  // 128 + signal for a rank that was killed
 };
 
+// Takes one message from every rank and gives all of them to every rank. False when a rank is gone.
+inline bool relayOnce(const std::vector<int>& hub) {
+  try {
+    std::vector<uint8_t> all;
+    for (const int descriptor : hub) {
+      uint64_t bytes = 0;
+      readAll(descriptor, &bytes, sizeof(bytes));
+      const size_t at = all.size();
+      all.resize(at + sizeof(bytes) + bytes);
+      std::memcpy(all.data() + at, &bytes, sizeof(bytes));
+      readAll(descriptor, all.data() + at + sizeof(bytes), bytes);
+    }
+    for (const int descriptor : hub) writeAll(descriptor, all.data(), all.size());
+    return true;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
 // Runs `body` as `worldSize` processes; its return value is the rank's exit status. Relays collective calls
 // among the ranks that still live. Every rank is killed after `limitSeconds`.
 inline std::vector<RankOutcome> runRanks(uint32_t worldSize, const std::function<int(HubExchange&)>& body,
@@ -98,25 +117,8 @@ inline std::vector<RankOutcome> runRanks(uint32_t worldSize, const std::function
     close(ends[1]);
     hub[rank] = ends[0];
   }
-  for (bool whole = true; whole;) {  // one collective call a round, until a rank is gone
-    std::vector<std::vector<uint8_t>> all(worldSize);
-    try {
-      for (uint32_t rank = 0; rank < worldSize; ++rank) {
-        uint64_t bytes = 0;
-        readAll(hub[rank], &bytes, sizeof(bytes));
-        all[rank].resize(bytes);
-        readAll(hub[rank], all[rank].data(), bytes);
-      }
-      for (uint32_t rank = 0; rank < worldSize; ++rank) {
-        for (const auto& one : all) {
-          const uint64_t bytes = one.size();
-          writeAll(hub[rank], &bytes, sizeof(bytes));
-          writeAll(hub[rank], one.data(), bytes);
-        }
-      }
-    } catch (const Error&) {
-      whole = false;
-    }
+  // One collective call a round, until a rank is gone.
+  while (relayOnce(hub)) {
   }
   for (const int descriptor : hub) close(descriptor);
   std::vector<RankOutcome> outcomes(worldSize);

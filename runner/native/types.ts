@@ -6,10 +6,6 @@
  * Units are in the names. Every handle has an idempotent close(); using it afterwards rejects with E_STATE.
  */
 
-import type { NativePool, NativeTransfer, PoolOptions, TransferOptions } from './kv-types.js';
-
-export type * from './kv-types.js';
-
 export interface BuildInfo {
   readonly version: string;
   readonly compiler: string;
@@ -144,10 +140,39 @@ export interface DeviceProbe {
 
 export interface NativeDevice {
   readonly properties: DeviceProperties;
-  createPool(options: PoolOptions): Promise<NativePool>;
-  /** Validates ids (E_BLOCK_IDS) before memory is touched, then compiles. */
-  compileTransfer(options: TransferOptions): Promise<NativeTransfer>;
   close(): Promise<void>;
+}
+
+// ---- kv ----------------------------------------------------------------------------------------------------------
+
+export type Tier = 'device' | 'host' | 'disk';
+
+/** Bytes of a layout; meaning of each field in runner/spec's layout schema. */
+export interface NativeLayout {
+  readonly kind: 'fullyContiguous' | 'layerSeparate';
+  /** layerSeparate: which dimension is first in a layer's buffer. */
+  readonly blockDim: 'first' | 'second';
+  readonly numLayers: number;
+  readonly outerDim: number;
+  readonly pageSize: number;
+  readonly innerDim: number;
+  readonly dtypeWidthBytes: number;
+  readonly alignment: number;
+}
+
+// The kv room's handles (pools, transfers) continue here.
+
+// ---- network -----------------------------------------------------------------------------------------------------
+
+/** What this process could use for peers that share no memory with it, without connecting anything. */
+export interface NetworkProbe {
+  readonly available: boolean;
+  /** Of the UCX library that loads; '' without one. */
+  readonly version: string;
+  /** As UCX names them, for example "tcp/eth0", "rc_mlx5/mlx5_0:1". */
+  readonly transports: readonly string[];
+  /** Why there is none; '' where there is. */
+  readonly reason: string;
 }
 
 export interface NativeAddon {
@@ -159,5 +184,6 @@ export interface NativeAddon {
   /** Opens MPI through the plug-in and forms the world: collective. One a process. */
   openWorld(options: WorldOpenOptions): Promise<NativeWorld>;
   probeDevices(): DeviceProbe;
+  probeNetwork(): Promise<NetworkProbe>;
   openDevice(kind: DeviceKindName, ordinal: number): Promise<NativeDevice>;
 }

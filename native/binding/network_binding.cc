@@ -1,0 +1,36 @@
+#include <memory>
+
+#include "binding/napi_setup.h"
+#include "binding/rooms.h"
+#include "binding/work_lane.h"
+#include "network/network.h"
+
+namespace railrunner::binding {
+
+namespace {
+
+Napi::Value toJs(Napi::Env env, const NetworkProbe& probe) {
+  Napi::Object result = Napi::Object::New(env);
+  result.Set("available", probe.available);
+  result.Set("version", probe.version);
+  Napi::Array transports = Napi::Array::New(env, probe.transports.size());
+  for (uint32_t i = 0; i < probe.transports.size(); ++i) transports.Set(i, probe.transports[i]);
+  result.Set("transports", transports);
+  result.Set("reason", probe.reason);
+  return result;
+}
+
+// Off the main thread: UCX looks at every device of the machine.
+Napi::Value probe(const Napi::CallbackInfo& info) {
+  auto found = std::make_shared<NetworkProbe>();
+  return runOnWorkLane(
+      info.Env(), [found] { *found = probeNetwork(); }, [found](Napi::Env env) { return toJs(env, *found); });
+}
+
+}  // namespace
+
+void exportNetwork(Napi::Env env, Napi::Object exports) {
+  exports.Set("probeNetwork", Napi::Function::New(env, probe, "probeNetwork"));
+}
+
+}  // namespace railrunner::binding

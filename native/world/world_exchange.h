@@ -1,0 +1,23 @@
+#pragma once
+
+#include "core/exchange.h"
+#include "world/world.h"
+
+namespace railrunner {
+
+// The work plane of a world, for the rooms that set themselves up by collective calls and know no MPI. Used
+// by the work thread alone, as the work plane is; the world outlives it.
+class WorldExchange : public Exchange {
+ public:
+  explicit WorldExchange(World& world) : world_(world) {}
+  uint32_t rank() const override { return static_cast<uint32_t>(world_.info().rank); }
+  uint32_t worldSize() const override { return static_cast<uint32_t>(world_.info().worldSize); }
+  std::vector<std::vector<uint8_t>> allgather(std::span<const uint8_t> mine, int64_t deadlineNs) override {
+    return world_.allgather(mine, deadlineNs);
+  }
+
+ private:
+  World& world_;
+};
+
+}  // namespace railrunner
