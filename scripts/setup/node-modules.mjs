@@ -32,9 +32,9 @@ export function ensureNodeModules(/** @type {string} */ root) {
   if (modulesAreCurrent(root)) return;
   const folder = join(root, 'node_modules');
   if (existsSync(folder) && lstatSync(folder).isSymbolicLink()) {
-    throw new SetupFailure(
-      `${folder} is a link to modules that differ from package-lock.json.\n  Remove the link, or run npm ci where it points to.`,
-    );
+    // Somebody shares one folder between checkouts: theirs to bring up to date, not ours to replace.
+    say(`warning: ${folder} is a link, and holds other versions than package-lock.json asks for`);
+    return;
   }
   say('installing npm packages (npm ci)');
   const result = spawnSync('npm', ['ci', '--no-audit', '--no-fund'], {

@@ -11,7 +11,10 @@ function json(name: string): Record<string, unknown> {
 
 t.test('package-lock.json names versions and checksums, and no address', async (t) => {
   const lock = json('package-lock.json') as {
-    packages: Record<string, { resolved?: string; integrity?: string }>;
+    packages: Record<
+      string,
+      { resolved?: string; integrity?: string; optionalDependencies?: Record<string, string> }
+    >;
   };
   const addressed = Object.entries(lock.packages).filter(([, entry]) => entry.resolved !== undefined);
   t.same(
