@@ -1,4 +1,4 @@
-/** Writes the published schemas and the TypeScript type of resolved KV jobs. A test holds the files equal to this. */
+/** Writes the published schemas, their reference for people, and the TypeScript type of resolved KV jobs. A test holds the files equal to this. */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -8,6 +8,7 @@ import { JOB_KINDS } from '../jobs/index.js';
 import { kvResolvedSchema } from '../jobs/kv/resolved-schema.js';
 import { projectRoot } from '../runner/project.js';
 import { publishedSchema } from '../runner/spec/schema.js';
+import { specReference } from './spec-reference.js';
 
 /** Path from the project's root -> text. */
 export async function generatedFiles(): Promise<Record<string, string>> {
@@ -19,6 +20,10 @@ export async function generatedFiles(): Promise<Record<string, string>> {
       parser: 'json',
     });
   }
+  files['configs/README.md'] = await prettier.format(specReference(JOB_KINDS), {
+    ...style,
+    parser: 'markdown',
+  });
   const types = await compile(structuredClone(kvResolvedSchema(['offload', 'onboard'])), 'KvSpec', {
     bannerComment:
       '/** A resolved offload or onboard job. Generated from jobs/kv/resolved-schema.ts by `npm run generate`. */',

@@ -1,11 +1,82 @@
-/** Stage `prepare` of offload and onboard. */
-import type { OpenPoint, PointContext } from '../job.js';
+/** Stage `prepare` of offload and onboard: pools, content, a compiled transfer. */
+import type { Measurement, OpenPoint, PointContext, Verification } from '../job.js';
 import { RunnerError } from '../../runner/errors.js';
+import type { CopyStrategy, NativePool, NativeTransfer, Tier } from '../../runner/native/types.js';
+import { blockOrder } from './block-order.js';
+import type { KvSpec } from './kv-spec.js';
+import { contentBefore, lanesOf, nativeLane, transferredBlocks } from './lanes.js';
+import type { Lane } from './lanes.js';
+import { measureTransfer } from './measure.js';
+import { kvSpecOf } from './plan.js';
+import { acquirePools, threadsOfRank } from './pools.js';
 
 export async function openTransfer(context: PointContext): Promise<OpenPoint> {
-  const { kind } = context.point.job;
-  throw new RunnerError(
-    'E_UNSUPPORTED_HERE',
-    `${kind}: this build has no native KV room; points are only planned`,
-  );
+  const spec = kvSpecOf(context.point);
+  if (spec.mode === 'replicated') {
+    throw new RunnerError(
+      'E_UNSUPPORTED_HERE',
+      'mode "replicated" is not in this version; use mode "sharded"',
+    );
+  }
+  const { rank } = context.world.info;
+  const lanes = lanesOf(spec, blockOrder(spec, rank));
+  const pools = await acquirePools(context, spec, [spec.from, spec.to]);
+  for (const [tier, pool] of pools) await pool.prepare(contentBefore(spec, tier, lanes, rank));
+  const start = process.hrtime.bigint();
+  const transfer = await compile(context, spec, lanes, pools);
+  const setupUs = Number(process.hrtime.bigint() - start) / 1e3;
+  return openPoint(context, spec, lanes, pools, transfer, setupUs);
+}
+
+function compile(
+  context: PointContext,
+  spec: KvSpec,
+  lanes: readonly Lane[],
+  pools: ReadonlyMap<Tier, NativePool>,
+): Promise<NativeTransfer> {
+  return context.device.native.compileTransfer({
+    lanes: lanes.map((lane) => nativeLane(spec, lane, pools)),
+    strategy: spec.strategy as CopyStrategy,
+    maxTransferBatchSize: spec.maxTransferBatchSize,
+    maxConcurrentTransfers: spec.maxConcurrentTransfers,
+    chunkBytes: spec.chunkBytes === 'auto' ? 0 : spec.chunkBytes,
+    queueDepth: spec.disk.queueDepth,
+    requestBytes: spec.disk.requestBytes,
+    threads: threadsOfRank(context.world.info.hostSize),
+    maxCtas: spec.maxCtas,
+  });
+}
+
+function openPoint(
+  context: PointContext,
+  spec: KvSpec,
+  lanes: readonly Lane[],
+  pools: ReadonlyMap<Tier, NativePool>,
+  transfer: NativeTransfer,
+  setupUs: number,
+): OpenPoint {
+  const { rank } = context.world.info;
+  return {
+    measure: (): Promise<Measurement[]> => measureTransfer(context, spec, lanes, transfer, setupUs),
+    verify: async (): Promise<Verification[]> => {
+      if (spec.verify === 'off') return [];
+      const found: Verification[] = [];
+      for (const lane of lanes) {
+        const pool = pools.get(lane.to) as NativePool;
+        const before = contentBefore(spec, lane.to, lanes, rank);
+        found.push(await pool.check(before, [transferredBlocks(spec, lane)], spec.verify === 'sample'));
+      }
+      return [sumOf(found)];
+    },
+    // Pools stay in the cache; the next point that needs their room drops them.
+    close: () => transfer.close(),
+  };
+}
+
+function sumOf(found: readonly Verification[]): Verification {
+  return {
+    checked: found.reduce((sum, { checked }) => sum + checked, 0),
+    wrong: found.reduce((sum, { wrong }) => sum + wrong, 0),
+    firstBad: found.find(({ firstBad }) => firstBad !== '')?.firstBad ?? '',
+  };
 }

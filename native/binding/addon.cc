@@ -33,11 +33,14 @@ Napi::Value buildInfo(const Napi::CallbackInfo& info) {
   return result;
 }
 
-Napi::Value isWorkLaneBusy(const Napi::CallbackInfo& info) { return Napi::Boolean::New(info.Env(), workLaneBusy()); }
+Napi::Value isWorkLaneBusy(const Napi::CallbackInfo& info) {
+  return Napi::Boolean::New(info.Env(), workLaneBusy());
+}
 
 // Leaves without exit hooks: the way out when a thread is stuck in native code, or MPI cannot be finalized.
 Napi::Value exitNow(const Napi::CallbackInfo& info) {
-  return guarded(info, [&]() -> Napi::Value { _exit(static_cast<int>(requireInteger(info[0], "status", 0, 255))); });
+  return guarded(
+      info, [&]() -> Napi::Value { _exit(static_cast<int>(requireInteger(info[0], "status", 0, 255))); });
 }
 
 Napi::Object initialize(Napi::Env env, Napi::Object exports) {
@@ -47,6 +50,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports.Set("exitNow", Napi::Function::New(env, exitNow, "exitNow"));
   // One line a room: each binding file adds its own part of the surface.
   exportWorld(env, exports);
+  exportDevice(env, exports);
   exportNetwork(env, exports);
   return exports;
 }

@@ -1,3 +1,4 @@
+// links: core/error.cc network/arrivals.cc network/setup_record.cc
 // The network room's parts without UCX: records and counting, hostile bytes, the trigger ring on threads (run
 // under ThreadSanitizer too). `network_units_test CASE` runs one case, `network_units_test` lists them.
 #include <unistd.h>

@@ -42,6 +42,8 @@ uint32_t SamplingGate::arrive(uint32_t stopWord) {
   own.stop.store(stopWord, std::memory_order_relaxed);
   own.arrived.store(current, std::memory_order_release);
   const uint32_t stop = place_.localRank == 0 ? lead(current) : follow(current);
+  if (stop == kFailureWord)
+    return stop;  // no stamp: this gate may not have needed all, who may still read the last
   own.leftNs.store(nowNs(), std::memory_order_relaxed);
   own.left.store(current, std::memory_order_release);
   return stop;
@@ -75,20 +77,17 @@ uint32_t SamplingGate::lead(uint64_t current) {
 
 uint32_t SamplingGate::follow(uint64_t current) {
   NodeBlock::Header& header = block_.header();
-  bool released = false;
-  wait(
-      [&] {
-        released = header.released.load(std::memory_order_acquire) == current;
-        return released || hasFailed(0);
-      },
-      [&] {
-        for (int rank = 0; rank < block_.localSize(); ++rank) {
-          if (block_.slot(rank).arrived.load(std::memory_order_relaxed) != current) return rank;
-        }
-        return 0;  // all of this node are here: its local rank 0 waits for another node
-      },
-      "the sampling gate to open");
-  return released ? header.stop.load(std::memory_order_relaxed) : kFailureWord;
+  const auto isReleased = [&] { return header.released.load(std::memory_order_acquire) == current; };
+  wait([&] { return isReleased() || hasFailed(0); },
+       [&] {
+         for (int rank = 0; rank < block_.localSize(); ++rank) {
+           if (block_.slot(rank).arrived.load(std::memory_order_relaxed) != current) return rank;
+         }
+         return 0;  // all of this node are here: its local rank 0 waits for another node
+       },
+       "the sampling gate to open");
+  // Local rank 0 may have opened this gate and failed after it: all who came to it must leave it alike.
+  return isReleased() ? header.stop.load(std::memory_order_relaxed) : kFailureWord;
 }
 
 double SamplingGate::lastSkewUs() {

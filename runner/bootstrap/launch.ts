@@ -1,36 +1,42 @@
 /** Builds the mpirun line for this machine and becomes its parent. */
 import { spawn, spawnSync } from 'node:child_process';
-import { accessSync, constants } from 'node:fs';
-import { availableParallelism } from 'node:os';
+import { accessSync, constants as fileConstants } from 'node:fs';
+import { availableParallelism, constants } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { RunnerError } from '../errors.js';
-import { printOut } from '../print.js';
 import { projectRoot } from '../project.js';
-import { runWords } from '../cli/run-options.js';
-import type { LaunchArguments } from '../cli/launch.js';
-
-type MpiName = 'openmpi' | 'mpich';
+import { readEnvironment } from './environment.js';
+import type { MpiName } from './launcher.js';
 
 interface Mpirun {
   readonly mpi: MpiName;
   readonly path: string;
 }
 
-/** Resolves to the launcher's exit status; 128 + the signal's number where a signal ended it. */
-export async function launch(args: LaunchArguments): Promise<number> {
-  if (!Number.isInteger(args.n) || args.n < 1) {
-    throw new RunnerError('E_USAGE', `-n: expected a whole number of ranks, 1 or more, received ${args.n}`);
+export interface LaunchRequest {
+  readonly numRanks: number;
+  /** Absent: the one found first. */
+  readonly mpi: MpiName | undefined;
+  /** railrunner's own words: "run", the spec, its options. */
+  readonly command: readonly string[];
+}
+
+export interface LaunchLine {
+  readonly path: string;
+  readonly words: readonly string[];
+  /** As a shell would take it. */
+  readonly text: string;
+}
+
+/** The line that starts the ranks on this machine. Throws E_USAGE and E_MPI_MISSING. */
+export function planLaunch({ numRanks, mpi, command }: LaunchRequest): LaunchLine {
+  if (!Number.isInteger(numRanks) || numRanks < 1) {
+    throw new RunnerError('E_USAGE', `-n: expected a whole number of ranks, 1 or more, received ${numRanks}`);
   }
-  const mpirun = findMpirun(args.mpi);
-  const words = [
-    ...launcherWords(mpirun, args.n),
-    process.execPath,
-    join(projectRoot, 'bin', 'railrunner'),
-    ...runWords(args),
-  ];
-  printOut(`+ ${[mpirun.path, ...words].map(quoted).join(' ')}`);
-  if (args.printOnly) return 0;
-  return await runToEnd(mpirun.path, words);
+  const mpirun = findMpirun(mpi);
+  const railrunner = join(projectRoot, 'bin', 'railrunner');
+  const words = [...launcherWords(mpirun, numRanks), process.execPath, railrunner, ...command];
+  return { path: mpirun.path, words, text: [mpirun.path, ...words].map(quoted).join(' ') };
 }
 
 function launcherWords(mpirun: Mpirun, numRanks: number): string[] {
@@ -65,10 +71,10 @@ function findMpirun(wanted: MpiName | undefined): Mpirun {
 }
 
 function onPath(name: string): string | undefined {
-  for (const folder of (process.env['PATH'] ?? '').split(delimiter)) {
+  for (const folder of (readEnvironment().variables['PATH'] ?? '').split(delimiter)) {
     const path = join(folder, name);
     try {
-      accessSync(path, constants.X_OK);
+      accessSync(path, fileConstants.X_OK);
       return path;
     } catch {
       continue;
@@ -83,16 +89,15 @@ function nameOf(path: string): MpiName | undefined {
   return /HYDRA|MPICH/i.test(stdout) ? 'mpich' : undefined;
 }
 
-function runToEnd(path: string, words: readonly string[]): Promise<number> {
-  return new Promise((resolvePromise, reject) => {
-    const env = { ...process.env, RAILRUNNER_TERMINAL: process.stdout.isTTY ? '1' : '0' };
+/** Resolves to the launcher's exit status; 128 + the signal's number where a signal ended it. */
+export function runLaunch({ path, words }: LaunchLine): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const env = { ...readEnvironment().variables, RAILRUNNER_TERMINAL: process.stdout.isTTY ? '1' : '0' };
     const child = spawn(path, words, { stdio: 'inherit', env });
-    const forward = (signal: NodeJS.Signals): void => void child.kill(signal);
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGUSR1'] as const) process.on(signal, forward);
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGUSR1'] as const)
+      process.on(signal, () => void child.kill(signal));
     child.on('error', reject);
-    child.on('exit', (status, signal) =>
-      resolvePromise(status ?? 128 + (signal === 'SIGINT' ? 2 : signal === 'SIGTERM' ? 15 : 9)),
-    );
+    child.on('exit', (status, signal) => resolve(status ?? 128 + (signal ? constants.signals[signal] : 0)));
   });
 }
 

@@ -1,5 +1,4 @@
 /** What a command that only prints comes to; written at one place, so that the commands are functions to test. */
-
 import { printError, printOut } from '../print.js';
 
 export interface CommandResult {

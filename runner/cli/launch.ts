@@ -1,6 +1,8 @@
 /** `railrunner launch -n N SPEC`: the mpirun line for this machine, printed and started. */
 import type { CommandModule } from 'yargs';
-import { runOptions, type RunArguments } from './run-options.js';
+import { EXIT } from '../errors.js';
+import { printOut } from '../print.js';
+import { runOptions, runWords, type RunArguments } from './run-options.js';
 
 export interface LaunchArguments extends RunArguments {
   readonly n: number;
@@ -24,7 +26,9 @@ export const launchCommand: CommandModule<object, LaunchArguments> = {
         describe: 'Print the line and start nothing',
       }) as never,
   handler: async (args) => {
-    const { launch } = await import('../bootstrap/launch.js');
-    process.exitCode = await launch(args);
+    const { planLaunch, runLaunch } = await import('../bootstrap/launch.js');
+    const line = planLaunch({ numRanks: args.n, mpi: args.mpi, command: runWords(args) });
+    printOut(`+ ${line.text}`);
+    process.exitCode = args.printOnly ? EXIT.ok : await runLaunch(line);
   },
 };

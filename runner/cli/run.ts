@@ -7,7 +7,17 @@ export const runCommand: CommandModule<object, RunArguments> = {
   describe: 'Run a spec on every rank (start it with mpirun or srun; alone it is a world of one)',
   builder: (argv) => runOptions(argv),
   handler: async (args) => {
-    const { runOnThisRank } = await import('../engine/run.js');
-    process.exitCode = await runOnThisRank(args);
+    const [{ runOnThisRank }, { JOB_KINDS }, { loadOptions }] = await Promise.all([
+      import('../engine/run.js'),
+      import('../../jobs/index.js'),
+      import('./spec-options.js'),
+    ]);
+    process.exitCode = await runOnThisRank({
+      specPath: args.spec,
+      outFolder: args.out,
+      runId: args.runId,
+      kinds: JOB_KINDS,
+      load: loadOptions(args, JOB_KINDS),
+    });
   },
 };

@@ -1,7 +1,6 @@
 /** A whole run on this rank: start, points, end. */
 import { readEnvironment } from '../bootstrap/environment.js';
 import { currentLauncher, openWorld, type MpiWorld, type World } from '../bootstrap/world.js';
-import type { RunArguments } from '../cli/run-options.js';
 import { EXIT, RunnerError, toRunnerError, worstExit } from '../errors.js';
 import { LogFile } from '../log.js';
 import { addon } from '../native/binding.js';
@@ -9,7 +8,7 @@ import { printError, printOut } from '../print.js';
 import { neverStarted, stopFailure } from './outcome.js';
 import { abortFrom, runPoints, type LoopEnd } from './points.js';
 import type { Run } from './run-state.js';
-import { readOwnSpec, startRun } from './start.js';
+import { readOwnSpec, startRun, type RunRequest } from './start.js';
 import { START_TIMEOUT_MS } from './together.js';
 
 /** Ranks end together; one that lags is left alone after this. */
@@ -18,10 +17,10 @@ const END_TIMEOUT_MS = 20_000;
 const HURRIED_END_TIMEOUT_MS = 200;
 
 /** Resolves to the exit status, the same on all ranks that can still talk. */
-export async function runOnThisRank(args: RunArguments): Promise<number> {
+export async function runOnThisRank(request: RunRequest): Promise<number> {
   const environment = readEnvironment();
   const launcher = currentLauncher();
-  const ownSpec = launcher.rank === 0 ? readOwnSpec(args, environment) : undefined;
+  const ownSpec = launcher.rank === 0 ? readOwnSpec(request, environment) : undefined;
   const ranksPerNode = ownSpec && 'spec' in ownSpec ? ownSpec.spec.ranksPerNode : 0;
   let world: MpiWorld;
   try {
@@ -36,7 +35,7 @@ export async function runOnThisRank(args: RunArguments): Promise<number> {
   const holder: { run?: Run } = {};
   try {
     holder.run = await startRun({
-      args,
+      request,
       environment,
       world,
       ownSpec,

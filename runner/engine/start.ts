@@ -1,12 +1,10 @@
 /** The start of a run, in agreed steps: world, spec, versions, device, memory, run folder. No rank waits for one that failed. */
 import { join, resolve } from 'node:path';
-import { JOB_KINDS } from '../../jobs/index.js';
+import type { JobKind } from '../../jobs/job.js';
 import { chooseDevice } from '../bootstrap/device.js';
 import type { Environment } from '../bootstrap/environment.js';
 import { compareVersions, ownVersions, type Versions } from '../bootstrap/versions.js';
 import type { MpiWorld, World } from '../bootstrap/world.js';
-import { loadOptions } from '../cli/spec-options.js';
-import type { RunArguments } from '../cli/run-options.js';
 import { isErrorCode, RunnerError, toRunnerError } from '../errors.js';
 import type { LogFile } from '../log.js';
 import { createLog } from '../log.js';
@@ -16,11 +14,12 @@ import { allowedEnvironment } from '../results/environment.js';
 import { ManifestFile, StatusCounts } from '../results/manifest.js';
 import { RankCsv } from '../results/rank-csv.js';
 import { claimRunFolder, joinRunFolder, makeRunId } from '../results/run-folder.js';
+import type { RunFacts } from '../results/row.js';
 import { decideTerminal } from '../results/terminal.js';
 import { SCHEMA_VERSION } from '../results/columns.js';
-import { uniqueFaults } from '../spec/fault.js';
-import { loadSpec } from '../spec/load.js';
+import { loadSpec, type LoadOptions } from '../spec/load.js';
 import { parseResolvedSpec } from '../spec/resolved-text.js';
+import { worldFaults } from '../spec/resolve-job.js';
 import { SpecError } from '../spec/spec-error.js';
 import type { JsonValue, ResolvedSpec } from '../spec/types.js';
 import { FaultPlan } from './faults.js';
@@ -31,10 +30,18 @@ import type { Run } from './run-state.js';
 import { StopRequest } from './signals.js';
 import { START_TIMEOUT_MS, together } from './together.js';
 
-const KINDS = new Map(JOB_KINDS.map((kind) => [kind.kind, kind]));
+/** What the command line asks for. */
+export interface RunRequest {
+  readonly specPath: string;
+  /** Folder that the run gets its own folder in. */
+  readonly outFolder: string;
+  readonly runId: string | undefined;
+  readonly kinds: readonly JobKind[];
+  readonly load: Omit<LoadOptions, 'kinds' | 'environment'>;
+}
 
 export interface StartSetting {
-  readonly args: RunArguments;
+  readonly request: RunRequest;
   readonly environment: Environment;
   readonly world: MpiWorld;
   /** Rank 0: the spec, or why there is none; read before MPI was opened. Undefined on the other ranks. */
@@ -46,31 +53,72 @@ export interface StartSetting {
 
 /** Everything up to the first point. Throws the same error on all ranks. Collective. */
 export async function startRun(setting: StartSetting): Promise<Run> {
-  const { args, environment, world } = setting;
+  const { environment, world, request } = setting;
   const startedAt = new Date();
   const spec = await shareSpec(setting);
   const native = addon();
   const versions = ownVersions(world, native);
   await compareVersions(world, versions, START_TIMEOUT_MS);
-  const log = createLog(setting.logFile, {
-    rank: world.info.rank,
-    node: world.info.node,
-    host: world.info.hostname,
-  });
   const device = await chooseDevice(world, native, {
     request: spec.device,
     allowSharedDevice: spec.allowSharedDevice,
     timeoutMs: START_TIMEOUT_MS,
   });
-  await refuseWhatCannotFit(spec, KINDS, world, device.properties, START_TIMEOUT_MS);
+  const kinds = new Map(request.kinds.map((kind) => [kind.kind, kind]));
+  await refuseWhatCannotFit(spec, kinds, world, device.properties, START_TIMEOUT_MS);
+  const output = await openOutput(setting, spec);
+  const { runId, folder } = output;
+  const { properties } = device;
+  const manifest = await beginManifest(setting, spec, versions, properties, { runId, folder, startedAt });
+  output.log.info(
+    { runId, digest: spec.digest, points: spec.points.length, device: properties.kind },
+    'run starts',
+  );
+  return {
+    ...output,
+    spec,
+    kinds,
+    world,
+    device,
+    addon: native,
+    resources: new ResourceCache(),
+    faults: new FaultPlan(environment.settings.fault ?? '', world.info.rank),
+    stop: new StopRequest(setting.onStop, setting.leaveAlone),
+    facts: {
+      ...placeFacts(world),
+      runId,
+      specDigest: spec.digest,
+      ranksPerNode: spec.ranksPerNode,
+      device: properties,
+      deviceShared: device.shared,
+    },
+    manifest,
+    counts: new StatusCounts(),
+    current: undefined,
+  };
+}
 
-  const columns = columnsForKinds(JOB_KINDS, new Set(spec.jobs.map((job) => job.common.kind)));
-  const { runId, folder } = await shareFolder(args, world);
+function placeFacts({
+  info,
+}: World): Pick<RunFacts, 'rank' | 'worldSize' | 'node' | 'localRank' | 'hostname'> {
+  const { rank, worldSize, node, localRank, hostname } = info;
+  return { rank, worldSize, node, localRank, hostname };
+}
+
+/** The run's folder and every file in it that is written while points run. */
+async function openOutput(
+  setting: StartSetting,
+  spec: ResolvedSpec,
+): Promise<Pick<Run, 'log' | 'csv' | 'report' | 'folder'> & { readonly runId: string }> {
+  const { environment, request, world, logFile } = setting;
+  const { rank, node, hostname } = world.info;
+  const log = createLog(logFile, { pid: process.pid, rank, node, host: hostname });
+  const columns = columnsForKinds(request.kinds, new Set(spec.jobs.map((job) => job.common.kind)));
+  const { runId, folder } = await shareFolder(request, world);
   const csv = await together(world, 'opening the row file', async () => {
-    setting.logFile.open(folder, world.info.rank);
-    return await RankCsv.open(folder, world.info.rank, columns);
+    logFile.open(folder, rank);
+    return await RankCsv.open(folder, rank, columns);
   });
-  const isRoot = world.info.rank === 0;
   const terminal = decideTerminal({
     isTTY: process.stderr.isTTY === true,
     underLauncher: world.launcher.size !== null,
@@ -79,57 +127,18 @@ export async function startRun(setting: StartSetting): Promise<Run> {
     columns: process.stderr.columns,
   });
   const report = await together(world, 'opening the summary', async () =>
-    isRoot ? await RunReport.open(folder, columns, spec.points.length, terminal) : undefined,
+    rank === 0 ? await RunReport.open(folder, columns, spec.points.length, terminal) : undefined,
   );
-  const manifest = await beginManifest(setting, world, spec, versions, device.properties, {
-    runId,
-    folder,
-    startedAt,
-  });
-  log.info(
-    { runId, digest: spec.digest, points: spec.points.length, device: device.properties.kind },
-    'run starts',
-  );
-  const counts = new StatusCounts();
-  return {
-    spec,
-    kinds: KINDS,
-    world,
-    device,
-    addon: native,
-    resources: new ResourceCache(),
-    log,
-    faults: new FaultPlan(environment.settings.fault ?? '', world.info.rank),
-    stop: new StopRequest(setting.onStop, setting.leaveAlone),
-    facts: {
-      runId,
-      specDigest: spec.digest,
-      rank: world.info.rank,
-      worldSize: world.info.worldSize,
-      node: world.info.node,
-      localRank: world.info.localRank,
-      ranksPerNode: spec.ranksPerNode,
-      hostname: world.info.hostname,
-      device: device.properties,
-      deviceShared: device.shared,
-    },
-    csv,
-    report,
-    manifest,
-    folder,
-    counts,
-    current: undefined,
-  };
+  return { log, csv, report, folder, runId };
 }
 
 export type OwnSpec = { readonly spec: ResolvedSpec } | { readonly failure: RunnerError };
 
 /** Reads and resolves the spec; what is wrong with it is said once every rank can hear of it. */
-export function readOwnSpec(args: RunArguments, environment: Environment): OwnSpec {
+export function readOwnSpec(request: RunRequest, environment: Environment): OwnSpec {
   try {
-    return {
-      spec: loadSpec(args.spec, { ...loadOptions(args, JOB_KINDS), environment: jobKeys(environment) }),
-    };
+    const { specPath, kinds, load } = request;
+    return { spec: loadSpec(specPath, { ...load, kinds, environment: jobKeys(environment) }) };
   } catch (error) {
     return { failure: toRunnerError(error, 'E_SPEC_INVALID') };
   }
@@ -147,14 +156,15 @@ function jobKeys({ settings }: Environment): Record<string, number> {
 }
 
 /** Rank 0 checks the spec against the world; the others receive its canonical text, or learn that there is none. */
-async function shareSpec({ world, ownSpec, args }: StartSetting): Promise<ResolvedSpec> {
+async function shareSpec({ world, ownSpec, request }: StartSetting): Promise<ResolvedSpec> {
   type Shared = { readonly text: string } | { readonly code: string; readonly message: string };
-  const failure = ownSpec && 'spec' in ownSpec ? worldFault(ownSpec.spec, args, world) : ownSpec?.failure;
-  const own: Shared | undefined = failure
-    ? { code: failure.code, message: failure.message }
-    : ownSpec && 'spec' in ownSpec
-      ? { text: ownSpec.spec.canonicalText }
-      : undefined;
+  let own: Shared | undefined;
+  let failure: RunnerError | undefined;
+  if (ownSpec) {
+    failure = 'spec' in ownSpec ? worldFault(ownSpec.spec, request, world) : ownSpec.failure;
+    if (failure) own = { code: failure.code, message: failure.message };
+    else if ('spec' in ownSpec) own = { text: ownSpec.spec.canonicalText };
+  }
   const shared = await world.broadcastJson<Shared>(own, 0, START_TIMEOUT_MS);
   if (failure) throw failure;
   if ('text' in shared) return parseResolvedSpec(shared.text);
@@ -162,35 +172,30 @@ async function shareSpec({ world, ownSpec, args }: StartSetting): Promise<Resolv
 }
 
 /** Rules that need the number of ranks. */
-function worldFault(spec: ResolvedSpec, args: RunArguments, world: World): RunnerError | undefined {
-  const faults = spec.points.flatMap((point) =>
-    (KINDS.get(point.job.kind)?.check(point, world.info.worldSize) ?? []).map((fault) => ({
-      ...fault,
-      pointer: `/jobs/${point.jobIndex}${fault.pointer}`,
-    })),
-  );
-  return faults.length > 0 ? new SpecError('E_SPEC_INVALID', args.spec, uniqueFaults(faults)) : undefined;
+function worldFault(spec: ResolvedSpec, request: RunRequest, world: World): RunnerError | undefined {
+  const faults = worldFaults(spec.points, request.kinds, world.info.worldSize);
+  return faults.length > 0 ? new SpecError('E_SPEC_INVALID', request.specPath, faults) : undefined;
 }
 
-async function shareFolder(args: RunArguments, world: World): Promise<{ runId: string; folder: string }> {
-  const runId = await world.broadcastJson(args.runId ?? makeRunId(), 0, START_TIMEOUT_MS);
+async function shareFolder(request: RunRequest, world: World): Promise<{ runId: string; folder: string }> {
+  const runId = await world.broadcastJson(request.runId ?? makeRunId(), 0, START_TIMEOUT_MS);
   const claimed = await together(world, 'making the run folder', async () =>
-    world.info.rank === 0 ? await claimRunFolder(args.out, runId) : join(args.out, runId),
+    world.info.rank === 0 ? await claimRunFolder(request.outFolder, runId) : join(request.outFolder, runId),
   );
   await together(world, 'joining the run folder', async () =>
-    world.info.rank === 0 ? claimed : await joinRunFolder(args.out, runId),
+    world.info.rank === 0 ? claimed : await joinRunFolder(request.outFolder, runId),
   );
   return { runId, folder: resolve(claimed) };
 }
 
 async function beginManifest(
   setting: StartSetting,
-  world: World,
   spec: ResolvedSpec,
   versions: Versions,
   device: unknown,
   run: { readonly runId: string; readonly folder: string; readonly startedAt: Date },
 ): Promise<ManifestFile | undefined> {
+  const { world } = setting;
   const { node, localRank, hostname, rank, worldSize, numNodes } = world.info;
   const ranks = await world.allgatherJson({ rank, node, localRank, hostname, device }, START_TIMEOUT_MS);
   return await together(world, 'writing the manifest', async () => {
@@ -201,7 +206,7 @@ async function beginManifest(
       startedAt: run.startedAt.toISOString(),
       spec: {
         digest: spec.digest,
-        path: setting.args.spec,
+        path: setting.request.specPath,
         resolved: JSON.parse(spec.canonicalText) as JsonValue,
       },
       versions: { ...versions },

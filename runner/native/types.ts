@@ -6,6 +6,10 @@
  * Units are in the names. Every handle has an idempotent close(); using it afterwards rejects with E_STATE.
  */
 
+import type { NativePool, NativeTransfer, PoolOptions, TransferOptions } from './kv-types.js';
+
+export type * from './kv-types.js';
+
 export interface BuildInfo {
   readonly version: string;
   readonly compiler: string;
@@ -140,27 +144,11 @@ export interface DeviceProbe {
 
 export interface NativeDevice {
   readonly properties: DeviceProperties;
+  createPool(options: PoolOptions): Promise<NativePool>;
+  /** Validates ids (E_BLOCK_IDS) before memory is touched, then compiles. */
+  compileTransfer(options: TransferOptions): Promise<NativeTransfer>;
   close(): Promise<void>;
 }
-
-// ---- kv ----------------------------------------------------------------------------------------------------------
-
-export type Tier = 'device' | 'host' | 'disk';
-
-/** Bytes of a layout; meaning of each field in runner/spec's layout schema. */
-export interface NativeLayout {
-  readonly kind: 'fullyContiguous' | 'layerSeparate';
-  /** layerSeparate: which dimension is first in a layer's buffer. */
-  readonly blockDim: 'first' | 'second';
-  readonly numLayers: number;
-  readonly outerDim: number;
-  readonly pageSize: number;
-  readonly innerDim: number;
-  readonly dtypeWidthBytes: number;
-  readonly alignment: number;
-}
-
-// The kv room's handles (pools, transfers) continue here.
 
 // ---- network -----------------------------------------------------------------------------------------------------
 

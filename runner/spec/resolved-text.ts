@@ -32,8 +32,12 @@ interface RunText extends RunKeys {
 }
 
 function pointText(base: JsonObject, point: Omit<Point, 'index'>): PointText {
-  const differs = ([key, value]: [string, JsonValue]): boolean =>
-    canonicalJson(base[key]) !== canonicalJson(value);
+  const differs = ([key, value]: [string, JsonValue]): boolean => {
+    const other = base[key];
+    if (Object.is(other, value)) return false;
+    const nested = typeof value === 'object' && typeof other === 'object';
+    return !nested || canonicalJson(other) !== canonicalJson(value);
+  };
   const changes = Object.fromEntries(Object.entries(point.spec).filter(differs));
   const absent = Object.keys(base).filter((key) => !Object.hasOwn(point.spec, key));
   return { swept: point.swept, changes, absent };

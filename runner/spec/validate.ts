@@ -3,6 +3,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import type { ErrorObject, ValidateFunction } from 'ajv/dist/2020.js';
 import { showValue } from './fault.js';
 import type { Fault } from './fault.js';
+import { LARGEST_INTEGER } from './common-schema.js';
 import type { Schema } from './common-schema.js';
 import { pointerOf, keysOf } from './pointer.js';
 import { suggestion } from './suggest.js';
@@ -107,10 +108,14 @@ export function describe(schema: Schema): string {
   }
   if (typeof schema['$ref'] === 'string') return 'object';
   const types = [schema['type'] ?? 'value'].flat().map((name) => (name === 'array' ? 'list' : String(name)));
-  const minimum = schema['minimum'] ?? schema['exclusiveMinimum'];
   const parts = [types.join(' or ')];
-  if (minimum !== undefined) parts.push('minimum' in schema ? `>= ${minimum}` : `> ${minimum}`);
-  if ('maximum' in schema) parts.push(`<= ${schema['maximum']}`);
+  // A limit that is only "what numbers hold" is no news to a reader.
+  const isBounded = 'maximum' in schema && schema['maximum'] !== LARGEST_INTEGER;
+  if ('minimum' in schema && isBounded) parts.push(`from ${schema['minimum']} to ${schema['maximum']}`);
+  else if ('minimum' in schema) parts.push(`>= ${schema['minimum']}`);
+  else if ('exclusiveMinimum' in schema) {
+    parts.push(`> ${schema['exclusiveMinimum']}`, ...(isBounded ? [`at most ${schema['maximum']}`] : []));
+  }
   if ('multipleOf' in schema) parts.push(`a multiple of ${schema['multipleOf']}`);
   if ('pattern' in schema) parts.push(`matching ${schema['pattern']}`);
   if ('minLength' in schema) parts.push(`of at least ${schema['minLength']} character`);

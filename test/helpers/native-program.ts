@@ -1,40 +1,37 @@
-/** The native test programs (native/test/*_test.cc), built when a test asks for one. */
-import { spawnSync } from 'node:child_process';
+/** Native test programs (native/test/NAME_test.cc), built on first use into a folder of their own for each sanitizer. */
 import { mkdirSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { projectRoot } from '../../runner/project.js';
-import { cleanEnvironment } from './run-cli.js';
+import { run } from './run-cli.js';
 
-export interface NativeBuild {
-  /** A build of its own with a sanitizer for every line of native/. */
-  readonly sanitize?: 'thread' | 'address,undefined';
+export type Sanitizer = 'none' | 'thread' | 'address,undefined';
+
+async function mustRun(command: string, args: readonly string[]): Promise<void> {
+  const ended = await run(command, args, { timeoutMs: 300_000 });
+  if (ended.status === 0) return;
+  throw new Error(
+    `${command} ${args.join(' ')}: status ${ended.status}\n${ended.stdout.slice(-3000)}${ended.stderr}`,
+  );
 }
 
-function runTool(command: string, args: readonly string[]): void {
-  const result = spawnSync(command, args, { encoding: 'utf8', env: cleanEnvironment(), maxBuffer: 2 ** 28 });
-  if (result.error) throw result.error;
-  if (result.status !== 0) {
-    throw new Error(
-      `${command} ${args.join(' ')}\n${result.stdout.slice(-4000)}${result.stderr.slice(-4000)}`,
-    );
-  }
-}
-
-/** Builds the program of that name and returns its path. Test files of one run may ask at the same time. */
-export function nativeProgram(name: string, { sanitize }: NativeBuild = {}): string {
-  const folder = join(projectRoot, sanitize ? `build-tests-${sanitize.replace(',', '-')}` : 'build-tests');
+/** Builds native/test/NAME.cc and returns the program's path. A second call is a matter of milliseconds. */
+export async function nativeProgram(name: string, sanitizer: Sanitizer = 'none'): Promise<string> {
+  const suffix = sanitizer === 'none' ? '' : `-${sanitizer.replace(',', '-')}`;
+  const folder = join(projectRoot, `build-native-tests${suffix}`);
+  const sanitize = sanitizer === 'none' ? '' : sanitizer;
   mkdirSync(folder, { recursive: true });
-  const locked = ['-o', join(folder, '.lock'), 'cmake'];
-  const options = ['-DBUILD_NATIVE_TESTS=ON', '-DWITH_CUDA=OFF', `-DSANITIZE=${sanitize ?? ''}`];
-  runTool('flock', [...locked, '-S', join(projectRoot, 'native'), '-B', folder, ...options]);
-  const jobs = String(Math.min(availableParallelism(), 16));
-  runTool('flock', [...locked, '--build', folder, '--target', name, '-j', jobs]);
+  const locked = ['-o', join(folder, '.lock'), 'cmake']; // test files that run side by side share the folder
+  await mustRun('flock', [
+    ...locked,
+    '-S',
+    join(projectRoot, 'native'),
+    '-B',
+    folder,
+    '-DCMAKE_BUILD_TYPE=Release',
+    '-DWITH_CUDA=OFF',
+    '-DBUILD_NATIVE_TESTS=ON',
+    `-DSANITIZE=${sanitize}`,
+  ]);
+  await mustRun('flock', [...locked, '--build', folder, '--target', name, '-j', '2']);
   return join(folder, 'Release', name);
-}
-
-/** The cases that a test program lists. */
-export function casesOf(program: string): string[] {
-  const result = spawnSync(program, [], { encoding: 'utf8', env: cleanEnvironment() });
-  return result.stdout.split('\n').filter((line) => line !== '');
 }

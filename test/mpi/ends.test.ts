@@ -39,7 +39,12 @@ for (const mpi of MPIS) {
       const running = startMpirun({ mpi, ranks: 4, timeoutMs: 60_000 }, [
         process.execPath,
         railrunner,
-        ...['run', spec, '--out', folder, '--run-id', 'x'],
+        'run',
+        spec,
+        '--out',
+        folder,
+        '--run-id',
+        'x',
       ]);
       await waitForRows(join(folder, 'x'), 4);
       const killedAt = performance.now();
@@ -67,7 +72,12 @@ for (const signal of ['SIGTERM', 'SIGUSR1'] as const) {
     const running = startMpirun({ mpi: 'openmpi', ranks: 4, timeoutMs: 60_000 }, [
       process.execPath,
       railrunner,
-      ...['run', spec, '--out', folder, '--run-id', 'x'],
+      'run',
+      spec,
+      '--out',
+      folder,
+      '--run-id',
+      'x',
     ]);
     await waitForRows(join(folder, 'x'), 4);
     const pid = pidsOf(join(folder, 'x'), 4)[1] as number;

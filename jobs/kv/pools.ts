@@ -1,0 +1,50 @@
+/** The pools of a point: made once for each tier, geometry and size, kept for the points that follow. */
+import { availableParallelism } from 'node:os';
+import type { PointContext } from '../job.js';
+import type { NativeLayout, NativePool, PoolOptions, Tier } from '../../runner/native/types.js';
+import type { KvLayout, KvSpec } from './kv-spec.js';
+import { layoutOf, poolBlocks } from './rules.js';
+
+const KEY_PREFIX = 'kv-pool:';
+/** Copies saturate memory with a few threads; more only take cores from other ranks. */
+const MOST_THREADS = 16;
+
+/** CPU threads that a rank may copy, fill and check with: its share of the host's cores. */
+export function threadsOfRank(hostSize: number): number {
+  return Math.max(1, Math.min(MOST_THREADS, Math.floor(availableParallelism() / hostSize)));
+}
+
+export function nativeLayout(layout: KvLayout): NativeLayout {
+  const { kind, blockDim, numLayers, outerDim, pageSize, innerDim, dtypeWidthBytes, alignment } = layout;
+  return { kind, blockDim, numLayers, outerDim, pageSize, innerDim, dtypeWidthBytes, alignment };
+}
+
+function poolOptions(spec: KvSpec, tier: Tier, threads: number): PoolOptions {
+  return {
+    tier,
+    layout: nativeLayout(layoutOf(spec, tier)),
+    numBlocks: poolBlocks(spec, tier),
+    diskPath: tier === 'disk' ? spec.pools.diskPath : '',
+    threads,
+  };
+}
+
+/** The pools of these tiers, by tier. Pools of earlier points that this one does not use give their room back first. */
+export async function acquirePools(
+  context: PointContext,
+  spec: KvSpec,
+  tiers: readonly Tier[],
+): Promise<ReadonlyMap<Tier, NativePool>> {
+  const threads = threadsOfRank(context.world.info.hostSize);
+  const wanted = tiers.map((tier) => {
+    const options = poolOptions(spec, tier, threads);
+    return { tier, options, key: `${KEY_PREFIX}${JSON.stringify(options)}` };
+  });
+  const keys = new Set(wanted.map(({ key }) => key));
+  await context.resources.retain((key) => !key.startsWith(KEY_PREFIX) || keys.has(key));
+  const pools = new Map<Tier, NativePool>();
+  for (const { tier, options, key } of wanted) {
+    pools.set(tier, await context.resources.acquire(key, () => context.device.native.createPool(options)));
+  }
+  return pools;
+}

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "binding/napi_setup.h"
+#include "core/sampler.h"
+#include "kv/block_pool.h"
+#include "kv/transfer.h"
+
+namespace railrunner::binding {
+
+// What stands behind a NativePool. Used on the work thread alone; `pool` is null after close().
+struct OpenedPool {
+  std::shared_ptr<Device> device;  // outlives the pool
+  std::unique_ptr<BlockPool> pool;
+
+  ~OpenedPool() { pool.reset(); }
+  BlockPool& require() const;  // kState after close()
+};
+
+std::shared_ptr<OpenedPool> requirePool(const Napi::Value& value, const char* name);
+
+// Block ids from an Int32Array; kBlockIds for a negative one.
+std::vector<uint32_t> requireBlockIds(const Napi::Object& object, const char* name);
+
+// Layout keys of the native surface.
+LayoutShape requireLayout(const Napi::Object& object, const char* name);
+// Strategy, batching, disk and thread keys of TransferOptions.
+TransferOptions requireTransferOptions(const Napi::Object& object);
+
+Napi::Object sampleSetObject(Napi::Env env, const SampleSet& set);
+Napi::Object checkObject(Napi::Env env, const CheckReport& report);
+
+// createPool, for addKvMethods.
+void addPoolMethods(Napi::Env env, Napi::Object device);
+
+}  // namespace railrunner::binding

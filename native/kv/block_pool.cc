@@ -1,0 +1,199 @@
+#include "kv/block_pool.h"
+
+#include <algorithm>
+
+#include "core/checked.h"
+#include "core/error.h"
+#include "kv/disk_store.h"
+#include "storage/disk_queue.h"
+
+#if defined(RAILRUNNER_CUDA) && __has_include("kv/cuda/cuda_store.h")
+#include "kv/cuda/cuda_store.h"
+#define RAILRUNNER_HAVE_CUDA_STORE 1
+#endif
+
+namespace railrunner {
+
+namespace {
+
+// Allocations start at multiples of this by themselves, on every device.
+constexpr uint64_t kNaturalAlignmentBytes = 256;
+
+std::byte* alignedStart(void* data, uint64_t alignment) {
+  return reinterpret_cast<std::byte*>(alignUp(reinterpret_cast<uint64_t>(data), alignment));
+}
+
+uint64_t allocationBytes(const BlockLayout& layout) {
+  const uint64_t slack = layout.alignment > kNaturalAlignmentBytes ? layout.alignment : 0;
+  return checkedAdd(layout.totalBytes, slack, "pool size");
+}
+
+}  // namespace
+
+const char* tierName(Tier tier) {
+  switch (tier) {
+    case Tier::kDevice:
+      return "device";
+    case Tier::kHost:
+      return "host";
+    case Tier::kDisk:
+      return "disk";
+  }
+  return "device";
+}
+
+BlockPool::BlockPool(Device& device, Tier tier, const LayoutShape& shape, uint32_t numBlocks,
+                     const std::string& diskFolder, uint32_t threads)
+    : device_(device),
+      tier_(tier),
+      layout_(makeLayout(shape, numBlocks, tier == Tier::kDisk ? kDiskBlockBytes : 1)) {
+  switch (tier) {
+    case Tier::kDevice:
+      deviceMemory_ = device.allocate(allocationBytes(layout_));
+      base_ = alignedStart(deviceMemory_->data(), layout_.alignment);
+      deviceMemoryIsRemote_ = device.properties().kind != DeviceKind::kHost;
+      break;
+    case Tier::kHost:
+      hostSegment_ = std::make_unique<HostSegment>(device, allocationBytes(layout_));
+      base_ = alignedStart(hostSegment_->data(), layout_.alignment);
+      break;
+    case Tier::kDisk:
+      file_ = std::make_unique<DiskFile>(diskFolder, layout_.totalBytes);
+      break;
+  }
+  makeStore(threads);
+}
+
+BlockPool::BlockPool(Device& device, Tier tier, const LayoutShape& shape, uint32_t numBlocks,
+                     const ShareHandle& handle, uint32_t threads)
+    : device_(device), tier_(tier), layout_(makeLayout(shape, numBlocks, 1)) {
+  if (handle.rangeBytes != layout_.totalBytes) {
+    throw Error(ErrorCode::kArgument, std::string("peer's ") + tierName(tier) + " pool: expected " +
+                                          std::to_string(layout_.totalBytes) +
+                                          " bytes of this layout, its handle says " +
+                                          std::to_string(handle.rangeBytes));
+  }
+  if (tier == Tier::kDevice) {
+    deviceMemory_ = device.open(handle);
+    base_ = static_cast<std::byte*>(deviceMemory_->data());
+    deviceMemoryIsRemote_ = device.properties().kind != DeviceKind::kHost;
+  } else if (tier == Tier::kHost) {
+    hostSegment_ = std::make_unique<HostSegment>(device, handle);
+    base_ = static_cast<std::byte*>(hostSegment_->data());
+  } else {
+    throw Error(ErrorCode::kArgument, "a disk pool is never shared");
+  }
+  makeStore(threads);
+}
+
+BlockPool::~BlockPool() { close(); }
+
+void BlockPool::makeStore(uint32_t threads) {
+  known_.assign(layout_.numBlocks, 0);
+  content_.blocks.resize(layout_.numBlocks);
+  if (file_) {
+    store_ = std::make_unique<DiskStore>(*file_, layout_, threads);
+  } else if (deviceMemoryIsRemote_) {
+#ifdef RAILRUNNER_HAVE_CUDA_STORE
+    store_ = makeCudaStore(device_, base_, layout_);
+#else
+    throw Error(ErrorCode::kUnsupportedHere, "this build of the addon cannot fill pools of a cuda device");
+#endif
+  } else {
+    store_ = std::make_unique<MemoryStore>(base_, layout_, threads);
+  }
+}
+
+void BlockPool::requireOpen() const {
+  if (!store_)
+    throw Error(ErrorCode::kState, std::string(tierName(tier_)) + " pool was used after its close");
+}
+
+ContentStore& BlockPool::store() {
+  requireOpen();
+  return *store_;
+}
+
+ShareHandle BlockPool::share() const {
+  requireOpen();
+  if (deviceMemory_) {
+    const auto offset = static_cast<uint64_t>(base_ - static_cast<std::byte*>(deviceMemory_->data()));
+    return deviceMemory_->share(offset, layout_.totalBytes);
+  }
+  if (hostSegment_) {
+    const auto offset = static_cast<uint64_t>(base_ - static_cast<std::byte*>(hostSegment_->data()));
+    return hostSegment_->share(offset, layout_.totalBytes);
+  }
+  throw Error(ErrorCode::kArgument, "a disk pool is never shared");
+}
+
+void BlockPool::prepare(const PoolContent& content, const RunControl& control) {
+  requireOpen();
+  if (content.blocks.size() != layout_.numBlocks) {
+    throw Error(ErrorCode::kArgument, "pool content: expected " + std::to_string(layout_.numBlocks) +
+                                          " blocks, received " + std::to_string(content.blocks.size()));
+  }
+  if (content.owner != content_.owner || content.poisonSalt != content_.poisonSalt) {
+    std::fill(known_.begin(), known_.end(), 0);
+    gapsKnown_ = false;
+  }
+  std::vector<uint32_t> changed;
+  for (uint32_t block = 0; block < layout_.numBlocks; ++block) {
+    if (known_[block] == 0 || !(content_.blocks[block] == content.blocks[block])) changed.push_back(block);
+  }
+  const bool gaps = !gapsKnown_;
+  markUnknown(changed);  // a failure in the middle leaves them so
+  content_ = content;
+  store_->write(content, changed, gaps, control);
+  for (const uint32_t block : changed) known_[block] = 1;
+  gapsKnown_ = true;
+}
+
+void BlockPool::poison(const std::vector<uint32_t>& blocks, const RunControl& control) {
+  requireOpen();
+  for (const uint32_t block : blocks) content_.blocks[block] = BlockHolds{};
+  markUnknown(blocks);
+  store_->write(content_, blocks, false, control);
+}
+
+void BlockPool::markUnknown(const std::vector<uint32_t>& blocks) {
+  for (const uint32_t block : blocks) known_[block] = 0;
+}
+
+CheckReport BlockPool::check(const PoolContent& content, uint32_t wordStep, const RunControl& control) {
+  requireOpen();
+  if (content.blocks.size() != layout_.numBlocks) {
+    throw Error(ErrorCode::kArgument, "pool content: expected one entry a block");
+  }
+  CheckReport report = store_->check(content, wordStep, control);
+  if (report.wrong > 0) {
+    // Something wrote where it should not: nothing in here is taken for known any more.
+    std::fill(known_.begin(), known_.end(), 0);
+    gapsKnown_ = false;
+    report.firstBad = std::string(tierName(tier_)) + " " + report.firstBad;
+  }
+  return report;
+}
+
+DiskQueue& BlockPool::diskQueue(uint32_t lane, uint32_t depth, uint32_t requestBytes) {
+  requireOpen();
+  if (!file_) throw Error(ErrorCode::kState, "only a disk pool has disk queues");
+  if (queues_.size() <= lane) queues_.resize(lane + 1);
+  if (!queues_[lane] || queues_[lane]->depth() != depth || queues_[lane]->requestBytes() != requestBytes) {
+    queues_[lane].reset();
+    queues_[lane] = std::make_unique<DiskQueue>(*file_, depth, requestBytes, DiskEngine::kAuto);
+  }
+  return *queues_[lane];
+}
+
+void BlockPool::close() {
+  store_.reset();
+  queues_.clear();
+  file_.reset();
+  base_ = nullptr;
+  if (deviceMemory_) deviceMemory_->close();
+  deviceMemory_.reset();
+  hostSegment_.reset();
+}
+
+}  // namespace railrunner

@@ -1,0 +1,284 @@
+#pragma once
+
+#include <sys/uio.h>
+
+#include <algorithm>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/clock.h"
+#include "core/error.h"
+#include "core/run_control.h"
+#include "kv/disk_plan.h"
+#include "kv/pool_content.h"
+#include "kv/transfer.h"
+#include "storage/disk_queue.h"
+
+namespace railrunner {
+
+// How bytes get between a slot's buffer and the memory pool where a request cannot go straight to it. A Hop
+// offers
+//   void gather(uint32_t slot, std::byte* buffer, const DiskPiece* pieces, uint32_t count)   pool -> buffer
+//   void scatter(uint32_t slot, const std::byte* buffer, const DiskPiece* pieces, uint32_t count)
+//   bool finished(uint32_t slot)   polled until true; a hop that copies at once is always finished
+//   void waitAll()                 returns when no hop is under way any more; called before an error is
+//   reported
+class CpuHop {
+ public:
+  explicit CpuHop(std::byte* memory) : memory_(memory) {}
+  void gather(uint32_t, std::byte* buffer, const DiskPiece* pieces, uint32_t count) {
+    for (uint32_t i = 0; i < count; ++i) {
+      std::memcpy(buffer + pieces[i].requestOffset, memory_ + pieces[i].memoryOffset, pieces[i].bytes);
+    }
+  }
+  void scatter(uint32_t, const std::byte* buffer, const DiskPiece* pieces, uint32_t count) {
+    for (uint32_t i = 0; i < count; ++i) {
+      std::memcpy(memory_ + pieces[i].memoryOffset, buffer + pieces[i].requestOffset, pieces[i].bytes);
+    }
+  }
+  bool finished(uint32_t) const { return true; }
+  void waitAll() {}
+
+ private:
+  std::byte* memory_;
+};
+
+// A bare loop of the same requests: same offsets, lengths and depth, between the file and the slots' buffers.
+class DiskProbe {
+ public:
+  DiskProbe(DiskQueue& queue, const DiskPlan& plan, bool write);
+  void beforeSample(uint32_t, bool) {}
+  double run();
+  uint64_t bytes() const { return bytes_; }
+
+ private:
+  DiskQueue& queue_;
+  const DiskPlan& plan_;
+  bool write_;
+  uint64_t bytes_ = 0;
+  std::vector<DiskCompletion> completions_;
+  std::vector<uint32_t> freeSlots_;
+};
+
+Error diskError(const DiskQueue& queue, bool write, const DiskRequest& request, int error);
+
+// One direction between a memory pool and a file: requests of a plan in order, up to the queue's depth and up
+// to maxConcurrentTransfers batches under way. The same loop for every device; only the hop differs.
+template <class Hop>
+class DiskLane {
+ public:
+  using Probe = DiskProbe;
+
+  DiskLane(LaneRequest request, DiskPlan plan, DiskQueue& queue, uint32_t maxConcurrentTransfers, Hop hop,
+           uint64_t poisonSalt, Strategy strategyUsed)
+      : request_(std::move(request)),
+        plan_(std::move(plan)),
+        queue_(queue),
+        maxConcurrentTransfers_(maxConcurrentTransfers),
+        hop_(std::move(hop)),
+        poisonSalt_(poisonSalt),
+        strategyUsed_(strategyUsed),
+        write_(request_.target->tier() == Tier::kDisk),
+        slots_(queue.depth()),
+        completions_(queue.depth()),
+        requestsLeft_(plan_.batchEnds.size()) {
+    freeSlots_.reserve(slots_.size());
+    hopping_.reserve(slots_.size());
+    std::byte* memory = (write_ ? request_.source : request_.target)->memory();
+    vectors_.reserve(plan_.pieces.size());
+    for (const DiskPiece& piece : plan_.pieces)
+      vectors_.push_back({memory + piece.memoryOffset, piece.bytes});
+  }
+
+  void tune(RunControl&) {}
+  void poisonTargets(const RunControl& control) { request_.target->poison(request_.targetIds, control); }
+  std::unique_ptr<Probe> makeProbe() const { return std::make_unique<Probe>(queue_, plan_, write_); }
+
+  LaneFacts facts() const {
+    LaneFacts facts;
+    facts.payloadBytes = plan_.payloadBytes;
+    facts.numRegions = plan_.numRegions;
+    facts.numCopies = plan_.requests.size();
+    facts.diskBytes = plan_.diskBytes;
+    facts.strategyUsed = strategyUsed_;
+    facts.diskIo = queue_.describe();
+    return facts;
+  }
+
+  void execute(RunControl& control) {
+    restart();
+    const auto count = static_cast<uint32_t>(plan_.requests.size());
+    while (finished_ < count && firstError_ == 0) {
+      if (control.abort.load(std::memory_order_relaxed) != 0) {
+        drain();
+        throw Error(ErrorCode::kAborted, "stopped during disk requests");
+      }
+      while (next_ < count && !freeSlots_.empty() && batchOf_ < batchesDone_ + maxConcurrentTransfers_)
+        begin();
+      advanceHops();
+      const uint32_t done = hopping_.empty() && queue_.underWay() > 0 ? queue_.collect(completions_.data())
+                                                                      : queue_.poll(completions_.data());
+      for (uint32_t i = 0; i < done; ++i) completed(completions_[i]);
+    }
+    if (firstError_ != 0) {
+      drain();
+      throw diskError(queue_, write_ && !failedReading_, plan_.requests[failedRequest_], firstError_);
+    }
+    if (issuedBytes_ != plan_.diskBytes) {
+      throw Error(ErrorCode::kState, "disk requests of " + std::to_string(issuedBytes_) +
+                                         " bytes were issued, the plan says " +
+                                         std::to_string(plan_.diskBytes));
+    }
+  }
+
+ private:
+  enum class Step : uint8_t { kReadFirst, kGather, kWrite, kRead, kScatter };
+  struct Slot {
+    uint32_t request = 0;
+    uint32_t batch = 0;
+    Step step = Step::kRead;
+  };
+
+  void restart() {
+    freeSlots_.clear();
+    for (uint32_t slot = queue_.depth(); slot-- > 0;) freeSlots_.push_back(slot);
+    hopping_.clear();
+    uint32_t begin = 0;
+    for (size_t batch = 0; batch < plan_.batchEnds.size(); ++batch) {
+      requestsLeft_[batch] = plan_.batchEnds[batch] - begin;
+      begin = plan_.batchEnds[batch];
+    }
+    next_ = finished_ = batchOf_ = batchesDone_ = 0;
+    issuedBytes_ = 0;
+    firstError_ = 0;
+  }
+
+  void begin() {
+    const uint32_t slot = freeSlots_.back();
+    freeSlots_.pop_back();
+    slots_[slot] = {next_, batchOf_, Step::kRead};
+    const DiskRequest& request = plan_.requests[next_++];
+    while (batchOf_ < plan_.batchEnds.size() && next_ == plan_.batchEnds[batchOf_]) ++batchOf_;
+    if (!write_) {
+      startDisk(slot, Step::kRead);
+    } else if (request.readFirst) {
+      startDisk(slot, Step::kReadFirst);
+    } else if (request.direct) {
+      startDisk(slot, Step::kWrite);
+    } else {
+      startGather(slot);
+    }
+  }
+
+  void startDisk(uint32_t slot, Step step) {
+    slots_[slot].step = step;
+    const DiskRequest& request = plan_.requests[slots_[slot].request];
+    DiskOperation operation{step == Step::kWrite, request.fileOffset, request.bytes, nullptr, 0};
+    if (request.direct) {
+      operation.vectors = vectors_.data() + request.pieceBegin;
+      operation.numVectors = request.pieceEnd - request.pieceBegin;
+    }
+    issuedBytes_ += request.bytes;
+    queue_.start(slot, operation);
+  }
+
+  void startGather(uint32_t slot) {
+    slots_[slot].step = Step::kGather;
+    const DiskRequest& request = plan_.requests[slots_[slot].request];
+    hop_.gather(slot, queue_.slotBuffer(slot), plan_.pieces.data() + request.pieceBegin,
+                request.pieceEnd - request.pieceBegin);
+    // Padding of an extent goes to disk with its last sector: it keeps the pool's poison. Behind readFirst
+    // the buffer holds what the file held.
+    if (!request.readFirst) {
+      writePoison(queue_.slotBuffer(slot) + request.payloadEnd, request.bytes - request.payloadEnd,
+                  poisonSalt_);
+    }
+    hopping_.push_back(slot);
+  }
+
+  void advanceHops() {
+    for (size_t i = 0; i < hopping_.size();) {
+      const uint32_t slot = hopping_[i];
+      if (!hop_.finished(slot)) {
+        ++i;
+        continue;
+      }
+      hopping_[i] = hopping_.back();
+      hopping_.pop_back();
+      if (slots_[slot].step == Step::kGather) {
+        startDisk(slot, Step::kWrite);
+      } else {
+        release(slot);
+      }
+    }
+  }
+
+  void completed(const DiskCompletion& completion) {
+    Slot& slot = slots_[completion.slot];
+    const DiskRequest& request = plan_.requests[slot.request];
+    if (completion.error != 0) {
+      if (firstError_ == 0) {
+        firstError_ = completion.error;
+        failedRequest_ = slot.request;
+        failedReading_ = slot.step != Step::kWrite;
+      }
+      return;
+    }
+    if (slot.step == Step::kReadFirst) {
+      startGather(completion.slot);
+    } else if (slot.step == Step::kRead && !request.direct) {
+      slot.step = Step::kScatter;
+      hop_.scatter(completion.slot, queue_.slotBuffer(completion.slot),
+                   plan_.pieces.data() + request.pieceBegin, request.pieceEnd - request.pieceBegin);
+      if (hop_.finished(completion.slot)) {
+        release(completion.slot);
+      } else {
+        hopping_.push_back(completion.slot);
+      }
+    } else {
+      release(completion.slot);
+    }
+  }
+
+  void release(uint32_t slot) {
+    freeSlots_.push_back(slot);
+    ++finished_;
+    --requestsLeft_[slots_[slot].batch];
+    while (batchesDone_ < requestsLeft_.size() && requestsLeft_[batchesDone_] == 0) ++batchesDone_;
+  }
+
+  // Nothing may be under way when an error is reported: a late copy would land in the next point.
+  void drain() {
+    while (queue_.underWay() > 0) queue_.collect(completions_.data());
+    hop_.waitAll();
+    hopping_.clear();
+  }
+
+  LaneRequest request_;
+  DiskPlan plan_;
+  DiskQueue& queue_;
+  uint32_t maxConcurrentTransfers_;
+  Hop hop_;
+  uint64_t poisonSalt_;
+  Strategy strategyUsed_;
+  bool write_;
+  std::vector<iovec> vectors_;  // by piece
+  std::vector<Slot> slots_;
+  std::vector<DiskCompletion> completions_;
+  std::vector<uint32_t> requestsLeft_;  // by batch
+  std::vector<uint32_t> freeSlots_;
+  std::vector<uint32_t> hopping_;
+  uint32_t next_ = 0;
+  uint32_t finished_ = 0;
+  uint32_t batchOf_ = 0;  // batch of request next_
+  uint32_t batchesDone_ = 0;
+  uint64_t issuedBytes_ = 0;
+  int firstError_ = 0;
+  uint32_t failedRequest_ = 0;
+  bool failedReading_ = false;
+};
+
+}  // namespace railrunner

@@ -1,0 +1,113 @@
+#include "kv/transfer.h"
+
+#include <algorithm>
+
+#include "core/error.h"
+#include "kv/disk_lane.h"
+#include "kv/lane_transfer.h"
+#include "kv/memory_lane.h"
+
+#if defined(RAILRUNNER_CUDA) && __has_include("kv/cuda/cuda_transfer.h")
+#include "kv/cuda/cuda_transfer.h"
+#define RAILRUNNER_HAVE_CUDA_TRANSFER 1
+#endif
+
+namespace railrunner {
+
+namespace {
+
+bool touchesDisk(const LaneRequest& lane) {
+  return lane.source->tier() == Tier::kDisk || lane.target->tier() == Tier::kDisk;
+}
+
+void requireLegalPair(const LaneRequest& lane) {
+  const Tier from = lane.source->tier();
+  const Tier to = lane.target->tier();
+  const bool legal = (from == Tier::kDevice && to != Tier::kDevice) ||
+                     (from == Tier::kHost && to != Tier::kHost) ||
+                     (from == Tier::kDisk && to == Tier::kDevice);
+  if (!legal) {
+    throw Error(ErrorCode::kArgument,
+                std::string("no transfer from ") + tierName(from) + " to " + tierName(to));
+  }
+}
+
+std::unique_ptr<Transfer> compileHostDisk(std::vector<LaneRequest> lanes, const TransferOptions& options) {
+  if (options.strategy == Strategy::kMemcpyBatch || options.strategy == Strategy::kStaged) {
+    throw Error(ErrorCode::kUnsupportedHere,
+                std::string("strategy `") + strategyName(options.strategy) +
+                    "` needs a cuda device; the host device has memcpy, kernel and auto");
+  }
+  const bool perRegion = options.strategy == Strategy::kMemcpy;
+  std::vector<std::unique_ptr<DiskLane<CpuHop>>> compiled;
+  bool write = false;
+  for (uint32_t lane = 0; lane < lanes.size(); ++lane) {
+    LaneRequest& request = lanes[lane];
+    const bool writes = request.target->tier() == Tier::kDisk;
+    BlockPool& disk = writes ? *request.target : *request.source;
+    BlockPool& memory = writes ? *request.source : *request.target;
+    DiskQueue& queue = disk.diskQueue(lane, options.queueDepth, options.requestBytes);
+    const uint64_t directAlignment = disk.file()->direct() ? DiskFile::kIoAlignmentBytes : 1;
+    DiskPlan plan = compileDiskPlan(request, {options.maxTransferBatchSize, options.requestBytes, !perRegion,
+                                              perRegion ? 0 : directAlignment});
+    compiled.push_back(std::make_unique<DiskLane<CpuHop>>(
+        std::move(request), std::move(plan), queue, std::max(1U, options.maxConcurrentTransfers),
+        CpuHop(memory.memory()), disk.poisonSalt(), perRegion ? Strategy::kMemcpy : Strategy::kKernel));
+    write = write || writes;
+  }
+  std::string probe = compiled.size() > 1 ? "bare loops of the same disk reads and writes at once"
+                      : write             ? "bare loop of the same disk writes"
+                                          : "bare loop of the same disk reads";
+  return std::make_unique<LaneTransfer<DiskLane<CpuHop>>>(std::move(compiled), std::move(probe));
+}
+
+std::unique_ptr<Transfer> compileHostMemory(std::vector<LaneRequest> lanes, const TransferOptions& options) {
+  std::vector<std::unique_ptr<MemoryLane>> compiled;
+  for (LaneRequest& request : lanes)
+    compiled.push_back(std::make_unique<MemoryLane>(std::move(request), options));
+  std::string probe = compiled.size() > 1 ? "two contiguous host memcpys at once" : "contiguous host memcpy";
+  return std::make_unique<LaneTransfer<MemoryLane>>(std::move(compiled), std::move(probe));
+}
+
+}  // namespace
+
+const char* strategyName(Strategy strategy) {
+  switch (strategy) {
+    case Strategy::kAuto:
+      return "auto";
+    case Strategy::kMemcpy:
+      return "memcpy";
+    case Strategy::kMemcpyBatch:
+      return "memcpyBatch";
+    case Strategy::kKernel:
+      return "kernel";
+    case Strategy::kStaged:
+      return "staged";
+  }
+  return "auto";
+}
+
+std::unique_ptr<Transfer> compileTransfer(Device& device, std::vector<LaneRequest> lanes,
+                                          const TransferOptions& options) {
+  if (lanes.empty() || lanes.size() > 2)
+    throw Error(ErrorCode::kArgument, "a transfer has one direction, or two");
+  for (const LaneRequest& lane : lanes) {
+    requireLegalPair(lane);
+    validateLane(lane);
+  }
+  validateDisjoint(lanes);
+  for (const LaneRequest& lane : lanes) lane.target->markUnknown(lane.targetIds);
+  const bool disk = touchesDisk(lanes.front());
+  if (disk != touchesDisk(lanes.back()))
+    throw Error(ErrorCode::kArgument, "two directions must be of one pair of tiers");
+  if (device.properties().kind == DeviceKind::kCuda) {
+#ifdef RAILRUNNER_HAVE_CUDA_TRANSFER
+    return compileCudaTransfer(device, std::move(lanes), options);
+#else
+    throw Error(ErrorCode::kUnsupportedHere, "this build of the addon has no copies for a cuda device");
+#endif
+  }
+  return disk ? compileHostDisk(std::move(lanes), options) : compileHostMemory(std::move(lanes), options);
+}
+
+}  // namespace railrunner

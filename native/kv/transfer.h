@@ -1,0 +1,74 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/gate.h"
+#include "core/sampler.h"
+#include "kv/block_ids.h"
+
+namespace railrunner {
+
+enum class Strategy : uint32_t { kAuto = 0, kMemcpy = 1, kMemcpyBatch = 2, kKernel = 3, kStaged = 4 };
+const char* strategyName(Strategy strategy);
+
+struct TransferOptions {
+  Strategy strategy = Strategy::kAuto;
+  uint32_t maxTransferBatchSize = 16;   // blocks a batch
+  uint32_t maxConcurrentTransfers = 4;  // batches under way
+  uint64_t chunkBytes = 0;   // largest piece of work of `kernel` and `staged`; 0 = chosen by the device
+  uint32_t queueDepth = 32;  // disk requests under way
+  uint32_t requestBytes = 1U << 20;  // largest disk request
+  uint32_t threads = 1;              // CPU threads this rank may copy with
+  uint32_t maxCtas = 8;              // cuda: thread blocks of a copy kernel
+};
+
+// What one direction of a transfer is, known when it is compiled (strategyUsed: once it has been measured).
+struct LaneFacts {
+  uint64_t payloadBytes = 0;
+  uint64_t numRegions = 0;
+  uint64_t numCopies = 0;  // copy calls or spans an iteration, after joining
+  uint64_t diskBytes = 0;  // bytes through the file an iteration, padding and re-read edges included
+  uint64_t pcieBytes = 0;  // bytes over the host link of a cuda device
+  uint64_t selfBytes = 0;  // bytes copied inside this rank's memory
+  Strategy strategyUsed = Strategy::kAuto;
+  std::string diskIo;  // '' where no disk takes part
+};
+
+// Samples of the whole (lane -1) or of one direction, by one way of timing ("host", "event", "graph").
+struct TimedSamples {
+  std::string timing;
+  int lane = -1;
+  SampleSet samples;
+};
+
+// The limit in the same direction on the same ranks: one contiguous copy, or a bare loop of the same disk
+// requests.
+struct ProbeResult {
+  double GBps = 0;
+  std::string source;
+  bool stopped = false;
+};
+
+// A compiled transfer: one direction, or two at the same time. Everything here is virtual once a point; loops
+// are templates below it (kv/lane_transfer.h), and every device has its own.
+class Transfer {
+ public:
+  virtual ~Transfer() = default;
+  virtual std::vector<LaneFacts> facts() const = 0;
+  // Warm-up and samples. Targets are poisoned again before the last one. When this returns or throws, no copy
+  // is under way any more. Bytes issued are compared with the plan (kState where they differ).
+  virtual std::vector<TimedSamples> measure(GateRef gate, const SampleProtocol& protocol,
+                                            RunControl& control) = 0;
+  // Collective over the gate, as measure is. What it overwrites of the targets is poisoned before measure's
+  // last sample.
+  virtual ProbeResult probe(GateRef gate, RunControl& control) = 0;
+};
+
+// Validates, compiles. Throws kBlockIds, kArgument, or kUnsupportedHere for a strategy that this device
+// lacks.
+std::unique_ptr<Transfer> compileTransfer(Device& device, std::vector<LaneRequest> lanes,
+                                          const TransferOptions& options);
+
+}  // namespace railrunner

@@ -1,0 +1,82 @@
+#pragma once
+
+#include <sys/uio.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "storage/disk_file.h"
+
+struct io_uring;
+
+namespace railrunner {
+
+class DiskThreads;
+
+enum class DiskEngine { kAuto, kUring, kThreads };
+
+// One read or write of a file range. `vectors` null: between the file and the slot's own buffer.
+struct DiskOperation {
+  bool write = false;
+  uint64_t offset = 0;
+  uint32_t bytes = 0;
+  const iovec* vectors = nullptr;
+  uint32_t numVectors = 0;
+};
+
+struct DiskCompletion {
+  uint32_t slot;
+  int error;  // 0, or an errno
+};
+
+// Up to `depth` requests of one file under way at a time, each in a slot with a buffer of `requestBytes`. By
+// io_uring with the file and the slots' buffers registered where that is allowed; by threads with preadv and
+// pwritev where io_uring is refused (seccomp of containers, kernel.io_uring_disabled). Used by one thread.
+class DiskQueue {
+ public:
+  DiskQueue(const DiskFile& file, uint32_t depth, uint32_t requestBytes, DiskEngine engine);
+  ~DiskQueue();
+  DiskQueue(const DiskQueue&) = delete;
+  DiskQueue& operator=(const DiskQueue&) = delete;
+
+  uint32_t depth() const { return depth_; }
+  uint32_t requestBytes() const { return requestBytes_; }
+  const DiskFile& file() const { return file_; }
+  std::byte* slotBuffer(uint32_t slot) const {
+    return buffers_.data() + static_cast<uint64_t>(slot) * requestBytes_;
+  }
+  // For the disk_io column: "io_uring+O_DIRECT qd=32", "threads+O_DIRECT qd=32", "io_uring buffered qd=32".
+  std::string describe() const;
+
+  // Starts a request in a slot that has none. It may wait for the next collect() to reach the kernel.
+  void start(uint32_t slot, const DiskOperation& operation);
+  // Hands over what was started and waits up to 50 ms for at least one completion; returns how many were
+  // written to `completions` (room for depth entries). Short transfers are finished before they are reported.
+  uint32_t collect(DiskCompletion* completions);
+  // As collect, but returns at once.
+  uint32_t poll(DiskCompletion* completions);
+  uint32_t underWay() const { return underWay_; }
+
+ private:
+  bool openRing();
+  void startOnRing(uint32_t slot);
+  uint32_t reapRing(DiskCompletion* completions);
+
+  const DiskFile& file_;
+  uint32_t depth_;
+  uint32_t requestBytes_;
+  AlignedBuffer buffers_;
+  std::vector<DiskOperation> operations_;  // by slot
+  std::vector<iovec> slotVectors_;         // by slot: its whole buffer, cut to the operation's length
+  std::unique_ptr<io_uring> ring_;
+  bool buffersRegistered_ = false;
+  std::unique_ptr<DiskThreads> threads_;
+  uint32_t underWay_ = 0;
+};
+
+// Transfers the rest of a range of iovecs from byte `done` on, synchronously; 0 or an errno.
+int transferRest(int descriptor, const DiskOperation& operation, uint32_t done);
+
+}  // namespace railrunner

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "storage/disk_queue.h"
+
+namespace railrunner {
+
+// The way to several requests at a time without io_uring: threads that block in preadv and pwritev.
+class DiskThreads {
+ public:
+  DiskThreads(int descriptor, uint32_t depth);
+  ~DiskThreads();
+  DiskThreads(const DiskThreads&) = delete;
+  DiskThreads& operator=(const DiskThreads&) = delete;
+
+  // `operation` must stay where it is until its completion.
+  void start(uint32_t slot, const DiskOperation& operation);
+  // Waits up to `waitNs` for at least one completion.
+  uint32_t collect(DiskCompletion* completions, int64_t waitNs);
+
+ private:
+  void work();
+
+  struct Item {
+    uint32_t slot;
+    const DiskOperation* operation;
+  };
+
+  int descriptor_;
+  std::mutex mutex_;
+  std::condition_variable started_;
+  std::condition_variable finished_;
+  std::deque<Item> queue_;
+  std::vector<DiskCompletion> done_;
+  bool ending_ = false;
+  std::vector<std::thread> threads_;
+};
+
+}  // namespace railrunner
