@@ -314,9 +314,10 @@ Napi::Value makeWorldObject(Napi::Env env, std::shared_ptr<World> world) {
   Napi::Object object = Napi::Object::New(env);
   object.Set("info", infoObject(env, (*holder)->world->info()));
   const std::pair<const char*, Napi::Value (*)(const Napi::CallbackInfo&)> methods[] = {
-      {"broadcast", broadcast}, {"allgather", allgather}, {"gather", gather},     {"alltoall", alltoall},
-      {"barrier", barrier},     {"renew", renew},         {"failEpoch", failEpoch},         {"report", report},     {"liveness", liveness},
-      {"setStop", setStop},     {"setAbort", setAbort},   {"finalize", finalize}, {"abort", abortWorld},
+      {"broadcast", broadcast}, {"allgather", allgather}, {"gather", gather},       {"alltoall", alltoall},
+      {"barrier", barrier},     {"renew", renew},         {"failEpoch", failEpoch}, {"report", report},
+      {"liveness", liveness},   {"setStop", setStop},     {"setAbort", setAbort},   {"finalize", finalize},
+      {"abort", abortWorld},
   };
   for (const auto& [name, method] : methods) object.Set(name, Napi::Function::New(env, method, name));
   napi_type_tag_object(env, object, &kWorldTag);

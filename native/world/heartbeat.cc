@@ -70,8 +70,9 @@ bool Heartbeat::progress(int64_t timeNs) {
   const bool moved = receive(timeNs);
   if (sending_ && timeNs >= nextSendNs_) {
     nextSendNs_ = timeNs + kPeriodNs;
-    send();
+    // Judged first: the others hear of a death before this rank acts on it, which may be its own end.
     judge(timeNs);
+    send();
   }
   return moved;
 }
@@ -142,7 +143,6 @@ void Heartbeat::judge(int64_t timeNs) {
     const bool heardOf = rank != rank_ && (rank_ == 0 || rank == 0);
     if (heardOf && timeNs - known_[static_cast<size_t>(rank)].heardNs > peerTimeoutNs_) {
       deadRank_ = rank;
-      nextSendNs_ = 0;  // the others hear of it at once
       return;
     }
   }

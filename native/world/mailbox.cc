@@ -172,8 +172,9 @@ bool Mailbox::advance(MailTask& task) {
   return false;
 }
 
-// Waits that no exchange ends (spins on a peer's memory) end by the abort word. It is set again and again while the
-// epoch lasts: this rank's stage may clear it before it has heard of the failure at the stage's border.
+// Waits that no exchange ends (spins on a peer's memory) end by the abort word. It is set again and again
+// while the epoch lasts: this rank's stage may clear it before it has heard of the failure at the stage's
+// border.
 void Mailbox::abortWhereAPeerFailed() {
   if (failedRankOfEpoch_.empty() || !failedRankOfEpoch_.contains(epoch_)) return;
   uint32_t none = 0;

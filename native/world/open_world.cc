@@ -7,6 +7,7 @@
 #include "core/wait.h"
 #include "world/control_thread.h"
 #include "world/plugin_loader.h"
+#include "world/signal_keeper.h"
 
 namespace railrunner {
 
@@ -30,9 +31,12 @@ int ControlThread::duplicate(const char* what) {
 
 void ControlThread::open() {
   openDeadlineNs_ = nowNs() + options_.timeoutNs;
-  auto mpi = std::make_unique<Mpi>(loadMpiPlugin(options_.pluginPath));
-  mpi->check(mpi->calls.init(), "MPI_Init_thread");
-  mpi_ = std::move(mpi);
+  {
+    const SignalKeeper keeper;  // from before the libraries are loaded: UCX takes SIGHUP as it comes in
+    auto mpi = std::make_unique<Mpi>(loadMpiPlugin(options_.pluginPath));
+    mpi->check(mpi->calls.init(), "MPI_Init_thread");
+    mpi_ = std::move(mpi);
+  }
   mpi_->check(mpi_->calls.rank(kMpiWorld, &info_.rank), "MPI_Comm_rank");
   mpi_->check(mpi_->calls.size(kMpiWorld, &info_.worldSize), "MPI_Comm_size");
   char text[256] = {};
