@@ -52,6 +52,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exportWorld(env, exports);
   exportDevice(env, exports);
   exportNetwork(env, exports);
+  exportMoe(env, exports);
   return exports;
 }
 

@@ -7,8 +7,10 @@
  */
 
 import type { NativePool, NativeTransfer, PoolOptions, TransferOptions } from './kv-types.js';
+import type { NativeMoe, NativeMoeOptions } from './moe-types.js';
 
 export type * from './kv-types.js';
+export type * from './moe-types.js';
 
 export interface BuildInfo {
   readonly version: string;
@@ -174,4 +176,6 @@ export interface NativeAddon {
   probeDevices(): DeviceProbe;
   probeNetwork(): Promise<NetworkProbe>;
   openDevice(kind: DeviceKindName, ordinal: number): Promise<NativeDevice>;
+  /** One point of MoE dispatch and combine: collective, with agreement. */
+  openMoe(world: NativeWorld, device: NativeDevice, options: NativeMoeOptions): Promise<NativeMoe>;
 }

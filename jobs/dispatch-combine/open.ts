@@ -1,0 +1,169 @@
+/** Stages of a dispatchCombine point: everything timed is one call into the addon. */
+import type { Measurement, OpenPoint, PointContext, Verification } from '../job.js';
+import { RunnerError } from '../../runner/errors.js';
+import type { NativeMoe, NativeMoePhase } from '../../runner/native/types.js';
+import { moeSpecOf, paddedHidden, seed32, usesDedup, type MoeSpec } from './moe-spec.js';
+import { seedHintBytes, symmetricBytes } from './memory.js';
+import { verifyExchange } from './oracle.js';
+import { makeRouting, type RankRouting, type Routing } from './routing.js';
+import {
+  issuedBytes,
+  logicalBytes,
+  payloadBytes,
+  trafficOf,
+  type PathBytes,
+  type PeerPath,
+  type Traffic,
+} from './traffic.js';
+
+const CLOSE_TIMEOUT_MS = 30_000;
+
+interface PointState {
+  readonly context: PointContext;
+  readonly spec: MoeSpec;
+  readonly routing: Routing;
+  readonly traffic: Traffic;
+  readonly paths: readonly PeerPath[];
+  readonly native: NativeMoe;
+  readonly setupUs: number;
+}
+
+export async function openExchange(context: PointContext): Promise<OpenPoint> {
+  const { point, world, addon, device } = context;
+  const spec = moeSpecOf(point);
+  const { rank, worldSize } = world.info;
+  let routing: Routing | undefined;
+  let paths: PeerPath[] = [];
+  let failure: unknown = null;
+  try {
+    paths = peerPaths(spec, rank, world.info.nodeOfRank);
+    routing = makeRouting(spec, worldSize);
+  } catch (error) {
+    failure = error;
+  }
+  await context.agree('routing', failure);
+  const { ranks } = routing as Routing;
+  const own = ranks[rank] as RankRouting;
+  const begin = performance.now();
+  const native = await addon.openMoe(world.native, device.native, {
+    numExperts: spec.numExperts,
+    numTopk: spec.numTopk,
+    hidden: spec.hidden,
+    maxDispatchTokensPerRank: spec.maxDispatchTokensPerRank,
+    dispatchDtype: spec.dispatchDtype,
+    roundScale: spec.roundScale,
+    dedup: usesDedup(spec),
+    outputLayout: spec.outputLayout,
+    zeroCopy: spec.zeroCopy,
+    seed: seed32(spec),
+    overNetwork: Uint8Array.from(paths, (path) => (path === 'network' ? 1 : 0)),
+    numProxies: spec.numProxies === 'auto' ? 1 : spec.numProxies,
+    split: spec.phases === 'split',
+    topkIdx: own.topkIdx,
+    topkWeights: own.topkWeights,
+    numTokens: own.numTokens,
+    timeoutMs: context.remainingMs(),
+    testSeam: { silentFromEpoch: 0, corruptFromEpoch: 0 },
+  });
+  return new OpenExchange({
+    context,
+    spec,
+    routing: routing as Routing,
+    traffic: trafficOf(spec, routing as Routing, rank),
+    paths,
+    native,
+    setupUs: (performance.now() - begin) * 1000,
+  });
+}
+
+/** How this rank reaches each other one. Throws where `ipc` is asked for across nodes. */
+function peerPaths(spec: MoeSpec, rank: number, nodeOfRank: readonly number[]): PeerPath[] {
+  return nodeOfRank.map((node, peer) => {
+    if (peer === rank) return 'self';
+    if (spec.transport === 'network') return 'network';
+    if (node === nodeOfRank[rank]) return 'ipc';
+    if (spec.transport === 'hybrid') return 'network';
+    throw new RunnerError(
+      'E_UNSUPPORTED_HERE',
+      `transport ipc: rank ${rank} (node ${nodeOfRank[rank] ?? -1}) and rank ${peer} (node ${node}) share no memory. Use hybrid, or ranks of one node.`,
+    );
+  });
+}
+
+class OpenExchange implements OpenPoint {
+  readonly #state: PointState;
+
+  constructor(state: PointState) {
+    this.#state = state;
+  }
+
+  async measure(): Promise<Measurement[]> {
+    const measured = await this.#state.native.measure(this.#state.context.samples);
+    return measured.phases.map((phase) => measurement(this.#state, phase, measured.stopped));
+  }
+
+  async verify(): Promise<Verification[]> {
+    const { spec, routing, native, context } = this.#state;
+    if (spec.verify === 'off') return [];
+    return verifyExchange({ spec, routing, rank: context.world.info.rank }, await native.results());
+  }
+
+  async close(): Promise<void> {
+    await this.#state.native.close(CLOSE_TIMEOUT_MS);
+  }
+}
+
+function measurement(state: PointState, phase: NativeMoePhase, stopped: boolean): Measurement {
+  const { spec, traffic, routing, native, paths } = state;
+  const operation = phase.phase.startsWith('dispatch') ? 'dispatch' : 'combine';
+  const isReceive = phase.phase.endsWith('Receive');
+  const bytes = payloadBytes(spec, traffic, operation);
+  if (!isReceive && !stopped)
+    requirePlanned(phase.bytes, issuedBytes(spec, traffic, paths, operation), phase.phase);
+  const used = [...new Set(paths.filter((path) => path !== 'self'))].toSorted();
+  return {
+    phase: phase.phase,
+    timing: 'host',
+    direction: '',
+    samplesUs: phase.timesUs,
+    entrySkewUs: phase.entrySkewUs,
+    stopped,
+    bytes: {
+      payload: bytes.payload,
+      logical: logicalBytes(spec, traffic, operation),
+      padded: bytes.padded,
+      ...(isReceive ? {} : phase.bytes),
+    },
+    strategyRequested: `dedup ${spec.dedup}`,
+    strategyUsed: `dedup ${usesDedup(spec) ? 'on' : 'off'}`,
+    transportRequested: spec.transport,
+    transportUsed: used.length > 0 ? used.join('+') : 'self',
+    ...(native.networkTransport === ''
+      ? {}
+      : { networkTransport: native.networkTransport, networkMemory: native.networkMemory }),
+    setupUs: state.setupUs,
+    routingDigest: routing.digest,
+    extra: {
+      num_tokens: routing.ranks[state.context.world.info.rank]?.numTokens ?? 0,
+      num_selections: traffic.selections,
+      messages_sent: traffic.messagesTo.reduce((a, b) => a + b, 0),
+      rows_received: traffic.expertRows.reduce((a, b) => a + b, 0),
+      experts_hit: traffic.expertRows.filter((rows) => rows > 0).length,
+      rows_per_expert_max: Math.max(0, ...traffic.expertRows),
+      padded_hidden: paddedHidden(spec),
+      symmetric_bytes: symmetricBytes(spec, paths.length),
+      seed_hint_bytes: seedHintBytes(spec),
+    },
+  };
+}
+
+/** Bytes are counted where they are issued; they must be those of the plan. */
+function requirePlanned(issued: PathBytes, planned: PathBytes, phase: string): void {
+  for (const path of ['self', 'ipc', 'network'] as const) {
+    if (issued[path] === planned[path]) continue;
+    throw new RunnerError(
+      'E_WRONG_DATA',
+      `${phase}: bytes over ${path}: expected ${planned[path]} by the routing, issued ${issued[path]}`,
+    );
+  }
+}

@@ -1,0 +1,33 @@
+/** Bytes and memory of one rank, from the spec alone. */
+import type { PlanPlace, PointPlan } from '../job.js';
+import type { Point } from '../../runner/spec/types.js';
+import { moeSpecOf, usesDedup } from './moe-spec.js';
+import { pointBytes, seedHintBytes, symmetricBytes } from './memory.js';
+import { makeRouting, type Routing } from './routing.js';
+import { payloadBytes, trafficOf } from './traffic.js';
+
+/** Every rank of a plan asks for the same routing, one after the other. */
+let last: { readonly key: string; readonly routing: Routing } | undefined;
+
+export function routingOf(point: Point, worldSize: number): Routing {
+  const key = JSON.stringify([worldSize, point.spec]);
+  if (last?.key !== key) last = { key, routing: makeRouting(moeSpecOf(point), worldSize) };
+  return last.routing;
+}
+
+export function planMoe(point: Point, place: PlanPlace): PointPlan {
+  const spec = moeSpecOf(point);
+  const { worldSize } = place;
+  const traffic = trafficOf(spec, routingOf(point, worldSize), place.rank);
+  return {
+    memoryBytes: { device: pointBytes(spec, worldSize), host: 0, disk: 0 },
+    payloadBytes:
+      payloadBytes(spec, traffic, 'dispatch').payload + payloadBytes(spec, traffic, 'combine').payload,
+    details: {
+      symmetric_bytes: symmetricBytes(spec, worldSize),
+      seed_hint_bytes: seedHintBytes(spec),
+      dedup: usesDedup(spec) ? 'on' : 'off',
+      selections: traffic.selections,
+    },
+  };
+}

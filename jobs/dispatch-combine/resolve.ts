@@ -1,0 +1,60 @@
+/** Turns a dispatchCombine job as written into what runs: the routing's own defaults, and its file checked. */
+import type { Fault } from '../../runner/spec/fault.js';
+import { showValue } from '../../runner/spec/fault.js';
+import type { SpecFiles } from '../../runner/spec/files.js';
+import type { ResolveAnswer, ResolveRequest } from '../../runner/spec/kind.js';
+import { isObject } from '../../runner/spec/pointer.js';
+import type { JsonObject } from '../../runner/spec/types.js';
+import { RoutingFileFault } from './routing-fault.js';
+import { parseRoutingFile, ROUTING_FILE_LIMIT_BYTES } from './routing-file.js';
+import { ROUTING_DEFAULTS } from './schema.js';
+
+export function resolveMoe({ spec, given, swept, files }: ResolveRequest): ResolveAnswer {
+  const written = isObject(given['routing']) ? given['routing'] : { kind: 'uniform' };
+  const kind = String(written['kind']);
+  const own = ROUTING_DEFAULTS[kind] ?? {};
+  const faults: Fault[] = [];
+  for (const key of Object.keys(written)) {
+    if (key === 'kind' || key === 'maskedFraction' || Object.hasOwn(own, key)) continue;
+    if (Object.hasOwn(swept, 'routing.kind')) continue;
+    const hint = `${kind} has: ${['maskedFraction', ...Object.keys(own)].join(', ')}`;
+    faults.push({
+      pointer: `/routing/${key}`,
+      expected: `nothing with routing kind ${kind}`,
+      received: showValue(written[key]),
+      hint,
+    });
+  }
+  const routing: Record<string, unknown> = { kind, maskedFraction: written['maskedFraction'] ?? 0 };
+  for (const [key, value] of Object.entries(own)) routing[key] = written[key] ?? value;
+  if (kind === 'file') faults.push(...resolveFile(routing, spec, files));
+  if (faults.length > 0) return { faults };
+  return { spec: { ...spec, routing: routing as JsonObject } };
+}
+
+function resolveFile(routing: Record<string, unknown>, spec: JsonObject, files: SpecFiles): Fault[] {
+  const pointer = '/routing/path';
+  if (routing['path'] === undefined) {
+    const expected = 'string: routing kind file needs one';
+    return [{ pointer, expected, received: 'nothing: the key is missing' }];
+  }
+  const answer = files.read(String(routing['path']), ROUTING_FILE_LIMIT_BYTES);
+  if (!('file' in answer)) {
+    return [{ pointer, expected: 'a readable routing file', received: answer.received, hint: answer.hint }];
+  }
+  const { file } = answer;
+  try {
+    parseRoutingFile(file.text, {
+      numExperts: Number(spec['numExperts']),
+      numTopk: Number(spec['numTopk']),
+      layer: Number(routing['layer']),
+    });
+  } catch (error) {
+    if (!(error instanceof RoutingFileFault)) throw error;
+    const where = error.line > 0 ? `${file.path}:${error.line}` : file.path;
+    return [{ pointer, expected: error.expected, received: `${error.received} (${where})` }];
+  }
+  routing['path'] = file.path;
+  routing['sha256'] = file.sha256;
+  return [];
+}

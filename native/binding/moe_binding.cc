@@ -1,0 +1,211 @@
+#include <cstring>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "binding/arguments.h"
+#include "binding/device_binding.h"
+#include "binding/handle.h"
+#include "binding/rooms.h"
+#include "binding/work_lane.h"
+#include "binding/world_binding.h"
+#include "binding/world_exchange.h"
+#include "core/clock.h"
+#include "moe/bench.h"
+
+namespace railrunner::binding {
+
+namespace {
+
+constexpr int64_t kMaxTimeoutMs = 7LL * 24 * 3600 * 1000;
+
+struct OpenedMoe {
+  std::shared_ptr<OpenedWorld> world;
+  std::shared_ptr<Device> device;
+  std::unique_ptr<moe::Bench> bench;  // null after close()
+
+  moe::Bench& require() const {
+    if (!bench) throw Error(ErrorCode::kState, "the MoE point is closed");
+    return *bench;
+  }
+};
+
+const HandleKind<OpenedMoe> kMoeKind{{0x7261696c72756e6eULL, 0x65724d6f65507401ULL}, "a NativeMoe"};
+
+int64_t deadlineOf(const Napi::Value& timeoutMs) {
+  return nowNs() + requireInteger(timeoutMs, "timeoutMs", 1, kMaxTimeoutMs) * 1'000'000;
+}
+
+template <class T, class TypedArray>
+std::vector<T> requireArray(const Napi::Object& object, const char* name, napi_typedarray_type type,
+                            const char* expected) {
+  const Napi::Value value = object.Get(name);
+  if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != type) {
+    throw argumentError(name, expected);
+  }
+  const auto array = value.As<TypedArray>();
+  return std::vector<T>(array.Data(), array.Data() + array.ElementLength());
+}
+
+moe::Shape shapeOf(const Napi::Object& object, uint32_t worldSize) {
+  moe::Shape shape;
+  shape.worldSize = worldSize;
+  shape.numExperts = requireUint32(object, "numExperts");
+  shape.numTopk = requireUint32(object, "numTopk");
+  shape.hidden = requireUint32(object, "hidden");
+  shape.maxTokens = requireUint32(object, "maxDispatchTokensPerRank");
+  const std::string dtype = requireString(object, "dispatchDtype");
+  if (dtype != "bf16" && dtype != "fp8_e4m3") throw argumentError("dispatchDtype", "bf16 or fp8_e4m3");
+  shape.payload = dtype == "bf16" ? moe::PayloadType::kBf16 : moe::PayloadType::kFp8E4m3;
+  shape.roundScale = requireBoolean(object, "roundScale");
+  shape.dedup = requireBoolean(object, "dedup");
+  const std::string layout = requireString(object, "outputLayout");
+  if (layout != "expertMajor" && layout != "rankMajor")
+    throw argumentError("outputLayout", "expertMajor or rankMajor");
+  shape.outputLayout =
+      layout == "expertMajor" ? moe::OutputLayout::kExpertMajor : moe::OutputLayout::kRankMajor;
+  shape.zeroCopy = requireBoolean(object, "zeroCopy");
+  return shape;
+}
+
+moe::BenchOptions optionsOf(const Napi::Object& object, const World& world) {
+  moe::BenchOptions options;
+  options.shape = shapeOf(object, static_cast<uint32_t>(world.info().worldSize));
+  options.seed = requireUint32(object, "seed");
+  options.overNetwork =
+      requireArray<uint8_t, Napi::Uint8Array>(object, "overNetwork", napi_uint8_array, "a Uint8Array");
+  options.numProxies = requireUint32(object, "numProxies");
+  options.split = requireBoolean(object, "split");
+  const Napi::Object seam = requireObject(object.Get("testSeam"), "testSeam");
+  options.seam.silentFromEpoch = requireUint32(seam, "silentFromEpoch");
+  options.seam.corruptFromEpoch = requireUint32(seam, "corruptFromEpoch");
+  return options;
+}
+
+template <class TypedArray, class T>
+TypedArray copyOf(Napi::Env env, const std::vector<T>& values) {
+  TypedArray array = TypedArray::New(env, values.size());
+  if (!values.empty()) std::memcpy(array.Data(), values.data(), values.size() * sizeof(T));
+  return array;
+}
+
+Napi::Object bytesObject(Napi::Env env, const moe::ByteCounts& bytes) {
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("self", static_cast<double>(bytes.self));
+  object.Set("ipc", static_cast<double>(bytes.ipc));
+  object.Set("network", static_cast<double>(bytes.network));
+  return object;
+}
+
+Napi::Value samplesObject(Napi::Env env, const moe::BenchSamples& samples) {
+  Napi::Object object = Napi::Object::New(env);
+  Napi::Array phases = Napi::Array::New(env);
+  for (const moe::PhaseSamples& phase : samples.phases) {
+    Napi::Object one = Napi::Object::New(env);
+    one.Set("phase", phase.name);
+    one.Set("timesUs", copyOf<Napi::Float64Array>(env, phase.timesUs));
+    one.Set("entrySkewUs", copyOf<Napi::Float64Array>(env, phase.entrySkewUs));
+    one.Set("bytes", bytesObject(env, phase.bytes));
+    phases.Set(phases.Length(), one);
+  }
+  object.Set("phases", phases);
+  object.Set("stopped", samples.stopped);
+  return object;
+}
+
+Napi::Value resultsObject(Napi::Env env, const moe::BenchResults& results) {
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("salt", results.salt);
+  object.Set("count", copyOf<Napi::Int32Array>(env, results.count));
+  object.Set("layoutRange", copyOf<Napi::BigUint64Array>(env, results.layoutRange));
+  object.Set("sourceToken", copyOf<Napi::Int32Array>(env, results.sourceToken));
+  object.Set("x", copyOf<Napi::Uint8Array>(env, results.x));
+  object.Set("scales", copyOf<Napi::Float32Array>(env, results.scales));
+  object.Set("guard", copyOf<Napi::Uint8Array>(env, results.guard));
+  object.Set("combined", copyOf<Napi::Uint16Array>(env, results.combined));
+  return object;
+}
+
+Napi::Value measure(const Napi::CallbackInfo& info) {
+  return guarded(info, [&]() -> Napi::Value {
+    auto opened = requireState(info.This(), "this", kMoeKind);
+    const Napi::Object samples = requireObject(info[0], "samples");
+    const SampleProtocol protocol{requireUint32(samples, "warmup"), requireUint32(samples, "iterations"),
+                                  requireBoolean(samples, "freeRunning")};
+    auto measured = std::make_shared<moe::BenchSamples>();
+    return runOnWorkLane(
+        info.Env(),
+        [opened, protocol, measured] {
+          *measured = opened->require().measure(protocol, GateRef(opened->world->gate->gate()));
+        },
+        [measured](Napi::Env env) { return samplesObject(env, *measured); });
+  });
+}
+
+Napi::Value results(const Napi::CallbackInfo& info) {
+  return guarded(info, [&]() -> Napi::Value {
+    auto opened = requireState(info.This(), "this", kMoeKind);
+    auto copied = std::make_shared<moe::BenchResults>();
+    return runOnWorkLane(
+        info.Env(), [opened, copied] { *copied = opened->require().results(); },
+        [copied](Napi::Env env) { return resultsObject(env, *copied); });
+  });
+}
+
+Napi::Value close(const Napi::CallbackInfo& info) {
+  return guarded(info, [&]() -> Napi::Value {
+    auto opened = requireState(info.This(), "this", kMoeKind);
+    const int64_t deadlineNs = deadlineOf(info[0]);
+    return runOnWorkLane(info.Env(), [opened, deadlineNs] {
+      if (opened->bench == nullptr) return;
+      const std::unique_ptr<moe::Bench> bench = std::move(opened->bench);
+      WorldExchange exchange(opened->world->world);
+      bench->close(&exchange, deadlineNs);
+    });
+  });
+}
+
+Napi::Value moeObject(Napi::Env env, const std::shared_ptr<OpenedMoe>& opened) {
+  Napi::Object object = Napi::Object::New(env);
+  attachState(env, object, opened, kMoeKind);
+  const moe::NetworkUse use = opened->bench->networkUse();
+  object.Set("networkTransport", use.transport);
+  object.Set("networkMemory", use.memory);
+  object.Set("measure", Napi::Function::New(env, measure, "measure"));
+  object.Set("results", Napi::Function::New(env, results, "results"));
+  object.Set("close", Napi::Function::New(env, close, "close"));
+  return object;
+}
+
+Napi::Value openMoe(const Napi::CallbackInfo& info) {
+  return guarded(info, [&]() -> Napi::Value {
+    auto opened = std::make_shared<OpenedMoe>();
+    opened->world = requireWorld(info[0], "world");
+    opened->device = requireDevice(info[1], "device");
+    const Napi::Object object = requireObject(info[2], "options");
+    const moe::BenchOptions options = optionsOf(object, *opened->world->world);
+    moe::Routing routing;
+    routing.topkIdx =
+        requireArray<int32_t, Napi::Int32Array>(object, "topkIdx", napi_int32_array, "an Int32Array");
+    routing.topkWeights =
+        requireArray<float, Napi::Float32Array>(object, "topkWeights", napi_float32_array, "a Float32Array");
+    routing.numTokens = requireUint32(object, "numTokens");
+    const int64_t deadlineNs = deadlineOf(object.Get("timeoutMs"));
+    return runOnWorkLane(
+        info.Env(),
+        [opened, options, routing, deadlineNs] {
+          WorldExchange exchange(opened->world->world);
+          opened->bench = moe::openBench(exchange, *opened->device, opened->world->world->control(), options,
+                                         routing, deadlineNs);
+        },
+        [opened](Napi::Env env) { return moeObject(env, opened); });
+  });
+}
+
+}  // namespace
+
+void exportMoe(Napi::Env env, Napi::Object exports) {
+  exports.Set("openMoe", Napi::Function::New(env, openMoe, "openMoe"));
+}
+
+}  // namespace railrunner::binding
