@@ -69,7 +69,7 @@ export async function runStage<T>(
 
   const clock: StageClock = {
     signal: controller.signal,
-    remainingMs: () => Math.max(1, endsAt - performance.now()),
+    remainingMs: () => Math.max(1, Math.ceil(endsAt - performance.now())),
   };
   const ran: Promise<Ending> = Promise.resolve()
     .then(() => body(clock))
