@@ -38,9 +38,9 @@ export interface Traffic {
 export function trafficOf(spec: MoeSpec, routing: Routing, rank: number): Traffic {
   const worldSize = routing.ranks.length;
   const numLocal = spec.numExperts / worldSize;
-  const messagesTo = new Array<number>(worldSize).fill(0);
-  const messagesFrom = new Array<number>(worldSize).fill(0);
-  const expertRows = new Array<number>(numLocal).fill(0);
+  const messagesTo = Array.from({ length: worldSize }, () => 0);
+  const messagesFrom = Array.from({ length: worldSize }, () => 0);
+  const expertRows = Array.from({ length: numLocal }, () => 0);
   let selections = 0;
   routing.ranks.forEach(({ numTokens, topkIdx }, source) => {
     for (let token = 0; token < numTokens; token++) {
