@@ -1,0 +1,42 @@
+/** Golden sizes: those of the native room (native/test/moe_layout_test.cc), and MSCCL++'s own formula. */
+import t from 'tap';
+import { seedHintBytes, symmetricBytes } from '../../../jobs/dispatch-combine/memory.js';
+import { messageBytes } from '../../../jobs/dispatch-combine/traffic.js';
+import { moeSpec } from './moe-points.js';
+
+const job = (
+  numExperts: number,
+  numTopk: number,
+  hidden: number,
+  dispatchDtype: string,
+  dedup: string,
+): ReturnType<typeof moeSpec> =>
+  moeSpec({ numExperts, numTopk, hidden, dispatchDtype, dedup, numTokens: 1, maxDispatchTokensPerRank: 128 });
+
+t.test('messages and the symmetric buffer', async (t) => {
+  const table: readonly [number, ReturnType<typeof moeSpec>, number, number][] = [
+    [8, job(256, 8, 7168, 'bf16', 'off'), 14_352, 944_250_880],
+    [8, job(256, 8, 7168, 'fp8_e4m3', 'off'), 7_408, 941_424_640],
+    [4, job(256, 8, 7168, 'bf16', 'on'), 14_416, 18_456_576],
+    [4, job(256, 8, 7168, 'fp8_e4m3', 'on'), 7_472, 16_596_992],
+    [4, job(128, 4, 2880, 'bf16', 'on'), 5_936, 7_600_128],
+  ];
+  for (const [worldSize, spec, stride, total] of table) {
+    t.equal(messageBytes(spec), stride);
+    t.equal(symmetricBytes(spec, worldSize), total);
+  }
+});
+
+t.test("MSCCL++'s size hint", async (t) => {
+  const table: readonly [number, number, number, number][] = [
+    [128, 7168, 256, 1_880_100_992],
+    [128, 7168, 288, 2_115_113_600],
+    [128, 7168, 64, 470_025_344],
+    [64, 7168, 32, 117_506_688],
+    [128, 4096, 128, 537_397_376],
+  ];
+  for (const [maxDispatchTokensPerRank, hidden, numExperts, hint] of table) {
+    const spec = moeSpec({ hidden, numExperts, numTokens: 1, maxDispatchTokensPerRank });
+    t.equal(seedHintBytes(spec), hint);
+  }
+});

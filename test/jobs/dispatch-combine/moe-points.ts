@@ -1,0 +1,40 @@
+/** Resolved dispatchCombine jobs for tests, by the same way as a spec goes. */
+import { dispatchCombine } from '../../../jobs/dispatch-combine/index.js';
+import { moeSpecOf, type MoeSpec } from '../../../jobs/dispatch-combine/moe-spec.js';
+import { SpecFiles } from '../../../runner/spec/files.js';
+import { prepareKind, resolveJob } from '../../../runner/spec/resolve-job.js';
+import type { Fault } from '../../../runner/spec/fault.js';
+
+export const SMALL_JOB = {
+  id: 'moe',
+  kind: 'dispatchCombine',
+  hidden: 256,
+  numTopk: 4,
+  numExperts: 16,
+  numTokens: 12,
+  maxDispatchTokensPerRank: 16,
+} as const;
+
+type Job = Readonly<Record<string, unknown>>;
+
+function resolve(job: Job, folder: string): ReturnType<typeof resolveJob> {
+  const files = new SpecFiles([folder]);
+  const around = { seed: 3, defaults: {}, overrides: {}, files };
+  return resolveJob({ ...SMALL_JOB, ...job }, 0, prepareKind(dispatchCombine), around);
+}
+
+/** The one point of a legal job. */
+export function moeSpec(job: Job = {}, folder = '.'): MoeSpec {
+  const { points, faults } = resolve(job, folder);
+  const [point] = points;
+  if (point === undefined || faults.length > 0) throw new Error(JSON.stringify(faults));
+  return moeSpecOf({ ...point, index: 0 });
+}
+
+/** Faults of a job; with a world's size also those that only it shows. */
+export function moeFaultsOf(job: Job, worldSize: number | null = null, folder = '.'): readonly Fault[] {
+  const { points, faults } = resolve(job, folder);
+  const [point] = points;
+  if (point === undefined || faults.length > 0) return faults;
+  return dispatchCombine.check({ ...point, index: 0 }, worldSize);
+}

@@ -1,0 +1,159 @@
+/** The oracle finds nothing in a faultless exchange, and each planted fault in the others. */
+import t from 'tap';
+import type { MoeSpec } from '../../../jobs/dispatch-combine/moe-spec.js';
+import { verifyExchange } from '../../../jobs/dispatch-combine/oracle.js';
+import { e4m3Code, E4M3_VALUES } from '../../../jobs/dispatch-combine/oracle-numbers.js';
+import { makeRouting } from '../../../jobs/dispatch-combine/routing.js';
+import type { NativeMoeResults } from '../../../runner/native/types.js';
+import { idealResults } from './ideal-results.js';
+import { moeSpec } from './moe-points.js';
+
+const WORLD = 2;
+const RANK = 1;
+const JOB = { hidden: 128, numExperts: 8, numTopk: 3, numTokens: [5, 4], maxDispatchTokensPerRank: 6 };
+
+const SHAPES: readonly Readonly<Record<string, unknown>>[] = [
+  { dedup: 'on' },
+  { dedup: 'off' },
+  { dedup: 'on', outputLayout: 'rankMajor' },
+  { dedup: 'on', dispatchDtype: 'fp8_e4m3' },
+  { dedup: 'off', dispatchDtype: 'fp8_e4m3', roundScale: true },
+  { dedup: 'on', phases: 'split', routing: { kind: 'uniform', maskedFraction: 0.3 } },
+];
+
+interface Checked {
+  readonly spec: MoeSpec;
+  readonly results: NativeMoeResults;
+}
+
+function ideal(job: Readonly<Record<string, unknown>>): Checked {
+  const spec = moeSpec({ ...JOB, ...job });
+  return { spec, results: idealResults(spec, makeRouting(spec, WORLD), RANK) };
+}
+
+function verdicts({ spec, results }: Checked): ReturnType<typeof verifyExchange> {
+  return verifyExchange({ spec, routing: makeRouting(spec, WORLD), rank: RANK }, results);
+}
+
+for (const shape of SHAPES) {
+  t.test(`faultless: ${JSON.stringify(shape)}`, async (t) => {
+    const checked = ideal(shape);
+    const found = verdicts(checked);
+    t.same(
+      found.map(({ phase }) => phase),
+      shape['phases'] === 'split'
+        ? ['dispatchSend', 'dispatchReceive', 'combineSend', 'combineReceive']
+        : ['dispatch', 'combine'],
+    );
+    for (const { wrong, checked: compared, firstBad } of found) {
+      t.equal(wrong, 0, firstBad);
+      t.ok(compared > 128 * 4, 'elements were compared');
+    }
+  });
+}
+
+type Plant = (results: NativeMoeResults) => void;
+const swap = <T>(array: { [index: number]: T }, a: number, b: number): void => {
+  const kept = array[a] as T;
+  array[a] = array[b] as T;
+  array[b] = kept;
+};
+
+const PLANTED: readonly [string, Readonly<Record<string, unknown>>, string, RegExp, Plant][] = [
+  ['a flipped bit', {}, 'dispatch', /token \d+, column 3: expected/, ({ x }) => (x[6] = (x[6] ?? 0) ^ 1)],
+  [
+    'two rows of one expert swapped',
+    {},
+    'dispatch',
+    /column/,
+    ({ x }) => {
+      for (let byte = 0; byte < 256; byte++) swap(x, byte, 256 + byte);
+    },
+  ],
+  ['source info swapped', {}, 'dispatch', /column/, ({ sourceToken }) => swap(sourceToken, 0, 1)],
+  [
+    'a token twice',
+    {},
+    'dispatch',
+    /tokens in order/,
+    ({ sourceToken }) => (sourceToken[1] = sourceToken[0] ?? 0),
+  ],
+  ['a count too small', {}, 'dispatch', /row count/, ({ count }) => (count[0] = (count[0] ?? 0) - 1)],
+  [
+    'a layout range too short',
+    {},
+    'dispatch',
+    /layout range/,
+    ({ layoutRange }) => (layoutRange[0] = (layoutRange[0] ?? 0n) - 1n),
+  ],
+  ['a row too many', {}, 'dispatch', /behind the last row/, ({ guard }) => (guard[9] = 0)],
+  ['nothing written', {}, 'dispatch', /column/, ({ x }) => x.fill(0x7f)],
+  ['a wrong scale', { dispatchDtype: 'fp8_e4m3' }, 'dispatch', /scale 0/, ({ scales }) => (scales[0] = 1)],
+  [
+    'a wrong code',
+    { dispatchDtype: 'fp8_e4m3' },
+    'dispatch',
+    /column 7/,
+    ({ x }) => (x[7] = (x[7] ?? 0) ^ 1),
+  ],
+  [
+    'one unit in the last place of a sum',
+    {},
+    'combine',
+    /token 0, column 9: bf16 bits/,
+    ({ combined }) => (combined[9] = (combined[9] ?? 0) ^ 1),
+  ],
+  [
+    'two combined tokens swapped',
+    {},
+    'combine',
+    /bf16 bits/,
+    ({ combined }) => {
+      for (let column = 0; column < 128; column++) swap(combined, column, 128 + column);
+    },
+  ],
+  [
+    'a combined row too many',
+    {},
+    'combine',
+    /behind the last token/,
+    ({ combined }) => (combined[4 * 128] = 0),
+  ],
+  [
+    'sums far from the plain sum',
+    {},
+    'combine',
+    /./,
+    ({ combined }) => {
+      for (let column = 0; column < 512; column++) combined[column] = 0;
+    },
+  ],
+];
+
+for (const [name, job, phase, firstBad, plant] of PLANTED) {
+  t.test(`${name} is found`, async (t) => {
+    const checked = ideal({ dedup: 'on', ...job });
+    plant(checked.results);
+    const found = verdicts(checked).find((verdict) => verdict.phase === phase);
+    t.ok((found?.wrong ?? 0) > 0, 'counted');
+    t.match(found?.firstBad, firstBad);
+  });
+}
+
+t.test('the same sums in another order are told apart', async (t) => {
+  const spec = moeSpec({ ...JOB, dedup: 'on' });
+  const routing = makeRouting(spec, WORLD);
+  const results = idealResults({ ...spec, dedup: 'off' }, routing, RANK);
+  const [, combine] = verifyExchange({ spec, routing, rank: RANK }, results);
+  t.ok((combine?.wrong ?? 0) > 0, 'partial sums are rounded once a rank');
+  t.notMatch(combine?.firstBad, /calc_diff/, 'yet both are near the plain sum');
+});
+
+t.test('e4m3: every value is its own nearest, ties go to even codes', async (t) => {
+  for (const [code, value] of E4M3_VALUES.entries()) {
+    t.equal(e4m3Code(value), code);
+    const next = E4M3_VALUES[code + 1];
+    if (next !== undefined) t.equal(e4m3Code((value + next) / 2), code + (code % 2));
+  }
+  t.equal(e4m3Code(-1e9), 0xfe);
+});

@@ -1,0 +1,96 @@
+/** Bad input: every rule names the key, what was expected and what was received. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import { moeFaultsOf, moeSpec, SMALL_JOB } from './moe-points.js';
+
+t.test('a legal job has no faults, alone and in a world', async (t) => {
+  t.same(moeFaultsOf({}), []);
+  t.same(moeFaultsOf({}, 4), []);
+  t.same(moeFaultsOf({ numTokens: [0, 1, 16, 5] }, 4), []);
+});
+
+const REFUSED: readonly [string, Readonly<Record<string, unknown>>, number | null, string, RegExp][] = [
+  ['experts that no world of 3 can share', {}, 3, '/numExperts', /multiple of the 3 ranks/],
+  ['more choices than experts', { numTopk: 9, numExperts: 8 }, null, '/numTopk', /at most 8/],
+  ['more choices than the limit', { numTopk: 17 }, null, '/numTopk', /16/],
+  ['tokens over the maximum', { numTokens: 17 }, null, '/numTokens', /at most 16/],
+  ['one rank with tokens over the maximum', { numTokens: [1, 17] }, null, '/numTokens/1', /at most 16/],
+  ['a list of another length than the world', { numTokens: [1, 2] }, 4, '/numTokens', /list of 4/],
+  ['rank-major without dedup', { outputLayout: 'rankMajor', dedup: 'off' }, null, '/dedup', /on or auto/],
+  ['zero copy where nothing is copied', { zeroCopy: true, dedup: 'on' }, null, '/zeroCopy', /false/],
+  ['a rounded scale without scales', { roundScale: true }, null, '/roundScale', /fp8_e4m3/],
+  ['a key of another routing', { routing: { kind: 'zipf', alpha: 1 } }, null, '/routing/alpha', /zipf/],
+  [
+    'groups that do not divide the experts',
+    { routing: { kind: 'groupLimited', numGroups: 3 } },
+    null,
+    '/routing/numGroups',
+    /divisor of the 16/,
+  ],
+  [
+    'groups too small for the choices',
+    { routing: { kind: 'groupLimited', numGroups: 8, topkGroups: 1 } },
+    null,
+    '/routing/topkGroups',
+    /at least numTopk = 4/,
+  ],
+  [
+    'more hot experts than experts',
+    { routing: { kind: 'kHot', hotExperts: 17 } },
+    null,
+    '/routing/hotExperts',
+    /at most 16/,
+  ],
+  ['a routing file without a path', { routing: { kind: 'file' } }, null, '/routing/path', /string/],
+  [
+    'results of more rows than 32 bits count',
+    { maxDispatchTokensPerRank: 1_048_576, numExperts: 65_536 },
+    4,
+    '/maxDispatchTokensPerRank',
+    /rows/,
+  ],
+];
+
+for (const [name, job, worldSize, pointer, expected] of REFUSED) {
+  t.test(`${name} is refused`, async (t) => {
+    const faults = moeFaultsOf(job, worldSize);
+    t.match(faults, [{ pointer, expected }], JSON.stringify(faults));
+  });
+}
+
+t.test('a bad line of a routing file is named by its number', async (t) => {
+  const folder = t.testdir();
+  const bad: readonly [string, string, RegExp][] = [
+    ['a.csv', 'layer_id,expert_id,count\n0,1,5\n0,x,5\n', /"0,x,5" \(.*a\.csv:3\)/],
+    ['b.csv', 'layer_id,expert_id,count\n0,16,5\n', /16 \(.*b\.csv:2\)/],
+    ['c.csv', 'layer_id,expert,count\n', /c\.csv:1\)/],
+    ['d.csv', 'layer_id,expert_id,count\n7,1,5\n', /none \(.*d\.csv\)/],
+    ['e.jsonl', '[0,1,2,3]\n[0,1,2]\n', /3 ids \(.*e\.jsonl:2\)/],
+    ['f.jsonl', '[0,1,2,3]\n\n[0,1,2,16]\n', /16 \(.*f\.jsonl:3\)/],
+    ['g.jsonl', '[0,1,1,3]\n', /1 twice \(.*g\.jsonl:1\)/],
+    ['h.jsonl', '{"ids":[0]}\n', /h\.jsonl:1\)/],
+    ['i.jsonl', '\n', /empty file/],
+  ];
+  for (const [file, text, received] of bad) {
+    writeFileSync(join(folder, file), text);
+    const faults = moeFaultsOf({ routing: { kind: 'file', path: file } }, null, folder);
+    t.match(faults, [{ pointer: '/routing/path', received }], `${file}: ${JSON.stringify(faults)}`);
+  }
+  const missing = moeFaultsOf({ routing: { kind: 'file', path: 'none.csv' } }, null, folder);
+  t.match(missing, [{ pointer: '/routing/path', received: /not found/ }]);
+});
+
+t.test('defaults are those of the documentation', async (t) => {
+  t.match(moeSpec(), {
+    ...SMALL_JOB,
+    iterations: 200,
+    dispatchDtype: 'bf16',
+    outputLayout: 'expertMajor',
+    phases: 'fused',
+    dedup: 'auto',
+    transport: 'hybrid',
+    routing: { kind: 'uniform', maskedFraction: 0 },
+  });
+  t.match(moeSpec({ routing: { kind: 'powerLaw' } }).routing, { alpha: 1.01 });
+});
