@@ -9,9 +9,9 @@
 #include "binding/rooms.h"
 #include "binding/work_lane.h"
 #include "binding/world_binding.h"
-#include "binding/world_exchange.h"
 #include "core/clock.h"
 #include "moe/bench.h"
+#include "world/world_exchange.h"
 
 namespace railrunner::binding {
 
@@ -159,7 +159,7 @@ Napi::Value close(const Napi::CallbackInfo& info) {
     return runOnWorkLane(info.Env(), [opened, deadlineNs] {
       if (opened->bench == nullptr) return;
       const std::unique_ptr<moe::Bench> bench = std::move(opened->bench);
-      WorldExchange exchange(opened->world->world);
+      WorldExchange exchange(*opened->world->world);
       bench->close(&exchange, deadlineNs);
     });
   });
@@ -194,7 +194,7 @@ Napi::Value openMoe(const Napi::CallbackInfo& info) {
     return runOnWorkLane(
         info.Env(),
         [opened, options, routing, deadlineNs] {
-          WorldExchange exchange(opened->world->world);
+          WorldExchange exchange(*opened->world->world);
           opened->bench = moe::openBench(exchange, *opened->device, opened->world->world->control(), options,
                                          routing, deadlineNs);
         },

@@ -46,7 +46,7 @@ export function idealResults(spec: MoeSpec, routing: Routing, rank: number): Nat
       }
       ranges.push((BigInt(begin) << 32n) | BigInt((count[group] ?? 0) - begin));
     }
-    guard.push(...new Array<number>(8).fill(POISON));
+    guard.push(...Array.from({ length: 8 }, () => POISON));
   }
   return {
     salt: SALT,
