@@ -2,7 +2,7 @@
 import type { JobKind } from '../../jobs/job.js';
 import { AgreementLost } from '../bootstrap/agreement.js';
 import { EXIT, toRunnerError, worstExit } from '../errors.js';
-import { buildPointResult, type PointOutcome, type RankPointResult } from '../results/row.js';
+import { buildPointResult, buildRows, type PointOutcome, type RankPointResult } from '../results/row.js';
 import type { Point } from '../spec/types.js';
 import { exitOf, fatalExit, lostOutcome, neverStarted, outcomeOf, stopFailure } from './outcome.js';
 import { runPoint, type PointResult } from './point.js';
@@ -13,6 +13,8 @@ export interface LoopEnd {
   readonly exitStatus: number;
   /** The ranks can no longer talk: nothing collective may follow. */
   readonly worldLost: boolean;
+  /** A signal on any rank ended it: the launcher kills within a second. */
+  readonly hurried: boolean;
   /** Why later points are `aborted`, where they are. */
   readonly why?: string;
 }
@@ -22,6 +24,7 @@ const GATHER_TIMEOUT_MS = 60_000;
 export async function runPoints(run: Run): Promise<LoopEnd> {
   const statuses: number[] = [];
   for (const point of run.spec.points) {
+    if (run.ending) break;
     run.current = point;
     run.report?.begin(point);
     await giveBackStale(run, point);
@@ -34,26 +37,25 @@ export async function runPoints(run: Run): Promise<LoopEnd> {
       return await lost(run, point, startedAt, error, statuses);
     }
     if (result.stop > 0) {
-      await abortFrom(
-        run,
-        point.index + 1,
-        neverStarted('E_INTERRUPTED', stopFailure(run.stop.signal).error),
-      );
-      return { exitStatus: worstExit([...statuses, result.stop]), worldLost: false, why: 'a signal' };
+      run.stop.agreed();
+      abortFrom(run, point.index + 1, neverStarted('E_INTERRUPTED', stopFailure(run.stop.signal).error));
+      const exitStatus = worstExit([...statuses, result.stop]);
+      return { exitStatus, worldLost: false, hurried: true, why: 'a signal' };
     }
     if (result.fatal) {
       const culprit = result.trouble?.judgement.culprits[0];
       const code = culprit?.code ?? 'E_WORLD_LOST';
       const why = `rank ${culprit?.rank ?? -1} cannot go on: ${culprit?.message ?? code}`;
-      await abortFrom(run, point.index + 1, neverStarted(code, why, culprit?.rank));
-      return { exitStatus: worstExit([...statuses, fatalExit(code)]), worldLost: false, why };
+      abortFrom(run, point.index + 1, neverStarted(code, why, culprit?.rank));
+      return { exitStatus: worstExit([...statuses, fatalExit(code)]), worldLost: false, hurried: false, why };
     }
   }
-  return { exitStatus: worstExit(statuses), worldLost: false };
+  return { exitStatus: worstExit(statuses), worldLost: false, hurried: false };
 }
 
 /** Rows of this rank, then the point's rows of all ranks to rank 0. Returns the exit status that they ask for. */
 async function record(run: Run, point: Point, outcome: PointOutcome): Promise<number> {
+  if (run.ending) return EXIT.ok;
   const result = buildPointResult(run.facts, point, outcome);
   void run.csv.append(result.rows);
   run.counts.add(result.rows);
@@ -69,10 +71,26 @@ async function record(run: Run, point: Point, outcome: PointOutcome): Promise<nu
   return exitOf(all);
 }
 
-/** Rows for every point from `index` on, without talking to anyone. */
-export async function abortFrom(run: Run, index: number, outcome: PointOutcome): Promise<void> {
-  for (const point of run.spec.points.slice(index)) {
-    const { rows } = buildPointResult(run.facts, point, outcome);
+/** How long rows of points that never ran may take to write: after a signal the launcher kills within a second. */
+const ABORTED_ROWS_BUDGET_MS = 150;
+const ABORTED_ROWS_CHUNK = 50;
+
+/**
+ * Rows for every point from `index` on, without talking to anyone. Where the budget ends before the points do, the log
+ * says from which point on there are none.
+ */
+export function abortFrom(run: Run, index: number, outcome: PointOutcome): void {
+  if (run.ending) return;
+  const points = run.spec.points.slice(index);
+  const endsAt = performance.now() + ABORTED_ROWS_BUDGET_MS;
+  for (let at = 0; at < points.length; at += ABORTED_ROWS_CHUNK) {
+    if (performance.now() > endsAt) {
+      run.log.warn({ firstWithoutRow: index + at }, 'no time for the rows of the points that never ran');
+      return;
+    }
+    const rows = points
+      .slice(at, at + ABORTED_ROWS_CHUNK)
+      .flatMap((point) => buildRows(run.facts, point, outcome));
     run.counts.add(rows);
     void run.csv.append(rows);
   }
@@ -89,12 +107,19 @@ async function lost(
   const suspect = error instanceof AgreementLost ? error.missing[0] : undefined;
   run.log.error({ err: failure, point: point.index }, failure.message);
   const outcome = lostOutcome(startedAt, suspect?.stage ?? '', failure.message, suspect?.rank);
-  const { rows } = buildPointResult(run.facts, point, outcome);
-  run.counts.add(rows);
-  void run.csv.append(rows);
-  await abortFrom(run, point.index + 1, neverStarted('E_WORLD_LOST', failure.message, suspect?.rank));
+  if (!run.ending) {
+    const rows = buildRows(run.facts, point, outcome);
+    run.counts.add(rows);
+    void run.csv.append(rows);
+  }
+  abortFrom(run, point.index + 1, neverStarted('E_WORLD_LOST', failure.message, suspect?.rank));
   const stop = run.stop.status;
-  return { exitStatus: worstExit([...statuses, EXIT.fatal, stop]), worldLost: true, why: failure.message };
+  return {
+    exitStatus: worstExit([...statuses, EXIT.fatal, stop]),
+    worldLost: true,
+    hurried: stop > 0,
+    why: failure.message,
+  };
 }
 
 /**

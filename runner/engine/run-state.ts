@@ -32,6 +32,8 @@ export interface Run {
   readonly folder: string;
   /** Of this rank's rows. */
   readonly counts: StatusCounts;
+  /** No more rows: the files are being closed. */
+  ending: boolean;
   /** Point under way, for an end that comes in the middle of it. */
   current: Point | undefined;
 }

@@ -63,7 +63,8 @@ async function refuse(world: World, failure: RunnerError): Promise<number> {
 
 /** Closes what is open, agrees on the exit status, and puts the manifest in place last. */
 async function endRun(run: Run, end: LoopEnd): Promise<number> {
-  const hurried = run.stop.status > 0;
+  const { hurried } = end;
+  run.ending = true;
   const failures: RunnerError[] = [];
   const attempt = async (what: string, body: () => Promise<unknown>): Promise<void> => {
     try {
@@ -142,7 +143,7 @@ async function finishManifest(
 }
 
 function sayEnd(run: Run, status: number, end: LoopEnd, failures: readonly RunnerError[]): void {
-  if (run.stop.status === 0) printOut(run.report?.table() ?? '');
+  if (!end.hurried) printOut(run.report?.table() ?? '');
   for (const failure of failures) printError(`railrunner: ${failure.message}`);
   if (end.why) printError(`railrunner: the run ended early: ${end.why}`);
   const count = `${run.spec.points.length} ${run.spec.points.length === 1 ? 'point' : 'points'}`;
@@ -162,10 +163,14 @@ async function finalize(run: Run, hurried: boolean, status: number): Promise<voi
 
 /** A signal came and the ranks did not agree in time: this rank's rows are written, and it goes. */
 async function leaveAlone(run: Run | undefined): Promise<never> {
-  const status = run?.stop.status ?? EXIT.terminated;
+  const status = run?.stop.status || EXIT.terminated;
   if (run) {
-    const outcome = neverStarted('E_INTERRUPTED', stopFailure(run.stop.signal).error);
-    await abortFrom(run, run.current?.index ?? 0, outcome);
+    abortFrom(
+      run,
+      run.current?.index ?? 0,
+      neverStarted('E_INTERRUPTED', stopFailure(run.stop.signal).error),
+    );
+    run.ending = true;
     await run.csv.close({ sync: false }).catch(() => undefined);
     await run.report?.close({ sync: false }).catch(() => undefined);
     await run.manifest

@@ -3,6 +3,8 @@ import { EXIT } from '../errors.js';
 
 /** How long ranks have to agree on the stop before this rank leaves alone. Open MPI kills 1 s after TERM. */
 const LEAVE_ALONE_AFTER_MS = 450;
+/** From the agreement on: rows, manifest and MPI_Finalize. */
+const END_WITHIN_MS = 250;
 
 const STATUS: Readonly<Record<string, number>> = {
   SIGINT: EXIT.interrupted,
@@ -14,10 +16,12 @@ export class StopRequest {
   #status = 0;
   #signal = '';
   #timer: NodeJS.Timeout | undefined;
+  readonly #leaveAlone: () => void;
   readonly #listeners: [NodeJS.Signals, () => void][] = [];
 
   /** `onStop` runs once, at the first signal; `leaveAlone` when the ranks could not agree in time. */
   constructor(onStop: () => void, leaveAlone: () => void) {
+    this.#leaveAlone = leaveAlone;
     for (const signal of Object.keys(STATUS) as NodeJS.Signals[]) {
       const listener = (): void => {
         if (this.#status !== 0) return;
@@ -38,6 +42,12 @@ export class StopRequest {
 
   get signal(): string {
     return this.#signal;
+  }
+
+  /** All ranks know of the stop: the end is in order, and as short. */
+  agreed(): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(this.#leaveAlone, END_WITHIN_MS);
   }
 
   close(): void {

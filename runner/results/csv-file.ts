@@ -25,6 +25,7 @@ export class CsvFile {
   readonly path: string;
   readonly #handle: FileHandle;
   readonly #names: readonly string[];
+  readonly #known: ReadonlySet<string>;
   /** Text of whole rows that is not in the file yet. */
   #pending: string[] = [];
   #wholeBytes = 0;
@@ -38,6 +39,7 @@ export class CsvFile {
     this.path = path;
     this.#handle = handle;
     this.#names = columns.map((column) => column.name);
+    this.#known = new Set(this.#names);
   }
 
   /** Creates the file and writes its header. Rejects with E_RUN_EXISTS where it is there, else with E_OUTPUT. */
@@ -140,7 +142,7 @@ export class CsvFile {
 
   /** A value without a column would vanish silently. */
   #refuseUnknown(row: Row): void {
-    const stranger = Object.keys(row).find((name) => !this.#names.includes(name));
+    const stranger = Object.keys(row).find((name) => !this.#known.has(name));
     if (stranger !== undefined) {
       throw new RunnerError(
         'E_STATE',

@@ -6,6 +6,9 @@ import { needsMpi } from '../helpers/require.js';
 import { readManifest, readRankRows } from '../helpers/results.js';
 import { writeSmallSpec } from '../helpers/small-spec.js';
 
+// A loaded machine starts four ranks in seconds; each run here is bounded by its own limit.
+t.setTimeout(300_000);
+
 const RANKS = 4;
 const GUILTY = 2;
 

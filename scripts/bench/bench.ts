@@ -1,0 +1,57 @@
+/**
+ * `npm run bench [-- --quick] [--device host|cuda] [--only NAME,...]`: runs the suites, keeps each run's summary.csv
+ * as docs/bench/NAME.csv and writes the tables of docs/performance.md anew. Fails where a run fails, never by a time.
+ */
+import { spawnSync } from 'node:child_process';
+import { copyFileSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { projectRoot } from '../../runner/project.js';
+import { measureStartup } from './startup.js';
+import { missing, SUITES, type Suite } from './suites.js';
+import { writeTables } from './tables.js';
+
+const { values } = parseArgs({
+  options: {
+    quick: { type: 'boolean', default: false },
+    device: { type: 'string', default: 'host' },
+    only: { type: 'string' },
+    ranks: { type: 'string' },
+    out: { type: 'string', default: join(projectRoot, 'docs', 'bench') },
+  },
+});
+
+/** Runs one suite; returns its exit status. */
+function runSuite(suite: Suite, resultsFolder: string): number {
+  const ranks = values.ranks === undefined ? suite.ranks : Number(values.ranks);
+  const words = ['launch', '-n', String(ranks), join(projectRoot, 'configs', 'bench', `${suite.name}.json`)];
+  words.push('--out', resultsFolder, '--run-id', suite.name, ...(suite.args ?? []));
+  const ended = spawnSync(process.execPath, [join(projectRoot, 'bin', 'railrunner'), ...words], {
+    stdio: 'inherit',
+  });
+  if (ended.status === 0) {
+    copyFileSync(join(resultsFolder, suite.name, 'summary.csv'), join(values.out, `${suite.name}.csv`));
+  }
+  return ended.status ?? 1;
+}
+
+const stamp = new Date().toISOString().replace(/[-:]/g, '').slice(0, 15);
+const resultsFolder = join(projectRoot, 'results', `bench-${stamp}`);
+mkdirSync(resultsFolder, { recursive: true });
+mkdirSync(values.out, { recursive: true });
+const wanted = values.only?.split(',');
+let failed = 0;
+for (const suite of SUITES) {
+  if (suite.device !== values.device || (values.quick && !suite.quick)) continue;
+  if (wanted && !wanted.includes(suite.name)) continue;
+  const reason = missing(suite);
+  console.log(`\n== ${suite.name}${reason ? `: skipped, ${reason}` : ''}`);
+  if (!reason && runSuite(suite, resultsFolder) !== 0) failed += 1;
+}
+if (values.device === 'host' && (!wanted || wanted.includes('startup'))) {
+  console.log('\n== startup');
+  await measureStartup(join(values.out, 'startup.csv'), resultsFolder, values.quick);
+}
+writeTables(values.out, join(projectRoot, 'docs', 'performance.md'));
+console.log(`\n${failed === 0 ? 'all suites ran' : `${failed} suites failed`}; CSV in ${values.out}`);
+process.exitCode = failed === 0 ? 0 : 1;

@@ -1,0 +1,6 @@
+/** The median by nearest rank, as everywhere in railrunner. */
+import { nearestRank, sortSamples } from '../../runner/measure/statistics.js';
+
+export function median(values: readonly number[]): number {
+  return nearestRank(sortSamples(values), 50);
+}
