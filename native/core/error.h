@@ -6,27 +6,27 @@
 
 namespace railrunner {
 
-// Codes that native code can raise. The names are those of the catalogue in runner/errors.ts, which alone knows
-// the exit status of each; a rule test holds both lists equal.
+// Codes that native code can raise. The names are those of the catalogue in runner/errors.ts, which alone
+// knows the exit status of each; a rule test holds both lists equal.
 enum class ErrorCode {
-  kArgument,        // a caller of the native surface passed something it must not
-  kState,           // a handle was used after close, or out of order
-  kAborted,         // a wait ended because this rank was told to stop waiting
-  kTimeout,         // a wait ended at its deadline
-  kAllocation,      // memory of some tier could not be had
-  kIo,              // a disk operation failed, with errno and path
-  kBlockIds,        // block ids or a layer range are not legal for the pools
-  kUnsupportedHere, // legal spec, but this machine, device or MPI cannot do it
-  kMpiMissing,      // no plug-in, or the MPI library does not load
-  kWorldLost,       // the control plane cannot go on
-  kPeerDead,        // a peer ended or stopped answering
-  kWrongData,       // what a peer sent is not what it can have sent
-  kNetwork,         // UCX failed
-  kNetworkMissing,  // UCX cannot be loaded
-  kCuda,            // a CUDA call failed, the context lives on
-  kCudaSticky,      // the CUDA context is lost
-  kNccl,            // an NCCL call failed
-  kNcclMissing,     // NCCL cannot be loaded
+  kArgument,         // a caller of the native surface passed something it must not
+  kState,            // a handle was used after close, or out of order
+  kAborted,          // a wait ended because this rank was told to stop waiting
+  kTimeout,          // a wait ended at its deadline
+  kAllocation,       // memory of some tier could not be had
+  kIo,               // a disk operation failed, with errno and path
+  kBlockIds,         // block ids or a layer range are not legal for the pools
+  kUnsupportedHere,  // legal spec, but this machine, device or MPI cannot do it
+  kMpiMissing,       // no plug-in, or the MPI library does not load
+  kWorldLost,        // the control plane cannot go on
+  kPeerDead,         // a peer ended or stopped answering
+  kWrongData,        // what a peer sent is not what it can have sent
+  kNetwork,          // UCX failed
+  kNetworkMissing,   // UCX cannot be loaded
+  kCuda,             // a CUDA call failed, the context lives on
+  kCudaSticky,       // the CUDA context is lost
+  kNccl,             // an NCCL call failed
+  kNcclMissing,      // NCCL cannot be loaded
 };
 
 // "E_..." as written in the error_code column.
@@ -42,7 +42,8 @@ class Error : public std::runtime_error {
   ErrorCode code_;
 };
 
-// An Error whose message ends with the text of errno, for example "open /x: No space left on device (errno 28)".
+// An Error whose message ends with the text of errno, for example "open /x: No space left on device (errno
+// 28)".
 Error errnoError(ErrorCode code, const std::string& what, int errorNumber);
 
 }  // namespace railrunner

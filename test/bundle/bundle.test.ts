@@ -1,0 +1,88 @@
+import { existsSync, mkdirSync, readFileSync, readdirSync, realpathSync, rmSync, statSync, symlinkSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import t from 'tap';
+import { projectRoot } from '../../runner/project.js';
+import { productionPackages } from '../../scripts/bundle/parts.js';
+import { mpirun } from '../helpers/mpirun.js';
+import { firstMissing, needsMpi, needsProgram } from '../helpers/require.js';
+import { run } from '../helpers/run-cli.js';
+import { withTempDir } from '../helpers/with-temp-dir.js';
+
+/** A PATH that has everything this machine has but Node. */
+function pathWithoutNode(folder: string): string {
+  const bin = join(folder, 'bin-without-node');
+  mkdirSync(bin);
+  for (const source of ['/usr/bin', '/bin']) {
+    for (const name of existsSync(source) ? readdirSync(source) : []) {
+      if (/^(node|nodejs|npm|npx)$/.test(name) || existsSync(join(bin, name))) continue;
+      try {
+        symlinkSync(realpathSync(join(source, name)), join(bin, name));
+      } catch (error) {
+        if (!['EEXIST', 'ENOENT'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+      }
+    }
+  }
+  return bin;
+}
+
+async function unpackElsewhere(folder: string): Promise<string> {
+  const made = await run(process.execPath, ['scripts/bundle.mjs', '--out', folder], { timeoutMs: 170_000 });
+  if (made.status !== 0) throw new Error(`${made.stdout}${made.stderr}`);
+  const [archive = ''] = readdirSync(folder).filter((name) => name.endsWith('.tar.xz'));
+  const size = statSync(join(folder, archive)).size;
+  if (!(size > 1e6 && size <= 45e6)) throw new Error(`${archive} has ${size} bytes, at most 45 MB wanted`);
+  const elsewhere = join(folder, 'some where');
+  mkdirSync(elsewhere);
+  const unpacked = await run('tar', ['-xf', join(folder, archive), '-C', elsewhere]);
+  if (unpacked.status !== 0) throw new Error(unpacked.stderr);
+  return join(elsewhere, archive.replace('.tar.xz', ''));
+}
+
+const skip = firstMissing(needsProgram('xz', 'xz-utils'), needsProgram('readelf', 'binutils'));
+
+t.test('the bundle runs where neither Node nor the clone is', { skip }, async (t) => {
+  await withTempDir(async (folder) => {
+    const root = await unpackElsewhere(folder);
+    const env = { PATH: pathWithoutNode(folder), HOME: folder };
+    const cwd = folder;
+    t.equal((await run('sh', ['-c', 'command -v node'], { env, cwd })).stdout, '', 'node is not in PATH');
+
+    const railrunner = join(root, 'bin', 'railrunner');
+    const help = await run(railrunner, ['--help'], { env, cwd });
+    t.match(help, { status: 0, stdout: /validate/ }, help.stderr);
+    const linked = join(folder, 'rr');
+    symlinkSync(railrunner, linked);
+    t.equal((await run(linked, ['--version'], { env, cwd })).status, 0, 'through a link');
+    const spec = join(root, 'configs', 'quickstart.json');
+    const validated = await run(railrunner, ['validate', spec], { env, cwd });
+    t.equal(validated.status, 0, validated.stderr);
+
+    const facts = JSON.parse(readFileSync(join(root, 'bundle.json'), 'utf8')) as { native: string[] };
+    t.ok(facts.native.includes('railrunner.node'));
+    t.notOk(existsSync(join(root, 'node_modules', 'tap')), 'what only tests need is not inside');
+    const strings = await run('grep', ['-rlF', `${projectRoot}/`, root], { cwd });
+    t.equal(strings.stdout, '', 'no path of the clone is inside');
+
+    t.equal((await run(railrunner, ['launch', '-n', '2', '--print-only', spec], { env, cwd })).status, 0);
+
+    if (needsMpi('openmpi') === false) {
+      const out = join(folder, 'results');
+      const line = [railrunner, 'run', spec, '--out', out, '--run-id', 'bundle'];
+      const ended = await mpirun({ mpi: 'openmpi', ranks: 2, env, cwd, timeoutMs: 120_000 }, line);
+      t.equal(ended.status, 0, `${ended.stdout}${ended.stderr}`.slice(-3000));
+      t.ok(existsSync(join(out, 'bundle', 'rank-0001.csv')));
+    }
+
+    rmSync(join(root, 'native'), { recursive: true });
+    t.equal((await run(railrunner, ['validate', spec], { env, cwd })).status, 0, 'validate needs no native code');
+    t.equal((await run(railrunner, ['plan', spec, '--world-size', '4'], { env, cwd })).status, 0);
+    t.match(await run(railrunner, ['run', spec], { env, cwd }), { status: 3, stderr: /addon.*not/ });
+  });
+});
+
+t.test('the packages that running needs are those that package.json names, and theirs', async (t) => {
+  const packages = productionPackages(projectRoot);
+  t.ok(packages.includes('node_modules/ajv') && packages.includes('node_modules/pino'));
+  t.notOk(packages.includes('node_modules/typescript') || packages.includes('node_modules/tap'));
+  t.ok(dirname(packages[0] ?? '').startsWith('node_modules'));
+});

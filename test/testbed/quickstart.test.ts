@@ -1,0 +1,89 @@
+/** The quickstart's spec, as README starts it: both MPIs on one host and across two, and under Slurm. */
+import { readFileSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { parse } from 'csv-parse/sync';
+import t, { type Test } from 'tap';
+import { projectRoot } from '../../runner/project.js';
+import { MPIS, mpirunCli } from '../helpers/mpirun.js';
+import { firstMissing, needsMpi, needsNamespaces, needsSlurm } from '../helpers/require.js';
+import { railrunner, run, type Finished } from '../helpers/run-cli.js';
+import { withTempDir } from '../helpers/with-temp-dir.js';
+import { withHosts } from './hosts.js';
+import { withSlurm } from './slurm.js';
+
+const SPEC = join(projectRoot, 'configs', 'quickstart.json');
+/** On two shared cores a run takes seconds; this only bounds a hang. */
+const LIMIT_MS = 150_000;
+
+type Row = Record<string, string>;
+
+function runWords(folder: string): string[] {
+  return ['run', SPEC, '--out', folder, '--run-id', 'quickstart'];
+}
+
+/** Every rank wrote whole rows, all of them right, and the manifest says so. */
+function checkRun(test: Test, ended: Finished, folder: string, numNodes: number): void {
+  test.equal(ended.status, 0, `${ended.stdout}${ended.stderr}`.slice(-4000));
+  const out = join(folder, 'quickstart');
+  const manifest = JSON.parse(readFileSync(join(out, 'manifest.json'), 'utf8')) as { outcome: string };
+  test.equal(manifest.outcome, 'ok');
+  const files = readdirSync(out).filter((name) => /^rank-\d{4}\.csv$/.test(name));
+  test.same(files, ['rank-0000.csv', 'rank-0001.csv', 'rank-0002.csv', 'rank-0003.csv']);
+  const rows = files.flatMap((name) => parse(readFileSync(join(out, name)), { columns: true }) as Row[]);
+  test.ok(rows.length >= 4 * 5, `${rows.length} rows`);
+  test.same([...new Set(rows.map((row) => row['status']))], ['ok']);
+  test.ok(
+    rows.every((row) => row['wrong'] === '0' && Number(row['checked']) > 0),
+    'every word verified',
+  );
+  test.equal(new Set(rows.map((row) => row['node'])).size, numNodes);
+  test.same([...new Set(rows.map((row) => row['world_size']))], ['4']);
+}
+
+for (const mpi of MPIS) {
+  t.test(`one host, ${mpi}`, { skip: needsMpi(mpi) }, async (t) => {
+    await withTempDir(async (folder) => {
+      const options = { mpi, ranks: 4, timeoutMs: LIMIT_MS };
+      checkRun(t, await mpirunCli(options, runWords(folder)), folder, 1);
+    });
+  });
+
+  t.test(`two hosts, ${mpi}`, { skip: firstMissing(needsNamespaces(), needsMpi(mpi)) }, async (t) => {
+    await withTempDir(async (folder) => {
+      const ended = await withHosts(2, 2, (bed) =>
+        bed.mpirunCli({ mpi, timeoutMs: LIMIT_MS }, runWords(folder)),
+      );
+      checkRun(t, ended, folder, 2);
+    });
+  });
+}
+
+for (const [plugin, mpi] of [
+  ['pmix', 'openmpi'],
+  ['pmi2', 'mpich'],
+] as const) {
+  t.test(`two nodes of Slurm, ${plugin}`, { skip: firstMissing(needsSlurm(), needsMpi(mpi)) }, async (t) => {
+    await withTempDir(async (folder) => {
+      const line = [
+        'srun',
+        '-N2',
+        '-n4',
+        `--mpi=${plugin}`,
+        process.execPath,
+        railrunner,
+        ...runWords(folder),
+      ];
+      const ended = await withSlurm(2, 2, (slurm) => slurm.run(line, { timeoutMs: LIMIT_MS }));
+      checkRun(t, ended, folder, 2);
+    });
+  });
+}
+
+t.test('npm run quickstart ends with the table', { skip: needsMpi('openmpi') }, async (t) => {
+  await withTempDir(async (folder) => {
+    const line = ['scripts/quickstart.mjs', '--out', folder, '--run-id', 'quickstart'];
+    const ended = await run(process.execPath, line, { timeoutMs: LIMIT_MS });
+    checkRun(t, ended, folder, 1);
+    t.match(ended.stdout, /llama-offload/);
+  });
+});
