@@ -24,10 +24,12 @@ namespace railrunner {
 //   void gather(uint32_t slot, std::byte* buffer, const DiskPiece* pieces, uint32_t count)   pool -> buffer
 //   void scatter(uint32_t slot, const std::byte* buffer, const DiskPiece* pieces, uint32_t count)
 //   bool finished(uint32_t slot)   polled until true; a hop that copies at once is always finished
+//   static constexpr bool kCrossesHostLink    true where the pool is on the other side of a GPU's link
 //   void waitAll()                 returns when no hop is under way any more; called before an error is
 //   reported
 class CpuHop {
  public:
+  static constexpr bool kCrossesHostLink = false;
   explicit CpuHop(std::byte* memory) : memory_(memory) {}
   void gather(uint32_t, std::byte* buffer, const DiskPiece* pieces, uint32_t count) {
     for (uint32_t i = 0; i < count; ++i) {
@@ -104,6 +106,7 @@ class DiskLane {
     facts.numCopies = plan_.requests.size();
     facts.diskBytes = plan_.diskBytes;
     facts.strategyUsed = strategyUsed_;
+    facts.pcieBytes = Hop::kCrossesHostLink ? plan_.payloadBytes : 0;
     facts.diskIo = queue_.describe();
     return facts;
   }

@@ -83,6 +83,8 @@ const char* strategyName(Strategy strategy) {
       return "kernel";
     case Strategy::kStaged:
       return "staged";
+    case Strategy::kStagedAndKernel:
+      return "staged+kernel";
   }
   return "auto";
 }
@@ -100,7 +102,9 @@ std::unique_ptr<Transfer> compileTransfer(Device& device, std::vector<LaneReques
   const bool disk = touchesDisk(lanes.front());
   if (disk != touchesDisk(lanes.back()))
     throw Error(ErrorCode::kArgument, "two directions must be of one pair of tiers");
-  if (device.properties().kind == DeviceKind::kCuda) {
+  const LaneRequest& first = lanes.front();
+  const bool touchesDevice = first.source->tier() == Tier::kDevice || first.target->tier() == Tier::kDevice;
+  if (touchesDevice && device.properties().kind == DeviceKind::kCuda) {
 #ifdef RAILRUNNER_HAVE_CUDA_TRANSFER
     return compileCudaTransfer(device, std::move(lanes), options);
 #else

@@ -10,7 +10,15 @@
 
 namespace railrunner {
 
-enum class Strategy : uint32_t { kAuto = 0, kMemcpy = 1, kMemcpyBatch = 2, kKernel = 3, kStaged = 4 };
+// kStagedAndKernel is never asked for: `auto` on cuda may use it.
+enum class Strategy : uint32_t {
+  kAuto = 0,
+  kMemcpy = 1,
+  kMemcpyBatch = 2,
+  kKernel = 3,
+  kStaged = 4,
+  kStagedAndKernel = 5
+};
 const char* strategyName(Strategy strategy);
 
 struct TransferOptions {

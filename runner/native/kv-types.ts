@@ -113,7 +113,8 @@ export interface LaneFacts {
   readonly pcieBytes: number;
   readonly selfBytes: number;
   /** Final once the lane has been measured. */
-  readonly strategyUsed: CopyStrategy;
+  /** `staged+kernel` is never asked for: `auto` on cuda may use it. */
+  readonly strategyUsed: CopyStrategy | 'staged+kernel';
   /** "io_uring+O_DIRECT qd=32"; '' without a disk. */
   readonly diskIo: string;
 }

@@ -14,9 +14,17 @@ async function mustRun(command: string, args: readonly string[]): Promise<void> 
   );
 }
 
-/** Builds native/test/NAME.cc and returns the program's path. A second call is a matter of milliseconds. */
-export async function nativeProgram(name: string, sanitizer: Sanitizer = 'none'): Promise<string> {
-  const suffix = sanitizer === 'none' ? '' : `-${sanitizer.replace(',', '-')}`;
+/**
+ * Builds native/test/NAME.cc and returns the program's path. A second call is a matter of milliseconds. `cuda` builds
+ * the cuda device too, for programs that run on a GPU.
+ */
+export async function nativeProgram(
+  name: string,
+  sanitizer: Sanitizer = 'none',
+  cuda: 'with cuda' | 'without cuda' = 'without cuda',
+): Promise<string> {
+  const withCuda = cuda === 'with cuda';
+  const suffix = `${sanitizer === 'none' ? '' : `-${sanitizer.replace(',', '-')}`}${withCuda ? '-cuda' : ''}`;
   const folder = join(projectRoot, `build-native-tests${suffix}`);
   const sanitize = sanitizer === 'none' ? '' : sanitizer;
   mkdirSync(folder, { recursive: true });
@@ -28,7 +36,7 @@ export async function nativeProgram(name: string, sanitizer: Sanitizer = 'none')
     '-B',
     folder,
     '-DCMAKE_BUILD_TYPE=Release',
-    '-DWITH_CUDA=OFF',
+    `-DWITH_CUDA=${withCuda ? 'ON' : 'OFF'}`,
     '-DBUILD_NATIVE_TESTS=ON',
     `-DSANITIZE=${sanitize}`,
   ]);

@@ -1,0 +1,45 @@
+#include "device/cuda/cuda_call.h"
+
+#include <cstring>
+#include <string>
+
+namespace railrunner::cuda {
+
+bool isSticky(cudaError_t status) {
+  switch (status) {
+    case cudaErrorECCUncorrectable:
+    case cudaErrorNvlinkUncorrectable:
+    case cudaErrorIllegalAddress:
+    case cudaErrorLaunchTimeout:
+    case cudaErrorContextIsDestroyed:
+    case cudaErrorAssert:
+    case cudaErrorHardwareStackError:
+    case cudaErrorIllegalInstruction:
+    case cudaErrorMisalignedAddress:
+    case cudaErrorInvalidAddressSpace:
+    case cudaErrorInvalidPc:
+    case cudaErrorLaunchFailure:
+    case cudaErrorUnknown:
+      return true;
+    default:
+      return false;
+  }
+}
+
+void check(cudaError_t status, const char* call, const std::source_location& place) {
+  if (status == cudaSuccess) return;
+  cudaGetLastError();  // a failure that is not sticky must not be reported by the next, innocent call
+  int ordinal = -1;
+  if (cudaGetDevice(&ordinal) != cudaSuccess) ordinal = -1;
+  const char* slash = std::strrchr(place.file_name(), '/');
+  const bool sticky = isSticky(status);
+  std::string message = std::string(call) + " failed on cuda device " + std::to_string(ordinal) + ": " +
+                        cudaGetErrorName(status) + " (" + std::to_string(static_cast<int>(status)) + "), " +
+                        cudaGetErrorString(status) + " [" +
+                        (slash != nullptr ? slash + 1 : place.file_name()) + ":" +
+                        std::to_string(place.line()) + "]";
+  if (sticky) message += ". The CUDA context is lost; nothing more can run on this GPU in this process.";
+  throw Error(sticky ? ErrorCode::kCudaSticky : ErrorCode::kCuda, message);
+}
+
+}  // namespace railrunner::cuda

@@ -1,0 +1,24 @@
+#pragma once
+
+#include <cuda_runtime_api.h>
+
+#include <source_location>
+
+#include "core/error.h"
+
+namespace railrunner::cuda {
+
+// True where the CUDA context is lost: every later call of this process returns the same code.
+bool isSticky(cudaError_t status);
+
+// Throws kCudaSticky or kCuda unless status is cudaSuccess. The message says call, place, device, what CUDA
+// answered.
+void check(cudaError_t status, const char* call,
+           const std::source_location& place = std::source_location::current());
+
+// Makes a device the calling thread's current one. CUDA keeps this per thread, and handles are used from the
+// work thread, from copy threads and from tests, so every entry point of a handle says it again; it costs
+// nanoseconds.
+inline void makeCurrent(int ordinal) { check(cudaSetDevice(ordinal), "cudaSetDevice"); }
+
+}  // namespace railrunner::cuda

@@ -1,0 +1,372 @@
+#include "kv/cuda/cuda_memory_transfer.h"
+
+#include <algorithm>
+
+#include "core/clock.h"
+#include "core/sampler.h"
+
+namespace railrunner::cuda {
+
+namespace {
+
+constexpr uint64_t kProbeMaxBytes = 256ULL << 20;
+constexpr SampleProtocol kProbeProtocol{2, 7, false};
+constexpr uint32_t kTuningRounds = 3;
+// Another candidate than the expected one must be this much quicker, so that noise does not choose.
+constexpr double kTuningMargin = 0.985;
+
+std::vector<std::vector<CopyRegion>> listsOf(const CopyPlan& plan, const LaneRequest& request) {
+  const auto source = reinterpret_cast<uint64_t>(request.source->memory());
+  const auto target = reinterpret_cast<uint64_t>(request.target->memory());
+  std::vector<std::vector<CopyRegion>> lists;
+  uint32_t begin = 0;
+  for (const uint32_t end : plan.batchEnds) {
+    std::vector<CopyRegion>& list = lists.emplace_back();
+    list.reserve(end - begin);
+    for (; begin < end; ++begin) {
+      const CopySpan& span = plan.spans[begin];
+      list.push_back({source + span.sourceOffset, target + span.targetOffset, span.bytes});
+    }
+  }
+  return lists;
+}
+
+}  // namespace
+
+CopyStrategy copyStrategyOf(Strategy strategy) {
+  switch (strategy) {
+    case Strategy::kAuto:
+      return CopyStrategy::kAuto;
+    case Strategy::kMemcpy:
+      return CopyStrategy::kMemcpy;
+    case Strategy::kMemcpyBatch:
+      return CopyStrategy::kMemcpyBatch;
+    case Strategy::kKernel:
+      return CopyStrategy::kKernel;
+    case Strategy::kStaged:
+      return CopyStrategy::kStaged;
+    case Strategy::kStagedAndKernel:
+      return CopyStrategy::kStagedAndKernel;
+  }
+  return CopyStrategy::kAuto;
+}
+
+Strategy strategyOf(CopyStrategy strategy) {
+  switch (strategy) {
+    case CopyStrategy::kAuto:
+      return Strategy::kAuto;
+    case CopyStrategy::kMemcpy:
+      return Strategy::kMemcpy;
+    case CopyStrategy::kMemcpyBatch:
+      return Strategy::kMemcpyBatch;
+    case CopyStrategy::kKernel:
+      return Strategy::kKernel;
+    case CopyStrategy::kStaged:
+      return Strategy::kStaged;
+    case CopyStrategy::kStagedAndKernel:
+      return Strategy::kStagedAndKernel;
+  }
+  return Strategy::kAuto;
+}
+
+// Both operations run on the work thread; beforeSample() is outside the timed span.
+class CudaMemoryTransfer::HostOperation {
+ public:
+  HostOperation(CudaMemoryTransfer& transfer, RunControl& control) : transfer_(transfer), control_(control) {}
+
+  void beforeSample(uint32_t index, bool isLast) {
+    if (index == 0) transfer_.tune(control_);
+    if (isLast) transfer_.poisonTargets(control_);
+  }
+
+  double run() {
+    const double startUs = nowUs();
+    transfer_.issueAll(transfer_.timer_->stream());
+    std::vector<Lane>& lanes = transfer_.lanes_;
+    bool ended[2] = {false, lanes.size() < 2};
+    double endsUs[2] = {0, 0};
+    waitUntil(
+        [&] {
+          for (size_t lane = 0; lane < lanes.size(); ++lane) {
+            if (ended[lane]) continue;
+            const cudaError_t status = cudaEventQuery(lanes[lane].end);
+            if (status == cudaErrorNotReady) continue;
+            check(status, "cudaEventQuery");
+            ended[lane] = true;
+            endsUs[lane] = nowUs();
+          }
+          return ended[0] && ended[1];
+        },
+        control_, 0, "copies of the GPU");
+    const double timeUs = nowUs() - startUs;
+    for (size_t lane = 0; lane < lanes.size(); ++lane) lanes[lane].timesUs.push_back(endsUs[lane] - startUs);
+    return timeUs;
+  }
+
+ private:
+  CudaMemoryTransfer& transfer_;
+  RunControl& control_;
+};
+
+class CudaMemoryTransfer::EventOperation {
+ public:
+  EventOperation(CudaMemoryTransfer& transfer, RunControl& control)
+      : transfer_(transfer), control_(control) {}
+
+  // A rank that fails here leaves by the gate, with the others.
+  void beforeSample(uint32_t index, bool isLast) {
+    if (index == 0) {
+      transfer_.tune(control_);
+      queuedEarly_ = transfer_.fitsBehindHold();
+    }
+    if (isLast) transfer_.poisonTargets(control_);
+    transfer_.timer_->hold();
+    if (queuedEarly_) issue();
+  }
+
+  double run() {
+    transfer_.timer_->release();
+    if (!queuedEarly_) issue();
+    const double timeUs = transfer_.timer_->finishUs(control_);
+    for (Lane& lane : transfer_.lanes_) lane.timesUs.push_back(transfer_.timer_->elapsedUs(lane.end));
+    return timeUs;
+  }
+
+ private:
+  void issue() {
+    transfer_.issueAll(transfer_.timer_->stream());
+    transfer_.timer_->markEnd();
+  }
+
+  CudaMemoryTransfer& transfer_;
+  RunControl& control_;
+  bool queuedEarly_ = false;
+};
+
+// One contiguous copy of registered memory in each direction of the transfer, at once.
+class CudaMemoryTransfer::ProbeOperation {
+ public:
+  ProbeOperation(CudaMemoryTransfer& transfer, RunControl& control)
+      : transfer_(transfer), control_(control) {}
+
+  // Its memory is had inside the loop's protocol: a rank that gets none leaves by the gate, with the others.
+  void beforeSample(uint32_t index, bool) {
+    if (index == 0) {
+      for (const Lane& lane : transfer_.lanes_) {
+        const uint64_t bytes = std::min(lane.facts.payloadBytes, kProbeMaxBytes);
+        copies_.push_back({Buffer(Buffer::Place::kDevice, bytes), Buffer(Buffer::Place::kPinned, bytes)});
+        bytes_ += bytes;
+      }
+    }
+    ColdTimer& timer = *transfer_.timer_;
+    timer.hold();
+    transfer_.forkLanes(timer.stream());
+    for (size_t i = 0; i < copies_.size(); ++i) {
+      Lane& lane = transfer_.lanes_[i];
+      const cudaStream_t stream = transfer_.streamOf(i, timer.stream());
+      const bool toHost = lane.request.source->tier() == Tier::kDevice;
+      const Pair& pair = copies_[i];
+      check(cudaMemcpyAsync((toHost ? pair.host : pair.device).as(), (toHost ? pair.device : pair.host).as(),
+                            pair.host.bytes(), toHost ? cudaMemcpyDeviceToHost : cudaMemcpyHostToDevice,
+                            stream),
+            "cudaMemcpyAsync");
+      lane.end.record(stream);
+    }
+    transfer_.joinLanes(timer.stream());
+    timer.markEnd();
+  }
+
+  double run() {
+    transfer_.timer_->release();
+    return transfer_.timer_->finishUs(control_);
+  }
+  uint64_t bytes() const { return bytes_; }
+
+ private:
+  struct Pair {
+    Buffer device;
+    Buffer host;
+  };
+  CudaMemoryTransfer& transfer_;
+  RunControl& control_;
+  std::vector<Pair> copies_;
+  uint64_t bytes_ = 0;
+};
+
+CudaMemoryTransfer::CudaMemoryTransfer(int ordinal, std::vector<LaneRequest> requests,
+                                       const TransferOptions& options)
+    : ordinal_(ordinal) {
+  makeCurrent(ordinal_);
+  for (LaneRequest& request : requests) addLane(std::move(request), options);
+  timer_ = std::make_unique<ColdTimer>();
+  if (options.strategy != Strategy::kAuto) compileLanes(copyStrategyOf(options.strategy));
+}
+
+void CudaMemoryTransfer::addLane(LaneRequest request, const TransferOptions& options) {
+  const bool toHost = request.source->tier() == Tier::kDevice;
+  const bool joined = options.strategy != Strategy::kMemcpy;
+  const CopyPlan plan = compileCopyPlan(request, {joined, options.maxTransferBatchSize, 0});
+  Lane& lane = lanes_.emplace_back();
+  lane.lists = listsOf(plan, request);
+  lane.options.direction = toHost ? CopyDirection::kDeviceToHost : CopyDirection::kHostToDevice;
+  lane.options.merged = options.strategy == Strategy::kAuto;
+  lane.options.chunkBytes = options.chunkBytes;
+  lane.options.maxConcurrent = options.maxConcurrentTransfers;
+  lane.options.maxBlocks = options.maxCtas;
+  lane.request = std::move(request);
+  lane.facts.payloadBytes = plan.payloadBytes;
+  lane.facts.numRegions = plan.numRegions;
+  lane.facts.pcieBytes = plan.payloadBytes;
+}
+
+void CudaMemoryTransfer::compileLanes(CopyStrategy strategy) {
+  for (Lane& lane : lanes_) {
+    lane.options.strategy = strategy;
+    lane.copy.reset();  // its staging buffers go before others come
+    lane.copy = std::make_unique<DeviceCopy>(ordinal_, lane.lists, lane.options);
+    if (lane.copy->payloadBytes() != lane.facts.payloadBytes) {
+      throw Error(ErrorCode::kState, "copies of " + std::to_string(lane.copy->payloadBytes()) +
+                                         " bytes were compiled, the plan says " +
+                                         std::to_string(lane.facts.payloadBytes));
+    }
+    lane.facts.numCopies = lane.copy->numCopies();
+    lane.facts.strategyUsed = strategyOf(lane.copy->used());
+  }
+}
+
+void CudaMemoryTransfer::tune(const RunControl& control) {
+  if (lanes_.front().copy != nullptr) return;
+  const Lane& first = lanes_.front();
+  const CopyShape shape = shapeOf(mergeLists(first.lists, first.options.direction), first.options.direction);
+  CopyStrategy best = CopyStrategy::kKernel;
+  CopyStrategy compiled = CopyStrategy::kAuto;
+  double bestUs = 0;
+  for (const CopyStrategy candidate : candidates(shape, first.options.direction, lanes_.size() > 1)) {
+    if (candidate == CopyStrategy::kMemcpyBatch && !memcpyBatchAvailable()) continue;
+    compileLanes(candidate);
+    compiled = candidate;
+    double quickestUs = 0;
+    for (uint32_t round = 0; round < kTuningRounds; ++round) {
+      timer_->hold();
+      timer_->release();
+      issueAll(timer_->stream());
+      timer_->markEnd();
+      const double timeUs = timer_->finishUs(control);
+      if (round == 1 || (round > 1 && timeUs < quickestUs)) quickestUs = timeUs;
+    }
+    if (bestUs == 0 || quickestUs < bestUs * kTuningMargin) {
+      best = candidate;
+      bestUs = quickestUs;
+    }
+  }
+  if (compiled != best) compileLanes(best);
+}
+
+std::vector<LaneFacts> CudaMemoryTransfer::facts() const {
+  std::vector<LaneFacts> all;
+  for (const Lane& lane : lanes_) all.push_back(lane.facts);
+  return all;
+}
+
+bool CudaMemoryTransfer::fitsBehindHold() const {
+  return std::all_of(lanes_.begin(), lanes_.end(),
+                     [](const Lane& lane) { return lane.copy->fitsBehindHold(); });
+}
+
+void CudaMemoryTransfer::poisonTargets(const RunControl& control) {
+  for (Lane& lane : lanes_) lane.request.target->poison(lane.request.targetIds, control);
+  makeCurrent(ordinal_);
+}
+
+// The first lane goes on the main stream; the second forks off it and joins it again.
+cudaStream_t CudaMemoryTransfer::streamOf(size_t lane, cudaStream_t main) const {
+  return lane == 0 ? main : static_cast<cudaStream_t>(lanes_[lane].stream);
+}
+
+void CudaMemoryTransfer::forkLanes(cudaStream_t main) {
+  for (size_t i = 1; i < lanes_.size(); ++i) {
+    lanes_[i].started.record(main);
+    lanes_[i].started.gate(lanes_[i].stream);
+  }
+}
+
+void CudaMemoryTransfer::joinLanes(cudaStream_t main) {
+  for (size_t i = 1; i < lanes_.size(); ++i) lanes_[i].end.gate(main);
+}
+
+void CudaMemoryTransfer::issueAll(cudaStream_t main) {
+  forkLanes(main);
+  for (size_t i = 0; i < lanes_.size(); ++i) {
+    const cudaStream_t stream = streamOf(i, main);
+    lanes_[i].copy->issue(stream);
+    lanes_[i].end.record(stream);
+  }
+  joinLanes(main);
+}
+
+void CudaMemoryTransfer::drain() {
+  timer_->release();
+  check(cudaDeviceSynchronize(), "cudaDeviceSynchronize");
+}
+
+template <class Operation>
+void CudaMemoryTransfer::measureBy(const char* timing, GateRef gate, const SampleProtocol& protocol,
+                                   RunControl& control, std::vector<TimedSamples>& sets) {
+  const size_t total = static_cast<size_t>(protocol.warmup) + protocol.iterations;
+  for (Lane& lane : lanes_) {
+    lane.timesUs.clear();
+    lane.timesUs.reserve(total);
+  }
+  Operation operation(*this, control);
+  TimedSamples whole{timing, -1, {}};
+  try {
+    whole.samples = sample(operation, gate, protocol, control);
+  } catch (...) {
+    // The first failure is the one to tell; a lost context says so again at the next call.
+    timer_->release();
+    cudaDeviceSynchronize();
+    throw;
+  }
+  drain();
+  sets.push_back(whole);
+  if (lanes_.size() < 2) return;
+  for (size_t i = 0; i < lanes_.size(); ++i) {
+    TimedSamples own{timing, static_cast<int>(i), whole.samples};
+    const std::vector<double>& times = lanes_[i].timesUs;
+    own.samples.timesUs.assign(times.end() - static_cast<std::ptrdiff_t>(whole.samples.timesUs.size()),
+                               times.end());
+    sets.push_back(std::move(own));
+  }
+}
+
+std::vector<TimedSamples> CudaMemoryTransfer::measure(GateRef gate, const SampleProtocol& protocol,
+                                                      RunControl& control) {
+  makeCurrent(ordinal_);
+  std::vector<TimedSamples> sets;
+  measureBy<EventOperation>("event", gate, protocol, control, sets);
+  if (!sets.front().samples.stopped) measureBy<HostOperation>("host", gate, protocol, control, sets);
+  return sets;
+}
+
+ProbeResult CudaMemoryTransfer::probe(GateRef gate, RunControl& control) {
+  makeCurrent(ordinal_);
+  ProbeOperation operation(*this, control);
+  SampleSet set;
+  try {
+    set = sample(operation, gate, kProbeProtocol, control);
+  } catch (...) {
+    timer_->release();
+    cudaDeviceSynchronize();
+    throw;
+  }
+  drain();
+  ProbeResult result;
+  result.stopped = set.stopped;
+  result.source = lanes_.size() > 1 ? "contiguous pinned copies both ways at once" : "contiguous pinned copy";
+  if (set.timesUs.empty()) return result;
+  std::sort(set.timesUs.begin(), set.timesUs.end());
+  result.GBps = static_cast<double>(operation.bytes()) / (set.timesUs[set.timesUs.size() / 2] * 1e3);
+  return result;
+}
+
+}  // namespace railrunner::cuda

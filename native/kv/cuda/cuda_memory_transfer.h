@@ -1,0 +1,64 @@
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "device/cuda/cold_timer.h"
+#include "kv/copy_plan.h"
+#include "kv/cuda/device_copy.h"
+#include "kv/transfer.h"
+
+namespace railrunner::cuda {
+
+CopyStrategy copyStrategyOf(Strategy strategy);
+Strategy strategyOf(CopyStrategy strategy);
+
+// One or two directions between device and host tier, all on one device and one thread.
+class CudaMemoryTransfer final : public Transfer {
+ public:
+  CudaMemoryTransfer(int ordinal, std::vector<LaneRequest> requests, const TransferOptions& options);
+
+  std::vector<LaneFacts> facts() const override;
+  std::vector<TimedSamples> measure(GateRef gate, const SampleProtocol& protocol,
+                                    RunControl& control) override;
+  ProbeResult probe(GateRef gate, RunControl& control) override;
+
+ private:
+  struct Lane {
+    LaneRequest request;
+    std::unique_ptr<DeviceCopy> copy;  // null until `auto` has chosen
+    std::vector<std::vector<CopyRegion>> lists;
+    DeviceCopyOptions options;
+    LaneFacts facts;
+    Stream stream;
+    Event started;
+    Event end{Event::Use::kTime};
+    std::vector<double> timesUs;  // of this lane alone, one an iteration, warm-up included
+  };
+  class HostOperation;
+  class EventOperation;
+  class ProbeOperation;
+
+  void addLane(LaneRequest request, const TransferOptions& options);
+  void compileLanes(CopyStrategy strategy);
+  // `auto`: tries what candidates() offers, all lanes alike and at once, and keeps the quickest. Overwrites
+  // targets.
+  void tune(const RunControl& control);
+  template <class Operation>
+  void measureBy(const char* timing, GateRef gate, const SampleProtocol& protocol, RunControl& control,
+                 std::vector<TimedSamples>& sets);
+  void poisonTargets(const RunControl& control);
+  cudaStream_t streamOf(size_t lane, cudaStream_t main) const;
+  void forkLanes(cudaStream_t main);
+  void joinLanes(cudaStream_t main);
+  void issueAll(cudaStream_t main);
+  bool fitsBehindHold() const;
+  // Returns when nothing of this transfer is under way any more.
+  void drain();
+
+  int ordinal_;
+  std::vector<Lane> lanes_;
+  std::unique_ptr<ColdTimer> timer_;
+};
+
+}  // namespace railrunner::cuda
