@@ -1,0 +1,109 @@
+// The disk queue by both engines, and what it does when the disk fails in the middle of a transfer.
+#include <signal.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <numeric>
+#include <vector>
+
+#include "kv/disk_lane.h"
+#include "kv/transfer.h"
+#include "storage/disk_queue.h"
+#include "test/named_cases.h"
+
+using namespace railrunner;
+using namespace railrunner::test;
+
+namespace {
+
+constexpr uint32_t kRequestBytes = 16384;
+
+void writeAndReadBack(DiskEngine engine, const std::string& name) {
+  DiskFile file("/tmp", 64 * kRequestBytes);
+  DiskQueue queue(file, 4, kRequestBytes, engine);
+  ok(queue.describe().find(name) == 0, queue.describe());
+  std::vector<DiskCompletion> completions(queue.depth());
+  // Two vectors in one request, from memory of our own; then the slots' buffers.
+  AlignedBuffer memory(2 * kRequestBytes);
+  std::memset(memory.data(), 0x5a, memory.bytes());
+  const iovec vectors[2] = {{memory.data(), 4096}, {memory.data() + 8192, 4096}};
+  queue.start(0, {true, 0, 8192, vectors, 2});
+  for (uint32_t slot = 1; slot < 4; ++slot) {
+    std::memset(queue.slotBuffer(slot), static_cast<int>(slot), kRequestBytes);
+    queue.start(slot, {true, slot * uint64_t{kRequestBytes}, kRequestBytes, nullptr, 0});
+  }
+  while (queue.underWay() > 0) {
+    const uint32_t count = queue.collect(completions.data());
+    for (uint32_t i = 0; i < count; ++i) expectEqual(completions[i].error, 0, "write");
+  }
+  queue.start(2, {false, 3 * uint64_t{kRequestBytes}, kRequestBytes, nullptr, 0});
+  while (queue.underWay() > 0) queue.collect(completions.data());
+  expectEqual(static_cast<int>(queue.slotBuffer(2)[kRequestBytes - 1]), 3, "read back");
+  file.readAll(0, memory.data(), kRequestBytes);
+  expectEqual(static_cast<int>(memory.data()[8191]), 0x5a, "vectors");
+}
+
+}  // namespace
+
+TEST("io_uring and threads write and read alike") {
+  writeAndReadBack(DiskEngine::kThreads, "threads");
+  try {
+    writeAndReadBack(DiskEngine::kUring, "io_uring");
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kUnsupportedHere) throw;
+    std::printf("# io_uring is refused here; threads alone were tested\n");
+  }
+}
+
+TEST("the file has no name while it is used, and its folder stays clean") {
+  DiskFile file("/tmp", 4096);
+  ok(access(file.path().c_str(), F_OK) != 0, file.path() + " is still there");
+}
+
+TEST("folders that are not there are named") {
+  throws(ErrorCode::kIo, "/nowhere/at/all", [] { DiskFile("/nowhere/at/all", 4096); });
+  throws(ErrorCode::kArgument, "multiple of 4096", [] { DiskFile("/tmp", 4097); });
+}
+
+TEST("a write that fails in the middle of a transfer ends it with errno, place and path") {
+  for (const DiskEngine engine : {DiskEngine::kAuto, DiskEngine::kThreads}) {
+    const auto device = openDevice(DeviceKind::kHost, 0);
+    RunControl control;
+    const LayoutShape shape{LayoutKind::kFullyContiguous, BlockDim::kFirst, 2, 2, 16, 511, 2, 1};
+    BlockPool source(*device, Tier::kDevice, shape, 32, "", 1);
+    BlockPool target(*device, Tier::kDisk, shape, 32, "/tmp", 1);
+    PoolContent filled{0, 1, std::vector<BlockHolds>(32)};
+    for (uint32_t block = 0; block < 32; ++block) filled.blocks[block] = {9, block, 0, 2};
+    source.prepare(filled, control);
+    target.prepare({0, 1, std::vector<BlockHolds>(32)}, control);
+    std::vector<uint32_t> ids(32);
+    std::iota(ids.begin(), ids.end(), 0);
+    const LaneRequest request{&source, &target, ids, ids, 0, 2};
+    DiskQueue queue(*target.file(), 8, kRequestBytes, engine);
+    DiskLane<CpuHop> lane(request, compileDiskPlan(request, {16, kRequestBytes, true, 4096}), queue, 4,
+                          CpuHop(source.memory()), 1, Strategy::kKernel);
+    // From block 20 on the file may not be written any more.
+    signal(SIGXFSZ, SIG_IGN);
+    rlimit before{};
+    getrlimit(RLIMIT_FSIZE, &before);
+    const rlimit limit{20 * target.layout().blockStride, before.rlim_max};
+    setrlimit(RLIMIT_FSIZE, &limit);
+    std::string message;
+    try {
+      lane.execute(control);
+    } catch (const Error& error) {
+      expectEqual(std::string(errorCodeName(error.code())), std::string("E_IO"), "code");
+      message = error.what();
+    }
+    setrlimit(RLIMIT_FSIZE, &before);
+    ok(message.find("(errno 27)") != std::string::npos, "errno: " + message);
+    ok(message.find(target.file()->path()) != std::string::npos, "path: " + message);
+    expectEqual(queue.underWay(), 0U, "requests under way behind the error");
+    lane.execute(control);
+    expectEqual(target.check(filled, kCheckAllWords, control).firstBad, std::string(),
+                "once the disk works again");
+  }
+}
+
+int main() { return runAll(); }

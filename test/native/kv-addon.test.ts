@@ -1,0 +1,96 @@
+import t from 'tap';
+import { addon } from '../../runner/native/binding.js';
+import type {
+  CopyStrategy,
+  NativeDevice,
+  NativePool,
+  Tier,
+  TransferOptions,
+} from '../../runner/native/types.js';
+
+const LAYOUT = {
+  kind: 'fullyContiguous',
+  blockDim: 'second',
+  numLayers: 3,
+  outerDim: 2,
+  pageSize: 4,
+  innerDim: 100,
+  dtypeWidthBytes: 2,
+  alignment: 4096,
+} as const;
+const BASE = { seed: 11, owner: 2, poisonSalt: 3 };
+const EMPTY = { ...BASE, filled: new Int32Array() };
+const SOURCE = Int32Array.of(3, 1, 4);
+const TARGET = Int32Array.of(5, 9, 2);
+
+function pool(device: NativeDevice, tier: Tier): Promise<NativePool> {
+  return device.createPool({ tier, layout: LAYOUT, numBlocks: 12, diskPath: '/tmp', threads: 1 });
+}
+
+function options(source: NativePool, target: NativePool, strategy: CopyStrategy = 'auto'): TransferOptions {
+  const lane = { source, target, sourceIds: SOURCE, targetIds: TARGET, layerBegin: 0, layerEnd: 3 };
+  const batching = { maxTransferBatchSize: 2, maxConcurrentTransfers: 2, chunkBytes: 0, maxCtas: 8 };
+  return { lanes: [lane], strategy, ...batching, queueDepth: 4, requestBytes: 8192, threads: 1 };
+}
+
+t.test('a transfer through the addon: bytes of the plan, samples, a check that says where', async (t) => {
+  const device = await addon().openDevice('host', 0);
+  const [source, target] = [await pool(device, 'device'), await pool(device, 'disk')];
+  await source.prepare({ ...BASE, filled: null });
+  await target.prepare(EMPTY);
+  const transfer = await device.compileTransfer(options(source, target));
+  const sets = await transfer.measure(null, { warmup: 1, iterations: 7, freeRunning: false });
+  t.match(sets, [{ timing: 'host', lane: -1, stopped: false }]);
+  t.equal(sets[0]?.timesUs.length, 7);
+  const [facts] = await transfer.facts();
+  t.match(facts, { payloadBytes: 3 * 4800, diskBytes: 3 * 8192, strategyUsed: 'kernel' });
+  t.match(facts?.diskIo, /^(io_uring|threads)(\+O_DIRECT| buffered) qd=4$/);
+  const moved = { from: 'device', source: SOURCE, target: TARGET, layerBegin: 0, layerEnd: 3 } as const;
+  const clean = await target.check(EMPTY, [moved], false);
+  t.same([clean.wrong, clean.firstBad], [0, '']);
+  t.equal(clean.checked * 8, target.geometry.totalBytes);
+
+  const at = 9 * target.geometry.blockStrideBytes + target.geometry.layerStrideBytes + 16;
+  await target.writeBytes(at, Uint8Array.of(0));
+  const damaged = await target.check(EMPTY, [moved], false);
+  t.equal(damaged.wrong, 1);
+  t.match(damaged.firstBad, /^disk block 9 layer 1 outer 0 word 2: expected 0x\w+, found 0x\w+00$/);
+  const swapped = { ...moved, source: Int32Array.of(1, 3, 4) };
+  t.match((await target.check(EMPTY, [swapped], true)).firstBad, /^disk block 5 /, 'samples see a swap');
+  for (const handle of [transfer, source, target]) await handle.close();
+  await device.close();
+});
+
+t.test('what is refused has its code and says what to do', async (t) => {
+  const device = await addon().openDevice('host', 0);
+  const [source, target] = [await pool(device, 'device'), await pool(device, 'host')];
+  const plain = options(source, target);
+  const [lane] = plain.lanes;
+  if (!lane) return;
+  const refused: [TransferOptions, string, RegExp][] = [
+    [{ ...plain, lanes: [{ ...lane, sourceIds: Int32Array.of(12, 0, 1) }] }, 'E_BLOCK_IDS', /0 to 11/],
+    [{ ...plain, lanes: [{ ...lane, sourceIds: Int32Array.of(-1, 0, 1) }] }, 'E_BLOCK_IDS', /negative/],
+    [{ ...plain, lanes: [{ ...lane, targetIds: Int32Array.of(1, 0, 1) }] }, 'E_BLOCK_IDS', /twice/],
+    [{ ...plain, lanes: [{ ...lane, layerEnd: 4 }] }, 'E_BLOCK_IDS', /layer range/],
+    [{ ...plain, lanes: [{ ...lane, source: target }] }, 'E_ARGUMENT', /from host to host/],
+    [{ ...plain, strategy: 'memcpyBatch' }, 'E_UNSUPPORTED_HERE', /memcpy, kernel and auto/],
+  ];
+  for (const [request, code, message] of refused) {
+    await t.rejects(async () => device.compileTransfer(request), { code, message });
+  }
+  t.throws(() => device.compileTransfer({ ...plain, lanes: [{ ...lane, source: {} as NativePool }] }), {
+    code: 'E_ARGUMENT',
+    message: /NativePool/,
+  });
+  const huge = { tier: 'host', layout: LAYOUT, numBlocks: 2 ** 31 - 1, diskPath: '', threads: 1 } as const;
+  await t.rejects(device.createPool(huge), { code: 'E_ALLOCATION', message: /are available on this host/ });
+  const transfer = await device.compileTransfer(plain);
+  await source.close();
+  await source.close();
+  await t.rejects(transfer.facts(), { code: 'E_STATE' });
+  await t.rejects(source.prepare(EMPTY), { code: 'E_STATE' });
+  await transfer.close();
+  await target.close();
+  await device.close();
+  t.throws(() => device.createPool({ ...huge, numBlocks: 1 }), { code: 'E_STATE' });
+});

@@ -1,0 +1,19 @@
+import t from 'tap';
+import { nativeProgram } from '../helpers/native-program.js';
+import { run } from '../helpers/run-cli.js';
+
+const PROGRAMS = {
+  kv_layout_test: 'layouts and plans: golden addresses, padding, joined runs, overflow',
+  kv_transfer_test:
+    'every pair, strategy, order and layer range moves the right words; illegal ids are refused',
+  kv_verify_test: 'verification finds each kind of planted damage, on host and disk',
+  kv_disk_test: 'io_uring and threads; a disk that fails in the middle',
+};
+
+for (const [program, what] of Object.entries(PROGRAMS)) {
+  t.test(what, async (t) => {
+    const ended = await run(await nativeProgram(program), []);
+    t.equal(ended.status, 0, `${ended.stdout}${ended.stderr}`.slice(-3000));
+    t.match(ended.stdout, /^ok 1 - /m, 'it ran its cases');
+  });
+}
