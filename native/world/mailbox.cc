@@ -70,6 +70,9 @@ void Mailbox::sendFailure(uint32_t epoch, int ownRank) {
 
 void Mailbox::setEpoch(uint32_t epoch) {
   epoch_ = epoch;
+  // The failure is over with its epoch; a deadline's abort is the stage's to take back.
+  uint32_t peerFailed = static_cast<uint32_t>(AbortReason::kPeerFailed);
+  control_.abort.compare_exchange_strong(peerFailed, 0);
   std::erase_if(store_, [epoch](const auto& entry) { return std::get<1>(entry.first) < epoch; });
   std::erase_if(failedRankOfEpoch_, [epoch](const auto& entry) { return entry.first < epoch; });
 }
