@@ -3,6 +3,7 @@ import type { JobKind } from '../../jobs/job.js';
 import { AgreementLost } from '../bootstrap/agreement.js';
 import { EXIT, toRunnerError, worstExit } from '../errors.js';
 import { buildPointResult, buildRows, type PointOutcome, type RankPointResult } from '../results/row.js';
+import { writeSamples } from '../results/samples.js';
 import type { Point } from '../spec/types.js';
 import { exitOf, fatalExit, lostOutcome, neverStarted, outcomeOf, stopFailure } from './outcome.js';
 import { runPoint, type PointResult } from './point.js';
@@ -59,6 +60,12 @@ async function record(run: Run, point: Point, outcome: PointOutcome): Promise<nu
   const result = buildPointResult(run.facts, point, outcome);
   void run.csv.append(result.rows);
   run.counts.add(result.rows);
+  if (point.job.saveSamples && outcome.measurements.length > 0) {
+    const place = { point: point.index, rank: run.facts.rank };
+    await writeSamples(run.folder, place, outcome.measurements).catch((error: unknown) => {
+      run.failures.push(toRunnerError(error, 'E_OUTPUT'));
+    });
+  }
   const packed = Buffer.from(JSON.stringify(result));
   const gathered = await run.world.native.gather(packed, 0, GATHER_TIMEOUT_MS);
   const perRank = (gathered ?? []).map((bytes) => JSON.parse(bytes.toString()) as RankPointResult);

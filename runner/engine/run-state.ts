@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import type { JobKind } from '../../jobs/job.js';
 import type { ChosenDevice } from '../bootstrap/device.js';
 import type { World } from '../bootstrap/world.js';
+import type { RunnerError } from '../errors.js';
 import type { NativeAddon } from '../native/types.js';
 import type { RankCsv } from '../results/rank-csv.js';
 import type { ManifestFile, StatusCounts } from '../results/manifest.js';
@@ -32,6 +33,8 @@ export interface Run {
   readonly folder: string;
   /** Of this rank's rows. */
   readonly counts: StatusCounts;
+  /** What could not be written, for the end of the run. */
+  readonly failures: RunnerError[];
   /** No more rows: the files are being closed. */
   ending: boolean;
   /** Point under way, for an end that comes in the middle of it. */

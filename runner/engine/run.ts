@@ -65,7 +65,7 @@ async function refuse(world: World, failure: RunnerError): Promise<number> {
 async function endRun(run: Run, end: LoopEnd): Promise<number> {
   const { hurried } = end;
   run.ending = true;
-  const failures: RunnerError[] = [];
+  const { failures } = run;
   const attempt = async (what: string, body: () => Promise<unknown>): Promise<void> => {
     try {
       await body();

@@ -94,6 +94,7 @@ export async function startRun(setting: StartSetting): Promise<Run> {
     },
     manifest,
     counts: new StatusCounts(),
+    failures: [],
     ending: false,
     current: undefined,
   };

@@ -11,6 +11,8 @@ export interface RankSamples {
   readonly rank: number;
   /** In the order taken. */
   readonly samplesUs: ArrayLike<number>;
+  /** Last minus first rank of its node into each sample; another length than the samples' = not known. */
+  readonly entrySkewUs?: ArrayLike<number> | undefined;
   readonly payloadBytes?: number | undefined;
 }
 
@@ -22,7 +24,13 @@ export interface AcrossRanks {
   /** The rank that came last in most iterations (the lowest one where several did), and in what share of them. */
   readonly slowestRank: number;
   readonly slowestSharePct: number;
-  /** Payload bytes of all ranks / median completion time: measured together, never one rank's figure times ranks. */
+  /**
+   * Median over iterations of completion time plus the largest entry skew of a node: no iteration took longer from its
+   * first rank's entry to its last rank's exit. On more ranks than cores ranks take turns, and their own times alone
+   * would show a bandwidth that the machine does not have.
+   */
+  readonly spanP50Us: number;
+  /** Payload bytes of all ranks / that span: measured together, never one rank's figure times ranks. */
   readonly aggregateGBps: number | undefined;
 }
 
@@ -32,6 +40,7 @@ export function acrossRanks(ranks: readonly RankSamples[]): AcrossRanks | undefi
   if (count === 0 || ranks.some((rank) => rank.samplesUs.length !== count)) return undefined;
   const maximumUs = new Float64Array(count);
   const meanUs = new Float64Array(count);
+  const spanUs = new Float64Array(count);
   const timesLast = new Map<number, number>();
   for (let iteration = 0; iteration < count; iteration += 1) {
     let last = ranks[0] as RankSamples;
@@ -43,17 +52,25 @@ export function acrossRanks(ranks: readonly RankSamples[]): AcrossRanks | undefi
     }
     maximumUs[iteration] = last.samplesUs[iteration] as number;
     meanUs[iteration] = sumUs / ranks.length;
+    spanUs[iteration] = (maximumUs[iteration] as number) + largestSkewUs(ranks, iteration, count);
     timesLast.set(last.rank, (timesLast.get(last.rank) ?? 0) + 1);
   }
   const completion = describeSamples(maximumUs);
   const slowest = mostOften(timesLast);
+  const spanP50Us = describeSamples(spanUs).p50;
   return {
     completion,
     meanOverRanks: describeSamples(meanUs),
     slowestRank: slowest.rank,
     slowestSharePct: (100 * slowest.times) / count,
-    aggregateGBps: bandwidthGBps(sumOrUndefined(ranks.map((rank) => rank.payloadBytes)), completion.p50),
+    spanP50Us,
+    aggregateGBps: bandwidthGBps(sumOrUndefined(ranks.map((rank) => rank.payloadBytes)), spanP50Us),
   };
+}
+
+function largestSkewUs(ranks: readonly RankSamples[], iteration: number, count: number): number {
+  const known = ranks.filter((rank) => rank.entrySkewUs?.length === count);
+  return Math.max(0, ...known.map((rank) => rank.entrySkewUs?.[iteration] ?? 0));
 }
 
 /** The sum where every value is known; a partial sum would pass for the whole. */

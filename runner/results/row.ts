@@ -53,16 +53,22 @@ export interface RankPointResult {
   readonly rows: readonly Row[];
   /** By row, in the order taken, microseconds. */
   readonly samplesUs: readonly (readonly number[])[];
+  /** By row: entry skew of each sample, where every sample was gated. */
+  readonly entrySkewUs: readonly (readonly number[])[];
 }
 
 /** The rows and the samples behind them: rows go to this rank's CSV, the whole to rank 0 for the summary. */
 export function buildPointResult(facts: RunFacts, point: Point, outcome: PointOutcome): RankPointResult {
   const rows = buildRows(facts, point, outcome);
-  const samplesUs = rows.map((row, index) => {
-    const measured = outcome.measurements[index];
-    return measured === undefined || row['t_p50_us'] === undefined ? [] : Array.from(measured.samplesUs);
-  });
-  return { rank: facts.rank, rows, samplesUs };
+  const timed = rows.map((row, index) =>
+    row['t_p50_us'] === undefined ? undefined : outcome.measurements[index],
+  );
+  return {
+    rank: facts.rank,
+    rows,
+    samplesUs: timed.map((measured) => Array.from(measured?.samplesUs ?? [])),
+    entrySkewUs: timed.map((measured) => Array.from(measured?.entrySkewUs ?? [])),
+  };
 }
 
 /** One row a measurement, in order; one row without a phase where a failure left none. Never empty. */

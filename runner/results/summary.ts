@@ -63,14 +63,20 @@ interface RankRow {
   readonly rank: number;
   readonly row: Row;
   readonly samplesUs: readonly number[];
+  readonly entrySkewUs: readonly number[];
 }
 
 /** One row for each phase, timing and direction that a rank names, in the order of the lowest rank. */
 export function summarizePoint(perRank: readonly RankPointResult[], ownNames: readonly string[] = []): Row[] {
   const entries = perRank
     .toSorted((a, b) => a.rank - b.rank)
-    .flatMap(({ rank, rows, samplesUs }) =>
-      rows.map((row, at) => ({ rank, row, samplesUs: samplesUs[at] ?? [] })),
+    .flatMap(({ rank, rows, samplesUs, entrySkewUs }) =>
+      rows.map((row, at) => ({
+        rank,
+        row,
+        samplesUs: samplesUs[at] ?? [],
+        entrySkewUs: entrySkewUs[at] ?? [],
+      })),
     );
   const phases = new Map<string, RankRow[]>();
   const phaseless: RankRow[] = [];
@@ -164,6 +170,7 @@ function completionFields(measured: readonly RankRow[]): Fields {
   if (across === undefined) return {};
   const { completion, meanOverRanks } = across;
   const peakGBps = sumOrUndefined(measured.map((entry) => optionalNumber(entry, 'peak_GBps')));
+  const payloadBytes = sumOrUndefined(measured.map((entry) => optionalNumber(entry, 'payload_bytes')));
   const logicalBytes = sumOrUndefined(measured.map((entry) => optionalNumber(entry, 'logical_bytes')));
   return {
     t_min_us: roundUs(completion.min),
@@ -178,9 +185,9 @@ function completionFields(measured: readonly RankRow[]): Fields {
     slowest_rank: across.slowestRank,
     slowest_share_pct: roundRate(across.slowestSharePct),
     aggregate_GBps: roundRate(across.aggregateGBps),
-    aggregate_logbw_GBps: roundRate(bandwidthGBps(logicalBytes, completion.p50)),
+    aggregate_logbw_GBps: roundRate(bandwidthGBps(logicalBytes, across.spanP50Us)),
     aggregate_peak_GBps: roundRate(peakGBps),
-    aggregate_pct_of_peak: roundRate(percentOf(across.aggregateGBps, peakGBps)),
+    aggregate_pct_of_peak: roundRate(percentOf(bandwidthGBps(payloadBytes, completion.p50), peakGBps)),
   };
 }
 
@@ -199,6 +206,7 @@ function toRankSamples(entry: RankRow): RankSamples {
   return {
     rank: entry.rank,
     samplesUs: entry.samplesUs,
+    entrySkewUs: entry.entrySkewUs,
     payloadBytes: optionalNumber(entry, 'payload_bytes'),
   };
 }

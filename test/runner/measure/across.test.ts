@@ -58,3 +58,12 @@ t.test('the aggregate needs the bytes of every rank', async (t) => {
   ];
   t.equal(acrossRanks(ranks)?.aggregateGBps, undefined);
 });
+
+t.test('ranks that take turns on too few cores do not add up to a bandwidth that is not there', async (t) => {
+  // Two ranks of 10 us each, the second let in when the first is done.
+  const across = acrossRanks([
+    { rank: 0, samplesUs: [10, 10], entrySkewUs: [10, 10], payloadBytes: 50_000 },
+    { rank: 1, samplesUs: [10, 10], entrySkewUs: [10, 10], payloadBytes: 50_000 },
+  ]);
+  t.match(across, { completion: { p50: 10 }, spanP50Us: 20, aggregateGBps: 5 });
+});
