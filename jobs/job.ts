@@ -22,6 +22,9 @@ export interface JobKind extends SpecKind {
   open(context: PointContext): Promise<OpenPoint>;
 }
 
+/** A fault that a test asks a kind to commit, so that its alarms can be heard. */
+export type PlantedFault = 'silence' | 'corrupt';
+
 export interface PointContext {
   readonly point: Point;
   readonly world: World;
@@ -31,6 +34,8 @@ export interface PointContext {
   readonly resources: ResourceCache;
   readonly log: Logger;
   readonly samples: SampleOptions;
+  /** Of this rank and point; kinds that cannot commit one ignore it. */
+  readonly plantedFaults: readonly PlantedFault[];
   /** Aborted when the stage's deadline passes or the run is told to stop. */
   readonly signal: AbortSignal;
   /** Milliseconds left of the stage's deadline. */

@@ -63,7 +63,11 @@ export async function openExchange(context: PointContext): Promise<OpenPoint> {
     topkWeights: own.topkWeights,
     numTokens: own.numTokens,
     timeoutMs: context.remainingMs(),
-    testSeam: { silentFromEpoch: 0, corruptFromEpoch: 0 },
+    testSeam: {
+      // The first exchange still works: the fault strikes inside the loop.
+      silentFromEpoch: context.plantedFaults.includes('silence') ? 3 : 0,
+      corruptFromEpoch: context.plantedFaults.includes('corrupt') ? 1 : 0,
+    },
   });
   return new OpenExchange({
     context,

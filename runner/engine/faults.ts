@@ -2,10 +2,14 @@
  * Faults on purpose, so that tests (and owners of a CI who want to see their alarms ring) can watch what happens.
  * RAILRUNNER_FAULT="rank=1,point=0,stage=measure,action=throw"; several are separated by ';'.
  */
+import type { PlantedFault } from '../../jobs/job.js';
 import { RunnerError } from '../errors.js';
 
-const ACTIONS = ['throw', 'hang', 'kill', 'freeze'] as const;
+const ACTIONS = ['throw', 'hang', 'kill', 'freeze', 'silence', 'corrupt'] as const;
 type Action = (typeof ACTIONS)[number];
+
+/** What a kind does itself, in native code: sends nothing to its peers, or one wrong bit. */
+const KIND_ACTIONS: readonly Action[] = ['silence', 'corrupt'] satisfies readonly PlantedFault[];
 
 interface PlannedFault {
   readonly rank: number;
@@ -25,10 +29,17 @@ export class FaultPlan {
       .filter((fault) => fault.rank === rank);
   }
 
+  /** Faults that this rank's kind is to commit in that point. */
+  ofKind(point: number): PlantedFault[] {
+    return this.#faults
+      .filter((fault) => fault.point === point && KIND_ACTIONS.includes(fault.action))
+      .map((fault) => fault.action as PlantedFault);
+  }
+
   /** Does what is planned for this rank at this place; resolves at once where nothing is. */
   async strike(stage: string, point: number): Promise<void> {
     for (const fault of this.#faults) {
-      if (fault.stage !== stage || fault.point !== point) continue;
+      if (fault.stage !== stage || fault.point !== point || KIND_ACTIONS.includes(fault.action)) continue;
       if (fault.action === 'throw') throw new RunnerError('E_JOB', `fault injected in ${stage}`);
       if (fault.action === 'kill') process.kill(process.pid, 'SIGKILL');
       if (fault.action === 'freeze') Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);

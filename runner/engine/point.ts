@@ -143,6 +143,7 @@ function contextOf(setting: PointSetting, stageName: string, clock: StageClock):
     addon: setting.addon,
     resources: setting.resources,
     log: setting.log,
+    plantedFaults: setting.faults.ofKind(point.index),
     samples: {
       warmup: point.job.warmup,
       iterations: point.job.iterations,
