@@ -6,6 +6,15 @@
 
 namespace railrunner::moe::host {
 
+namespace {
+
+// Rows that a rank receives, taken for as many as it sends, from which on they no longer stay in the caches:
+// writing past them is then faster (measured with 4 ranks on 2 cores and 32 MiB of third-level cache: 3.7 MB
+// a rank is 2 x slower past them, 14.7 MB is 1.15 x faster).
+constexpr uint64_t kStreamingBytes = 8ULL << 20;
+
+}  // namespace
+
 // Which tokens go where, in token order: dedup lists them once a rank, else once an expert.
 void HostExchange::listDestinations() {
   std::fill(listCount_.begin(), listCount_.end(), 0);
@@ -76,6 +85,8 @@ void HostExchange::dispatchSend(const TokenBatch& batch) {
   bytes_ = {};
   batch_ = batch;
   combined_ = nullptr;
+  streams_ =
+      static_cast<uint64_t>(batch_.numTokens) * shape_.numTopk * shape_.payloadRowBytes() >= kStreamingBytes;
   listDestinations();
   if (stages_) {
     std::byte* staging = local(layout_.sendOffset(half_));
@@ -136,7 +147,12 @@ HostExchange::Message HostExchange::receivedMessage(uint64_t slotOffset, uint32_
 }
 
 void HostExchange::copyRow(DispatchResult& result, uint64_t row, const Message& message) const {
-  copyStreaming(result.x + row * shape_.payloadRowBytes(), message.payload, shape_.payloadRowBytes());
+  std::byte* target = reinterpret_cast<std::byte*>(result.x) + row * shape_.payloadRowBytes();
+  if (streams_) {
+    copyStreaming(target, message.payload, shape_.payloadRowBytes());
+  } else {
+    std::memcpy(target, message.payload, shape_.payloadRowBytes());
+  }
   result.sourceToken[row] = static_cast<int32_t>(message.token);
   if (shape_.payload == PayloadType::kFp8E4m3) {
     std::memcpy(result.scales + row * shape_.numScales(), message.scales, 4ULL * shape_.numScales());

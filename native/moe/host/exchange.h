@@ -107,6 +107,7 @@ class HostExchange {
   uint32_t half_ = 0;
   ByteCounts bytes_;
   TokenBatch batch_;
+  bool streams_ = false;  // rows of this dispatch are written past the caches
   const uint16_t* y_ = nullptr;
   const DispatchResult* combined_ = nullptr;
 
