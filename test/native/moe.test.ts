@@ -29,3 +29,8 @@ t.test('ThreadSanitizer sees no race, and sees a missing release', async (t) => 
   const planted = await run(program, ['200', 'missingRelease'], { env, timeoutMs: 120_000 });
   t.match(planted, { status: 66, stderr: /data race/ }, 'signals stored relaxed are reported');
 });
+
+t.test('the symmetric buffer between processes; hostile handles are refused by all', async (t) => {
+  const ended = await run(await nativeProgram('peers_test'), []);
+  t.match(ended, { status: 0, stdout: /failures: 0/ }, ended.stderr.slice(0, 3000));
+});
