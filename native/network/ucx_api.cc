@@ -57,8 +57,8 @@ ucp_context_h createUcxContext(const std::string& transports, uint64_t segmentBy
   const std::string tcp = UCP_VERSION(major, minor) < UCP_VERSION(1, 17) ? "" : "TCP_";
   std::vector<std::pair<std::string, std::string>> settings = {
       {"TLS", transports},
-      // A peer whose host went away answers nothing: with these the idle side learns it after about five
-      // seconds.
+      // A peer whose host went away answers nothing. With these the side that connected learns it after about
+      // five seconds when it has nothing under way; the accepting side, and data under way, end by deadlines.
       {tcp + "KEEPIDLE", "2s"},
       {tcp + "KEEPINTVL", "1s"},
       {tcp + "KEEPCNT", "3"},
