@@ -1,0 +1,200 @@
+// A library with NCCL's names for tests on machines without a GPU. Its communicators join threads of one
+// process, are non-blocking, move bytes of plain memory, and fail or never end where the test says so
+// (stand_in_nccl.h).
+#include "test/stand_in_nccl.h"
+
+#include <cstring>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+namespace {
+
+using railrunner::test::StandInCall;
+using railrunner::test::StandInControl;
+
+constexpr int kInProgress = 7;
+constexpr int kInvalidArgument = 4;
+
+StandInControl control;
+std::mutex mutex;
+
+// What the ranks of one unique id share.
+struct Shared {
+  int joined = 0;
+  // By number of the operation: pieces by rank.
+  std::map<uint64_t, std::map<int, std::vector<char>>> pieces;
+};
+std::map<uint64_t, std::shared_ptr<Shared>> shared;
+
+struct Operation {
+  uint64_t number = 0;
+  int root = -1;  // -1: all-gather
+  const char* source = nullptr;
+  char* target = nullptr;
+  size_t bytes = 0;
+  bool sent = false;
+};
+
+}  // namespace
+
+struct ncclComm {
+  std::shared_ptr<Shared> group;
+  int rank = 0;
+  int worldSize = 0;
+  uint64_t operations = 0;
+  std::vector<Operation> underWay;
+};
+
+namespace {
+
+// The rank that the calling thread is, for the calls without a communicator.
+thread_local int callersRank = -1;
+thread_local int groupDepth = 0;
+
+int planned(StandInCall call, int rank) {
+  const int only = control.onlyRank;
+  if (only >= 0 && only != rank) return 0;
+  return control.results[static_cast<size_t>(call)];
+}
+
+// True when the operation is over for this rank.
+bool advance(ncclComm& comm, Operation& operation) {
+  auto& pieces = comm.group->pieces[operation.number];
+  if (!operation.sent) {
+    operation.sent = true;
+    if (operation.root < 0 || operation.root == comm.rank) {
+      pieces[comm.rank].assign(operation.source, operation.source + operation.bytes);
+    }
+  }
+  if (operation.root >= 0) {
+    const auto piece = pieces.find(operation.root);
+    if (piece == pieces.end()) return false;
+    std::memcpy(operation.target, piece->second.data(), operation.bytes);
+    return true;
+  }
+  if (static_cast<int>(pieces.size()) < comm.worldSize) return false;
+  for (const auto& [rank, bytes] : pieces) {
+    std::memcpy(operation.target + static_cast<size_t>(rank) * operation.bytes, bytes.data(),
+                operation.bytes);
+  }
+  return true;
+}
+
+int enqueue(ncclComm* comm, Operation operation, StandInCall call) {
+  if (const int result = planned(call, comm->rank)) return result;
+  const std::lock_guard lock(mutex);
+  operation.number = comm->operations++;
+  comm->underWay.push_back(operation);
+  return groupDepth > 0 ? 0 : kInProgress;
+}
+
+}  // namespace
+
+#define EXPORT extern "C" __attribute__((visibility("default")))
+
+EXPORT StandInControl* standInControl() { return &control; }
+
+struct ncclUniqueId {
+  char bytes[128];
+};
+
+EXPORT int ncclGetVersion(int* version) {
+  *version = control.version;
+  return planned(StandInCall::kGetVersion, -1);
+}
+
+EXPORT int ncclGetUniqueId(ncclUniqueId* id) {
+  if (const int result = planned(StandInCall::kGetUniqueId, -1)) return result;
+  std::memset(id, 0, sizeof(*id));
+  const auto number = static_cast<uint64_t>(++control.idsMade);
+  std::memcpy(id->bytes, &number, sizeof(number));
+  return 0;
+}
+
+EXPORT int ncclCommInitRankConfig(ncclComm** comm, int worldSize, ncclUniqueId id, int rank, void* config) {
+  callersRank = rank;
+  if (rank < 0 || rank >= worldSize) return kInvalidArgument;
+  const std::lock_guard lock(mutex);
+  std::memcpy(control.config.data(), config, control.config.size());
+  if (const int result = planned(StandInCall::kInit, rank)) return result;
+  uint64_t number = 0;
+  std::memcpy(&number, id.bytes, sizeof(number));
+  auto& group = shared[number];
+  if (!group) group = std::make_shared<Shared>();
+  ++group->joined;
+  *comm = new ncclComm{group, rank, worldSize, 0, {}};
+  return kInProgress;
+}
+
+EXPORT int ncclCommGetAsyncError(ncclComm* comm, int* state) {
+  const std::lock_guard lock(mutex);
+  *state = kInProgress;
+  if (comm->group->joined < comm->worldSize) return 0;
+  if (comm->operations == 0) {
+    *state = planned(StandInCall::kInitAsync, comm->rank);
+    return 0;
+  }
+  if (const int result = planned(StandInCall::kCollectiveAsync, comm->rank)) {
+    *state = result;
+    return 0;
+  }
+  while (!comm->underWay.empty()) {
+    if (!advance(*comm, comm->underWay.front())) return 0;
+    comm->underWay.erase(comm->underWay.begin());
+  }
+  *state = 0;
+  return 0;
+}
+
+EXPORT int ncclGroupStart() {
+  if (const int result = planned(StandInCall::kGroupStart, callersRank)) return result;
+  ++groupDepth;
+  return 0;
+}
+
+EXPORT int ncclGroupEnd() {
+  if (groupDepth > 0) --groupDepth;
+  if (const int result = planned(StandInCall::kGroupEnd, callersRank)) return result;
+  return kInProgress;
+}
+
+EXPORT int ncclBroadcast(const void* source, void* target, size_t count, int type, int root, ncclComm* comm,
+                         void*) {
+  if (type != 1 || root < 0 || root >= comm->worldSize) return kInvalidArgument;
+  ++control.broadcasts;
+  const Operation operation{0,     root, static_cast<const char*>(source), static_cast<char*>(target),
+                            count, false};
+  return enqueue(comm, operation, StandInCall::kBroadcast);
+}
+
+EXPORT int ncclAllGather(const void* source, void* target, size_t count, int type, ncclComm* comm, void*) {
+  if (type != 1) return kInvalidArgument;
+  ++control.allGathers;
+  const Operation operation{0,     -1,   static_cast<const char*>(source), static_cast<char*>(target),
+                            count, false};
+  return enqueue(comm, operation, StandInCall::kAllGather);
+}
+
+EXPORT int ncclCommFinalize(ncclComm* comm) {
+  if (const int result = planned(StandInCall::kFinalize, comm->rank)) return result;
+  return kInProgress;
+}
+
+EXPORT int ncclCommDestroy(ncclComm* comm) {
+  const int result = planned(StandInCall::kDestroy, comm->rank);
+  ++control.destroyed;
+  delete comm;
+  return result;
+}
+
+EXPORT int ncclCommAbort(ncclComm* comm) {
+  ++control.aborted;
+  const std::lock_guard lock(mutex);
+  delete comm;
+  return 0;
+}
+
+EXPORT const char* ncclGetLastError(ncclComm*) { return "said by the stand-in"; }
