@@ -1,6 +1,6 @@
 /** The registry: a list, nothing else. */
 import type { JobKind } from './job.js';
 import { dispatchCombine } from './dispatch-combine/index.js';
-import { offload, onboard } from './kv/index.js';
+import { broadcast, offload, onboard } from './kv/index.js';
 
-export const JOB_KINDS: readonly JobKind[] = [offload, onboard, dispatchCombine];
+export const JOB_KINDS: readonly JobKind[] = [offload, onboard, broadcast, dispatchCombine];

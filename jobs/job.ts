@@ -23,7 +23,14 @@ export interface JobKind extends SpecKind {
 }
 
 /** A fault that a test asks a kind to commit, so that its alarms can be heard. */
-export type PlantedFault = 'silence' | 'corrupt';
+export type PlantedFault =
+  /** Sends nothing to its peers, or one wrong bit. */
+  | 'silence'
+  | 'corrupt'
+  /** Its block list in another order; its load fails; its process ends while blocks are handed on. */
+  | 'misorder'
+  | 'failLoad'
+  | 'dieInGroup';
 
 export interface PointContext {
   readonly point: Point;
@@ -38,6 +45,8 @@ export interface PointContext {
   readonly plantedFaults: readonly PlantedFault[];
   /** Aborted when the stage's deadline passes or the run is told to stop. */
   readonly signal: AbortSignal;
+  /** Paths and names under which NCCL is looked for, in order. */
+  ncclLibraries(): readonly string[];
   /** Milliseconds left of the stage's deadline. */
   remainingMs(): number;
   /**

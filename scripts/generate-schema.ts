@@ -24,12 +24,16 @@ export async function generatedFiles(): Promise<Record<string, string>> {
     ...style,
     parser: 'markdown',
   });
-  const types = await compile(structuredClone(kvResolvedSchema(['offload', 'onboard'])), 'KvSpec', {
-    bannerComment:
-      '/** A resolved offload or onboard job. Generated from jobs/kv/resolved-schema.ts by `npm run generate`. */',
-    additionalProperties: false,
-    format: false,
-  });
+  const types = await compile(
+    structuredClone(kvResolvedSchema(['offload', 'onboard', 'broadcast'])),
+    'KvSpec',
+    {
+      bannerComment:
+        '/** A resolved offload, onboard or broadcast job. Generated from jobs/kv/resolved-schema.ts by `npm run generate`. */',
+      additionalProperties: false,
+      format: false,
+    },
+  );
   files['jobs/kv/kv-spec.ts'] = await prettier.format(types, { ...style, parser: 'typescript' });
   return files;
 }

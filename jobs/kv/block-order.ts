@@ -43,7 +43,10 @@ export function blockOrder(spec: KvSpec, rank: number): BlockOrder {
 function plainIds(spec: KvSpec, rank: number, count: number): BlockIds {
   // In replicated mode the target ids must be the same on every rank: the root's load decides them for all.
   const who = spec.mode === 'replicated' ? 0 : rank;
-  const [source, target] = ([SOURCE_SALT, TARGET_SALT] as const).map((salt) => {
+  // A broadcast from the device is in place: its blocks keep their ids.
+  const salts =
+    spec.from === spec.to ? ([SOURCE_SALT, SOURCE_SALT] as const) : ([SOURCE_SALT, TARGET_SALT] as const);
+  const [source, target] = salts.map((salt) => {
     const capacity = poolBlocks(spec, salt === SOURCE_SALT ? spec.from : spec.to);
     if (spec.order === 'shuffled') return shuffledIds(capacity, count, seededRandom(spec.seed, who, salt));
     const stride = spec.order === 'strided' ? Math.floor(capacity / count) : 1;
@@ -70,7 +73,7 @@ function traceIds(spec: KvSpec, count: number): BlockIds {
   if (ids.source.length < count) {
     throw new RunnerError('E_BLOCK_IDS', `the trace touches ${ids.source.length} blocks, expected ${count}`);
   }
-  return ids;
+  return spec.from === spec.to ? { source: ids.source, target: ids.source } : ids;
 }
 
 let latestCount: { readonly key: string; readonly touched: number } | undefined;

@@ -1,9 +1,9 @@
-/** Offload and onboard: one thing in two directions. */
+/** Offload and onboard, one thing in two directions, and broadcast, which is a replicated onboard of any tier. */
 import type { JobKind } from '../job.js';
 import { planKv, kvSpecOf } from './plan.js';
 import { resolveKv } from './resolve.js';
 import { kvFaults } from './rules.js';
-import { kvSchema } from './schema.js';
+import { broadcastSchema, kvSchema } from './schema.js';
 
 /** Copying is the addon's: `validate` and `plan` must not load what leads to it. */
 const open: JobKind['open'] = async (context) => (await import('./open.js')).openTransfer(context);
@@ -27,4 +27,11 @@ export const onboard: JobKind = {
   ...shared,
   kind: 'onboard',
   summary: 'Copies blocks to the device: from host or from disk.',
+};
+
+export const broadcast: JobKind = {
+  ...shared,
+  kind: 'broadcast',
+  schema: broadcastSchema,
+  summary: "Takes the root's blocks to the device pool of every rank: from its device, host or disk tier.",
 };

@@ -1,11 +1,11 @@
-/** A resolved offload or onboard job. Generated from jobs/kv/resolved-schema.ts by `npm run generate`. */
+/** A resolved offload, onboard or broadcast job. Generated from jobs/kv/resolved-schema.ts by `npm run generate`. */
 
 export interface KvSpec {
   /**
    * Name of the job, once in a spec: letters, digits, _ and -, at most 64.
    */
   id: string;
-  kind: 'offload' | 'onboard';
+  kind: 'offload' | 'onboard' | 'broadcast';
   /**
    * Seed of the data and of the block order; the run's where absent.
    */
@@ -153,9 +153,9 @@ export interface KvSpec {
    */
   root: number;
   /**
-   * replicated: CTAs of NCCL.
+   * replicated: most thread blocks that an NCCL collective may take; uncapped: as many as NCCL wants.
    */
-  maxCtas: number;
+  maxCtas: 'uncapped' | number;
 }
 export interface KvLayout {
   /**

@@ -10,8 +10,9 @@ export async function measureTransfer(
   lanes: readonly Lane[],
   transfer: NativeTransfer,
   setupUs: number,
+  together: boolean,
 ): Promise<Measurement[]> {
-  const world = context.world.native;
+  const world = together ? context.world.native : null;
   const probe = spec.probe ? await transfer.probe(world) : null;
   const sets = await transfer.measure(world, context.samples);
   const facts = await transfer.facts();

@@ -1,24 +1,25 @@
 /** Stage `prepare` of offload and onboard: pools, content, a compiled transfer. */
 import type { Measurement, OpenPoint, PointContext, Verification } from '../job.js';
-import { RunnerError } from '../../runner/errors.js';
 import type { CopyStrategy, NativePool, NativeTransfer, Tier } from '../../runner/native/types.js';
 import { blockOrder } from './block-order.js';
 import type { KvSpec } from './kv-spec.js';
 import { contentBefore, lanesOf, nativeLane, transferredBlocks } from './lanes.js';
 import type { Lane } from './lanes.js';
 import { measureTransfer } from './measure.js';
+import { openReplicated } from './open-replicated.js';
 import { kvSpecOf } from './plan.js';
 import { acquirePools, threadsOfRank } from './pools.js';
 
+/** Thread blocks of copy kernels where the spec caps none. */
+const DEFAULT_CTAS = 8;
+
 export async function openTransfer(context: PointContext): Promise<OpenPoint> {
   const spec = kvSpecOf(context.point);
-  if (spec.mode === 'replicated') {
-    throw new RunnerError(
-      'E_UNSUPPORTED_HERE',
-      'mode "replicated" is not in this version; use mode "sharded"',
-    );
-  }
   const { rank } = context.world.info;
+  if (spec.mode === 'replicated') {
+    if (spec.to === 'device') return openReplicated(context);
+    if (rank !== spec.root) return idlePoint(spec);
+  }
   const lanes = lanesOf(spec, blockOrder(spec, rank));
   const pools = await acquirePools(context, spec, [spec.from, spec.to]);
   for (const [tier, pool] of pools) await pool.prepare(contentBefore(spec, tier, lanes, rank));
@@ -43,7 +44,7 @@ function compile(
     queueDepth: spec.disk.queueDepth,
     requestBytes: spec.disk.requestBytes,
     threads: threadsOfRank(context.world.info.hostSize),
-    maxCtas: spec.maxCtas,
+    maxCtas: spec.maxCtas === 'uncapped' ? DEFAULT_CTAS : spec.maxCtas,
   });
 }
 
@@ -57,7 +58,9 @@ function openPoint(
 ): OpenPoint {
   const { rank } = context.world.info;
   return {
-    measure: (): Promise<Measurement[]> => measureTransfer(context, spec, lanes, transfer, setupUs),
+    // Where the root acts alone, nobody else comes to a gate.
+    measure: (): Promise<Measurement[]> =>
+      measureTransfer(context, spec, lanes, transfer, setupUs, spec.mode === 'sharded'),
     verify: async (): Promise<Verification[]> => {
       if (spec.verify === 'off') return [];
       const found: Verification[] = [];
@@ -79,4 +82,18 @@ function sumOf(found: readonly Verification[]): Verification {
     wrong: found.reduce((sum, { wrong }) => sum + wrong, 0),
     firstBad: found.find(({ firstBad }) => firstBad !== '')?.firstBad ?? '',
   };
+}
+
+/** Replicated offload: the root's tiers hold what all ranks share, so the others have nothing to do. */
+function idlePoint(spec: KvSpec): OpenPoint {
+  const row: Measurement = {
+    phase: 'total',
+    timing: 'host',
+    direction: `${spec.from}->${spec.to}`,
+    status: 'idle',
+    samplesUs: new Float64Array(),
+    bytes: {},
+    strategyRequested: spec.strategy,
+  };
+  return { measure: async () => [row], verify: async () => [], close: async () => {} };
 }

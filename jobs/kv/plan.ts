@@ -14,7 +14,8 @@ export function kvSpecOf(point: Point): KvSpec {
 export function holdsTier(spec: KvSpec, tier: Tier, rank: number): boolean {
   if (spec.from !== tier && spec.to !== tier) return false;
   if (spec.mode === 'sharded' || rank === spec.root) return true;
-  return tier === 'device' && spec.kind === 'onboard';
+  // independent is what one has without replicated mode: every rank its own tiers.
+  return (tier === 'device' && spec.to === 'device') || spec.strategy === 'independent';
 }
 
 /** Bytes without padding that the job moves in one direction: blocks x layers in range x outerDim x region. */
@@ -29,7 +30,7 @@ export function planKv(point: Point, place: PlanPlace): PointPlan {
     if (!holdsTier(spec, tier, place.rank)) return 0;
     return layoutSizes(storedLayout(layoutOf(spec, tier), tier), poolBlocks(spec, tier)).allocationBytes;
   };
-  const moves = spec.mode === 'sharded' || spec.kind === 'onboard' || place.rank === spec.root;
+  const moves = spec.mode === 'sharded' || spec.to === 'device' || place.rank === spec.root;
   const payloadBytes = moves ? directionBytes(spec) * (spec.bidirectional ? 2 : 1) : 0;
   const sizes = layoutSizes(spec.layout, 1);
   const usesDisk = spec.from === 'disk' || spec.to === 'disk';

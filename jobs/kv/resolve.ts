@@ -18,7 +18,8 @@ type LayoutAnswer = { readonly layout: KvLayout } | { readonly faults: readonly 
 const DIMENSIONS = ['numLayers', 'outerDim', 'innerDim'] as const;
 
 export function resolveKv(request: ResolveRequest): ResolveAnswer {
-  const { spec, given, swept, files } = request;
+  const { swept, files } = request;
+  const { spec, given } = withFixedKeys(request);
   const faults = meaninglessKeys(given, swept);
   const layouts = resolveLayouts(given, swept, files, faults);
   const resolved: Record<string, unknown> = { ...spec, ...layouts };
@@ -28,6 +29,13 @@ export function resolveKv(request: ResolveRequest): ResolveAnswer {
   if (faults.length === 0) return { spec: resolved as JsonObject };
   // The rules that need no layout speak now, so that all faults come at once.
   return { faults: [...faults, ...keyFaults(resolved as unknown as KvSpec)] };
+}
+
+/** What a broadcast does not let users say. */
+function withFixedKeys({ spec, given }: ResolveRequest): Pick<ResolveRequest, 'spec' | 'given'> {
+  if (spec['kind'] !== 'broadcast') return { spec, given };
+  const fixed = { to: 'device', mode: 'replicated' };
+  return { spec: { ...spec, ...fixed, bidirectional: false }, given: { ...given, ...fixed } };
 }
 
 /** Keys that say something about a thing that the job does not do, unless a sweep turns it on and off. */

@@ -44,6 +44,8 @@ export function kvFaults(spec: KvSpec, worldSize: number | null): Fault[] {
 
 function pairFaults(spec: KvSpec): Fault[] {
   const pair = `${spec.from} -> ${spec.to}`;
+  // A broadcast reads any tier and writes the device.
+  if (spec.kind === 'broadcast') return [];
   const owner = LEGAL_PAIRS[pair];
   if (owner === spec.kind) {
     const reverse = `${spec.to} -> ${spec.from}`;
@@ -52,7 +54,12 @@ function pairFaults(spec: KvSpec): Fault[] {
     return [{ pointer: '/bidirectional', expected, received: 'true' }];
   }
   const legal = Object.keys(LEGAL_PAIRS).filter((candidate) => LEGAL_PAIRS[candidate] === spec.kind);
-  const hint = owner === undefined ? 'no kind moves blocks that way' : `${pair} is of kind ${owner}`;
+  const hint =
+    owner === undefined
+      ? pair === 'device -> device'
+        ? "device -> device is no transfer; kind broadcast takes the root's device blocks to every rank"
+        : 'no kind moves blocks that way'
+      : `${pair} is of kind ${owner}`;
   return [
     {
       pointer: '/from',
@@ -65,12 +72,21 @@ function pairFaults(spec: KvSpec): Fault[] {
 
 function modeFaults(spec: KvSpec): Fault[] {
   const faults: Fault[] = [];
-  const legal: readonly string[] = spec.mode === 'sharded' ? SHARDED_STRATEGIES : REPLICATED_STRATEGIES;
+  // A replicated offload is the root's alone: it copies as every sharded rank does.
+  const isAlone = spec.mode === 'replicated' && spec.kind === 'offload';
+  const legal: readonly string[] =
+    spec.mode === 'sharded' || isAlone ? SHARDED_STRATEGIES : REPLICATED_STRATEGIES;
   if (!legal.includes(spec.strategy)) {
-    const expected = `a strategy of mode ${spec.mode}: ${legal.join(', ')}`;
-    const other = spec.mode === 'sharded' ? 'replicated' : 'sharded';
+    const where = isAlone ? 'replicated offload, which the root does alone' : `mode ${spec.mode}`;
+    const expected = `a strategy of ${where}: ${legal.join(', ')}`;
+    const other = legal === SHARDED_STRATEGIES ? 'replicated' : 'sharded';
     const hint = `${spec.strategy} belongs to mode ${other}`;
     faults.push({ pointer: '/strategy', expected, received: showValue(spec.strategy), hint });
+  }
+  if (spec.kind === 'broadcast' && spec.from === 'device' && spec.strategy === 'independent') {
+    const expected =
+      "another strategy from device: only the root's pool has the blocks, nobody can load them alone";
+    faults.push({ pointer: '/strategy', expected, received: showValue(spec.strategy) });
   }
   if (spec.mode === 'replicated' && spec.bidirectional) {
     const expected = 'false in mode replicated: its transfers have one order on all ranks';

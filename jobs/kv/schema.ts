@@ -199,7 +199,12 @@ export const KV_KEYS: Readonly<Record<string, Schema>> = {
     default: 0,
     description: 'replicated: rank with the tiers.',
   },
-  maxCtas: { type: 'integer', minimum: 1, maximum: 8, default: 8, description: 'replicated: CTAs of NCCL.' },
+  maxCtas: {
+    anyOf: [{ const: 'uncapped' }, { type: 'integer', minimum: 1, maximum: 64 }],
+    default: 8,
+    description:
+      'replicated: most thread blocks that an NCCL collective may take; uncapped: as many as NCCL wants.',
+  },
 };
 
 /** As users write it. */
@@ -210,4 +215,25 @@ export const kvSchema: Schema = {
   },
   properties: KV_KEYS,
   required: ['from', 'to', 'layout', 'pools'],
+};
+
+/** Keys that a broadcast fixes by itself. */
+const FIXED_BY_BROADCAST = ['to', 'mode', 'bidirectional'];
+
+/** As users write a broadcast: every rank's device pool is the target. */
+export const broadcastSchema: Schema = {
+  $defs: kvSchema['$defs'] as Schema,
+  properties: {
+    ...Object.fromEntries(Object.entries(KV_KEYS).filter(([key]) => !FIXED_BY_BROADCAST.includes(key))),
+    from: {
+      ...tier,
+      description: "The root's tier that is read; with device, in place: blocks keep their ids.",
+    },
+    strategy: {
+      enum: [...REPLICATED_STRATEGIES],
+      default: 'auto',
+      description: 'How the blocks reach every rank.',
+    },
+  },
+  required: ['from', 'layout', 'pools'],
 };

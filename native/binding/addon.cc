@@ -50,6 +50,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports.Set("exitNow", Napi::Function::New(env, exitNow, "exitNow"));
   // One line a room: each binding file adds its own part of the surface.
   exportWorld(env, exports);
+  exportCollective(env, exports);
   exportDevice(env, exports);
   exportNetwork(env, exports);
   exportMoe(env, exports);

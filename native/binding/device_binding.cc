@@ -1,6 +1,7 @@
 #include "binding/device_binding.h"
 
 #include "binding/arguments.h"
+#include "binding/collective_binding.h"
 #include "binding/handle.h"
 #include "binding/rooms.h"
 #include "binding/work_lane.h"
@@ -41,6 +42,8 @@ Napi::Value toHandle(Napi::Env env, const std::shared_ptr<OpenedDevice>& state,
   object.Set("properties", toObject(env, properties));
   object.Set("close", Napi::Function::New(env, closeDevice, "close"));
   addKvMethods(env, object);
+  addCollectiveMethods(env, object);
+  addReplicatedMethods(env, object);
   attachState(env, object, state, kDeviceKind);
   return object;
 }

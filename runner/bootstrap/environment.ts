@@ -15,6 +15,7 @@ export interface Settings {
   /** A planted fault, for tests of what happens then; its form is the engine's. */
   readonly fault?: string;
   readonly peerTimeoutSeconds?: number;
+  readonly ncclLibrary?: string;
   /** 1 where `launch` was started from a terminal, 0 where not: under mpirun a rank cannot see that itself. */
   readonly launchTerminal?: number;
 }
@@ -58,6 +59,11 @@ export const VARIABLES: readonly VariableEntry[] = [
     setting: 'epNumProxies',
     range: [1, 64],
     meaning: 'proxy threads a rank for the network (`numProxies`)',
+  },
+  {
+    name: 'RAILRUNNER_NCCL_LIBRARY',
+    setting: 'ncclLibrary',
+    meaning: 'path of the libnccl.so.2 to use; where not set, the loader is asked, then Python',
   },
   { name: 'RAILRUNNER_FAULT', setting: 'fault', meaning: 'plants a fault, for tests' },
   {

@@ -5,11 +5,27 @@
 import type { PlantedFault } from '../../jobs/job.js';
 import { RunnerError } from '../errors.js';
 
-const ACTIONS = ['throw', 'hang', 'kill', 'freeze', 'silence', 'corrupt'] as const;
+const ACTIONS = [
+  'throw',
+  'hang',
+  'kill',
+  'freeze',
+  'silence',
+  'corrupt',
+  'misorder',
+  'failLoad',
+  'dieInGroup',
+] as const;
 type Action = (typeof ACTIONS)[number];
 
-/** What a kind does itself, in native code: sends nothing to its peers, or one wrong bit. */
-const KIND_ACTIONS: readonly Action[] = ['silence', 'corrupt'] satisfies readonly PlantedFault[];
+/** What a kind does itself, in native code. */
+const KIND_ACTIONS: readonly Action[] = [
+  'silence',
+  'corrupt',
+  'misorder',
+  'failLoad',
+  'dieInGroup',
+] satisfies readonly PlantedFault[];
 
 interface PlannedFault {
   readonly rank: number;

@@ -24,6 +24,7 @@ export interface PointSetting {
   readonly resources: ResourceCache;
   readonly log: Logger;
   readonly faults: FaultPlan;
+  ncclLibraries(): readonly string[];
   stopStatus(): number;
 }
 
@@ -150,6 +151,7 @@ function contextOf(setting: PointSetting, stageName: string, clock: StageClock):
       freeRunning: point.job.freeRunning,
     },
     signal: clock.signal,
+    ncclLibraries: () => setting.ncclLibraries(),
     remainingMs: () => clock.remainingMs(),
     agree: async (step, error) => {
       const failure = error === null || error === undefined ? undefined : toRunnerError(error);

@@ -23,6 +23,8 @@ export interface Run {
   readonly resources: ResourceCache;
   readonly log: Logger;
   readonly faults: FaultPlan;
+  /** Where NCCL is looked for, in order. */
+  ncclLibraries(): readonly string[];
   readonly stop: StopRequest;
   readonly facts: RunFacts;
   readonly csv: RankCsv;

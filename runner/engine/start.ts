@@ -1,6 +1,7 @@
 /** The start of a run, in agreed steps: world, spec, versions, device, memory, run folder. No rank waits for one that failed. */
 import { join, resolve } from 'node:path';
 import type { JobKind } from '../../jobs/job.js';
+import { ncclLibrariesOf } from '../bootstrap/nccl.js';
 import { chooseDevice } from '../bootstrap/device.js';
 import type { Environment } from '../bootstrap/environment.js';
 import { compareVersions, ownVersions, type Versions } from '../bootstrap/versions.js';
@@ -82,6 +83,7 @@ export async function startRun(setting: StartSetting): Promise<Run> {
     device,
     addon: native,
     resources: new ResourceCache(),
+    ncclLibraries: ncclLibrariesOf(environment),
     faults: new FaultPlan(environment.settings.fault ?? '', world.info.rank),
     stop: new StopRequest(setting.onStop, setting.leaveAlone),
     facts: {

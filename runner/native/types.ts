@@ -6,10 +6,18 @@
  * Units are in the names. Every handle has an idempotent close(); using it afterwards rejects with E_STATE.
  */
 
+import type {
+  CommunicatorOptions,
+  NativeCommunicator,
+  NativeReplicated,
+  NcclProbe,
+  ReplicatedOptions,
+} from './replicated-types.js';
 import type { NativePool, NativeTransfer, PoolOptions, TransferOptions } from './kv-types.js';
 import type { NativeMoe, NativeMoeOptions } from './moe-types.js';
 
 export type * from './kv-types.js';
+export type * from './replicated-types.js';
 export type * from './moe-types.js';
 
 export interface BuildInfo {
@@ -149,6 +157,10 @@ export interface NativeDevice {
   createPool(options: PoolOptions): Promise<NativePool>;
   /** Validates ids (E_BLOCK_IDS) before memory is touched, then compiles. */
   compileTransfer(options: TransferOptions): Promise<NativeTransfer>;
+  /** Collective: every rank, with the same record. Rejects with E_NCCL, E_NCCL_MISSING, E_TIMEOUT. */
+  openCommunicator(options: CommunicatorOptions): Promise<NativeCommunicator>;
+  /** Collective, with agreement: either every rank gets its transfer or every rank's promise rejects. */
+  openReplicated(world: NativeWorld, options: ReplicatedOptions): Promise<NativeReplicated>;
   close(): Promise<void>;
 }
 
@@ -175,6 +187,10 @@ export interface NativeAddon {
   openWorld(options: WorldOpenOptions): Promise<NativeWorld>;
   probeDevices(): DeviceProbe;
   probeNetwork(): Promise<NetworkProbe>;
+  /** Loads NCCL; E_NCCL_MISSING says what was looked for and why it did not do. */
+  probeNccl(libraries: readonly string[]): Promise<NcclProbe>;
+  /** The record by which all ranks join one communicator, made by one of them. */
+  createNcclRecord(libraries: readonly string[], worldSize: number): Promise<Buffer>;
   openDevice(kind: DeviceKindName, ordinal: number): Promise<NativeDevice>;
   /** One point of MoE dispatch and combine: collective, with agreement. */
   openMoe(world: NativeWorld, device: NativeDevice, options: NativeMoeOptions): Promise<NativeMoe>;

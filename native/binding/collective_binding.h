@@ -1,0 +1,27 @@
+#pragma once
+
+#include <memory>
+
+#include "binding/napi_setup.h"
+#include "collective/communicator.h"
+#include "device/device.h"
+
+namespace railrunner::binding {
+
+// What stands behind a NativeCommunicator. Used on the work thread alone; null after close() or abandon().
+struct OpenedCommunicator {
+  std::shared_ptr<Device> device;
+  std::unique_ptr<Communicator> communicator;
+
+  Communicator& require() const;  // kState after its end
+};
+
+std::shared_ptr<OpenedCommunicator> requireCommunicator(const Napi::Value& value, const char* name);
+
+// openCommunicator, for every NativeDevice.
+void addCollectiveMethods(Napi::Env env, Napi::Object device);
+
+// openReplicated, for every NativeDevice.
+void addReplicatedMethods(Napi::Env env, Napi::Object device);
+
+}  // namespace railrunner::binding

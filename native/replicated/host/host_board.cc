@@ -1,0 +1,208 @@
+#include "replicated/host/host_board.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "core/clock.h"
+#include "core/wait.h"
+#include "kv/memory_lane.h"
+#include "peers/agreement.h"
+
+namespace railrunner {
+
+namespace {
+
+constexpr uint64_t kProbeMaxBytes = uint64_t{256} << 20;
+
+struct Announcement {
+  ShareHandle pool;
+  ShareHandle tier;
+};
+
+Announcement parseAnnouncement(const std::vector<uint8_t>& bytes, size_t rank) {
+  Announcement parsed;
+  if (bytes.size() != sizeof(parsed)) {
+    throw Error(ErrorCode::kArgument, "handles of rank " + std::to_string(rank) + ": expected " +
+                                          std::to_string(sizeof(parsed)) + " bytes, received " +
+                                          std::to_string(bytes.size()));
+  }
+  std::memcpy(&parsed, bytes.data(), sizeof(parsed));
+  return parsed;
+}
+
+}  // namespace
+
+HostBoard::HostBoard(Exchange& exchange, RunControl& control, Device& device,
+                     const ReplicatedRequest& request, uint32_t numSteps, uint32_t numShares,
+                     int64_t deadlineNs)
+    : control_(control),
+      request_(request),
+      topology_(request.nodeOfRank, static_cast<int>(exchange.rank()), request.root),
+      numSteps_(numSteps),
+      numShares_(numShares) {
+  std::vector<uint8_t> sharesMemory(exchange.worldSize());
+  for (const int peer : topology_.nodeRanks()) sharesMemory[static_cast<size_t>(peer)] = 1;
+  words_ = SymmetricBuffer::open(exchange, device, numWords() * sizeof(BoardWord), sharesMemory, deadlineNs);
+  openPools(exchange, device, deadlineNs);
+  if (topology_.numNodes() > 1) openNetwork(exchange, deadlineNs);
+}
+
+uint32_t HostBoard::numWords() const {
+  return kFirstStep + numSteps_ + static_cast<uint32_t>(topology_.numNodes()) * numShares_;
+}
+
+void HostBoard::openPools(Exchange& exchange, Device& device, int64_t deadlineNs) {
+  const bool isRoot = rank() == topology_.root();
+  const bool tierIsMapped = request_.sourceTier == Tier::kHost;
+  Announcement mine;
+  std::exception_ptr failure = attempt([&] {
+    mine.pool = request_.target->share();
+    if (isRoot && tierIsMapped) mine.tier = request_.source->share();
+  });
+  const auto all = agreeOn(exchange, "sharing the device pools", failure,
+                           {reinterpret_cast<const uint8_t*>(&mine), sizeof(mine)}, deadlineNs);
+  failure = attempt([&] {
+    peerPools_.resize(all.size());
+    const uint64_t expected = request_.target->layout().totalBytes;
+    for (const int peer : topology_.nodeRanks()) {
+      if (peer == rank()) continue;
+      const auto at = static_cast<size_t>(peer);
+      const Announcement theirs = parseAnnouncement(all[at], at);
+      const std::string fault = faultOf(theirs.pool, DeviceKind::kHost, expected);
+      if (!fault.empty())
+        throw Error(ErrorCode::kArgument,
+                    "the device pool of rank " + std::to_string(peer) + " is refused: " + fault);
+      peerPools_[at] = std::make_unique<BlockPool>(device, Tier::kDevice, request_.targetShape,
+                                                   request_.target->layout().numBlocks, theirs.pool, 1);
+      if (peer == topology_.root() && tierIsMapped) {
+        rootTier_ = std::make_unique<BlockPool>(device, Tier::kHost, request_.sourceShape,
+                                                request_.sourceBlocks, theirs.tier, 1);
+      }
+    }
+    if (isRoot) {
+      source_ = request_.sourceIsDevice() ? request_.target : request_.source;
+    } else if (topology_.isOnRootNode()) {
+      source_ = request_.sourceIsDevice() ? peerPools_[static_cast<size_t>(topology_.root())].get()
+                                          : rootTier_.get();
+    }
+  });
+  agreeOn(exchange, "mapping the peers' pools", failure, {}, deadlineNs);
+}
+
+void HostBoard::openNetwork(Exchange& exchange, int64_t deadlineNs) {
+  NetworkOptions options;
+  options.usesNetwork.assign(exchange.worldSize(), 1);
+  for (const int peer : topology_.nodeRanks()) options.usesNetwork[static_cast<size_t>(peer)] = 0;
+  // One for each step, which may arrive out of order, and one for each share's acknowledgement.
+  options.numSlots = numSteps_ + numShares_;
+  options.deadlineNs = deadlineNs;
+  network_ = Network::open(exchange, control_, options);
+  poolRegion_ = network_->registerMemory(exchange, request_.target->memory(),
+                                         request_.target->layout().totalBytes, DeviceKind::kHost, deadlineNs);
+  wordRegion_ = network_->registerMemory(exchange, words_->local(), numWords() * sizeof(BoardWord),
+                                         DeviceKind::kHost, deadlineNs);
+}
+
+std::byte* HostBoard::poolOf(int rank) const {
+  if (rank == topology_.rank()) return request_.target->memory();
+  const auto& pool = peerPools_[static_cast<size_t>(rank)];
+  return pool ? pool->memory() : nullptr;
+}
+
+BoardWord& HostBoard::word(int rank, uint32_t index) const {
+  return reinterpret_cast<BoardWord*>(words_->bases()[static_cast<size_t>(rank)])[index];
+}
+
+void HostBoard::await(int peer, BoardWord& awaited, const char* what) {
+  const auto isThere = [&] { return awaited.value.load(std::memory_order_acquire) >= iteration_; };
+  const bool isNear = poolOf(peer) != nullptr;
+  bool failed = false;
+  control_.awaitedPeer.store(peer, std::memory_order_relaxed);
+  waitUntil(
+      [&] {
+        if (isThere()) return true;
+        if (network_) network_->progress();
+        failed = isNear && word(peer, kFailed).value.load(std::memory_order_acquire) >= iteration_;
+        return failed || isThere();
+      },
+      control_, 0, what);
+  if (failed) {
+    throw Error(ErrorCode::kAborted,
+                "rank " + std::to_string(peer) + " failed its load; stopped waiting for " + what);
+  }
+  control_.awaitedPeer.store(-1, std::memory_order_relaxed);
+}
+
+void HostBoard::awaitArrived(int fromRank, uint32_t step) {
+  await(fromRank, arrived(fromRank, step), "blocks of a same-node rank");
+}
+
+void HostBoard::awaitNodeFinished() {
+  for (const int peer : topology_.nodeRanks()) {
+    if (peer != rank()) await(peer, word(peer, kFinished), "a same-node rank to take its blocks");
+  }
+}
+
+uint64_t HostBoard::send(int peer, uint32_t step, const std::vector<CopySpan>& runs) {
+  uint64_t bytes = 0;
+  NetworkPut put;
+  put.peer = static_cast<uint32_t>(peer);
+  put.slot = step;
+  put.epoch = iteration_;
+  put.region = poolRegion_;
+  for (const CopySpan& run : runs) {
+    put.offset = run.targetOffset;
+    put.data = request_.target->memory() + run.targetOffset;
+    put.bytes = run.bytes;
+    network_->put(put);
+    bytes += run.bytes;
+  }
+  const uint64_t word = (kFirstStep + step) * sizeof(BoardWord);
+  network_->signal({put.peer, step, iteration_, wordRegion_, word, iteration_});
+  return bytes;
+}
+
+void HostBoard::acknowledge(int origin, uint32_t share) {
+  const uint64_t word = acknowledgedIndex(topology_.node(), share) * sizeof(BoardWord);
+  network_->signal(
+      {static_cast<uint32_t>(origin), numSteps_ + share, iteration_, wordRegion_, word, iteration_});
+}
+
+void HostBoard::awaitAcknowledged(uint32_t share) {
+  for (int node = 0; node < topology_.numNodes(); ++node) {
+    if (node == topology_.node()) continue;
+    const auto& ranks = topology_.ranksOf(node);
+    const int peer = ranks[share % ranks.size()];
+    await(peer, word(rank(), acknowledgedIndex(node, share)), "another node to take its blocks");
+  }
+}
+
+void HostBoard::poisonTargets(const RunControl& control) {
+  if (request_.sourceIsDevice() && rank() == topology_.root()) return;
+  request_.target->poison(request_.targetIds, control);
+}
+
+ProbeResult HostBoard::probe(GateRef gate, RunControl& control) {
+  ProbeResult result;
+  const uint64_t payload = request_.targetIds.size() * request_.target->layout().bytesPerBlock;
+  MemoryLane::Probe operation(std::min(payload, kProbeMaxBytes));
+  const SampleSet set = sample(operation, gate, SampleProtocol{2, 7, false}, control);
+  result.stopped = set.stopped;
+  result.source = "contiguous host memcpy on every rank at once";
+  if (set.timesUs.empty()) return result;
+  std::vector<double> times = set.timesUs;
+  std::sort(times.begin(), times.end());
+  result.GBps = static_cast<double>(operation.bytes()) / (times[times.size() / 2] * 1e3);
+  return result;
+}
+
+void HostBoard::close(Exchange* exchange, int64_t deadlineNs) {
+  if (network_) network_->close(exchange, deadlineNs);
+  network_.reset();
+  peerPools_.clear();
+  rootTier_.reset();
+  if (words_) words_->close(exchange, deadlineNs);
+  words_.reset();
+}
+
+}  // namespace railrunner

@@ -1,0 +1,114 @@
+#pragma once
+
+#include <algorithm>
+#include <cstring>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "core/clock.h"
+#include "replicated/phase_clock.h"
+#include "replicated/transfer.h"
+
+namespace railrunner {
+
+// A replicated transfer by one of several compiled paths over a board that they share. A Path offers
+//   void execute(int64_t iteration, RunControl&, PhaseTimes&)   nothing is under way when it returns or
+//   throws ReplicatedFacts facts() const
+// and its Path::Board
+//   void poisonTargets(const RunControl&)
+//   ProbeResult probe(GateRef, RunControl&)
+//   void close(Exchange*, int64_t deadlineNs)
+template <class Path>
+class PathTransfer : public ReplicatedTransfer {
+ public:
+  // Several paths: `auto`, which takes the quickest.
+  PathTransfer(Exchange& exchange, std::unique_ptr<typename Path::Board> board,
+               std::vector<std::unique_ptr<Path>> paths)
+      : exchange_(exchange), board_(std::move(board)), paths_(std::move(paths)) {}
+
+  ReplicatedSamples measure(GateRef gate, const SampleProtocol& protocol, RunControl& control) override {
+    requireOpen();
+    if (paths_.size() > 1 && !choose(gate, control)) {
+      ReplicatedSamples nothing;
+      nothing.total.stopped = true;
+      return nothing;
+    }
+    Operation operation(*this, *paths_[chosen_], control);
+    operation.clock.reserve(static_cast<size_t>(protocol.warmup) + protocol.iterations);
+    SampleSet total = sample(operation, gate, protocol, control);
+    return operation.clock.samplesOf(std::move(total));
+  }
+
+  ProbeResult probe(GateRef gate, RunControl& control) override {
+    requireOpen();
+    return board_->probe(gate, control);
+  }
+
+  ReplicatedFacts facts() const override { return paths_[chosen_]->facts(); }
+
+  void close(Exchange* exchange, int64_t deadlineNs) override {
+    if (board_) board_->close(exchange, deadlineNs);
+    board_.reset();
+  }
+
+ private:
+  static constexpr SampleProtocol kTrial{1, 3, false};
+
+  struct Operation {
+    Operation(PathTransfer& owner, Path& measured, RunControl& runControl)
+        : transfer(owner), path(measured), control(runControl) {}
+    void beforeSample(uint32_t index, bool isLast) {
+      iteration = index;
+      if (isLast) transfer.board_->poisonTargets(control);
+    }
+    double run() {
+      PhaseTimes times;
+      const double startUs = nowUs();
+      path.execute(iteration, control, times);
+      times.total = nowUs() - startUs;
+      clock.add(times);
+      return times.total;
+    }
+    PathTransfer& transfer;
+    Path& path;
+    RunControl& control;
+    PhaseClock clock;
+    int64_t iteration = 0;
+  };
+
+  void requireOpen() const {
+    if (!board_) throw Error(ErrorCode::kState, "the replicated transfer is closed");
+  }
+
+  // Every rank finds the same path: by the slowest rank's quickest trial. False when told to stop.
+  bool choose(GateRef gate, RunControl& control) {
+    std::vector<double> quickest;
+    for (auto& path : paths_) {
+      Operation trial(*this, *path, control);
+      const SampleSet set = sample(trial, gate, kTrial, control);
+      if (set.stopped || set.timesUs.empty()) return false;
+      quickest.push_back(*std::min_element(set.timesUs.begin(), set.timesUs.end()));
+    }
+    const auto* bytes = reinterpret_cast<const uint8_t*>(quickest.data());
+    const auto all = exchange_.allgather({bytes, quickest.size() * sizeof(double)}, 0);
+    for (const auto& theirs : all) {
+      std::vector<double> times(quickest.size());
+      if (theirs.size() != times.size() * sizeof(double)) {
+        throw Error(ErrorCode::kState, "choosing a strategy: another rank tried a different number of them");
+      }
+      std::memcpy(times.data(), theirs.data(), theirs.size());
+      for (size_t i = 0; i < times.size(); ++i) quickest[i] = std::max(quickest[i], times[i]);
+    }
+    const auto best = std::min_element(quickest.begin(), quickest.end());
+    chosen_ = static_cast<size_t>(best - quickest.begin());
+    return true;
+  }
+
+  Exchange& exchange_;
+  std::unique_ptr<typename Path::Board> board_;
+  std::vector<std::unique_ptr<Path>> paths_;
+  size_t chosen_ = 0;
+};
+
+}  // namespace railrunner

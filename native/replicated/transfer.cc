@@ -1,0 +1,182 @@
+#include "replicated/transfer.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "core/pattern.h"
+#include "peers/agreement.h"
+#include "replicated/host/host_path.h"
+#include "replicated/independent.h"
+#include "replicated/path_transfer.h"
+#include "replicated/piece_plan.h"
+
+#if defined(RAILRUNNER_CUDA) && __has_include("replicated/cuda/open_cuda.h")
+#include "replicated/cuda/open_cuda.h"
+#define RAILRUNNER_HAVE_CUDA_REPLICATED 1
+#endif
+
+namespace railrunner {
+
+namespace {
+
+uint64_t payloadOf(const ReplicatedRequest& request) {
+  const BlockLayout& layout = request.target->layout();
+  return request.targetIds.size() * static_cast<uint64_t>(request.layerEnd - request.layerBegin) *
+         layout.outerDim * layout.regionBytes;
+}
+
+// The requests of a step on disk end before those of the next begin: it must be long against the queue's
+// depth.
+uint64_t leastChunkBytes(const ReplicatedRequest& request) {
+  if (request.sourceTier != Tier::kDisk) return kLeastChunkBytes;
+  return uint64_t{request.options.queueDepth} * request.options.requestBytes / 4;
+}
+
+// What every rank can check of its own; the root's lane is checked as any transfer is.
+void validate(const ReplicatedRequest& request, bool holdsSource) {
+  const BlockLayout& layout = request.target->layout();
+  if (request.targetIds.empty() || request.targetIds.size() != request.sourceIds.size()) {
+    throw Error(ErrorCode::kBlockIds, "block lists: expected two of one length, not empty, received " +
+                                          std::to_string(request.sourceIds.size()) + " and " +
+                                          std::to_string(request.targetIds.size()));
+  }
+  if (request.layerBegin >= request.layerEnd || request.layerEnd > layout.numLayers) {
+    throw Error(ErrorCode::kBlockIds, "layer range: expected a part of " + std::to_string(layout.numLayers) +
+                                          " layers, received [" + std::to_string(request.layerBegin) + ", " +
+                                          std::to_string(request.layerEnd) + ")");
+  }
+  std::vector<bool> seen(layout.numBlocks);
+  for (const uint32_t id : request.targetIds) {
+    if (id >= layout.numBlocks || seen[id]) {
+      throw Error(ErrorCode::kBlockIds, "target block " + std::to_string(id) +
+                                            ": expected each once, below " +
+                                            std::to_string(layout.numBlocks));
+    }
+    seen[id] = true;
+  }
+  if (!holdsSource || request.sourceIsDevice()) return;
+  if (request.source == nullptr)
+    throw Error(ErrorCode::kArgument, "the root has no pool of the tier that is read");
+  LaneRequest lane{request.source,    request.target,     request.sourceIds,
+                   request.targetIds, request.layerBegin, request.layerEnd};
+  validateLane(lane);
+  requireSameRegions(request.source->layout(), request.target->layout());
+}
+
+// Of all that must be the same on every rank: order of blocks, geometry, way.
+uint64_t digestOf(const ReplicatedRequest& request, DeviceKind kind) {
+  const BlockLayout& layout = request.target->layout();
+  uint64_t digest = 0;
+  const auto add = [&digest](uint64_t value) { digest = mix64(digest ^ mix64(value + 1)); };
+  for (const uint64_t value :
+       {static_cast<uint64_t>(layout.kind), static_cast<uint64_t>(layout.blockDim),
+        uint64_t{layout.numBlocks}, uint64_t{layout.numLayers}, uint64_t{layout.outerDim}, layout.regionBytes,
+        layout.blockStride, layout.layerStride, layout.outerStride, uint64_t{request.layerBegin},
+        uint64_t{request.layerEnd}, static_cast<uint64_t>(request.strategy),
+        static_cast<uint64_t>(request.root), static_cast<uint64_t>(request.sourceTier),
+        request.options.chunkBytes, static_cast<uint64_t>(kind), request.targetIds.size()}) {
+    add(value);
+  }
+  for (const uint32_t id : request.targetIds) add(id);
+  return digest;
+}
+
+// Before anything is mapped or sent: ranks that differ would end in different operations, and hang or mix up
+// blocks.
+void compareDigests(Exchange& exchange, const ReplicatedRequest& request, DeviceKind kind,
+                    int64_t deadlineNs) {
+  uint64_t mine = 0;
+  const bool holdsSource = static_cast<int>(exchange.rank()) == request.root ||
+                           request.strategy == ReplicatedStrategy::kIndependent;
+  const std::exception_ptr failure = attempt([&] {
+    validate(request, holdsSource);
+    mine = digestOf(request, kind);
+  });
+  const auto all = agreeOn(exchange, "checking the blocks", failure,
+                           {reinterpret_cast<const uint8_t*>(&mine), sizeof(mine)}, deadlineNs);
+  const auto& expected = all.at(static_cast<size_t>(request.root));
+  std::string differing;
+  for (size_t rank = 0; rank < all.size(); ++rank) {
+    if (all[rank] != expected) differing += (differing.empty() ? "" : ", ") + std::to_string(rank);
+  }
+  if (differing.empty()) return;
+  throw Error(ErrorCode::kBlockIds, "order of blocks or geometry of rank " + differing +
+                                        " is not that of root " + std::to_string(request.root) +
+                                        ". Do all ranks see the same spec, trace and model files?");
+}
+
+std::unique_ptr<ReplicatedTransfer> openHost(Exchange& exchange, RunControl& control, Device& device,
+                                             const ReplicatedRequest& request, int64_t deadlineNs) {
+  const ReplicatedTopology topology(request.nodeOfRank, static_cast<int>(exchange.rank()), request.root);
+  const uint32_t chunks =
+      chooseNumChunks(payloadOf(request), request.options.chunkBytes, leastChunkBytes(request));
+  // A disk is read by the root alone: one read of the file, whatever the number of ranks.
+  const bool canShare = request.sourceTier != Tier::kDisk;
+  const uint32_t shares = canShare ? topology.rootNodeSize() : 1;
+  auto board =
+      std::make_unique<HostBoard>(exchange, control, device, request, chunks * shares, shares, deadlineNs);
+  std::vector<std::unique_ptr<HostPath>> paths;
+  const std::exception_ptr failure = attempt([&] {
+    const auto add = [&](ReplicatedStrategy strategy, uint32_t numChunks, uint32_t numShares) {
+      if (request.strategy == strategy || request.strategy == ReplicatedStrategy::kAuto) {
+        paths.push_back(std::make_unique<HostPath>(*board, strategy, numChunks, numShares));
+      }
+    };
+    add(ReplicatedStrategy::kRootBroadcast, 1, 1);
+    add(ReplicatedStrategy::kPipelined, chunks, 1);
+    if (canShare) {
+      add(ReplicatedStrategy::kScatterAllgather, chunks, shares);
+    } else if (request.strategy == ReplicatedStrategy::kScatterAllgather) {
+      paths.push_back(std::make_unique<HostPath>(*board, ReplicatedStrategy::kPipelined, chunks, 1));
+    }
+  });
+  try {
+    agreeOn(exchange, "compiling the replicated transfer", failure, {}, deadlineNs);
+  } catch (...) {
+    board->close(nullptr, 0);
+    throw;
+  }
+  return std::make_unique<PathTransfer<HostPath>>(exchange, std::move(board), std::move(paths));
+}
+
+}  // namespace
+
+const char* replicatedStrategyName(ReplicatedStrategy strategy) {
+  switch (strategy) {
+    case ReplicatedStrategy::kAuto:
+      return "auto";
+    case ReplicatedStrategy::kRootBroadcast:
+      return "rootBroadcast";
+    case ReplicatedStrategy::kPipelined:
+      return "pipelined";
+    case ReplicatedStrategy::kScatterAllgather:
+      return "scatterAllgather";
+    case ReplicatedStrategy::kIndependent:
+      return "independent";
+  }
+  return "auto";
+}
+
+std::unique_ptr<ReplicatedTransfer> openReplicated(Exchange& exchange, RunControl& control, Device& device,
+                                                   ReplicatedRequest request, int64_t deadlineNs) {
+  const DeviceKind kind = device.properties().kind;
+  compareDigests(exchange, request, kind, deadlineNs);
+  const bool holdsTarget = !(request.sourceIsDevice() && static_cast<int>(exchange.rank()) == request.root);
+  if (holdsTarget) request.target->markUnknown(request.targetIds);
+  if (request.strategy == ReplicatedStrategy::kIndependent) {
+    std::unique_ptr<ReplicatedTransfer> made;
+    const std::exception_ptr failure =
+        attempt([&] { made = std::make_unique<IndependentTransfer>(device, request); });
+    agreeOn(exchange, "compiling the loads of every rank", failure, {}, deadlineNs);
+    return made;
+  }
+  if (kind == DeviceKind::kHost) return openHost(exchange, control, device, request, deadlineNs);
+#ifdef RAILRUNNER_HAVE_CUDA_REPLICATED
+  return cuda::openCudaReplicated(exchange, control, device, std::move(request), deadlineNs);
+#else
+  throw Error(ErrorCode::kUnsupportedHere,
+              "this build of the addon has no replicated mode for a cuda device");
+#endif
+}
+
+}  // namespace railrunner

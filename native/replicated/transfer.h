@@ -1,0 +1,105 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/exchange.h"
+#include "core/gate.h"
+#include "core/sampler.h"
+#include "kv/transfer.h"
+
+namespace railrunner {
+
+class Communicator;
+
+// How the root's blocks reach the device pool of every rank.
+//   rootBroadcast     the root loads all, then one broadcast: a block an operation where it is contiguous
+//   pipelined         load and broadcast overlap by chunks
+//   scatterAllgather  the ranks of the root's node load a share each, then hand the shares on, by chunks
+//   independent       every rank loads everything from tiers of its own: what the others are judged against
+//   auto              the quickest of the first three in the first iterations
+enum class ReplicatedStrategy : uint32_t {
+  kAuto,
+  kRootBroadcast,
+  kPipelined,
+  kScatterAllgather,
+  kIndependent
+};
+const char* replicatedStrategyName(ReplicatedStrategy strategy);
+
+// Failures that tests plant; -1: none.
+struct ReplicatedFaults {
+  int64_t failLoadAt = -1;  // iteration in which this rank's load throws kIo
+  int64_t dieAt = -1;       // iteration in whose middle this process ends
+};
+
+// Everything but source is the same on all ranks.
+struct ReplicatedRequest {
+  ReplicatedStrategy strategy = ReplicatedStrategy::kAuto;
+  int root = 0;
+  Tier sourceTier = Tier::kHost;
+  // The root's tier, on the root alone (independent: every rank's own). Null for source device: the blocks
+  // stand in the root's target pool, and sourceIds equals targetIds.
+  BlockPool* source = nullptr;
+  LayoutShape sourceShape;
+  uint32_t sourceBlocks = 0;
+  BlockPool* target = nullptr;
+  LayoutShape targetShape;
+  std::vector<uint32_t> sourceIds;
+  std::vector<uint32_t> targetIds;
+  uint32_t layerBegin = 0;
+  uint32_t layerEnd = 0;
+  std::vector<int> nodeOfRank;
+  // Of the loads; chunkBytes also of the steps that overlap (0: chosen by the payload).
+  TransferOptions options;
+  Communicator* communicator = nullptr;  // cuda alone
+  ReplicatedFaults faults;
+
+  bool sourceIsDevice() const { return sourceTier == Tier::kDevice; }
+};
+
+// What an iteration does on this rank; bytes are counted where they are issued.
+struct ReplicatedFacts {
+  uint64_t payloadBytes = 0;  // that the rank's pool ends with
+  uint64_t loadBytes = 0;     // that this rank loads itself
+  uint64_t selfBytes = 0;
+  uint64_t ipcBytes = 0;
+  uint64_t networkBytes = 0;
+  uint64_t pcieBytes = 0;
+  uint64_t diskBytes = 0;
+  uint32_t numChunks = 0;
+  uint64_t numOperations = 0;  // collectives, or copies and messages that stand for them
+  ReplicatedStrategy strategyUsed = ReplicatedStrategy::kAuto;
+  std::string diskIo;
+  std::string networkTransport;
+};
+
+// Phases of the same iterations; empty where the rank has no such phase.
+struct ReplicatedSamples {
+  SampleSet total;
+  std::vector<double> loadUs;       // first to last moment of this rank's loads
+  std::vector<double> broadcastUs;  // first byte handed on or received, to the last
+  double overlapPct = -1;  // of the shorter of both, the mean over samples; -1: one of them is missing
+};
+
+// A compiled replicated transfer. Opened, measured, probed and closed by all ranks together.
+class ReplicatedTransfer {
+ public:
+  virtual ~ReplicatedTransfer() = default;
+  virtual ReplicatedSamples measure(GateRef gate, const SampleProtocol& protocol, RunControl& control) = 0;
+  // The limit: the same bytes in one piece. Before measure, which poisons what it overwrites.
+  virtual ProbeResult probe(GateRef gate, RunControl& control) = 0;
+  // Final once it has been measured.
+  virtual ReplicatedFacts facts() const = 0;
+  // Explicit and idempotent. `exchange` null: after a failure, without the others.
+  virtual void close(Exchange* exchange, int64_t deadlineNs) = 0;
+};
+
+// Collective, with an agreement after each step: either every rank gets its transfer or every rank throws.
+// The exchange must outlive it.
+std::unique_ptr<ReplicatedTransfer> openReplicated(Exchange& exchange, RunControl& control, Device& device,
+                                                   ReplicatedRequest request, int64_t deadlineNs);
+
+}  // namespace railrunner
