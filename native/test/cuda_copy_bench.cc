@@ -2,7 +2,9 @@
 // more GPUs at once: `cuda_copy_bench [GPUS] [SAMPLES]`. One process a GPU; times are events', cold, the
 // slowest GPU of each sample; the median sample is printed. Ratios are to the contiguous copy in the same
 // direction on the same GPUs.
+#include <signal.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -31,6 +33,7 @@ constexpr uint64_t kPayload = 256 * kMiB;
 constexpr uint64_t kPool = 2 * kPayload;
 constexpr uint32_t kMaxSamples = 64;
 constexpr uint32_t kMaxRanks = 16;
+constexpr int64_t kBarrierLimitNs = 30'000'000'000;
 
 // Shared by the processes of one run.
 struct Shared {
@@ -58,7 +61,8 @@ struct Bench {
       ++shared->generation;
       return;
     }
-    waitUntil([&] { return shared->generation.load() != generation; }, control, 0, "the other processes");
+    waitUntil([&] { return shared->generation.load() != generation; }, control, nowNs() + kBarrierLimitNs,
+              "the other processes");
   }
 
   // GB/s over all ranks of the median sample; a sample lasts as long as its slowest rank.
@@ -190,8 +194,8 @@ void oneWay(Bench& bench, bool all) {
 void bothWays(Bench& bench, const Fork& fork) {
   for (const bool hostInOrder : {true, false}) {
     for (const uint64_t regionBytes : {4096UL, 16384UL, 65536UL, 262144UL, 1048576UL}) {
-      for (const CopyStrategy strategy : {CopyStrategy::kAuto, CopyStrategy::kKernel, CopyStrategy::kStaged,
-                                          CopyStrategy::kStagedAndKernel}) {
+      for (const CopyStrategy strategy :
+           {CopyStrategy::kAuto, CopyStrategy::kKernel, CopyStrategy::kStaged}) {
         DeviceCopy out(bench.rank, {regionsOf(regionBytes, hostInOrder, kToHost, bench.device, bench.host)},
                        {kToHost, strategy, true, false, 0, 1, 8});
         DeviceCopy in(bench.rank,
@@ -287,7 +291,9 @@ int main(int argc, char** argv) {
   auto* shared = new (memory) Shared{};
   int rank = 0;
   for (int child = 1; child < ranks && rank == 0; ++child) {
-    if (fork() == 0) rank = child;
+    if (fork() != 0) continue;
+    rank = child;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);  // none spins on a GPU after the run was killed
   }
   int status = 0;
   try {

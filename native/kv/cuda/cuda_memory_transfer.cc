@@ -220,6 +220,10 @@ void CudaMemoryTransfer::addLane(LaneRequest request, const TransferOptions& opt
 }
 
 void CudaMemoryTransfer::compileLanes(CopyStrategy strategy) {
+  if (strategy == CopyStrategy::kStagedAndKernel && lanes_.size() > 1) {
+    // Seen on H200: runs of 4 KiB both ways stalled the GPU until the driver gave the context up.
+    throw Error(ErrorCode::kUnsupportedHere, "strategy staged+kernel copies in one direction alone");
+  }
   for (Lane& lane : lanes_) {
     lane.options.strategy = strategy;
     lane.copy.reset();  // its staging buffers go before others come
