@@ -9,8 +9,8 @@ Error diskError(const DiskQueue& queue, bool write, const DiskRequest& request, 
                     error);
 }
 
-DiskProbe::DiskProbe(DiskQueue& queue, const DiskPlan& plan, bool write)
-    : queue_(queue), plan_(plan), write_(write), completions_(queue.depth()) {
+DiskProbe::DiskProbe(DiskQueue& queue, const DiskPlan& plan, const iovec* vectors, bool write)
+    : queue_(queue), plan_(plan), vectors_(vectors), write_(write), completions_(queue.depth()) {
   for (const DiskRequest& request : plan.requests) bytes_ += request.bytes;
   freeSlots_.reserve(queue.depth());
 }
@@ -24,7 +24,7 @@ double DiskProbe::run() {
   while ((next < plan_.requests.size() && firstError == 0) || queue_.underWay() > 0) {
     while (next < plan_.requests.size() && !freeSlots_.empty() && firstError == 0) {
       const DiskRequest& request = plan_.requests[next++];
-      queue_.start(freeSlots_.back(), {write_, request.fileOffset, request.bytes, nullptr, 0});
+      queue_.start(freeSlots_.back(), diskOperation(request, vectors_, write_));
       freeSlots_.pop_back();
     }
     const uint32_t done = queue_.collect(completions_.data());

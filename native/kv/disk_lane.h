@@ -48,10 +48,12 @@ class CpuHop {
   std::byte* memory_;
 };
 
-// A bare loop of the same requests: same offsets, lengths and depth, between the file and the slots' buffers.
+// A bare loop of the same requests: same offsets, lengths and depth, from and to the same memory where they
+// go straight to it, else the slots' buffers; no batches, no gathering.
 class DiskProbe {
  public:
-  DiskProbe(DiskQueue& queue, const DiskPlan& plan, bool write);
+  // `vectors`: the memory of each piece of the plan.
+  DiskProbe(DiskQueue& queue, const DiskPlan& plan, const iovec* vectors, bool write);
   void beforeSample(uint32_t, bool) {}
   double run();
   uint64_t bytes() const { return bytes_; }
@@ -59,11 +61,19 @@ class DiskProbe {
  private:
   DiskQueue& queue_;
   const DiskPlan& plan_;
+  const iovec* vectors_;
   bool write_;
   uint64_t bytes_ = 0;
   std::vector<DiskCompletion> completions_;
   std::vector<uint32_t> freeSlots_;
 };
+
+// The operation of a request; `vectors` as for DiskProbe.
+inline DiskOperation diskOperation(const DiskRequest& request, const iovec* vectors, bool write) {
+  if (!request.direct) return {write, request.fileOffset, request.bytes, nullptr, 0};
+  return {write, request.fileOffset, request.bytes, vectors + request.pieceBegin,
+          request.pieceEnd - request.pieceBegin};
+}
 
 Error diskError(const DiskQueue& queue, bool write, const DiskRequest& request, int error);
 
@@ -97,7 +107,9 @@ class DiskLane {
 
   void tune(RunControl&) {}
   void poisonTargets(const RunControl& control) { request_.target->poison(request_.targetIds, control); }
-  std::unique_ptr<Probe> makeProbe() const { return std::make_unique<Probe>(queue_, plan_, write_); }
+  std::unique_ptr<Probe> makeProbe() const {
+    return std::make_unique<Probe>(queue_, plan_, vectors_.data(), write_);
+  }
 
   LaneFacts facts() const {
     LaneFacts facts;
@@ -179,13 +191,8 @@ class DiskLane {
   void startDisk(uint32_t slot, Step step) {
     slots_[slot].step = step;
     const DiskRequest& request = plan_.requests[slots_[slot].request];
-    DiskOperation operation{step == Step::kWrite, request.fileOffset, request.bytes, nullptr, 0};
-    if (request.direct) {
-      operation.vectors = vectors_.data() + request.pieceBegin;
-      operation.numVectors = request.pieceEnd - request.pieceBegin;
-    }
     issuedBytes_ += request.bytes;
-    queue_.start(slot, operation);
+    queue_.start(slot, diskOperation(request, vectors_.data(), step == Step::kWrite));
   }
 
   void startGather(uint32_t slot) {
