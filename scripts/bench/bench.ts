@@ -3,13 +3,12 @@
  * as docs/bench/NAME.csv and writes the tables of docs/performance.md anew. Fails where a run fails, never by a time.
  */
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, mkdirSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { projectRoot } from '../../runner/project.js';
 import { measureStartup } from './startup.js';
 import { missing, SUITES, type Suite } from './suites.js';
-import { writeTables } from './tables.js';
 
 const { values } = parseArgs({
   options: {
@@ -52,6 +51,10 @@ if (values.device === 'host' && (!wanted || wanted.includes('startup'))) {
   console.log('\n== startup');
   await measureStartup(join(values.out, 'startup.csv'), resultsFolder, values.quick);
 }
-writeTables(values.out, join(projectRoot, 'docs', 'performance.md'));
+// A bundle has no tables to write: its CSV files are brought home.
+if (existsSync(join(import.meta.dirname, 'tables.js'))) {
+  const { writeTables } = await import('./tables.js');
+  writeTables(join(projectRoot, 'docs', 'bench'), join(projectRoot, 'docs', 'performance.md'));
+}
 console.log(`\n${failed === 0 ? 'all suites ran' : `${failed} suites failed`}; CSV in ${values.out}`);
 process.exitCode = failed === 0 ? 0 : 1;

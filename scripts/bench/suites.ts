@@ -29,6 +29,9 @@ export const SUITES: readonly Suite[] = [
     needsFile: REAL_TRACE,
     args: ['--set', `jobs.*.trace.path=${REAL_TRACE}`],
   },
+  { name: 'cuda-kv', device: 'cuda', ranks: 1, quick: true },
+  { name: 'cuda-kv-4', device: 'cuda', ranks: 4, quick: true },
+  { name: 'cuda-disk', device: 'cuda', ranks: 1, quick: true },
 ];
 
 /** Why a suite cannot run here; undefined where it can. */

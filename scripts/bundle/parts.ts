@@ -42,6 +42,10 @@ function copyCompiled(root: string, folder: string): void {
     const filter = (source: string): boolean => !/\.(map|d\.ts)$/.test(source);
     cpSync(join(root, 'dist', room), join(folder, 'dist', room), { recursive: true, filter });
   }
+  // The benchmark runs where the GPUs are; its tables are made where the page is.
+  const filter = (source: string): boolean => !/\.map$|tables\.js$/.test(source);
+  const bench = join('dist', 'scripts', 'bench');
+  cpSync(join(root, bench), join(folder, bench), { recursive: true, filter });
 }
 
 /** The addon and one plug-in for each MPI that was there at build time. */
