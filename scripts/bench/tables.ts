@@ -22,7 +22,11 @@ export function writeTables(benchFolder: string, pagePath: string): void {
 
 function tableOf(name: string, csv: string): string {
   const rows = parse(csv, { columns: true }) as Row[];
-  return name === 'startup' ? plainTable(rows) : summaryTable(rows);
+  if (name === 'startup') return plainTable(rows);
+  const strategies = [...new Set(rows.map((row) => row['strategy_requested'] ?? '').filter(Boolean))];
+  return strategies.length > 1 && !name.includes('quickstart')
+    ? pivotTable(rows, strategies)
+    : summaryTable(rows);
 }
 
 /** A CSV that is a table already. */
@@ -33,47 +37,98 @@ function plainTable(rows: readonly Row[]): string {
   );
 }
 
-const HEAD = ['job', 'what', 'phase', 'strategy', 'p50 us', 'GB/s', 'of peak', 'peak', 'wrong', 'status'];
+/** One line for each point's blocks, one column a strategy: share of the peak and time. Cold device times where there are any. */
+function pivotTable(rows: readonly Row[], strategies: readonly string[]): string {
+  const timing = rows.some((row) => row['timing'] === 'event') ? 'event' : 'host';
+  const shown = rows.filter((row) => row['phase'] === 'total' && row['timing'] === timing);
+  const differing = differingKeys(rows);
+  const lines = new Map<string, Map<string, Row>>();
+  for (const row of shown) {
+    const point = pointText(row, differing.get(row['job_id'] ?? '') ?? new Set());
+    const key = [row['job_id'] ?? '', point, row['direction'] ?? ''].join('\n');
+    const line = lines.get(key) ?? new Map<string, Row>();
+    lines.set(key, line.set(row['strategy_requested'] ?? '', row));
+  }
+  const head = ['job', 'point', 'direction', ...strategies, 'auto took', 'wrong'];
+  return markdown(
+    head,
+    [...lines].map(([key, line]) => {
+      const wrong = [...line.values()].reduce((sum, row) => sum + Number(row['wrong'] || 0), 0);
+      const cells = strategies.map((strategy) => shareText(line.get(strategy)));
+      return [...key.split('\n'), ...cells, line.get('auto')?.['strategy_used'] ?? '', String(wrong)];
+    }),
+  );
+}
+
+/** "0.985 of 55.3", or why there is no figure. */
+function shareText(row: Row | undefined): string {
+  if (row === undefined) return '';
+  if (!row['aggregate_pct_of_peak'])
+    return row['status'] === 'ok' ? fixed(row['t_p50_us'], 1) : (row['status'] ?? '');
+  return `${(Number(row['aggregate_pct_of_peak']) / 100).toFixed(3)} of ${fixed(row['aggregate_peak_GBps'], 1)}`;
+}
+
+const HEAD = ['job', 'point', 'phase', 'strategy', 'p50 us', 'GB/s', 'of peak', 'peak', 'wrong', 'status'];
 
 function summaryTable(rows: readonly Row[]): string {
+  const differing = differingKeys(rows);
   const lines = rows.map((row) => [
     row['job_id'] ?? '',
-    sweptOf(row),
+    pointText(row, differing.get(row['job_id'] ?? '') ?? new Set()),
     [row['phase'], row['timing'] === 'host' ? '' : row['timing'], row['direction']].filter(Boolean).join(' '),
-    row['strategy_used'] || row['strategy_requested'] || row['transport_used'] || '',
+    wayText(row),
     fixed(row['t_p50_us'], 1),
     fixed(row['aggregate_GBps'], 2),
     row['aggregate_pct_of_peak'] ? (Number(row['aggregate_pct_of_peak']) / 100).toFixed(3) : '',
     row['peak_source'] ?? '',
     row['wrong'] ?? '',
-    row['status'] ?? '',
+    [row['status'], row['error_code']].filter(Boolean).join(' '),
   ]);
   return markdown(HEAD, lines);
 }
 
-/** What differs inside the job, from the identifying parameters. */
-function sweptOf(row: Row): string {
-  const params = JSON.parse(row['params'] || '{}') as Record<string, unknown>;
-  const layout = (params['layout'] ?? {}) as Record<string, number>;
-  const parts: string[] = [];
-  if (layout['innerDim']) {
-    const region = layout['pageSize']! * layout['innerDim'] * layout['dtypeWidthBytes']!;
-    parts.push(`region ${region >= 1024 ? `${region / 1024} KiB` : `${region} B`}`);
+/** Strategy or transport: what was asked for, and what ran where that is another. */
+function wayText(row: Row): string {
+  const [asked, ran] = [
+    row['strategy_requested'] || row['transport_requested'] || '',
+    row['strategy_used'] || row['transport_used'] || '',
+  ];
+  return ran === '' || ran === asked ? asked : `${asked}: ${ran}`;
+}
+
+/** Of each job: the keys in which its points differ, but for the way, which has a column. */
+function differingKeys(rows: readonly Row[]): Map<string, Set<string>> {
+  const seen = new Map<string, Map<string, Set<string>>>();
+  for (const row of rows) {
+    const job = seen.get(row['job_id'] ?? '') ?? new Map<string, Set<string>>();
+    seen.set(row['job_id'] ?? '', job);
+    for (const [key, value] of flatParams(row)) job.set(key, (job.get(key) ?? new Set()).add(value));
   }
-  for (const key of [
-    'blocks',
-    'order',
-    'disk',
-    'bidirectional',
-    'numTokens',
-    'dispatchDtype',
-    'outputLayout',
-    'dedup',
-  ]) {
-    const value = params[key];
-    if (value === undefined || value === false) continue;
-    parts.push(`${key} ${typeof value === 'object' ? JSON.stringify(value) : String(value)}`);
-  }
+  const isDiffering = ([key, values]: [string, Set<string>]): boolean =>
+    values.size > 1 && key !== 'strategy' && key !== 'transport';
+  return new Map(
+    [...seen].map(([job, keys]) => [job, new Set([...keys].filter(isDiffering).map(([key]) => key))]),
+  );
+}
+
+function flatParams(row: Row): [string, string][] {
+  const flatten = (value: unknown, path: string): [string, string][] =>
+    typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? Object.entries(value).flatMap(([key, inner]) => flatten(inner, path === '' ? key : `${path}.${key}`))
+      : [[path, typeof value === 'string' ? value : JSON.stringify(value)]];
+  return flatten(JSON.parse(row['params'] || '{}'), '');
+}
+
+/** The region's size where the job is about blocks, then what differs inside the job. */
+function pointText(row: Row, differing: ReadonlySet<string>): string {
+  const params = new Map(flatParams(row));
+  const [pageSize, innerDim, width] = ['pageSize', 'innerDim', 'dtypeWidthBytes'].map((key) =>
+    Number(params.get(`layout.${key}`)),
+  );
+  const region = (pageSize ?? NaN) * (innerDim ?? NaN) * (width ?? NaN);
+  const parts = Number.isNaN(region) ? [] : [region >= 1024 ? `${region / 1024} KiB` : `${region} B`];
+  for (const key of differing)
+    if (key !== 'layout.innerDim') parts.push(`${key} ${params.get(key) ?? 'none'}`);
   return parts.join(', ');
 }
 
