@@ -12,7 +12,7 @@ import type { NativeAddon, SampleOptions } from '../runner/native/types.js';
 import type { ColumnDefinition } from '../runner/results/columns.js';
 import type { ResourceCache } from '../runner/engine/resources.js';
 
-export type { PlanPlace, PointPlan, ResolveAnswer, ResolveRequest } from '../runner/spec/kind.js';
+export type { PlanPlace, PointPlan, ResolveAnswer, ResolveRequest, RunPlace } from '../runner/spec/kind.js';
 
 /** SpecKind holds what `validate` and `plan` need: the word, schema, resolve, check and plan. */
 export interface JobKind extends SpecKind {

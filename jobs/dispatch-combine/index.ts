@@ -6,6 +6,7 @@ import { planMoe } from './plan.js';
 import { resolveMoe } from './resolve.js';
 import { moeFaults } from './rules.js';
 import { moeSchema } from './schema.js';
+import { skippedTransport } from './skips.js';
 
 export const dispatchCombine: JobKind = {
   kind: 'dispatchCombine',
@@ -15,6 +16,7 @@ export const dispatchCombine: JobKind = {
   resolve: resolveMoe,
   check: (point, worldSize) => moeFaults(moeSpecOf(point), worldSize),
   plan: planMoe,
+  skipReason: (point, place) => skippedTransport(moeSpecOf(point), place),
   // What measures is the addon's: `validate` and `plan` must not load what leads to it.
   open: async (context) => (await import('./open.js')).openExchange(context),
 };

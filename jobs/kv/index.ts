@@ -4,6 +4,7 @@ import { planKv, kvSpecOf } from './plan.js';
 import { resolveKv } from './resolve.js';
 import { kvFaults } from './rules.js';
 import { broadcastSchema, kvSchema } from './schema.js';
+import { skippedTransfer } from './skips.js';
 
 /** Copying is the addon's: `validate` and `plan` must not load what leads to it. */
 const open: JobKind['open'] = async (context) => (await import('./open.js')).openTransfer(context);
@@ -14,6 +15,7 @@ const shared = {
   resolve: resolveKv,
   check: (point, worldSize) => kvFaults(kvSpecOf(point), worldSize),
   plan: planKv,
+  skipReason: (point, place) => skippedTransfer(kvSpecOf(point), place),
   open,
 } satisfies Omit<JobKind, 'kind' | 'summary'>;
 

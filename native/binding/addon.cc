@@ -52,6 +52,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exportWorld(env, exports);
   exportCollective(env, exports);
   exportDevice(env, exports);
+  exportGpus(env, exports);
   exportNetwork(env, exports);
   exportMoe(env, exports);
   return exports;

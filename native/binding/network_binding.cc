@@ -16,6 +16,7 @@ Napi::Value toJs(Napi::Env env, const NetworkProbe& probe) {
   Napi::Array transports = Napi::Array::New(env, probe.transports.size());
   for (uint32_t i = 0; i < probe.transports.size(); ++i) transports.Set(i, probe.transports[i]);
   result.Set("transports", transports);
+  result.Set("cudaMemory", probe.cudaMemory);
   result.Set("reason", probe.reason);
   return result;
 }

@@ -8,6 +8,7 @@ namespace railrunner::binding {
 void exportWorld(Napi::Env env, Napi::Object exports);
 void exportCollective(Napi::Env env, Napi::Object exports);
 void exportDevice(Napi::Env env, Napi::Object exports);
+void exportGpus(Napi::Env env, Napi::Object exports);
 void exportNetwork(Napi::Env env, Napi::Object exports);
 void exportMoe(Napi::Env env, Napi::Object exports);
 

@@ -166,6 +166,7 @@ struct NetworkProbe {
   bool available = false;
   std::string version;
   std::vector<std::string> transports;  // "tcp/lo", "tcp/eth0", ...
+  bool cudaMemory = false;              // UCX can send from and into GPU memory
   std::string reason;
 };
 NetworkProbe probeNetwork();

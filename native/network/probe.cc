@@ -20,6 +20,11 @@ NetworkProbe probeNetwork() {
     if (stream == nullptr) throw errnoError(ErrorCode::kNetwork, "network: open_memstream", errno);
     ucx().ucp_context_print_info(context, stream);
     std::fclose(stream);
+    ucp_context_attr_t attributes{};
+    attributes.field_mask = UCP_ATTR_FIELD_MEMORY_TYPES;
+    if (ucx().ucp_context_query(context, &attributes) == UCS_OK) {
+      probe.cudaMemory = (attributes.memory_types & UCS_BIT(UCS_MEMORY_TYPE_CUDA)) != 0;
+    }
     ucx().ucp_cleanup(context);
     const std::string info(text, bytes);
     std::free(text);

@@ -13,6 +13,12 @@ interface Mpirun {
   readonly path: string;
 }
 
+export interface FoundMpirun {
+  readonly path: string;
+  /** Undefined: neither Open MPI nor MPICH. */
+  readonly mpi: MpiName | undefined;
+}
+
 export interface LaunchRequest {
   readonly numRanks: number;
   /** Absent: the one found first. */
@@ -49,15 +55,25 @@ function launcherWords(mpirun: Mpirun, numRanks: number): string[] {
   return words;
 }
 
+const MPIRUN_NAMES = ['mpirun.openmpi', 'mpirun', 'mpiexec', 'mpirun.mpich', 'mpiexec.mpich'];
+
+/** Those on PATH in the order of preference; asked for their version one by one, as the caller goes on. */
+function* findMpiruns(): Generator<FoundMpirun> {
+  for (const name of MPIRUN_NAMES) {
+    const path = onPath(name);
+    if (path) yield { path, mpi: nameOf(path) };
+  }
+}
+
+export function mpirunsOnPath(): FoundMpirun[] {
+  return [...findMpiruns()];
+}
+
 /** mpirun of the MPI asked for, or the first found; names without a suffix are asked for their version. */
 function findMpirun(wanted: MpiName | undefined): Mpirun {
-  const candidates = ['mpirun.openmpi', 'mpirun', 'mpiexec', 'mpirun.mpich', 'mpiexec.mpich'];
   const looked: string[] = [];
-  for (const name of candidates) {
-    const path = onPath(name);
-    if (!path) continue;
+  for (const { path, mpi } of findMpiruns()) {
     looked.push(path);
-    const mpi = nameOf(path);
     if (mpi && (wanted === undefined || wanted === mpi)) return { mpi, path };
   }
   const found =
@@ -66,7 +82,7 @@ function findMpirun(wanted: MpiName | undefined): Mpirun {
       : 'found none';
   throw new RunnerError(
     'E_MPI_MISSING',
-    `no mpirun: looked for ${candidates.join(', ')} on PATH, ${found}. Install one, for example: apt-get install openmpi-bin libopenmpi-dev`,
+    `no mpirun: looked for ${MPIRUN_NAMES.join(', ')} on PATH, ${found}. Install one, for example: apt-get install openmpi-bin libopenmpi-dev`,
   );
 }
 

@@ -49,6 +49,19 @@ export function detectLauncher(variables: Variables): Launcher {
   return { name: 'no launcher', speaks: null, size: null, rank: 0 };
 }
 
+/** Place of this process among those of its machine, as the launcher numbers them; size null where it does not say. */
+export function localPlace(
+  variables: Variables,
+  launcher: Launcher,
+): { readonly rank: number; readonly size: number | null } {
+  const number = (...names: string[]): number | null =>
+    names.map((name) => integerOf(variables[name])).find((value) => value !== null) ?? null;
+  if (launcher.size === null) return { rank: 0, size: null };
+  const rank = number('OMPI_COMM_WORLD_LOCAL_RANK', 'MPI_LOCALRANKID', 'SLURM_LOCALID');
+  const size = number('OMPI_COMM_WORLD_LOCAL_SIZE', 'MPI_LOCALNRANKS');
+  return { rank: rank ?? launcher.rank, size };
+}
+
 export function pluginFile(folder: string, mpi: MpiName): string {
   return join(folder, `railrunner_mpi_${mpi}.so`);
 }

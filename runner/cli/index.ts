@@ -2,6 +2,7 @@
 import yargs from 'yargs';
 import { RunnerError } from '../errors.js';
 import { printOut } from '../print.js';
+import { doctorCommand } from './doctor.js';
 import { launchCommand } from './launch.js';
 import { planCommand } from './plan.js';
 import { runCommand } from './run.js';
@@ -23,6 +24,7 @@ export async function runCommandLine(args: readonly string[], version: string): 
     .command(validateCommand)
     .command(planCommand)
     .command(schemaCommand)
+    .command(doctorCommand)
     .demandCommand(1, 'Say which command to run.')
     .strict()
     .recommendCommands()

@@ -3,14 +3,14 @@ import { readFileSync, statfsSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import type { JobKind, PlanPlace, PointPlan } from '../../jobs/job.js';
 import type { World } from '../bootstrap/world.js';
-import type { DeviceProperties } from '../native/types.js';
+import type { DeviceKindName, DeviceProperties } from '../native/types.js';
 import { RunnerError } from '../errors.js';
 import type { ResolvedSpec } from '../spec/types.js';
 
 /** Share of the free memory that a run may take: the rest is Node, MPI and the page tables of the pools. */
 const USABLE_SHARE = 0.9;
 
-interface Need {
+export interface Need {
   readonly host: number;
   readonly memoryBytes: number;
   readonly deviceBytes: number;
@@ -34,7 +34,18 @@ export async function refuseWhatCannotFit(
     rank: world.info.rank,
     ranksPerNode: spec.ranksPerNode || world.info.hostSize,
   };
-  const needs = await world.allgatherJson(ownNeed(spec, kinds, place, world.info.host, device), timeoutMs);
+  const needs = await world.allgatherJson(needOf(spec, kinds, place, world.info.host, device), timeoutMs);
+  const faults = fitFaults(needs, device.kind);
+  if (faults.length > 0) {
+    throw new RunnerError(
+      'E_MEMORY_FIT',
+      `the spec does not fit this machine: ${faults.join('; ')}. Use fewer blocks or tokens, smaller pools, or fewer ranks a host; \`railrunner plan\` shows each point's need`,
+    );
+  }
+}
+
+/** One sentence for each thing that does not fit; `needs` by rank. */
+export function fitFaults(needs: readonly Need[], device: DeviceKindName): string[] {
   const faults: string[] = [];
   for (const host of new Set(needs.map((n) => n.host))) {
     const here = needs.filter((n) => n.host === host);
@@ -42,18 +53,13 @@ export async function refuseWhatCannotFit(
     faults.push(...memoryFaults(host, here, first.availableMemoryBytes), ...diskFaults(host, here));
   }
   for (const [rank, need] of needs.entries()) {
-    if (device.kind === 'cuda' && need.deviceBytes > need.freeDeviceBytes * USABLE_SHARE) {
+    if (device === 'cuda' && need.deviceBytes > need.freeDeviceBytes * USABLE_SHARE) {
       faults.push(
         `rank ${rank}: needs ${mib(need.deviceBytes)} of GPU memory, ${mib(need.freeDeviceBytes)} are free`,
       );
     }
   }
-  if (faults.length > 0) {
-    throw new RunnerError(
-      'E_MEMORY_FIT',
-      `the spec does not fit this machine: ${faults.join('; ')}. Use fewer blocks or tokens, smaller pools, or fewer ranks a host; \`railrunner plan\` shows each point's need`,
-    );
-  }
+  return faults;
 }
 
 function memoryFaults(host: number, here: readonly Need[], availableBytes: number): string[] {
@@ -78,12 +84,13 @@ function diskFaults(host: number, here: readonly Need[]): string[] {
   return faults;
 }
 
-function ownNeed(
+/** The most that a rank needs of each tier while a point runs, and what its host has. */
+export function needOf(
   spec: ResolvedSpec,
   kinds: ReadonlyMap<string, JobKind>,
   place: PlanPlace,
   host: number,
-  device: DeviceProperties,
+  device: Pick<DeviceProperties, 'kind' | 'freeBytes'>,
 ): Need {
   let memoryBytes = 0;
   let deviceBytes = 0;
@@ -111,12 +118,12 @@ function ownNeed(
 }
 
 /** On the host device the device tier lies in the same memory. */
-function hostBytes(plan: PointPlan, device: DeviceProperties): number {
+function hostBytes(plan: PointPlan, device: Pick<DeviceProperties, 'kind'>): number {
   return plan.memoryBytes.host + (device.kind === 'host' ? plan.memoryBytes.device : 0);
 }
 
 /** MemAvailable, or what is left of the cgroup's limit where that is less. */
-function availableMemoryBytes(): number {
+export function availableMemoryBytes(): number {
   const match = /^MemAvailable:\s+(\d+) kB/m.exec(readText('/proc/meminfo'));
   const machine = match ? Number(match[1]) * 1024 : Number.MAX_SAFE_INTEGER;
   const limit = Number(readText('/sys/fs/cgroup/memory.max').trim() || 'NaN');
@@ -125,7 +132,7 @@ function availableMemoryBytes(): number {
 }
 
 /** Free bytes of the file system that holds the path, or its nearest parent that exists. */
-function freeBytesAt(path: string): number {
+export function freeBytesAt(path: string): number {
   for (let folder = path; ; folder = dirname(folder)) {
     try {
       const stats = statfsSync(folder);

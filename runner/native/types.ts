@@ -13,9 +13,11 @@ import type {
   NcclProbe,
   ReplicatedOptions,
 } from './replicated-types.js';
+import type { GpuReport } from './gpu-types.js';
 import type { NativePool, NativeTransfer, PoolOptions, TransferOptions } from './kv-types.js';
 import type { NativeMoe, NativeMoeOptions } from './moe-types.js';
 
+export type * from './gpu-types.js';
 export type * from './kv-types.js';
 export type * from './replicated-types.js';
 export type * from './moe-types.js';
@@ -173,6 +175,8 @@ export interface NetworkProbe {
   readonly version: string;
   /** As UCX names them, for example "tcp/eth0", "rc_mlx5/mlx5_0:1". */
   readonly transports: readonly string[];
+  /** UCX can send from and into GPU memory. */
+  readonly cudaMemory: boolean;
   /** Why there is none; '' where there is. */
   readonly reason: string;
 }
@@ -186,6 +190,8 @@ export interface NativeAddon {
   /** Opens MPI through the plug-in and forms the world: collective. One a process. */
   openWorld(options: WorldOpenOptions): Promise<NativeWorld>;
   probeDevices(): DeviceProbe;
+  /** Reads what the driver says of the GPUs, and sets nothing; null where the build has no cuda device. */
+  describeGpus(): Promise<GpuReport | null>;
   probeNetwork(): Promise<NetworkProbe>;
   /** Loads NCCL; E_NCCL_MISSING says what was looked for and why it did not do. */
   probeNccl(libraries: readonly string[]): Promise<NcclProbe>;

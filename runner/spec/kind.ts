@@ -22,6 +22,23 @@ export interface SpecKind {
   check(point: Point, worldSize: number | null): Fault[];
   /** Bytes and memory a rank, before anything is allocated. Pure: works without MPI, GPU or a native build. */
   plan(point: Point, place: PlanPlace): PointPlan;
+  /**
+   * Why ranks there would skip the point, as far as that is known before anything is opened; null where nothing
+   * speaks against it. Absent: points of this kind run everywhere.
+   */
+  skipReason?(point: Point, place: RunPlace): string | null;
+}
+
+/** Where a run would be. */
+export interface RunPlace {
+  readonly worldSize: number;
+  /** Ranks that share memory. */
+  readonly ranksPerNode: number;
+  readonly device: 'host' | 'cuda';
+  /** Why there is no network between nodes; '' where there is one. */
+  readonly networkMissing: string;
+  /** Why NCCL cannot be used; '' where it can. */
+  readonly ncclMissing: string;
 }
 
 export interface ResolveRequest {

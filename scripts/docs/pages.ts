@@ -2,10 +2,12 @@
 import { join } from 'node:path';
 import { format, resolveConfig } from 'prettier';
 import { projectRoot } from '../../runner/project.js';
+import { doctorPage } from './doctor-page.js';
 import { errorsPage } from './errors-page.js';
 import { resultsPage } from './results-page.js';
 
 export const GENERATED_PAGES: Readonly<Record<string, () => string>> = {
+  'docs/doctor.md': doctorPage,
   'docs/errors.md': errorsPage,
   'results/README.md': resultsPage,
 };

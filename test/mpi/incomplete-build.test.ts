@@ -1,24 +1,11 @@
 /** A railrunner whose addon or plug-in is not there: exit 3, the cause and the command that mends it, said once. */
-import { cpSync, mkdirSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { projectRoot } from '../../runner/project.js';
+import { copyWithout } from '../helpers/incomplete-copy.js';
 import { MPIS, mpirun } from '../helpers/mpirun.js';
 import { needsMpi } from '../helpers/require.js';
 import { run } from '../helpers/run-cli.js';
 import { writeSmallSpec } from '../helpers/small-spec.js';
-
-/** The project's own files elsewhere, with these files of the native build. */
-function copyWithout(folder: string, native: readonly string[]): string {
-  for (const part of ['bin', 'package.json', 'dist/runner', 'dist/jobs', 'configs']) {
-    cpSync(join(projectRoot, part), join(folder, part), { recursive: true });
-  }
-  symlinkSync(join(projectRoot, 'node_modules'), join(folder, 'node_modules'));
-  mkdirSync(join(folder, 'build', 'Release'), { recursive: true });
-  for (const name of native)
-    cpSync(join(projectRoot, 'build', 'Release', name), join(folder, 'build', 'Release', name));
-  return join(folder, 'bin', 'railrunner');
-}
 
 for (const mpi of MPIS) {
   for (const [what, native] of [

@@ -23,6 +23,13 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'runner/measure': ['runner/native'],
   'runner/results': ['runner/measure', 'runner/spec'],
   'runner/bootstrap': ['runner/native', 'runner/spec'],
+  'runner/doctor': [
+    'runner/bootstrap',
+    'runner/native',
+    'runner/spec',
+    // What fits is asked by doctor as by a run.
+    'runner/engine/memory',
+  ],
   'runner/engine': [
     'runner/print',
     'runner/bootstrap',

@@ -1,0 +1,22 @@
+/** Which points cannot reach all peers somewhere, known before anything is opened. */
+import type { RunPlace } from '../../runner/spec/kind.js';
+import type { MoeSpec } from './moe-spec.js';
+
+export function skippedTransport(
+  { transport }: Pick<MoeSpec, 'transport'>,
+  {
+    worldSize,
+    ranksPerNode,
+    networkMissing,
+  }: Pick<RunPlace, 'worldSize' | 'ranksPerNode' | 'networkMissing'>,
+): string | null {
+  if (worldSize === 1) return null;
+  const crosses = worldSize > ranksPerNode;
+  if (transport === 'ipc') {
+    return crosses ? 'transport ipc: ranks of different nodes share no memory; use hybrid' : null;
+  }
+  const needsNetwork = transport === 'network' || crosses;
+  return needsNetwork && networkMissing !== ''
+    ? `transport ${transport} needs a network: ${networkMissing}`
+    : null;
+}

@@ -1,0 +1,52 @@
+/** The work of `doctor`: one process that looks at its machine; under a launcher, the first rank of each. */
+import { JOB_KINDS } from '../../jobs/index.js';
+import { readEnvironment, tameUcx } from '../bootstrap/environment.js';
+import { detectLauncher, localPlace } from '../bootstrap/launcher.js';
+import { ncclLibrariesOf } from '../bootstrap/nccl.js';
+import { examine } from '../doctor/examine.js';
+import { askAddon } from '../doctor/probes.js';
+import { jsonText, tableText } from '../doctor/report.js';
+import type { SpecToJudge } from '../doctor/setting.js';
+import { EXIT, RunnerError } from '../errors.js';
+import { nativeFolder } from '../native/binding.js';
+import { loadSpec } from '../spec/load.js';
+import type { CommandResult } from './command-result.js';
+import type { DoctorArguments } from './doctor.js';
+import { loadOptions } from './spec-options.js';
+
+const SILENT: CommandResult = { stdout: '', stderr: '', exitStatus: EXIT.ok };
+
+export async function doctor(argv: DoctorArguments): Promise<CommandResult> {
+  const environment = readEnvironment();
+  const { variables } = environment;
+  const launcher = detectLauncher(variables);
+  const local = localPlace(variables, launcher);
+  if (local.rank > 0) return SILENT;
+  const worldSize = argv.worldSize ?? launcher.size ?? 1;
+  const ranksHere = Math.min(worldSize, argv.ranksHere ?? local.size ?? worldSize);
+  let job: SpecToJudge | null = null;
+  try {
+    if (argv.spec !== undefined) {
+      job = { path: argv.spec, spec: loadSpec(argv.spec, loadOptions(argv, JOB_KINDS)), kinds: JOB_KINDS };
+    }
+  } catch (error) {
+    if (!(error instanceof RunnerError)) throw error;
+    return { stdout: '', stderr: `${error.code} ${error.message}`, exitStatus: error.exitStatus };
+  }
+  tameUcx();
+  const report = await examine({
+    launcher,
+    variables,
+    worldSize,
+    ranksHere,
+    localRank: local.rank,
+    nativeFolder: nativeFolder(),
+    probes: await askAddon(ncclLibrariesOf(environment)),
+    job,
+  });
+  return {
+    stdout: argv.json ? jsonText(report) : tableText(report),
+    stderr: '',
+    exitStatus: report.exitStatus,
+  };
+}

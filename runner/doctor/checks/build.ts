@@ -1,0 +1,61 @@
+import { entriesOf, textOf } from '../files.js';
+import { defineCheck } from '../finding.js';
+import type { Noticed } from '../finding.js';
+import type { DoctorSetting } from '../setting.js';
+
+const PCI = '/sys/bus/pci/devices';
+const NVIDIA = '0x10de';
+/** PCI class of display and 3D controllers. */
+const DISPLAY_CLASS = '0x03';
+
+/** NVIDIA GPUs on the bus, with or without a driver. */
+export function gpusOnBus(): number {
+  return entriesOf(PCI).filter(
+    (slot) =>
+      textOf(`${PCI}/${slot}/vendor`).trim() === NVIDIA &&
+      textOf(`${PCI}/${slot}/class`).startsWith(DISPLAY_CLASS),
+  ).length;
+}
+
+interface BuildReading {
+  readonly gpusOnBus: number;
+}
+
+export const build = defineCheck({
+  name: 'build',
+  looksAt: 'the native addon',
+  kinds: {
+    'addon-missing': {
+      severity: 'blocks',
+      when: 'the native addon is not built, or does not load',
+      consequence: 'No job can run. validate, plan and schema work.',
+      remedy: 'npm run build. On Debian and Ubuntu `npm run setup` installs what the build needs first.',
+    },
+    'addon-without-cuda': {
+      severity: 'warning',
+      when: 'the machine has an NVIDIA GPU, and the addon was built without nvcc',
+      consequence: 'The GPUs are not used: device auto runs on the host device, device cuda is refused.',
+      remedy: 'Put nvcc on PATH or set CUDA_HOME, then: npm run build:native',
+    },
+    'debug-build': {
+      severity: 'warning',
+      when: 'the addon is not a release build',
+      consequence: 'Checks and copies are slower than they need to be; figures are not to be compared.',
+      remedy: 'npm run build:native',
+    },
+  },
+  read: (): BuildReading => ({ gpusOnBus: gpusOnBus() }),
+  judge: (reading: BuildReading, { probes }: DoctorSetting) => {
+    const { build: info, buildReason } = probes;
+    if (!info) return [{ kind: 'addon-missing', what: buildReason }];
+    const found: Noticed<'addon-without-cuda' | 'debug-build'>[] = [];
+    if (info.cuda === null && reading.gpusOnBus > 0) {
+      const what = `${reading.gpusOnBus} NVIDIA GPUs on the bus, no cuda device in the addon`;
+      found.push({ kind: 'addon-without-cuda', what });
+    }
+    if (info.buildType !== 'Release')
+      found.push({ kind: 'debug-build', what: `build type ${info.buildType}` });
+    const devices = info.cuda === null ? 'host device alone' : 'host and cuda devices';
+    return [...found, { kind: 'ok', what: `addon ${info.version}, ${devices}, compiler ${info.compiler}` }];
+  },
+});

@@ -1,0 +1,114 @@
+import { cpus, loadavg } from 'node:os';
+import { allowedCpus, textOf } from '../files.js';
+import { defineCheck } from '../finding.js';
+import type { Noticed } from '../finding.js';
+
+export interface CoresReading {
+  readonly onlineCores: number;
+  readonly allowedCores: number;
+  /** Cores' worth of time that the control group allows; null: no limit. */
+  readonly quotaCores: number | null;
+  /** Runnable tasks over the last minute. */
+  readonly load: number;
+  /** Of the first core; '' where the kernel has none. */
+  readonly governor: string;
+  readonly virtual: boolean;
+}
+
+/** A third of the cores in use by others is seen in every figure. */
+const BUSY_SHARE = 1 / 3;
+
+/** "max 100000" or "200000 100000": time and period. */
+export function parseQuota(text: string): number | null {
+  const [time = '', period = ''] = text.trim().split(/\s+/);
+  return time === '' || time === 'max' || Number(period) === 0 ? null : Number(time) / Number(period);
+}
+
+type Kind =
+  | 'more-ranks-than-cores'
+  | 'cpu-quota'
+  | 'bound-to-one-core'
+  | 'machine-busy'
+  | 'power-saving'
+  | 'virtual-machine';
+
+export const cores = defineCheck<CoresReading, Kind>({
+  name: 'cores',
+  looksAt: 'cores, binding, other work',
+  kinds: {
+    'more-ranks-than-cores': {
+      severity: 'warning',
+      when: 'more ranks would run here than there are cores',
+      consequence:
+        'Ranks wait for a core, not for each other: times are those of the scheduler. Results stay right.',
+      remedy: 'Start at most one rank a core; Open MPI wants --oversubscribe for more.',
+    },
+    'cpu-quota': {
+      severity: 'warning',
+      when: 'the control group allows fewer cores than there are ranks here',
+      consequence: 'The kernel stops all ranks for parts of every period: long pauses in single samples.',
+      remedy: "Raise the container's or job's CPU limit, or start fewer ranks.",
+    },
+    'bound-to-one-core': {
+      severity: 'warning',
+      when: 'this process is bound to one core of several',
+      consequence: 'Copy, disk and network threads of the rank share that core, which starves them.',
+      remedy: 'mpirun --bind-to none (Open MPI) or -bind-to none (MPICH); srun --cpu-bind=none or -c N.',
+    },
+    'machine-busy': {
+      severity: 'warning',
+      when: 'other work takes more than a third of the cores',
+      consequence: 'Figures vary with what else runs, memory bandwidth first.',
+      remedy: 'Wait for it to end, or measure on a machine of your own.',
+    },
+    'power-saving': {
+      severity: 'warning',
+      when: 'the CPU frequency governor saves power',
+      consequence: 'Short measurements run at a low clock, and latencies vary.',
+      remedy: 'cpupower frequency-set -g performance (as root)',
+    },
+    'virtual-machine': {
+      severity: 'info',
+      when: 'the machine is a virtual one',
+      consequence:
+        'Neighbours and page faults of the host show up as outliers; first touch of memory is slow.',
+      remedy: 'Compare medians, and runs of the same machine.',
+    },
+  },
+  read: () => ({
+    onlineCores: cpus().length,
+    allowedCores: allowedCpus().length || cpus().length,
+    quotaCores: parseQuota(textOf('/sys/fs/cgroup/cpu.max')),
+    load: loadavg()[0] ?? 0,
+    governor: textOf('/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor').trim(),
+    virtual: /^flags\s*:.*\bhypervisor\b/m.test(textOf('/proc/cpuinfo')),
+  }),
+  judge: (reading, { ranksHere, launcher }) => {
+    const { onlineCores, allowedCores, quotaCores, load, governor } = reading;
+    const found: Noticed<Kind>[] = [];
+    // Under a launcher each rank sees its own binding, so the machine's cores are what all ranks share.
+    const shared = launcher.size === null ? allowedCores : onlineCores;
+    if (ranksHere > shared)
+      found.push({ kind: 'more-ranks-than-cores', what: `${ranksHere} ranks on ${shared} cores` });
+    if (quotaCores !== null && quotaCores < ranksHere) {
+      found.push({ kind: 'cpu-quota', what: `${quotaCores} cores' worth of time for ${ranksHere} ranks` });
+    }
+    if (allowedCores === 1 && onlineCores > 1) {
+      found.push({ kind: 'bound-to-one-core', what: `1 of ${onlineCores} cores` });
+    }
+    if (load > Math.max(1, onlineCores * BUSY_SHARE)) {
+      found.push({
+        kind: 'machine-busy',
+        what: `${load.toFixed(1)} tasks at work on ${onlineCores} cores over the last minute`,
+      });
+    }
+    if (governor === 'powersave' || governor === 'conservative') {
+      found.push({ kind: 'power-saving', what: `governor ${governor}` });
+    }
+    if (reading.virtual) found.push({ kind: 'virtual-machine', what: 'a hypervisor announces itself' });
+    return [
+      ...found,
+      { kind: 'ok', what: `${shared} cores, ${ranksHere} rank${ranksHere === 1 ? '' : 's'} here` },
+    ];
+  },
+});

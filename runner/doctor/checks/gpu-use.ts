@@ -1,0 +1,54 @@
+import type { GpuDescription } from '../../native/types.js';
+import { defineCheck } from '../finding.js';
+import type { Noticed } from '../finding.js';
+import { perGpu, sizeText } from '../text.js';
+
+const BUSY_PERCENT = 5;
+/** The driver itself keeps some hundred MiB. */
+const MUCH_SHARE = 0.05;
+
+type Kind = 'gpu-busy' | 'gpu-processes' | 'gpu-memory-used';
+
+export const gpuUse = defineCheck<readonly GpuDescription[], Kind>({
+  name: 'gpu-use',
+  looksAt: 'what else uses the GPUs',
+  kinds: {
+    'gpu-busy': {
+      severity: 'warning',
+      when: 'a GPU worked more than 5 % of the last moment',
+      consequence: 'Something else shares its engines and links: figures are too low and vary.',
+      remedy: 'End it or wait (nvidia-smi names it), or measure on another GPU.',
+    },
+    'gpu-processes': {
+      severity: 'warning',
+      when: 'other processes have a context on a GPU',
+      consequence: 'Whenever they work, figures are too low; their memory is missing for pools.',
+      remedy: 'End them or wait (nvidia-smi names them), or measure on another GPU.',
+    },
+    'gpu-memory-used': {
+      severity: 'warning',
+      when: 'more than 5 % of the memory of a GPU is in use, and no process is shown',
+      consequence: 'Another container uses the GPU: less memory for pools, and figures may be too low.',
+      remedy: 'Ask who shares the machine; measure on a GPU of your own.',
+    },
+  },
+  read: ({ probes }) => (probes.gpus?.reason === '' ? probes.gpus.gpus : []),
+  judge: (gpus) => {
+    if (gpus.length === 0) return [];
+    const says: Readonly<Record<Kind, (gpu: GpuDescription) => string | null>> = {
+      'gpu-busy': ({ state: { utilizationPercent } }) =>
+        (utilizationPercent ?? 0) > BUSY_PERCENT ? `${utilizationPercent} % at work` : null,
+      'gpu-processes': ({ state: { numProcesses } }) =>
+        (numProcesses ?? 0) > 0 ? `${numProcesses} with a context` : null,
+      'gpu-memory-used': ({ state: { usedBytes, numProcesses }, totalBytes }) =>
+        (usedBytes ?? 0) > totalBytes * MUCH_SHARE && (numProcesses ?? 0) === 0
+          ? `${sizeText(usedBytes ?? 0)} of ${sizeText(totalBytes)}`
+          : null,
+    };
+    const found = (Object.keys(says) as Kind[]).flatMap((kind): Noticed<Kind>[] => {
+      const what = perGpu(gpus, says[kind]);
+      return what === '' ? [] : [{ kind, what }];
+    });
+    return found.length > 0 ? found : [{ kind: 'ok', what: 'nobody else uses them' }];
+  },
+});

@@ -1,0 +1,71 @@
+import type { Variables } from '../../bootstrap/environment.js';
+import { defineCheck } from '../finding.js';
+import type { Noticed } from '../finding.js';
+
+type Kind = 'ucx-hooks' | 'fault-planted' | 'cuda-blocking' | 'nccl-paths-off' | 'ucx-choice' | 'nccl-debug';
+
+const isOn = (value: string): boolean => /^(1|y|yes|on|true)$/i.test(value);
+
+/** Which variables lead to which finding, and with which values. */
+const LOOKS: readonly (readonly [kind: Kind, names: readonly string[], tells: (value: string) => boolean])[] =
+  [
+    ['ucx-hooks', ['UCX_MEM_EVENTS'], isOn],
+    ['fault-planted', ['RAILRUNNER_FAULT'], (value) => value !== ''],
+    ['cuda-blocking', ['CUDA_LAUNCH_BLOCKING'], isOn],
+    ['nccl-paths-off', ['NCCL_P2P_DISABLE', 'NCCL_SHM_DISABLE', 'NCCL_IB_DISABLE'], isOn],
+    ['ucx-choice', ['UCX_TLS', 'UCX_NET_DEVICES'], (value) => value !== ''],
+    ['nccl-debug', ['NCCL_DEBUG'], (value) => /^(INFO|TRACE)$/i.test(value)],
+  ];
+
+export const variables = defineCheck<Variables, Kind>({
+  name: 'environment',
+  looksAt: 'environment variables that change what is measured',
+  kinds: {
+    'ucx-hooks': {
+      severity: 'warning',
+      when: "UCX's memory hooks are switched on",
+      consequence: 'They patch mmap in the process, which crashes Node now and then.',
+      remedy: 'unset UCX_MEM_EVENTS: railrunner then switches them off.',
+    },
+    'fault-planted': {
+      severity: 'warning',
+      when: 'RAILRUNNER_FAULT is set',
+      consequence: 'A fault is planted on purpose: points fail or hang.',
+      remedy: 'unset RAILRUNNER_FAULT',
+    },
+    'cuda-blocking': {
+      severity: 'warning',
+      when: 'CUDA_LAUNCH_BLOCKING is on',
+      consequence: 'Every launch waits for the GPU: nothing overlaps, and times are too long.',
+      remedy: 'unset CUDA_LAUNCH_BLOCKING',
+    },
+    'nccl-paths-off': {
+      severity: 'warning',
+      when: 'a path of NCCL is switched off',
+      consequence: 'NCCL takes a slower way, and its figures are not those of this machine.',
+      remedy: 'Unset the variable, unless the slower way is what you want to measure.',
+    },
+    'ucx-choice': {
+      severity: 'info',
+      when: 'UCX_TLS or UCX_NET_DEVICES is set',
+      consequence: "MPI's own traffic and UCX keep to that choice; network_transport says what was used.",
+      remedy: 'Unset it for the choice that UCX makes by itself.',
+    },
+    'nccl-debug': {
+      severity: 'info',
+      when: 'NCCL prints what it does',
+      consequence: 'Ranks write many lines to the terminal while they start.',
+      remedy: 'NCCL_DEBUG=WARN',
+    },
+  },
+  read: ({ variables: values }) => values,
+  judge: (values) => {
+    const found = LOOKS.flatMap(([kind, names, tells]) =>
+      names.flatMap((name): Noticed<Kind>[] => {
+        const value = values[name];
+        return value !== undefined && tells(value) ? [{ kind, what: `${name}=${value}` }] : [];
+      }),
+    );
+    return found.length > 0 ? found : [{ kind: 'ok', what: 'nothing set that changes figures' }];
+  },
+});

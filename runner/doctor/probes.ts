@@ -1,0 +1,56 @@
+/** Asks the addon what the drivers and libraries offer. A part that is missing or does not answer leaves the rest. */
+import { addon } from '../native/binding.js';
+import type { NativeAddon } from '../native/types.js';
+import type { Probes } from './setting.js';
+
+/** A driver that is stuck must not hold the others' answers back. */
+const PROBE_TIMEOUT_MS = 30_000;
+
+export async function askAddon(ncclLibraries: () => readonly string[]): Promise<Probes> {
+  let native: NativeAddon;
+  try {
+    native = addon();
+  } catch (error) {
+    const nothing = { build: null, devices: null, gpus: null, network: null, nccl: null };
+    return { ...nothing, buildReason: messageOf(error), ncclReason: 'there is no addon to ask' };
+  }
+  const gpus = await answerOf(native.describeGpus());
+  const network = await answerOf(native.probeNetwork());
+  const nccl = await answerOf(native.probeNccl(ncclLibraries()));
+  return {
+    build: native.buildInfo(),
+    buildReason: '',
+    devices: native.probeDevices(),
+    gpus: gpus.value,
+    network: network.value,
+    nccl: nccl.value,
+    ncclReason: nccl.reason,
+  };
+}
+
+interface Answer<T> {
+  readonly value: T | null;
+  /** Why there is no value. */
+  readonly reason: string;
+}
+
+async function answerOf<T>(asked: Promise<T>): Promise<Answer<T>> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<Answer<T>>((resolve) => {
+    const reason = `no answer within ${PROBE_TIMEOUT_MS / 1000} s`;
+    timer = setTimeout(() => resolve({ value: null, reason }), PROBE_TIMEOUT_MS);
+  });
+  const answer = asked.then(
+    (value): Answer<T> => ({ value, reason: '' }),
+    (error: unknown): Answer<T> => ({ value: null, reason: messageOf(error) }),
+  );
+  try {
+    return await Promise.race([answer, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,43 @@
+/** What doctor is asked about, and what several checks look at: asked of the machine once. */
+import type { JobKind } from '../../jobs/job.js';
+import type { Variables } from '../bootstrap/environment.js';
+import type { Launcher } from '../bootstrap/launcher.js';
+import type { BuildInfo, DeviceProbe, GpuReport, NcclProbe, NetworkProbe } from '../native/types.js';
+import type { ResolvedSpec } from '../spec/types.js';
+
+export interface DoctorSetting {
+  readonly launcher: Launcher;
+  readonly variables: Variables;
+  readonly worldSize: number;
+  /** Ranks of the world on this machine. */
+  readonly ranksHere: number;
+  /** Place among them of the rank that this process stands for. */
+  readonly localRank: number;
+  readonly nativeFolder: string;
+  readonly probes: Probes;
+  readonly job: SpecToJudge | null;
+}
+
+export interface SpecToJudge {
+  readonly path: string;
+  readonly spec: ResolvedSpec;
+  readonly kinds: readonly JobKind[];
+}
+
+/** What the addon says; null where there is no addon, or it cannot say. */
+export interface Probes {
+  readonly build: BuildInfo | null;
+  /** Why there is no addon; '' where there is. */
+  readonly buildReason: string;
+  readonly devices: DeviceProbe | null;
+  readonly gpus: GpuReport | null;
+  readonly network: NetworkProbe | null;
+  readonly nccl: NcclProbe | null;
+  /** Why there is no NCCL; '' where there is. */
+  readonly ncclReason: string;
+}
+
+/** GPUs that this process can use. */
+export function usableGpus({ devices }: Probes): number {
+  return devices?.cudaDevices ?? 0;
+}
