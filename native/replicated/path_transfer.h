@@ -16,6 +16,8 @@ namespace railrunner {
 //   void execute(int64_t iteration, RunControl&, PhaseTimes&)   nothing is under way when it returns or
 //   throws ReplicatedFacts facts() const
 // and its Path::Board
+//   void useGate(GateRef)           told before samples are taken
+//   bool usesGateInside()           true: paths pass it too
 //   void poisonTargets(const RunControl&)
 //   ProbeResult probe(GateRef, RunControl&)
 //   void close(Exchange*, int64_t deadlineNs)
@@ -29,6 +31,7 @@ class PathTransfer : public ReplicatedTransfer {
 
   ReplicatedSamples measure(GateRef gate, const SampleProtocol& protocol, RunControl& control) override {
     requireOpen();
+    board_->useGate(gate);
     if (paths_.size() > 1 && !choose(gate, control)) {
       ReplicatedSamples nothing;
       nothing.total.stopped = true;
@@ -37,6 +40,8 @@ class PathTransfer : public ReplicatedTransfer {
     Operation operation(*this, *paths_[chosen_], control);
     operation.clock.reserve(static_cast<size_t>(protocol.warmup) + protocol.iterations);
     SampleSet total = sample(operation, gate, protocol, control);
+    // The gate was passed inside samples too: what it says of the last one is not the entry.
+    if (board_->usesGateInside()) total.entrySkewUs.clear();
     return operation.clock.samplesOf(std::move(total));
   }
 

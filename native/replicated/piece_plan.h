@@ -28,7 +28,7 @@ class PiecePlan {
  private:
   uint64_t chunkBegin(uint32_t chunk) const;
 
-  const LaneRequest lane_;
+  LaneRequest lane_;
   uint32_t numLayers_;
   uint64_t numUnits_;  // layers of blocks
   uint64_t step_;      // chunks begin at multiples of it

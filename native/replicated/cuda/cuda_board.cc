@@ -1,0 +1,148 @@
+#include "replicated/cuda/cuda_board.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "core/clock.h"
+#include "peers/agreement.h"
+#include "peers/symmetric_buffer.h"
+
+namespace railrunner::cuda {
+
+namespace {
+
+constexpr uint64_t kProbeMaxBytes = uint64_t{1} << 30;
+constexpr int64_t kDrainNs = 1'000'000'000;
+constexpr uint32_t kPollsBetweenChecks = 64;
+
+// The device must be current before the streams are made.
+int currentOrdinal(Device& device) {
+  const int ordinal = device.properties().ordinal;
+  makeCurrent(ordinal);
+  return ordinal;
+}
+
+}  // namespace
+
+CudaBoard::CudaBoard(Exchange& exchange, Device& device, const ReplicatedRequest& request, bool mapsSource,
+                     int64_t deadlineNs)
+    : device_(device),
+      request_(request),
+      topology_(request.nodeOfRank, static_cast<int>(exchange.rank()), request.root),
+      ordinal_(currentOrdinal(device)) {
+  const bool isRoot = topology_.rank() == topology_.root();
+  if (isRoot) source_ = request.sourceIsDevice() ? request.target : request.source;
+  ShareHandle mine;
+  std::exception_ptr failure = attempt([&] {
+    if (request.communicator == nullptr)
+      throw Error(ErrorCode::kArgument, "replicated mode on cuda needs a communicator");
+    use_ = std::make_unique<Communicator::Use>(*request.communicator);
+    if (isRoot && mapsSource) mine = source_->share();
+  });
+  const auto all = agreeOn(exchange, "sharing the root's blocks", failure,
+                           {reinterpret_cast<const uint8_t*>(&mine), sizeof(mine)}, deadlineNs);
+  failure = attempt([&] {
+    if (!mapsSource || isRoot || !topology_.isOnRootNode()) return;
+    ShareHandle theirs;
+    const auto& bytes = all[static_cast<size_t>(topology_.root())];
+    if (bytes.size() != sizeof(theirs))
+      throw Error(ErrorCode::kArgument, "the root's handle has a wrong length");
+    std::memcpy(&theirs, bytes.data(), sizeof(theirs));
+    const uint64_t expected = makeLayout(request.sourceShape, request.sourceBlocks, 1).totalBytes;
+    const DeviceKind kind = request.sourceIsDevice() ? DeviceKind::kCuda : DeviceKind::kHost;
+    const std::string fault = faultOf(theirs, kind, expected);
+    if (!fault.empty()) throw Error(ErrorCode::kArgument, "the root's handle is refused: " + fault);
+    mapped_ = std::make_unique<BlockPool>(device, request.sourceTier, request.sourceShape,
+                                          request.sourceBlocks, theirs, 1);
+    source_ = mapped_.get();
+  });
+  agreeOn(exchange, "mapping the root's blocks", failure, {}, deadlineNs);
+}
+
+void CudaBoard::requireAllWell(const std::exception_ptr& failure) {
+  const StopReason own = failure ? StopReason::kFailure : StopReason::kNone;
+  const uint32_t worst = gate_->arrive(static_cast<uint32_t>(own));
+  if (failure) std::rethrow_exception(failure);
+  if (worst != 0) throw Error(ErrorCode::kAborted, "another rank failed its load; no collective was begun");
+}
+
+void CudaBoard::wait(const Event& event, const RunControl& control) {
+  uint32_t polls = 0;
+  waitUntil(
+      [&] {
+        const cudaError_t status = cudaEventQuery(event);
+        if (status == cudaSuccess) return true;
+        if (status != cudaErrorNotReady) check(status, "cudaEventQuery");
+        if (++polls % kPollsBetweenChecks == 0) communicator().poll();
+        return false;
+      },
+      control, 0, "the GPU");
+}
+
+void CudaBoard::giveUp() noexcept {
+  communicator().giveUp();
+  const int64_t endNs = nowNs() + kDrainNs;
+  for (const Stream* stream : {&loadStream_, &moveStream_, &scatterStream_}) {
+    Backoff backoff;
+    while (cudaStreamQuery(*stream) == cudaErrorNotReady && nowNs() < endNs) backoff.pause();
+  }
+}
+
+void CudaBoard::poisonTargets(const RunControl& control) {
+  if (request_.sourceIsDevice() && topology_.rank() == topology_.root()) return;
+  request_.target->poison(request_.targetIds, control);
+}
+
+// nccl-tests' broadcast: the payload in one piece, in place, from the root.
+class CudaBoard::RawBroadcast {
+ public:
+  RawBroadcast(CudaBoard& board, uint64_t bytes, RunControl& control)
+      : board_(board), buffer_(Buffer::Place::kDevice, bytes), control_(control) {}
+  void beforeSample(uint32_t, bool) {}
+  double run() {
+    const double startUs = nowUs();
+    board_.communicator().beginGroup();
+    board_.communicator().broadcast(buffer_.as(), buffer_.bytes(), board_.topology().root(),
+                                    board_.moveStream_);
+    board_.communicator().endGroup();
+    done_.record(board_.moveStream_);
+    board_.wait(done_, control_);
+    return nowUs() - startUs;
+  }
+
+ private:
+  CudaBoard& board_;
+  Buffer buffer_;
+  Event done_;
+  RunControl& control_;
+};
+
+ProbeResult CudaBoard::probe(GateRef gate, RunControl& control) {
+  makeCurrent(ordinal_);
+  const uint64_t payload = request_.targetIds.size() * request_.target->layout().bytesPerBlock;
+  RawBroadcast operation(*this, std::min(payload, kProbeMaxBytes), control);
+  ProbeResult result;
+  try {
+    const SampleSet set = sample(operation, gate, SampleProtocol{3, 15, false}, control);
+    result.stopped = set.stopped;
+    result.source = "ncclBroadcast of one contiguous buffer";
+    if (set.timesUs.empty()) return result;
+    std::vector<double> times = set.timesUs;
+    std::sort(times.begin(), times.end());
+    result.GBps = static_cast<double>(std::min(payload, kProbeMaxBytes)) / (times[times.size() / 2] * 1e3);
+  } catch (...) {
+    giveUp();
+    throw;
+  }
+  return result;
+}
+
+void CudaBoard::close(Exchange* exchange, int64_t deadlineNs) {
+  makeCurrent(ordinal_);
+  use_.reset();
+  // The root's memory may go once nobody has it mapped: the owner waits for all.
+  mapped_.reset();
+  if (exchange != nullptr) agreeOn(*exchange, "unmapping the root's blocks", nullptr, {}, deadlineNs);
+}
+
+}  // namespace railrunner::cuda

@@ -1,0 +1,67 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "collective/communicator.h"
+#include "device/cuda/cuda_handles.h"
+#include "replicated/topology.h"
+#include "replicated/transfer.h"
+
+namespace railrunner::cuda {
+
+// What the paths of a replicated transfer share on a cuda device: the communicator, streams, and the memory
+// that loads read, mapped from the root by the ranks of its node.
+class CudaBoard {
+ public:
+  // Collective. `mapsSource`: ranks beside the root load too.
+  CudaBoard(Exchange& exchange, Device& device, const ReplicatedRequest& request, bool mapsSource,
+            int64_t deadlineNs);
+
+  const ReplicatedTopology& topology() const { return topology_; }
+  const ReplicatedRequest& request() const { return request_; }
+  Device& device() const { return device_; }
+  int ordinal() const { return ordinal_; }
+  Communicator& communicator() const { return *request_.communicator; }
+  // On the root its tier or, with source device, its device pool; on ranks that map it the same; else null.
+  BlockPool* sourcePool() const { return source_; }
+  // Number of a disk queue that no other load of this transfer uses.
+  uint32_t takeDiskQueue() { return numDiskQueues_++; }
+  cudaStream_t loadStream() const { return loadStream_; }
+  cudaStream_t moveStream() const { return moveStream_; }
+  cudaStream_t scatterStream() const { return scatterStream_; }
+
+  // For measure and probe: the gate by which ranks tell each other that they can go on.
+  void useGate(GateRef gate) { gate_.emplace(gate); }
+  bool usesGateInside() const { return true; }
+  // The status word before a collective, of all ranks. Rethrows `failure`; throws kAborted where another rank
+  // has one.
+  void requireAllWell(const std::exception_ptr& failure);
+  // Waits for the GPU, looking after the communicator meanwhile.
+  void wait(const Event& event, const RunControl& control);
+  // After a failure: the communicator is aborted, which ends kernels that wait for peers; then the streams
+  // run empty.
+  void giveUp() noexcept;
+
+  void poisonTargets(const RunControl& control);
+  ProbeResult probe(GateRef gate, RunControl& control);
+  void close(Exchange* exchange, int64_t deadlineNs);
+
+ private:
+  class RawBroadcast;
+
+  Device& device_;
+  ReplicatedRequest request_;
+  ReplicatedTopology topology_;
+  int ordinal_;
+  std::unique_ptr<Communicator::Use> use_;
+  std::unique_ptr<BlockPool> mapped_;
+  BlockPool* source_ = nullptr;
+  Stream loadStream_;
+  Stream moveStream_;
+  Stream scatterStream_;
+  std::optional<GateRef> gate_;
+  uint32_t numDiskQueues_ = 0;
+};
+
+}  // namespace railrunner::cuda

@@ -1,0 +1,57 @@
+#include "replicated/cuda/open_cuda.h"
+
+#include "peers/agreement.h"
+#include "replicated/cuda/cuda_path.h"
+#include "replicated/path_transfer.h"
+#include "replicated/piece_plan.h"
+
+namespace railrunner::cuda {
+
+namespace {
+
+// Each step on disk has a queue of its own.
+constexpr uint32_t kMostDiskChunks = 8;
+
+uint32_t chunksOf(const ReplicatedRequest& request) {
+  const BlockLayout& layout = request.target->layout();
+  const uint64_t payload = request.targetIds.size() *
+                           static_cast<uint64_t>(request.layerEnd - request.layerBegin) * layout.outerDim *
+                           layout.regionBytes;
+  const uint32_t chunks = chooseNumChunks(payload, request.options.chunkBytes);
+  return request.sourceTier == Tier::kDisk ? std::min(chunks, kMostDiskChunks) : chunks;
+}
+
+}  // namespace
+
+std::unique_ptr<ReplicatedTransfer> openCudaReplicated(Exchange& exchange, RunControl&, Device& device,
+                                                       const ReplicatedRequest& request, int64_t deadlineNs) {
+  const ReplicatedTopology topology(request.nodeOfRank, static_cast<int>(exchange.rank()), request.root);
+  const bool isAuto = request.strategy == ReplicatedStrategy::kAuto;
+  const bool canShare = request.sourceTier != Tier::kDisk && topology.rootNodeSize() > 1;
+  const bool mapsSource = canShare && (isAuto || request.strategy == ReplicatedStrategy::kScatterAllgather);
+  auto board = std::make_unique<CudaBoard>(exchange, device, request, mapsSource, deadlineNs);
+  std::vector<std::unique_ptr<CudaPath>> paths;
+  const std::exception_ptr failure = attempt([&] {
+    const uint32_t chunks = chunksOf(request);
+    const auto add = [&](ReplicatedStrategy strategy, uint32_t numChunks, uint32_t numShares) {
+      paths.push_back(std::make_unique<CudaPath>(*board, strategy, numChunks, numShares));
+    };
+    if (isAuto || request.strategy == ReplicatedStrategy::kRootBroadcast) {
+      add(ReplicatedStrategy::kRootBroadcast, 1, 1);
+    }
+    // What cannot be shared out is pipelined.
+    if (isAuto || request.strategy == ReplicatedStrategy::kPipelined || !(mapsSource || !paths.empty())) {
+      add(ReplicatedStrategy::kPipelined, chunks, 1);
+    }
+    if (mapsSource) add(ReplicatedStrategy::kScatterAllgather, chunks, topology.rootNodeSize());
+  });
+  try {
+    agreeOn(exchange, "compiling the replicated transfer", failure, {}, deadlineNs);
+  } catch (...) {
+    board->close(nullptr, 0);
+    throw;
+  }
+  return std::make_unique<PathTransfer<CudaPath>>(exchange, std::move(board), std::move(paths));
+}
+
+}  // namespace railrunner::cuda
