@@ -128,7 +128,10 @@ function openPoint(opened: Opened): OpenPoint {
       if (spec.verify === 'off') return [];
       const pool = pools.get('device') as NativePool;
       const before = contentOf(context, spec, 'device', lane);
-      return [await pool.check(before, [transferredBlocks(spec, lane)], spec.verify === 'sample')];
+      // The root of a broadcast from its device wrote nothing: its pool is as it was.
+      const wroteNothing = spec.from === spec.to && context.world.info.rank === spec.root;
+      const written = wroteNothing ? [] : [transferredBlocks(spec, lane)];
+      return [await pool.check(before, written, spec.verify === 'sample')];
     },
     close: async (): Promise<void> => {
       const failed = measured && !whole;

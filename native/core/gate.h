@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <type_traits>
 
 namespace railrunner {
 
@@ -9,8 +10,9 @@ namespace railrunner {
 // span.
 class GateRef {
  public:
+  // Never of a GateRef: a copy must name the same gate, not the copy that it was made of.
   template <class Gate>
-  explicit GateRef(Gate& gate)
+  requires(!std::is_same_v<std::remove_cv_t<Gate>, GateRef>) explicit GateRef(Gate& gate)
       : self_(&gate),
         arrive_([](void* self, uint32_t stopWord) { return static_cast<Gate*>(self)->arrive(stopWord); }),
         fail_([](void* self) { static_cast<Gate*>(self)->fail(); }),

@@ -25,13 +25,6 @@ uint64_t payloadOf(const ReplicatedRequest& request) {
          layout.outerDim * layout.regionBytes;
 }
 
-// The requests of a step on disk end before those of the next begin: it must be long against the queue's
-// depth.
-uint64_t leastChunkBytes(const ReplicatedRequest& request) {
-  if (request.sourceTier != Tier::kDisk) return kLeastChunkBytes;
-  return uint64_t{request.options.queueDepth} * request.options.requestBytes / 4;
-}
-
 // What every rank can check of its own; the root's lane is checked as any transfer is.
 void validate(const ReplicatedRequest& request, bool holdsSource) {
   const BlockLayout& layout = request.target->layout();
@@ -140,6 +133,11 @@ std::unique_ptr<ReplicatedTransfer> openHost(Exchange& exchange, RunControl& con
 }
 
 }  // namespace
+
+uint64_t leastChunkBytes(const ReplicatedRequest& request) {
+  if (request.sourceTier != Tier::kDisk) return kLeastChunkBytes;
+  return 4 * uint64_t{request.options.queueDepth} * request.options.requestBytes;
+}
 
 const char* replicatedStrategyName(ReplicatedStrategy strategy) {
   switch (strategy) {

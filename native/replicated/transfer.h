@@ -97,6 +97,10 @@ class ReplicatedTransfer {
   virtual void close(Exchange* exchange, int64_t deadlineNs) = 0;
 };
 
+// Steps shorter than this cost more than they hide. The requests of a step on disk end before those of the
+// next begin, so it must be long against the queue's depth.
+uint64_t leastChunkBytes(const ReplicatedRequest& request);
+
 // Collective, with an agreement after each step: either every rank gets its transfer or every rank throws.
 // The exchange must outlive it.
 std::unique_ptr<ReplicatedTransfer> openReplicated(Exchange& exchange, RunControl& control, Device& device,

@@ -15,6 +15,8 @@ constexpr uint64_t kDirectRunBytes = uint64_t{1} << 20;
 // Thread blocks that put received bytes into their blocks: above the speed at which they come in.
 constexpr CopyGrid kScatterGrid{32, kCopyThreads};
 constexpr uint64_t kShareAlignment = 512;
+// Thread blocks that saturate the host link.
+constexpr uint32_t kLoadBlocks = 16;
 
 uint64_t addressOf(const void* memory) { return reinterpret_cast<uint64_t>(memory); }
 
@@ -62,6 +64,8 @@ CudaPath::CudaPath(CudaBoard& board, ReplicatedStrategy strategy, uint32_t numCh
   const PiecePlan ownPlan(laneOf(source == nullptr ? request.target : source, request), numChunks, numShares);
   // Device blocks are there; from disk they come into the pool first.
   scatters_ = !(isRoot && (request.sourceIsDevice() || request.sourceTier == Tier::kDisk));
+  // Blocks that are there need no load that could fail.
+  canFail_ = staged_ || !request.sourceIsDevice();
   facts_.strategyUsed = strategy;
   facts_.numChunks = plan.numChunks();
   chunks_.reserve(plan.numChunks());
@@ -173,7 +177,16 @@ void CudaPath::addLoad(Chunk& chunk, std::vector<CopyRegion> regions) {
   facts_.pcieBytes += totalBytes(regions);
   DeviceCopyOptions copy;
   copy.direction = CopyDirection::kHostToDevice;
-  copy.maxBlocks = std::max(8U, options.maxCtas);
+  // Steps follow each other on one stream. What DeviceCopy does to be quick alone (several streams, staging
+  // of its own) has a beginning and an end that nothing overlaps, in every step: one call a run, or one
+  // kernel.
+  const uint64_t runs = coalesce(regions, copy.direction).size();
+  if (chunks_.capacity() > 1) {
+    copy.strategy =
+        totalBytes(regions) / runs >= kDirectRunBytes ? CopyStrategy::kMemcpy : CopyStrategy::kKernel;
+  }
+  if (copy.strategy == CopyStrategy::kMemcpy) regions = coalesce(std::move(regions), copy.direction);
+  copy.maxBlocks = kLoadBlocks;
   copy.maxConcurrent = options.maxConcurrentTransfers;
   chunk.load = std::make_unique<DeviceCopy>(board_.ordinal(),
                                             std::vector<std::vector<CopyRegion>>{std::move(regions)}, copy);
@@ -218,7 +231,7 @@ void CudaPath::run(int64_t iteration, RunControl& control) {
   for (uint32_t chunk = 0; chunk < count; ++chunk) {
     if (strategy_ == ReplicatedStrategy::kRootBroadcast && loads() && !failure_)
       board_.wait(loadEnd_, control);
-    board_.requireAllWell(failure_);
+    if (canFail_) board_.requireAllWell(failure_);
     handOn(chunk);
     if (board_.request().faults.dieAt == iteration) raise(SIGKILL);
     if (chunk + ahead < count) issueLoad(chunk + ahead, iteration, control);

@@ -68,6 +68,7 @@ class CudaPath {
   uint32_t numShares_;
   int ownShare_ = -1;
   bool staged_ = false;
+  bool canFail_ = true;
   bool scatters_ = true;  // false: this rank's pool has the blocks already
   std::vector<Chunk> chunks_;
   std::vector<Buffer> slots_;

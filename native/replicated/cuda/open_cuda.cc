@@ -17,7 +17,7 @@ uint32_t chunksOf(const ReplicatedRequest& request) {
   const uint64_t payload = request.targetIds.size() *
                            static_cast<uint64_t>(request.layerEnd - request.layerBegin) * layout.outerDim *
                            layout.regionBytes;
-  const uint32_t chunks = chooseNumChunks(payload, request.options.chunkBytes);
+  const uint32_t chunks = chooseNumChunks(payload, request.options.chunkBytes, leastChunkBytes(request));
   return request.sourceTier == Tier::kDisk ? std::min(chunks, kMostDiskChunks) : chunks;
 }
 
