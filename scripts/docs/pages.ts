@@ -4,17 +4,20 @@ import { format, resolveConfig } from 'prettier';
 import { projectRoot } from '../../runner/project.js';
 import { doctorPage } from './doctor-page.js';
 import { errorsPage } from './errors-page.js';
+import { replicatedFigure } from './replicated-figure.js';
 import { resultsPage } from './results-page.js';
 
 export const GENERATED_PAGES: Readonly<Record<string, () => string>> = {
   'docs/doctor.md': doctorPage,
   'docs/errors.md': errorsPage,
+  'docs/replicated.svg': replicatedFigure,
   'results/README.md': resultsPage,
 };
 
 export async function renderPage(path: string): Promise<string> {
   const render = GENERATED_PAGES[path];
   if (render === undefined) throw new Error(`${path} is not a generated page`);
+  if (!path.endsWith('.md')) return render();
   const file = join(projectRoot, path);
   return format(render(), { ...(await resolveConfig(file)), filepath: file });
 }
