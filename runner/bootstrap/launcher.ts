@@ -59,7 +59,9 @@ export function localPlace(
   if (launcher.size === null) return { rank: 0, size: null };
   const rank = number('OMPI_COMM_WORLD_LOCAL_RANK', 'MPI_LOCALRANKID', 'SLURM_LOCALID');
   const size = number('OMPI_COMM_WORLD_LOCAL_SIZE', 'MPI_LOCALNRANKS');
-  return { rank: rank ?? launcher.rank, size };
+  // "4(x2)": four on each of two machines. Unequal machines ("4,2") are not told apart here.
+  const even = /^(\d+)(\(x\d+\))?$/.exec(variables['SLURM_STEP_TASKS_PER_NODE'] ?? '')?.[1];
+  return { rank: rank ?? launcher.rank, size: size ?? integerOf(even) };
 }
 
 export function pluginFile(folder: string, mpi: MpiName): string {

@@ -2,7 +2,12 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { parseEnvironment, tameUcx, VARIABLES } from '../../../runner/bootstrap/environment.js';
-import { checkLauncherSize, choosePlugin, detectLauncher } from '../../../runner/bootstrap/launcher.js';
+import {
+  checkLauncherSize,
+  choosePlugin,
+  detectLauncher,
+  localPlace,
+} from '../../../runner/bootstrap/launcher.js';
 import { rankList } from '../../../runner/bootstrap/rank-list.js';
 import { withTempDir } from '../../helpers/with-temp-dir.js';
 
@@ -113,4 +118,26 @@ t.test('UCX is tamed unless the user wants otherwise', async (t) => {
 t.test('ranks are named shortly', async (t) => {
   t.equal(rankList([3]), 'rank 3');
   t.equal(rankList([0, 1, 2, 7, 9, 8]), 'ranks 0-2, 7-9');
+});
+
+t.test('the place on the machine, as each launcher numbers it', async (t) => {
+  const placeOf = (variables: Record<string, string>) => localPlace(variables, detectLauncher(variables));
+  t.same(placeOf({}), { rank: 0, size: null });
+  const ompi = { OMPI_COMM_WORLD_SIZE: '8', OMPI_COMM_WORLD_RANK: '5' };
+  t.same(placeOf({ ...ompi, OMPI_COMM_WORLD_LOCAL_RANK: '1', OMPI_COMM_WORLD_LOCAL_SIZE: '4' }), {
+    rank: 1,
+    size: 4,
+  });
+  t.same(placeOf({ PMI_RANK: '3', PMI_SIZE: '4', MPI_LOCALRANKID: '1', MPI_LOCALNRANKS: '2' }), {
+    rank: 1,
+    size: 2,
+  });
+  const slurm = { SLURM_STEP_ID: '0', SLURM_STEP_NUM_TASKS: '4', SLURM_PROCID: '2' };
+  t.same(placeOf({ ...slurm, SLURM_LOCALID: '0' }), { rank: 0, size: null });
+  t.same(placeOf({ ...slurm, SLURM_LOCALID: '0', SLURM_STEP_TASKS_PER_NODE: '2(x2)' }), { rank: 0, size: 2 });
+  t.same(placeOf({ ...slurm, SLURM_LOCALID: '0', SLURM_STEP_TASKS_PER_NODE: '3,1' }), {
+    rank: 0,
+    size: null,
+  });
+  t.same(placeOf(slurm), { rank: 2, size: null }, 'where nothing tells it, one rank of all speaks');
 });
