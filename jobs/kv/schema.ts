@@ -218,13 +218,13 @@ export const kvSchema: Schema = {
 };
 
 /** Keys that a broadcast fixes by itself. */
-const FIXED_BY_BROADCAST = ['to', 'mode', 'bidirectional'];
+const FIXED_BY_BROADCAST = new Set(['to', 'mode', 'bidirectional']);
 
 /** As users write a broadcast: every rank's device pool is the target. */
 export const broadcastSchema: Schema = {
   $defs: kvSchema['$defs'] as Schema,
   properties: {
-    ...Object.fromEntries(Object.entries(KV_KEYS).filter(([key]) => !FIXED_BY_BROADCAST.includes(key))),
+    ...Object.fromEntries(Object.entries(KV_KEYS).filter(([key]) => !FIXED_BY_BROADCAST.has(key))),
     from: {
       ...tier,
       description: "The root's tier that is read; with device, in place: blocks keep their ids.",

@@ -13,19 +13,38 @@ namespace railrunner {
 // The functions of libucp that the network uses, found at run time: a machine without UCX runs everything
 // else.
 struct UcxApi {
-// The formatter never settles on where the line ends of this list belong.
-// clang-format off
 #define RAILRUNNER_UCX_FUNCTIONS(X) \
-  X(ucp_config_read) X(ucp_config_modify) X(ucp_config_release) X(ucp_init_version) X(ucp_cleanup) \
-  X(ucp_context_print_info) X(ucp_context_query) X(ucp_get_version) X(ucp_get_version_string) \
-  X(ucp_worker_create) \
-  X(ucp_worker_destroy) X(ucp_worker_get_address) X(ucp_worker_release_address) \
-  X(ucp_worker_progress) X(ucp_worker_set_am_recv_handler) X(ucp_worker_fence) \
-  X(ucp_worker_flush_nbx) X(ucp_ep_create) X(ucp_ep_close_nbx) X(ucp_ep_print_info) \
-  X(ucp_ep_rkey_unpack) X(ucp_rkey_destroy) X(ucp_rkey_pack) X(ucp_rkey_buffer_release) \
-  X(ucp_mem_map) X(ucp_mem_unmap) X(ucp_am_send_nbx) X(ucp_put_nbx) X(ucp_request_check_status) \
-  X(ucp_request_free) X(ucs_status_string)
-// clang-format on
+  X(ucp_config_read)                \
+  X(ucp_config_modify)              \
+  X(ucp_config_release)             \
+  X(ucp_init_version)               \
+  X(ucp_cleanup)                    \
+  X(ucp_context_print_info)         \
+  X(ucp_context_query)              \
+  X(ucp_get_version)                \
+  X(ucp_get_version_string)         \
+  X(ucp_worker_create)              \
+  X(ucp_worker_destroy)             \
+  X(ucp_worker_get_address)         \
+  X(ucp_worker_release_address)     \
+  X(ucp_worker_progress)            \
+  X(ucp_worker_set_am_recv_handler) \
+  X(ucp_worker_fence)               \
+  X(ucp_worker_flush_nbx)           \
+  X(ucp_ep_create)                  \
+  X(ucp_ep_close_nbx)               \
+  X(ucp_ep_print_info)              \
+  X(ucp_ep_rkey_unpack)             \
+  X(ucp_rkey_destroy)               \
+  X(ucp_rkey_pack)                  \
+  X(ucp_rkey_buffer_release)        \
+  X(ucp_mem_map)                    \
+  X(ucp_mem_unmap)                  \
+  X(ucp_am_send_nbx)                \
+  X(ucp_put_nbx)                    \
+  X(ucp_request_check_status)       \
+  X(ucp_request_free)               \
+  X(ucs_status_string)
 #define RAILRUNNER_UCX_POINTER(name) decltype(&::name) name = nullptr;
   RAILRUNNER_UCX_FUNCTIONS(RAILRUNNER_UCX_POINTER)
 #undef RAILRUNNER_UCX_POINTER

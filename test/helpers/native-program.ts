@@ -1,4 +1,4 @@
-/** Native test programs (native/test/NAME_test.cc), built on first use into a folder of their own for each sanitizer. */
+/** Native test programs (native/test/NAME_test.cc), built on first use. */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { projectRoot } from '../../runner/project.js';
@@ -15,31 +15,19 @@ async function mustRun(command: string, args: readonly string[]): Promise<void> 
 }
 
 /**
- * Builds native/test/NAME.cc and returns the program's path. A second call is a matter of milliseconds. `cuda` builds
- * the cuda device too, for programs that run on a GPU.
+ * Builds native/test/NAME.cc and returns the program's path. A second call is a matter of milliseconds. Without a
+ * sanitizer it is a target of the addon's own build, whose objects it shares; with one it has a folder of its own, and
+ * should list its sources (native/CMakeLists.txt), so that not every room is compiled again.
  */
-export async function nativeProgram(
-  name: string,
-  sanitizer: Sanitizer = 'none',
-  cuda: 'with cuda' | 'without cuda' = 'without cuda',
-): Promise<string> {
-  const withCuda = cuda === 'with cuda';
-  const suffix = `${sanitizer === 'none' ? '' : `-${sanitizer.replace(',', '-')}`}${withCuda ? '-cuda' : ''}`;
-  const folder = join(projectRoot, `build-native-tests${suffix}`);
-  const sanitize = sanitizer === 'none' ? '' : sanitizer;
+export async function nativeProgram(name: string, sanitizer: Sanitizer = 'none'): Promise<string> {
+  const sanitized = sanitizer !== 'none';
+  const folder = join(projectRoot, sanitized ? `build-native-tests-${sanitizer.replace(',', '-')}` : 'build');
   mkdirSync(folder, { recursive: true });
   const locked = ['-o', join(folder, '.lock'), 'cmake']; // test files that run side by side share the folder
-  await mustRun('flock', [
-    ...locked,
-    '-S',
-    join(projectRoot, 'native'),
-    '-B',
-    folder,
-    '-DCMAKE_BUILD_TYPE=Release',
-    `-DWITH_CUDA=${withCuda ? 'ON' : 'OFF'}`,
-    '-DBUILD_NATIVE_TESTS=ON',
-    `-DSANITIZE=${sanitize}`,
-  ]);
+  if (sanitized) {
+    const options = ['-DCMAKE_BUILD_TYPE=Release', '-DWITH_CUDA=OFF', `-DSANITIZE=${sanitizer}`];
+    await mustRun('flock', [...locked, '-S', join(projectRoot, 'native'), '-B', folder, ...options]);
+  }
   await mustRun('flock', [...locked, '--build', folder, '--target', name, '-j', '2']);
   return join(folder, 'Release', name);
 }
