@@ -64,7 +64,7 @@ function pivotTable(rows: readonly Row[], strategies: readonly string[]): string
 function shareText(row: Row | undefined): string {
   if (row === undefined) return '';
   if (!row['aggregate_pct_of_peak'])
-    return row['status'] === 'ok' ? fixed(row['t_p50_us'], 1) : (row['status'] ?? '');
+    return row['status'] === 'ok' ? `${fixed(row['t_p50_us'], 0)} us` : (row['status'] ?? '');
   return `${(Number(row['aggregate_pct_of_peak']) / 100).toFixed(3)} of ${fixed(row['aggregate_peak_GBps'], 1)}`;
 }
 
