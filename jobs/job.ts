@@ -30,7 +30,10 @@ export type PlantedFault =
   /** Its block list in another order; its load fails; its process ends while blocks are handed on. */
   | 'misorder'
   | 'failLoad'
-  | 'dieInGroup';
+  | 'dieInGroup'
+  /** On a GPU: a kernel that only the abort word ends; a kernel that writes where nothing is mapped. */
+  | 'spinKernel'
+  | 'illegalAccess';
 
 export interface PointContext {
   readonly point: Point;

@@ -1,5 +1,6 @@
 /** Offload and onboard, one thing in two directions, and broadcast, which is a replicated onboard of any tier. */
 import type { JobKind } from '../job.js';
+import { kvColumns } from './columns.js';
 import { planKv, kvSpecOf } from './plan.js';
 import { resolveKv } from './resolve.js';
 import { kvFaults } from './rules.js';
@@ -11,7 +12,7 @@ const open: JobKind['open'] = async (context) => (await import('./open.js')).ope
 
 const shared = {
   schema: kvSchema,
-  columns: [],
+  columns: kvColumns,
   resolve: resolveKv,
   check: (point, worldSize) => kvFaults(kvSpecOf(point), worldSize),
   plan: planKv,

@@ -8,6 +8,10 @@ import type { Tier } from '../../runner/native/types.js';
 
 /** O_DIRECT wants offsets, lengths and addresses at multiples of the sector; 4096 suits every disk in use. */
 export const DISK_ALIGNMENT_BYTES = 4096;
+/** Each layer of layerSeparate starts at a multiple of this. */
+const LAYER_ALIGNMENT_BYTES = 512;
+/** Allocations start at multiples of this by themselves. */
+const NATURAL_ALIGNMENT_BYTES = 256;
 
 export interface LayoutSizes {
   readonly regionBytes: number;
@@ -19,9 +23,11 @@ export interface LayoutSizes {
   readonly blockStrideBytes: number;
   /** Buffers: 1, or one a layer. */
   readonly numBuffers: number;
-  /** Bytes of each buffer. */
+  /** Bytes of each buffer, padded so that the next one starts aligned. */
   readonly bufferBytes: number;
-  /** What a pool allocates: all buffers, each with room to align its start. */
+  /** All buffers, in one piece: what a pool has on disk. */
+  readonly totalBytes: number;
+  /** What a pool asks device or host memory for: all buffers, and room to align their start. */
   readonly allocationBytes: number;
 }
 
@@ -34,11 +40,10 @@ export function layoutSizes(layout: KvLayout, numBlocks: number): LayoutSizes {
   const { numLayers, outerDim, alignment } = layout;
   const regionBytes = layout.pageSize * layout.innerDim * layout.dtypeWidthBytes;
   const naturalBlockBytes = numLayers * outerDim * regionBytes;
-  const slackBytes = alignment - 1;
+  const slackBytes = alignment > NATURAL_ALIGNMENT_BYTES ? alignment : 0;
   if (layout.kind === 'fullyContiguous') {
     const blockStrideBytes = alignUp(naturalBlockBytes, alignment);
-    // The last block carries no padding.
-    const bufferBytes = (numBlocks - 1) * blockStrideBytes + naturalBlockBytes;
+    const bufferBytes = numBlocks * blockStrideBytes;
     return {
       regionBytes,
       naturalBlockBytes,
@@ -47,12 +52,14 @@ export function layoutSizes(layout: KvLayout, numBlocks: number): LayoutSizes {
       blockStrideBytes,
       numBuffers: 1,
       bufferBytes,
+      totalBytes: bufferBytes,
       allocationBytes: bufferBytes + slackBytes,
     };
   }
   const blockFirst = layout.blockDim === 'first';
   const blockStrideBytes = alignUp(blockFirst ? regionBytes * outerDim : regionBytes, alignment);
-  const bufferBytes = blockFirst ? blockStrideBytes * numBlocks : blockStrideBytes * numBlocks * outerDim;
+  const layerBytes = blockStrideBytes * numBlocks * (blockFirst ? 1 : outerDim);
+  const bufferBytes = alignUp(layerBytes, Math.max(alignment, LAYER_ALIGNMENT_BYTES));
   return {
     regionBytes,
     naturalBlockBytes,
@@ -61,7 +68,8 @@ export function layoutSizes(layout: KvLayout, numBlocks: number): LayoutSizes {
     blockStrideBytes,
     numBuffers: numLayers,
     bufferBytes,
-    allocationBytes: numLayers * (bufferBytes + slackBytes),
+    totalBytes: numLayers * bufferBytes,
+    allocationBytes: numLayers * bufferBytes + slackBytes,
   };
 }
 

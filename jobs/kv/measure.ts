@@ -42,6 +42,10 @@ function rowOf(set: TimedSampleSet, lanes: readonly Lane[], facts: readonly Lane
     stopped: set.stopped,
     bytes: bytesOf(own),
     ...(own[0] ? { strategyUsed: strategiesOf(own) } : {}),
+    extra: {
+      batches_merged: own.some(({ batchesMerged }) => batchesMerged) ? 'yes' : 'no',
+      copies: own.reduce((total, { numCopies }) => total + numCopies, 0),
+    },
     ...(own[0]?.diskIo ? { diskIo: own[0].diskIo } : {}),
   };
 }

@@ -1,6 +1,12 @@
 /** Stage `prepare` of offload and onboard: pools, content, a compiled transfer. */
 import type { Measurement, OpenPoint, PointContext, Verification } from '../job.js';
-import type { CopyStrategy, NativePool, NativeTransfer, Tier } from '../../runner/native/types.js';
+import type {
+  CopyStrategy,
+  NativePool,
+  NativeTransfer,
+  Tier,
+  TransferFault,
+} from '../../runner/native/types.js';
 import { blockOrder } from './block-order.js';
 import type { KvSpec } from './kv-spec.js';
 import { contentBefore, lanesOf, nativeLane, transferredBlocks } from './lanes.js';
@@ -45,7 +51,15 @@ function compile(
     requestBytes: spec.disk.requestBytes,
     threads: threadsOfRank(context.world.info.hostSize),
     maxCtas: spec.maxCtas === 'uncapped' ? DEFAULT_CTAS : spec.maxCtas,
+    ...plantedFault(context),
   });
+}
+
+function plantedFault({ plantedFaults }: PointContext): { plantedFault?: TransferFault } {
+  for (const fault of ['spinKernel', 'illegalAccess'] as const) {
+    if (plantedFaults.includes(fault)) return { plantedFault: fault };
+  }
+  return {};
 }
 
 function openPoint(

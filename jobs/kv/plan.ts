@@ -28,7 +28,8 @@ export function planKv(point: Point, place: PlanPlace): PointPlan {
   const spec = kvSpecOf(point);
   const memory = (tier: Tier): number => {
     if (!holdsTier(spec, tier, place.rank)) return 0;
-    return layoutSizes(storedLayout(layoutOf(spec, tier), tier), poolBlocks(spec, tier)).allocationBytes;
+    const sizes = layoutSizes(storedLayout(layoutOf(spec, tier), tier), poolBlocks(spec, tier));
+    return tier === 'disk' ? sizes.totalBytes : sizes.allocationBytes;
   };
   const moves = spec.mode === 'sharded' || spec.to === 'device' || place.rank === spec.root;
   const payloadBytes = moves ? directionBytes(spec) * (spec.bidirectional ? 2 : 1) : 0;

@@ -56,6 +56,14 @@ Strategy strategyOf(const std::string& name) {
   throw argumentError("strategy", "auto, memcpy, memcpyBatch, kernel or staged");
 }
 
+TransferFault faultOf(const Napi::Object& object) {
+  if (!object.Has("plantedFault")) return TransferFault::kNone;
+  const std::string name = requireString(object, "plantedFault");
+  if (name == "spinKernel") return TransferFault::kSpinKernel;
+  if (name == "illegalAccess") return TransferFault::kIllegalAccess;
+  throw argumentError("plantedFault", "spinKernel or illegalAccess, or none");
+}
+
 SampleProtocol requireProtocol(const Napi::Value& value) {
   const Napi::Object object = requireObject(value, "samples");
   return {requireUint32(object, "warmup"), requireUint32(object, "iterations"),
@@ -127,6 +135,7 @@ Napi::Object factsObject(Napi::Env env, const LaneFacts& facts) {
   object.Set("payloadBytes", static_cast<double>(facts.payloadBytes));
   object.Set("numRegions", static_cast<double>(facts.numRegions));
   object.Set("numCopies", static_cast<double>(facts.numCopies));
+  object.Set("batchesMerged", facts.batchesMerged);
   object.Set("diskBytes", static_cast<double>(facts.diskBytes));
   object.Set("pcieBytes", static_cast<double>(facts.pcieBytes));
   object.Set("selfBytes", static_cast<double>(facts.selfBytes));
@@ -206,6 +215,7 @@ TransferOptions requireTransferOptions(const Napi::Object& object) {
   options.requestBytes = requireUint32(object, "requestBytes");
   options.threads = static_cast<uint32_t>(requireInteger(object, "threads", 1, 1024));
   options.maxCtas = requireUint32(object, "maxCtas");
+  options.fault = faultOf(object);
   return options;
 }
 

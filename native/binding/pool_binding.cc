@@ -160,11 +160,15 @@ Napi::Value writePool(const Napi::CallbackInfo& info) {
 Napi::Value closePool(const Napi::CallbackInfo& info) {
   return guarded(info, [&]() -> Napi::Value {
     auto state = requirePool(info.This(), "this");
-    return runOnWorkLane(info.Env(), [state] { state->pool.reset(); });
+    return runOnWorkLane(info.Env(), [state] {
+      const auto pool = std::move(state->pool);
+      if (pool) pool->close();
+    });
   });
 }
 
-Napi::Object geometryObject(Napi::Env env, const BlockLayout& layout) {
+Napi::Object geometryObject(Napi::Env env, const BlockPool& pool) {
+  const BlockLayout& layout = pool.layout();
   Napi::Object object = Napi::Object::New(env);
   object.Set("regionBytes", static_cast<double>(layout.regionBytes));
   object.Set("bytesPerBlock", static_cast<double>(layout.bytesPerBlock));
@@ -172,13 +176,15 @@ Napi::Object geometryObject(Napi::Env env, const BlockLayout& layout) {
   object.Set("layerStrideBytes", static_cast<double>(layout.layerStride));
   object.Set("outerStrideBytes", static_cast<double>(layout.outerStride));
   object.Set("totalBytes", static_cast<double>(layout.totalBytes));
+  const uint64_t allocated = pool.tier() == Tier::kDisk ? layout.totalBytes : memoryBytes(layout);
+  object.Set("allocationBytes", static_cast<double>(allocated));
   return object;
 }
 
 Napi::Value poolHandle(Napi::Env env, const std::shared_ptr<OpenedPool>& state) {
   Napi::Object object = Napi::Object::New(env);
   object.Set("tier", tierName(state->pool->tier()));
-  object.Set("geometry", geometryObject(env, state->pool->layout()));
+  object.Set("geometry", geometryObject(env, *state->pool));
   const std::pair<const char*, Napi::Value (*)(const Napi::CallbackInfo&)> methods[] = {
       {"prepare", preparePool},  {"check", checkPool}, {"readBytes", readPool},
       {"writeBytes", writePool}, {"close", closePool},

@@ -23,12 +23,12 @@ std::byte* alignedStart(void* data, uint64_t alignment) {
   return reinterpret_cast<std::byte*>(alignUp(reinterpret_cast<uint64_t>(data), alignment));
 }
 
-uint64_t allocationBytes(const BlockLayout& layout) {
+}  // namespace
+
+uint64_t memoryBytes(const BlockLayout& layout) {
   const uint64_t slack = layout.alignment > kNaturalAlignmentBytes ? layout.alignment : 0;
   return checkedAdd(layout.totalBytes, slack, "pool size");
 }
-
-}  // namespace
 
 const char* tierName(Tier tier) {
   switch (tier) {
@@ -49,12 +49,12 @@ BlockPool::BlockPool(Device& device, Tier tier, const LayoutShape& shape, uint32
       layout_(makeLayout(shape, numBlocks, tier == Tier::kDisk ? kDiskBlockBytes : 1)) {
   switch (tier) {
     case Tier::kDevice:
-      deviceMemory_ = device.allocate(allocationBytes(layout_));
+      deviceMemory_ = device.allocate(memoryBytes(layout_));
       base_ = alignedStart(deviceMemory_->data(), layout_.alignment);
       deviceMemoryIsRemote_ = device.properties().kind != DeviceKind::kHost;
       break;
     case Tier::kHost:
-      hostSegment_ = std::make_unique<HostSegment>(device, allocationBytes(layout_));
+      hostSegment_ = std::make_unique<HostSegment>(device, memoryBytes(layout_));
       base_ = alignedStart(hostSegment_->data(), layout_.alignment);
       break;
     case Tier::kDisk:
@@ -86,7 +86,13 @@ BlockPool::BlockPool(Device& device, Tier tier, const LayoutShape& shape, uint32
   makeStore(threads);
 }
 
-BlockPool::~BlockPool() { close(); }
+BlockPool::~BlockPool() {
+  try {
+    close();
+  } catch (const Error&) {
+    // The device is lost, and its memory with it; who needs to know closes explicitly.
+  }
+}
 
 void BlockPool::makeStore(uint32_t threads) {
   known_.assign(layout_.numBlocks, 0);
@@ -191,9 +197,10 @@ void BlockPool::close() {
   queues_.clear();
   file_.reset();
   base_ = nullptr;
-  if (deviceMemory_) deviceMemory_->close();
-  deviceMemory_.reset();
-  hostSegment_.reset();
+  const auto deviceMemory = std::move(deviceMemory_);
+  const auto hostSegment = std::move(hostSegment_);
+  if (deviceMemory) deviceMemory->close();
+  if (hostSegment) hostSegment->close();
 }
 
 }  // namespace railrunner

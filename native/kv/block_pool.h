@@ -23,6 +23,10 @@ inline uint64_t tierSeed(uint64_t seed, Tier tier) {
   return seed ^ ((static_cast<uint64_t>(tier) + 1) << 56);
 }
 
+// What a pool of that layout asks device or host memory for: all of it, and room to align its start. `plan`
+// says the same.
+uint64_t memoryBytes(const BlockLayout& layout);
+
 // The blocks of one tier of one rank: memory of the device, a shared registered segment, or a file. It
 // remembers what it wrote into each block, so that preparing it again writes only what changed since.
 class BlockPool {

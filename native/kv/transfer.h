@@ -21,6 +21,10 @@ enum class Strategy : uint32_t {
 };
 const char* strategyName(Strategy strategy);
 
+// What a test asks a transfer on a cuda device to commit in its first timed-by-event sample, so that the
+// alarms are heard: a kernel that ends by the abort word alone, or one that writes where nothing is mapped.
+enum class TransferFault : uint32_t { kNone = 0, kSpinKernel = 1, kIllegalAccess = 2 };
+
 struct TransferOptions {
   Strategy strategy = Strategy::kAuto;
   uint32_t maxTransferBatchSize = 16;   // blocks a batch
@@ -30,16 +34,18 @@ struct TransferOptions {
   uint32_t requestBytes = 1U << 20;  // largest disk request
   uint32_t threads = 1;              // CPU threads this rank may copy with
   uint32_t maxCtas = 8;              // cuda: thread blocks of a copy kernel
+  TransferFault fault = TransferFault::kNone;
 };
 
 // What one direction of a transfer is, known when it is compiled (strategyUsed: once it has been measured).
 struct LaneFacts {
   uint64_t payloadBytes = 0;
   uint64_t numRegions = 0;
-  uint64_t numCopies = 0;  // copy calls or spans an iteration, after joining
-  uint64_t diskBytes = 0;  // bytes through the file an iteration, padding and re-read edges included
-  uint64_t pcieBytes = 0;  // bytes over the host link of a cuda device
-  uint64_t selfBytes = 0;  // bytes copied inside this rank's memory
+  uint64_t numCopies = 0;      // copy calls, kernels, spans or disk requests an iteration, after joining
+  bool batchesMerged = false;  // all batches were made one, whatever the options say of batches
+  uint64_t diskBytes = 0;      // bytes through the file an iteration, padding and re-read edges included
+  uint64_t pcieBytes = 0;      // bytes over the host link of a cuda device
+  uint64_t selfBytes = 0;      // bytes copied inside this rank's memory
   Strategy strategyUsed = Strategy::kAuto;
   std::string diskIo;  // '' where no disk takes part
 };

@@ -77,17 +77,28 @@ void SymmetricBuffer::openPeers(Device& device, uint32_t rank,
   }
 }
 
+SymmetricBuffer::~SymmetricBuffer() {
+  try {
+    close(nullptr, 0);
+  } catch (const Error&) {
+    // The device is lost, and its mappings with it; who needs to know closes explicitly.
+  }
+}
+
 void SymmetricBuffer::close(Exchange* exchange, int64_t deadlineNs) {
   if (own_ == nullptr) return;
-  for (std::unique_ptr<DeviceMemory>& import : imports_) {
-    if (import != nullptr) import->close();
-    import.reset();
-  }
+  const std::exception_ptr failure = attempt([&] {
+    const auto imports = std::move(imports_);
+    for (const std::unique_ptr<DeviceMemory>& import : imports) {
+      if (import != nullptr) import->close();
+    }
+  });
   bases_.clear();
   // Until all peers have let go, the memory must stay: released here, freed below or never.
   DeviceMemory* own = own_.release();
+  if (exchange == nullptr && failure) std::rethrow_exception(failure);
   if (exchange == nullptr) return;
-  agreeOn(*exchange, "closing the peers' symmetric buffers", nullptr, {}, deadlineNs);
+  agreeOn(*exchange, "closing the peers' symmetric buffers", failure, {}, deadlineNs);
   own->close();
   delete own;
 }

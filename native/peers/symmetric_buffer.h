@@ -21,7 +21,7 @@ class SymmetricBuffer {
   static std::unique_ptr<SymmetricBuffer> open(Exchange& exchange, Device& device, uint64_t bytes,
                                                const std::vector<uint8_t>& sharesMemory, int64_t deadlineNs);
   // One that was never closed is abandoned: a peer may still have it mapped.
-  ~SymmetricBuffer() { close(nullptr, 0); }
+  ~SymmetricBuffer();
   SymmetricBuffer(const SymmetricBuffer&) = delete;
   SymmetricBuffer& operator=(const SymmetricBuffer&) = delete;
 

@@ -1,5 +1,9 @@
 #include "storage/host_segment.h"
 
+#include <utility>
+
+#include "core/error.h"
+
 namespace railrunner {
 
 HostSegment::HostSegment(Device& device, uint64_t bytes) : device_(device) {
@@ -15,10 +19,18 @@ HostSegment::HostSegment(Device& device, const ShareHandle& handle) : device_(de
   segment_ = std::move(segment);
 }
 
+HostSegment::~HostSegment() {
+  try {
+    close();
+  } catch (const Error&) {
+    // The context is lost, and its registrations with it; who needs to know closes explicitly.
+  }
+}
+
 void HostSegment::close() {
   if (!segment_) return;
-  device_.unregisterHost(segment_->data());
-  segment_.reset();
+  const std::unique_ptr<SharedSegment> segment = std::move(segment_);
+  device_.unregisterHost(segment->data());
 }
 
 }  // namespace railrunner

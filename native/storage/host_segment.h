@@ -14,7 +14,7 @@ class HostSegment {
   HostSegment(Device& device, uint64_t bytes);
   // A same-node peer's tier, registered with this rank's device as well.
   HostSegment(Device& device, const ShareHandle& handle);
-  ~HostSegment() { close(); }
+  ~HostSegment();
   HostSegment(const HostSegment&) = delete;
   HostSegment& operator=(const HostSegment&) = delete;
 
@@ -23,6 +23,8 @@ class HostSegment {
   ShareHandle share(uint64_t offset, uint64_t rangeBytes) const {
     return segment_->share(offset, rangeBytes);
   }
+  // Explicit and idempotent. Throws where the device does not let go, which a lost CUDA context does not; the
+  // memory is given back all the same.
   void close();
 
  private:

@@ -72,6 +72,14 @@ TEST("every strategy moves every kind of region both ways and touches nothing el
   }
 }
 
+TEST("a mix of staging and kernel is refused where the other direction runs too") {
+  const auto device = openCudaDevice(0);
+  DeviceCopyOptions options;
+  options.strategy = CopyStrategy::kStagedAndKernel;
+  options.bothDirections = true;
+  throws(ErrorCode::kUnsupportedHere, "one direction alone", [&] { DeviceCopy(0, {}, options); });
+}
+
 int main() {
   const CudaProbe probe = probeCuda();
   if (probe.devices == 0) {

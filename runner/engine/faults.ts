@@ -15,6 +15,8 @@ const ACTIONS = [
   'misorder',
   'failLoad',
   'dieInGroup',
+  'spinKernel',
+  'illegalAccess',
 ] as const;
 type Action = (typeof ACTIONS)[number];
 
@@ -25,6 +27,8 @@ const KIND_ACTIONS: readonly Action[] = [
   'misorder',
   'failLoad',
   'dieInGroup',
+  'spinKernel',
+  'illegalAccess',
 ] satisfies readonly PlantedFault[];
 
 interface PlannedFault {

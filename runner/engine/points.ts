@@ -1,7 +1,7 @@
 /** All points in order: each through its stages, its rows written before the next begins. */
 import type { JobKind } from '../../jobs/job.js';
 import { AgreementLost } from '../bootstrap/agreement.js';
-import { EXIT, toRunnerError, worstExit } from '../errors.js';
+import { EXIT, toRunnerError, worstExit, type ErrorCode } from '../errors.js';
 import { buildPointResult, buildRows, type PointOutcome, type RankPointResult } from '../results/row.js';
 import { writeSamples } from '../results/samples.js';
 import type { Point } from '../spec/types.js';
@@ -18,6 +18,8 @@ export interface LoopEnd {
   readonly hurried: boolean;
   /** Why later points are `aborted`, where they are. */
   readonly why?: string;
+  /** Code of that, for the manifest. */
+  readonly code?: ErrorCode;
 }
 
 const GATHER_TIMEOUT_MS = 60_000;
@@ -41,14 +43,15 @@ export async function runPoints(run: Run): Promise<LoopEnd> {
       run.stop.agreed();
       abortFrom(run, point.index + 1, neverStarted('E_INTERRUPTED', stopFailure(run.stop.signal).error));
       const exitStatus = worstExit([...statuses, result.stop]);
-      return { exitStatus, worldLost: false, hurried: true, why: 'a signal' };
+      return { exitStatus, worldLost: false, hurried: true, why: 'a signal', code: 'E_INTERRUPTED' };
     }
     if (result.fatal) {
       const culprit = result.trouble?.judgement.culprits[0];
       const code = culprit?.code ?? 'E_WORLD_LOST';
       const why = `rank ${culprit?.rank ?? -1} cannot go on: ${culprit?.message ?? code}`;
       abortFrom(run, point.index + 1, neverStarted(code, why, culprit?.rank));
-      return { exitStatus: worstExit([...statuses, fatalExit(code)]), worldLost: false, hurried: false, why };
+      const exitStatus = worstExit([...statuses, fatalExit(code)]);
+      return { exitStatus, worldLost: false, hurried: false, why, code };
     }
   }
   return { exitStatus: worstExit(statuses), worldLost: false, hurried: false };
@@ -126,6 +129,7 @@ async function lost(
     worldLost: true,
     hurried: stop > 0,
     why: failure.message,
+    code: 'E_WORLD_LOST',
   };
 }
 

@@ -129,11 +129,10 @@ async function finishManifest(
   failures: readonly RunnerError[],
 ): Promise<void> {
   const first = failures[0];
-  const error = first
-    ? { code: first.code, message: first.message }
-    : end.why
-      ? { code: end.worldLost ? 'E_WORLD_LOST' : 'E_INTERRUPTED', message: end.why }
-      : undefined;
+  // Why the run ended early comes first: what failed afterwards, giving back memory say, follows from it.
+  const error = end.why
+    ? { code: end.code ?? 'E_INTERRUPTED', message: end.why }
+    : first && { code: first.code, message: first.message };
   await run.manifest?.finish({
     exitStatus: agreed.status,
     endedAt: new Date(),

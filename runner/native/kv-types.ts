@@ -36,6 +36,8 @@ export interface PoolGeometry {
   readonly outerStrideBytes: number;
   /** With all padding. */
   readonly totalBytes: number;
+  /** What was asked of the tier: `totalBytes`, and in memory room to align its start. */
+  readonly allocationBytes: number;
 }
 
 /** What a pool holds: some blocks their own pattern, all else (other blocks, padding) poison. */
@@ -101,13 +103,19 @@ export interface TransferOptions {
   /** CPU threads this rank may copy with. */
   readonly threads: number;
   readonly maxCtas: number;
+  /** For tests, on cuda between device and host: committed in the first sample. */
+  readonly plantedFault?: TransferFault;
 }
+
+export type TransferFault = 'spinKernel' | 'illegalAccess';
 
 /** What one direction is; bytes are of one iteration. */
 export interface LaneFacts {
   readonly payloadBytes: number;
   readonly numRegions: number;
   readonly numCopies: number;
+  /** All batches were made one, whatever maxTransferBatchSize says. */
+  readonly batchesMerged: boolean;
   /** Through the file, padding and re-read edges included. */
   readonly diskBytes: number;
   readonly pcieBytes: number;

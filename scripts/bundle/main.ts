@@ -6,6 +6,7 @@ import { parseArgs } from 'node:util';
 import { projectRoot } from '../../runner/project.js';
 import { isEverywhere, neededLibraries, newestNeeded, searchesFolders } from './objects.js';
 import { layOut } from './parts.js';
+import { addTests } from './test-parts.js';
 
 const LIMIT_MB = 45;
 /** Fast, and far below the limit: level 6 takes four times as long for a tenth less. */
@@ -38,9 +39,12 @@ function pack(folder: string): string {
   return archive;
 }
 
-/** Returns the exit status. `--out DIR` (default bundle/), `--no-archive` leaves the folder alone. */
+/**
+ * Returns the exit status. `--out DIR` (default bundle/), `--no-archive` leaves the folder alone, `--with-tests` adds
+ * the tests that need GPUs.
+ */
 export async function bundle(args: readonly string[]): Promise<number> {
-  const options = { out: { type: 'string' }, 'no-archive': { type: 'boolean' } } as const;
+  const options = { out: { type: 'string' }, 'no-archive': { type: 'boolean' }, 'with-tests': { type: 'boolean' } } as const;
   const { values } = parseArgs({ args: [...args], options });
   const { version } = JSON.parse(readFileSync(join(projectRoot, 'package.json'), 'utf8')) as { version: string };
   const out = resolve(values.out ?? join(projectRoot, 'bundle'));
@@ -48,6 +52,7 @@ export async function bundle(args: readonly string[]): Promise<number> {
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
   const objects = layOut(projectRoot, folder);
+  if (values['with-tests']) objects.push(...addTests(projectRoot, folder));
   const ties = tiesToThisMachine(objects);
   if (ties.length > 0) {
     print(`bundle: it would not run elsewhere:\n  ${ties.join('\n  ')}`);

@@ -16,7 +16,9 @@ export function mpirunLine(options: MpirunOptions, command: readonly string[]): 
   const extra = options.launcherArgs ?? [];
   const ranks = ['-n', String(options.ranks)];
   if (options.mpi === 'mpich') return ['mpirun.mpich', [...ranks, ...extra, ...command]];
-  return ['mpirun.openmpi', ['--allow-run-as-root', '--oversubscribe', ...ranks, ...extra, ...command]];
+  // All ranks are here: no remote shell is looked for, which a machine may lack.
+  const here = ['--allow-run-as-root', '--oversubscribe', '--mca', 'plm', 'isolated'];
+  return ['mpirun.openmpi', [...here, ...ranks, ...extra, ...command]];
 }
 
 export function startMpirun(options: MpirunOptions, command: readonly string[]): Running {

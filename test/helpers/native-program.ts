@@ -1,7 +1,8 @@
 /** Native test programs (native/test/NAME_test.cc), built on first use. */
-import { mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { projectRoot } from '../../runner/project.js';
+import { carriedPrograms } from '../../scripts/bundle/test-parts.js';
 import { run } from './run-cli.js';
 
 export type Sanitizer = 'none' | 'thread' | 'address,undefined';
@@ -17,9 +18,12 @@ async function mustRun(command: string, args: readonly string[]): Promise<void> 
 /**
  * Builds native/test/NAME.cc and returns the program's path. A second call is a matter of milliseconds. Without a
  * sanitizer it is a target of the addon's own build, whose objects it shares; with one it has a folder of its own, and
- * should list its sources (native/CMakeLists.txt), so that not every room is compiled again.
+ * should list its sources (native/CMakeLists.txt), so that not every room is compiled again. A bundle with tests holds
+ * the programs already.
  */
 export async function nativeProgram(name: string, sanitizer: Sanitizer = 'none'): Promise<string> {
+  const carried = join(projectRoot, carriedPrograms, name);
+  if (existsSync(carried)) return carried;
   const sanitized = sanitizer !== 'none';
   const folder = join(projectRoot, sanitized ? `build-native-tests-${sanitizer.replace(',', '-')}` : 'build');
   mkdirSync(folder, { recursive: true });

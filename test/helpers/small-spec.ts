@@ -15,6 +15,9 @@ export interface SmallSpecOptions {
   readonly numPoints?: number;
   readonly iterations?: number;
   readonly timeoutSeconds?: number;
+  /** Default host. */
+  readonly device?: 'host' | 'cuda' | 'auto';
+  readonly allowSharedDevice?: boolean;
   readonly job?: Readonly<Record<string, unknown>>;
 }
 
@@ -23,7 +26,8 @@ export function writeSmallSpec(folder: string, options: SmallSpecOptions = {}): 
   const seeds = Array.from({ length: options.numPoints ?? 2 }, (_, index) => index + 1);
   const spec = {
     name: 'small',
-    device: 'host',
+    device: options.device ?? 'host',
+    ...(options.allowSharedDevice ? { allowSharedDevice: true } : {}),
     defaults: {
       warmup: 1,
       iterations: options.iterations ?? 5,
@@ -40,8 +44,8 @@ export function writeSmallSpec(folder: string, options: SmallSpecOptions = {}): 
         pools: { deviceBlocks: 8, hostBlocks: 8 },
         blocks: 4,
         order: 'shuffled',
-        ...options.job,
         sweep: { seed: seeds },
+        ...options.job,
       },
     ],
   };

@@ -1,4 +1,5 @@
 import t from 'tap';
+import { layoutSizes, storedLayout } from '../../jobs/kv/layout.js';
 import { addon } from '../../runner/native/binding.js';
 import type {
   CopyStrategy,
@@ -43,7 +44,12 @@ t.test('a transfer through the addon: bytes of the plan, samples, a check that s
   t.match(sets, [{ timing: 'host', lane: -1, stopped: false }]);
   t.equal(sets[0]?.timesUs.length, 7);
   const [facts] = await transfer.facts();
-  t.match(facts, { payloadBytes: 3 * 4800, diskBytes: 3 * 8192, strategyUsed: 'kernel' });
+  t.match(facts, {
+    payloadBytes: 3 * 4800,
+    diskBytes: 3 * 8192,
+    strategyUsed: 'kernel',
+    batchesMerged: false,
+  });
   t.match(facts?.diskIo, /^(io_uring|threads)(\+O_DIRECT| buffered) qd=4$/);
   const moved = { from: 'device', source: SOURCE, target: TARGET, layerBegin: 0, layerEnd: 3 } as const;
   const clean = await target.check(EMPTY, [moved], false);
@@ -58,6 +64,30 @@ t.test('a transfer through the addon: bytes of the plan, samples, a check that s
   const swapped = { ...moved, source: Int32Array.of(1, 3, 4) };
   t.match((await target.check(EMPTY, [swapped], true)).firstBad, /^disk block 5 /, 'samples see a swap');
   for (const handle of [transfer, source, target]) await handle.close();
+  await device.close();
+});
+
+t.test('a pool takes the very bytes that the plan says, in every tier and layout', async (t) => {
+  const device = await addon().openDevice('host', 0);
+  const kinds = [
+    { kind: 'fullyContiguous', blockDim: 'second' },
+    { kind: 'layerSeparate', blockDim: 'first' },
+    { kind: 'layerSeparate', blockDim: 'second' },
+  ] as const;
+  for (const kind of kinds) {
+    for (const alignment of [1, 256, 512, 8192]) {
+      for (const tier of ['device', 'host', 'disk'] as const) {
+        const layout = { ...LAYOUT, ...kind, innerDim: 77, alignment };
+        const made = await device.createPool({ tier, layout, numBlocks: 7, diskPath: '/tmp', threads: 1 });
+        const planned = layoutSizes(storedLayout(layout, tier), 7);
+        const name = `${kind.kind} ${kind.blockDim} ${alignment} ${tier}`;
+        t.equal(made.geometry.totalBytes, planned.totalBytes, name);
+        const asked = tier === 'disk' ? planned.totalBytes : planned.allocationBytes;
+        t.equal(made.geometry.allocationBytes, asked, name);
+        await made.close();
+      }
+    }
+  }
   await device.close();
 });
 

@@ -37,6 +37,13 @@ void ColdTimer::hold() {
   start_.record(stream_);
 }
 
+void ColdTimer::holdUntilAborted() {
+  constexpr uint32_t kNeverReleased = 1U << 30;
+  Words* words = words_.as<Words>();
+  check(launchHold(&words->released, epoch_ + kNeverReleased, &words->aborted, kHoldLimitNs, stream_),
+        "launching holdKernel");
+}
+
 void ColdTimer::release() { publish(words_.as<Words>()->released, epoch_); }
 
 double ColdTimer::finishUs(const RunControl& control) {

@@ -19,6 +19,8 @@ class ColdTimer {
   // Flush, hold, start event. Returns at once.
   void hold();
   void release();
+  // A kernel that no release() ends, only an abort (or the limit of a hold that was forgotten): for tests.
+  void holdUntilAborted();
   // Puts the stop event on the stream; call it after the last piece of work.
   void markEnd() const { stop_.record(stream_); }
   // Waits for the stop event; microseconds between both. On kAborted the hold ends by itself.

@@ -66,6 +66,11 @@ class CudaMemory final : public DeviceMemory {
   }
   void* data() const override { return data_; }
   uint64_t bytes() const override { return bytes_; }
+  void zero() override {
+    cuda::makeCurrent(ordinal_);
+    cuda::check(cudaMemset(data_, 0, bytes_), "cudaMemset");
+    cuda::check(cudaDeviceSynchronize(), "cudaDeviceSynchronize");
+  }
 
   ShareHandle share(uint64_t offset, uint64_t rangeBytes) const override {
     if (data_ == nullptr) throw Error(ErrorCode::kState, "share() of device memory that was closed");

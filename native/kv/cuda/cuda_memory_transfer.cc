@@ -1,6 +1,7 @@
 #include "kv/cuda/cuda_memory_transfer.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "core/clock.h"
 #include "core/sampler.h"
@@ -121,6 +122,7 @@ class CudaMemoryTransfer::EventOperation {
     }
     if (isLast) transfer_.poisonTargets(control_);
     transfer_.timer_->hold();
+    if (index == 0) transfer_.commitFault();
     if (queuedEarly_) issue();
   }
 
@@ -195,21 +197,28 @@ class CudaMemoryTransfer::ProbeOperation {
 
 CudaMemoryTransfer::CudaMemoryTransfer(int ordinal, std::vector<LaneRequest> requests,
                                        const TransferOptions& options)
-    : ordinal_(ordinal) {
+    : ordinal_(ordinal), fault_(options.fault) {
   makeCurrent(ordinal_);
-  for (LaneRequest& request : requests) addLane(std::move(request), options);
+  const bool bothDirections = requests.size() > 1;
+  for (LaneRequest& request : requests) addLane(std::move(request), options, bothDirections);
   timer_ = std::make_unique<ColdTimer>();
+  if (fault_ == TransferFault::kIllegalAccess) {
+    // Its target lies in the first page of the address space, which is mapped nowhere.
+    strayPiece_.upload({{reinterpret_cast<uint64_t>(lanes_.front().request.source->memory()), 16, 16}});
+  }
   if (options.strategy != Strategy::kAuto) compileLanes(copyStrategyOf(options.strategy));
 }
 
-void CudaMemoryTransfer::addLane(LaneRequest request, const TransferOptions& options) {
+void CudaMemoryTransfer::addLane(LaneRequest request, const TransferOptions& options, bool bothDirections) {
   const bool toHost = request.source->tier() == Tier::kDevice;
   const bool joined = options.strategy != Strategy::kMemcpy;
   const CopyPlan plan = compileCopyPlan(request, {joined, options.maxTransferBatchSize, 0});
   Lane& lane = lanes_.emplace_back();
   lane.lists = listsOf(plan, request);
   lane.options.direction = toHost ? CopyDirection::kDeviceToHost : CopyDirection::kHostToDevice;
+  lane.options.bothDirections = bothDirections;
   lane.options.merged = options.strategy == Strategy::kAuto;
+  lane.facts.batchesMerged = lane.options.merged;
   lane.options.chunkBytes = options.chunkBytes;
   lane.options.maxConcurrent = options.maxConcurrentTransfers;
   lane.options.maxBlocks = options.maxCtas;
@@ -220,10 +229,6 @@ void CudaMemoryTransfer::addLane(LaneRequest request, const TransferOptions& opt
 }
 
 void CudaMemoryTransfer::compileLanes(CopyStrategy strategy) {
-  if (strategy == CopyStrategy::kStagedAndKernel && lanes_.size() > 1) {
-    // Seen on H200: runs of 4 KiB both ways stalled the GPU until the driver gave the context up.
-    throw Error(ErrorCode::kUnsupportedHere, "strategy staged+kernel copies in one direction alone");
-  }
   for (Lane& lane : lanes_) {
     lane.options.strategy = strategy;
     lane.copy.reset();  // its staging buffers go before others come
@@ -306,6 +311,18 @@ void CudaMemoryTransfer::issueAll(cudaStream_t main) {
     lanes_[i].end.record(stream);
   }
   joinLanes(main);
+}
+
+void CudaMemoryTransfer::commitFault() {
+  switch (std::exchange(fault_, TransferFault::kNone)) {
+    case TransferFault::kNone:
+      break;
+    case TransferFault::kSpinKernel:
+      timer_->holdUntilAborted();
+      break;
+    case TransferFault::kIllegalAccess:
+      strayPiece_.issue(0, 1, {0, 0}, {1, kCopyThreads}, timer_->stream());
+  }
 }
 
 void CudaMemoryTransfer::drain() {

@@ -39,7 +39,9 @@ class CudaMemoryTransfer final : public Transfer {
   class EventOperation;
   class ProbeOperation;
 
-  void addLane(LaneRequest request, const TransferOptions& options);
+  void addLane(LaneRequest request, const TransferOptions& options, bool bothDirections);
+  // What a test planted, on the main stream.
+  void commitFault();
   void compileLanes(CopyStrategy strategy);
   // `auto`: tries what candidates() offers, all lanes alike and at once, and keeps the quickest. Overwrites
   // targets.
@@ -59,6 +61,8 @@ class CudaMemoryTransfer final : public Transfer {
   int ordinal_;
   std::vector<Lane> lanes_;
   std::unique_ptr<ColdTimer> timer_;
+  TransferFault fault_;
+  PieceTable strayPiece_;  // what kIllegalAccess copies
 };
 
 }  // namespace railrunner::cuda

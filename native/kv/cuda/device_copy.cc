@@ -29,6 +29,10 @@ DeviceCopy::DeviceCopy(int ordinal, const Lists& lists, const DeviceCopyOptions&
   for (const auto& list : lists) payloadBytes_ += totalBytes(list);
   DeviceCopyOptions options = requested;
   options.maxBlocks = std::max(1U, options.maxBlocks);
+  if (used_ == CopyStrategy::kStagedAndKernel && options.bothDirections) {
+    // Seen on H200: runs of 4 KiB scattered both ways stalled the GPU until the driver gave the context up.
+    throw Error(ErrorCode::kUnsupportedHere, "strategy staged+kernel copies in one direction alone");
+  }
   options.merged = options.merged || used_ == CopyStrategy::kAuto || used_ == CopyStrategy::kStagedAndKernel;
   Lists prepared;
   if (options.merged) {

@@ -29,7 +29,8 @@ class DeviceCopy {
  public:
   // Each list is one transfer request. Kept apart, at most maxConcurrent are under way (staged: one pipeline,
   // in order). `memcpy` makes a call a region as given; the others join regions that touch. `auto` takes the
-  // first of candidates(). Throws kUnsupportedHere where the strategy cannot run here.
+  // first of candidates(). Throws kUnsupportedHere where the strategy cannot run here, and for staged+kernel
+  // with bothDirections.
   DeviceCopy(int ordinal, const std::vector<std::vector<CopyRegion>>& lists,
              const DeviceCopyOptions& options);
 

@@ -29,13 +29,15 @@ t.test('golden sizes: region 64, layer 128, block 256', async (t) => {
     outerStrideBytes: 64,
     blockStrideBytes: 128,
     numBuffers: 2,
-    bufferBytes: 384,
+    bufferBytes: 512,
+    totalBytes: 1024,
   });
   t.match(layoutSizes(blockSecond, 3), {
     outerStrideBytes: 192,
     blockStrideBytes: 64,
     numBuffers: 2,
-    bufferBytes: 384,
+    bufferBytes: 512,
+    totalBytes: 1024,
   });
 });
 
@@ -47,18 +49,20 @@ t.test('golden addresses', async (t) => {
   t.same(regionPlace(blockSecond, 5, index), { buffer: 1, offsetBytes: 5 * 64 + 64 });
 });
 
-t.test('alignment pads blocks, never the last contiguous one', async (t) => {
+t.test('alignment pads blocks; layers start at 512 bytes; a start beyond 256 bytes takes room', async (t) => {
   const layout = { ...golden, innerDim: 9, alignment: 512 };
   t.match(layoutSizes(layout, 3), {
     naturalBlockBytes: 288,
     blockStrideBytes: 512,
-    bufferBytes: 2 * 512 + 288,
+    bufferBytes: 3 * 512,
+    allocationBytes: 3 * 512 + 512,
   });
-  t.equal(layoutSizes(layout, 3).allocationBytes, 2 * 512 + 288 + 511);
+  t.equal(layoutSizes({ ...layout, alignment: 256 }, 3).allocationBytes, 3 * 512);
   const first = layoutSizes({ ...blockFirst, alignment: 512 }, 3);
   t.match(first, { outerStrideBytes: 64, blockStrideBytes: 512, bufferBytes: 1536 });
   const second = layoutSizes({ ...blockSecond, alignment: 512 }, 3);
   t.match(second, { outerStrideBytes: 1536, blockStrideBytes: 512, bufferBytes: 3072 });
+  t.equal(second.allocationBytes, 2 * 3072 + 512);
 });
 
 t.test('no two regions of a pool overlap, and all lie inside', async (t) => {

@@ -99,7 +99,7 @@ t.test('the root must be a rank', async (t) => {
 t.test('the plan: memory of each tier and payload of each rank', async (t) => {
   const job = offloadJob({ to: 'disk', layout: { ...goldenLayout, alignment: 512 }, layerRange: [0, 1] });
   const [sharded] = planPoints(loadJob(job), JOB_KINDS, 2);
-  const memoryBytes = { device: 15 * 512 + 256 + 511, host: 0, disk: 63 * 4096 + 256 + 4095 };
+  const memoryBytes = { device: 16 * 512 + 512, host: 0, disk: 64 * 4096 };
   t.match(sharded?.ranks, [
     { memoryBytes, payloadBytes: 4 * 128, diskPath: '/tmp' },
     { memoryBytes, payloadBytes: 512 },

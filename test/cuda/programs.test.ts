@@ -1,0 +1,31 @@
+/** Native programs that need a GPU: every copy strategy, transfers and checks, memory of one process used by another. */
+import t from 'tap';
+import { nativeProgram } from '../helpers/native-program.js';
+import { firstMissing, needsGpus, needsProgram } from '../helpers/require.js';
+import { run } from '../helpers/run-cli.js';
+
+// A first build of the programs, on a machine that is busy, takes more than tap's 30 s.
+const needs = { skip: firstMissing(needsGpus(1)), timeout: 600_000 };
+const limit = { timeoutMs: 300_000 };
+
+for (const name of ['cuda_copy_test', 'cuda_transfer_test', 'cuda_peers_test']) {
+  t.test(`${name} on a GPU`, needs, async (t) => {
+    const ended = await run(await nativeProgram(name), [], limit);
+    t.match(ended, { status: 0, stdout: /^ok 1/m }, ended.stdout.slice(-3000) + ended.stderr.slice(-3000));
+    t.comment(`${name}: ${(ended.stdout.match(/^ok \d/gm) ?? []).length} cases`);
+  });
+}
+
+const needsSanitizer = {
+  skip: firstMissing(needsGpus(1), needsProgram('compute-sanitizer', 'nvidia-cuda-toolkit')),
+  timeout: 600_000,
+};
+
+for (const name of ['cuda_copy_test', 'cuda_transfer_test']) {
+  t.test(`compute-sanitizer finds no bad access in ${name}`, needsSanitizer, async (t) => {
+    const program = await nativeProgram(name);
+    const checked = ['--tool', 'memcheck', '--error-exitcode', '9', program];
+    const ended = await run('compute-sanitizer', checked, limit);
+    t.match(ended, { status: 0, stdout: /ERROR SUMMARY: 0 errors/ }, ended.stdout.slice(-3000));
+  });
+}
