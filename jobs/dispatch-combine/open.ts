@@ -2,6 +2,7 @@
 import type { Measurement, OpenPoint, PointContext, Verification } from '../job.js';
 import { RunnerError } from '../../runner/errors.js';
 import type { NativeMoe, NativeMoePhase } from '../../runner/native/types.js';
+import { issuedBytesCuda, symmetricBytesCuda } from './cuda-exchange.js';
 import { moeSpecOf, paddedHidden, seed32, usesDedup, type MoeSpec } from './moe-spec.js';
 import { seedHintBytes, symmetricBytes } from './memory.js';
 import { verifyExchange } from './oracle.js';
@@ -122,12 +123,11 @@ function measurement(state: PointState, phase: NativeMoePhase, stopped: boolean)
   const operation = phase.phase.startsWith('dispatch') ? 'dispatch' : 'combine';
   const isReceive = phase.phase.endsWith('Receive');
   const bytes = payloadBytes(spec, traffic, operation);
-  if (!isReceive && !stopped)
-    requirePlanned(phase.bytes, issuedBytes(spec, traffic, paths, operation), phase.phase);
+  if (!isReceive && !stopped) requirePlanned(phase.bytes, plannedBytes(state, operation), phase.phase);
   const used = [...new Set(paths.filter((path) => path !== 'self'))].toSorted();
   return {
     phase: phase.phase,
-    timing: 'host',
+    timing: phase.timing,
     direction: '',
     samplesUs: phase.timesUs,
     entrySkewUs: phase.entrySkewUs,
@@ -155,10 +155,21 @@ function measurement(state: PointState, phase: NativeMoePhase, stopped: boolean)
       experts_hit: traffic.expertRows.filter((rows) => rows > 0).length,
       rows_per_expert_max: Math.max(0, ...traffic.expertRows),
       padded_hidden: paddedHidden(spec),
-      symmetric_bytes: symmetricBytes(spec, paths.length),
+      symmetric_bytes: isCuda(state)
+        ? symmetricBytesCuda(spec, paths.length)
+        : symmetricBytes(spec, paths.length),
       seed_hint_bytes: seedHintBytes(spec),
     },
   };
+}
+
+const isCuda = ({ context }: PointState): boolean => context.device.properties.kind === 'cuda';
+
+function plannedBytes(state: PointState, operation: 'dispatch' | 'combine'): PathBytes {
+  const { spec, routing, traffic, paths, context } = state;
+  return isCuda(state)
+    ? issuedBytesCuda(spec, routing, context.world.info.rank, paths, operation)
+    : issuedBytes(spec, traffic, paths, operation);
 }
 
 /** Bytes are counted where they are issued; they must be those of the plan. */

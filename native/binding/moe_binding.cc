@@ -103,6 +103,7 @@ Napi::Value samplesObject(Napi::Env env, const moe::BenchSamples& samples) {
   for (const moe::PhaseSamples& phase : samples.phases) {
     Napi::Object one = Napi::Object::New(env);
     one.Set("phase", phase.name);
+    one.Set("timing", phase.timing);
     one.Set("timesUs", copyOf<Napi::Float64Array>(env, phase.timesUs));
     one.Set("entrySkewUs", copyOf<Napi::Float64Array>(env, phase.entrySkewUs));
     one.Set("bytes", bytesObject(env, phase.bytes));

@@ -5,6 +5,10 @@
 #include "moe/host/bench.h"
 #include "peers/agreement.h"
 
+#if defined(RAILRUNNER_CUDA)
+#include "moe/cuda/open.h"
+#endif
+
 namespace railrunner::moe {
 
 namespace {
@@ -42,14 +46,15 @@ std::unique_ptr<Network> openNetwork(Exchange& exchange, RunControl& control, co
 std::unique_ptr<Bench> openBench(Exchange& exchange, Device& device, RunControl& control,
                                  const BenchOptions& options, Routing routing, int64_t deadlineNs) {
   const uint32_t rank = exchange.rank();
+  [[maybe_unused]] const bool isCuda = device.properties().kind == DeviceKind::kCuda;
   // Whether anybody uses the network is asked of all: the steps that follow are collective.
   const bool mine = std::any_of(options.overNetwork.begin(), options.overNetwork.end(),
                                 [](uint8_t path) { return path != 0; });
   const std::exception_ptr failure = attempt([&] {
     requireLegal(options, routing, exchange.worldSize());
-    if (device.properties().kind != DeviceKind::kHost) {
-      throw Error(ErrorCode::kUnsupportedHere, "dispatch and combine run on the host device in this build");
-    }
+#if defined(RAILRUNNER_CUDA)
+    if (isCuda) cuda::requireRunnable(options, device);
+#endif
   });
   const uint8_t wish = mine ? 1 : 0;
   const auto wishes = agreeOn(exchange, "checking the MoE point", failure, {&wish, 1}, deadlineNs);
@@ -58,8 +63,11 @@ std::unique_ptr<Bench> openBench(Exchange& exchange, Device& device, RunControl&
 
   std::vector<uint8_t> sharesMemory;
   for (const uint8_t path : options.overNetwork) sharesMemory.push_back(path == 0 ? 1 : 0);
-  auto buffer = SymmetricBuffer::open(exchange, device, bufferLayout(options.shape).totalBytes, sharesMemory,
-                                      deadlineNs);
+  uint64_t bytes = bufferLayout(options.shape).totalBytes;
+#if defined(RAILRUNNER_CUDA)
+  if (isCuda) bytes = cuda::symmetricBytes(options.shape);
+#endif
+  auto buffer = SymmetricBuffer::open(exchange, device, bytes, sharesMemory, deadlineNs);
   std::unique_ptr<Network> network;
   uint32_t region = 0;
   std::unique_ptr<Bench> bench;
@@ -70,6 +78,12 @@ std::unique_ptr<Bench> openBench(Exchange& exchange, Device& device, RunControl&
           network->registerMemory(exchange, buffer->local(), buffer->bytes(), DeviceKind::kHost, deadlineNs);
     }
     const std::exception_ptr built = attempt([&] {
+#if defined(RAILRUNNER_CUDA)
+      if (isCuda) {
+        bench = cuda::makeBench(options, std::move(routing), control, rank, device, std::move(buffer));
+        return;
+      }
+#endif
       bench = std::make_unique<host::HostBench>(options, std::move(routing), control, rank, std::move(buffer),
                                                 std::move(network), region);
     });

@@ -43,6 +43,7 @@ struct Routing {
 // combineReceive.
 struct PhaseSamples {
   const char* name = "";
+  const char* timing = "host";  // host, event or graph
   std::vector<double> timesUs;
   std::vector<double> entrySkewUs;
   ByteCounts bytes;  // of one call; a send half carries those of its call, a receive half none

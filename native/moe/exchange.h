@@ -33,8 +33,9 @@ struct DispatchResult {
   int32_t* messageRow = nullptr;  // [S, numTopk]: expertMajor row of x, rankMajor local expert; -1 = not here
   float* messageWeight = nullptr;  // [S, numTopk]
   // Row of x that holds this rank's own token for choice k, or -1: combine reads those in place (dedup off).
-  int32_t* ownRow = nullptr;  // [maxTokens, numTopk]
-  uint32_t epoch = 0;         // of the dispatch that filled it; 0 = holds nothing
+  int32_t* ownRow = nullptr;      // [maxTokens, numTopk]
+  int32_t* tokenCount = nullptr;  // [worldSize]: tokens of the source, cuda alone
+  uint32_t epoch = 0;             // of the dispatch that filled it; 0 = holds nothing
 };
 
 // Bytes as they were issued: whole messages with headers, and 8 for each signal to another rank.

@@ -30,6 +30,8 @@ export interface NativeMoeOptions {
 export interface NativeMoePhase {
   /** dispatch, combine, or with split their halves dispatchSend, dispatchReceive, combineSend, combineReceive. */
   readonly phase: string;
+  /** host: by the clock; event: device time, cold; graph: a call of a replayed graph. */
+  readonly timing: 'host' | 'event' | 'graph';
   readonly timesUs: Float64Array;
   readonly entrySkewUs: Float64Array;
   /** Issued by one call, by path; of a receive half: none. */

@@ -1,0 +1,90 @@
+/** What the exchange of the cuda device issues and allocates: its words, rows and buffer, counted from the routing. */
+import { resultRows } from './memory.js';
+import { paddedHidden, usesDedup, type MoeSpec } from './moe-spec.js';
+import type { Routing } from './routing.js';
+import { tokenBytes, type PathBytes, type PeerPath } from './traffic.js';
+
+const WORD_BYTES = 8;
+const MAX_SLICE_BYTES = 16_384;
+const SCALE_BLOCK = 128;
+
+const alignTo = (bytes: number, step: number): number => Math.ceil(bytes / step) * step;
+
+/** Parts of a row that are sent and flagged apart: rows of up to 16 KiB are not cut. */
+export function slicesOf(spec: MoeSpec): number {
+  const blocks = alignTo(paddedHidden(spec) / SCALE_BLOCK, 4);
+  return Math.ceil((blocks * SCALE_BLOCK * 2) / MAX_SLICE_BYTES);
+}
+
+/** Tokens, and choices, of `source` that go to `target`. */
+function going(
+  spec: MoeSpec,
+  routing: Routing,
+  source: number,
+  target: number,
+): { readonly tokens: number; readonly choices: number } {
+  const ofSource = routing.ranks[source];
+  const numLocal = spec.numExperts / routing.ranks.length;
+  let tokens = 0;
+  let choices = 0;
+  for (let token = 0; token < (ofSource?.numTokens ?? 0); token++) {
+    const hits = ofSource?.topkIdx
+      .subarray(token * spec.numTopk, (token + 1) * spec.numTopk)
+      .filter((id) => id >= 0 && Math.floor(id / numLocal) === target).length;
+    tokens += hits ? 1 : 0;
+    choices += hits ?? 0;
+  }
+  return { tokens, choices };
+}
+
+/** Bytes of one dispatched row: elements, and with fp8 its scales in 16-byte steps. Ids and weights travel in records. */
+const rowBytes = (spec: MoeSpec): number => alignTo(tokenBytes(spec, paddedHidden(spec)), 16);
+
+/**
+ * Bytes that one call issues on this rank. Dispatch: rows; to other ranks also a record of 2 numTopk + 1 words for each
+ * token, a count for each of their experts, the count of messages, the word that begins the call and a flag for each
+ * slice of a row. Combine: rows, a flag for each slice, and the word that begins the call.
+ */
+export function issuedBytesCuda(
+  spec: MoeSpec,
+  routing: Routing,
+  rank: number,
+  paths: readonly PeerPath[],
+  phase: 'dispatch' | 'combine',
+): PathBytes {
+  const bytes: PathBytes = { self: 0, ipc: 0, network: 0 };
+  const numLocal = spec.numExperts / paths.length;
+  const slices = slicesOf(spec);
+  const numTokens = routing.ranks[rank]?.numTokens ?? 0;
+  paths.forEach((path, peer) => {
+    const moved = phase === 'dispatch' ? going(spec, routing, rank, peer) : going(spec, routing, peer, rank);
+    const rows = usesDedup(spec) ? moved.tokens : moved.choices;
+    const isInPlace = path === 'self' && phase === 'combine' && !usesDedup(spec);
+    const each = phase === 'dispatch' ? rowBytes(spec) : 2 * paddedHidden(spec);
+    bytes[path] += isInPlace ? 0 : rows * each;
+    if (path === 'self') return;
+    const flags = moved.tokens * slices;
+    const plan = phase === 'dispatch' ? numTokens * (2 * spec.numTopk + 1) + numLocal + 1 : 0;
+    bytes[path] += WORD_BYTES * (flags + plan + 1);
+  });
+  return bytes;
+}
+
+/** The symmetric buffer of the cuda device: two halves of words and slots, rows for zeroCopy, and a barrier. */
+export function symmetricBytesCuda(spec: MoeSpec, worldSize: number): number {
+  const step = 128;
+  const units = worldSize * spec.maxDispatchTokensPerRank;
+  const copies = usesDedup(spec) ? 1 : Math.min(spec.numTopk, spec.numExperts / worldSize);
+  const origins = usesDedup(spec) ? worldSize : spec.numExperts;
+  const combined = 2 * paddedHidden(spec);
+  const slots = Math.max(units * copies * rowBytes(spec), origins * spec.maxDispatchTokensPerRank * combined);
+  const ranks = alignTo(WORD_BYTES * worldSize, step);
+  const half =
+    alignTo(WORD_BYTES * spec.numExperts, step) +
+    2 * ranks +
+    alignTo(WORD_BYTES * units * (2 * spec.numTopk + 1), step) +
+    alignTo(WORD_BYTES * units * slicesOf(spec), step) +
+    alignTo(slots, step);
+  const zeroCopy = spec.zeroCopy ? alignTo(resultRows(spec, worldSize) * combined, step) : 0;
+  return 2 * (half + zeroCopy) + ranks;
+}

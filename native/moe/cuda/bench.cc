@@ -1,0 +1,327 @@
+#include "moe/cuda/bench.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+#include <string>
+
+#include "moe/cuda/content.h"
+#include "moe/cuda/launch.h"
+#include "moe/payload.h"
+
+namespace railrunner::moe::cuda {
+
+using railrunner::cuda::check;
+using railrunner::cuda::makeCurrent;
+
+namespace {
+
+constexpr uint64_t kFlushBytes = 256ULL << 20;  // more than any L2 cache of today
+constexpr uint32_t kGuardBytes = 256;           // bulk copies may read scales up to the next 16 bytes
+
+Buffer deviceBuffer(uint64_t bytes) {
+  Buffer buffer(Buffer::Place::kDevice, bytes + kGuardBytes);
+  check(cudaMemset(buffer.as(), 0, bytes + kGuardBytes), "cudaMemset");
+  return buffer;
+}
+
+template <class T>
+Buffer uploaded(const std::vector<T>& values) {
+  Buffer buffer = deviceBuffer(values.size() * sizeof(T));
+  if (!values.empty()) {
+    check(cudaMemcpy(buffer.as(), values.data(), values.size() * sizeof(T), cudaMemcpyHostToDevice),
+          "cudaMemcpy");
+  }
+  return buffer;
+}
+
+template <class T>
+void fetch(std::vector<T>& into, const T* device, uint64_t count) {
+  const size_t before = into.size();
+  into.resize(before + count);
+  if (count != 0) {
+    check(cudaMemcpy(into.data() + before, device, count * sizeof(T), cudaMemcpyDeviceToHost), "cudaMemcpy");
+  }
+}
+
+}  // namespace
+
+template <class T>
+T* CudaResult::place(uint64_t count) {
+  buffers_.push_back(deviceBuffer(count * sizeof(T)));
+  return buffers_.back().as<T>();
+}
+
+CudaResult::CudaResult(const Shape& s) {
+  const uint64_t messages = s.maxReceivedTokens();
+  view_.x = place<uint8_t>(s.resultRows() * s.payloadRowBytes());
+  view_.scales = place<float>(s.payload == PayloadType::kFp8E4m3 ? s.resultRows() * s.numScales() : 0);
+  view_.count = place<int32_t>(std::max(s.numLocalExperts(), s.worldSize));
+  view_.sourceToken = place<int32_t>(s.resultRows());
+  view_.layoutRange = place<uint64_t>(static_cast<uint64_t>(s.numLocalExperts()) * s.worldSize);
+  view_.messageCount = place<int32_t>(s.worldSize);
+  view_.messageToken = place<int32_t>(messages);
+  view_.messageRow = place<int32_t>(messages * s.numTopk);
+  view_.messageWeight = place<float>(messages * s.numTopk);
+  view_.ownRow = place<int32_t>(static_cast<uint64_t>(s.maxTokens) * s.numTopk);
+  view_.tokenCount = place<int32_t>(s.worldSize);
+}
+
+CudaBench::CudaBench(const BenchOptions& options, Routing routing, RunControl& control, uint32_t rank,
+                     int ordinal, const LaunchShape& launch, std::unique_ptr<SymmetricBuffer> buffer)
+    : options_(options),
+      shape_(options.shape),
+      routing_(std::move(routing)),
+      control_(control),
+      rank_(rank),
+      ordinal_(ordinal),
+      launch_(launch),
+      buffer_(std::move(buffer)),
+      result_(shape_),
+      x_(deviceBuffer(shape_.maxTokens * shape_.bf16RowBytes())),
+      topkIdx_(uploaded(routing_.topkIdx)),
+      weights_(uploaded(routing_.topkWeights)),
+      y_(deviceBuffer(shape_.zeroCopy ? 0 : shape_.resultRows() * shape_.bf16RowBytes())),
+      combined_(deviceBuffer(shape_.maxTokens * shape_.bf16RowBytes())),
+      flush_(deviceBuffer(kFlushBytes)),
+      epochBase_(deviceBuffer(sizeof(uint32_t))),
+      waits_(Buffer::Place::kPinned, sizeof(WaitControl)) {
+  prepareKernels();
+  prepareContent();
+  std::memset(waits_.as(), 0, sizeof(WaitControl));
+  KernelArguments& a = arguments_;
+  a.shape = shape_;
+  a.map = bufferMap(shape_, launch_.slices);
+  a.rank = rank_;
+  a.numTokens = routing_.numTokens;
+  a.slices = launch_.slices;
+  void* mapped = nullptr;
+  check(cudaHostGetDevicePointer(&mapped, waits_.as(), 0), "cudaHostGetDevicePointer");
+  a.control = static_cast<WaitControl*>(mapped);
+  a.x = x_.as<uint16_t>();
+  a.topkIdx = topkIdx_.as<int32_t>();
+  a.topkWeights = weights_.as<float>();
+  a.result = result_.view();
+  a.out = combined_.as<uint16_t>();
+  for (uint32_t peer = 0; peer < shape_.worldSize; ++peer) a.base[peer] = buffer_->bases()[peer];
+  check(cudaDeviceSynchronize(), "cudaDeviceSynchronize");
+}
+
+CudaBench::~CudaBench() {
+  // A kernel that still spins (after a failure) must not outlive its memory.
+  if (waits_.as() != nullptr) std::atomic_ref<uint32_t>(waits_.as<WaitControl>()->abort).store(1);
+  cudaSetDevice(ordinal_);
+  cudaStreamSynchronize(stream_);
+}
+
+void CudaBench::beginCall() {
+  arguments_.epoch = ++epoch_;
+  arguments_.epochBase = nullptr;
+  const TestSeam& seam = options_.seam;
+  arguments_.seam.relaxedFlags = seam.publishWithoutRelease ? 1 : 0;
+  arguments_.seam.silent = seam.silentFromEpoch != 0 && epoch_ >= seam.silentFromEpoch ? 1 : 0;
+  arguments_.seam.corrupt = seam.corruptFromEpoch != 0 && epoch_ >= seam.corruptFromEpoch ? 1 : 0;
+  arguments_.y = shape_.zeroCopy
+                     ? reinterpret_cast<const uint16_t*>(buffer_->local() + arguments_.map.zeroCopy +
+                                                         (epoch_ & 1U) * arguments_.map.zeroCopyBytes)
+                     : y_.as<uint16_t>();
+}
+
+void CudaBench::queueDispatch(uint32_t phases) {
+  arguments_.phases = phases;
+  arguments_.sendBlocks = launch_.dispatchSendBlocks;
+  arguments_.groups = launch_.dispatchGroups;
+  launchDispatch(arguments_, launch_.dispatchBlocks, stream_);
+}
+
+void CudaBench::queueCombine(uint32_t phases) {
+  arguments_.phases = phases;
+  arguments_.sendBlocks = launch_.combineSendBlocks;
+  arguments_.groups = launch_.combineGroups;
+  launchCombine(arguments_, launch_.combineBlocks, stream_);
+}
+
+// Between beginCall() of a combine and the combine: the experts write where it reads.
+void CudaBench::queueExperts() {
+  launchExperts(shape_, rank_, result_.view(), const_cast<uint16_t*>(arguments_.y), stream_);
+}
+
+void CudaBench::queueColdStart() {
+  check(cudaMemsetAsync(flush_.as(), static_cast<int>(generation_ & 0xffU), kFlushBytes, stream_),
+        "cudaMemsetAsync");
+  launchBarrier(arguments_, ++generation_, stream_);
+}
+
+void CudaBench::fillTokens(uint32_t salt) {
+  salt_ = salt;
+  launchFillTokens(shape_, options_.seed, salt, rank_, routing_.numTokens, x_.as<uint16_t>(), stream_);
+}
+
+// Outputs of earlier samples must not pass for the last one's: as many rows as will be written, and one more.
+void CudaBench::poison() {
+  finish("preparing the last sample");
+  const DispatchResult& result = result_.view();
+  std::vector<int32_t> count;
+  fetch(count, result.count, numGroups());
+  const auto set = [&](void* data, uint64_t bytes) {
+    check(cudaMemsetAsync(data, kPoisonByte, bytes, stream_), "cudaMemsetAsync");
+  };
+  for (uint32_t group = 0; group < numGroups(); ++group) {
+    const uint64_t rows =
+        std::min<uint64_t>(static_cast<uint64_t>(std::max(count[group], 0)) + 1, rowsOfGroup());
+    const uint64_t first = group * rowsOfGroup();
+    set(result.x + first * shape_.payloadRowBytes(), rows * shape_.payloadRowBytes());
+    set(result.sourceToken + first, rows * sizeof(int32_t));
+    if (shape_.payload == PayloadType::kFp8E4m3) {
+      set(result.scales + first * shape_.numScales(), rows * shape_.numScales() * sizeof(float));
+    }
+  }
+  set(result.count, numGroups() * sizeof(int32_t));
+  set(combined_.as(), shape_.maxTokens * shape_.bf16RowBytes());
+}
+
+void CudaBench::finish(const char* call) {
+  done_.record(stream_);
+  try {
+    done_.wait(control_);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kAborted) throw;
+    throwAborted(call);
+  }
+}
+
+void CudaBench::throwAborted(const char* call) {
+  auto* waits = waits_.as<WaitControl>();
+  std::atomic_ref<uint32_t>(waits->abort).store(1, std::memory_order_release);
+  check(cudaStreamSynchronize(stream_),
+        "cudaStreamSynchronize");  // bounded: every wait of a kernel has ended
+  std::string sentence = std::string(call) + " (epoch " + std::to_string(epoch_) + "): rank " +
+                         std::to_string(rank_) + " was told to stop waiting";
+  if (std::atomic_ref<uint32_t>(waits->failed).load(std::memory_order_acquire) != 0) {
+    static constexpr const char* kWhat[] = {"",
+                                            "the count of its local expert",
+                                            "its message count",
+                                            "the record of its token",
+                                            "the row of its token",
+                                            "the combined row of token",
+                                            "its begin of the call"};
+    const uint32_t missing = std::min<uint32_t>(waits->missing, 6);
+    control_.awaitedPeer.store(static_cast<int32_t>(waits->rank), std::memory_order_relaxed);
+    sentence = std::string(call) + " (epoch " + std::to_string(waits->epoch) + "): rank " +
+               std::to_string(rank_) + " stopped waiting for rank " + std::to_string(waits->rank) + ": " +
+               kWhat[missing];
+    const auto which = static_cast<Missing>(missing);
+    if (which != Missing::kMessageCount && which != Missing::kBegun)
+      sentence += " " + std::to_string(waits->index);
+    if (which == Missing::kCount) {
+      sentence += " (expert " + std::to_string(rank_ * shape_.numLocalExperts() + waits->index) + ")";
+    }
+    sentence += " did not arrive";
+  }
+  throw Error(ErrorCode::kAborted, sentence);
+}
+
+namespace {
+
+// Distinct tokens and choices that go from this rank to each, by the routing.
+struct Going {
+  std::vector<uint64_t> tokens;
+  std::vector<uint64_t> choices;
+};
+
+Going goingOf(const Shape& shape, const Routing& routing) {
+  Going going{std::vector<uint64_t>(shape.worldSize), std::vector<uint64_t>(shape.worldSize)};
+  std::vector<uint8_t> seen(shape.worldSize);
+  for (uint32_t token = 0; token < routing.numTokens; ++token) {
+    std::fill(seen.begin(), seen.end(), 0);
+    for (uint32_t k = 0; k < shape.numTopk; ++k) {
+      const int32_t id = routing.topkIdx[static_cast<uint64_t>(token) * shape.numTopk + k];
+      if (id < 0) continue;
+      const uint32_t host = shape.rankOfExpert(static_cast<uint32_t>(id));
+      ++going.choices[host];
+      if (seen[host]++ == 0) ++going.tokens[host];
+    }
+  }
+  return going;
+}
+
+}  // namespace
+
+// Rows, and to other ranks 8 for every word: records, counts, flags, the word that begins the call.
+ByteCounts CudaBench::dispatchBytes() const {
+  const Going going = goingOf(shape_, routing_);
+  ByteCounts bytes;
+  for (uint32_t peer = 0; peer < shape_.worldSize; ++peer) {
+    const uint64_t rows = shape_.dedup ? going.tokens[peer] : going.choices[peer];
+    const uint64_t words = static_cast<uint64_t>(routing_.numTokens) * recordWords(shape_.numTopk) +
+                           shape_.numLocalExperts() + 2 + going.tokens[peer] * launch_.slices;
+    if (peer == rank_) {
+      bytes.self += rows * arguments_.map.messageBytes;
+    } else {
+      bytes.ipc += rows * arguments_.map.messageBytes + 8 * words;
+    }
+  }
+  return bytes;
+}
+
+// Counted from what came: rows go back where messages came from.
+ByteCounts CudaBench::combineBytes() const {
+  const uint32_t numTopk = shape_.numTopk;
+  std::vector<int32_t> messages;
+  std::vector<int32_t> rows;
+  fetch(messages, result_.view().messageCount, shape_.worldSize);
+  ByteCounts bytes;
+  for (uint32_t peer = 0; peer < shape_.worldSize; ++peer) {
+    const auto count = static_cast<uint64_t>(messages[peer]);
+    uint64_t sent = count;
+    if (!shape_.dedup) {
+      rows.clear();
+      fetch(rows, result_.view().messageRow + static_cast<uint64_t>(peer) * shape_.maxTokens * numTopk,
+            count * numTopk);
+      sent = static_cast<uint64_t>(
+          std::count_if(rows.begin(), rows.end(), [](int32_t row) { return row >= 0; }));
+    }
+    if (peer == rank_) {
+      bytes.self += shape_.dedup ? sent * shape_.bf16RowBytes() : 0;
+    } else {
+      bytes.ipc += sent * shape_.bf16RowBytes() + 8 * (count * launch_.slices + 1);
+    }
+  }
+  return bytes;
+}
+
+BenchResults CudaBench::results() const {
+  makeCurrent(ordinal_);
+  const DispatchResult& result = result_.view();
+  BenchResults copy;
+  copy.salt = salt_;
+  fetch(copy.count, result.count, numGroups());
+  const uint64_t ranges =
+      rankMajor() ? shape_.worldSize : static_cast<uint64_t>(shape_.numLocalExperts()) * shape_.worldSize;
+  fetch(copy.layoutRange, result.layoutRange, ranges);
+  for (uint32_t group = 0; group < numGroups(); ++group) {
+    const auto rows =
+        static_cast<uint64_t>(std::clamp<int64_t>(copy.count[group], 0, static_cast<int64_t>(rowsOfGroup())));
+    const uint64_t first = group * rowsOfGroup();
+    fetch(copy.x, result.x + first * shape_.payloadRowBytes(), rows * shape_.payloadRowBytes());
+    fetch(copy.sourceToken, result.sourceToken + first, rows);
+    if (shape_.payload == PayloadType::kFp8E4m3) {
+      fetch(copy.scales, result.scales + first * shape_.numScales(), rows * shape_.numScales());
+    }
+    if (rows < rowsOfGroup()) {
+      fetch(copy.guard, result.x + (first + rows) * shape_.payloadRowBytes(), shape_.payloadRowBytes());
+    }
+  }
+  fetch(copy.combined, combined_.as<uint16_t>(),
+        static_cast<uint64_t>(shape_.maxTokens) * shape_.paddedHidden());
+  return copy;
+}
+
+void CudaBench::close(Exchange* exchange, int64_t deadlineNs) {
+  makeCurrent(ordinal_);
+  std::atomic_ref<uint32_t>(waits_.as<WaitControl>()->abort).store(1, std::memory_order_release);
+  check(cudaStreamSynchronize(stream_), "cudaStreamSynchronize");
+  buffer_->close(exchange, deadlineNs);
+}
+
+}  // namespace railrunner::moe::cuda

@@ -1,0 +1,290 @@
+#include <cuda_bf16.h>
+
+#include "moe/cuda/device_memory.cuh"
+#include "moe/cuda/launch.h"
+#include "moe/numerics.h"
+
+// Combine. The first blocks send: a group of warps takes one message at a time, adds its experts' rows in the
+// order of k in fp32, rounds once (expertMajor, dedup) or takes the row as it is, stores it to the token's
+// owner and publishes it. The other blocks sum up this rank's tokens as their rows arrive.
+namespace railrunner::moe::cuda {
+
+namespace {
+
+constexpr uint32_t kUnroll = 7;  // 16-byte units of a thread at a time: hidden 7168 takes one pass
+
+struct Slice {
+  uint32_t position;  // of the message among those of its source; in the second part, the token
+  uint32_t index;
+  uint32_t firstUnit;  // of 8 bf16 channels
+  uint32_t numUnits;
+
+  __device__ Slice(const KernelArguments& a, uint32_t unit) {
+    position = unit / a.slices;
+    index = unit - position * a.slices;
+    const uint32_t first = firstBlockOf(a.shape, a.slices, index);
+    firstUnit = first * (kScaleBlock / 8);
+    numUnits = (firstBlockOf(a.shape, a.slices, index + 1) - first) * (kScaleBlock / 8);
+  }
+};
+
+__device__ void addScaled(float (&sum)[8], uint4 row, float weight) {
+  const uint32_t words[4] = {row.x, row.y, row.z, row.w};
+#pragma unroll
+  for (uint32_t i = 0; i < 4; ++i) {
+    sum[2 * i] = __fadd_rn(sum[2 * i], __fmul_rn(weight, __uint_as_float(words[i] << 16)));
+    sum[2 * i + 1] = __fadd_rn(sum[2 * i + 1], __fmul_rn(weight, __uint_as_float(words[i] & 0xffff0000U)));
+  }
+}
+
+__device__ uint4 rounded(const float (&sum)[8]) {
+  uint32_t words[4];
+#pragma unroll
+  for (uint32_t i = 0; i < 4; ++i) {
+    const __nv_bfloat162 pair = __floats2bfloat162_rn(sum[2 * i], sum[2 * i + 1]);
+    words[i] = *reinterpret_cast<const uint32_t*>(&pair);
+  }
+  return uint4{words[0], words[1], words[2], words[3]};
+}
+
+// A group: the weighted sum of the lanes' rows that `valid` names, into shared memory.
+__device__ void reduceRows(const Call& call, const Slice& slice, uint32_t valid, int32_t row, float weight,
+                           uint32_t thread, uint32_t numThreads, std::byte* target) {
+  const KernelArguments& a = call.a;
+  const uint64_t hidden = a.shape.paddedHidden();
+  for (uint32_t base = thread; base - thread < slice.numUnits; base += numThreads * kUnroll) {
+    float sums[kUnroll][8] = {};
+    for (uint32_t left = valid; left != 0; left &= left - 1) {
+      const uint32_t k = __ffs(left) - 1;
+      const uint16_t* from =
+          a.y + static_cast<uint64_t>(__shfl_sync(kAll, row, k)) * hidden + slice.firstUnit * 8ULL;
+      const float factor = __shfl_sync(kAll, weight, k);
+      uint4 loaded[kUnroll];
+#pragma unroll
+      for (uint32_t u = 0; u < kUnroll; ++u) {
+        const uint32_t unit = base + u * numThreads;
+        loaded[u] = unit < slice.numUnits ? loadOnce(from + unit * 8ULL) : uint4{0, 0, 0, 0};
+      }
+#pragma unroll
+      for (uint32_t u = 0; u < kUnroll; ++u) addScaled(sums[u], loaded[u], factor);
+    }
+#pragma unroll
+    for (uint32_t u = 0; u < kUnroll; ++u) {
+      const uint32_t unit = base + u * numThreads;
+      if (unit < slice.numUnits) reinterpret_cast<uint4*>(target)[unit] = rounded(sums[u]);
+    }
+  }
+}
+
+// A group: one slice of one message goes back to its source.
+__device__ void sendBack(const Call& call, const Slice& slice, uint32_t source, uint32_t group,
+                         std::byte* row, RowCopies& copies) {
+  const KernelArguments& a = call.a;
+  const uint32_t lane = copies.lane;
+  const uint32_t numThreads = kThreads / a.groups;
+  const uint32_t thread = threadIdx.x % numThreads;
+  const bool leads = thread < 32;
+  const uint64_t message = static_cast<uint64_t>(source) * a.shape.maxTokens + slice.position;
+  // Independent loads: what lies behind the count is not used.
+  const auto count = static_cast<uint32_t>(a.result.messageCount[source]);
+  const auto token = static_cast<uint32_t>(a.result.messageToken[message]);
+  int32_t expertRow = -1;
+  float weight = 0.0F;
+  if (lane < a.shape.numTopk) {
+    expertRow = a.result.messageRow[message * a.shape.numTopk + lane];
+    weight = a.result.messageWeight[message * a.shape.numTopk + lane];
+  }
+  if (slice.position >= count || token >= a.shape.maxTokens) return;  // uniform over the group
+  const bool rankMajor = a.shape.outputLayout == OutputLayout::kRankMajor;
+  const uint32_t valid = __ballot_sync(kAll, expertRow >= 0);
+  const uint32_t bytes = slice.numUnits * 16;
+  const uint64_t offset = slice.firstUnit * 16ULL;
+  const uint64_t unit = call.unit(a.rank, token, slice.index);
+  const uint64_t rowBytes = a.map.combineBytes;
+  const auto* y = reinterpret_cast<const std::byte*>(a.y);
+  call.delay(source);
+  if (leads && lane == 0 && a.seam.relaxedFlags != 0) {
+    storeRelaxed(call.words(source, a.map.flags) + unit, wordOf(call.epoch, 1));
+  }
+  if (!rankMajor && a.shape.dedup) {
+    if (leads) copies.finishReading();
+    groupBarrier(group, numThreads);
+    reduceRows(call, slice, valid, expertRow, weight, thread, numThreads, row);
+    RowCopies::fenceProxy();
+    groupBarrier(group, numThreads);
+    if (leads) {
+      const uint64_t slot = static_cast<uint64_t>(a.rank) * a.shape.maxTokens + token;
+      copies.startStore(call.at(source, a.map.slots) + slot * rowBytes + offset, row, bytes);
+      copies.commit();
+    }
+  } else if (leads) {
+    // One row a message, or dedup off: every expert's row to a place of its own; the owner reads its own rows
+    // where they lie.
+    uint32_t left = rankMajor ? 1U : source == a.rank ? 0U : valid;
+    for (; left != 0; left &= left - 1) {
+      const uint32_t k = __ffs(left) - 1;
+      const uint64_t from = rankMajor ? message : static_cast<uint64_t>(__shfl_sync(kAll, expertRow, k));
+      const uint64_t origin = rankMajor ? a.rank
+                                        : a.rank * static_cast<uint64_t>(a.shape.numLocalExperts()) +
+                                              from / a.shape.maxReceivedTokens();
+      copies.finishReading();
+      copies.startLoad(row, y + from * rowBytes + offset, bytes);
+      copies.finishLoad();
+      copies.startStore(
+          call.at(source, a.map.slots) + (origin * a.shape.maxTokens + token) * rowBytes + offset, row,
+          bytes);
+      copies.commit();
+    }
+  }
+  if (leads) {
+    copies.finishStores();
+    call.delay(source + 64);
+    if (lane == 0) call.publish(source, unit);
+  }
+}
+
+// All threads: one slice of one own token. The first warp has waited for the ranks in `hosts`.
+__device__ void sumToken(const Call& call, const Slice& slice, uint64_t hosts, int32_t id, float weight,
+                         int32_t ownRow) {
+  constexpr uint32_t kUnits = 2;
+  const uint32_t thread = threadIdx.x;
+  const KernelArguments& a = call.a;
+  const uint64_t rowBytes = a.map.combineBytes;
+  const std::byte* slots = call.at(a.rank, a.map.slots) + slice.position * rowBytes + slice.firstUnit * 16ULL;
+  const uint64_t stride = a.shape.maxTokens * rowBytes;
+  auto* out =
+      reinterpret_cast<uint4*>(a.out + static_cast<uint64_t>(slice.position) * a.shape.paddedHidden()) +
+      slice.firstUnit;
+  for (uint32_t base = thread; base - thread < slice.numUnits; base += kThreads * kUnits) {
+    float sums[kUnits][8] = {};
+    const auto add = [&](const std::byte* row, float factor) {
+      uint4 loaded[kUnits];
+#pragma unroll
+      for (uint32_t u = 0; u < kUnits; ++u) {
+        const uint32_t unit = base + u * kThreads;
+        loaded[u] = unit < slice.numUnits ? loadOnce(row + unit * 16ULL) : uint4{0, 0, 0, 0};
+      }
+#pragma unroll
+      for (uint32_t u = 0; u < kUnits; ++u) addScaled(sums[u], loaded[u], factor);
+    };
+    if (a.shape.dedup) {
+      for (uint64_t left = hosts; left != 0; left &= left - 1)
+        add(slots + (__ffsll(left) - 1) * stride, 1.0F);
+    } else {
+      for (uint32_t left = __ballot_sync(kAll, id >= 0); left != 0; left &= left - 1) {
+        const uint32_t k = __ffs(left) - 1;
+        const auto expert = static_cast<uint32_t>(__shfl_sync(kAll, id, k));
+        const int32_t own = __shfl_sync(kAll, ownRow, k);
+        const float factor = __shfl_sync(kAll, weight, k);
+        add(own >= 0 ? reinterpret_cast<const std::byte*>(a.y) + static_cast<uint64_t>(own) * rowBytes +
+                           slice.firstUnit * 16ULL
+                     : slots + expert * stride,
+            factor);
+      }
+    }
+#pragma unroll
+    for (uint32_t u = 0; u < kUnits; ++u) {
+      const uint32_t unit = base + u * kThreads;
+      if (unit < slice.numUnits) storeOnce(out + unit, rounded(sums[u]));
+    }
+  }
+}
+
+// All threads: waits for one own token's rows, then sums them up. False when the wait was ended from outside.
+__device__ bool receiveToken(const Call& call, const Slice& slice) {
+  const KernelArguments& a = call.a;
+  const uint32_t lane = threadIdx.x % 32;
+  const uint64_t choice = static_cast<uint64_t>(slice.position) * a.shape.numTopk + lane;
+  const bool has = lane < a.shape.numTopk;
+  const int32_t id = has ? a.topkIdx[choice] : -1;
+  const bool perExpert = !a.shape.dedup;
+  const float weight = has && perExpert ? a.topkWeights[choice] : 0.0F;
+  const uint32_t host = id >= 0 ? static_cast<uint32_t>(id) / a.shape.numLocalExperts() : 0;
+  const bool isOwn = perExpert && id >= 0 && host == a.rank;
+  const int32_t ownRow = isOwn ? a.result.ownRow[choice] : -1;
+  const uint32_t low = __reduce_or_sync(kAll, id >= 0 && host < 32 ? 1U << host : 0U);
+  const uint32_t high = __reduce_or_sync(kAll, id >= 0 && host >= 32 ? 1U << (host - 32) : 0U);
+  // One warp polls: more of them slow down what they wait for.
+  bool ok = true;
+  if (threadIdx.x < 32 && id >= 0) {
+    uint32_t unused = 0;
+    ok = call.await<true>(call.words(a.rank, a.map.flags) + call.unit(host, slice.position, slice.index),
+                          &unused, Missing::kCombinedRow, host, slice.position);
+  }
+  if (__syncthreads_and(static_cast<int>(ok)) == 0) return false;
+  sumToken(call, slice, static_cast<uint64_t>(high) << 32 | low, id, weight, ownRow);
+  return true;
+}
+
+__device__ void sendMessages(const Call& call, std::byte* rows, uint64_t* barriers) {
+  const KernelArguments& a = call.a;
+  const uint32_t group = threadIdx.x / (kThreads / a.groups);
+  RowCopies copies(barriers + group, threadIdx.x % 32);
+  if (threadIdx.x % (kThreads / a.groups) < 32) copies.prepare();
+  __syncthreads();
+  std::byte* row = rows + static_cast<uint64_t>(group) * combineSliceBytes(a.shape, a.slices);
+  const uint32_t worldSize = a.shape.worldSize;
+  uint32_t most = 0;
+  for (uint32_t source = 0; source < worldSize; ++source) {
+    most = max(most, static_cast<uint32_t>(a.result.messageCount[source]));
+  }
+  // The first message is taken before the counts are known: its loads need not wait for theirs.
+  for (uint32_t unit = blockIdx.x + a.sendBlocks * group; unit < a.shape.maxTokens * a.slices * worldSize;) {
+    // The next rank first, the own last.
+    sendBack(call, Slice(a, unit / worldSize), (a.rank + 1 + unit % worldSize) % worldSize, group, row,
+             copies);
+    unit += a.sendBlocks * a.groups;
+    if (unit >= most * a.slices * worldSize) break;
+  }
+  copies.finishStores();
+}
+
+__global__ void __launch_bounds__(kThreads) combineKernel(const __grid_constant__ KernelArguments a) {
+  extern __shared__ __align__(128) std::byte rows[];
+  __shared__ uint64_t barriers[kMaxCombineGroups];
+  const Call call(a);
+  const bool sends = (a.phases & kSend) != 0 && a.seam.silent == 0;
+  if (threadIdx.x == 0) call.stamp(0);
+  // Where every block sends, every block receives afterwards.
+  const uint32_t firstReceiving = a.sendBlocks < gridDim.x ? a.sendBlocks : 0;
+  const uint32_t block = blockIdx.x - firstReceiving;
+  const uint32_t numBlocks = gridDim.x - firstReceiving;
+  if (sends && blockIdx.x == firstReceiving) {
+    for (uint32_t peer = threadIdx.x; peer < a.shape.worldSize; peer += kThreads) {
+      storeRelaxed(call.words(peer, a.map.begun) + a.rank, wordOf(call.epoch, 1));
+    }
+  }
+  if (sends && blockIdx.x < a.sendBlocks) sendMessages(call, rows, barriers);
+  if (threadIdx.x == 0) call.stamp(1);
+  if ((a.phases & kReceive) == 0 || blockIdx.x < firstReceiving) return;
+  bool ok = true;
+  for (uint32_t unit = block; ok && unit < a.numTokens * a.slices; unit += numBlocks) {
+    ok = receiveToken(call, Slice(a, unit));
+  }
+  if (threadIdx.x == 0) call.stamp(2);
+  if (ok && block == 0) {
+    for (uint32_t peer = threadIdx.x; peer < a.shape.worldSize; peer += kThreads) {
+      uint32_t unused = 0;
+      call.await<false>(call.words(a.rank, a.map.begun) + peer, &unused, Missing::kBegun, peer, 0);
+    }
+  }
+  if (threadIdx.x == 0) call.stamp(3);
+}
+
+}  // namespace
+
+void launchCombine(const KernelArguments& arguments, uint32_t blocks, cudaStream_t stream) {
+  combineKernel<<<blocks, kThreads, combineSharedBytes(arguments.shape, arguments.slices), stream>>>(
+      arguments);
+  requireLaunched("combine");
+}
+
+void prepareCombine(uint32_t maxSharedBytes) {
+  allowShared(reinterpret_cast<const void*>(combineKernel), maxSharedBytes);
+}
+
+uint32_t combineBlocksPerProcessor(uint32_t sharedBytes) {
+  return blocksPerProcessor(reinterpret_cast<const void*>(combineKernel), kThreads, sharedBytes);
+}
+
+}  // namespace railrunner::moe::cuda

@@ -1,0 +1,229 @@
+#pragma once
+
+#include <cstdint>
+
+#include "moe/cuda/kernels.h"
+
+// Loads, stores and copies of the kernels, with their ordering. Scope is always .sys: peers are other GPUs.
+namespace railrunner::moe::cuda {
+
+constexpr uint32_t kAll = 0xffffffffU;  // lanes of a warp
+
+__device__ inline uint64_t loadRelaxed(const uint64_t* word) {
+  uint64_t value;
+  asm volatile("ld.relaxed.sys.global.u64 %0, [%1];" : "=l"(value) : "l"(word) : "memory");
+  return value;
+}
+__device__ inline uint64_t loadAcquire(const uint64_t* word) {
+  uint64_t value;
+  asm volatile("ld.acquire.sys.global.u64 %0, [%1];" : "=l"(value) : "l"(word) : "memory");
+  return value;
+}
+__device__ inline void storeRelaxed(uint64_t* word, uint64_t value) {
+  asm volatile("st.relaxed.sys.global.u64 [%0], %1;" ::"l"(word), "l"(value) : "memory");
+}
+__device__ inline void storeRelease(uint64_t* word, uint64_t value) {
+  asm volatile("st.release.sys.global.u64 [%0], %1;" ::"l"(word), "l"(value) : "memory");
+}
+__device__ inline uint64_t wordOf(uint32_t epoch, uint32_t value) {
+  return (static_cast<uint64_t>(epoch) << 32) | value;
+}
+
+// Streams of bytes that are read or written once: kept out of the first-level cache.
+__device__ inline uint4 loadOnce(const void* from) {
+  uint4 v;
+  asm volatile("ld.global.L1::no_allocate.v4.u32 {%0, %1, %2, %3}, [%4];"
+               : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w)
+               : "l"(from));
+  return v;
+}
+__device__ inline void storeOnce(void* to, uint4 v) {
+  asm volatile("st.global.L1::no_allocate.v4.u32 [%0], {%1, %2, %3, %4};" ::"l"(to), "r"(v.x), "r"(v.y),
+               "r"(v.z), "r"(v.w)
+               : "memory");
+}
+
+__device__ inline uint64_t globalTimerNs() {
+  uint64_t ns;
+  asm volatile("mov.u64 %0, %globaltimer;" : "=l"(ns));
+  return ns;
+}
+
+// Copies of whole rows between shared memory and anywhere, called by all lanes of a warp with the same
+// arguments. From sm_90 on the bulk copy engine does them and lane 0 alone owns their completion; before, the
+// lanes do.
+#if __CUDA_ARCH__ >= 900
+constexpr bool kBulk = true;
+#else
+constexpr bool kBulk = false;
+#endif
+
+struct RowCopies {
+  uint32_t lane;
+  uint32_t parity = 0;
+  uint64_t* barrier;  // shared memory, one a warp
+
+  __device__ RowCopies(uint64_t* theBarrier, uint32_t theLane) : lane(theLane), barrier(theBarrier) {}
+
+  __device__ static uint32_t sharedAddress(const void* p) {
+    return static_cast<uint32_t>(__cvta_generic_to_shared(p));
+  }
+  // Once a block, before __syncthreads, by the lane that will use it.
+  __device__ void prepare() const {
+    if (kBulk && lane == 0) {
+      asm volatile("mbarrier.init.shared::cta.b64 [%0], 1;" ::"r"(sharedAddress(barrier)) : "memory");
+      asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
+    }
+  }
+  // What generic loads and stores did before is ordered before bulk copies that this thread starts later.
+  __device__ static void fenceProxy() {
+#if __CUDA_ARCH__ >= 900
+    asm volatile("fence.proxy.async;" ::: "memory");
+#endif
+  }
+
+  __device__ void startLoad(void* shared, const void* global, uint32_t bytes) const {
+#if __CUDA_ARCH__ >= 900
+    if (lane == 0) {
+      asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(sharedAddress(barrier)),
+                   "r"(bytes)
+                   : "memory");
+      asm volatile(
+          "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::"r"(
+              sharedAddress(shared)),
+          "l"(global), "r"(bytes), "r"(sharedAddress(barrier))
+          : "memory");
+    }
+#else
+    for (uint32_t i = lane; i < bytes / 16; i += 32) {
+      static_cast<uint4*>(shared)[i] = loadOnce(static_cast<const uint4*>(global) + i);
+    }
+#endif
+  }
+  __device__ void finishLoad() {
+#if __CUDA_ARCH__ >= 900
+    uint32_t done = 0;
+    while (done == 0) {
+      asm volatile(
+          "{ .reg .pred p; mbarrier.try_wait.parity.shared::cta.b64 p, [%1], %2; selp.u32 %0, 1, 0, p; }"
+          : "=r"(done)
+          : "r"(sharedAddress(barrier)), "r"(parity)
+          : "memory");
+    }
+    parity ^= 1U;
+#endif
+    __syncwarp();
+  }
+
+  __device__ void startStore(void* global, const void* shared, uint32_t bytes) const {
+#if __CUDA_ARCH__ >= 900
+    if (lane == 0) {
+      asm volatile("cp.async.bulk.global.shared::cta.bulk_group [%0], [%1], %2;" ::"l"(global),
+                   "r"(sharedAddress(shared)), "r"(bytes)
+                   : "memory");
+    }
+#else
+    for (uint32_t i = lane; i < bytes / 16; i += 32) {
+      storeOnce(static_cast<uint4*>(global) + i, static_cast<const uint4*>(shared)[i]);
+    }
+#endif
+  }
+  __device__ void commit() const {
+#if __CUDA_ARCH__ >= 900
+    if (lane == 0) asm volatile("cp.async.bulk.commit_group;" ::: "memory");
+#endif
+  }
+  // Until every byte that was committed has been written.
+  __device__ void finishStores() const {
+#if __CUDA_ARCH__ >= 900
+    if (lane == 0) asm volatile("cp.async.bulk.wait_group 0;" ::: "memory");
+#endif
+    __syncwarp();
+  }
+  // Until shared memory that stores read may be used again.
+  __device__ void finishReading() const {
+#if __CUDA_ARCH__ >= 900
+    if (lane == 0) asm volatile("cp.async.bulk.wait_group.read 0;" ::: "memory");
+#endif
+    __syncwarp();
+  }
+};
+
+// Threads of one group of warps; a group's number and size are its own.
+__device__ inline void groupBarrier(uint32_t group, uint32_t threads) {
+  asm volatile("bar.sync %0, %1;" ::"r"(group + 1), "r"(threads) : "memory");
+}
+
+// One call as its kernel sees it.
+struct Call {
+  const KernelArguments& a;
+  uint32_t epoch;
+  uint64_t half;  // offset of the half in use
+
+  __device__ explicit Call(const KernelArguments& arguments) : a(arguments) {
+    epoch = a.epoch + (a.epochBase != nullptr ? *a.epochBase : 0);
+    half = (epoch & 1U) * a.map.halfBytes;
+  }
+
+  __device__ std::byte* at(uint32_t peer, uint64_t offset) const { return a.base[peer] + half + offset; }
+  __device__ uint64_t* words(uint32_t peer, uint64_t offset) const {
+    return reinterpret_cast<uint64_t*>(at(peer, offset));
+  }
+  // Index of (source or origin, token, slice) in records and flags.
+  __device__ uint64_t unit(uint32_t rank, uint32_t token, uint32_t slice) const {
+    return (static_cast<uint64_t>(rank) * a.shape.maxTokens + token) * a.slices + slice;
+  }
+
+  // Index of the first message of (source, token) among the slots.
+  __device__ uint64_t slot(uint32_t source, uint32_t token) const {
+    return (static_cast<uint64_t>(source) * a.shape.maxTokens + token) * a.map.copies;
+  }
+
+  __device__ void publish(uint32_t peer, uint64_t unitIndex) const {
+    uint64_t* flag = words(peer, a.map.flags) + unitIndex;
+    if (a.seam.relaxedFlags != 0) return;  // it went out before its row
+    storeRelease(flag, wordOf(epoch, 1));
+  }
+
+  __device__ __noinline__ bool stopped(Missing missing, uint32_t rank, uint32_t index) const {
+    WaitControl* control = a.control;
+    if (*reinterpret_cast<volatile uint32_t*>(&control->abort) == 0) return false;
+    if (atomicCAS_system(&control->failed, 0U, 1U) == 0U) {
+      control->rank = rank;
+      control->missing = static_cast<uint32_t>(missing);
+      control->index = index;
+      control->epoch = epoch;
+      __threadfence_system();
+    }
+    return true;
+  }
+
+  // Spins until the word carries this call's epoch. Words are valid by themselves; flags publish rows.
+  template <bool kIsFlag>
+  __device__ bool await(const uint64_t* word, uint32_t* value, Missing missing, uint32_t rank,
+                        uint32_t index) const {
+    for (uint32_t polls = 1;; ++polls) {
+      const uint64_t read = kIsFlag ? loadAcquire(word) : loadRelaxed(word);
+      if (static_cast<uint32_t>(read >> 32) == epoch) {
+        *value = static_cast<uint32_t>(read);
+        return true;
+      }
+      if ((polls & 1023U) == 0 && stopped(missing, rank, index)) return false;
+    }
+  }
+
+  __device__ void stamp(uint32_t which) const {
+    if (a.stamps != nullptr) a.stamps[blockIdx.x * kStamps + which] = globalTimerNs();
+  }
+
+  __device__ void delay(uint32_t salt) const {
+    if (a.seam.delaySeed == 0) return;
+    uint32_t h = (a.seam.delaySeed ^ (salt * 0x9e3779b9U)) + blockIdx.x * 0x85ebca6bU + epoch * 0xc2b2ae35U;
+    h ^= h >> 15;
+    h *= 0x2c1b3c6dU;
+    h ^= h >> 12;
+    __nanosleep(h & 4095U);
+  }
+};
+
+}  // namespace railrunner::moe::cuda

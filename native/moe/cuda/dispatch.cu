@@ -1,0 +1,67 @@
+#include "moe/cuda/dispatch_plan.cuh"
+#include "moe/cuda/dispatch_receive.cuh"
+#include "moe/cuda/dispatch_send.cuh"
+#include "moe/cuda/launch.h"
+
+// Dispatch. The first blocks send: a group of warps takes one slice of a token at a time, and each warp of it
+// stores the row to one destination rank and publishes it there as soon as it is whole. The other blocks
+// first count where this rank's tokens will stand in the experts' lists and send that as records of
+// self-validating words; then they receive, a warp a message. A full link holds up whatever else its
+// processor does, so the two kinds of work share none. No barrier of the grid: words that come over the wire
+// order everything.
+namespace railrunner::moe::cuda {
+
+namespace {
+
+template <bool kFp8>
+__global__ void __launch_bounds__(kThreads) dispatchKernel(const __grid_constant__ KernelArguments a) {
+  extern __shared__ __align__(128) std::byte rows[];
+  __shared__ Token tokens[kPlanGroups];
+  __shared__ uint64_t barriers[kReceivingWarps];
+  __shared__ uint32_t numTokens[kMaxRanks];
+  const Call call(a);
+  if (threadIdx.x == 0) call.stamp(0);
+  const bool sends = (a.phases & kSend) != 0 && a.seam.silent == 0;
+  if (blockIdx.x < a.sendBlocks) {
+    if (sends) sendTokens<kFp8>(call, rows, barriers);
+  } else {
+    const uint32_t block = blockIdx.x - a.sendBlocks;
+    const uint32_t numBlocks = gridDim.x - a.sendBlocks;
+    if (sends) sendPlan(call, tokens, rows, block, numBlocks);
+    if (threadIdx.x == 0) call.stamp(3);
+    if ((a.phases & kReceive) != 0) receiveTokens<kFp8>(call, rows, barriers, numTokens, block, numBlocks);
+  }
+  if (threadIdx.x == 0) call.stamp(7);
+}
+
+__global__ void advanceEpochKernel(uint32_t* epochBase, uint32_t count) { *epochBase += count; }
+
+}  // namespace
+
+void launchDispatch(const KernelArguments& arguments, uint32_t blocks, cudaStream_t stream) {
+  const uint32_t bytes = dispatchSharedBytes(arguments.shape, arguments.slices);
+  if (arguments.shape.payload == PayloadType::kFp8E4m3) {
+    dispatchKernel<true><<<blocks, kThreads, bytes, stream>>>(arguments);
+  } else {
+    dispatchKernel<false><<<blocks, kThreads, bytes, stream>>>(arguments);
+  }
+  requireLaunched("dispatch");
+}
+
+void launchAdvanceEpoch(uint32_t* epochBase, uint32_t count, cudaStream_t stream) {
+  advanceEpochKernel<<<1, 1, 0, stream>>>(epochBase, count);
+  requireLaunched("advanceEpoch");
+}
+
+void prepareDispatch(uint32_t maxSharedBytes) {
+  allowShared(reinterpret_cast<const void*>(dispatchKernel<true>), maxSharedBytes);
+  allowShared(reinterpret_cast<const void*>(dispatchKernel<false>), maxSharedBytes);
+}
+
+uint32_t dispatchBlocksPerProcessor(bool fp8, uint32_t sharedBytes) {
+  return blocksPerProcessor(fp8 ? reinterpret_cast<const void*>(dispatchKernel<true>)
+                                : reinterpret_cast<const void*>(dispatchKernel<false>),
+                            kThreads, sharedBytes);
+}
+
+}  // namespace railrunner::moe::cuda

@@ -1,0 +1,84 @@
+#pragma once
+
+#include <cuda_runtime_api.h>
+
+#include "moe/cuda/buffer_map.h"
+#include "moe/exchange.h"
+
+// Dispatch and combine as kernels, and what host code passes to them.
+namespace railrunner::moe::cuda {
+
+// One, in host memory that the kernels map. Every spin reads `abort`; the first wait that ends by it says
+// what was missing.
+struct WaitControl {
+  uint32_t abort;    // host: non-zero ends every wait
+  uint32_t failed;   // kernel: non-zero once a wait has ended early; the fields below hold
+  uint32_t rank;     // that was awaited
+  uint32_t missing;  // a Missing
+  uint32_t index;    // local expert of a count, token of a message or a row, else 0
+  uint32_t epoch;
+};
+
+enum class Missing : uint32_t { kCount = 1, kMessageCount, kRecord, kRow, kCombinedRow, kBegun };
+
+constexpr uint32_t kSend = 1;
+constexpr uint32_t kReceive = 2;
+
+// Faults that tests plant; all zero in a measurement.
+struct KernelSeam {
+  uint32_t relaxedFlags;  // flags are stored before their rows
+  uint32_t silent;        // nothing is sent
+  uint32_t corrupt;       // one bit of this rank's first token flips on its way
+  uint32_t delaySeed;     // non-zero: blocks wait up to 4 us, by chance, before rows and before flags
+};
+
+struct KernelArguments {
+  Shape shape;
+  BufferMap map;
+  uint32_t rank;
+  uint32_t numTokens;
+  uint32_t slices;      // parts of a row that are sent, flagged and received apart
+  uint32_t sendBlocks;  // the first blocks send, the others receive: a full link holds up whatever else a
+                        // processor does
+  uint32_t groups;      // of warps in a block that sends, each with a row of its own
+  uint32_t phases;      // kSend, kReceive or both
+  uint32_t epoch;       // of the call, or what is added to *epochBase where that is given (replayed graphs)
+  const uint32_t* epochBase;
+  WaitControl* control;  // device address
+  KernelSeam seam;
+  // dispatch: the batch and its result; combine: the batch's ids and weights, the result that goes back
+  const uint16_t* x;
+  const int32_t* topkIdx;
+  const float* topkWeights;
+  DispatchResult result;
+  const uint16_t* y;  // combine: experts' rows
+  uint16_t* out;      // combine
+  uint64_t* stamps;   // [gridBlocks, kStamps] of the global timer in ns, or null
+  std::byte* base[kMaxRanks];
+};
+
+constexpr uint32_t kStamps = 8;
+
+struct LaunchShape {
+  uint32_t slices;
+  uint32_t dispatchBlocks;
+  uint32_t dispatchSendBlocks;
+  uint32_t dispatchGroups;
+  uint32_t combineBlocks;
+  uint32_t combineSendBlocks;  // all of them: every block sends, then receives
+  uint32_t combineGroups;
+};
+
+// How many blocks and slices for a shape on the current device: all blocks are resident at once (they wait
+// for each other across ranks) and a slice fits in shared memory.
+LaunchShape launchShape(const Shape& shape);
+
+// Throw kCuda. Asynchronous on the stream, capturable.
+void launchDispatch(const KernelArguments& arguments, uint32_t blocks, cudaStream_t stream);
+void launchCombine(const KernelArguments& arguments, uint32_t blocks, cudaStream_t stream);
+// *epochBase += count, in stream order: the tail node of a graph that holds `count` calls.
+void launchAdvanceEpoch(uint32_t* epochBase, uint32_t count, cudaStream_t stream);
+// Raises the kernels' limits of shared memory on the current device. Once a device, before a launch.
+void prepareKernels();
+
+}  // namespace railrunner::moe::cuda

@@ -1,0 +1,90 @@
+#include "moe/cuda/launch.h"
+
+#include <algorithm>
+#include <numeric>
+#include <string>
+
+#include "core/error.h"
+
+namespace railrunner::moe::cuda {
+
+namespace {
+
+void require(cudaError_t status, const std::string& what) {
+  if (status == cudaSuccess) return;
+  throw Error(ErrorCode::kCuda, what + ": " + cudaGetErrorString(status));
+}
+
+int attribute(cudaDeviceAttr which) {
+  int ordinal = 0;
+  int value = 0;
+  require(cudaGetDevice(&ordinal), "reading the current device");
+  require(cudaDeviceGetAttribute(&value, which, ordinal), "reading a device attribute");
+  return value;
+}
+
+constexpr uint32_t kDispatchGroups = 2;
+constexpr uint32_t kCombineGroups = 4;
+constexpr uint32_t kMaxSliceBytes = 16384;  // longer rows are cut: a block holds eight in shared memory
+
+}  // namespace
+
+void requireLaunched(const char* kernel) {
+  require(cudaGetLastError(), std::string("launching the kernel ") + kernel);
+}
+
+void allowCarveout(const void* kernel) {
+  require(cudaFuncSetAttribute(kernel, cudaFuncAttributePreferredSharedMemoryCarveout,
+                               cudaSharedmemCarveoutMaxShared),
+          "asking for shared memory instead of cache");
+}
+
+void allowShared(const void* kernel, uint32_t bytes) {
+  require(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(bytes)),
+          "raising a kernel's shared memory");
+  allowCarveout(kernel);
+}
+
+uint32_t blocksPerProcessor(const void* kernel, uint32_t threads, uint32_t sharedBytes) {
+  int blocks = 0;
+  require(
+      cudaOccupancyMaxActiveBlocksPerMultiprocessor(&blocks, kernel, static_cast<int>(threads), sharedBytes),
+      "asking for a kernel's occupancy");
+  return static_cast<uint32_t>(blocks);
+}
+
+void prepareKernels() {
+  // The kernels' static shared memory comes off the limit.
+  const uint32_t most = static_cast<uint32_t>(attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin)) - 2048;
+  prepareDispatch(most);
+  prepareCombine(most);
+}
+
+uint32_t slicesOf(const Shape& shape) {
+  return (combineSliceBytes(shape, 1) + kMaxSliceBytes - 1) / kMaxSliceBytes;
+}
+
+LaunchShape launchShape(const Shape& shape) {
+  const auto processors = static_cast<uint32_t>(attribute(cudaDevAttrMultiProcessorCount));
+  const bool fp8 = shape.payload == PayloadType::kFp8E4m3;
+  const uint32_t slices = slicesOf(shape);
+  const uint32_t dispatches = dispatchBlocksPerProcessor(fp8, dispatchSharedBytes(shape, slices));
+  const uint32_t combines = combineBlocksPerProcessor(combineSharedBytes(shape, slices));
+  if (dispatches == 0 || combines == 0) {
+    throw Error(ErrorCode::kUnsupportedHere, "dispatch and combine: rows of " +
+                                                 std::to_string(combineSliceBytes(shape, slices)) +
+                                                 " bytes do not fit in this device's shared memory");
+  }
+  // Work is dealt out to blocks source by source: numbers without a common divisor spread every source over
+  // all.
+  const auto coprime = [&](uint32_t most) {
+    while (most > 1 && std::gcd(most, shape.worldSize) != 1) --most;
+    return most;
+  };
+  const uint32_t receiving = coprime(dispatches > 1 ? processors : processors - processors / 3);
+  const uint32_t sending = dispatches > 1 ? processors : processors / 3;
+  const uint32_t combining = coprime(processors);
+  return {slices, sending + receiving, sending, kDispatchGroups, combining, combining, kCombineGroups};
+}
+
+}  // namespace railrunner::moe::cuda

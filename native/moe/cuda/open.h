@@ -1,0 +1,20 @@
+#pragma once
+
+#include <memory>
+
+#include "moe/bench.h"
+#include "peers/symmetric_buffer.h"
+
+// The cuda device's part of opening a point.
+namespace railrunner::moe::cuda {
+
+// Throws kUnsupportedHere where this device, or this build, cannot run the point.
+void requireRunnable(const BenchOptions& options, Device& device);
+
+// Bytes of the symmetric buffer of a point that requireRunnable accepts.
+uint64_t symmetricBytes(const Shape& shape);
+
+std::unique_ptr<Bench> makeBench(const BenchOptions& options, Routing routing, RunControl& control,
+                                 uint32_t rank, Device& device, std::unique_ptr<SymmetricBuffer> buffer);
+
+}  // namespace railrunner::moe::cuda

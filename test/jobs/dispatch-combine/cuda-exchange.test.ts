@@ -1,0 +1,54 @@
+/** Bytes and sizes of the cuda device's exchange, against figures counted by hand. */
+import t from 'tap';
+import {
+  issuedBytesCuda,
+  slicesOf,
+  symmetricBytesCuda,
+} from '../../../jobs/dispatch-combine/cuda-exchange.js';
+import type { MoeSpec } from '../../../jobs/dispatch-combine/moe-spec.js';
+import type { Routing } from '../../../jobs/dispatch-combine/routing.js';
+
+const spec = {
+  hidden: 256,
+  numTopk: 2,
+  numExperts: 4,
+  maxDispatchTokensPerRank: 8,
+  dispatchDtype: 'fp8_e4m3',
+  dedup: 'on',
+  zeroCopy: false,
+  outputLayout: 'expertMajor',
+} as unknown as MoeSpec;
+
+// Two ranks with two experts each. Rank 0: token 0 to both experts of rank 1, token 1 to rank 0 and nowhere else.
+const routing = {
+  ranks: [
+    { numTokens: 2, topkIdx: Int32Array.of(2, 3, 0, -1), topkWeights: Float32Array.of(1, 1, 1, 1) },
+    { numTokens: 0, topkIdx: new Int32Array(0), topkWeights: new Float32Array(0) },
+  ],
+} as unknown as Routing;
+
+t.test('bytes that are issued', async (t) => {
+  // A row: 256 codes and 2 scales in 16 bytes. Words to rank 1: 1 flag, 2 records of 5, 2 counts, 1 count of messages,
+  // 1 that begins the call.
+  t.same(issuedBytesCuda(spec, routing, 0, ['self', 'ipc'], 'dispatch'), {
+    self: 272,
+    ipc: 272 + 8 * (1 + 10 + 2 + 1 + 1),
+    network: 0,
+  });
+  // Rank 1 sends one bf16 row back, one flag and the word that begins the call.
+  t.same(issuedBytesCuda(spec, routing, 1, ['ipc', 'self'], 'combine'), {
+    self: 0,
+    ipc: 512 + 8 * 2,
+    network: 0,
+  });
+  const off = { ...spec, dedup: 'off' } as MoeSpec;
+  t.equal(issuedBytesCuda(off, routing, 0, ['self', 'ipc'], 'dispatch').ipc, 2 * 272 + 8 * 15);
+  t.equal(issuedBytesCuda(off, routing, 0, ['self', 'ipc'], 'combine').self, 0, 'own rows are read in place');
+});
+
+t.test('slices and the symmetric buffer', async (t) => {
+  t.equal(slicesOf(spec), 1);
+  t.equal(slicesOf({ ...spec, hidden: 20_001 } as MoeSpec), 3);
+  // A half: counts 128, messages and begins 128 each, records 16 * 5 * 8, flags 16 * 8, slots 16 rows of 512.
+  t.equal(symmetricBytesCuda(spec, 2), 2 * (128 + 128 + 128 + 640 + 128 + 16 * 512) + 128);
+});
