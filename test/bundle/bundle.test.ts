@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import t from 'tap';
 import { projectRoot } from '../../runner/project.js';
 import { productionPackages } from '../../scripts/bundle/parts.js';
+import { packagesLoadedByTests } from '../../scripts/bundle/test-parts.js';
 import { mpirun } from '../helpers/mpirun.js';
 import { firstMissing, needsMpi, needsProgram } from '../helpers/require.js';
 import { run } from '../helpers/run-cli.js';
@@ -37,6 +38,9 @@ async function unpackElsewhere(folder: string): Promise<string> {
   if (unpacked.status !== 0) throw new Error(unpacked.stderr);
   return join(elsewhere, archive.replace('.tar.xz', ''));
 }
+
+// The archive alone takes half a minute where others work too.
+t.setTimeout(300_000);
 
 const skip = firstMissing(needsProgram('xz', 'xz-utils'), needsProgram('readelf', 'binutils'));
 
@@ -85,4 +89,11 @@ t.test('the packages that running needs are those that package.json names, and t
   t.ok(packages.includes('node_modules/ajv') && packages.includes('node_modules/pino'));
   t.notOk(packages.includes('node_modules/typescript') || packages.includes('node_modules/tap'));
   t.ok(dirname(packages[0] ?? '').startsWith('node_modules'));
+});
+
+t.test('a bundle with tests carries the packages that tests load, and not all that tap could need', async (t) => {
+  const packages = packagesLoadedByTests(projectRoot);
+  for (const name of ['tap', '@tapjs/core', 'tap-parser', 'csv-parse']) t.ok(packages.includes(`node_modules/${name}`), name);
+  t.notOk(packages.some((path) => /typescript|tshy|node-gyp/.test(path)));
+  t.ok(packages.length < 100, `${packages.length} packages`);
 });
