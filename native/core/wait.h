@@ -11,14 +11,18 @@
 
 namespace railrunner {
 
-// One step of a polite spin: about 100 bare polls, then yields, then naps. Bare spinning alone costs up to
-// 170 us where the scheduler puts both sides on one core; napping at once costs the latency that is being
-// measured.
+// One step of a polite spin: bare polls, as many as RunControl says, then yields, then naps. Bare spinning
+// alone costs up to 170 us where the scheduler puts both sides on one core; napping at once costs the latency
+// that is being measured.
 class Backoff {
  public:
+  Backoff() = default;
+  explicit Backoff(const RunControl& control)
+      : barePolls_(control.barePolls.load(std::memory_order_relaxed)) {}
+
   void pause() {
     ++polls_;
-    if (polls_ < 100) {
+    if (polls_ < barePolls_) {
 #if defined(__x86_64__)
       __builtin_ia32_pause();
 #endif
@@ -32,6 +36,7 @@ class Backoff {
   void reset() { polls_ = 0; }
 
  private:
+  uint32_t barePolls_ = RunControl::kBarePolls;
   uint32_t polls_ = 0;
 };
 
@@ -40,7 +45,7 @@ class Backoff {
 // message.
 template <class Ready>
 void waitUntil(Ready&& ready, const RunControl& control, int64_t deadlineNs, const char* what) {
-  Backoff backoff;
+  Backoff backoff(control);
   for (uint32_t polls = 0; !ready(); ++polls) {
     if (control.abort.load(std::memory_order_relaxed) != 0) {
       throw Error(ErrorCode::kAborted, std::string("stopped waiting for ") + what);

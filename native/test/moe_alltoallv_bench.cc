@@ -1,3 +1,5 @@
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
@@ -13,11 +15,13 @@
 #include "world/mpi.h"
 #include "world/plugin_loader.h"
 
-// usage: mpirun -n 4 moe_alltoallv_bench PLUGIN [iterations]
+// usage: mpirun -n 4 moe_alltoallv_bench PLUGIN [iterations [tokens ...]]
 //
 // The same exchange twice in one run, by turns: over shared memory, and by MPI (Ialltoallv and Test, polled
 // from this thread). Both de-duplicate, pack by the same code, expand and reduce in the same order; MPI also
-// tells counts first. Results must be the same bits. Prints medians over iterations of the slowest rank.
+// tells counts first. Results must be the same bits. Rank 0 prints CSV: medians over iterations of the
+// slowest rank, in us; `ratio` is the median of each iteration's MPI time over its shared memory time, both
+// operations together.
 namespace railrunner::moe::host {
 namespace {
 
@@ -31,7 +35,9 @@ class MpiRanks : public Exchange {
     mpi_.check(mpi_.calls.rank(kMpiWorld, &rank), "MPI_Comm_rank");
     mpi_.check(mpi_.calls.size(kMpiWorld, &size), "MPI_Comm_size");
     rank_ = static_cast<uint32_t>(rank), size_ = static_cast<uint32_t>(size);
+    control_.setCrowded(size > sysconf(_SC_NPROCESSORS_ONLN));
   }
+  RunControl& control() { return control_; }
   uint32_t rank() const override { return rank_; }
   uint32_t worldSize() const override { return size_; }
   std::vector<std::vector<uint8_t>> allgather(std::span<const uint8_t> mine, int64_t) override {
@@ -73,10 +79,11 @@ class MpiRanks : public Exchange {
 
  private:
   void wait(int request) {
-    Backoff backoff;
+    Backoff backoff(control_);
     while (!mpi_.test(request, "MPI_Test")) backoff.pause();
   }
   Mpi mpi_;
+  RunControl control_;
   uint32_t rank_ = 0, size_ = 0;
 };
 
@@ -90,7 +97,7 @@ class ByMpi {
         outboxes_(layout_.totalBytes * shape.worldSize, "outboxes"),
         inbox_(layout_.totalBytes, "inbox"),
         rows_(uint64_t{2} * shape.maxReceivedTokens() * shape.paddedHidden(), "combine rows"),
-        packer_(shape, bases(), control_, {}) {}
+        packer_(shape, bases(), ranks.control(), {}) {}
 
   void dispatch(const TokenBatch& batch, DispatchResult& result) {
     const uint32_t size = shape_.worldSize, rank = ranks_.rank();
@@ -186,7 +193,6 @@ class ByMpi {
   const Shape shape_;
   const BufferLayout layout_;
   MpiRanks& ranks_;
-  RunControl control_;
   LazyMemory<std::byte> outboxes_;
   LazyMemory<std::byte> inbox_;
   LazyMemory<uint16_t> rows_;  // sent, then received
@@ -199,7 +205,8 @@ struct Timed {
   std::vector<double> dispatchUs, combineUs;
 };
 
-double medianOfSlowest(MpiRanks& ranks, const std::vector<double>& mine) {
+// By iteration: the time of the slowest rank.
+std::vector<double> slowestOf(MpiRanks& ranks, const std::vector<double>& mine) {
   const auto all = ranks.allgather({reinterpret_cast<const uint8_t*>(mine.data()), 8 * mine.size()}, 0);
   std::vector<double> slowest(mine.size());
   for (const auto& bytes : all) {
@@ -209,8 +216,12 @@ double medianOfSlowest(MpiRanks& ranks, const std::vector<double>& mine) {
       slowest[i] = std::max(slowest[i], value);
     }
   }
-  std::sort(slowest.begin(), slowest.end());
-  return slowest[slowest.size() / 2];
+  return slowest;
+}
+
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return values[values.size() / 2];
 }
 
 struct Tokens {
@@ -245,8 +256,7 @@ void compare(MpiRanks& ranks, const Shape& shape, uint32_t numTokens, uint32_t i
   const auto device = openDevice(DeviceKind::kHost, 0);
   const std::vector<uint8_t> shares(shape.worldSize, 1);
   auto buffer = SymmetricBuffer::open(ranks, *device, bufferLayout(shape).totalBytes, shares, 0);
-  RunControl control;
-  HostExchange ours(shape, {rank, buffer->bases()}, control, {});
+  HostExchange ours(shape, {rank, buffer->bases()}, ranks.control(), {});
   ByMpi theirs(shape, ranks);
   HostResult result(shape);
   LazyMemory<uint16_t> y(shape.resultRows() * shape.paddedHidden(), "expert outputs");
@@ -290,11 +300,13 @@ void compare(MpiRanks& ranks, const Shape& shape, uint32_t numTokens, uint32_t i
       throw Error(ErrorCode::kWrongData, "the two exchanges differ in iteration " + std::to_string(i));
     }
   }
-  const double d = medianOfSlowest(ranks, shared.dispatchUs), c = medianOfSlowest(ranks, shared.combineUs);
-  const double md = medianOfSlowest(ranks, byMpi.dispatchUs), mc = medianOfSlowest(ranks, byMpi.combineUs);
+  const std::vector<double> d = slowestOf(ranks, shared.dispatchUs), c = slowestOf(ranks, shared.combineUs);
+  const std::vector<double> md = slowestOf(ranks, byMpi.dispatchUs), mc = slowestOf(ranks, byMpi.combineUs);
+  std::vector<double> ratios;
+  for (size_t i = 0; i < d.size(); ++i) ratios.push_back((md[i] + mc[i]) / (d[i] + c[i]));
   if (rank == 0) {
-    std::printf("%4u tokens: shared memory D %8.1f C %8.1f us | MPI D %8.1f C %8.1f us | ratio %.2f\n",
-                numTokens, d, c, md, mc, (md + mc) / (d + c));
+    std::printf("%u,%.1f,%.1f,%.1f,%.1f,%.2f\n", numTokens, median(d), median(c), median(md), median(mc),
+                median(ratios));
     std::fflush(stdout);
   }
   buffer->close(&ranks, 0);
@@ -307,7 +319,7 @@ int main(int argc, char** argv) {
   using namespace railrunner::moe;
   using namespace railrunner::moe::host;
   if (argc < 2) {
-    std::fprintf(stderr, "usage: mpirun -n 4 moe_alltoallv_bench PLUGIN [iterations]\n");
+    std::fprintf(stderr, "usage: mpirun -n 4 moe_alltoallv_bench PLUGIN [iterations [tokens ...]]\n");
     return 2;
   }
   MpiRanks ranks(argv[1]);
@@ -315,12 +327,20 @@ int main(int argc, char** argv) {
   Shape shape;
   shape.worldSize = ranks.worldSize(), shape.numExperts = 256, shape.numTopk = 8, shape.hidden = 7168;
   shape.maxTokens = 128;
+  std::vector<uint32_t> tokens = {1, 8, 32, 128};
+  if (argc > 3) tokens.clear();
+  for (int i = 3; i < argc; ++i) {
+    tokens.push_back(std::min(static_cast<uint32_t>(std::atoi(argv[i])), shape.maxTokens));
+  }
   try {
     if (bufferLayout(shape).totalBytes * shape.worldSize > kMaxOutboxBytes) {
       throw railrunner::Error(railrunner::ErrorCode::kArgument,
                               "too many ranks for MPI's 32-bit displacements");
     }
-    for (const uint32_t numTokens : {1U, 8U, 32U, 128U}) compare(ranks, shape, numTokens, iterations);
+    if (ranks.rank() == 0) {
+      std::printf("tokens,dispatch us,combine us,MPI dispatch us,MPI combine us,ratio\n");
+    }
+    for (const uint32_t numTokens : tokens) compare(ranks, shape, numTokens, iterations);
     ranks.finalize();
   } catch (const std::exception& error) {
     std::fprintf(stderr, "rank %u: %s\n", ranks.rank(), error.what());

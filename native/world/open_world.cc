@@ -47,6 +47,7 @@ void ControlThread::open() {
   gethostname(hostname, sizeof hostname - 1);
   info_.hostname = hostname;
   findHost();
+  control_.setCrowded(info_.hostSize > sysconf(_SC_NPROCESSORS_ONLN));
   controlComm_ = duplicate("MPI_Comm_idup");
   const int beatComm = duplicate("MPI_Comm_idup");
   const int mailComm = duplicate("MPI_Comm_idup");

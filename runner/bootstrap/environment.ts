@@ -57,7 +57,7 @@ export const VARIABLES: readonly VariableEntry[] = [
   {
     name: 'MSCCLPP_EP_NUM_PROXIES',
     setting: 'epNumProxies',
-    range: [1, 64],
+    range: [1, 32],
     meaning: 'proxy threads a rank for the network (`numProxies`)',
   },
   {

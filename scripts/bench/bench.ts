@@ -7,6 +7,7 @@ import { copyFileSync, existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { projectRoot } from '../../runner/project.js';
+import { measureAlltoallv } from './alltoallv.js';
 import { measureStartup } from './startup.js';
 import { missing, SUITES, type Suite } from './suites.js';
 
@@ -50,6 +51,10 @@ for (const suite of SUITES) {
 if (values.device === 'host' && (!wanted || wanted.includes('startup'))) {
   console.log('\n== startup');
   await measureStartup(join(values.out, 'startup.csv'), resultsFolder, values.quick);
+}
+if (values.device === 'host' && (!wanted || wanted.includes('host-moe-alltoallv'))) {
+  console.log('\n== host-moe-alltoallv');
+  measureAlltoallv(join(values.out, 'host-moe-alltoallv.csv'), values.quick);
 }
 // A bundle has no tables to write: its CSV files are brought home.
 if (existsSync(join(import.meta.dirname, 'tables.js'))) {

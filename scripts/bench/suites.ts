@@ -29,6 +29,8 @@ export const SUITES: readonly Suite[] = [
     needsFile: REAL_TRACE,
     args: ['--set', `jobs.*.trace.path=${REAL_TRACE}`],
   },
+  { name: 'host-moe', device: 'host', ranks: 4, quick: true },
+  { name: 'host-moe-nodes', device: 'host', ranks: 4, quick: true },
   { name: 'cuda-kv', device: 'cuda', ranks: 1, quick: true },
   { name: 'cuda-kv-4', device: 'cuda', ranks: 4, quick: true },
   { name: 'cuda-disk', device: 'cuda', ranks: 1, quick: true },

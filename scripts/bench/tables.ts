@@ -22,9 +22,10 @@ export function writeTables(benchFolder: string, pagePath: string): void {
 
 function tableOf(name: string, csv: string): string {
   const rows = parse(csv, { columns: true }) as Row[];
-  if (name === 'startup') return plainTable(rows);
+  if (rows[0] && !('job_id' in rows[0])) return plainTable(rows);
   const strategies = [...new Set(rows.map((row) => row['strategy_requested'] ?? '').filter(Boolean))];
-  return strategies.length > 1 && !name.includes('quickstart')
+  const hasTotals = rows.some((row) => row['phase'] === 'total');
+  return hasTotals && strategies.length > 1 && !name.includes('quickstart')
     ? pivotTable(rows, strategies)
     : summaryTable(rows);
 }
@@ -87,12 +88,10 @@ function summaryTable(rows: readonly Row[]): string {
   return markdown(HEAD, lines);
 }
 
-/** Strategy or transport: what was asked for, and what ran where that is another. */
+/** Strategy and transport: what was asked for, and what ran where that is another. */
 function wayText(row: Row): string {
-  const [asked, ran] = [
-    row['strategy_requested'] || row['transport_requested'] || '',
-    row['strategy_used'] || row['transport_used'] || '',
-  ];
+  const asked = [row['strategy_requested'], row['transport_requested']].filter(Boolean).join(', ');
+  const ran = [row['strategy_used'], row['transport_used']].filter(Boolean).join(', ');
   return ran === '' || ran === asked ? asked : `${asked}: ${ran}`;
 }
 

@@ -24,7 +24,7 @@ t.test('10 000 calls with changing tokens and skewed routing stay exact', async 
 t.test('ThreadSanitizer sees no race, and sees a missing release', async (t) => {
   const program = await nativeProgram('moe_stress_test', 'thread');
   const env = { TSAN_OPTIONS: 'halt_on_error=1 exitcode=66' };
-  const clean = await run(program, ['2000'], { env, timeoutMs: 120_000 });
+  const clean = await run(program, ['1000'], { env, timeoutMs: 120_000 });
   t.match(clean, { status: 0 }, clean.stderr.slice(0, 3000));
   const planted = await run(program, ['200', 'missingRelease'], { env, timeoutMs: 120_000 });
   t.match(planted, { status: 66, stderr: /data race/ }, 'signals stored relaxed are reported');

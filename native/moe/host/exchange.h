@@ -126,7 +126,7 @@ class HostExchange {
 template <class Take>
 void HostExchange::collect(Take&& take, const char* call, const char* missing) {
   pending_ = sendOrder_;
-  Backoff backoff;
+  Backoff backoff(control_);
   while (!pending_.empty()) {
     bool advanced = false;
     for (size_t i = 0; i < pending_.size();) {
