@@ -1,5 +1,5 @@
-// links: core/error.cc moe/shape.cc moe/exchange.cc moe/call_sequence.cc
-// links: moe/host/combine.cc moe/host/dispatch.cc moe/host/exchange.cc moe/host/rows.cc network/without_ucx.cc
+// links: core/error.cc moe/shape.cc moe/exchange.cc moe/call_sequence.cc network/without_ucx.cc
+// links: moe/host/combine.cc moe/host/dispatch.cc moe/host/exchange.cc moe/host/rows.cc
 #include <cstring>
 
 #include "moe_reference.h"
