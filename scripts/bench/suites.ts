@@ -35,6 +35,7 @@ export const SUITES: readonly Suite[] = [
   { name: 'cuda-kv-4', device: 'cuda', ranks: 4, quick: true },
   { name: 'cuda-disk', device: 'cuda', ranks: 1, quick: true },
   { name: 'replicated', device: 'cuda', ranks: 4, quick: true },
+  { name: 'moe-cuda', device: 'cuda', ranks: 4, quick: true },
 ];
 
 /** Why a suite cannot run here; undefined where it can. */
