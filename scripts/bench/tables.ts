@@ -127,7 +127,7 @@ function pointText(row: Row, differing: ReadonlySet<string>): string {
   const region = (pageSize ?? NaN) * (innerDim ?? NaN) * (width ?? NaN);
   const parts = Number.isNaN(region) ? [] : [region >= 1024 ? `${region / 1024} KiB` : `${region} B`];
   for (const key of differing)
-    if (key !== 'layout.innerDim') parts.push(`${key} ${params.get(key) ?? 'none'}`);
+    if (!key.endsWith('ayout.innerDim')) parts.push(`${key} ${params.get(key) ?? 'none'}`);
   return parts.join(', ');
 }
 
