@@ -57,7 +57,7 @@ void learnTarget(Network::State& state, const std::vector<uint8_t>& record, uint
     throw reader.fault("its memory has " + std::to_string(bytes) + " bytes, expected " +
                        std::to_string(expectedBytes));
   }
-  if (digest != digestOf(key, state.shared.session))
+  if (digest != digestOf(key, state.shared.networkId))
     throw reader.fault("its memory key does not match its digest");
   if (state.options.usesNetwork[peer] == 0) return;
   state.withAllLocks([&] {
@@ -86,7 +86,7 @@ uint32_t Network::registerMemory(Exchange& exchange, void* base, uint64_t bytes,
       writer.number(reinterpret_cast<uintptr_t>(base));
       writer.number(bytes);
       writer.bytes(key);
-      writer.number(digestOf(key, state.shared.session));
+      writer.number(digestOf(key, state.shared.networkId));
       return writer.data();
     });
     Agreement(exchange, step, deadlineNs).run([&] {

@@ -51,7 +51,7 @@ NetworkProtocol localChoice(const NetworkOptions& options) {
   return reliable ? NetworkProtocol::kRemoteWrite : NetworkProtocol::kActiveMessage;
 }
 
-// What must be the same on all ranks, or is decided from all of them: options, session, protocol.
+// What must be the same on all ranks, or is decided from all of them: options, networkId, protocol.
 void agreeOnTerms(Exchange& exchange, Network::State& state) {
   const NetworkOptions& options = state.options;
   const auto all = Agreement(exchange, "opening the network", options.deadlineNs).run([&] {
@@ -71,11 +71,11 @@ void agreeOnTerms(Exchange& exchange, Network::State& state) {
     const uint64_t numProxies = reader.number();
     const uint64_t numSlots = reader.number();
     const uint64_t batchBytes = reader.number();
-    const uint64_t session = reader.number();
+    const uint64_t networkId = reader.number();
     const uint64_t choice = reader.number();
     const std::vector<uint8_t> usesNetwork = reader.bytes(all.size());
     reader.end();
-    if (rank == 0) state.shared.session = session;
+    if (rank == 0) state.shared.networkId = networkId;
     if (choice != static_cast<uint64_t>(NetworkProtocol::kRemoteWrite)) {
       state.shared.protocol = NetworkProtocol::kActiveMessage;
     }
@@ -103,7 +103,7 @@ std::vector<uint8_t> createWorkers(Network::State& state) {
     state.workers.push_back(std::make_unique<NetworkWorker>(shared));
     const std::vector<uint8_t> address = state.workers.back()->address();
     writer.bytes(address);
-    writer.number(digestOf(address, shared.session));
+    writer.number(digestOf(address, shared.networkId));
   }
   return writer.data();
 }
@@ -116,7 +116,7 @@ void connectPeers(Network::State& state, const std::vector<std::vector<uint8_t>>
     for (auto& worker : state.workers) {
       const std::vector<uint8_t> address = reader.bytes(kMaxAddressBytes);
       // UCX reads addresses without checks of its own: bytes that changed on the way must not reach it.
-      if (reader.number() != digestOf(address, state.shared.session))
+      if (reader.number() != digestOf(address, state.shared.networkId))
         throw reader.fault("its worker address does not match its digest");
       worker->connect(peer, address);
       worker->sendHello(peer);

@@ -13,8 +13,8 @@ namespace railrunner {
 struct FrameHeader {
   static constexpr uint32_t kMagic = 0x5252464d;  // "RRFM"
   uint32_t magic;
-  uint32_t source;   // rank of the sender
-  uint64_t session;  // of this network, drawn at open: messages of another run are refused
+  uint32_t source;     // rank of the sender
+  uint64_t networkId;  // of this network, drawn at open: messages of another run are refused
 };
 static_assert(sizeof(FrameHeader) == 16);
 

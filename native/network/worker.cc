@@ -166,7 +166,7 @@ void NetworkWorker::receive(const uint8_t* data, size_t bytes) {
   if (bytes < sizeof(header)) return;
   std::memcpy(&header, data, sizeof(header));
   // A stranger's message: nothing says whose it is, so nobody is blamed for it.
-  if (header.magic != FrameHeader::kMagic || header.session != shared_.session) return;
+  if (header.magic != FrameHeader::kMagic || header.networkId != shared_.networkId) return;
   if (header.source >= connections_.size() || !connections_[header.source].used) return;
   const char* fault = visitRecords({data + sizeof(header), bytes - sizeof(header)},
                                    [&](const FrameRecord& record, const uint8_t* payload) -> const char* {

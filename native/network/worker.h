@@ -26,7 +26,7 @@ struct WorkerContext {
   uint32_t numSlots = 0;
   uint32_t numPeers = 0;
   uint64_t batchBytes = 0;
-  uint64_t session = 0;
+  uint64_t networkId = 0;
   NetworkProtocol protocol = NetworkProtocol::kActiveMessage;
   NetworkTestSeam testSeam;
   ucp_context_h context = nullptr;

@@ -53,7 +53,7 @@ NetworkWorker::Batch& NetworkWorker::batchWithRoom(Connection& connection, uint6
   batch->fill = 0;
   batch->isMessage = isMessage;
   if (isMessage) {
-    const FrameHeader header{FrameHeader::kMagic, shared_.rank, shared_.session};
+    const FrameHeader header{FrameHeader::kMagic, shared_.rank, shared_.networkId};
     std::memcpy(batch->data, &header, sizeof(header));
     batch->fill = sizeof(header);
   }
