@@ -58,7 +58,9 @@ class PathTransfer : public ReplicatedTransfer {
   }
 
  private:
-  static constexpr SampleProtocol kTrial{1, 3, false};
+  // The first calls of a path set up what later ones reuse; the shortest of few samples favours paths that
+  // vary much.
+  static constexpr SampleProtocol kTrial{2, 7, false};
 
   struct Operation {
     Operation(PathTransfer& owner, Path& measured, RunControl& runControl)
@@ -86,27 +88,29 @@ class PathTransfer : public ReplicatedTransfer {
     if (!board_) throw Error(ErrorCode::kState, "the replicated transfer is closed");
   }
 
-  // Every rank finds the same path: by the slowest rank's quickest trial. False when told to stop.
+  // Every rank finds the same path: by the slowest rank's median of its trials. False when told to stop.
   bool choose(GateRef gate, RunControl& control) {
-    std::vector<double> quickest;
+    std::vector<double> medians;
     for (auto& path : paths_) {
       Operation trial(*this, *path, control);
-      const SampleSet set = sample(trial, gate, kTrial, control);
+      SampleSet set = sample(trial, gate, kTrial, control);
       if (set.stopped || set.timesUs.empty()) return false;
-      quickest.push_back(*std::min_element(set.timesUs.begin(), set.timesUs.end()));
+      const auto middle = set.timesUs.begin() + static_cast<std::ptrdiff_t>(set.timesUs.size() / 2);
+      std::nth_element(set.timesUs.begin(), middle, set.timesUs.end());
+      medians.push_back(*middle);
     }
-    const auto* bytes = reinterpret_cast<const uint8_t*>(quickest.data());
-    const auto all = exchange_.allgather({bytes, quickest.size() * sizeof(double)}, 0);
+    const auto* bytes = reinterpret_cast<const uint8_t*>(medians.data());
+    const auto all = exchange_.allgather({bytes, medians.size() * sizeof(double)}, 0);
     for (const auto& theirs : all) {
-      std::vector<double> times(quickest.size());
+      std::vector<double> times(medians.size());
       if (theirs.size() != times.size() * sizeof(double)) {
         throw Error(ErrorCode::kState, "choosing a strategy: another rank tried a different number of them");
       }
       std::memcpy(times.data(), theirs.data(), theirs.size());
-      for (size_t i = 0; i < times.size(); ++i) quickest[i] = std::max(quickest[i], times[i]);
+      for (size_t i = 0; i < times.size(); ++i) medians[i] = std::max(medians[i], times[i]);
     }
-    const auto best = std::min_element(quickest.begin(), quickest.end());
-    chosen_ = static_cast<size_t>(best - quickest.begin());
+    const auto best = std::min_element(medians.begin(), medians.end());
+    chosen_ = static_cast<size_t>(best - medians.begin());
     return true;
   }
 
