@@ -67,6 +67,15 @@ for (const mpi of MPIS) {
   );
 }
 
+/** False once it has ended, also while its launcher has not yet asked how. */
+function isRunning(pid: number): boolean {
+  try {
+    return !/\) [ZX] /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+  } catch {
+    return false;
+  }
+}
+
 /** A run of 200 points that gets a signal on rank 1 in its middle; resolves to how long that rank took to go. */
 async function signalOneRank(t: Test, signal: NodeJS.Signals): Promise<number> {
   const folder = t.testdir();
@@ -77,7 +86,7 @@ async function signalOneRank(t: Test, signal: NodeJS.Signals): Promise<number> {
   const pid = pidsOf(join(folder, 'x'), 4)[1] as number;
   const sentAt = performance.now();
   process.kill(pid, signal);
-  while (existsSync(`/proc/${pid}`) && performance.now() - sentAt < 5000) {
+  while (isRunning(pid) && performance.now() - sentAt < 5000) {
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
   const goneAfterMs = performance.now() - sentAt;
