@@ -75,7 +75,8 @@ async function endRun(run: Run, end: LoopEnd): Promise<number> {
       failures.push(failure);
     }
   };
-  if (!end.worldLost && !run.addon.workLaneBusy())
+  // After a signal the end of the process gives memory back: unmapping pools takes time that a launcher does not grant.
+  if (!end.worldLost && !hurried && !run.addon.workLaneBusy())
     await attempt('giving back memory', () => run.resources.closeAll());
   await attempt('closing the rows', () => run.csv.close({ sync: !hurried }));
   if (run.report)
@@ -84,14 +85,18 @@ async function endRun(run: Run, end: LoopEnd): Promise<number> {
     );
   const own = worstExit([end.exitStatus, ...failures.map((failure) => failure.exitStatus)]);
   const agreed = await agreeOnEnd(run, own, end, hurried);
+  let { status } = agreed;
   if (run.manifest) {
+    const before = failures.length;
     await attempt('writing the manifest', () => finishManifest(run, agreed, end, failures));
-    sayEnd(run, agreed.status, end, failures);
+    // Without its manifest a run was not good, whatever all ranks had agreed on.
+    status = worstExit([status, ...failures.slice(before).map((failure) => failure.exitStatus)]);
+    sayEnd(run, status, end, failures);
   }
-  if (end.worldLost || !agreed.whole || run.addon.workLaneBusy()) leaveWorld(agreed.status);
-  await finalize(run, hurried, agreed.status);
+  if (end.worldLost || !agreed.whole || run.addon.workLaneBusy()) leaveWorld(status);
+  await finalize(run, hurried, status);
   run.stop.close();
-  return agreed.status;
+  return status;
 }
 
 interface Agreed {

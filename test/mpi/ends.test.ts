@@ -1,5 +1,5 @@
 /** Runs that end before their last point: a killed rank, signals, and what is on disk afterwards. */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { MPIS, mpirunCli, startMpirun } from '../helpers/mpirun.js';
@@ -109,6 +109,26 @@ for (const signal of ['SIGTERM', 'SIGUSR1'] as const) {
     t.ok(Math.min(...times) < 800, `the rank was gone after ${times.map(Math.round).join(', ')} ms`);
   });
 }
+
+t.test(
+  'a manifest that cannot be put in place: the run was not good',
+  { skip: needsMpi('openmpi') },
+  async (t) => {
+    const folder = t.testdir();
+    const spec = writeSmallSpec(folder, { numPoints: 100, iterations: 200 });
+    const command = [process.execPath, railrunner, 'run', spec, '--out', folder, '--run-id', 'x'];
+    const running = startMpirun({ mpi: 'openmpi', ranks: 2, timeoutMs: 60_000 }, command);
+    await waitForRows(join(folder, 'x'), 2);
+    mkdirSync(join(folder, 'x', 'manifest.json', 'in the way'), { recursive: true });
+    const ended = await running.finished;
+    t.equal(ended.status, 3, ended.stdout.slice(-500));
+    t.match(ended.stderr, /manifest\.json cannot be put in place/);
+    t.ok(
+      readRankRows(join(folder, 'x')).every((own) => own.length === 100),
+      'no row is lost',
+    );
+  },
+);
 
 t.test('a run id that is taken: nothing is overwritten', { skip: needsMpi('openmpi') }, async (t) => {
   const folder = t.testdir({ x: { 'rank-0000.csv': 'mine' } });
