@@ -18,6 +18,7 @@ int exchangeWords(HubExchange& exchange) {
   if (exchange.rank() != 2) shares[0] = shares[1] = 1;
   const auto buffer = SymmetricBuffer::open(exchange, *device, kBytes, shares, 0);
   for (uint64_t i = 0; i < kBytes; ++i) CHECK(buffer->local()[i] == std::byte{0});
+  exchange.barrier();  // a peer that writes before this rank has looked would be taken for dirt
   CHECK(buffer->bases()[exchange.rank()] == buffer->local());
   CHECK_EQUAL(buffer->bases()[2] == nullptr, exchange.rank() != 2);
   if (exchange.rank() == 0) std::memcpy(buffer->bases()[1] + 64, "from 0", 7);
