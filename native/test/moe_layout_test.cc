@@ -1,3 +1,4 @@
+#include "moe/host/rows.h"
 #include "moe/numerics.h"
 #include "moe_reference.h"
 
@@ -118,6 +119,34 @@ void checkBf16() {
   }
 }
 
+// The vector loops against the same arithmetic a column at a time, for every bit pattern that a row can hold.
+void checkSumRows() {
+  constexpr uint32_t kColumns = 1280, kRows = 5;
+  uint64_t state = 11;
+  for (int round = 0; round < 200; ++round) {
+    std::vector<std::vector<uint16_t>> held(kRows, std::vector<uint16_t>(kColumns));
+    const uint16_t* rows[kRows];
+    float weights[kRows];
+    for (uint32_t r = 0; r < kRows; ++r) {
+      for (uint16_t& column : held[r]) column = static_cast<uint16_t>(randomWord(state));
+      rows[r] = held[r].data();
+      weights[r] = bf16ToFloat(static_cast<uint16_t>(randomWord(state) & 0xbfff));
+    }
+    const uint32_t count = round % (kRows + 1);
+    const float* scaledBy = round % 2 == 0 ? weights : nullptr;
+    std::vector<uint16_t> out(kColumns, 0x7f7f);
+    host::sumRows(out.data(), rows, scaledBy, count, kColumns);
+    for (uint32_t c = 0; c < kColumns; ++c) {
+      float sum = 0;
+      for (uint32_t r = 0; r < count; ++r)
+        sum += multiplyRounded(bf16ToFloat(rows[r][c]), scaledBy == nullptr ? 1.0F : weights[r]);
+      const uint16_t expected = floatToBf16(sum);
+      const bool bothNan = (expected & 0x7fff) > 0x7f80 && (out[c] & 0x7fff) > 0x7f80;
+      CHECK(out[c] == expected || bothNan, "%u rows, column %u: %x, expected %x", count, c, out[c], expected);
+    }
+  }
+}
+
 void checkShapes() {
   Shape good;
   good.worldSize = 4, good.numExperts = 8, good.numTopk = 2, good.hidden = 128, good.maxTokens = 4;
@@ -154,6 +183,7 @@ int main() {
   checkPlaces();
   checkE4m3();
   checkBf16();
+  checkSumRows();
   checkShapes();
   std::printf("%d failures\n", failures);
   return failures == 0 ? 0 : 1;
