@@ -5,7 +5,9 @@
 #include <string>
 
 #include "binding/napi_setup.h"
+#include "core/clock.h"
 #include "core/error.h"
+#include "core/sampler.h"
 
 // Reading JS arguments: type and range alone. Rules that a user can meet are TypeScript's; what fails here is
 // a caller's bug and says which property of which call.
@@ -57,6 +59,19 @@ inline uint32_t requireUint32(const Napi::Object& object, const char* name) {
 
 inline uint64_t requireSize(const Napi::Object& object, const char* name) {
   return static_cast<uint64_t>(requireInteger(object, name, 0, int64_t{1} << 53));
+}
+
+// A deadline (nowNs based) from milliseconds, of which a week is the most.
+inline constexpr int64_t kMaxTimeoutMs = 7LL * 24 * 3600 * 1000;
+
+inline int64_t requireDeadline(const Napi::Value& timeoutMs) {
+  return nowNs() + requireInteger(timeoutMs, "timeoutMs", 1, kMaxTimeoutMs) * 1'000'000;
+}
+
+inline SampleProtocol requireProtocol(const Napi::Value& value) {
+  const Napi::Object object = requireObject(value, "samples");
+  return {requireUint32(object, "warmup"), requireUint32(object, "iterations"),
+          requireBoolean(object, "freeRunning")};
 }
 
 // Calls `body` and turns a railrunner::Error into a thrown JS error with its code.

@@ -12,8 +12,6 @@ namespace railrunner::binding {
 
 namespace {
 
-constexpr int64_t kMaxTimeoutMs = 7LL * 24 * 3600 * 1000;
-
 const HandleKind<OpenedCommunicator> kCommunicatorKind{{0x7261696c72756e6eULL, 0x6572436f6d6d0001ULL},
                                                        "a NativeCommunicator"};
 
@@ -27,10 +25,6 @@ std::vector<std::string> requireCandidates(const Napi::Value& value) {
     candidates.push_back(candidate.As<Napi::String>().Utf8Value());
   }
   return candidates;
-}
-
-int64_t deadlineOf(const Napi::Value& value) {
-  return nowNs() + requireInteger(value, "timeoutMs", 1, kMaxTimeoutMs) * 1'000'000;
 }
 
 Napi::Value probeNccl(const Napi::CallbackInfo& info) {
@@ -68,7 +62,7 @@ Napi::Value createRecord(const Napi::CallbackInfo& info) {
 Napi::Value closeCommunicator(const Napi::CallbackInfo& info) {
   return guarded(info, [&]() -> Napi::Value {
     auto state = requireState(info.This(), "this", kCommunicatorKind);
-    const int64_t deadlineNs = deadlineOf(info[0]);
+    const int64_t deadlineNs = requireDeadline(info[0]);
     return runOnWorkLane(info.Env(), [state, deadlineNs] {
       if (state->communicator) state->communicator->close(deadlineNs);
       state->communicator.reset();
@@ -87,11 +81,9 @@ Napi::Value abandonCommunicator(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value communicatorHandle(Napi::Env env, const std::shared_ptr<OpenedCommunicator>& state) {
-  Napi::Object object = Napi::Object::New(env);
+  Napi::Object object = makeHandle(env, state, kCommunicatorKind,
+                                   {{"close", closeCommunicator}, {"abandon", abandonCommunicator}});
   object.Set("version", ncclVersionText(state->communicator->library().version()));
-  object.Set("close", Napi::Function::New(env, closeCommunicator, "close"));
-  object.Set("abandon", Napi::Function::New(env, abandonCommunicator, "abandon"));
-  attachState(env, object, state, kCommunicatorKind);
   return object;
 }
 
@@ -112,7 +104,7 @@ Napi::Value openCommunicator(const Napi::CallbackInfo& info) {
     options.rank = static_cast<int>(requireInteger(object, "rank", 0, INT32_MAX));
     const auto maxCtas = static_cast<int>(requireInteger(object, "maxCtas", 0, 1024));
     if (maxCtas > 0) options.maxCtas = maxCtas;
-    options.deadlineNs = deadlineOf(object.Get("timeoutMs"));
+    options.deadlineNs = requireDeadline(object.Get("timeoutMs"));
     return runOnWorkLane(
         info.Env(),
         [state, candidates = std::move(candidates), bytes = std::move(bytes), worldSize, options] {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <initializer_list>
 #include <memory>
 
 #include "binding/arguments.h"
@@ -27,6 +28,23 @@ void attachState(Napi::Env env, Napi::Object object, std::shared_ptr<State> stat
       napi_type_tag_object(env, object, &kind.tag) != napi_ok) {
     throw Napi::Error::New(env, "a native handle could not be made");
   }
+}
+
+struct HandleMethod {
+  const char* name;
+  Napi::Value (*call)(const Napi::CallbackInfo&);
+};
+
+// An object with these methods that stands for `state`.
+template <class State>
+Napi::Object makeHandle(Napi::Env env, const std::shared_ptr<State>& state, const HandleKind<State>& kind,
+                        std::initializer_list<HandleMethod> methods) {
+  Napi::Object object = Napi::Object::New(env);
+  for (const HandleMethod& method : methods) {
+    object.Set(method.name, Napi::Function::New(env, method.call, method.name));
+  }
+  attachState(env, object, state, kind);
+  return object;
 }
 
 template <class State>

@@ -64,12 +64,6 @@ TransferFault faultOf(const Napi::Object& object) {
   throw argumentError("plantedFault", "spinKernel or illegalAccess, or none");
 }
 
-SampleProtocol requireProtocol(const Napi::Value& value) {
-  const Napi::Object object = requireObject(value, "samples");
-  return {requireUint32(object, "warmup"), requireUint32(object, "iterations"),
-          requireBoolean(object, "freeRunning")};
-}
-
 // The gate of a measured loop: the world's, or that of a rank alone where no world was given.
 template <class Body>
 void withGate(const std::shared_ptr<OpenedWorld>& world, Body&& body) {
@@ -120,13 +114,7 @@ Napi::Value probeTransfer(const Napi::CallbackInfo& info) {
         [state, world, result] {
           withGate(world, [&](GateRef gate) { *result = state->require().probe(gate, processControl()); });
         },
-        [result](Napi::Env env) -> Napi::Value {
-          Napi::Object object = Napi::Object::New(env);
-          object.Set("GBps", result->GBps);
-          object.Set("source", result->source);
-          object.Set("stopped", result->stopped);
-          return object;
-        });
+        [result](Napi::Env env) { return probeObject(env, *result); });
   });
 }
 
@@ -169,15 +157,11 @@ Napi::Value closeTransfer(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value transferHandle(Napi::Env env, const std::shared_ptr<OpenedTransfer>& state) {
-  Napi::Object object = Napi::Object::New(env);
-  const std::pair<const char*, Napi::Value (*)(const Napi::CallbackInfo&)> methods[] = {
-      {"measure", measureTransfer},
-      {"probe", probeTransfer},
-      {"facts", transferFacts},
-      {"close", closeTransfer}};
-  for (const auto& [name, method] : methods) object.Set(name, Napi::Function::New(env, method, name));
-  attachState(env, object, state, kTransferKind);
-  return object;
+  return makeHandle(env, state, kTransferKind,
+                    {{"measure", measureTransfer},
+                     {"probe", probeTransfer},
+                     {"facts", transferFacts},
+                     {"close", closeTransfer}});
 }
 
 Napi::Value compileTransferHandle(const Napi::CallbackInfo& info) {
@@ -229,6 +213,14 @@ Napi::Object sampleSetObject(Napi::Env env, const SampleSet& set) {
   object.Set("timesUs", toArray(set.timesUs));
   object.Set("entrySkewUs", toArray(set.entrySkewUs));
   object.Set("stopped", set.stopped);
+  return object;
+}
+
+Napi::Object probeObject(Napi::Env env, const ProbeResult& probe) {
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("GBps", probe.GBps);
+  object.Set("source", probe.source);
+  object.Set("stopped", probe.stopped);
   return object;
 }
 

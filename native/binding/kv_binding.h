@@ -30,6 +30,7 @@ LayoutShape requireLayout(const Napi::Object& object, const char* name);
 TransferOptions requireTransferOptions(const Napi::Object& object);
 
 Napi::Object sampleSetObject(Napi::Env env, const SampleSet& set);
+Napi::Object probeObject(Napi::Env env, const ProbeResult& probe);
 Napi::Object checkObject(Napi::Env env, const CheckReport& report);
 
 // createPool, for addKvMethods.

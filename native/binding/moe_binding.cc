@@ -17,8 +17,6 @@ namespace railrunner::binding {
 
 namespace {
 
-constexpr int64_t kMaxTimeoutMs = 7LL * 24 * 3600 * 1000;
-
 struct OpenedMoe {
   std::shared_ptr<OpenedWorld> world;
   std::shared_ptr<Device> device;
@@ -31,10 +29,6 @@ struct OpenedMoe {
 };
 
 const HandleKind<OpenedMoe> kMoeKind{{0x7261696c72756e6eULL, 0x65724d6f65507401ULL}, "a NativeMoe"};
-
-int64_t deadlineOf(const Napi::Value& timeoutMs) {
-  return nowNs() + requireInteger(timeoutMs, "timeoutMs", 1, kMaxTimeoutMs) * 1'000'000;
-}
 
 template <class T, class TypedArray>
 std::vector<T> requireArray(const Napi::Object& object, const char* name, napi_typedarray_type type,
@@ -130,9 +124,7 @@ Napi::Value resultsObject(Napi::Env env, const moe::BenchResults& results) {
 Napi::Value measure(const Napi::CallbackInfo& info) {
   return guarded(info, [&]() -> Napi::Value {
     auto opened = requireState(info.This(), "this", kMoeKind);
-    const Napi::Object samples = requireObject(info[0], "samples");
-    const SampleProtocol protocol{requireUint32(samples, "warmup"), requireUint32(samples, "iterations"),
-                                  requireBoolean(samples, "freeRunning")};
+    const SampleProtocol protocol = requireProtocol(info[0]);
     auto measured = std::make_shared<moe::BenchSamples>();
     return runOnWorkLane(
         info.Env(),
@@ -156,7 +148,7 @@ Napi::Value results(const Napi::CallbackInfo& info) {
 Napi::Value close(const Napi::CallbackInfo& info) {
   return guarded(info, [&]() -> Napi::Value {
     auto opened = requireState(info.This(), "this", kMoeKind);
-    const int64_t deadlineNs = deadlineOf(info[0]);
+    const int64_t deadlineNs = requireDeadline(info[0]);
     return runOnWorkLane(info.Env(), [opened, deadlineNs] {
       if (opened->bench == nullptr) return;
       const std::unique_ptr<moe::Bench> bench = std::move(opened->bench);
@@ -167,14 +159,11 @@ Napi::Value close(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value moeObject(Napi::Env env, const std::shared_ptr<OpenedMoe>& opened) {
-  Napi::Object object = Napi::Object::New(env);
-  attachState(env, object, opened, kMoeKind);
+  Napi::Object object =
+      makeHandle(env, opened, kMoeKind, {{"measure", measure}, {"results", results}, {"close", close}});
   const moe::NetworkUse use = opened->bench->networkUse();
   object.Set("networkTransport", use.transport);
   object.Set("networkMemory", use.memory);
-  object.Set("measure", Napi::Function::New(env, measure, "measure"));
-  object.Set("results", Napi::Function::New(env, results, "results"));
-  object.Set("close", Napi::Function::New(env, close, "close"));
   return object;
 }
 
@@ -191,7 +180,7 @@ Napi::Value openMoe(const Napi::CallbackInfo& info) {
     routing.topkWeights =
         requireArray<float, Napi::Float32Array>(object, "topkWeights", napi_float32_array, "a Float32Array");
     routing.numTokens = requireUint32(object, "numTokens");
-    const int64_t deadlineNs = deadlineOf(object.Get("timeoutMs"));
+    const int64_t deadlineNs = requireDeadline(object.Get("timeoutMs"));
     return runOnWorkLane(
         info.Env(),
         [opened, options, routing, deadlineNs] {

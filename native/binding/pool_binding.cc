@@ -182,15 +182,14 @@ Napi::Object geometryObject(Napi::Env env, const BlockPool& pool) {
 }
 
 Napi::Value poolHandle(Napi::Env env, const std::shared_ptr<OpenedPool>& state) {
-  Napi::Object object = Napi::Object::New(env);
+  Napi::Object object = makeHandle(env, state, kPoolKind,
+                                   {{"prepare", preparePool},
+                                    {"check", checkPool},
+                                    {"readBytes", readPool},
+                                    {"writeBytes", writePool},
+                                    {"close", closePool}});
   object.Set("tier", tierName(state->pool->tier()));
   object.Set("geometry", geometryObject(env, *state->pool));
-  const std::pair<const char*, Napi::Value (*)(const Napi::CallbackInfo&)> methods[] = {
-      {"prepare", preparePool},  {"check", checkPool}, {"readBytes", readPool},
-      {"writeBytes", writePool}, {"close", closePool},
-  };
-  for (const auto& [name, method] : methods) object.Set(name, Napi::Function::New(env, method, name));
-  attachState(env, object, state, kPoolKind);
   return object;
 }
 

@@ -13,8 +13,6 @@ namespace railrunner::binding {
 
 namespace {
 
-constexpr int64_t kMaxTimeoutMs = 7LL * 24 * 3600 * 1000;
-
 // What stands behind a NativeReplicated; members are given back in the reverse order.
 struct OpenedReplicated {
   std::shared_ptr<OpenedWorld> world;
@@ -34,10 +32,6 @@ struct OpenedReplicated {
 const HandleKind<OpenedReplicated> kReplicatedKind{{0x7261696c72756e6eULL, 0x65725265706c0001ULL},
                                                    "a NativeReplicated"};
 
-int64_t deadlineOf(const Napi::Value& value) {
-  return nowNs() + requireInteger(value, "timeoutMs", 1, kMaxTimeoutMs) * 1'000'000;
-}
-
 ReplicatedStrategy strategyOf(const std::string& name) {
   for (const ReplicatedStrategy strategy :
        {ReplicatedStrategy::kAuto, ReplicatedStrategy::kRootBroadcast, ReplicatedStrategy::kPipelined,
@@ -52,12 +46,6 @@ Tier tierOf(const std::string& name) {
     if (name == tierName(tier)) return tier;
   }
   throw argumentError("sourceTier", "\"device\", \"host\" or \"disk\"");
-}
-
-SampleProtocol requireProtocol(const Napi::Value& value) {
-  const Napi::Object object = requireObject(value, "samples");
-  return {requireUint32(object, "warmup"), requireUint32(object, "iterations"),
-          requireBoolean(object, "freeRunning")};
 }
 
 // The request of JavaScript; pools and communicator are put in on the work thread.
@@ -120,13 +108,7 @@ Napi::Value probeReplicated(const Napi::CallbackInfo& info) {
         [state, result] {
           *result = state->require().probe(GateRef(state->world->gate->gate()), processControl());
         },
-        [result](Napi::Env env) -> Napi::Value {
-          Napi::Object object = Napi::Object::New(env);
-          object.Set("GBps", result->GBps);
-          object.Set("source", result->source);
-          object.Set("stopped", result->stopped);
-          return object;
-        });
+        [result](Napi::Env env) { return probeObject(env, *result); });
   });
 }
 
@@ -158,7 +140,7 @@ Napi::Value closeReplicated(const Napi::CallbackInfo& info) {
     auto state = requireState(info.This(), "this", kReplicatedKind);
     if (!info[0].IsBoolean()) throw argumentError("together", "a boolean");
     const bool together = info[0].As<Napi::Boolean>().Value();
-    const int64_t deadlineNs = deadlineOf(info[1]);
+    const int64_t deadlineNs = requireDeadline(info[1]);
     return runOnWorkLane(info.Env(), [state, together, deadlineNs] {
       if (!state->transfer) return;
       const std::unique_ptr<ReplicatedTransfer> closing = std::move(state->transfer);
@@ -168,15 +150,11 @@ Napi::Value closeReplicated(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value replicatedHandle(Napi::Env env, const std::shared_ptr<OpenedReplicated>& state) {
-  Napi::Object object = Napi::Object::New(env);
-  const std::pair<const char*, Napi::Value (*)(const Napi::CallbackInfo&)> methods[] = {
-      {"measure", measureReplicated},
-      {"probe", probeReplicated},
-      {"facts", factsReplicated},
-      {"close", closeReplicated}};
-  for (const auto& [name, method] : methods) object.Set(name, Napi::Function::New(env, method, name));
-  attachState(env, object, state, kReplicatedKind);
-  return object;
+  return makeHandle(env, state, kReplicatedKind,
+                    {{"measure", measureReplicated},
+                     {"probe", probeReplicated},
+                     {"facts", factsReplicated},
+                     {"close", closeReplicated}});
 }
 
 Napi::Value openReplicatedHandle(const Napi::CallbackInfo& info) {
@@ -192,7 +170,7 @@ Napi::Value openReplicatedHandle(const Napi::CallbackInfo& info) {
       state->communicator = requireCommunicator(object.Get("communicator"), "communicator");
     }
     ReplicatedRequest request = requireRequest(object, state->world->world->info().nodeOfRank);
-    const int64_t deadlineNs = deadlineOf(object.Get("timeoutMs"));
+    const int64_t deadlineNs = requireDeadline(object.Get("timeoutMs"));
     return runOnWorkLane(
         info.Env(),
         [state, request = std::move(request), deadlineNs]() mutable {

@@ -18,16 +18,11 @@ namespace railrunner::binding {
 
 namespace {
 
-constexpr int64_t kMaxTimeoutMs = 7LL * 24 * 3600 * 1000;
 constexpr int64_t kMaxMessageBytes = INT32_MAX / 2;
 // What MPI_Abort gets before the process ends without it.
 constexpr auto kAbortGrace = std::chrono::seconds(2);
 
 const napi_type_tag kWorldTag = {0x7261696c72756e6eULL, 0x6572576f726c6401ULL};
-
-int64_t deadlineOf(const Napi::Value& value) {
-  return nowNs() + requireInteger(value, "timeoutMs", 1, kMaxTimeoutMs) * 1'000'000;
-}
 
 // Settles a promise once: by the control thread, or by a watchdog where that thread is inside an MPI call
 // that has no non-blocking form (init, finalize).
@@ -138,7 +133,7 @@ Napi::Value broadcast(const Napi::CallbackInfo& info) {
     const auto opened = self(info);
     World& world = *opened->world;
     const int root = requireRank(info[1], world);
-    const int64_t deadlineNs = deadlineOf(info[2]);
+    const int64_t deadlineNs = requireDeadline(info[2]);
     const bool isRoot = root == world.info().rank;
     if (!isRoot && !info[0].IsNull()) throw argumentError("data", "null on all ranks but the root");
     Bytes data = isRoot ? requireBytes(info[0], "data") : Bytes{};
@@ -155,7 +150,7 @@ Napi::Value allgather(const Napi::CallbackInfo& info) {
   return guarded(info, [&]() -> Napi::Value {
     const auto opened = self(info);
     Bytes data = requireBytes(info[0], "data");
-    const int64_t deadlineNs = deadlineOf(info[1]);
+    const int64_t deadlineNs = requireDeadline(info[1]);
     auto pending = std::make_shared<PendingPromise>(info.Env());
     const Napi::Promise promise = pending->promise();
     opened->world->startAllgather(std::move(data), deadlineNs, settling(pending, toBuffers));
@@ -169,7 +164,7 @@ Napi::Value gather(const Napi::CallbackInfo& info) {
     World& world = *opened->world;
     Bytes data = requireBytes(info[0], "data");
     const int root = requireRank(info[1], world);
-    const int64_t deadlineNs = deadlineOf(info[2]);
+    const int64_t deadlineNs = requireDeadline(info[2]);
     const bool isRoot = root == world.info().rank;
     auto pending = std::make_shared<PendingPromise>(info.Env());
     const Napi::Promise promise = pending->promise();
@@ -192,7 +187,7 @@ Napi::Value alltoall(const Napi::CallbackInfo& info) {
     }
     std::vector<Bytes> data;
     for (uint32_t i = 0; i < array.Length(); ++i) data.push_back(requireBytes(array.Get(i), "data"));
-    const int64_t deadlineNs = deadlineOf(info[1]);
+    const int64_t deadlineNs = requireDeadline(info[1]);
     auto pending = std::make_shared<PendingPromise>(info.Env());
     const Napi::Promise promise = pending->promise();
     world.startAlltoall(std::move(data), deadlineNs, settling(pending, toBuffers));
@@ -203,7 +198,7 @@ Napi::Value alltoall(const Napi::CallbackInfo& info) {
 Napi::Value barrier(const Napi::CallbackInfo& info) {
   return guarded(info, [&]() -> Napi::Value {
     const auto opened = self(info);
-    const int64_t deadlineNs = deadlineOf(info[0]);
+    const int64_t deadlineNs = requireDeadline(info[0]);
     auto pending = std::make_shared<PendingPromise>(info.Env());
     const Napi::Promise promise = pending->promise();
     opened->world->startBarrier(deadlineNs, settling(pending, [](Napi::Env env, const auto&) -> Napi::Value {
@@ -216,7 +211,7 @@ Napi::Value barrier(const Napi::CallbackInfo& info) {
 Napi::Value renew(const Napi::CallbackInfo& info) {
   return guarded(info, [&]() -> Napi::Value {
     const auto opened = self(info);
-    const int64_t deadlineNs = deadlineOf(info[0]);
+    const int64_t deadlineNs = requireDeadline(info[0]);
     auto pending = std::make_shared<PendingPromise>(info.Env());
     const Napi::Promise promise = pending->promise();
     opened->world->startRenew(deadlineNs, [pending](std::exception_ptr failure) {
@@ -286,7 +281,7 @@ Napi::Value failEpoch(const Napi::CallbackInfo& info) {
 Napi::Value finalize(const Napi::CallbackInfo& info) {
   return guarded(info, [&]() -> Napi::Value {
     const auto opened = self(info);
-    const int64_t deadlineNs = deadlineOf(info[0]);
+    const int64_t deadlineNs = requireDeadline(info[0]);
     GuardedPromise guardedPromise(info.Env(), deadlineNs, "MPI_Finalize did not return before its deadline");
     opened->world->startFinalize(deadlineNs, [settle = guardedPromise.settler()](std::exception_ptr failure) {
       settle(failure, [](Napi::Env env) { return env.Undefined(); });
