@@ -73,37 +73,6 @@ export function layoutSizes(layout: KvLayout, numBlocks: number): LayoutSizes {
   };
 }
 
-export interface RegionPlace {
-  /** Index of the buffer: 0, or the layer. */
-  readonly buffer: number;
-  /** From the buffer's aligned start. */
-  readonly offsetBytes: number;
-}
-
-/** Where region (block, layer, outer) of a pool of `numBlocks` begins. Indices must be in range. */
-export function regionPlace(
-  layout: KvLayout,
-  numBlocks: number,
-  index: { readonly block: number; readonly layer: number; readonly outer: number },
-): RegionPlace {
-  const limits = { block: numBlocks, layer: layout.numLayers, outer: layout.outerDim };
-  for (const [name, limit] of Object.entries(limits)) {
-    const value = index[name as keyof typeof limits];
-    if (!Number.isInteger(value) || value < 0 || value >= limit) {
-      throw new RangeError(`${name} ${value} is out of range: expected 0 to ${limit - 1}`);
-    }
-  }
-  const sizes = layoutSizes(layout, numBlocks);
-  const offsetBytes =
-    index.block * sizes.blockStrideBytes +
-    index.layer * sizes.layerStrideBytes +
-    index.outer * sizes.outerStrideBytes;
-  return {
-    buffer: sizes.numBuffers === 1 && layout.kind === 'fullyContiguous' ? 0 : index.layer,
-    offsetBytes,
-  };
-}
-
 /** The layout as a tier stores it: on disk, runs start at sectors. */
 export function storedLayout(layout: KvLayout, tier: Tier): KvLayout {
   if (tier !== 'disk') return layout;
