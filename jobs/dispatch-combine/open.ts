@@ -6,6 +6,7 @@ import { issuedBytesCuda, symmetricBytesCuda } from './cuda-exchange.js';
 import { moeSpecOf, paddedHidden, seed32, usesDedup, type MoeSpec } from './moe-spec.js';
 import { seedHintBytes, symmetricBytes } from './memory.js';
 import { verifyExchange } from './oracle.js';
+import { bytesToPeers, peakOf, sourceBytes, type Peak } from './peak.js';
 import { makeRouting, type RankRouting, type Routing } from './routing.js';
 import {
   issuedBytes,
@@ -18,6 +19,8 @@ import {
 } from './traffic.js';
 
 const CLOSE_TIMEOUT_MS = 30_000;
+/** Or as many as the point has iterations. */
+const PROBE_REPEATS = 21;
 
 interface PointState {
   readonly context: PointContext;
@@ -103,8 +106,9 @@ class OpenExchange implements OpenPoint {
   }
 
   async measure(): Promise<Measurement[]> {
+    const peaks = await probePeaks(this.#state);
     const measured = await this.#state.native.measure(this.#state.context.samples);
-    return measured.phases.map((phase) => measurement(this.#state, phase, measured.stopped));
+    return measured.phases.map((phase) => measurement(this.#state, phase, measured.stopped, peaks));
   }
 
   async verify(): Promise<Verification[]> {
@@ -118,9 +122,38 @@ class OpenExchange implements OpenPoint {
   }
 }
 
-function measurement(state: PointState, phase: NativeMoePhase, stopped: boolean): Measurement {
+type Operation = 'dispatch' | 'combine';
+
+/** By operation; none where nothing was probed, or on this device cannot be. */
+type Peaks = ReadonlyMap<string, Peak>;
+
+/** The halves of a split call have none: what one of them leaves to the other is not bounded. */
+async function probePeaks(state: PointState): Promise<Peaks> {
+  const { spec, traffic, native, paths, context } = state;
+  const peaks = new Map<string, Peak>();
+  if (!spec.probe || spec.phases === 'split') return peaks;
+  const numTokens = state.routing.ranks[context.world.info.rank]?.numTokens ?? 0;
+  for (const operation of ['dispatch', 'combine'] as const) {
+    const issued = plannedBytes(state, operation);
+    const messages = operation === 'dispatch' ? traffic.messagesTo : traffic.messagesFrom;
+    const request = {
+      repeats: Math.min(PROBE_REPEATS, context.samples.iterations),
+      bytesTo: bytesToPeers(paths, issued, messages),
+      sourceBytes: sourceBytes(spec, traffic, numTokens, operation),
+    };
+    const rates = await native.probe(request, context.remainingMs());
+    const peak = rates.stopped
+      ? undefined
+      : peakOf(payloadBytes(spec, traffic, operation).payload, issued, rates);
+    if (peak !== undefined) peaks.set(operation, peak);
+  }
+  return peaks;
+}
+
+function measurement(state: PointState, phase: NativeMoePhase, stopped: boolean, peaks: Peaks): Measurement {
   const { spec, traffic, routing, native, paths } = state;
-  const operation = phase.phase.startsWith('dispatch') ? 'dispatch' : 'combine';
+  const operation: Operation = phase.phase.startsWith('dispatch') ? 'dispatch' : 'combine';
+  const peak = peaks.get(phase.phase);
   const isReceive = phase.phase.endsWith('Receive');
   const bytes = payloadBytes(spec, traffic, operation);
   if (!isReceive && !stopped) requirePlanned(phase.bytes, plannedBytes(state, operation), phase.phase);
@@ -138,6 +171,7 @@ function measurement(state: PointState, phase: NativeMoePhase, stopped: boolean)
       padded: bytes.padded,
       ...(isReceive ? {} : phase.bytes),
     },
+    ...(peak === undefined ? {} : { peak }),
     strategyRequested: `dedup ${spec.dedup}`,
     strategyUsed: `dedup ${usesDedup(spec) ? 'on' : 'off'}`,
     transportRequested: spec.transport,
@@ -165,7 +199,7 @@ function measurement(state: PointState, phase: NativeMoePhase, stopped: boolean)
 
 const isCuda = ({ context }: PointState): boolean => context.device.properties.kind === 'cuda';
 
-function plannedBytes(state: PointState, operation: 'dispatch' | 'combine'): PathBytes {
+function plannedBytes(state: PointState, operation: Operation): PathBytes {
   const { spec, routing, traffic, paths, context } = state;
   return isCuda(state)
     ? issuedBytesCuda(spec, routing, context.world.info.rank, paths, operation)

@@ -135,6 +135,41 @@ Napi::Value measure(const Napi::CallbackInfo& info) {
   });
 }
 
+moe::ProbeRequest probeRequestOf(const Napi::Object& object) {
+  moe::ProbeRequest request;
+  for (const double bytes :
+       requireArray<double, Napi::Float64Array>(object, "bytesTo", napi_float64_array, "a Float64Array")) {
+    if (!(bytes >= 0 && bytes < 9007199254740992.0)) throw argumentError("bytesTo", "sizes in bytes");
+    request.bytesTo.push_back(static_cast<uint64_t>(bytes));
+  }
+  request.repeats = requireUint32(object, "repeats");
+  request.sourceBytes = requireSize(object, "sourceBytes");
+  return request;
+}
+
+Napi::Value probe(const Napi::CallbackInfo& info) {
+  return guarded(info, [&]() -> Napi::Value {
+    auto opened = requireState(info.This(), "this", kMoeKind);
+    const moe::ProbeRequest request = probeRequestOf(requireObject(info[0], "request"));
+    const int64_t deadlineNs = requireDeadline(info[1]);
+    auto rates = std::make_shared<moe::ProbeRates>();
+    return runOnWorkLane(
+        info.Env(),
+        [opened, request, deadlineNs, rates] {
+          WorldExchange exchange(*opened->world->world);
+          *rates =
+              opened->require().probe(request, exchange, GateRef(opened->world->gate->gate()), deadlineNs);
+        },
+        [rates](Napi::Env env) -> Napi::Value {
+          Napi::Object object = Napi::Object::New(env);
+          object.Set("ipcGBps", rates->ipcGBps);
+          object.Set("networkGBps", rates->networkGBps);
+          object.Set("stopped", rates->stopped);
+          return object;
+        });
+  });
+}
+
 Napi::Value results(const Napi::CallbackInfo& info) {
   return guarded(info, [&]() -> Napi::Value {
     auto opened = requireState(info.This(), "this", kMoeKind);
@@ -160,7 +195,8 @@ Napi::Value close(const Napi::CallbackInfo& info) {
 
 Napi::Value moeObject(Napi::Env env, const std::shared_ptr<OpenedMoe>& opened) {
   Napi::Object object =
-      makeHandle(env, opened, kMoeKind, {{"measure", measure}, {"results", results}, {"close", close}});
+      makeHandle(env, opened, kMoeKind,
+                 {{"measure", measure}, {"probe", probe}, {"results", results}, {"close", close}});
   const moe::NetworkUse use = opened->bench->networkUse();
   object.Set("networkTransport", use.transport);
   object.Set("networkMemory", use.memory);

@@ -36,7 +36,7 @@ std::unique_ptr<Network> openNetwork(Exchange& exchange, RunControl& control, co
   network.usesNetwork = options.overNetwork;
   network.usesNetwork[rank] = 0;
   network.numProxies = options.numProxies;
-  network.numSlots = host::numNetworkSlots(options.shape);
+  network.numSlots = host::numNetworkSlots(options.shape) + options.numProxies;  // the probe's are its own
   network.deadlineNs = deadlineNs;
   return Network::open(exchange, control, network);
 }

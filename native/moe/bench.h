@@ -67,6 +67,21 @@ struct BenchResults {
   std::vector<uint16_t> combined;  // [maxTokens, paddedHidden]; rows from numTokens on must hold poison
 };
 
+// What one call of dispatch or combine sends from this rank, for the limit beside it.
+struct ProbeRequest {
+  std::vector<uint64_t> bytesTo;  // by rank; the own entry is ignored
+  uint32_t repeats = 1;           // their median counts
+  uint64_t sourceBytes = 0;  // of the memory they are read from: less than their sum where rows go to several
+};
+
+// Rates at which all ranks at once can move those bytes to those peers, without messages and whole. 0 =
+// nothing goes that way from this rank, or the device has no such probe.
+struct ProbeRates {
+  double ipcGBps = 0;
+  double networkGBps = 0;
+  bool stopped = false;
+};
+
 struct NetworkUse {
   std::string transport;  // '' = no peer is reached over the network
   std::string memory;     // host or device
@@ -77,6 +92,9 @@ class Bench {
   virtual ~Bench() = default;
   // Collective. The sampler's loop: fill (untimed), gate, dispatch, experts (untimed), gate, combine.
   virtual BenchSamples measure(const SampleProtocol& protocol, GateRef gate) = 0;
+  // Collective; before measure(). Writes where payloads go and leaves signals and epochs of calls alone.
+  virtual ProbeRates probe(const ProbeRequest& request, Exchange& exchange, GateRef gate,
+                           int64_t deadlineNs) = 0;
   virtual BenchResults results() const = 0;
   virtual NetworkUse networkUse() const = 0;
   // As SymmetricBuffer::close: collective with an exchange, alone with null.

@@ -58,12 +58,32 @@ export interface NativeMoeResults {
   readonly combined: Uint16Array;
 }
 
+/** What one call sends from this rank, for the limit beside it. */
+export interface NativeMoeProbeRequest {
+  /** By rank; the own entry is ignored. */
+  readonly bytesTo: Float64Array;
+  /** Their median counts. */
+  readonly repeats: number;
+  /** Size of the memory they are read from, round and round. */
+  readonly sourceBytes: number;
+}
+
+export interface NativeMoeProbe {
+  /** Contiguous copies into the memory of same-node peers; 0 = none, or no such probe on this device. */
+  readonly ipcGBps: number;
+  /** Streams of puts to the other peers; 0 likewise. */
+  readonly networkGBps: number;
+  readonly stopped: boolean;
+}
+
 export interface NativeMoe {
   /** As UCX names it; '' where no peer is reached over the network. */
   readonly networkTransport: string;
   /** host or device; '' likewise. */
   readonly networkMemory: string;
   measure(samples: SampleOptions): Promise<{ readonly phases: NativeMoePhase[]; readonly stopped: boolean }>;
+  /** Collective, before `measure`: all ranks send at once what one call sends. */
+  probe(request: NativeMoeProbeRequest, timeoutMs: number): Promise<NativeMoeProbe>;
   results(): Promise<NativeMoeResults>;
   /** Collective. */
   close(timeoutMs: number): Promise<void>;

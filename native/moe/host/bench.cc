@@ -6,8 +6,16 @@
 #include "moe/host/rows.h"
 #include "moe/numerics.h"
 #include "moe/payload.h"
+#include "peers/agreement.h"
 
 namespace railrunner::moe::host {
+
+namespace {
+
+constexpr uint64_t kMinProbeSourceBytes = 64;
+constexpr uint64_t kMaxProbeSourceBytes = 256ULL << 20;
+
+}  // namespace
 
 HostResult::HostResult(const Shape& s)
     : x_(s.resultRows() * s.payloadRowBytes(), "dispatch result"),
@@ -48,7 +56,8 @@ HostBench::HostBench(const BenchOptions& options, Routing routing, RunControl& c
       x_(static_cast<uint64_t>(shape_.maxTokens) * shape_.paddedHidden(), "tokens"),
       y_(shape_.zeroCopy ? 0 : shape_.resultRows() * shape_.paddedHidden(), "expert outputs"),
       combined_(x_.count(), "combined tokens"),
-      expertRow_(shape_.paddedHidden()) {}
+      expertRow_(shape_.paddedHidden()),
+      probeWords_(static_cast<size_t>(shape_.worldSize) * options.numProxies) {}
 
 uint32_t HostBench::numGroups() const {
   return shape_.outputLayout == OutputLayout::kExpertMajor ? shape_.numLocalExperts() : shape_.worldSize;
@@ -218,6 +227,57 @@ BenchSamples HostBench::measure(const SampleProtocol& protocol, GateRef gate) {
   return samples;
 }
 
+ProbePlace HostBench::probePlace() const {
+  const BufferLayout& layout = exchange_.layout();
+  ProbePlace place;
+  place.peers = {rank_, buffer_->bases()};
+  place.areaOffset = layout.receiveOffset(0);
+  place.areaBytes = layout.receiveBytes;
+  place.network = network_.get();
+  place.region = region_;
+  place.wordsRegion = probeRegion_.value_or(0);
+  place.words = probeWords_.data();
+  place.firstSlot = numNetworkSlots(shape_);
+  place.numSlots = options_.numProxies;
+  return place;
+}
+
+ProbeRates HostBench::probe(const ProbeRequest& request, Exchange& exchange, GateRef gate,
+                            int64_t deadlineNs) {
+  const uint32_t worldSize = shape_.worldSize;
+  std::unique_ptr<LazyMemory<std::byte>> source;
+  const std::exception_ptr failure = attempt([&] {
+    if (request.bytesTo.size() != worldSize) {
+      throw Error(ErrorCode::kArgument, "MoE probe: expected bytes to " + std::to_string(worldSize) +
+                                            " ranks, received " + std::to_string(request.bytesTo.size()));
+    }
+    const uint64_t bytes = std::clamp(request.sourceBytes, kMinProbeSourceBytes, kMaxProbeSourceBytes);
+    source = std::make_unique<LazyMemory<std::byte>>(bytes, "source of the probe");
+    std::memset(source->data(), kPoisonByte, bytes);  // the pages come now
+  });
+  const auto* begin = reinterpret_cast<const uint8_t*>(request.bytesTo.data());
+  const auto told = agreeOn(exchange, "preparing the probe", failure,
+                            {begin, request.bytesTo.size() * sizeof(uint64_t)}, deadlineNs);
+  std::vector<uint64_t> bytesFrom;
+  for (uint32_t peer = 0; peer < worldSize; ++peer) {
+    if (told[peer].size() != worldSize * sizeof(uint64_t)) {
+      throw Error(ErrorCode::kState, "MoE probe: rank " + std::to_string(peer) + " announced " +
+                                         std::to_string(told[peer].size()) + " bytes, expected " +
+                                         std::to_string(worldSize * sizeof(uint64_t)) +
+                                         ". All ranks must run the same build.");
+    }
+    uint64_t bytes = 0;
+    std::memcpy(&bytes, told[peer].data() + rank_ * sizeof(uint64_t), sizeof(bytes));
+    bytesFrom.push_back(bytes);
+  }
+  if (network_ != nullptr && !probeRegion_) {
+    probeRegion_ = network_->registerMemory(
+        exchange, probeWords_.data(), probeWords_.size() * sizeof(uint64_t), DeviceKind::kHost, deadlineNs);
+  }
+  PeerProbe peers(probePlace(), request.bytesTo, std::move(bytesFrom), *source, control_);
+  return peers.run(gate, request.repeats, probeEpoch_);
+}
+
 BenchResults HostBench::results() const {
   const DispatchResult& result = result_.view();
   BenchResults copy;
@@ -254,7 +314,10 @@ NetworkUse HostBench::networkUse() const {
 
 void HostBench::close(Exchange* exchange, int64_t deadlineNs) {
   if (network_ != nullptr) {
-    if (exchange != nullptr) network_->unregisterMemory(*exchange, region_, deadlineNs);
+    if (exchange != nullptr) {
+      network_->unregisterMemory(*exchange, region_, deadlineNs);
+      if (probeRegion_) network_->unregisterMemory(*exchange, *probeRegion_, deadlineNs);
+    }
     network_->close(exchange, deadlineNs);
     network_.reset();
   }

@@ -1,10 +1,12 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 
 #include "moe/bench.h"
 #include "moe/host/exchange.h"
 #include "moe/host/lazy_memory.h"
+#include "moe/host/probe.h"
 #include "network/network.h"
 #include "peers/symmetric_buffer.h"
 
@@ -38,6 +40,8 @@ class HostBench : public Bench {
             std::unique_ptr<SymmetricBuffer> buffer, std::unique_ptr<Network> network, uint32_t region);
 
   BenchSamples measure(const SampleProtocol& protocol, GateRef gate) override;
+  ProbeRates probe(const ProbeRequest& request, Exchange& exchange, GateRef gate,
+                   int64_t deadlineNs) override;
   BenchResults results() const override;
   NetworkUse networkUse() const override;
   void close(Exchange* exchange, int64_t deadlineNs) override;
@@ -51,6 +55,7 @@ class HostBench : public Bench {
   uint32_t numGroups() const;
   uint64_t firstRow(uint32_t group) const;
   uint64_t rowsOfGroup() const;
+  ProbePlace probePlace() const;
   void fillTokens(uint32_t salt);
   void poison();
   uint16_t* expertOutput() const;
@@ -73,6 +78,9 @@ class HostBench : public Bench {
   std::vector<uint16_t> expertRow_;
   std::vector<int32_t> guardCount_;  // rows of each group at the last poisoning
   uint32_t salt_ = 0;
+  std::vector<uint64_t> probeWords_;  // [worldSize, numProxies]: where streams of a probe are signalled
+  std::optional<uint32_t> probeRegion_;
+  uint64_t probeEpoch_ = 0;
 };
 
 }  // namespace railrunner::moe::host
