@@ -169,6 +169,8 @@ async function finalize(run: Run, hurried: boolean, status: number): Promise<voi
 async function leaveAlone(run: Run | undefined): Promise<never> {
   const status = run?.stop.status || EXIT.terminated;
   if (run) {
+    if (!run.ending)
+      run.log.warn('the ranks did not agree on the stop in time: this rank leaves without the others');
     abortFrom(
       run,
       run.current?.index ?? 0,

@@ -27,7 +27,7 @@ function pathWithoutNode(folder: string): string {
 }
 
 async function unpackElsewhere(folder: string): Promise<string> {
-  const made = await run(process.execPath, ['scripts/bundle.mjs', '--out', folder], { timeoutMs: 170_000 });
+  const made = await run(process.execPath, ['scripts/bundle.mjs', '--out', folder], { timeoutMs: 600_000 });
   if (made.status !== 0) throw new Error(`${made.stdout}${made.stderr}`);
   const [archive = ''] = readdirSync(folder).filter((name) => name.endsWith('.tar.xz'));
   const size = statSync(join(folder, archive)).size;
@@ -40,7 +40,7 @@ async function unpackElsewhere(folder: string): Promise<string> {
 }
 
 // The archive alone takes half a minute where others work too.
-t.setTimeout(300_000);
+t.setTimeout(900_000);
 
 const skip = firstMissing(needsProgram('xz', 'xz-utils'), needsProgram('readelf', 'binutils'));
 
@@ -72,7 +72,7 @@ t.test('the bundle runs where neither Node nor the clone is', { skip }, async (t
     if (needsMpi('openmpi') === false) {
       const out = join(folder, 'results');
       const line = [railrunner, 'run', spec, '--out', out, '--run-id', 'bundle'];
-      const ended = await mpirun({ mpi: 'openmpi', ranks: 2, env, cwd, timeoutMs: 120_000 }, line);
+      const ended = await mpirun({ mpi: 'openmpi', ranks: 2, env, cwd, timeoutMs: 300_000 }, line);
       t.equal(ended.status, 0, `${ended.stdout}${ended.stderr}`.slice(-3000));
       t.ok(existsSync(join(out, 'bundle', 'rank-0001.csv')));
     }

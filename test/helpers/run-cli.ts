@@ -9,7 +9,7 @@ export interface RunOptions {
   readonly cwd?: string;
   /** Added to the clean environment; undefined removes a variable. */
   readonly env?: Readonly<Record<string, string | undefined>>;
-  /** Default 60 s: commands without ranks take a fraction of a second, four ranks on two cores about two. */
+  /** Default 150 s. It only bounds a hang: four ranks on two cores take two seconds, on a loaded machine many more. */
   readonly timeoutMs?: number;
   /** Written to stdin; absent = stdin is empty. */
   readonly input?: string;
@@ -73,7 +73,7 @@ export function start(command: string, args: readonly string[], options: RunOpti
   const timer = setTimeout(() => {
     timedOut = true;
     killGroup(child);
-  }, options.timeoutMs ?? 60_000);
+  }, options.timeoutMs ?? 150_000);
   const finished = new Promise<Finished>((resolve, reject) => {
     child.on('error', reject);
     child.on('close', (status, signal) => {
@@ -81,7 +81,7 @@ export function start(command: string, args: readonly string[], options: RunOpti
       resolve({ status, signal, ...said, timedOut, durationMs: performance.now() - started });
     });
   });
-  const waitFor = async (pattern: RegExp, timeoutMs = 30_000): Promise<RegExpExecArray> => {
+  const waitFor = async (pattern: RegExp, timeoutMs = 120_000): Promise<RegExpExecArray> => {
     const deadline = performance.now() + timeoutMs;
     let ended = false;
     const end = finished.then(() => (ended = true));

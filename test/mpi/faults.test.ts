@@ -6,24 +6,29 @@ import { needsMpi } from '../helpers/require.js';
 import { readManifest, readRankRows } from '../helpers/results.js';
 import { writeSmallSpec } from '../helpers/small-spec.js';
 
-// A loaded machine starts four ranks in seconds; each run here is bounded by its own limit.
-t.setTimeout(300_000);
+// Each run here is bounded by its own limit.
+t.setTimeout(900_000);
 
 const RANKS = 4;
 const GUILTY = 2;
+/** Of the stage that hangs, and of the next point's, which a loaded machine must reach. */
+const HANG_SECONDS = 5;
+/** Of a stage that ends by itself: who waits for it is killed first. */
+const FAR_SECONDS = 600;
+const RUN_LIMIT_MS = 150_000;
 
 for (const stage of ['prepare', 'measure', 'verify'] as const) {
   for (const action of ['throw', 'hang'] as const) {
     t.test(`a rank that ${action}s in ${stage}`, { skip: needsMpi('openmpi') }, async (t) => {
       const folder = t.testdir();
-      const spec = writeSmallSpec(folder, { timeoutSeconds: action === 'hang' ? 2 : 30 });
+      const spec = writeSmallSpec(folder, { timeoutSeconds: action === 'hang' ? HANG_SECONDS : FAR_SECONDS });
       const fault = `rank=${GUILTY},point=0,stage=${stage},action=${action}`;
       const ended = await mpirunCli(
-        { mpi: 'openmpi', ranks: RANKS, env: { RAILRUNNER_FAULT: fault }, timeoutMs: 40_000 },
+        { mpi: 'openmpi', ranks: RANKS, env: { RAILRUNNER_FAULT: fault }, timeoutMs: RUN_LIMIT_MS },
         ['run', spec, '--out', folder, '--run-id', 'x'],
       );
+      t.notOk(ended.timedOut, 'nobody waited for a longer deadline than its own');
       t.equal(ended.status, action === 'hang' ? 124 : 1, ended.stderr + ended.stdout);
-      t.ok(ended.durationMs < 20_000, 'nobody waited for a longer deadline than its own');
       const rows = readRankRows(join(folder, 'x'));
       t.equal(rows.length, RANKS, 'every rank wrote its file');
       for (const [rank, own] of rows.entries()) {

@@ -7,7 +7,7 @@ import { needsGpus, needsMpi } from '../helpers/require.js';
 import { readManifest, readRankRows } from '../helpers/results.js';
 import { writeSmallSpec } from '../helpers/small-spec.js';
 
-t.setTimeout(120_000);
+t.setTimeout(600_000);
 const skip = needsMpi('openmpi');
 
 t.test('more memory than there is', { skip }, async (t) => {

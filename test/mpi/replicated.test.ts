@@ -12,8 +12,9 @@ import {
 } from '../helpers/replicated-spec.js';
 import { needsMpi } from '../helpers/require.js';
 import { readManifest, readRankRows, type CsvRow } from '../helpers/results.js';
+import type { Finished } from '../helpers/run-cli.js';
 
-t.setTimeout(300_000);
+t.setTimeout(900_000);
 
 const ROOTS: Readonly<Record<string, number>> = { host: 1, disk: 2, device: 3, down: 1 };
 const DEVICE_POOL_WORDS = (48 * 4 * 2 * 16 * 128 * 2) / 8;
@@ -23,11 +24,12 @@ async function runOn(
   folder: string,
   options: Partial<MpirunOptions> & { readonly ranks: number },
   args: readonly string[] = [],
-): Promise<{ readonly status: number | null; readonly output: string; readonly rows: CsvRow[][] }> {
-  const full = { mpi: 'openmpi', timeoutMs: 90_000, ...options } as const;
+): Promise<Pick<Finished, 'status' | 'timedOut'> & { readonly output: string; readonly rows: CsvRow[][] }> {
+  const full = { mpi: 'openmpi', timeoutMs: 300_000, ...options } as const;
   const ended = await mpirunCli(full, ['run', spec, '--out', folder, '--run-id', 'x', ...args]);
   if (!existsSync(join(folder, 'x'))) throw new Error(ended.stderr + ended.stdout);
-  return { status: ended.status, output: ended.stderr + ended.stdout, rows: readRankRows(join(folder, 'x')) };
+  const { status, timedOut, stderr, stdout } = ended;
+  return { status, timedOut, output: stderr + stdout, rows: readRankRows(join(folder, 'x')) };
 }
 
 function checkRow(t: Test, row: CsvRow, rank: number): void {
@@ -155,12 +157,11 @@ t.test(
 
 t.test('a rank that dies while blocks are handed on', { skip: needsMpi('openmpi') }, async (t) => {
   const folder = t.testdir();
-  const spec = writeReplicatedSpec(folder, twoPoints('scatterAllgather'));
+  const spec = writeReplicatedSpec(folder, twoPoints('scatterAllgather'), 600);
   const env = { RAILRUNNER_FAULT: 'rank=2,point=0,stage=measure,action=dieInGroup' };
-  const start = performance.now();
-  const { status } = await runOn(spec, folder, { ranks: 4, env });
+  const { status, timedOut } = await runOn(spec, folder, { ranks: 4, env });
   t.not(status, 0);
-  t.ok(performance.now() - start < 20_000, 'nobody waited for the stage deadline');
+  t.notOk(timedOut, 'nobody waited for the stage deadline of 600 s');
   t.not(readManifest(join(folder, 'x'))?.outcome, 'ok');
 });
 

@@ -1,5 +1,9 @@
-/** One rank of the tests of the world: node world-rank.js SCENARIO OPTIONS_JSON. What it finds goes to stdout as JSON. */
-import { readFileSync, writeSync } from 'node:fs';
+/**
+ * One rank of the tests of the world: node world-rank.js SCENARIO OPTIONS_JSON. What it finds goes to stdout as JSON, or
+ * to a file of its own in the folder `sayIn` of the options: launchers tear the lines of ranks that speak at once.
+ */
+import { appendFileSync, readFileSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { agree, AgreementLost, agreementError } from '../../runner/bootstrap/agreement.js';
 import { chooseDevice } from '../../runner/bootstrap/device.js';
@@ -10,8 +14,12 @@ import { addon } from '../../runner/native/binding.js';
 
 const LIMIT_MS = 20_000;
 
+let ownFile = `process-${process.pid}`;
+
 function say(value: unknown): void {
-  writeSync(1, `${JSON.stringify(value)}\n`);
+  const line = `${JSON.stringify(value)}\n`;
+  if (options.sayIn === undefined) writeSync(1, line);
+  else appendFileSync(join(options.sayIn, ownFile), line);
 }
 
 function blockMainThread(milliseconds: number): void {
@@ -56,22 +64,33 @@ async function failures(world: MpiWorld): Promise<void> {
   say({ rank, code: agreed?.code, message: agreed?.message, after: after?.message ?? null });
 }
 
-/** Rank 2 never comes to the agreement; its process lives. */
+/** Until rank 0 has heard that rank 2 is in the stage and all others wait at its end. */
+async function untilOthersWait(world: MpiWorld): Promise<void> {
+  const stages = (): boolean =>
+    world.native
+      .liveness()
+      .slice(1)
+      .every(({ rank, stage }) => stage === (rank === 2 ? 'measure' : 'measure (waits)'));
+  for (const endsAt = performance.now() + LIMIT_MS; !stages() && performance.now() < endsAt;) await sleep(20);
+}
+
+/** Rank 2 never comes to the agreement; its process lives. Rank 0 comes last, so that it misses rank 2 alone. */
 async function absence(world: MpiWorld): Promise<never> {
   const { rank } = world.info;
   world.native.report('measure', 4);
-  if (rank === 2) await sleep(LIMIT_MS);
-  const lost = await agree(world, 'measure', null, { timeoutMs: 1500, stage: 'measure', point: 4 }).catch(
+  if (rank === 2) await sleep(10 * LIMIT_MS);
+  if (rank === 0) await untilOthersWait(world);
+  const timeoutMs = rank === 0 ? 1500 : 3 * LIMIT_MS;
+  const lost = await agree(world, 'measure', null, { timeoutMs, stage: 'measure', point: 4 }).catch(
     (error: unknown) => error,
   );
   if (lost instanceof AgreementLost && rank === 0) {
     const { code, message, missing } = lost;
     const later = toRunnerError(await world.native.barrier(1000).catch((error: unknown) => error));
     say({ code, message, missing, later: later.code });
-    await sleep(500); // the others have said their part
     world.native.abort(4);
   }
-  await sleep(LIMIT_MS);
+  await sleep(10 * LIMIT_MS);
   throw new Error('rank 0 should have ended all');
 }
 
@@ -79,9 +98,9 @@ async function absence(world: MpiWorld): Promise<never> {
 async function hungMainThread(world: MpiWorld): Promise<void> {
   if (world.info.rank === 1) {
     world.native.report('stuck', 7);
-    blockMainThread(3000);
+    blockMainThread(4500);
   } else {
-    await sleep(2500);
+    await sleep(4000);
     if (world.info.rank === 0) say(world.native.liveness()[1]);
   }
   await world.native.barrier(LIMIT_MS);
@@ -98,7 +117,7 @@ let onUserSignal = (): void => undefined;
 async function signal(world: MpiWorld): Promise<void> {
   const caught = caughtSignals();
   const heard = await new Promise((resolve) => {
-    const limit = setTimeout(resolve, 2000, false);
+    const limit = setTimeout(resolve, LIMIT_MS, false);
     onUserSignal = (): void => {
       clearTimeout(limit);
       resolve(true);
@@ -143,11 +162,12 @@ const scenarios: Readonly<Record<string, (world: MpiWorld) => Promise<void>>> = 
 const [, , name = '', optionsText = '{}'] = process.argv;
 const scenario = scenarios[name];
 if (!scenario) throw new Error(`no scenario "${name}"`);
-const options = JSON.parse(optionsText) as Partial<OpenWorldOptions>;
+const options = JSON.parse(optionsText) as Partial<OpenWorldOptions> & { readonly sayIn?: string };
 process.on('SIGUSR1', () => onUserSignal()); // before MPI is there, as the command does
 const caughtWithHandler = caughtSignals();
 try {
   const world = await openWorld({ ranksPerNode: 0, timeoutMs: LIMIT_MS, ...options });
+  ownFile = `rank-${world.info.rank}`;
   await scenario(world);
   await world.native.finalize(LIMIT_MS);
 } catch (error) {

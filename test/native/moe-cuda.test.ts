@@ -20,7 +20,7 @@ async function ptxOf(kernel: string): Promise<string> {
     nvcc ?? 'nvcc',
     ['-ptx', '-std=c++20', '-arch=compute_90', `-I${native}`, '-o', out, source],
     {
-      timeoutMs: 120_000,
+      timeoutMs: 250_000,
     },
   );
   t.equal(ended.status, 0, ended.stderr.slice(0, 2000));
@@ -29,7 +29,7 @@ async function ptxOf(kernel: string): Promise<string> {
 
 t.test(
   'flags are released and acquired at system scope in the PTX',
-  { skip: needsNvcc, timeout: 300_000 },
+  { skip: needsNvcc, timeout: 600_000 },
   async (t) => {
     for (const kernel of ['dispatch', 'combine']) {
       const ptx = await ptxOf(kernel);

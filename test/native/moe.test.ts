@@ -17,16 +17,16 @@ t.test(
 );
 
 t.test('10 000 calls with changing tokens and skewed routing stay exact', async (t) => {
-  const ended = await run(await nativeProgram('moe_stress_test'), ['10000'], { timeoutMs: 120_000 });
+  const ended = await run(await nativeProgram('moe_stress_test'), ['10000'], { timeoutMs: 400_000 });
   t.match(ended, { status: 0 }, ended.stderr.slice(0, 3000));
 });
 
 t.test('ThreadSanitizer sees no race, and sees a missing release', async (t) => {
   const program = await nativeProgram('moe_stress_test', 'thread');
   const env = { TSAN_OPTIONS: 'halt_on_error=1 exitcode=66' };
-  const clean = await run(program, ['1000'], { env, timeoutMs: 120_000 });
+  const clean = await run(program, ['1000'], { env, timeoutMs: 400_000 });
   t.match(clean, { status: 0 }, clean.stderr.slice(0, 3000));
-  const planted = await run(program, ['200', 'missingRelease'], { env, timeoutMs: 120_000 });
+  const planted = await run(program, ['200', 'missingRelease'], { env, timeoutMs: 400_000 });
   t.match(planted, { status: 66, stderr: /data race/ }, 'signals stored relaxed are reported');
 });
 

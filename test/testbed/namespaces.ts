@@ -24,7 +24,7 @@ export interface CellOptions {
 /** Everything that a host has for itself; the file system stays the machine's, like a shared home. */
 const OWN = ['--mount', '--uts', '--ipc', '--net', '--pid', '--fork', '--kill-child', '--mount-proc'];
 /** Up takes 0.1 s; a loaded machine may need much more. */
-const READY_LIMIT_MS = 20_000;
+const READY_LIMIT_MS = 60_000;
 
 export function enterArgs(pid: number): string[] {
   return ['-t', String(pid), '-m', '-u', '-i', '-n', '-p', '--'];

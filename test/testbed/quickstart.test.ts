@@ -13,7 +13,7 @@ import { withSlurm } from './slurm.js';
 
 const SPEC = join(projectRoot, 'configs', 'quickstart.json');
 /** On two shared cores a run takes seconds; this only bounds a hang. */
-const LIMIT_MS = 150_000;
+const LIMIT_MS = 300_000;
 
 type Row = Record<string, string>;
 

@@ -11,7 +11,7 @@ import type { Finished, RunOptions, Running } from '../helpers/run-cli.js';
 import { withHosts, type Hosts } from './hosts.js';
 
 /** Nodes are idle after 0.4 s; a loaded machine may need much more. */
-const IDLE_LIMIT_MS = 30_000;
+const IDLE_LIMIT_MS = 120_000;
 /** Seconds between the TERM and the KILL of scancel: short, so that tests are. */
 const KILL_WAIT_SECONDS = 5;
 
@@ -47,9 +47,9 @@ function slurmConf(folder: string, nodes: number, cpus: number): string {
     ReturnToService: 2,
     KillWait: KILL_WAIT_SECONDS,
     KillOnBadExit: 1,
-    SlurmctldTimeout: 30,
-    SlurmdTimeout: 30,
-    MessageTimeout: 10,
+    SlurmctldTimeout: 120,
+    SlurmdTimeout: 120,
+    MessageTimeout: 60,
   };
   const lines = Object.entries(settings).map(([key, value]) => `${key}=${value}`);
   lines.push(`NodeName=${names} CPUs=${cpus} RealMemory=${memoryMb} State=UNKNOWN`);
@@ -114,7 +114,7 @@ export class Slurm {
       join(this.folder, 'log', 'daemons.log'),
       ...command,
     ];
-    const ended = await this.hosts.run(host, quiet, this.#options({ timeoutMs: 20_000 }));
+    const ended = await this.hosts.run(host, quiet, this.#options({ timeoutMs: 60_000 }));
     if (ended.status !== 0)
       throw new Error(`${command[0]} on ${host}: status ${ended.status}\n${this.logs()}`);
   }
@@ -133,7 +133,7 @@ export class Slurm {
   async #untilIdle(): Promise<void> {
     const deadline = performance.now() + IDLE_LIMIT_MS;
     for (;;) {
-      const { stdout } = await this.run(['sinfo', '-h', '-t', 'idle', '-o', '%D'], { timeoutMs: 20_000 });
+      const { stdout } = await this.run(['sinfo', '-h', '-t', 'idle', '-o', '%D'], { timeoutMs: 60_000 });
       if (Number(stdout.trim() || 0) === this.hosts.cells.length) return;
       if (performance.now() > deadline) {
         throw new Error(`Slurm's nodes are not idle after ${IDLE_LIMIT_MS / 1000} s\n${this.logs()}`);

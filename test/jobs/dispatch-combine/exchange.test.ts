@@ -43,7 +43,7 @@ async function exchange(folder: string, { ranks, mpi = 'openmpi', job, ...run }:
   );
   const env = run.fault === undefined ? {} : { RAILRUNNER_FAULT: run.fault };
   const args = ['run', spec, '--out', folder, '--run-id', 'x'];
-  const ended = await mpirunCli({ mpi, ranks, env, timeoutMs: 90_000 }, args);
+  const ended = await mpirunCli({ mpi, ranks, env, timeoutMs: 300_000 }, args);
   const results = join(folder, 'x');
   const said = ended.stderr + ended.stdout;
   if (!existsSync(results)) throw new Error(said);

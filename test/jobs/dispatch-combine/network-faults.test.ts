@@ -56,7 +56,7 @@ t.test(
       RAILRUNNER_PEER_TIMEOUT_SECONDS: '3',
     };
     const args = writeSpec(folder, { transport: 'network' });
-    const run = { mpi: 'openmpi', ranks: RANKS, env, timeoutMs: 60_000 } as const;
+    const run = { mpi: 'openmpi', ranks: RANKS, env, timeoutMs: 150_000 } as const;
     const running = startMpirun(run, [process.execPath, railrunner, ...args]);
     const victim = await pidOfVictim(folder);
     await sleep(1500); // the others now wait for its messages
@@ -91,7 +91,7 @@ t.test(
       mpi: 'openmpi',
       ranks: RANKS,
       env: { LD_LIBRARY_PATH: path },
-      timeoutMs: 60_000,
+      timeoutMs: 150_000,
     } as const;
     const ended = await mpirunCli(options, [...args, '--ranks-per-node', '0']);
     t.equal(ended.status, 0, ended.stderr + ended.stdout);
@@ -114,7 +114,7 @@ t.test(
   { skip: needsMpi('openmpi') },
   async (t) => {
     const folder = t.testdir();
-    const run = { mpi: 'openmpi', ranks: RANKS, timeoutMs: 60_000 } as const;
+    const run = { mpi: 'openmpi', ranks: RANKS, timeoutMs: 150_000 } as const;
     const args = writeSpec(folder, {});
     const ended = await mpirunCli({ ...run, env: { MSCCLPP_EP_NUM_PROXIES: '3' } }, args);
     t.equal(ended.status, 0, ended.stderr + ended.stdout);
