@@ -7,7 +7,8 @@ import { copyFileSync, existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { projectRoot } from '../../runner/project.js';
-import { measureAlltoallv } from './alltoallv.js';
+import { nativeBenches } from './native-benches.js';
+import { measureNative } from './native-program.js';
 import { measureStartup } from './startup.js';
 import { missing, SUITES, type Suite } from './suites.js';
 
@@ -52,9 +53,10 @@ if (values.device === 'host' && (!wanted || wanted.includes('startup'))) {
   console.log('\n== startup');
   await measureStartup(join(values.out, 'startup.csv'), resultsFolder, values.quick);
 }
-if (values.device === 'host' && (!wanted || wanted.includes('host-moe-alltoallv'))) {
-  console.log('\n== host-moe-alltoallv');
-  measureAlltoallv(join(values.out, 'host-moe-alltoallv.csv'), values.quick);
+for (const [name, bench] of nativeBenches(values.quick)) {
+  if (values.device !== 'host' || (wanted && !wanted.includes(name))) continue;
+  console.log(`\n== ${name}`);
+  measureNative(bench, join(values.out, `${name}.csv`));
 }
 // A bundle has no tables to write: its CSV files are brought home.
 if (existsSync(join(import.meta.dirname, 'tables.js'))) {

@@ -2,6 +2,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'csv-parse/sync';
+import { median } from './median.js';
 
 type Row = Readonly<Record<string, string>>;
 
@@ -22,6 +23,7 @@ export function writeTables(benchFolder: string, pagePath: string): void {
 
 function tableOf(name: string, csv: string): string {
   const rows = parse(csv, { columns: true }) as Row[];
+  if (rows[0] && 'round' in rows[0]) return roundsTable(rows);
   if (rows[0] && !('job_id' in rows[0])) return plainTable(rows);
   const strategies = [...new Set(rows.map((row) => row['strategy_requested'] ?? '').filter(Boolean))];
   const hasTotals = rows.some((row) => row['phase'] === 'total');
@@ -35,6 +37,29 @@ function plainTable(rows: readonly Row[]): string {
   return markdown(
     Object.keys(rows[0] ?? {}),
     rows.map((row) => Object.values(row)),
+  );
+}
+
+/** Rounds of the same variants: a line for each variant, with the medians over rounds of its times and rates. */
+function roundsTable(rows: readonly Row[]): string {
+  const columns = Object.keys(rows[0] ?? {}).filter((name) => name !== 'round');
+  const isFigure = (name: string): boolean => /_(us|GBps)$/.test(name);
+  const keys = columns.filter((name) => !isFigure(name));
+  const variants = new Map<string, Row[]>();
+  for (const row of rows) {
+    const variant = keys.map((key) => row[key]?.padStart(9)).join();
+    variants.set(variant, [...(variants.get(variant) ?? []), row]);
+  }
+  return markdown(
+    [...columns, 'rounds'],
+    [...variants]
+      .toSorted(([a], [b]) => (a < b ? -1 : 1))
+      .map(([, group]) => [
+        ...columns.map((name) =>
+          isFigure(name) ? String(median(group.map((row) => Number(row[name])))) : (group[0]?.[name] ?? ''),
+        ),
+        String(group.length),
+      ]),
   );
 }
 
