@@ -91,7 +91,7 @@ inline bool relayOnce(const std::vector<int>& hub) {
 // Runs `body` as `worldSize` processes; its return value is the rank's exit status. Relays collective calls
 // among the ranks that still live. Every rank is killed after `limitSeconds`.
 inline std::vector<RankOutcome> runRanks(uint32_t worldSize, const std::function<int(HubExchange&)>& body,
-                                         unsigned limitSeconds = 60) {
+                                         unsigned limitSeconds = 140) {
   std::vector<int> hub(worldSize);
   std::vector<pid_t> children(worldSize);
   std::fflush(nullptr);
