@@ -77,6 +77,12 @@ const FOR_TESTS = [
     withoutIt: "the addon's libraries are not checked",
   },
   { label: 'xz', packages: ['xz-utils'], programs: ['xz'], withoutIt: 'the bundle cannot be packed' },
+  {
+    label: 'small file systems',
+    packages: ['e2fsprogs', 'mount'],
+    programs: ['mkfs.ext4', 'mount'],
+    withoutIt: 'the test of a full disk is skipped',
+  },
 ];
 
 const SBIN = ['/usr/local/sbin', '/usr/sbin', '/sbin'];

@@ -5,6 +5,7 @@ import t from 'tap';
 import { projectRoot } from '../../runner/project.js';
 import { run } from '../helpers/run-cli.js';
 import { withTempDir } from '../helpers/with-temp-dir.js';
+import { sourcesBelow } from '../rules/sources.js';
 
 /** The set-up is plain JavaScript, which runs before TypeScript is there; this is what the tests use of it. */
 interface SetUp {
@@ -107,4 +108,16 @@ t.test('packages are installed by apt where that is allowed, and looked for agai
     );
     t.match(ended.stderr, /setup: installing \d+ system packages: g\+\+/);
   });
+});
+
+t.test('what a test asks this machine for is what the set-up brings', async (t) => {
+  const listed = readFileSync(join(projectRoot, 'scripts', 'setup', 'system-packages.mjs'), 'utf8');
+  const asked = sourcesBelow(['test'], /\.ts$/).flatMap(({ text }) => [
+    ...text.matchAll(/needsProgram\('([^']+)', '([^']+)'\)/g),
+  ]);
+  t.ok(asked.length > 10, `${asked.length} programs are asked for`);
+  for (const [, program = '', packages = ''] of asked) {
+    if (program === 'compute-sanitizer') continue; // of use on a GPU alone
+    for (const word of [program, ...packages.split(' ')]) t.match(listed, `'${word}'`, program);
+  }
 });
