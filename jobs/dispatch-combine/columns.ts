@@ -12,7 +12,7 @@ export const moeColumns: readonly ColumnDefinition[] = [
     name: 'messages_sent',
     unit: '',
     meaning:
-      'Dispatch messages of this rank, to itself too: one for each token and rank with dedup, else and expert.',
+      'Dispatch messages of this rank, to itself too: one for each token and rank with dedup (node: and other node), else and expert.',
   },
   { name: 'rows_received', unit: '', meaning: "Rows that this rank's experts received." },
   { name: 'experts_hit', unit: '', meaning: "This rank's experts that received at least one row." },
@@ -27,5 +27,10 @@ export const moeColumns: readonly ColumnDefinition[] = [
     name: 'seed_hint_bytes',
     unit: 'bytes',
     meaning: "What MSCCL++'s low-latency buffer takes for the same shape, by its own formula.",
+  },
+  {
+    name: 'messages_forwarded',
+    unit: '',
+    meaning: 'Dispatch messages of other ranks that this one handed on inside its node (dedup node).',
   },
 ];

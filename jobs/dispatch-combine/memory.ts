@@ -41,6 +41,9 @@ export function pointBytes(spec: MoeSpec, worldSize: number): number {
   const result = rows * ((isFp8 ? hidden + hidden / 32 : 2 * hidden) + 4);
   const outputs = spec.zeroCopy ? 0 : rows * 2 * hidden;
   const messages = usesDedup(spec) ? worldSize * spec.maxDispatchTokensPerRank * (4 + 8 * spec.numTopk) : 0;
+  // What a relay keeps of the messages that it forwards, until it has summed for them.
+  const relayed =
+    spec.dedup === 'node' ? worldSize * spec.maxDispatchTokensPerRank * (4 + 4 * spec.numTopk) : 0;
   const tokens = 2 * spec.maxDispatchTokensPerRank * 2 * hidden;
-  return symmetricBytes(spec, worldSize) + result + outputs + messages + tokens;
+  return symmetricBytes(spec, worldSize) + result + outputs + messages + relayed + tokens;
 }

@@ -26,7 +26,7 @@ export interface MoeSpec extends CommonJobKeys {
   readonly outputLayout: OutputLayout;
   readonly phases: 'fused' | 'split';
   readonly zeroCopy: boolean;
-  readonly dedup: 'auto' | 'on' | 'off';
+  readonly dedup: 'auto' | 'on' | 'off' | 'node';
   readonly transport: Transport;
   readonly numProxies: number | 'auto';
   readonly routing: RoutingSpec;
@@ -46,11 +46,11 @@ export function paddedHidden(spec: MoeSpec): number {
 }
 
 /**
- * Whether a token crosses once a rank. `auto`: yes, unless there is nothing to save (one choice a token) or the
+ * Whether a token crosses once a rank, or once a node. `auto`: once a rank, unless there is nothing to save (one choice a token) or the
  * experts' rows must leave as they are (zeroCopy of expertMajor outputs).
  */
 export function usesDedup(spec: MoeSpec): boolean {
-  if (spec.dedup !== 'auto') return spec.dedup === 'on';
+  if (spec.dedup !== 'auto') return spec.dedup !== 'off';
   if (spec.outputLayout === 'rankMajor') return true;
   return spec.numTopk > 1 && !spec.zeroCopy;
 }

@@ -5,6 +5,7 @@ import type { NativeMoe, NativeMoePhase } from '../../runner/native/types.js';
 import { issuedBytesCuda, symmetricBytesCuda } from './cuda-exchange.js';
 import { moeSpecOf, paddedHidden, seed32, usesDedup, type MoeSpec } from './moe-spec.js';
 import { seedHintBytes, symmetricBytes } from './memory.js';
+import { forwardingNodes, unequalNodes, type Nodes } from './nodes.js';
 import { verifyExchange } from './oracle.js';
 import { bytesToPeers, peakOf, sourceBytes, type Peak } from './peak.js';
 import { makeRouting, type RankRouting, type Routing } from './routing.js';
@@ -13,6 +14,7 @@ import {
   logicalBytes,
   payloadBytes,
   trafficOf,
+  unitsTo,
   type PathBytes,
   type PeerPath,
   type Traffic,
@@ -28,6 +30,7 @@ interface PointState {
   readonly routing: Routing;
   readonly traffic: Traffic;
   readonly paths: readonly PeerPath[];
+  readonly nodes: Nodes | null;
   readonly native: NativeMoe;
   readonly setupUs: number;
 }
@@ -48,6 +51,7 @@ export async function openExchange(context: PointContext): Promise<OpenPoint> {
   await context.agree('routing', failure);
   const { ranks } = routing as Routing;
   const own = ranks[rank] as RankRouting;
+  const nodes = forwardingNodes(spec, world.info.nodeOfRank);
   const begin = performance.now();
   const native = await addon.openMoe(world.native, device.native, {
     numExperts: spec.numExperts,
@@ -61,6 +65,7 @@ export async function openExchange(context: PointContext): Promise<OpenPoint> {
     zeroCopy: spec.zeroCopy,
     seed: seed32(spec),
     overNetwork: Uint8Array.from(paths, (path) => (path === 'network' ? 1 : 0)),
+    nodeOfRank: Uint32Array.from(nodes === null ? [] : world.info.nodeOfRank),
     numProxies: spec.numProxies === 'auto' ? 1 : spec.numProxies,
     split: spec.phases === 'split',
     topkIdx: own.topkIdx,
@@ -77,15 +82,18 @@ export async function openExchange(context: PointContext): Promise<OpenPoint> {
     context,
     spec,
     routing: routing as Routing,
-    traffic: trafficOf(spec, routing as Routing, rank),
+    traffic: trafficOf(spec, routing as Routing, rank, nodes),
     paths,
+    nodes,
     native,
     setupUs: (performance.now() - begin) * 1000,
   });
 }
 
-/** How this rank reaches each other one. Throws where `ipc` is asked for across nodes. */
+/** How this rank reaches each other one. Throws where `ipc` is asked for across nodes, or nodes cannot forward. */
 function peerPaths(spec: MoeSpec, rank: number, nodeOfRank: readonly number[]): PeerPath[] {
+  const unequal = spec.dedup === 'node' ? unequalNodes(nodeOfRank) : null;
+  if (unequal !== null) throw new RunnerError('E_UNSUPPORTED_HERE', unequal);
   return nodeOfRank.map((node, peer) => {
     if (peer === rank) return 'self';
     if (spec.transport === 'network') return 'network';
@@ -112,9 +120,9 @@ class OpenExchange implements OpenPoint {
   }
 
   async verify(): Promise<Verification[]> {
-    const { spec, routing, native, context } = this.#state;
+    const { spec, routing, nodes, native, context } = this.#state;
     if (spec.verify === 'off') return [];
-    return verifyExchange({ spec, routing, rank: context.world.info.rank }, await native.results());
+    return verifyExchange({ spec, routing, nodes, rank: context.world.info.rank }, await native.results());
   }
 
   async close(): Promise<void> {
@@ -132,13 +140,13 @@ async function probePeaks(state: PointState): Promise<Peaks> {
   const { spec, traffic, native, paths, context } = state;
   const peaks = new Map<string, Peak>();
   if (!spec.probe || spec.phases === 'split') return peaks;
-  const numTokens = state.routing.ranks[context.world.info.rank]?.numTokens ?? 0;
+  const { rank } = context.world.info;
+  const numTokens = state.routing.ranks[rank]?.numTokens ?? 0;
   for (const operation of ['dispatch', 'combine'] as const) {
     const issued = plannedBytes(state, operation);
-    const messages = operation === 'dispatch' ? traffic.messagesTo : traffic.messagesFrom;
     const request = {
       repeats: Math.min(PROBE_REPEATS, context.samples.iterations),
-      bytesTo: bytesToPeers(paths, issued, messages),
+      bytesTo: bytesToPeers(paths, issued, unitsTo(traffic, { rank, nodes: state.nodes }, operation)),
       sourceBytes: sourceBytes(spec, traffic, numTokens, operation),
     };
     const rates = await native.probe(request, context.remainingMs());
@@ -173,7 +181,7 @@ function measurement(state: PointState, phase: NativeMoePhase, stopped: boolean,
     },
     ...(peak === undefined ? {} : { peak }),
     strategyRequested: `dedup ${spec.dedup}`,
-    strategyUsed: `dedup ${usesDedup(spec) ? 'on' : 'off'}`,
+    strategyUsed: `dedup ${state.nodes !== null ? 'node' : usesDedup(spec) ? 'on' : 'off'}`,
     transportRequested: spec.transport,
     transportUsed: used.length > 0 ? used.join('+') : 'self',
     ...(native.networkTransport === ''
@@ -193,6 +201,7 @@ function measurement(state: PointState, phase: NativeMoePhase, stopped: boolean,
         ? symmetricBytesCuda(spec, paths.length)
         : symmetricBytes(spec, paths.length),
       seed_hint_bytes: seedHintBytes(spec),
+      messages_forwarded: traffic.forwardsTo.reduce((a, b) => a + b, 0),
     },
   };
 }
@@ -200,10 +209,10 @@ function measurement(state: PointState, phase: NativeMoePhase, stopped: boolean,
 const isCuda = ({ context }: PointState): boolean => context.device.properties.kind === 'cuda';
 
 function plannedBytes(state: PointState, operation: Operation): PathBytes {
-  const { spec, routing, traffic, paths, context } = state;
+  const { spec, routing, traffic, paths, nodes, context } = state;
   return isCuda(state)
     ? issuedBytesCuda(spec, routing, context.world.info.rank, paths, operation)
-    : issuedBytes(spec, traffic, paths, operation);
+    : issuedBytes(spec, traffic, { paths, nodes }, operation);
 }
 
 /** Bytes are counted where they are issued; they must be those of the plan. */

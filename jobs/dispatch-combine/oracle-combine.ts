@@ -11,7 +11,8 @@ import {
   quantize,
   tokenRow,
 } from './oracle-numbers.js';
-import type { RankRouting, Routing } from './routing.js';
+import type { Expectation } from './oracle.js';
+import type { RankRouting } from './routing.js';
 
 const POISON_BF16 = 0x7f7f;
 /** Limits of calc_diff against the plain sum of what was sent (DeepEP's tests). */
@@ -28,12 +29,18 @@ interface Term {
   readonly factor: number;
 }
 
+/** Sums of sums, in their order; a leaf is one expert's output. */
+type Tree = readonly (Term | Tree)[];
+
+const isTerm = (branch: Term | Tree): branch is Term => !Array.isArray(branch);
+
 export function checkCombine(
-  { spec, routing, rank }: { readonly spec: MoeSpec; readonly routing: Routing; readonly rank: number },
+  expectation: Expectation,
   results: NativeMoeResults,
   stride: number,
   findings: Findings,
 ): void {
+  const { spec, routing, rank } = expectation;
   const own = routing.ranks[rank] as RankRouting;
   const padded = paddedHidden(spec);
   const diff = new CalcDiff();
@@ -51,8 +58,9 @@ export function checkCombine(
     const seen = spec.dispatchDtype === 'bf16' ? sent : dequantize(quantize(sent, spec.roundScale));
     const terms = termsOf(spec, own, token, routing.ranks.length);
     const weight = terms.reduce((sum, term) => sum + term.weight * term.factor, 0);
-    condition.add(partialWeights(spec, terms), weight);
-    const combined = combineTree(spec, terms, seen);
+    const tree = treeOf(expectation, terms);
+    condition.add(roundedWeights(tree), weight);
+    const combined = seen.map((bits) => bf16Bits(sumTree(tree, BF16_VALUES[bits] ?? NaN)));
     row.forEach((bits, column) => {
       findings.equal(bits, combined[column] ?? -1, () => `token ${token}, column ${column}: bf16 bits`);
       diff.add(BF16_VALUES[bits] ?? NaN, (BF16_VALUES[sent[column] ?? 0] ?? NaN) * weight);
@@ -63,14 +71,17 @@ export function checkCombine(
   findings.below(diff.value(), limit, () => `calc_diff of all combined tokens against the plain sum`);
 }
 
-/** What is rounded to bf16 on the way of a token, as weights of its row: the partial of each hosting rank, or nothing. */
-function partialWeights(spec: MoeSpec, terms: readonly Term[]): number[] {
-  if (!usesDedup(spec)) return [];
-  const partials = new Map<number, number>();
-  for (const { host, weight, factor } of terms)
-    partials.set(host, (partials.get(host) ?? 0) + weight * factor);
-  return [...partials.values()];
+/** What is rounded to bf16 on the way of a token, as weights of its row: every sum that travels. */
+function roundedWeights(tree: Tree): number[] {
+  const below = tree.filter((branch): branch is Tree => Array.isArray(branch));
+  return below.flatMap((branch) => [totalWeight(branch), ...roundedWeights(branch)]);
 }
+
+const totalWeight = (tree: Tree): number =>
+  tree.reduce(
+    (sum, branch) => sum + (isTerm(branch) ? branch.weight * branch.factor : totalWeight(branch)),
+    0,
+  );
 
 /** Sum of squares of what was rounded over the square of what came out, over all tokens. */
 class Condition {
@@ -100,25 +111,32 @@ function termsOf(spec: MoeSpec, own: RankRouting, token: number, worldSize: numb
 }
 
 /**
- * fp32 throughout, each product and sum rounded. Without dedup: all choices in the order of k, then bf16. With it: the
- * choices of each hosting rank in the order of k, rounded to bf16; those in the order of ranks, rounded to bf16.
+ * Who sums what. Without dedup: all choices in the order of k. With it: the choices of each hosting rank in the order of
+ * k; those in the order of ranks. With forwarding, the ranks of each other node are summed first, in their order, and
+ * stand at the place of this rank's relay there.
  */
-function combineTree(spec: MoeSpec, terms: readonly Term[], row: Uint16Array): Uint16Array {
-  const groups = usesDedup(spec)
-    ? [...new Set(terms.map((term) => term.host))]
-        .toSorted((a, b) => a - b)
-        .map((host) => terms.filter((term) => term.host === host))
-    : [terms];
-  return row.map((bits) => {
-    const x = BF16_VALUES[bits] ?? NaN;
-    let sum = 0;
-    for (const group of groups) {
-      let partial = 0;
-      for (const { weight, factor } of group) {
-        partial = Math.fround(partial + Math.fround(weight * (factor * x)));
-      }
-      sum = usesDedup(spec) ? Math.fround(sum + (BF16_VALUES[bf16Bits(partial)] ?? NaN)) : partial;
-    }
-    return bf16Bits(sum);
+function treeOf({ spec, nodes, rank }: Expectation, terms: readonly Term[]): Tree {
+  if (!usesDedup(spec)) return terms;
+  const hosts = [...new Set(terms.map((term) => term.host))].toSorted((a, b) => a - b);
+  const partial = (host: number): Tree => terms.filter((term) => term.host === host);
+  if (nodes === null) return hosts.map(partial);
+  const origins = [...new Set(hosts.map((host) => nodes.relayOf(rank, host)))].toSorted((a, b) => a - b);
+  return origins.map((origin) => {
+    if (nodes.isNear(origin, rank)) return partial(origin);
+    const ofNode = hosts.filter((host) => nodes.isNear(host, origin));
+    // A sum of one partial is that partial.
+    return ofNode.length === 1 ? partial(ofNode[0] ?? -1) : ofNode.map(partial);
   });
+}
+
+/** fp32 throughout, each product and sum rounded; every inner sum is rounded to bf16, for it travels. */
+function sumTree(tree: Tree, x: number): number {
+  let sum = 0;
+  for (const branch of tree) {
+    const value = isTerm(branch)
+      ? Math.fround(branch.weight * (branch.factor * x))
+      : (BF16_VALUES[bf16Bits(sumTree(branch, x))] ?? NaN);
+    sum = Math.fround(sum + value);
+  }
+  return sum;
 }

@@ -8,6 +8,7 @@ import { paddedHidden, seed32, type MoeSpec } from './moe-spec.js';
 import { checkCombine } from './oracle-combine.js';
 import { Findings } from './oracle-findings.js';
 import { quantize, tokenRow, type QuantizedRow } from './oracle-numbers.js';
+import type { Nodes } from './nodes.js';
 import type { Routing } from './routing.js';
 
 const POISON_BYTE = 0x7f;
@@ -18,6 +19,8 @@ export interface Expectation {
   readonly spec: MoeSpec;
   readonly routing: Routing;
   readonly rank: number;
+  /** Between which tokens are forwarded; null where none are. */
+  readonly nodes: Nodes | null;
 }
 
 export function verifyExchange(expectation: Expectation, results: NativeMoeResults): Verification[] {
@@ -78,7 +81,7 @@ function checkDispatch(
       const range = results.layoutRange[isExpertMajor ? group * worldSize + source : group] ?? 0n;
       const begin = isExpertMajor ? Number(range >> 32n) : 0;
       rows.checkSource(bySource[source]?.[isExpertMajor ? group : 0] ?? [], {
-        name: `${name}, source rank ${source}`,
+        name: `${name}, source rank ${source}${wayOf(expectation, source)}`,
         source,
         firstRow: firstRow + begin,
         count: Number(range & 0xffffffffn),
@@ -89,6 +92,12 @@ function checkDispatch(
   results.guard.forEach((byte, index) => {
     findings.equal(byte, POISON_BYTE, () => `byte ${index} behind the last row of a group`);
   });
+}
+
+/** Who handed on what `source` sent to this rank, in words. */
+function wayOf({ nodes, rank }: Expectation, source: number): string {
+  if (nodes === null || nodes.isNear(source, rank) || nodes.isRail(source, rank)) return '';
+  return ` by way of rank ${nodes.relayOf(source, rank)}`;
 }
 
 interface SourceRows {

@@ -58,13 +58,16 @@ export function bytesToPeers(
   return bytes;
 }
 
-/** Memory that a call reads what it sends from: dispatch the tokens, once for all peers; combine a row for each one. */
+/**
+ * Memory that a call reads what it sends from: dispatch the tokens, once for all peers, and what is forwarded; combine
+ * a row for each one.
+ */
 export function sourceBytes(
   spec: MoeSpec,
   traffic: Traffic,
   numTokens: number,
   operation: 'dispatch' | 'combine',
 ): number {
-  if (operation === 'dispatch') return numTokens * messageBytes(spec);
-  return traffic.messagesFrom.reduce((a, b) => a + b, 0) * 2 * paddedHidden(spec);
+  if (operation === 'dispatch') return (numTokens + traffic.relayed) * messageBytes(spec);
+  return traffic.rowsFor.reduce((a, b) => a + b, 0) * 2 * paddedHidden(spec);
 }

@@ -2,6 +2,7 @@
 import type { PlanPlace, PointPlan } from '../job.js';
 import type { Point } from '../../runner/spec/types.js';
 import { moeSpecOf, usesDedup } from './moe-spec.js';
+import { forwardingNodes, nodesInBlocks } from './nodes.js';
 import { pointBytes, seedHintBytes, symmetricBytes } from './memory.js';
 import { makeRouting, type Routing } from './routing.js';
 import { payloadBytes, trafficOf } from './traffic.js';
@@ -18,7 +19,8 @@ export function routingOf(point: Point, worldSize: number): Routing {
 export function planMoe(point: Point, place: PlanPlace): PointPlan {
   const spec = moeSpecOf(point);
   const { worldSize } = place;
-  const traffic = trafficOf(spec, routingOf(point, worldSize), place.rank);
+  const nodes = forwardingNodes(spec, nodesInBlocks(worldSize, place.ranksPerNode));
+  const traffic = trafficOf(spec, routingOf(point, worldSize), place.rank, nodes);
   return {
     memoryBytes: { device: pointBytes(spec, worldSize), host: 0, disk: 0 },
     payloadBytes:
@@ -26,7 +28,7 @@ export function planMoe(point: Point, place: PlanPlace): PointPlan {
     details: {
       symmetric_bytes: symmetricBytes(spec, worldSize),
       seed_hint_bytes: seedHintBytes(spec),
-      dedup: usesDedup(spec) ? 'on' : 'off',
+      dedup: nodes !== null ? 'node' : usesDedup(spec) ? 'on' : 'off',
       selections: traffic.selections,
     },
   };

@@ -47,6 +47,15 @@ function wayFaults(spec: MoeSpec): Fault[] {
       hint,
     });
   }
+  if (spec.dedup === 'node' && spec.transport !== 'hybrid') {
+    const hint = 'a token crosses the network once a node and is forwarded there by ipc: it needs both';
+    faults.push({
+      pointer: '/transport',
+      expected: 'hybrid with dedup node',
+      received: showValue(spec.transport),
+      hint,
+    });
+  }
   if (spec.zeroCopy && usesDedup(spec) && spec.outputLayout === 'expertMajor') {
     const hint = "with dedup the experts' rows are reduced before they leave: there is no copy to save";
     faults.push({

@@ -124,9 +124,10 @@ export const moeSchema: Readonly<Record<string, unknown>> = {
       description: 'Experts write into the send buffer, so that combine copies nothing before it sends.',
     },
     dedup: {
-      enum: ['auto', 'on', 'off'],
+      enum: ['auto', 'on', 'off', 'node'],
       default: 'auto',
-      description: 'on: a token crosses once for each destination rank; off: once for each expert.',
+      description:
+        'on: a token crosses once for each destination rank; off: once for each expert; node: once for each destination node, where it is forwarded by ipc.',
     },
     transport: {
       enum: ['hybrid', 'network', 'ipc'],

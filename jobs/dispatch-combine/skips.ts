@@ -1,9 +1,10 @@
 /** Which points cannot reach all peers somewhere, known before anything is opened. */
 import type { RunPlace } from '../../runner/spec/kind.js';
 import type { MoeSpec } from './moe-spec.js';
+import { nodesInBlocks, unequalNodes } from './nodes.js';
 
 export function skippedTransport(
-  { transport }: Pick<MoeSpec, 'transport'>,
+  { transport, dedup }: Pick<MoeSpec, 'transport' | 'dedup'>,
   {
     worldSize,
     ranksPerNode,
@@ -14,6 +15,10 @@ export function skippedTransport(
   const crosses = worldSize > ranksPerNode;
   if (transport === 'ipc') {
     return crosses ? 'transport ipc: ranks of different nodes share no memory; use hybrid' : null;
+  }
+  if (dedup === 'node') {
+    const unequal = unequalNodes(nodesInBlocks(worldSize, ranksPerNode));
+    if (unequal !== null) return unequal;
   }
   const needsNetwork = transport === 'network' || crosses;
   return needsNetwork && networkMissing !== ''

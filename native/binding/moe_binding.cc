@@ -68,6 +68,8 @@ moe::BenchOptions optionsOf(const Napi::Object& object, const World& world) {
   options.seed = requireUint32(object, "seed");
   options.overNetwork =
       requireArray<uint8_t, Napi::Uint8Array>(object, "overNetwork", napi_uint8_array, "a Uint8Array");
+  options.nodeOfRank =
+      requireArray<uint32_t, Napi::Uint32Array>(object, "nodeOfRank", napi_uint32_array, "a Uint32Array");
   options.numProxies = requireUint32(object, "numProxies");
   options.split = requireBoolean(object, "split");
   const Napi::Object seam = requireObject(object.Get("testSeam"), "testSeam");

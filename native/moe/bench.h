@@ -27,6 +27,7 @@ struct BenchOptions {
   Shape shape;
   uint32_t seed = 0;
   std::vector<uint8_t> overNetwork;  // by rank: non-zero for peers that are not reached through shared memory
+  std::vector<uint32_t> nodeOfRank;  // as in PeerBases: empty = nothing is forwarded between nodes
   uint32_t numProxies = 1;           // network workers with a thread each
   bool split = false;                // send and receive phases are timed apart, with a gate between them
   TestSeam seam;

@@ -36,6 +36,10 @@ struct DispatchResult {
   int32_t* ownRow = nullptr;      // [maxTokens, numTopk]
   int32_t* tokenCount = nullptr;  // [worldSize]: tokens of the source, cuda alone
   uint32_t epoch = 0;             // of the dispatch that filled it; 0 = holds nothing
+  // Forwarding between nodes alone, of sources that this rank forwards for: what came for its whole node.
+  int32_t* relayCount = nullptr;  // [worldSize]
+  int32_t* relayToken = nullptr;  // [S]: index of the token at its source rank
+  int32_t* relayIds = nullptr;    // [S, numTopk]: global experts
 };
 
 // Bytes as they were issued: whole messages with headers, and 8 for each signal to another rank.
@@ -50,6 +54,8 @@ struct ByteCounts {
 struct PeerBases {
   uint32_t rank = 0;
   std::vector<std::byte*> base;
+  // By rank; given where a token is to cross once a destination node, to be forwarded there (needs dedup).
+  std::vector<uint32_t> nodeOfRank = {};
 };
 
 // Throws kArgument naming token and choice: ids in -1..numExperts-1, none twice a token, count within

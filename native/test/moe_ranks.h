@@ -64,7 +64,10 @@ struct ResultMemory {
         messageToken(s.maxReceivedTokens()),
         messageRow(static_cast<size_t>(s.maxReceivedTokens()) * s.numTopk),
         messageWeight(messageRow.size()),
-        ownRow(static_cast<size_t>(s.maxTokens) * s.numTopk) {
+        ownRow(static_cast<size_t>(s.maxTokens) * s.numTopk),
+        relayCount(s.worldSize),
+        relayToken(messageToken.size()),
+        relayIds(messageRow.size()) {
     view = {reinterpret_cast<uint8_t*>(x.data),
             scales.data(),
             count.data(),
@@ -75,7 +78,11 @@ struct ResultMemory {
             messageRow.data(),
             messageWeight.data(),
             ownRow.data(),
-            0};
+            nullptr,
+            0,
+            relayCount.data(),
+            relayToken.data(),
+            relayIds.data()};
   }
   Memory x;
   std::vector<float> scales;
@@ -83,7 +90,7 @@ struct ResultMemory {
   std::vector<uint64_t> layoutRange;
   std::vector<int32_t> messageCount, messageToken, messageRow;
   std::vector<float> messageWeight;
-  std::vector<int32_t> ownRow;
+  std::vector<int32_t> ownRow, relayCount, relayToken, relayIds;
   DispatchResult view;
 };
 
@@ -149,9 +156,12 @@ inline float expertFactor(uint32_t expert) {
 
 class Ranks {
  public:
-  Ranks(const Shape& shape, const std::vector<TestSeam>& seams)
-      : shape_(shape), layout_(bufferLayout(shape)) {
+  // nodeOfRank: given, tokens are forwarded inside nodes; what would cross the network is written into
+  // memory.
+  Ranks(const Shape& shape, const std::vector<TestSeam>& seams, const std::vector<uint32_t>& nodeOfRank = {})
+      : shape_(shape), layout_(bufferLayout(shape)), nodeOfRank_(nodeOfRank) {
     PeerBases peers;
+    peers.nodeOfRank = nodeOfRank;
     for (uint32_t rank = 0; rank < shape.worldSize; ++rank) {
       buffers_.push_back(std::make_unique<Memory>(layout_.totalBytes));
       peers.base.push_back(buffers_.back()->data);
@@ -165,6 +175,7 @@ class Ranks {
   }
 
   const Shape& shape() const { return shape_; }
+  const std::vector<uint32_t>& nodeOfRank() const { return nodeOfRank_; }
   HostExchange& exchange(uint32_t rank) { return *exchanges_[rank]; }
   RunControl& control(uint32_t rank) { return *controls_[rank]; }
   std::byte* buffer(uint32_t rank) { return buffers_[rank]->data; }
@@ -191,6 +202,7 @@ class Ranks {
  private:
   Shape shape_;
   BufferLayout layout_;
+  std::vector<uint32_t> nodeOfRank_;
   std::vector<std::unique_ptr<Memory>> buffers_;
   std::vector<std::unique_ptr<RunControl>> controls_;
   std::vector<std::unique_ptr<HostExchange>> exchanges_;

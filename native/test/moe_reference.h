@@ -131,22 +131,59 @@ inline void runExperts(const Shape& s, uint32_t rank, const DispatchResult& resu
   }
 }
 
-// The combined row of one token, in the tree that the shape says. `x` is what the experts received.
+// What one rank's experts make of one column of a token, as it leaves the rank.
+inline float partialOf(const Shape& s, const Tokens& tokens, uint32_t token, uint32_t host, float x) {
+  float partial = 0;
+  for (uint32_t k = 0; k < s.numTopk; ++k) {
+    const int32_t id = tokens.ids[static_cast<size_t>(token) * s.numTopk + k];
+    if (id < 0 || static_cast<uint32_t>(id) / s.numLocalExperts() != host) continue;
+    const float y = toFloat(roundToBf16(x * expertFactor(static_cast<uint32_t>(id))));
+    const float product = tokens.weights[static_cast<size_t>(token) * s.numTopk + k] * y;
+    partial = partial + product;
+  }
+  return toFloat(roundToBf16(partial));
+}
+
+// One column of a token of `owner`, dedup on. With nodes: another node's ranks are summed first, and stand
+// where its rank is that is as many ranks into its node as the owner is into its own.
+inline uint16_t combinedColumn(const Shape& s, const Tokens& tokens, uint32_t token, float x, uint32_t owner,
+                               const std::vector<uint32_t>& nodes) {
+  const auto placeOf = [&](uint32_t rank) {
+    return std::count(nodes.begin(), nodes.begin() + rank, nodes[rank]);
+  };
+  float sum = 0;
+  for (uint32_t rank = 0; rank < s.worldSize; ++rank) {
+    if (nodes.empty() || nodes[rank] == nodes[owner]) {
+      sum = sum + partialOf(s, tokens, token, rank, x);
+    } else if (placeOf(rank) == placeOf(owner)) {
+      float ofNode = 0;
+      for (uint32_t host = 0; host < s.worldSize; ++host) {
+        if (nodes[host] == nodes[rank]) ofNode = ofNode + partialOf(s, tokens, token, host, x);
+      }
+      sum = sum + toFloat(roundToBf16(ofNode));
+    }
+  }
+  return roundToBf16(sum);
+}
+
+// The combined row of one token of `owner`, in the tree that the shape says. `x` is what the experts
+// received.
 inline std::vector<uint16_t> combinedRow(const Shape& s, const Tokens& tokens, uint32_t token,
-                                         const std::vector<float>& x) {
+                                         const std::vector<float>& x, uint32_t owner,
+                                         const std::vector<uint32_t>& nodes) {
   std::vector<uint16_t> out(s.paddedHidden());
   for (uint32_t c = 0; c < s.paddedHidden(); ++c) {
+    if (s.dedup) {
+      out[c] = combinedColumn(s, tokens, token, x[c], owner, nodes);
+      continue;
+    }
     float sum = 0;
-    for (uint32_t host = 0; host < (s.dedup ? s.worldSize : 1); ++host) {
-      float partial = 0;
-      for (uint32_t k = 0; k < s.numTopk; ++k) {
-        const int32_t id = tokens.ids[static_cast<size_t>(token) * s.numTopk + k];
-        if (id < 0 || (s.dedup && static_cast<uint32_t>(id) / s.numLocalExperts() != host)) continue;
-        const float y = toFloat(roundToBf16(x[c] * expertFactor(static_cast<uint32_t>(id))));
-        const float product = tokens.weights[static_cast<size_t>(token) * s.numTopk + k] * y;
-        partial = partial + product;
-      }
-      sum = s.dedup ? sum + toFloat(roundToBf16(partial)) : partial;
+    for (uint32_t k = 0; k < s.numTopk; ++k) {
+      const int32_t id = tokens.ids[static_cast<size_t>(token) * s.numTopk + k];
+      if (id < 0) continue;
+      const float y = toFloat(roundToBf16(x[c] * expertFactor(static_cast<uint32_t>(id))));
+      const float product = tokens.weights[static_cast<size_t>(token) * s.numTopk + k] * y;
+      sum = sum + product;
     }
     out[c] = roundToBf16(sum);
   }

@@ -1,5 +1,5 @@
-// links: core/error.cc moe/shape.cc moe/exchange.cc moe/call_sequence.cc network/without_ucx.cc
-// links: moe/host/combine.cc moe/host/dispatch.cc moe/host/exchange.cc moe/host/rows.cc
+// links: core/error.cc moe/shape.cc moe/rails.cc moe/exchange.cc moe/call_sequence.cc network/without_ucx.cc
+// links: moe/host/combine.cc moe/host/dispatch.cc moe/host/exchange.cc moe/host/forward.cc moe/host/rows.cc
 #include <cstring>
 
 #include "moe_reference.h"
@@ -20,8 +20,9 @@ struct Rank {
   Memory y, out;
 };
 
-void combine(HostExchange& exchange, Rank& mine, uint32_t rank, DispatchResult& result,
+void combine(Ranks& ranks, Rank& mine, uint32_t rank, DispatchResult& result,
              const std::vector<Tokens>& all) {
+  HostExchange& exchange = ranks.exchange(rank);
   const Shape& s = exchange.shape();
   auto* y = reinterpret_cast<uint16_t*>(mine.y.data);
   auto* out = reinterpret_cast<uint16_t*>(mine.out.data);
@@ -32,16 +33,17 @@ void combine(HostExchange& exchange, Rank& mine, uint32_t rank, DispatchResult& 
   for (uint32_t token = 0; token < all[rank].numTokens; ++token) {
     const uint64_t at = static_cast<uint64_t>(token) * s.paddedHidden();
     for (uint32_t c = 0; c < s.paddedHidden(); ++c) x[c] = toFloat(all[rank].x[at + c]);
-    const std::vector<uint16_t> expected = combinedRow(s, all[rank], token, x);
+    const std::vector<uint16_t> expected = combinedRow(s, all[rank], token, x, rank, ranks.nodeOfRank());
     CHECK(std::memcmp(out + at, expected.data(), s.bf16RowBytes()) == 0, "rank %u token %u combined wrongly",
           rank, token);
   }
 }
 
-void stress(const Shape& shape, uint32_t iterations, bool missingRelease) {
+void stress(const Shape& shape, const std::vector<uint32_t>& nodes, uint32_t iterations,
+            bool missingRelease) {
   std::vector<TestSeam> seams(shape.worldSize);
   seams[1].publishWithoutRelease = missingRelease;
-  Ranks ranks(shape, seams);
+  Ranks ranks(shape, seams, nodes);
   std::vector<std::unique_ptr<Rank>> memory;
   for (uint32_t rank = 0; rank < shape.worldSize; ++rank) memory.push_back(std::make_unique<Rank>(shape));
   const auto faults = ranks.run([&](uint32_t rank) {
@@ -64,9 +66,9 @@ void stress(const Shape& shape, uint32_t iterations, bool missingRelease) {
         exchange.dispatchSend(second[rank].view());
         exchange.dispatchReceive(mine.b.view);
         checkDispatch(shape, rank, mine.b.view, second);
-        combine(exchange, mine, rank, mine.b.view, second);
+        combine(ranks, mine, rank, mine.b.view, second);
       }
-      combine(exchange, mine, rank, mine.a.view, first);
+      combine(ranks, mine, rank, mine.a.view, first);
     }
   });
   for (const std::string& fault : faults) CHECK(fault.empty(), "%s", fault.c_str());
@@ -82,10 +84,11 @@ int main(int argc, char** argv) {
   const bool missingRelease = argc > 2 && std::strcmp(argv[2], "missingRelease") == 0;
   Shape s;
   s.worldSize = 4, s.numExperts = 8, s.numTopk = 3, s.hidden = 128, s.maxTokens = 3;
-  for (const bool dedup : {true, false}) {
-    s.dedup = dedup;
-    stress(s, iterations / 2, missingRelease);
-    std::printf("dedup %s: %u iterations, %d failures\n", dedup ? "on" : "off", iterations / 2, failures);
+  const std::vector<uint32_t> nodes = {0, 0, 1, 1};
+  for (const std::string dedup : {"on", "off", "node"}) {
+    s.dedup = dedup != "off";
+    stress(s, dedup == "node" ? nodes : std::vector<uint32_t>{}, iterations / 2, missingRelease);
+    std::printf("dedup %s: %u iterations, %d failures\n", dedup.c_str(), iterations / 2, failures);
   }
   return failures == 0 ? 0 : 1;
 }

@@ -16,6 +16,11 @@ t.test(
   },
 );
 
+t.test('a token that crosses once a node and is forwarded there', async (t) => {
+  const ended = await run(await nativeProgram('moe_forward_test'), []);
+  t.match(ended, { status: 0, stdout: /^0 failures/m }, ended.stderr.slice(0, 3000));
+});
+
 t.test('10 000 calls with changing tokens and skewed routing stay exact', async (t) => {
   const ended = await run(await nativeProgram('moe_stress_test'), ['10000'], { timeoutMs: 400_000 });
   t.match(ended, { status: 0 }, ended.stderr.slice(0, 3000));

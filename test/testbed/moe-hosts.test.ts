@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import { firstMissing, needsMpi, needsNamespaces } from '../helpers/require.js';
 import { readRankRows } from '../helpers/results.js';
+import { sum } from '../jobs/dispatch-combine/run-exchange.js';
 import { railrunner } from '../helpers/run-cli.js';
 import { withHosts } from './hosts.js';
 
@@ -23,6 +24,7 @@ const spec = {
       maxDispatchTokensPerRank: 32,
       iterations: ITERATIONS,
       probe: false, // its streams cross the cable too
+      sweep: { dedup: ['on', 'node'] },
     },
   ],
 };
@@ -41,10 +43,18 @@ t.test('2 hosts with 2 ranks each: hybrid', { skip }, async (t) => {
       t.match(row, { status: 'ok', wrong: '0', transport_used: 'ipc+network', network_transport: /tcp/ });
     }
     const ofH0 = rows.flat().filter((row) => row['hostname'] === 'h0');
-    t.equal(ofH0.length, 2 * 2, 'two ranks of two phases run on h0');
+    t.equal(ofH0.length, 2 * 2 * 2, 'two ranks of two phases and points run on h0');
     const calls = WARMUP + ITERATIONS;
     const issued = ofH0.reduce((total, row) => total + calls * Number(row['bytes_network']), 0);
     t.ok(issued > 10e6, `${issued} bytes issued`);
+    const [on = 0, node = 0] = ['on', 'node'].map((dedup) =>
+      sum(
+        ofH0.filter((row) => row['strategy_used'] === `dedup ${dedup}`),
+        'bytes_network',
+      ),
+    );
+    // 8 of 64 experts: a token goes to 1.8 of the 2 ranks of the other host, or once to the host.
+    t.ok(node < 0.6 * on, `${node} bytes with one crossing a host, ${on} with one a rank`);
     t.ok(counted > issued && counted < 1.1 * issued, `${counted} bytes on the cable, ${issued} issued`);
   });
 });

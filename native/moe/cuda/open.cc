@@ -8,6 +8,11 @@
 namespace railrunner::moe::cuda {
 
 void requireRunnable(const BenchOptions& options, Device& device) {
+  if (!options.nodeOfRank.empty()) {
+    throw Error(ErrorCode::kUnsupportedHere,
+                "dedup node on cuda: nodes are reached over the network, which cuda does not use yet. Use "
+                "dedup on, or device host.");
+  }
   for (uint32_t peer = 0; peer < options.overNetwork.size(); ++peer) {
     if (options.overNetwork[peer] == 0) continue;
     throw Error(

@@ -28,6 +28,9 @@ HostResult::HostResult(const Shape& s)
       messageRow_(s.dedup ? static_cast<uint64_t>(s.maxReceivedTokens()) * s.numTopk : 0, "message rows"),
       messageWeight_(messageRow_.count(), "message weights"),
       ownRow_(static_cast<uint64_t>(s.maxTokens) * s.numTopk, "own rows"),
+      relayCount_(s.worldSize, "relayed messages"),
+      relayToken_(messageToken_.count(), "relayed tokens"),
+      relayIds_(messageRow_.count(), "relayed choices"),
       view_{x_.data(),
             scales_.data(),
             count_.data(),
@@ -38,7 +41,11 @@ HostResult::HostResult(const Shape& s)
             messageRow_.data(),
             messageWeight_.data(),
             ownRow_.data(),
-            0} {}
+            nullptr,
+            0,
+            relayCount_.data(),
+            relayToken_.data(),
+            relayIds_.data()} {}
 
 HostBench::HostBench(const BenchOptions& options, Routing routing, RunControl& control, uint32_t rank,
                      std::unique_ptr<SymmetricBuffer> buffer, std::unique_ptr<Network> network,
@@ -51,7 +58,8 @@ HostBench::HostBench(const BenchOptions& options, Routing routing, RunControl& c
       buffer_(std::move(buffer)),
       network_(std::move(network)),
       region_(region),
-      exchange_(shape_, {rank, buffer_->bases()}, control, {network_.get(), region}, options.seam),
+      exchange_(shape_, {rank, buffer_->bases(), options.nodeOfRank}, control, {network_.get(), region},
+                options.seam),
       result_(shape_),
       x_(static_cast<uint64_t>(shape_.maxTokens) * shape_.paddedHidden(), "tokens"),
       y_(shape_.zeroCopy ? 0 : shape_.resultRows() * shape_.paddedHidden(), "expert outputs"),

@@ -30,6 +30,9 @@ class HostResult {
   LazyMemory<int32_t> messageRow_;
   LazyMemory<float> messageWeight_;
   LazyMemory<int32_t> ownRow_;
+  LazyMemory<int32_t> relayCount_;
+  LazyMemory<int32_t> relayToken_;
+  LazyMemory<int32_t> relayIds_;
   DispatchResult view_;
 };
 

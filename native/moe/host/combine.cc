@@ -18,38 +18,43 @@ void HostExchange::sendRow(uint32_t peer, uint32_t slot, uint64_t targetOffset, 
   (peer == peers_.rank ? bytes_.self : bytes_.ipc) += bytes;
 }
 
-// dedup: one row a message that came from `peer`. Expert-major: the weighted sum over its choices that live
-// here, in the order of k, rounded once to bf16. Rank-major: the caller has done that already.
-void HostExchange::combineRankRows(uint32_t peer) {
+// dedup: this rank's share of one message's sum, as it travels. Expert-major: the weighted sum over the
+// choices that live here, in the order of k, rounded once to bf16 into `sum`. Rank-major: the caller has done
+// that already, and its row is returned.
+const uint16_t* HostExchange::partialRow(uint64_t message, uint16_t* sum) const {
   const uint64_t columns = shape_.paddedHidden();
+  if (shape_.outputLayout == OutputLayout::kRankMajor) return y_ + message * columns;
   const DispatchResult& result = *combined_;
-  const auto count = static_cast<uint32_t>(result.messageCount[peer]);
+  const uint16_t* rows[kMaxTopk];
+  float weights[kMaxTopk];
+  uint32_t numRows = 0;
+  for (uint32_t k = 0; k < shape_.numTopk; ++k) {
+    const int32_t row = result.messageRow[message * shape_.numTopk + k];
+    if (row < 0) continue;
+    rows[numRows] = y_ + static_cast<uint64_t>(row) * columns;
+    weights[numRows++] = result.messageWeight[message * shape_.numTopk + k];
+  }
+  sumRows(sum, rows, weights, numRows, shape_.paddedHidden());
+  return sum;
+}
+
+// dedup: one row a message that came from `owner`, into the slots of `origin` at `target`: the owner itself,
+// or the relay that sums for it.
+void HostExchange::combineRankRows(uint32_t owner, uint32_t target, uint32_t origin) {
+  const DispatchResult& result = *combined_;
+  const auto count = static_cast<uint32_t>(result.messageCount[owner]);
+  std::byte* base = peers_.base[target];
   for (uint32_t copy = 0; copy < count; ++copy) {
-    const uint64_t message = static_cast<uint64_t>(peer) * shape_.maxTokens + copy;
-    const uint64_t target =
+    const uint64_t message = static_cast<uint64_t>(owner) * shape_.maxTokens + copy;
+    const uint64_t offset =
         layout_.receiveOffset(half_) +
-        combineSlotOffset(shape_, layout_, peers_.rank, static_cast<uint32_t>(result.messageToken[message]));
-    if (shape_.outputLayout == OutputLayout::kRankMajor) {
-      sendRow(peer, 0, target, y_ + message * columns);
+        combineSlotOffset(shape_, layout_, origin, static_cast<uint32_t>(result.messageToken[message]));
+    if (base == nullptr || shape_.outputLayout == OutputLayout::kRankMajor) {
+      sendRow(target, 0, offset, partialRow(message, scratchRow_.data()));
       continue;
     }
-    const uint16_t* rows[kMaxTopk];
-    float weights[kMaxTopk];
-    uint32_t numRows = 0;
-    for (uint32_t k = 0; k < shape_.numTopk; ++k) {
-      const int32_t row = result.messageRow[message * shape_.numTopk + k];
-      if (row < 0) continue;
-      rows[numRows] = y_ + static_cast<uint64_t>(row) * columns;
-      weights[numRows++] = result.messageWeight[message * shape_.numTopk + k];
-    }
-    std::byte* base = peers_.base[peer];
-    if (base == nullptr) {
-      sumRows(scratchRow_.data(), rows, weights, numRows, shape_.paddedHidden());
-      sendRow(peer, 0, target, scratchRow_.data());
-    } else {  // straight into the owner's memory
-      sumRows(reinterpret_cast<uint16_t*>(base + target), rows, weights, numRows, shape_.paddedHidden());
-      (peer == peers_.rank ? bytes_.self : bytes_.ipc) += layout_.combineBytes;
-    }
+    partialRow(message, reinterpret_cast<uint16_t*>(base + offset));  // straight into the other's memory
+    (target == peers_.rank ? bytes_.self : bytes_.ipc) += layout_.combineBytes;
   }
 }
 
@@ -80,26 +85,30 @@ void HostExchange::combineSend(const uint16_t* y, const TokenBatch& batch, const
   batch_ = batch;
   y_ = y;
   combined_ = &result;
+  std::fill(partialsLeft_.begin(), partialsLeft_.end(), rails_.ranksPerNode() - 1);
   if (isSilent()) return;
-  for (const uint32_t peer : sendOrder_) {
+  for (const uint32_t peer : others_) {
+    if (rails_.isRail(peer)) continue;  // summed when the node's partials are here: in the receive half
+    const uint32_t target = rails_.hearsVia(peer);
     if (shape_.dedup) {
-      combineRankRows(peer);
-      publish(peer, 0, peers_.rank, 0);
+      const uint32_t origin = rails_.isNear(peer) ? peers_.rank : rails_.sendsVia(peer);
+      combineRankRows(peer, target, origin);
+      publish(target, 0, origin, 0);
     } else {
       combineExpertRows(peer);
     }
-    finishSend(peer);
+    finishSend(target);
   }
-  if (shape_.dedup) combineRankRows(peers_.rank);
+  if (shape_.dedup) combineRankRows(peers_.rank, peers_.rank, peers_.rank);
 }
 
-// out = bf16(sum over the hosting ranks, ascending, of their partial sums).
+// out = bf16(sum over the hosting ranks, ascending, of their partial sums); a relay's is that of its node.
 void HostExchange::sumOnce(uint16_t* out, uint32_t token) const {
   const int32_t* ids = batch_.topkIdx + static_cast<uint64_t>(token) * shape_.numTopk;
   uint32_t ranks[kMaxTopk];
   uint32_t numRanks = 0;
   for (uint32_t k = 0; k < shape_.numTopk; ++k) {
-    if (ids[k] >= 0) ranks[numRanks++] = rankOfExpert_[ids[k]];
+    if (ids[k] >= 0) ranks[numRanks++] = routeOfExpert_[ids[k]];
   }
   std::sort(ranks, ranks + numRanks);
   numRanks = static_cast<uint32_t>(std::unique(ranks, ranks + numRanks) - ranks);
@@ -139,8 +148,9 @@ void HostExchange::combineReceive(uint16_t* out) {
       [&](uint32_t peer) {
         uint32_t unused = 0;
         for (uint32_t& expert = nextExpert_[peer]; expert < flags; ++expert) {
-          if (!takeSignal(peer * flags + expert, peer, &unused)) return false;
+          if (!takeSignal(peer * flags + expert, rails_.hearsVia(peer), &unused)) return false;
         }
+        if (!rails_.isNear(peer) && !rails_.isRail(peer)) takePartial(peer);
         return true;
       },
       "combine", "its rows");

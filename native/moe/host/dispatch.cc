@@ -15,14 +15,15 @@ constexpr uint64_t kStreamingBytes = 8ULL << 20;
 
 }  // namespace
 
-// Which tokens go where, in token order: dedup lists them once a rank, else once an expert.
+// Which tokens go where, in token order: dedup lists them once a rank (a relay stands for its node), else
+// once an expert.
 void HostExchange::listDestinations() {
   std::fill(listCount_.begin(), listCount_.end(), 0);
   for (uint32_t token = 0; token < batch_.numTokens; ++token) {
     const int32_t* ids = batch_.topkIdx + static_cast<uint64_t>(token) * shape_.numTopk;
     for (uint32_t k = 0; k < shape_.numTopk; ++k) {
       if (ids[k] < 0) continue;
-      const uint32_t list = shape_.dedup ? rankOfExpert_[ids[k]] : static_cast<uint32_t>(ids[k]);
+      const uint32_t list = shape_.dedup ? routeOfExpert_[ids[k]] : static_cast<uint32_t>(ids[k]);
       uint32_t* tokens = listTokens_.data() + static_cast<uint64_t>(list) * shape_.maxTokens;
       uint32_t& count = listCount_[list];
       if (count == 0 || tokens[count - 1] != token) tokens[count++] = token;
@@ -190,9 +191,10 @@ void HostExchange::receiveMessages(DispatchResult& result, uint32_t source) {
   for (uint32_t copy = 0; copy < count; ++copy) {
     const bool own = source == peers_.rank;
     const uint64_t list = static_cast<uint64_t>(source) * shape_.maxTokens;
+    const uint32_t slot = rails_.isRail(source) ? keptSlots_[copy] : copy;
     placeMessage(result, source, copy,
                  own ? ownMessage(listTokens_[list + copy])
-                     : receivedMessage(dispatchSlotOffset(shape_, layout_, 0, source, copy), source));
+                     : receivedMessage(dispatchSlotOffset(shape_, layout_, 0, source, slot), source));
   }
   if (!expertMajor) {
     result.count[source] = static_cast<int32_t>(count);
@@ -284,9 +286,11 @@ void HostExchange::dispatchReceive(DispatchResult& result) {
     collect(
         [&](uint32_t source) {
           uint32_t count = 0;
-          if (!takeSignal(dispatchSignalIndex(shape_, 0, source), source, &count)) return false;
+          if (!takeSignal(dispatchSignalIndex(shape_, 0, source), rails_.hearsVia(source), &count))
+            return false;
           requireCount(count, shape_.maxTokens, source);
           result.messageCount[source] = static_cast<int32_t>(count);
+          if (rails_.isRail(source)) forwardMessages(result, source, count);
           receiveMessages(result, source);
           return true;
         },

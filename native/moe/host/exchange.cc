@@ -12,6 +12,7 @@ HostExchange::HostExchange(const Shape& shape, PeerBases peers, RunControl& cont
       control_(control),
       link_(link),
       seam_(seam),
+      rails_(peers_.rank, shape.worldSize, peers_.nodeOfRank),
       firstExpert_(peers_.rank * shape.numLocalExperts()),
       stages_(shape.payload == PayloadType::kFp8E4m3) {
   requireLegal(shape);
@@ -20,26 +21,46 @@ HostExchange::HostExchange(const Shape& shape, PeerBases peers, RunControl& cont
     throw Error(ErrorCode::kArgument,
                 "MoE exchange: expected one buffer base a rank, and the own one not null");
   }
-  for (const bool overNetwork : {true, false}) {
-    for (uint32_t step = 1; step < shape.worldSize; ++step) {
-      const uint32_t peer = (peers_.rank + step) % shape.worldSize;
-      if ((peers_.base[peer] == nullptr) == overNetwork) sendOrder_.push_back(peer);
-      if (peers_.base[peer] == nullptr) stages_ = true;
-    }
+  if (rails_.forwards() && !shape.dedup) {
+    throw Error(ErrorCode::kArgument, "MoE exchange: forwarding between nodes needs dedup");
   }
-  if (!sendOrder_.empty() && peers_.base[sendOrder_.front()] == nullptr && link_.network == nullptr) {
-    throw Error(ErrorCode::kArgument, "MoE exchange: rank " + std::to_string(sendOrder_.front()) +
-                                          " shares no memory and there is no network to reach it");
-  }
-  pending_.reserve(shape.worldSize);
+  orderPeers();
   for (uint32_t expert = 0; expert < shape.numExperts; ++expert)
-    rankOfExpert_.push_back(shape.rankOfExpert(expert));
+    routeOfExpert_.push_back(rails_.sendsVia(shape.rankOfExpert(expert)));
   const uint32_t numLists = shape.dedup ? shape.worldSize : shape.numExperts;
   listCount_.resize(numLists);
   listTokens_.resize(static_cast<size_t>(numLists) * shape.maxTokens);
   nextExpert_.resize(shape.worldSize);
   begins_.resize(shape.numLocalExperts());
   scratchRow_.resize(shape.paddedHidden());
+  if (!rails_.forwards()) return;
+  forwardCount_.resize(shape.worldSize);
+  partialsLeft_.resize(shape.worldSize);
+  keptSlots_.resize(shape.maxTokens);
+  nodeRow_.resize(shape.paddedHidden());
+}
+
+void HostExchange::orderPeers() {
+  const auto isFar = [this](uint32_t peer) { return peers_.base[peer] == nullptr || !rails_.isNear(peer); };
+  for (const bool far : {true, false}) {
+    for (uint32_t step = 1; step < shape_.worldSize; ++step) {
+      const uint32_t peer = (peers_.rank + step) % shape_.worldSize;
+      if (isFar(peer) != far) continue;
+      others_.push_back(peer);
+      if (rails_.sendsVia(peer) == peer) sendOrder_.push_back(peer);
+      if (peers_.base[peer] != nullptr) continue;
+      stages_ = true;
+      if (link_.network == nullptr) {
+        throw Error(ErrorCode::kArgument, "MoE exchange: rank " + std::to_string(peer) +
+                                              " shares no memory and there is no network to reach it");
+      }
+      if (rails_.forwards() && rails_.isNear(peer)) {
+        throw Error(ErrorCode::kArgument, "MoE exchange: rank " + std::to_string(peer) +
+                                              " of the same node shares no memory to forward into");
+      }
+    }
+  }
+  pending_.reserve(shape_.worldSize);
 }
 
 void HostExchange::publish(uint32_t peer, uint32_t slot, uint32_t signalIndex, uint32_t count) {
@@ -81,13 +102,21 @@ bool HostExchange::takeSignal(uint32_t index, uint32_t peer, uint32_t* count) {
   return false;
 }
 
-void HostExchange::throwAborted(uint32_t peer, const char* call, const char* missing) const {
+// What does not come from the rank that it is of, but from one of this node that passes it on.
+std::string HostExchange::missingForward(uint32_t source) const {
+  if (combined_ == nullptr) return "the messages of rank " + std::to_string(source) + ", which it forwards,";
+  return "its partial sums for rank " + std::to_string(rails_.sendsVia(source));
+}
+
+void HostExchange::throwAborted(uint32_t source, const char* call, const char* missing) const {
+  const uint32_t peer = rails_.hearsVia(source);
   const bool ofPeer = combined_ != nullptr;
   const uint32_t expert = (ofPeer ? peer : peers_.rank) * shape_.numLocalExperts() + nextExpert_[peer];
   throw Error(
       ErrorCode::kAborted,
       std::string(call) + " (epoch " + std::to_string(epoch_) + "): rank " + std::to_string(peers_.rank) +
-          " stopped waiting for rank " + std::to_string(peer) + ": " + missing +
+          " stopped waiting for rank " + std::to_string(peer) + ": " +
+          (peer == source ? missing : missingForward(source)) +
           (shape_.dedup ? " did not arrive" : " of expert " + std::to_string(expert) + " did not arrive"));
 }
 

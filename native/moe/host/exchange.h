@@ -10,6 +10,7 @@
 #include "moe/bench.h"
 #include "moe/call_sequence.h"
 #include "moe/exchange.h"
+#include "moe/rails.h"
 #include "moe/signal.h"
 #include "network/network.h"
 
@@ -66,11 +67,16 @@ class HostExchange {
   bool isSilent() const { return seam_.silentFromEpoch != 0 && epoch_ >= seam_.silentFromEpoch; }
   bool corrupts() const { return seam_.corruptFromEpoch != 0 && epoch_ >= seam_.corruptFromEpoch; }
 
+  void orderPeers();
   void listDestinations();
   std::byte* composeMessage(std::byte* target, uint32_t token) const;
   void sendMessage(uint32_t peer, uint32_t slot, uint64_t targetOffset, uint32_t token, bool corrupt);
   void publish(uint32_t peer, uint32_t slot, uint32_t signalIndex, uint32_t count);
   void finishSend(uint32_t peer);
+
+  uint32_t hostsHere(const int32_t* ids, uint32_t* ranks) const;
+  void forwardMessages(DispatchResult& result, uint32_t source, uint32_t count);
+  void forwardMessage(uint32_t peer, uint32_t source, const std::byte* message, bool corrupt);
 
   void receiveMessages(DispatchResult& result, uint32_t source);
   bool receiveExperts(DispatchResult& result, uint32_t source);
@@ -80,8 +86,11 @@ class HostExchange {
   void placeMessage(DispatchResult& result, uint32_t source, uint32_t copy, const Message& message);
   void copyRow(DispatchResult& result, uint64_t row, const Message& message) const;
 
-  void combineRankRows(uint32_t peer);
+  void combineRankRows(uint32_t owner, uint32_t target, uint32_t origin);
+  const uint16_t* partialRow(uint64_t message, uint16_t* sum) const;
   void combineExpertRows(uint32_t peer);
+  void takePartial(uint32_t origin);
+  void sendNodeSums(uint32_t owner);
   void sendRow(uint32_t peer, uint32_t slot, uint64_t targetOffset, const uint16_t* row);
   void sumOnce(uint16_t* out, uint32_t token) const;
   void sumPerExpert(uint16_t* out, uint32_t token) const;
@@ -91,7 +100,8 @@ class HostExchange {
   // pauses, and throws kAborted naming the awaited rank and what is missing.
   template <class Take>
   void collect(Take&& take, const char* call, const char* missing);
-  [[noreturn]] void throwAborted(uint32_t peer, const char* call, const char* missing) const;
+  [[noreturn]] void throwAborted(uint32_t source, const char* call, const char* missing) const;
+  std::string missingForward(uint32_t source) const;
 
   const Shape shape_;
   const BufferLayout layout_;
@@ -99,6 +109,7 @@ class HostExchange {
   RunControl& control_;
   const NetworkLink link_;
   const TestSeam seam_;
+  const Rails rails_;
   const uint32_t firstExpert_;  // of this rank
   bool stages_;                 // messages are composed once in the send half
 
@@ -112,20 +123,26 @@ class HostExchange {
   const DispatchResult* combined_ = nullptr;
 
   std::vector<uint32_t>
-      sendOrder_;  // other ranks: network peers first, so that their way overlaps with the copies
-  std::vector<uint32_t> pending_;  // ranks that a collect still waits for
-  std::vector<uint32_t> rankOfExpert_;
-  std::vector<uint32_t> listCount_;   // dedup: a rank; else an expert
-  std::vector<uint32_t> listTokens_;  // [those, maxTokens]: tokens in the order of their copies
+      others_;  // other ranks: those of other nodes first, so that their way overlaps with the copies
+  std::vector<uint32_t> sendOrder_;      // of those, the ones that this rank dispatches to
+  std::vector<uint32_t> pending_;        // ranks that a collect still waits for
+  std::vector<uint32_t> routeOfExpert_;  // rank that takes a token to the expert: its host, or a relay
+  std::vector<uint32_t> listCount_;      // dedup: a rank; else an expert
+  std::vector<uint32_t> listTokens_;     // [those, maxTokens]: tokens in the order of their copies
   std::vector<uint32_t>
       nextExpert_;                // a source: local expert (or of the hosting rank) whose signal comes next
   std::vector<uint32_t> begins_;  // rows of each local expert before the source at hand
   std::vector<uint16_t> scratchRow_;
+  // Forwarding: by rank; slots of the source at hand that hold messages for this rank; one summed row.
+  std::vector<uint32_t> forwardCount_;
+  std::vector<uint32_t> partialsLeft_;
+  std::vector<uint32_t> keptSlots_;
+  std::vector<uint16_t> nodeRow_;
 };
 
 template <class Take>
 void HostExchange::collect(Take&& take, const char* call, const char* missing) {
-  pending_ = sendOrder_;
+  pending_ = others_;
   Backoff backoff(control_);
   while (!pending_.empty()) {
     bool advanced = false;
@@ -145,9 +162,10 @@ void HostExchange::collect(Take&& take, const char* call, const char* missing) {
       backoff.reset();
       continue;
     }
-    const uint32_t awaited = pending_.front();
+    const uint32_t source = pending_.front();
+    const uint32_t awaited = rails_.hearsVia(source);
     control_.awaitedPeer.store(static_cast<int32_t>(awaited), std::memory_order_relaxed);
-    if (control_.abort.load(std::memory_order_relaxed) != 0) throwAborted(awaited, call, missing);
+    if (control_.abort.load(std::memory_order_relaxed) != 0) throwAborted(source, call, missing);
     if (link_.network != nullptr) link_.network->pollPeer(awaited);
     backoff.pause();
   }

@@ -1,57 +1,8 @@
 /** dispatchCombine on real ranks: shared memory and network, every layout, faults that must be heard. */
-import { existsSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import t from 'tap';
-import { mpirunCli, type Mpi } from '../../helpers/mpirun.js';
 import { needsMpi } from '../../helpers/require.js';
-import { readManifest, readRankRows, type CsvRow } from '../../helpers/results.js';
-
-const SMALL = {
-  id: 'moe',
-  kind: 'dispatchCombine',
-  hidden: 300,
-  numTopk: 4,
-  numExperts: 16,
-  numTokens: 12,
-  maxDispatchTokensPerRank: 16,
-  routing: { kind: 'uniform', maskedFraction: 0.1 },
-} as const;
-
-interface Run {
-  readonly ranks: number;
-  readonly mpi?: Mpi;
-  readonly job: Readonly<Record<string, unknown>>;
-  readonly ranksPerNode?: number;
-  readonly fault?: string;
-  readonly timeoutSeconds?: number;
-}
-
-interface Ran {
-  readonly status: number | null;
-  readonly rows: CsvRow[][];
-  readonly said: string;
-  readonly folder: string;
-}
-
-async function exchange(folder: string, { ranks, mpi = 'openmpi', job, ...run }: Run): Promise<Ran> {
-  const spec = join(folder, 'spec.json');
-  const defaults = { warmup: 1, iterations: 4, timeoutSeconds: run.timeoutSeconds ?? 60 };
-  const jobs = [{ ...SMALL, iterations: 4, ...job }];
-  writeFileSync(
-    spec,
-    JSON.stringify({ device: 'host', ranksPerNode: run.ranksPerNode ?? 0, defaults, jobs }),
-  );
-  const env = run.fault === undefined ? {} : { RAILRUNNER_FAULT: run.fault };
-  const args = ['run', spec, '--out', folder, '--run-id', 'x'];
-  const ended = await mpirunCli({ mpi, ranks, env, timeoutMs: 300_000 }, args);
-  const results = join(folder, 'x');
-  const said = ended.stderr + ended.stdout;
-  if (!existsSync(results)) throw new Error(said);
-  return { status: ended.status, rows: readRankRows(results), said, folder: results };
-}
-
-const sum = (rows: readonly (CsvRow | undefined)[], column: string): number =>
-  rows.reduce((total, row) => total + Number(row?.[column] ?? 0), 0);
+import { readManifest, type CsvRow } from '../../helpers/results.js';
+import { exchange, sum } from './run-exchange.js';
 
 t.test(
   '4 ranks on one node: every format, layout and phase is right',

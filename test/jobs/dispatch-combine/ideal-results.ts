@@ -8,7 +8,13 @@ import type { NativeMoeResults } from '../../../runner/native/types.js';
 const SALT = 5;
 const POISON = 0x7f;
 
-export function idealResults(spec: MoeSpec, routing: Routing, rank: number): NativeMoeResults {
+/** `nodeOfRank`: given, each other node's partials are summed and rounded before they count. */
+export function idealResults(
+  spec: MoeSpec,
+  routing: Routing,
+  rank: number,
+  nodeOfRank?: readonly number[],
+): NativeMoeResults {
   const worldSize = routing.ranks.length;
   const numLocal = spec.numExperts / worldSize;
   const numGroups = spec.outputLayout === 'expertMajor' ? numLocal : worldSize;
@@ -56,12 +62,17 @@ export function idealResults(spec: MoeSpec, routing: Routing, rank: number): Nat
     x: Uint8Array.from(rows.flatMap((row) => [...row])),
     scales: Float32Array.from(scales),
     guard: Uint8Array.from(guard),
-    combined: idealCombined(spec, routing, rank),
+    combined: idealCombined(spec, routing, rank, nodeOfRank ?? routing.ranks.map(() => 0)),
   };
 }
 
 /** Plain loops over columns, without the oracle's help beyond the token's content. */
-function idealCombined(spec: MoeSpec, routing: Routing, rank: number): Uint16Array {
+function idealCombined(
+  spec: MoeSpec,
+  routing: Routing,
+  rank: number,
+  nodeOfRank: readonly number[],
+): Uint16Array {
   const numLocal = spec.numExperts / routing.ranks.length;
   const own = routing.ranks[rank];
   const combined = new Uint16Array(spec.maxDispatchTokensPerRank * spec.hidden).fill((POISON << 8) | POISON);
@@ -80,8 +91,7 @@ function idealCombined(spec: MoeSpec, routing: Routing, rank: number): Uint16Arr
         (code & 0x78 ? (1 + (code & 7) / 8) * 2 ** (((code & 0x78) >> 3) - 7) : (code & 7) * 2 ** -9);
       const x =
         seen === null ? valueOf(bits) : valueOf(bf16(Math.fround(e4m3 * (seen.scales[column >> 7] ?? 0))));
-      let sum = 0;
-      for (const host of usesDedup(spec) ? routing.ranks.keys() : [-1]) {
+      const partialOf = (host: number): number => {
         let partial = 0;
         for (let k = 0; k < spec.numTopk; k++) {
           const id = own?.topkIdx[token * spec.numTopk + k] ?? -1;
@@ -91,10 +101,28 @@ function idealCombined(spec: MoeSpec, routing: Routing, rank: number): Uint16Arr
           const weight = own?.topkWeights[token * spec.numTopk + k] ?? 0;
           partial = Math.fround(partial + Math.fround(weight * (x * factor)));
         }
-        sum = host >= 0 ? Math.fround(sum + valueOf(bf16(partial))) : partial;
+        return host >= 0 ? valueOf(bf16(partial)) : partial;
+      };
+      const total = (hosts: readonly number[]): number =>
+        hosts.reduce((sum, host) => Math.fround(sum + partialOf(host)), 0);
+      let sum = usesDedup(spec) ? 0 : partialOf(-1);
+      for (const hosts of usesDedup(spec) ? groupsOf(nodeOfRank, rank) : []) {
+        sum = Math.fround(sum + (hosts.length === 1 ? total(hosts) : valueOf(bf16(total(hosts)))));
       }
       combined[token * spec.hidden + column] = bf16(sum);
     });
   }
   return combined;
+}
+
+/** Ranks whose partials count as one, in the order of their sum: alone in the own node, else a node at a time. */
+function groupsOf(nodeOfRank: readonly number[], rank: number): number[][] {
+  const ranksOf = (node: number | undefined): number[] =>
+    [...nodeOfRank.keys()].filter((other) => nodeOfRank[other] === node);
+  const own = nodeOfRank[rank];
+  const place = ranksOf(own).indexOf(rank);
+  return [...nodeOfRank.entries()].flatMap(([other, node]) => {
+    if (node === own) return [[other]];
+    return ranksOf(node).indexOf(other) === place ? [ranksOf(node)] : [];
+  });
 }

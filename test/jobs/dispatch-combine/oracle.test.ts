@@ -3,6 +3,7 @@ import t from 'tap';
 import type { MoeSpec } from '../../../jobs/dispatch-combine/moe-spec.js';
 import { verifyExchange } from '../../../jobs/dispatch-combine/oracle.js';
 import { e4m3Code, E4M3_VALUES } from '../../../jobs/dispatch-combine/oracle-numbers.js';
+import { forwardingNodes } from '../../../jobs/dispatch-combine/nodes.js';
 import { makeRouting } from '../../../jobs/dispatch-combine/routing.js';
 import type { NativeMoeResults } from '../../../runner/native/types.js';
 import { idealResults } from './ideal-results.js';
@@ -12,12 +13,18 @@ const WORLD = 2;
 const RANK = 1;
 const JOB = { hidden: 128, numExperts: 8, numTopk: 3, numTokens: [5, 4], maxDispatchTokensPerRank: 6 };
 
+/** Of the job on two nodes: 6 ranks, by turns. */
+const NODE_OF_RANK = [0, 1, 0, 1, 0, 1];
+const ON_NODES = { dedup: 'node', numExperts: 12, numTopk: 8, numTokens: [5, 4, 0, 3, 6, 2] };
+
 const SHAPES: readonly Readonly<Record<string, unknown>>[] = [
   { dedup: 'on' },
   { dedup: 'off' },
   { dedup: 'on', outputLayout: 'rankMajor' },
   { dedup: 'on', dispatchDtype: 'fp8_e4m3' },
   { dedup: 'off', dispatchDtype: 'fp8_e4m3', roundScale: true },
+  ON_NODES,
+  { ...ON_NODES, outputLayout: 'rankMajor', dispatchDtype: 'fp8_e4m3' },
   { dedup: 'on', phases: 'split', routing: { kind: 'uniform', maskedFraction: 0.3 } },
 ];
 
@@ -28,11 +35,17 @@ interface Checked {
 
 function ideal(job: Readonly<Record<string, unknown>>): Checked {
   const spec = moeSpec({ ...JOB, ...job });
-  return { spec, results: idealResults(spec, makeRouting(spec, WORLD), RANK) };
+  const nodeOfRank = nodesFor(spec);
+  return { spec, results: idealResults(spec, makeRouting(spec, nodeOfRank.length), RANK, nodeOfRank) };
 }
 
+const nodesFor = (spec: MoeSpec): readonly number[] =>
+  spec.dedup === 'node' ? NODE_OF_RANK : Array.from({ length: WORLD }, () => 0);
+
 function verdicts({ spec, results }: Checked): ReturnType<typeof verifyExchange> {
-  return verifyExchange({ spec, routing: makeRouting(spec, WORLD), rank: RANK }, results);
+  const nodeOfRank = nodesFor(spec);
+  const routing = makeRouting(spec, nodeOfRank.length);
+  return verifyExchange({ spec, routing, rank: RANK, nodes: forwardingNodes(spec, nodeOfRank) }, results);
 }
 
 for (const shape of SHAPES) {
@@ -97,6 +110,16 @@ const PLANTED: readonly [string, Readonly<Record<string, unknown>>, string, RegE
     ({ x }) => (x[7] = (x[7] ?? 0) ^ 1),
   ],
   [
+    'a flipped bit of what was forwarded: the relay is named',
+    ON_NODES,
+    'dispatch',
+    /source rank 4 by way of rank 5, token \d+, column 3: expected/,
+    ({ x, layoutRange }) => {
+      const at = 256 * Number((layoutRange[4] ?? 0n) >> 32n) + 6;
+      x[at] = (x[at] ?? 0) ^ 1;
+    },
+  ],
+  [
     'one unit in the last place of a sum',
     {},
     'combine',
@@ -144,8 +167,17 @@ t.test('the same sums in another order are told apart', async (t) => {
   const spec = moeSpec({ ...JOB, dedup: 'on' });
   const routing = makeRouting(spec, WORLD);
   const results = idealResults({ ...spec, dedup: 'off' }, routing, RANK);
-  const [, combine] = verifyExchange({ spec, routing, rank: RANK }, results);
+  const [, combine] = verifyExchange({ spec, routing, rank: RANK, nodes: null }, results);
   t.ok((combine?.wrong ?? 0) > 0, 'partial sums are rounded once a rank');
+  t.notMatch(combine?.firstBad, /calc_diff/, 'yet both are near the plain sum');
+});
+
+t.test('partials of a node that were never summed there are told apart', async (t) => {
+  const { spec } = ideal(ON_NODES);
+  const routing = makeRouting(spec, NODE_OF_RANK.length);
+  const results = idealResults(spec, routing, RANK);
+  const [, combine] = verdicts({ spec, results });
+  t.ok((combine?.wrong ?? 0) > 0, "a node's sum is rounded once more");
   t.notMatch(combine?.firstBad, /calc_diff/, 'yet both are near the plain sum');
 });
 

@@ -52,9 +52,9 @@ t.test('the probe sends the bytes of each path, where the messages go', async (t
 t.test('what is read: dispatch its tokens, combine a row for each it sends back', async (t) => {
   const spec = moeSpec({ dedup: 'on' });
   const routing = makeRouting(spec, 4);
-  const traffic = trafficOf(spec, routing, 1);
+  const traffic = trafficOf(spec, routing, 1, null);
   t.equal(sourceBytes(spec, traffic, 12, 'dispatch'), 12 * messageBytes(spec));
-  const rows = traffic.messagesFrom.reduce((a, b) => a + b, 0);
+  const rows = traffic.rowsFor.reduce((a, b) => a + b, 0);
   t.equal(sourceBytes(spec, traffic, 12, 'combine'), rows * 2 * 256);
 });
 

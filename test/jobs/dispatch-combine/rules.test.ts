@@ -19,6 +19,20 @@ const REFUSED: readonly [string, Readonly<Record<string, unknown>>, number | nul
   ['a list of another length than the world', { numTokens: [1, 2] }, 4, '/numTokens', /list of 4/],
   ['rank-major without dedup', { outputLayout: 'rankMajor', dedup: 'off' }, null, '/dedup', /on or auto/],
   ['zero copy where nothing is copied', { zeroCopy: true, dedup: 'on' }, null, '/zeroCopy', /false/],
+  [
+    'forwarding without ipc',
+    { dedup: 'node', transport: 'network' },
+    null,
+    '/transport',
+    /hybrid with dedup node/,
+  ],
+  [
+    'forwarding without a network',
+    { dedup: 'node', transport: 'ipc' },
+    null,
+    '/transport',
+    /hybrid with dedup node/,
+  ],
   ['a rounded scale without scales', { roundScale: true }, null, '/roundScale', /fp8_e4m3/],
   ['a key of another routing', { routing: { kind: 'zipf', alpha: 1 } }, null, '/routing/alpha', /zipf/],
   [
