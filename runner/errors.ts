@@ -52,7 +52,7 @@ export const ERROR_CATALOGUE = {
   E_WRONG_DATA: { exit: EXIT.failed, meaning: 'verification found words that differ' },
   E_JOB: { exit: EXIT.failed, meaning: 'a stage of a point threw' },
   E_PEER_FAILED: { exit: EXIT.failed, meaning: 'another rank failed the stage; the row names it' },
-  E_NETWORK: { exit: EXIT.failed, meaning: 'UCX failed' },
+  E_NETWORK: { exit: EXIT.failed, meaning: 'UCX failed, or a connection between two ranks was lost' },
   E_CUDA: { exit: EXIT.failed, meaning: 'a CUDA call failed, the context lives on' },
   E_NCCL: { exit: EXIT.failed, meaning: 'an NCCL call failed; its communicator was aborted' },
   E_UNSUPPORTED_HERE: {

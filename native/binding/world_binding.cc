@@ -249,6 +249,11 @@ Napi::Value liveness(const Napi::CallbackInfo& info) {
   });
 }
 
+Napi::Value deadRank(const Napi::CallbackInfo& info) {
+  return guarded(
+      info, [&]() -> Napi::Value { return Napi::Number::New(info.Env(), self(info)->world->deadRank()); });
+}
+
 Napi::Value setStop(const Napi::CallbackInfo& info) {
   return guarded(info, [&]() -> Napi::Value {
     const auto reason = static_cast<uint32_t>(requireInteger(info[0], "reason", 0, 2));
@@ -311,8 +316,8 @@ Napi::Value makeWorldObject(Napi::Env env, std::shared_ptr<World> world) {
   const std::pair<const char*, Napi::Value (*)(const Napi::CallbackInfo&)> methods[] = {
       {"broadcast", broadcast}, {"allgather", allgather}, {"gather", gather},       {"alltoall", alltoall},
       {"barrier", barrier},     {"renew", renew},         {"failEpoch", failEpoch}, {"report", report},
-      {"liveness", liveness},   {"setStop", setStop},     {"setAbort", setAbort},   {"finalize", finalize},
-      {"abort", abortWorld},
+      {"liveness", liveness},   {"deadRank", deadRank},   {"setStop", setStop},     {"setAbort", setAbort},
+      {"finalize", finalize},   {"abort", abortWorld},
   };
   for (const auto& [name, method] : methods) object.Set(name, Napi::Function::New(env, method, name));
   napi_type_tag_object(env, object, &kWorldTag);

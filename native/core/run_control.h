@@ -10,13 +10,13 @@ namespace railrunner {
 enum class StopReason : uint32_t { kNone = 0, kSignal = 1, kFailure = 2 };
 
 // Why waits of this rank end early. Any value but kNone ends them.
-enum class AbortReason : uint32_t { kNone = 0, kOwn = 1, kPeerFailed = 2 };
+enum class AbortReason : uint32_t { kNone = 0, kOwn = 1, kPeerFailed = 2, kWorldLost = 3 };
 
 // The words of one rank that every native wait and loop reads or writes. Owned by the binding, one a process;
 // the thread harnesses of native/test make one a simulated rank.
 struct RunControl {
-  // An AbortReason: waits of this rank throw kAborted at once (its deadline passed, or a peer failed this
-  // epoch).
+  // An AbortReason: waits of this rank throw kAborted at once (its deadline passed, a peer failed this epoch,
+  // or the ranks have lost each other: a heartbeat stopped).
   std::atomic<uint32_t> abort{0};
   // A StopReason: this rank's wish to leave the loop at the next sample.
   std::atomic<uint32_t> stop{0};

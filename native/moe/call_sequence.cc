@@ -42,8 +42,10 @@ uint32_t CallSequence::aliveSlot(uint32_t resultEpoch) const {
 
 uint32_t CallSequence::beginDispatch() {
   if (aliveSlot(0) == kMaxAlive) {
-    refuse("cannot begin a dispatch: the results of epochs " + std::to_string(alive_[0]) + " and " +
-           std::to_string(alive_[1]) + " are alive, and two is the most. Combine or discard one first.");
+    refuse(
+        "cannot begin a dispatch: expected at most one earlier result that is neither combined nor "
+        "discarded, found two (epochs " +
+        std::to_string(alive_[0]) + " and " + std::to_string(alive_[1]) + "). Combine or discard one first.");
   }
   return begin(Call::kDispatch);
 }

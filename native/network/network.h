@@ -108,7 +108,7 @@ class Network {
   void unregisterMemory(Exchange& exchange, uint32_t region, int64_t deadlineNs);
 
   // Copies the payload (the caller's buffer is free on return) and sends it as soon as a batch is full, a
-  // signal follows, or push() is called. Throws kPeerDead naming the peer, kAborted, kArgument.
+  // signal follows, or push() is called. Throws kNetwork naming the peer, kAborted, kArgument.
   void put(const NetworkPut& put);
   // Ends (peer, slot, epoch): sent after every put of that key, from any thread that happened before this
   // call. Also without puts. One signal a key. `push` false leaves it in the batch, for callers that signal
@@ -125,16 +125,16 @@ class Network {
   bool progress();
 
   // Waits for a condition that `peer` brings about (a signal word in local memory), progressing meanwhile.
-  // Throws kPeerDead naming the peer, kAborted, kTimeout.
+  // Throws kNetwork naming the peer, kAborted, kTimeout.
   template <class Ready>
   void await(Ready&& ready, uint32_t peer, int64_t deadlineNs, const char* what) {
     control_.awaitedPeer.store(static_cast<int32_t>(peer), std::memory_order_relaxed);
     waitUntil([&] { return ready() || (pollPeer(peer), ready()); }, control_, deadlineNs, what);
     control_.awaitedPeer.store(-1, std::memory_order_relaxed);
   }
-  // Progresses once; throws kPeerDead when the connection to peer is lost.
+  // Progresses once; throws kNetwork when the connection to peer is lost.
   void pollPeer(uint32_t peer);
-  // Throws kPeerDead naming the first lost peer, if any.
+  // Throws kNetwork naming the first lost peer, if any.
   void throwIfPeerLost() const;
 
   // From now on records of epochs below `epoch` are dropped and counted. Epochs only grow. Between points:

@@ -10,7 +10,9 @@
 
 namespace railrunner {
 
-// Which peers can no longer be reached, and why. Written by whichever thread learns it, read by all.
+// Which peers can no longer be reached, and why. Written by whichever thread learns it, read by all. A lost
+// connection fails the point, not the run: a link may come back, and a rank that is dead ends the run by its
+// heartbeats.
 class PeerBoard {
  public:
   PeerBoard(uint32_t rank, uint32_t worldSize) : rank_(rank), lost_(worldSize), reasons_(worldSize) {}
@@ -31,10 +33,10 @@ class PeerBoard {
   void throwIfLost(uint32_t peer) const {
     if (!isLost(peer)) return;
     std::lock_guard<std::mutex> hold(mutex_);
-    throw Error(ErrorCode::kPeerDead, "network: rank " + std::to_string(rank_) +
-                                          " lost its connection to rank " + std::to_string(peer) + ": " +
-                                          reasons_[peer] +
-                                          ". Look at that rank's log and at the link between the two hosts.");
+    throw Error(ErrorCode::kNetwork, "network: rank " + std::to_string(rank_) +
+                                         " lost its connection to rank " + std::to_string(peer) + ": " +
+                                         reasons_[peer] +
+                                         ". Look at that rank's log and at the link between the two hosts.");
   }
   void throwIfAnyLost() const {
     if (!anyLost_.load(std::memory_order_acquire)) return;

@@ -75,12 +75,51 @@ void checkSequence() {
   exchange.dispatchReceive(a.result.view);
   exchange.dispatchSend(tokens.view());
   exchange.dispatchReceive(b.result.view);
-  refuses([&] { exchange.dispatchSend(tokens.view()); }, "two is the most");
+  refuses([&] { exchange.dispatchSend(tokens.view()); },
+          "found two (epochs 1 and 2). Combine or discard one first");
   exchange.discard(a.result.view);
   exchange.dispatchSend(tokens.view());
   exchange.dispatchReceive(c.result.view);
   refuses([&] { exchange.combineSend(nullptr, tokens.view(), a.result.view); }, "not alive");
   std::printf("call sequence: ok\n");
+}
+
+// A third dispatch is refused on every rank before anything leaves: both results stay whole, and after one is
+// given up the exchange goes on.
+void checkThirdDispatch(const Shape& s) {
+  Ranks ranks(s, {});
+  const auto tokensOf = [&](uint32_t call) {
+    std::vector<Tokens> all;
+    for (uint32_t source = 0; source < s.worldSize; ++source) all.emplace_back(s, 23, call, source, false);
+    return all;
+  };
+  const std::vector<Tokens> first = tokensOf(0), second = tokensOf(1), third = tokensOf(2);
+  const auto faults = ranks.run([&](uint32_t rank) {
+    HostExchange& exchange = ranks.exchange(rank);
+    ResultMemory a(s), b(s);
+    exchange.dispatchSend(first[rank].view());
+    exchange.dispatchReceive(a.view);
+    exchange.dispatchSend(second[rank].view());
+    exchange.dispatchReceive(b.view);
+    std::string said;
+    try {
+      exchange.dispatchSend(third[rank].view());
+    } catch (const Error& error) {
+      said = std::string(errorCodeName(error.code())) + ": " + error.what();
+    }
+    CHECK(said.find("E_STATE: cannot begin a dispatch: expected at most one earlier result") == 0, "%s",
+          said.c_str());
+    CHECK(said.find("found two (epochs 1 and 2). Combine or discard one first.") != std::string::npos, "%s",
+          said.c_str());
+    checkDispatch(s, rank, a.view, first);
+    checkDispatch(s, rank, b.view, second);
+    exchange.discard(a.view);
+    exchange.dispatchSend(third[rank].view());
+    exchange.dispatchReceive(a.view);
+    checkDispatch(s, rank, a.view, third);
+  });
+  for (const std::string& fault : faults) CHECK(fault.empty(), "%s", fault.c_str());
+  std::printf("a third dispatch: refused\n");
 }
 
 void checkCorruption(Shape shape) {
@@ -139,9 +178,11 @@ int main() {
   s.worldSize = 4, s.numExperts = 16, s.numTopk = 4, s.hidden = 256;
   checkSilentRank(s);
   checkCorruption(s);
+  checkThirdDispatch(s);
   s.dedup = false;
   checkSilentRank(s);
   checkCorruption(s);
+  checkThirdDispatch(s);
   checkSequence();
   std::printf("%d failures\n", failures);
   return failures == 0 ? 0 : 1;

@@ -67,7 +67,7 @@ void waitForCut(Network& network, HubExchange& exchange, RunControl& control, ui
                   start + 12 * kSecondNs, "a signal over a cut cable");
     EXPECT(false, "rank %u got a signal over a cut cable", exchange.rank());
   } catch (const Error& error) {
-    EXPECT(error.code() == ErrorCode::kPeerDead || error.code() == ErrorCode::kTimeout, "%s", error.what());
+    EXPECT(error.code() == ErrorCode::kNetwork || error.code() == ErrorCode::kTimeout, "%s", error.what());
     EXPECT(control.awaitedPeer.load() == static_cast<int>(peer), "the awaited peer is %d",
            control.awaitedPeer.load());
     std::printf("rank %u: %s after %ld ms\n", exchange.rank(),

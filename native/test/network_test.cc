@@ -226,7 +226,7 @@ int deadPeerIsNamed() {
                      "a word of rank 2");
       EXPECT(false, "the wait came back");
     } catch (const Error& error) {
-      EXPECT(error.code() == ErrorCode::kPeerDead, "%s", error.what());
+      EXPECT(error.code() == ErrorCode::kNetwork, "%s", error.what());
       EXPECT(std::strstr(error.what(), "to rank 2") != nullptr, "%s", error.what());
       EXPECT(control.awaitedPeer.load() == 2, "the awaited peer is %d", control.awaitedPeer.load());
     }

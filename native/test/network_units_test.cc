@@ -254,7 +254,7 @@ int firstReasonOfALossStays() {
     board.throwIfAnyLost();
     EXPECT(false, "a lost peer was not reported");
   } catch (const Error& error) {
-    EXPECT(error.code() == ErrorCode::kPeerDead, "%s", error.what());
+    EXPECT(error.code() == ErrorCode::kNetwork, "%s", error.what());
     EXPECT(std::strstr(error.what(), "to rank 2: first") != nullptr, "%s", error.what());
   }
   board.setClosing();

@@ -188,12 +188,21 @@ void ControlThread::lose(std::exception_ptr failure) {
   }
   operations_.clear();
   mailbox_->failAll(failure);
+  endWaits();
   if (finalized_) finalized_(failure);
 }
 
+// Waits that no exchange ends (spins on a peer's memory, on the network) end by the abort word, long before
+// the stage's deadline. An own deadline's word stays.
+void ControlThread::endWaits() {
+  uint32_t none = 0;
+  control_.abort.compare_exchange_strong(none, static_cast<uint32_t>(AbortReason::kWorldLost));
+}
+
 // In a lost world heartbeats go on as far as MPI allows: rank 0 names the missing rank by them, and tells the
-// others.
+// others. The abort word is set again and again: a stage that begins now clears it before it has heard.
 void ControlThread::beatOn(int64_t timeNs) {
+  endWaits();
   if (!heartbeat_ || isBeatLost_) return;
   try {
     heartbeat_->progress(timeNs);

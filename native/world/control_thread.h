@@ -76,6 +76,7 @@ class ControlThread : public std::enable_shared_from_this<ControlThread> {
   void checkDead();
   void lose(std::exception_ptr failure);
   void beatOn(int64_t timeNs);
+  void endWaits();
   void pause(bool moved, int64_t timeNs);
   bool stepFinalize();
 

@@ -42,7 +42,7 @@ Heartbeat::Beat Heartbeat::currentBeat() const {
   beat.magic = kMagic;
   beat.iteration = control_.iteration.load(std::memory_order_relaxed);
   beat.awaitedPeer = control_.awaitedPeer.load(std::memory_order_relaxed);
-  beat.deadRank = deadRank_;
+  beat.deadRank = deadRank();
   return beat;
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <list>
 #include <mutex>
@@ -26,7 +27,7 @@ struct RankLiveness {
 // that it lives and which rank it holds for dead. They are sent by the control thread, so they go on while
 // the main thread or the work thread hangs, and stop when the process does.
 //
-// setPlace and liveness may be called from any thread, all else from the control thread.
+// setPlace, liveness and deadRank may be called from any thread, all else from the control thread.
 class Heartbeat {
  public:
   static constexpr int64_t kPeriodNs = 150'000'000;
@@ -39,7 +40,7 @@ class Heartbeat {
   // Receives what is there, sends what is due. True when a message moved.
   bool progress(int64_t timeNs);
   // The first rank whose beats have stopped for the time-out, -1 while all live.
-  int deadRank() const { return deadRank_; }
+  int deadRank() const { return deadRank_.load(std::memory_order_relaxed); }
   // No more beats are sent, and silence is no longer death: the world is being taken down.
   void stopSending() { sending_ = false; }
   // True when every beat that was sent has been taken by its receiver.
@@ -76,7 +77,7 @@ class Heartbeat {
   const int64_t peerTimeoutNs_;
   RunControl& control_;
   bool sending_ = true;
-  int deadRank_ = -1;
+  std::atomic<int> deadRank_{-1};
   int64_t nextSendNs_ = 0;
   int64_t lastProgressNs_;
   std::vector<Transfer> outgoing_;  // one a peer; a peer that has not taken the last beat gets no further one

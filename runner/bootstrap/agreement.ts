@@ -34,21 +34,28 @@ export interface MissingRank {
   readonly ageMs: number;
 }
 
-/** The ranks could not agree: the world is lost and the run ends. `missing` is filled on rank 0. */
-export class AgreementLost extends RunnerError {
+interface Lost {
   readonly step: string;
   readonly missing: readonly MissingRank[];
+  readonly deadRank: number;
+}
 
-  constructor(
-    code: ErrorCode,
-    message: string,
-    step: string,
-    missing: readonly MissingRank[],
-    cause: unknown,
-  ) {
+/** The ranks could not agree: the world is lost and the run ends. */
+export class AgreementLost extends RunnerError {
+  readonly step: string;
+  /** Filled on rank 0, by heartbeats. */
+  readonly missing: readonly MissingRank[];
+  /** The rank that the run ends for, where one is known: on rank 0 the first missing, elsewhere only a dead one. */
+  readonly hungRank: number | undefined;
+  readonly hungStage: string;
+
+  constructor(code: ErrorCode, message: string, lost: Lost, cause: unknown) {
     super(code, message, { cause });
-    this.step = step;
-    this.missing = missing;
+    this.step = lost.step;
+    this.missing = lost.missing;
+    const [first] = lost.missing;
+    this.hungRank = first?.rank ?? (lost.deadRank >= 0 ? lost.deadRank : undefined);
+    this.hungStage = (first?.stage ?? '').replace(WAITING, '');
   }
 }
 
@@ -144,14 +151,20 @@ export function missingRanks(
 }
 
 function lostAgreement(world: World, step: string, options: AgreeOptions, cause: RunnerError): AgreementLost {
-  const missing = missingRanks(world.native.liveness(), world.info.rank, options.point);
+  const deadRank = world.native.deadRank();
+  const liveness = world.native.liveness();
+  // The others miss the agreement for the dead one's sake, or are on their way: only it is to be named.
+  const missing =
+    deadRank >= 0
+      ? liveness.filter(({ rank }) => rank === deadRank)
+      : missingRanks(liveness, world.info.rank, options.point);
   const code = cause.code === 'E_TIMEOUT' ? 'E_STUCK' : cause.code;
   const seconds = (options.timeoutMs / 1000).toFixed(1);
   const what = code === 'E_STUCK' ? `not all ranks came within ${seconds} s` : cause.message;
   const who =
     missing.length > 0 ? `: ${missing.map(describe).join('; ')}` : ': rank 0 names those that are missing';
-  const message = `agreement on "${step}": ${what}${code === 'E_STUCK' || missing.length > 0 ? who : ''}`;
-  return new AgreementLost(code, message, step, missing, cause);
+  const message = `agreement on "${step}": ${what.replace(/\.$/, '')}${code === 'E_STUCK' || missing.length > 0 ? who : ''}`;
+  return new AgreementLost(code, message, { step, missing, deadRank }, cause);
 }
 
 /**

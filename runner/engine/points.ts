@@ -114,15 +114,15 @@ async function lost(
   statuses: number[],
 ): Promise<LoopEnd> {
   const failure = toRunnerError(error, 'E_WORLD_LOST');
-  const suspect = error instanceof AgreementLost ? error.missing[0] : undefined;
+  const { hungRank, hungStage = '' } = error instanceof AgreementLost ? error : {};
   run.log.error({ err: failure, point: point.index }, failure.message);
-  const outcome = lostOutcome(startedAt, suspect?.stage ?? '', failure.message, suspect?.rank);
+  const outcome = lostOutcome(startedAt, hungStage, failure.message, hungRank);
   if (!run.ending) {
     const rows = buildRows(run.facts, point, outcome);
     run.counts.add(rows);
     void run.csv.append(rows);
   }
-  abortFrom(run, point.index + 1, neverStarted('E_WORLD_LOST', failure.message, suspect?.rank));
+  abortFrom(run, point.index + 1, neverStarted('E_WORLD_LOST', failure.message, hungRank));
   const stop = run.stop.status;
   return {
     exitStatus: worstExit([...statuses, EXIT.fatal, stop]),

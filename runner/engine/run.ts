@@ -1,4 +1,5 @@
 /** A whole run on this rank: start, points, end. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { readEnvironment } from '../bootstrap/environment.js';
 import { currentLauncher, openWorld, type MpiWorld, type World } from '../bootstrap/world.js';
 import { EXIT, RunnerError, toRunnerError, worstExit } from '../errors.js';
@@ -15,6 +16,9 @@ import { START_TIMEOUT_MS } from './together.js';
 const END_TIMEOUT_MS = 20_000;
 /** After a signal there is no time: Open MPI kills a second after TERM. */
 const HURRIED_END_TIMEOUT_MS = 200;
+
+/** A launcher ends all ranks with the first that leaves: in a lost world each gives the others time to write their rows. */
+const LOST_WORLD_GRACE_MS = 2000;
 
 /** Resolves to the exit status, the same on all ranks that can still talk. */
 export async function runOnThisRank(request: RunRequest): Promise<number> {
@@ -93,6 +97,7 @@ async function endRun(run: Run, end: LoopEnd): Promise<number> {
     status = worstExit([status, ...failures.slice(before).map((failure) => failure.exitStatus)]);
     sayEnd(run, status, end, failures);
   }
+  if (end.worldLost && !hurried) await sleep(LOST_WORLD_GRACE_MS);
   if (end.worldLost || !agreed.whole || run.addon.workLaneBusy()) leaveWorld(status);
   await finalize(run, hurried, status);
   run.stop.close();

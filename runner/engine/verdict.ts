@@ -26,7 +26,7 @@ export interface Judgement {
   readonly stage: string;
   /** Ranks that failed or hung by themselves, not for a peer's sake. */
   readonly culprits: readonly Verdict[];
-  /** First culprit of a time-out, where one could be named. */
+  /** First culprit of a time-out, where one could be told from the rest. */
   readonly hungRank?: number;
   /** The run cannot go on: later points are `aborted`. */
   readonly fatal: boolean;
@@ -48,7 +48,9 @@ export function judge(stage: string, verdicts: readonly Verdict[]): Judgement {
   }
   if (timedOut.length > 0) {
     const culprits = hungVerdicts(timedOut);
-    const hungRank = culprits[0]?.rank;
+    // Several that all wait for others (a link is down between them): none stands out, nobody is blamed.
+    const isNamed = culprits.length === 1 || culprits.some((v) => (v.awaitedPeer ?? -1) < 0);
+    const hungRank = isNamed ? culprits[0]?.rank : undefined;
     return {
       status: 'timeout',
       stage,

@@ -99,6 +99,8 @@ export interface NativeWorld {
   /** Where this rank is, carried by its heartbeats. Returns at once. */
   report(stage: string, point: number): void;
   liveness(): RankLiveness[];
+  /** The rank whose heartbeats stopped and so ended this world, -1 while there is none; known on every rank. */
+  deadRank(): number;
   /** This rank's stop word for the sampling gate: 0 none, 1 signal, 2 failure. Seen by all ranks at the next sample. */
   setStop(reason: number): void;
   /** Ends (true) or allows again (false) this rank's native waits. false also clears iteration and awaited peer. */

@@ -83,6 +83,7 @@ const NEXT_NAME = 'manifest.json.next';
 export class ManifestFile {
   readonly #folder: string;
   readonly #start: ManifestStart;
+  #finished: Promise<Manifest> | undefined;
 
   private constructor(folder: string, start: ManifestStart) {
     this.#folder = folder;
@@ -103,8 +104,16 @@ export class ManifestFile {
     return manifest;
   }
 
-  /** The last act of a run, once every file is closed. Rejects with E_OUTPUT; the run then has no manifest.json. */
-  async finish(end: ManifestEnd): Promise<Manifest> {
+  /**
+   * The last act of a run, once every file is closed. Rejects with E_OUTPUT; the run then has no manifest.json. The
+   * first end stays: a launcher that ends this rank because another has left already does not change how the run went.
+   */
+  finish(end: ManifestEnd): Promise<Manifest> {
+    this.#finished ??= this.#putInPlace(end);
+    return this.#finished;
+  }
+
+  async #putInPlace(end: ManifestEnd): Promise<Manifest> {
     const manifest = order({
       ...this.#start,
       outcome: outcomeOf(end.exitStatus),

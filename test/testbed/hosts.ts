@@ -11,6 +11,8 @@ import { withTempDir } from '../helpers/with-temp-dir.js';
 import { commandPid, enterArgs, openCell, type Cell } from './namespaces.js';
 
 const NETWORK = '10.213.0';
+/** The second cables: MPI never uses them, and UCX, told UCX_NET_DEVICES=eth1, nothing else. */
+const DATA_NETWORK = '10.214.0';
 /** Each host's /dev/shm; small enough that a leak is noticed. */
 const SHM_SIZE = '2g';
 
@@ -18,7 +20,11 @@ export interface BedOptions {
   readonly hosts: number;
   /** Ranks that each host takes. */
   readonly slots: number;
+  /** Each host has a second cable, eth1, for data alone: it can be pulled while MPI goes on. */
+  readonly dataCables?: boolean;
 }
+
+export type Cable = 'first' | 'data';
 
 export interface BedMpirunOptions extends RunOptions {
   readonly mpi: Mpi;
@@ -33,6 +39,11 @@ export interface LinkBytes {
   /** Bytes that reached the host, and that left it, over its cable. */
   readonly received: number;
   readonly sent: number;
+}
+
+/** The switch's end of a host's cable. */
+function portOf(host: string, cable: Cable): string {
+  return `${cable === 'data' ? 'data' : 'sw'}-${host}`;
 }
 
 function sh(cell: Cell, script: string): string {
@@ -63,6 +74,7 @@ export class Hosts {
     try {
       const bridge = `ip addr add ${NETWORK}.254/24 dev br0 && ip link set br0 up`;
       sh(head, `ip link add br0 type bridge forward_delay 0 && ${bridge}`);
+      if (options.dataCables) sh(head, 'ip link add br1 type bridge forward_delay 0 && ip link set br1 up');
       const cells = await Promise.all(
         names.map((name) => openCell({ name, folder, shmSize: SHM_SIZE, inside: head })),
       );
@@ -82,6 +94,11 @@ export class Hosts {
     sh(this.#head, `ip link set sw-${name} master br0 up`);
     const route = `ip route add default via ${NETWORK}.254`;
     sh(cell, `ip addr add ${address}/24 dev eth0 && ip link set eth0 up && ${route}`);
+    if (!this.options.dataCables) return;
+    sh(this.#head, `ip link add data-${name} type veth peer name eth1 netns ${pidInHead}`);
+    sh(this.#head, `ip link set data-${name} master br1 up`);
+    const dataAddress = address.replace(NETWORK, DATA_NETWORK);
+    sh(cell, `ip addr add ${dataAddress}/24 dev eth1 && ip link set eth1 up`);
   }
 
   /** What mpirun calls in place of ssh: AGENT [options] HOST COMMAND. The environment over there is bare. */
@@ -171,10 +188,10 @@ exec env -i PATH="$PATH" HOME="$HOME" USER="\${USER:-root}" LANG=C.UTF-8 SHELL=/
   }
 
   /** Bytes over each host's cable so far, counted at the switch: headers and launcher's traffic included. */
-  bytes(): Record<string, LinkBytes> {
+  bytes(cable: Cable = 'first'): Record<string, LinkBytes> {
     const counted: Record<string, LinkBytes> = {};
     for (const { name } of this.cells) {
-      const folder = `/sys/class/net/sw-${name}/statistics`;
+      const folder = `/sys/class/net/${portOf(name, cable)}/statistics`;
       const [toHost, fromHost] = sh(this.#head, `cat ${folder}/tx_bytes ${folder}/rx_bytes`).split('\n');
       counted[name] = { received: Number(toHost), sent: Number(fromHost) };
     }
@@ -182,8 +199,8 @@ exec env -i PATH="$PATH" HOME="$HOME" USER="\${USER:-root}" LANG=C.UTF-8 SHELL=/
   }
 
   /** Pulls a host's cable, or plugs it in again. */
-  link(host: string, state: 'up' | 'down'): void {
-    sh(this.#head, `ip link set sw-${this.cell(host).name} ${state}`);
+  link(host: string, state: 'up' | 'down', cable: Cable = 'first'): void {
+    sh(this.#head, `ip link set ${portOf(this.cell(host).name, cable)} ${state}`);
   }
 
   /** Ends every process of every host: the kernel does, with the head's process 1. */
@@ -199,9 +216,10 @@ export async function withHosts<T>(
   hosts: number,
   slots: number,
   body: (bed: Hosts) => Promise<T>,
+  options: Pick<BedOptions, 'dataCables'> = {},
 ): Promise<T> {
   return withTempDir(async (folder) => {
-    const bed = await Hosts.open({ hosts, slots }, folder);
+    const bed = await Hosts.open({ hosts, slots, ...options }, folder);
     try {
       return await body(bed);
     } finally {

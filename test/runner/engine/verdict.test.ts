@@ -47,6 +47,14 @@ t.test('where nobody knows whom it waits for, the rank behind in iterations hung
   t.equal(judge('measure', verdicts).hungRank, 2);
 });
 
+t.test('ranks that all wait for each other: nobody is blamed', async (t) => {
+  const verdicts = [2, 3, 0, 1].map((awaitedPeer, rank) =>
+    word(rank, { status: 'timeout', code: 'E_TIMEOUT', iteration: 7, awaitedPeer }),
+  );
+  t.equal(judge('measure', verdicts).hungRank, undefined);
+  t.equal(judge('measure', verdicts.slice(0, 1)).hungRank, 0, 'a rank that is alone late is');
+});
+
 t.test('a lost CUDA context ends the run, an ordinary failure does not', async (t) => {
   t.equal(judge('measure', [word(0, { status: 'failed', code: 'E_CUDA_STICKY' })]).fatal, true);
   t.equal(judge('measure', [word(0, { status: 'failed', code: 'E_CUDA' })]).fatal, false);

@@ -43,6 +43,18 @@ t.test('a run that did not go well never says ok', (t) =>
   }),
 );
 
+t.test('the first end stays', (t) =>
+  withTempDir(async (folder) => {
+    const manifest = await ManifestFile.begin(folder, manifestStart);
+    await Promise.all([
+      manifest.finish({ ...end, exitStatus: 1 }),
+      manifest.finish({ ...end, exitStatus: 143 }),
+    ]);
+    await manifest.finish({ ...end, exitStatus: 143 });
+    t.match(readJson(join(folder, 'manifest.json')), { outcome: 'failed', exitStatus: 1 });
+  }),
+);
+
 t.test('outcome of each exit status', async (t) => {
   const outcomes = [0, 1, 2, 3, 4, 5, 124, 130, 143].map(outcomeOf);
   const expected = 'ok failed refused refused aborted failed timeout aborted aborted';

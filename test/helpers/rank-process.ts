@@ -1,0 +1,56 @@
+/** A rank's process as its log and /proc show it: for tests that strike one in the middle of its work. */
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { readCsv } from './results.js';
+import type { Running } from './run-cli.js';
+
+/** A loaded machine takes seconds to start four ranks. */
+const LIMIT_MS = 60_000;
+const TICKS_PER_SECOND = 100;
+
+function fileOf(folder: string, rank: number, ending: 'log' | 'csv'): string {
+  return join(folder, `rank-${String(rank).padStart(4, '0')}.${ending}`);
+}
+
+/** The id that the rank wrote to its log as it started. */
+export function pidOfRank(folder: string, rank: number): number {
+  const line = readFileSync(fileOf(folder, rank, 'log'), 'utf8').split('\n')[0] as string;
+  return (JSON.parse(line) as { pid: number }).pid;
+}
+
+/** User and system time of a process with all its threads. */
+function cpuSeconds(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    .replace(/^.*\) /s, '')
+    .split(' ');
+  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
+}
+
+/**
+ * Resolves to the rank's process id once it has written rows of `points` points and has since worked for a second of
+ * its own time, however slow the machine is: where the next point prepares in far less and measures for far longer, it
+ * is measuring.
+ */
+export async function whenMeasuring(
+  running: Running,
+  folder: string,
+  rank: number,
+  points: number,
+): Promise<number> {
+  const over = { said: '' };
+  void running.finished.then(({ stdout, stderr }) => (over.said = `the run ended: ${stdout}${stderr}`));
+  const deadline = performance.now() + LIMIT_MS;
+  let begun: number | undefined;
+  while (performance.now() < deadline && over.said === '') {
+    const csv = fileOf(folder, rank, 'csv');
+    const rows = existsSync(csv) ? readCsv(csv) : [];
+    if (new Set(rows.map((row) => row['point'])).size >= points) {
+      const pid = pidOfRank(folder, rank);
+      begun ??= cpuSeconds(pid);
+      if (cpuSeconds(pid) - begun > 1) return pid;
+    }
+    await sleep(50);
+  }
+  throw new Error(over.said || `rank ${rank} did not measure point ${points} within ${LIMIT_MS / 1000} s`);
+}
