@@ -10,7 +10,7 @@ import { projectRoot } from '../../runner/project.js';
 import { nativeBenches } from './native-benches.js';
 import { measureNative } from './native-program.js';
 import { measureStartup } from './startup.js';
-import { missing, SUITES, type Suite } from './suites.js';
+import { commandOf, missing, SUITES, type Suite } from './suites.js';
 
 const { values } = parseArgs({
   options: {
@@ -25,11 +25,9 @@ const { values } = parseArgs({
 /** Runs one suite; returns its exit status. */
 function runSuite(suite: Suite, resultsFolder: string): number {
   const ranks = values.ranks === undefined ? suite.ranks : Number(values.ranks);
-  const words = ['launch', '-n', String(ranks), join(projectRoot, 'configs', 'bench', `${suite.name}.json`)];
-  words.push('--out', resultsFolder, '--run-id', suite.name, ...(suite.args ?? []));
-  const ended = spawnSync(process.execPath, [join(projectRoot, 'bin', 'railrunner'), ...words], {
-    stdio: 'inherit',
-  });
+  const spec = join(projectRoot, 'configs', 'bench', `${suite.name}.json`);
+  const words = [spec, '--out', resultsFolder, '--run-id', suite.name, ...(suite.args ?? [])];
+  const ended = spawnSync(...commandOf(suite, ranks, words), { stdio: 'inherit' });
   if (ended.status === 0) {
     copyFileSync(join(resultsFolder, suite.name, 'summary.csv'), join(values.out, `${suite.name}.csv`));
   }

@@ -1,4 +1,5 @@
 /** What `npm run bench` runs: one spec a suite, each with its baselines in the same run. */
+import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
 import { projectRoot } from '../../runner/project.js';
@@ -12,6 +13,8 @@ export interface Suite {
   readonly quick: boolean;
   /** A file outside the clone that it needs. */
   readonly needsFile?: string;
+  /** Every rank behind a network cable of its own that carries so much each way (slow-link.sh). */
+  readonly linkMbps?: number;
   /** More words for `run`. */
   readonly args?: readonly string[];
 }
@@ -32,6 +35,7 @@ export const SUITES: readonly Suite[] = [
   },
   { name: 'host-moe', device: 'host', ranks: 4, quick: true },
   { name: 'host-moe-nodes', device: 'host', ranks: 4, quick: true },
+  { name: 'host-moe-link', device: 'host', ranks: 4, quick: true, linkMbps: 100 },
   { name: 'cuda-kv', device: 'cuda', ranks: 1, quick: true },
   { name: 'cuda-kv-4', device: 'cuda', ranks: 4, quick: true },
   { name: 'cuda-disk', device: 'cuda', ranks: 1, quick: true },
@@ -42,5 +46,28 @@ export const SUITES: readonly Suite[] = [
 /** Why a suite cannot run here; undefined where it can. */
 export function missing(suite: Suite): string | undefined {
   if (suite.needsFile && !existsSync(suite.needsFile)) return `needs the file ${suite.needsFile}`;
+  if (suite.linkMbps !== undefined) return missingForLinks();
   return undefined;
+}
+
+const SLOW_LINK = join(projectRoot, 'scripts', 'bench', 'slow-link.sh');
+
+function missingForLinks(): string | undefined {
+  if (!existsSync(SLOW_LINK)) return `needs ${SLOW_LINK}, which a bundle lacks`;
+  if (process.getuid?.() !== 0) return 'needs root, for network namespaces';
+  const script =
+    'command -v mpirun.mpich tc && ip link add a0 type veth peer name a1 && tc qdisc add dev a0 root tbf';
+  const tried = spawnSync('unshare', ['-mnpf', 'sh', '-c', `${script} rate 1mbit burst 32kb limit 1mb`]);
+  return tried.status === 0 ? undefined : 'needs mpirun.mpich, network namespaces and the tbf queue of tc';
+}
+
+/** Program and arguments that run railrunner with `words` on every rank of the suite. */
+export function commandOf(suite: Suite, ranks: number, words: readonly string[]): [string, string[]] {
+  const railrunner = join(projectRoot, 'bin', 'railrunner');
+  if (suite.linkMbps === undefined) {
+    return [process.execPath, [railrunner, 'launch', '-n', String(ranks), ...words]];
+  }
+  const own = ['--mount', '--net', '--pid', '--fork', '--kill-child', '--mount-proc'];
+  const behind = ['bash', SLOW_LINK, String(suite.linkMbps), String(ranks)];
+  return ['unshare', [...own, ...behind, process.execPath, railrunner, 'run', ...words]];
 }

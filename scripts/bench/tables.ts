@@ -25,6 +25,7 @@ function tableOf(name: string, csv: string): string {
   const rows = parse(csv, { columns: true }) as Row[];
   if (rows[0] && 'round' in rows[0]) return roundsTable(rows);
   if (rows[0] && !('job_id' in rows[0])) return plainTable(rows);
+  if (name.endsWith('-link')) return transportTable(rows);
   const strategies = [...new Set(rows.map((row) => row['strategy_requested'] ?? '').filter(Boolean))];
   const hasTotals = rows.some((row) => row['phase'] === 'total');
   return hasTotals && strategies.length > 1 && !name.includes('quickstart')
@@ -92,6 +93,41 @@ function shareText(row: Row | undefined): string {
   if (!row['aggregate_pct_of_peak'])
     return row['status'] === 'ok' ? `${fixed(row['t_p50_us'], 0)} us` : (row['status'] ?? '');
   return `${(Number(row['aggregate_pct_of_peak']) / 100).toFixed(3)} of ${fixed(row['aggregate_peak_GBps'], 1)}`;
+}
+
+/** hybrid beside network: how many times faster, and what their network bytes would give alone. */
+function transportTable(rows: readonly Row[]): string {
+  const differing = differingKeys(rows);
+  const lines = new Map<string, Map<string, Row>>();
+  for (const row of rows) {
+    const point = pointText(row, differing.get(row['job_id'] ?? '') ?? new Set());
+    const key = [row['job_id'] ?? '', point, row['phase'] ?? ''].join('\n');
+    const line = lines.get(key) ?? new Map<string, Row>();
+    lines.set(key, line.set(row['transport_requested'] ?? '', row));
+  }
+  const head = [
+    'job',
+    'point',
+    'phase',
+    'hybrid p50 us',
+    'network p50 us',
+    'faster',
+    'bound',
+    'of bound',
+    'wrong',
+  ];
+  const ratioOf = (line: Map<string, Row>, column: string): number =>
+    Number(line.get('network')?.[column]) / Number(line.get('hybrid')?.[column]);
+  return markdown(
+    head,
+    [...lines].map(([key, line]) => {
+      const [faster, bound] = [ratioOf(line, 't_p50_us'), ratioOf(line, 'bytes_network')];
+      const times = ['hybrid', 'network'].map((way) => fixed(line.get(way)?.['t_p50_us'], 0));
+      const wrong = [...line.values()].reduce((sum, row) => sum + Number(row['wrong'] || 0), 0);
+      const ratios = [faster, bound, faster / bound].map((ratio) => ratio.toFixed(2));
+      return [...key.split('\n'), ...times, ...ratios, String(wrong)];
+    }),
+  );
 }
 
 const HEAD = ['job', 'point', 'phase', 'strategy', 'p50 us', 'GB/s', 'of peak', 'peak', 'wrong', 'status'];

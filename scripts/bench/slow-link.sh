@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# slow-link.sh MBIT_PER_S RANKS COMMAND...: the command on every rank, each rank behind a network cable of its own that
+# carries MBIT_PER_S each way. Ranks share memory, processes and host name, so `ranksPerNode` says who is whose
+# neighbour: what goes over the network meets the same slow cable whichever rank it goes to. MPI itself starts over
+# inherited pipes and talks over shared memory (MPICH), so only measured traffic is on the cables.
+#
+# To be run as root under `unshare --mount --net --pid --fork --kill-child --mount-proc`: all of it ends with this script.
+set -euo pipefail
+rate=$1 ranks=$2
+shift 2
+
+# Frames wait here and are not dropped: a cable loses nothing, and a drop would cost a retransmission time-out.
+shape() { tc qdisc add dev "$1" root tbf rate "${rate}mbit" burst 128kb limit 256mb; }
+
+ip link set lo up
+ip link add br0 type bridge forward_delay 0
+ip link set br0 up
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+for ((rank = 0; rank < ranks; rank++)); do
+  unshare --net sleep infinity &
+  holder=$!
+  while [[ $(readlink /proc/$holder/ns/net) == $(readlink /proc/self/ns/net) ]]; do sleep 0.01; done
+  echo $holder >"$folder/$rank"
+  ip link add "cable$rank" type veth peer name eth0 netns $holder
+  ip link set "cable$rank" master br0 up
+  nsenter --target $holder --net ip addr add "10.215.0.$((rank + 1))/24" dev eth0
+  nsenter --target $holder --net ip link set lo up
+  nsenter --target $holder --net ip link set eth0 up
+  shape "cable$rank"
+  nsenter --target $holder --net tc qdisc add dev eth0 root tbf rate "${rate}mbit" burst 128kb limit 256mb
+done
+
+# /sys must show the rank's own devices: UCX looks for them there.
+cat >"$folder/enter" <<'ENTER'
+#!/usr/bin/env bash
+exec nsenter --target "$(<"$(dirname "$0")/$PMI_RANK")" --net unshare --mount \
+  bash -c 'mount -t sysfs sysfs /sys && exec "$@"' enter "$@"
+ENTER
+chmod +x "$folder/enter"
+export UCX_NET_DEVICES=eth0
+mpirun.mpich -n "$ranks" "$folder/enter" "$@"
