@@ -187,7 +187,7 @@ DiskQueue& BlockPool::diskQueue(uint32_t lane, uint32_t depth, uint32_t requestB
   if (queues_.size() <= lane) queues_.resize(lane + 1);
   if (!queues_[lane] || queues_[lane]->depth() != depth || queues_[lane]->requestBytes() != requestBytes) {
     queues_[lane].reset();
-    queues_[lane] = std::make_unique<DiskQueue>(*file_, depth, requestBytes, DiskEngine::kAuto);
+    queues_[lane] = std::make_shared<DiskQueue>(*file_, depth, requestBytes, DiskEngine::kAuto);
   }
   return *queues_[lane];
 }

@@ -81,7 +81,7 @@ class BlockPool {
   std::unique_ptr<DeviceMemory> deviceMemory_;
   std::unique_ptr<HostSegment> hostSegment_;
   std::unique_ptr<DiskFile> file_;
-  std::vector<std::unique_ptr<DiskQueue>> queues_;
+  std::vector<std::shared_ptr<DiskQueue>> queues_;
   std::unique_ptr<ContentStore> store_;
 
   // What was written last; blocks whose entry of known_ is 0 may hold anything.

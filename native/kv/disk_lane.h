@@ -103,6 +103,11 @@ class DiskLane {
     vectors_.reserve(plan_.pieces.size());
     for (const DiskPiece& piece : plan_.pieces)
       vectors_.push_back({memory + piece.memoryOffset, piece.bytes});
+    const auto isDirect = [](const DiskRequest& each) { return each.direct; };
+    if (std::any_of(plan_.requests.begin(), plan_.requests.end(), isDirect)) {
+      const BlockPool& pool = write_ ? *request_.source : *request_.target;
+      memoryUse_ = std::make_unique<DiskMemoryUse>(queue_, memory, pool.layout().totalBytes);
+    }
   }
 
   void tune(RunControl&) {}
@@ -275,7 +280,8 @@ class DiskLane {
   uint64_t poisonSalt_;
   Strategy strategyUsed_;
   bool write_;
-  std::vector<iovec> vectors_;  // by piece
+  std::vector<iovec> vectors_;                // by piece
+  std::unique_ptr<DiskMemoryUse> memoryUse_;  // where requests go straight to the memory pool
   std::vector<Slot> slots_;
   std::vector<DiskCompletion> completions_;
   std::vector<uint32_t> requestsLeft_;  // by batch

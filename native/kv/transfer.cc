@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "core/error.h"
-#include "kv/disk_lane.h"
+#include "kv/host_disk_lane.h"
 #include "kv/lane_transfer.h"
 #include "kv/memory_lane.h"
 
@@ -38,27 +38,32 @@ std::unique_ptr<Transfer> compileHostDisk(std::vector<LaneRequest> lanes, const 
                 std::string("strategy `") + strategyName(options.strategy) +
                     "` needs a cuda device; the host device has memcpy, kernel and auto");
   }
-  const bool perRegion = options.strategy == Strategy::kMemcpy;
-  std::vector<std::unique_ptr<DiskLane<CpuHop>>> compiled;
+  std::vector<std::unique_ptr<HostDiskLane>> compiled;
   bool write = false;
   for (uint32_t lane = 0; lane < lanes.size(); ++lane) {
-    LaneRequest& request = lanes[lane];
+    const LaneRequest& request = lanes[lane];
     const bool writes = request.target->tier() == Tier::kDisk;
     BlockPool& disk = writes ? *request.target : *request.source;
     BlockPool& memory = writes ? *request.source : *request.target;
     DiskQueue& queue = disk.diskQueue(lane, options.queueDepth, options.requestBytes);
     const uint64_t directAlignment = disk.file()->direct() ? DiskFile::kIoAlignmentBytes : 1;
-    DiskPlan plan = compileDiskPlan(request, {options.maxTransferBatchSize, options.requestBytes, !perRegion,
-                                              perRegion ? 0 : directAlignment});
-    compiled.push_back(std::make_unique<DiskLane<CpuHop>>(
-        std::move(request), std::move(plan), queue, std::max(1U, options.maxConcurrentTransfers),
-        CpuHop(memory.memory()), disk.poisonSalt(), perRegion ? Strategy::kMemcpy : Strategy::kKernel));
+    std::vector<std::unique_ptr<HostDiskLane::Way>> ways;
+    for (const Strategy way : {Strategy::kKernel, Strategy::kMemcpy}) {
+      if (options.strategy != Strategy::kAuto && options.strategy != way) continue;
+      const bool perRegion = way == Strategy::kMemcpy;
+      DiskPlan plan = compileDiskPlan(request, {options.maxTransferBatchSize, options.requestBytes,
+                                                !perRegion, perRegion ? 0 : directAlignment});
+      ways.push_back(std::make_unique<HostDiskLane::Way>(request, std::move(plan), queue,
+                                                         std::max(1U, options.maxConcurrentTransfers),
+                                                         CpuHop(memory.memory()), disk.poisonSalt(), way));
+    }
+    compiled.push_back(std::make_unique<HostDiskLane>(std::move(ways)));
     write = write || writes;
   }
   std::string probe = compiled.size() > 1 ? "bare loops of the same disk reads and writes at once"
                       : write             ? "bare loop of the same disk writes"
                                           : "bare loop of the same disk reads";
-  return std::make_unique<LaneTransfer<DiskLane<CpuHop>>>(std::move(compiled), std::move(probe));
+  return std::make_unique<LaneTransfer<HostDiskLane>>(std::move(compiled), std::move(probe));
 }
 
 std::unique_ptr<Transfer> compileHostMemory(std::vector<LaneRequest> lanes, const TransferOptions& options) {

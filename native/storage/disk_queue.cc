@@ -15,6 +15,7 @@ namespace railrunner {
 namespace {
 
 constexpr long kCollectWaitNs = 50'000'000;
+constexpr uint64_t kMaxRegisteredBytes = 1ULL << 30;  // of one buffer: a limit of io_uring
 
 uint64_t bufferBytes(uint32_t depth, uint32_t requestBytes) {
   if (depth == 0 || depth > 4096 || requestBytes == 0 || requestBytes % DiskFile::kIoAlignmentBytes != 0) {
@@ -82,12 +83,57 @@ bool DiskQueue::openRing() {
     io_uring_queue_exit(ring.get());
     return false;
   }
-  std::vector<iovec> slots(depth_);
-  for (uint32_t slot = 0; slot < depth_; ++slot) slots[slot] = {slotBuffer(slot), requestBytes_};
-  // Refused where the locked-memory limit is small: requests then pin their pages one by one.
-  buffersRegistered_ = io_uring_register_buffers(ring.get(), slots.data(), depth_) == 0;
   ring_ = std::move(ring);
+  registerBuffers(nullptr, 0);
   return true;
+}
+
+// The slots' buffers, then `bytes` at base; without the latter where they are refused together. Refused
+// altogether where the locked-memory limit is small: requests then pin their pages one by one.
+void DiskQueue::registerBuffers(std::byte* base, uint64_t bytes) {
+  if (buffersRegistered_) io_uring_unregister_buffers(ring_.get());
+  std::vector<iovec> buffers;
+  for (uint32_t slot = 0; slot < depth_; ++slot) buffers.push_back({slotBuffer(slot), requestBytes_});
+  for (uint64_t done = 0; done < bytes; done += kMaxRegisteredBytes) {
+    buffers.push_back({base + done, std::min(kMaxRegisteredBytes, bytes - done)});
+  }
+  const auto count = static_cast<unsigned>(buffers.size());
+  buffersRegistered_ = io_uring_register_buffers(ring_.get(), buffers.data(), count) == 0;
+  memory_ = buffersRegistered_ ? base : nullptr;
+  memoryBytes_ = buffersRegistered_ ? bytes : 0;
+  if (!buffersRegistered_ && bytes > 0) registerBuffers(nullptr, 0);
+}
+
+void DiskQueue::useMemory(std::byte* base, uint64_t bytes) {
+  if (!ring_) return;
+  if (memoryUsers_ == 0) registerBuffers(base, bytes);
+  if (memory_ == base) ++memoryUsers_;
+}
+
+void DiskQueue::releaseMemory(const std::byte* base) {
+  if (memoryUsers_ == 0 || base != memory_) return;
+  if (--memoryUsers_ == 0) registerBuffers(nullptr, 0);
+}
+
+DiskMemoryUse::DiskMemoryUse(DiskQueue& queue, std::byte* base, uint64_t bytes)
+    : queue_(queue.weak_from_this()), base_(base) {
+  queue.useMemory(base, bytes);
+}
+
+DiskMemoryUse::~DiskMemoryUse() {
+  if (const auto queue = queue_.lock()) queue->releaseMemory(base_);
+}
+
+// Of the registered buffer that holds all of the operation's bytes; -1 where there is none.
+int DiskQueue::registeredIndex(uint32_t slot, const DiskOperation& operation) const {
+  if (!buffersRegistered_ || operation.numVectors != 1) return -1;
+  if (operation.vectors == &slotVectors_[slot]) return static_cast<int>(slot);
+  const auto address = reinterpret_cast<uintptr_t>(operation.vectors[0].iov_base);
+  const auto first = reinterpret_cast<uintptr_t>(memory_);
+  if (address < first || address - first + operation.bytes > memoryBytes_) return -1;
+  const uint64_t part = (address - first) / kMaxRegisteredBytes;
+  if ((address - first + operation.bytes - 1) / kMaxRegisteredBytes != part) return -1;
+  return static_cast<int>(depth_ + part);
 }
 
 std::string DiskQueue::describe() const {
@@ -118,14 +164,13 @@ void DiskQueue::startOnRing(uint32_t slot) {
     io_uring_submit(ring_.get());
     entry = io_uring_get_sqe(ring_.get());
   }
-  const bool ownBuffer = operation.vectors == &slotVectors_[slot];
-  if (ownBuffer && buffersRegistered_) {
+  const int registered = registeredIndex(slot, operation);
+  if (registered >= 0) {
+    void* base = operation.vectors[0].iov_base;
     if (operation.write) {
-      io_uring_prep_write_fixed(entry, 0, slotBuffer(slot), operation.bytes, operation.offset,
-                                static_cast<int>(slot));
+      io_uring_prep_write_fixed(entry, 0, base, operation.bytes, operation.offset, registered);
     } else {
-      io_uring_prep_read_fixed(entry, 0, slotBuffer(slot), operation.bytes, operation.offset,
-                               static_cast<int>(slot));
+      io_uring_prep_read_fixed(entry, 0, base, operation.bytes, operation.offset, registered);
     }
   } else if (operation.numVectors == 1) {
     void* base = operation.vectors[0].iov_base;

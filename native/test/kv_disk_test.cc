@@ -1,5 +1,6 @@
 // The disk queue by both engines, and what it does when the disk fails in the middle of a transfer.
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -54,6 +55,48 @@ TEST("io_uring and threads write and read alike") {
     if (error.code() != ErrorCode::kUnsupportedHere) throw;
     std::printf("# io_uring is refused here; threads alone were tested\n");
   }
+}
+
+// Reads the file's second request into `target` and returns its first byte.
+int readSecond(DiskQueue& queue, std::byte* target) {
+  const iovec vector{target, kRequestBytes};
+  std::vector<DiskCompletion> completions(queue.depth());
+  queue.start(0, {false, kRequestBytes, kRequestBytes, &vector, 1});
+  while (queue.underWay() > 0) {
+    const uint32_t count = queue.collect(completions.data());
+    for (uint32_t i = 0; i < count; ++i) expectEqual(completions[i].error, 0, "read");
+  }
+  return static_cast<int>(*target);
+}
+
+TEST("memory that was named is read into in place, and other memory at its address is not taken for it") {
+  DiskFile file("/tmp", 8 * kRequestBytes);
+  AlignedBuffer filled(kRequestBytes);
+  std::memset(filled.data(), 0x5a, kRequestBytes);
+  file.writeAll(kRequestBytes, filled.data(), kRequestBytes);
+  auto queue = std::make_shared<DiskQueue>(file, 4, kRequestBytes, DiskEngine::kAuto);
+  constexpr uint64_t kBytes = 4 * kRequestBytes;
+  const auto map = [](void* at, int flags) {
+    void* mapped =
+        mmap(at, kBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE | flags, -1, 0);
+    ok(mapped != MAP_FAILED, "mmap");
+    return static_cast<std::byte*>(mapped);
+  };
+  std::byte* memory = map(nullptr, 0);
+  {
+    const DiskMemoryUse use(*queue, memory, kBytes);
+    const DiskMemoryUse again(*queue, memory, kBytes);
+    expectEqual(readSecond(*queue, memory + kRequestBytes), 0x5a, "inside it");
+    expectEqual(readSecond(*queue, filled.data()), 0x5a, "outside it");
+    AlignedBuffer other(kRequestBytes);
+    const DiskMemoryUse second(*queue, other.data(), kRequestBytes);
+    expectEqual(readSecond(*queue, other.data()), 0x5a, "another memory beside it");
+  }
+  map(memory, MAP_FIXED);  // new pages at the old address
+  expectEqual(readSecond(*queue, memory + kRequestBytes), 0x5a, "new memory at the old address");
+  DiskMemoryUse outlives(*queue, memory, kBytes);
+  queue.reset();
+  munmap(memory, kBytes);
 }
 
 TEST("the file has no name while it is used, and its folder stays clean") {

@@ -17,6 +17,8 @@ const END_TIMEOUT_MS = 20_000;
 /** After a signal there is no time: Open MPI kills a second after TERM. */
 const HURRIED_END_TIMEOUT_MS = 200;
 
+/** Without a world, ranks that leave the speaking to the first give it this long; its own end ends them sooner. */
+const FIRST_RANK_GRACE_MS = 3000;
 /** A launcher ends all ranks with the first that leaves: in a lost world each gives the others time to write their rows. */
 const LOST_WORLD_GRACE_MS = 2000;
 
@@ -33,6 +35,8 @@ export async function runOnThisRank(request: RunRequest): Promise<number> {
     const failure = toRunnerError(error, 'E_MPI_MISSING');
     // There is no world to agree in: the launcher's own word decides who speaks.
     if (launcher.rank === 0) printError(`railrunner: ${failure.message}`);
+    // A launcher ends all ranks with the first that leaves: the one that speaks may not have spoken yet.
+    else await sleep(FIRST_RANK_GRACE_MS);
     return failure.exitStatus;
   }
   const logFile = new LogFile();

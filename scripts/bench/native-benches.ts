@@ -1,9 +1,11 @@
 /** The benchmarks that are native programs, by the name of their CSV. */
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { NativeBench } from './native-program.js';
 
 export function nativeBenches(quick: boolean): ReadonlyMap<string, NativeBench> {
   return new Map([
+    ['host-disk-fio', diskFio(quick ? 5 : 15)],
     ['host-moe-alltoallv', alltoallv(quick ? 50 : 300)],
     ['network-batches', networkBatches(quick ? 3 : 15)],
   ]);
@@ -22,6 +24,14 @@ function alltoallv(iterations: number): NativeBench {
       join(folder, 'railrunner_mpi_openmpi.so'),
       String(iterations),
     ],
+  };
+}
+
+/** The disk queue against fio on the same file, by turns. */
+function diskFio(rounds: number): NativeBench {
+  return {
+    program: 'disk_fio_bench',
+    command: (folder) => [join(folder, 'disk_fio_bench'), tmpdir(), String(rounds)],
   };
 }
 
