@@ -47,7 +47,7 @@ t.test('a transfer through the addon: bytes of the plan, samples, a check that s
   t.match(facts, {
     payloadBytes: 3 * 4800,
     diskBytes: 3 * 8192,
-    strategyUsed: 'kernel',
+    strategyUsed: /^(kernel|memcpy)$/, // whichever was faster here
     batchesMerged: false,
   });
   t.match(facts?.diskIo, /^(io_uring|threads)(\+O_DIRECT| buffered) qd=4$/);
