@@ -1,13 +1,11 @@
 #pragma once
 
-#include <algorithm>
-#include <limits>
 #include <memory>
 #include <utility>
 #include <vector>
 
-#include "core/clock.h"
 #include "kv/disk_lane.h"
+#include "kv/fastest.h"
 
 namespace railrunner {
 
@@ -22,19 +20,8 @@ class HostDiskLane {
   // the queue's own buffers, which is the most that the disk gives.
   explicit HostDiskLane(std::vector<std::unique_ptr<Way>> ways) : ways_(std::move(ways)) {}
 
-  // Rounds over all ways, not all rounds of one way: what else the machine does then meets each of them
-  // alike.
   void tune(RunControl& control) {
-    if (ways_.size() == 1) return;
-    std::vector<double> bestUs(ways_.size(), std::numeric_limits<double>::infinity());
-    for (uint32_t round = 0; round <= kTuningRounds; ++round) {
-      for (size_t i = 0; i < ways_.size(); ++i) {
-        const double startUs = nowUs();
-        ways_[i]->execute(control);
-        if (round > 0) bestUs[i] = std::min(bestUs[i], nowUs() - startUs);
-      }
-    }
-    chosen_ = static_cast<size_t>(std::min_element(bestUs.begin(), bestUs.end()) - bestUs.begin());
+    chosen_ = fastestOf(ways_.size(), kTuningRounds, [&](size_t way) { ways_[way]->execute(control); });
   }
   void execute(RunControl& control) { ways_[chosen_]->execute(control); }
   void poisonTargets(const RunControl& control) { ways_[chosen_]->poisonTargets(control); }

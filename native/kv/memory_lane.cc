@@ -5,11 +5,11 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <limits>
 
 #include "core/clock.h"
 #include "core/error.h"
 #include "core/wait.h"
+#include "kv/fastest.h"
 #include "kv/stream_copy.h"
 
 namespace railrunner {
@@ -86,18 +86,7 @@ std::vector<MemoryLane::Way> MemoryLane::waysAllowed() const {
 
 void MemoryLane::tune(RunControl& control) {
   const std::vector<Way> ways = waysAllowed();
-  if (ways.size() == 1) return;
-  std::vector<double> best(ways.size(), std::numeric_limits<double>::infinity());
-  // Rounds over all ways, not all rounds of one way: what else the machine does then meets each of them
-  // alike.
-  for (uint32_t round = 0; round <= kTuningRounds; ++round) {
-    for (size_t i = 0; i < ways.size(); ++i) {
-      const double startUs = nowUs();
-      executeWay(ways[i], control);
-      if (round > 0) best[i] = std::min(best[i], nowUs() - startUs);
-    }
-  }
-  way_ = ways[static_cast<size_t>(std::min_element(best.begin(), best.end()) - best.begin())];
+  way_ = ways[fastestOf(ways.size(), kTuningRounds, [&](size_t way) { executeWay(ways[way], control); })];
 }
 
 void MemoryLane::execute(RunControl& control) { executeWay(way_, control); }
