@@ -2,13 +2,12 @@
 import { dirname, join } from 'node:path';
 import t from 'tap';
 import { addon } from '../../runner/native/binding.js';
-import { nativeProgram } from '../helpers/native-program.js';
-import { run } from '../helpers/run-cli.js';
+import { nativeProgram, runSanitized } from '../helpers/native-program.js';
 
 t.test('values, what is not known, and why nothing is', async (t) => {
   const program = await nativeProgram('management_test', 'address,undefined');
   const env = { LD_LIBRARY_PATH: join(dirname(program), 'stand-in') };
-  t.match(await run(program, [], { env }), { status: 0, stdout: 'ok\n', stderr: '' });
+  t.match(await runSanitized(program, [], { env }), { status: 0, stdout: 'ok\n', stderr: '' });
 });
 
 t.test('the addon describes the GPUs that it would use, and none is a report too', async (t) => {
