@@ -6,16 +6,8 @@
 #include "moe/host/rows.h"
 #include "moe/numerics.h"
 #include "moe/payload.h"
-#include "peers/agreement.h"
 
 namespace railrunner::moe::host {
-
-namespace {
-
-constexpr uint64_t kMinProbeSourceBytes = 64;
-constexpr uint64_t kMaxProbeSourceBytes = 256ULL << 20;
-
-}  // namespace
 
 HostResult::HostResult(const Shape& s)
     : x_(s.resultRows() * s.payloadRowBytes(), "dispatch result"),
@@ -235,55 +227,50 @@ BenchSamples HostBench::measure(const SampleProtocol& protocol, GateRef gate) {
   return samples;
 }
 
-ProbePlace HostBench::probePlace() const {
-  const BufferLayout& layout = exchange_.layout();
-  ProbePlace place;
-  place.peers = {rank_, buffer_->bases()};
-  place.areaOffset = layout.receiveOffset(0);
-  place.areaBytes = layout.receiveBytes;
-  place.network = network_.get();
-  place.region = region_;
-  place.wordsRegion = probeRegion_.value_or(0);
-  place.words = probeWords_.data();
-  place.firstSlot = numNetworkSlots(shape_);
-  place.numSlots = options_.numProxies;
-  return place;
-}
-
 ProbeRates HostBench::probe(const ProbeRequest& request, Exchange& exchange, GateRef gate,
                             int64_t deadlineNs) {
-  const uint32_t worldSize = shape_.worldSize;
-  std::unique_ptr<LazyMemory<std::byte>> source;
-  const std::exception_ptr failure = attempt([&] {
-    if (request.bytesTo.size() != worldSize) {
-      throw Error(ErrorCode::kArgument, "MoE probe: expected bytes to " + std::to_string(worldSize) +
-                                            " ranks, received " + std::to_string(request.bytesTo.size()));
-    }
-    const uint64_t bytes = std::clamp(request.sourceBytes, kMinProbeSourceBytes, kMaxProbeSourceBytes);
-    source = std::make_unique<LazyMemory<std::byte>>(bytes, "source of the probe");
-    std::memset(source->data(), kPoisonByte, bytes);  // the pages come now
-  });
-  const auto* begin = reinterpret_cast<const uint8_t*>(request.bytesTo.data());
-  const auto told = agreeOn(exchange, "preparing the probe", failure,
-                            {begin, request.bytesTo.size() * sizeof(uint64_t)}, deadlineNs);
+  std::unique_ptr<LazyMemory<std::byte>> memory;
+  const auto bytes = agreeOnProbe(
+      exchange, request,
+      [&] {
+        memory = std::make_unique<LazyMemory<std::byte>>(probeSourceBytes(request), "source of the probe");
+        std::memset(memory->data(), kPoisonByte, memory->count());  // the pages come now
+      },
+      deadlineNs);
+  const std::span<const std::byte> source(memory->data(), memory->count());
   std::vector<uint64_t> bytesFrom;
-  for (uint32_t peer = 0; peer < worldSize; ++peer) {
-    if (told[peer].size() != worldSize * sizeof(uint64_t)) {
-      throw Error(ErrorCode::kState, "MoE probe: rank " + std::to_string(peer) + " announced " +
-                                         std::to_string(told[peer].size()) + " bytes, expected " +
-                                         std::to_string(worldSize * sizeof(uint64_t)) +
-                                         ". All ranks must run the same build.");
-    }
-    uint64_t bytes = 0;
-    std::memcpy(&bytes, told[peer].data() + rank_ * sizeof(uint64_t), sizeof(bytes));
-    bytesFrom.push_back(bytes);
-  }
+  for (const auto& to : bytes) bytesFrom.push_back(to[rank_]);
   if (network_ != nullptr && !probeRegion_) {
     probeRegion_ = network_->registerMemory(
         exchange, probeWords_.data(), probeWords_.size() * sizeof(uint64_t), DeviceKind::kHost, deadlineNs);
   }
-  PeerProbe peers(probePlace(), request.bytesTo, std::move(bytesFrom), *source, control_);
-  return peers.run(gate, request.repeats, probeEpoch_);
+  const BufferLayout& layout = exchange_.layout();
+  const uint64_t shareBytes = layout.receiveBytes / shape_.worldSize / kCacheLineBytes * kCacheLineBytes;
+  PeerCopies copies({{rank_, buffer_->bases(), {}}, layout.receiveOffset(0), shareBytes}, request.bytesTo,
+                    std::move(bytesFrom), source, control_);
+  const ProbedWay copied = copies.run(gate, request.repeats);
+  if (network_ == nullptr || copied.stopped) return {copied.GBps, 0, copied.stopped};
+  const ProbedWay streamed =
+      probeStreams(request, source, layout.receiveOffset(0) + rank_ * shareBytes, shareBytes, gate);
+  return {copied.GBps, streamed.GBps, streamed.stopped};
+}
+
+ProbedWay HostBench::probeStreams(const ProbeRequest& request, std::span<const std::byte> source,
+                                  uint64_t shareOffset, uint64_t shareBytes, GateRef gate) {
+  std::vector<uint32_t> peers = ranksAfter(rank_, shape_.worldSize);
+  std::erase_if(peers, [&](uint32_t peer) { return buffer_->bases()[peer] != nullptr; });
+  StreamPlace place;
+  place.network = network_.get();
+  place.rank = rank_;
+  place.region = region_;
+  place.shareOffset = shareOffset;
+  place.shareBytes = shareBytes;
+  place.wordsRegion = *probeRegion_;
+  place.words = probeWords_.data();
+  place.firstSlot = numNetworkSlots(shape_);
+  place.numSlots = options_.numProxies;
+  NetworkStreams streams(place, std::move(peers), request.bytesTo, source, control_);
+  return streams.run(gate, request.repeats, probeEpoch_);
 }
 
 BenchResults HostBench::results() const {

@@ -7,6 +7,7 @@
 #include "moe/host/exchange.h"
 #include "moe/host/lazy_memory.h"
 #include "moe/host/probe.h"
+#include "moe/network_probe.h"
 #include "network/network.h"
 #include "peers/symmetric_buffer.h"
 
@@ -58,7 +59,8 @@ class HostBench : public Bench {
   uint32_t numGroups() const;
   uint64_t firstRow(uint32_t group) const;
   uint64_t rowsOfGroup() const;
-  ProbePlace probePlace() const;
+  ProbedWay probeStreams(const ProbeRequest& request, std::span<const std::byte> source, uint64_t shareOffset,
+                         uint64_t shareBytes, GateRef gate);
   void fillTokens(uint32_t salt);
   void poison();
   uint16_t* expertOutput() const;
