@@ -132,7 +132,7 @@ class OpenExchange implements OpenPoint {
 
 type Operation = 'dispatch' | 'combine';
 
-/** By operation; none where nothing was probed, or on this device cannot be. */
+/** By operation; none where nothing was probed. */
 type Peaks = ReadonlyMap<string, Peak>;
 
 /** The halves of a split call have none: what one of them leaves to the other is not bounded. */
@@ -150,9 +150,9 @@ async function probePeaks(state: PointState): Promise<Peaks> {
       sourceBytes: sourceBytes(spec, traffic, numTokens, operation),
     };
     const rates = await native.probe(request, context.remainingMs());
-    const peak = rates.stopped
-      ? undefined
-      : peakOf(payloadBytes(spec, traffic, operation).payload, issued, rates);
+    if (rates.stopped) continue;
+    const { payload } = payloadBytes(spec, traffic, operation);
+    const peak = peakOf(payload, issued, rates, isCuda(state) ? 'cuda' : 'host');
     if (peak !== undefined) peaks.set(operation, peak);
   }
   return peaks;

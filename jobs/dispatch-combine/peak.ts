@@ -8,6 +8,9 @@ export interface Peak {
   readonly source: string;
 }
 
+/** What the probe of same-node peers is called: GPUs store by a kernel of their own, hosts copy. */
+const IPC_SOURCE = { host: 'peer copy', cuda: 'peer stores' } as const;
+
 /** 1e9 bytes a second are 1000 bytes a microsecond. */
 const BYTES_PER_US_AT_1_GBPS = 1000;
 
@@ -20,9 +23,10 @@ export function peakOf(
   payloadBytes: number,
   bytes: Pick<PathBytes, 'ipc' | 'network'>,
   rates: Pick<NativeMoeProbe, 'ipcGBps' | 'networkGBps'>,
+  device: keyof typeof IPC_SOURCE = 'host',
 ): Peak | undefined {
   const ways = [
-    { source: 'peer copy', bytes: bytes.ipc, rate: rates.ipcGBps },
+    { source: IPC_SOURCE[device], bytes: bytes.ipc, rate: rates.ipcGBps },
     { source: 'network stream', bytes: bytes.network, rate: rates.networkGBps },
   ].filter((way) => way.bytes > 0);
   const floorUs = Math.max(0, ...ways.map((way) => way.bytes / (way.rate * BYTES_PER_US_AT_1_GBPS)));

@@ -2,13 +2,13 @@
 // every element against a reference on the CPU and times the kernels by graph replay and cold. A program of
 // its own for tuning; it needs no MPI and no Node.
 //   moe_cuda_bench [--only NAME] [--no-time] [--no-check] [--stress N] [--stamps]
-//     [--dispatch-send 33,64] [--combine-send 66,100] [--groups 4,8]
-#include "test/moe_cuda_rank.cuh"
+//     [--dispatch-send 33,64] [--combine-send 66,100] [--groups 4,8] [--probe-pieces 1024,4096,16384]
+#include "test/moe_cuda_probe.cuh"
 
 namespace {
 
-struct Rank : CheckedRank {
-  using CheckedRank::CheckedRank;
+struct Rank : ProbedRank {
+  using ProbedRank::ProbedRank;
 
   static constexpr uint32_t kSampleStamps = 300 * kStamps;
 
@@ -185,6 +185,7 @@ struct Options {
   std::vector<uint32_t> combineSend{0};
   std::vector<uint32_t> groups{4};
   std::vector<uint32_t> dispatchGroups{2};
+  std::vector<uint32_t> probePieces{1024, 4096, kMostPieceBytes};  // bytes of a piece
   std::string only;
 };
 
@@ -202,6 +203,7 @@ Options optionsOf(int argc, char** argv) {
     if (arg == "--dispatch-blocks") o.dispatchBlocks = numbers(value)[0];
     if (arg == "--dispatch-groups") o.dispatchGroups = numbers(value);
     if (arg == "--groups") o.groups = numbers(value);
+    if (arg == "--probe-pieces") o.probePieces = numbers(value);
     if (arg == "--only") o.only = value;
   }
   return o;
@@ -262,12 +264,17 @@ void enablePeers(uint32_t world) {
       if (p != r) CUDA(cudaDeviceEnablePeerAccess(static_cast<int>(p), 0));
     }
     prepareKernels();
+    prepareProbeKernels();
     // As the kernels that follow it: a change of the split between cache and shared memory would be timed.
     CUDA(cudaFuncSetAttribute(barrierKernel, cudaFuncAttributePreferredSharedMemoryCarveout, 100));
   }
 }
 
 void timeVariants(Rank& rank, const Options& o) {
+  uint32_t salt = 0;
+  for (const uint32_t pieceBytes : o.probePieces) {
+    for (const bool isCombine : {false, true}) rank.timeProbe(isCombine, pieceBytes, ++salt);
+  }
   rank.label = "empty";
   rank.args.phases = 0;
   rank.timeGraph(false);

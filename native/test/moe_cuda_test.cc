@@ -163,6 +163,24 @@ int64_t wrongTokens(const Shape& s, uint32_t rank, const BenchResults& r, const 
   return wrong;
 }
 
+// Uneven bytes, no multiples of 16, more than the smaller cases' slots hold; rank 2 sends nothing. The probe
+// itself compares what came.
+bool isProbed(Bench& bench, HubExchange& exchange, HubGate& gate) {
+  for (const uint64_t each : {1001ULL, 400'003ULL}) {
+    ProbeRequest request;
+    for (uint32_t peer = 0; peer < exchange.worldSize(); ++peer) {
+      request.bytesTo.push_back(exchange.rank() == 2 ? 0 : each * (peer + 1));
+    }
+    request.repeats = 3;
+    request.sourceBytes = 50'000;
+    const ProbeRates rates = bench.probe(request, exchange, GateRef(gate), 0);
+    std::printf("# rank %u: probe of %lu bytes: %.1f GB/s\n", exchange.rank(), each, rates.ipcGBps);
+    const bool sends = exchange.rank() != 2;
+    if (rates.stopped || rates.networkGBps != 0 || (rates.ipcGBps > 0) != sends) return false;
+  }
+  return true;
+}
+
 int runRank(HubExchange& exchange, const Case& c) {
   const uint32_t rank = exchange.rank();
   auto device = openDevice(DeviceKind::kCuda, static_cast<int>(rank));
@@ -178,6 +196,7 @@ int runRank(HubExchange& exchange, const Case& c) {
   for (uint32_t r = 0; r < exchange.worldSize(); ++r) all.push_back(routingOf(options.shape, r));
   auto bench = openBench(exchange, *device, control, options, all[rank], 0);
   HubGate gate{exchange};
+  if (!isProbed(*bench, exchange, gate)) return 5;
   if (c.seam.silentFromEpoch != 0) {
     std::jthread deadline([&] {
       std::this_thread::sleep_for(std::chrono::seconds(2));

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
 import { projectRoot } from '../../runner/project.js';
-import { nativeProgram } from '../helpers/native-program.js';
+import { nativeProgram, runSanitized } from '../helpers/native-program.js';
 import { firstMissing, needsGpus, needsProgram, type Missing } from '../helpers/require.js';
 import { run } from '../helpers/run-cli.js';
 
@@ -48,6 +48,25 @@ t.test(
     }
   },
 );
+
+t.test(
+  'the probe ends when its bytes have been written, not when they have been read',
+  { skip: needsNvcc, timeout: 600_000 },
+  async (t) => {
+    const kernel = /\.entry [^(]*peerPiecesKernel[\s\S]*?\n\}/.exec(await ptxOf('probe_kernels'))?.[0] ?? '';
+    t.match(kernel, /cp\.async\.bulk\.global\.shared::cta/, 'bulk stores');
+    t.match(
+      kernel,
+      /cp\.async\.bulk\.wait_group \t?0;(?![\s\S]*cp\.async\.bulk\.commit)[\s\S]*ret;/,
+      'the end waits',
+    );
+  },
+);
+
+t.test('what the probe stores where is right, without a GPU', { timeout: 600_000 }, async (t) => {
+  const ended = await runSanitized(await nativeProgram('peer_pieces_test', 'address,undefined'), []);
+  t.match(ended, { status: 0 }, ended.stdout + ended.stderr.slice(0, 3000));
+});
 
 const needs = { skip: firstMissing(needsNvcc, needsGpus(2)), timeout: 600_000 };
 

@@ -5,6 +5,7 @@
 #include "device/cuda/cuda_handles.h"
 #include "moe/bench.h"
 #include "moe/cuda/kernels.h"
+#include "moe/cuda/probe.h"
 #include "peers/symmetric_buffer.h"
 
 namespace railrunner::moe::cuda {
@@ -38,9 +39,8 @@ class CudaBench : public Bench {
   ~CudaBench() override;
 
   BenchSamples measure(const SampleProtocol& protocol, GateRef gate) override;
-  // None yet: copies between GPUs side by side were never measured as a limit of these calls, so rows of cuda
-  // have no peak.
-  ProbeRates probe(const ProbeRequest&, Exchange&, GateRef, int64_t) override { return {}; }
+  ProbeRates probe(const ProbeRequest& request, Exchange& exchange, GateRef gate,
+                   int64_t deadlineNs) override;
   BenchResults results() const override;
   NetworkUse networkUse() const override { return {}; }
   void close(Exchange* exchange, int64_t deadlineNs) override;
@@ -52,6 +52,7 @@ class CudaBench : public Bench {
   bool rankMajor() const { return shape_.outputLayout == OutputLayout::kRankMajor; }
   uint32_t numGroups() const { return rankMajor() ? shape_.worldSize : shape_.numLocalExperts(); }
   uint64_t rowsOfGroup() const { return rankMajor() ? shape_.maxTokens : shape_.maxReceivedTokens(); }
+  StorePlace storePlace() const;
   void beginCall();
   void queueDispatch(uint32_t phases);
   void queueCombine(uint32_t phases);
@@ -89,6 +90,7 @@ class CudaBench : public Bench {
   uint32_t epoch_ = 0;
   uint32_t generation_ = 0;
   uint32_t salt_ = 0;
+  uint32_t probeSalt_ = 0;
 };
 
 }  // namespace railrunner::moe::cuda

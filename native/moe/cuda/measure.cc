@@ -106,47 +106,24 @@ class GraphReplay {
   GraphReplay(CudaBench& bench, bool isCombine) : bench_(bench), isCombine_(isCombine) {
     phase_.name = isCombine ? "combine" : "dispatch";
     phase_.timing = "graph";
-    KernelArguments& a = bench.arguments_;
     bench.beginCall();
     --bench.epoch_;
-    a.epochBase = bench.epochBase_.as<uint32_t>();
-    check(cudaStreamBeginCapture(bench.stream_, cudaStreamCaptureModeThreadLocal), "cudaStreamBeginCapture");
-    for (uint32_t i = 1; i <= kCalls; ++i) {
-      a.epoch = i;
-      if (isCombine) {
-        bench.queueCombine(kSend | kReceive);
-      } else {
-        bench.queueDispatch(kSend | kReceive);
-      }
-    }
-    launchAdvanceEpoch(bench.epochBase_.as<uint32_t>(), kCalls, bench.stream_);
-    check(cudaStreamEndCapture(bench.stream_, &graph_), "cudaStreamEndCapture");
-    check(cudaGraphInstantiate(&replay_, graph_, 0), "cudaGraphInstantiate");
-    check(cudaGraphUpload(replay_, bench.stream_), "cudaGraphUpload");
+    bench.arguments_.epochBase = bench.epochBase_.as<uint32_t>();
+    graph_ = std::make_unique<TimedGraph>(bench.stream_, [this] { queueCalls(); });
     check(cudaMemcpyAsync(bench.epochBase_.as(), &bench.epoch_, sizeof(uint32_t), cudaMemcpyHostToDevice,
                           bench.stream_),
           "cudaMemcpyAsync");
     bench.finish("preparing the graph");
   }
-  ~GraphReplay() {
-    cudaGraphExecDestroy(replay_);
-    cudaGraphDestroy(graph_);
-  }
-  GraphReplay(const GraphReplay&) = delete;
-  GraphReplay& operator=(const GraphReplay&) = delete;
 
   void beforeSample(uint32_t, bool) {}
   double run() {
     // The first replay covers the launch of the second, which is timed.
-    check(cudaGraphLaunch(replay_, bench_.stream_), "cudaGraphLaunch");
-    begin_.record(bench_.stream_);
-    check(cudaGraphLaunch(replay_, bench_.stream_), "cudaGraphLaunch");
-    end_.record(bench_.stream_);
+    graph_->replay();
+    graph_->replayTimed();
     bench_.epoch_ += 2 * kCalls;
     bench_.finish(isCombine_ ? "combine in a graph" : "dispatch in a graph");
-    float ms = 0;
-    check(cudaEventElapsedTime(&ms, begin_, end_), "cudaEventElapsedTime");
-    return static_cast<double>(ms) * 1e3 / kCalls;
+    return graph_->timeUs() / kCalls;
   }
   PhaseSamples finish(SampleSet set) {
     phase_.timesUs = std::move(set.timesUs);
@@ -155,12 +132,21 @@ class GraphReplay {
   }
 
  private:
+  void queueCalls() {
+    for (uint32_t i = 1; i <= kCalls; ++i) {
+      bench_.arguments_.epoch = i;
+      if (isCombine_) {
+        bench_.queueCombine(kSend | kReceive);
+      } else {
+        bench_.queueDispatch(kSend | kReceive);
+      }
+    }
+    launchAdvanceEpoch(bench_.epochBase_.as<uint32_t>(), kCalls, bench_.stream_);
+  }
+
   CudaBench& bench_;
   const bool isCombine_;
-  Event begin_{Event::Use::kTime};
-  Event end_{Event::Use::kTime};
-  cudaGraph_t graph_ = nullptr;
-  cudaGraphExec_t replay_ = nullptr;
+  std::unique_ptr<TimedGraph> graph_;
   PhaseSamples phase_;
 };
 
@@ -191,6 +177,33 @@ BenchSamples CudaBench::measure(const SampleProtocol& protocol, GateRef gate) {
   }
   if (!samples.stopped) roundTrips(Timing::kEvent);
   return samples;
+}
+
+// Rows of half 0, which no call has begun to use: shared out among their sources.
+StorePlace CudaBench::storePlace() const {
+  const BufferMap& map = arguments_.map;
+  const std::vector<std::byte*>& bases = buffer_->bases();
+  StorePlace place;
+  place.rank = rank_;
+  place.shareBytes = (map.halfBytes - map.slots) / shape_.worldSize / kPieceGrain * kPieceGrain;
+  for (uint32_t peer = 0; peer < shape_.worldSize; ++peer) {
+    const bool isOwn = peer == rank_;
+    place.to.push_back(isOwn ? nullptr : bases[peer] + map.slots + rank_ * place.shareBytes);
+    place.from.push_back(isOwn ? nullptr : bases[rank_] + map.slots + peer * place.shareBytes);
+  }
+  return place;
+}
+
+ProbeRates CudaBench::probe(const ProbeRequest& request, Exchange& exchange, GateRef gate,
+                            int64_t deadlineNs) {
+  makeCurrent(ordinal_);
+  std::unique_ptr<PeerStores> stores;
+  const auto bytes = agreeOnProbe(
+      exchange, request,
+      [&] { stores = std::make_unique<PeerStores>(storePlace(), probeSourceBytes(request), control_); },
+      deadlineNs);
+  const ProbedWay stored = stores->run(bytes, gate, request.repeats, probeSalt_);
+  return {stored.GBps, 0, stored.stopped};
 }
 
 }  // namespace railrunner::moe::cuda

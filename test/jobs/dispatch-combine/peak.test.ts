@@ -1,11 +1,12 @@
 /** The limit beside dispatch and combine: its formula, and the rows of real ranks by every way. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import t, { type Test } from 'tap';
+import t from 'tap';
 import { bytesToPeers, peakOf, sourceBytes } from '../../../jobs/dispatch-combine/peak.js';
 import { makeRouting } from '../../../jobs/dispatch-combine/routing.js';
 import { messageBytes, trafficOf } from '../../../jobs/dispatch-combine/traffic.js';
 import { mpirunCli } from '../../helpers/mpirun.js';
+import { isAbout, requireConsistent } from '../../helpers/peak-rows.js';
 import { needsMpi } from '../../helpers/require.js';
 import { readCsv, readRankRows, type CsvRow } from '../../helpers/results.js';
 import { moeSpec } from './moe-points.js';
@@ -16,6 +17,7 @@ t.test('the floor is the time of the slower way', async (t) => {
   // 1 MB at 10 GB/s: 100 us. 0.1 MB at 2 GB/s: 50 us. 0.4 MB: 200 us.
   t.same(peakOf(payload, { ipc: 1_000_000, network: 0 }, rates), { GBps: 9, source: 'peer copy' });
   t.same(peakOf(payload, { ipc: 0, network: 100_000 }, rates), { GBps: 18, source: 'network stream' });
+  t.same(peakOf(payload, { ipc: 1_000_000, network: 0 }, rates, 'cuda'), { GBps: 9, source: 'peer stores' });
   const both = 'peer copy + network stream';
   t.same(peakOf(payload, { ipc: 1_000_000, network: 100_000 }, rates), { GBps: 9, source: both });
   t.same(peakOf(payload, { ipc: 1_000_000, network: 400_000 }, rates), { GBps: 4.5, source: both });
@@ -88,20 +90,6 @@ async function run(folder: string, ranksPerNode: number, job: object): Promise<R
   ]);
   if (ended.status !== 0) throw new Error(ended.stderr + ended.stdout);
   return { rows: readRankRows(join(folder, 'x')).flat(), summary: readCsv(join(folder, 'x', 'summary.csv')) };
-}
-
-/** Equal as far as the digits that rows are written with go. */
-function isAbout(t: Test, found: number, wanted: number, what: string): void {
-  t.ok(wanted > 0 && Math.abs(found - wanted) <= 1e-4 * wanted, `${what}: ${found}, expected ${wanted}`);
-}
-
-/** pct_of_peak from the row's other columns: the share of the time that its bytes need at the least. */
-function requireConsistent(t: Test, row: CsvRow, source: string): void {
-  const place = `rank ${row['rank']} ${row['phase']}`;
-  t.match(row, { status: 'ok', wrong: '0', peak_source: source }, place);
-  const [payload, peak, time] = ['payload_bytes', 'peak_GBps', 't_p50_us'].map((name) => Number(row[name]));
-  const floorUs = (payload as number) / (peak as number) / 1000;
-  isAbout(t, Number(row['pct_of_peak']), (100 * floorUs) / (time as number), `${place} pct_of_peak`);
 }
 
 t.test(
