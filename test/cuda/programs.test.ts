@@ -5,6 +5,8 @@ import { firstMissing, needsGpus, needsProgram } from '../helpers/require.js';
 import { run } from '../helpers/run-cli.js';
 
 // A first build of the programs, on a machine that is busy, takes more than tap's 30 s.
+t.setTimeout(600_000);
+
 const needs = { skip: firstMissing(needsGpus(1)), timeout: 600_000 };
 const limit = { timeoutMs: 300_000 };
 

@@ -188,7 +188,9 @@ struct Call {
   __device__ __noinline__ bool stopped(Missing missing, uint32_t rank, uint32_t index) const {
     WaitControl* control = a.control;
     if (*reinterpret_cast<volatile uint32_t*>(&control->abort) == 0) return false;
-    if (atomicCAS_system(&control->failed, 0U, 1U) == 0U) {
+    // Waits of this device alone compete, and the host reads when they have ended: no atomic across the link,
+    // which many machines do not have.
+    if (atomicCAS(&control->failed, 0U, 1U) == 0U) {
       control->rank = rank;
       control->missing = static_cast<uint32_t>(missing);
       control->index = index;
