@@ -25,7 +25,7 @@ const { values } = parseArgs({
 /** Runs one suite; returns its exit status. */
 function runSuite(suite: Suite, resultsFolder: string): number {
   const ranks = values.ranks === undefined ? suite.ranks : Number(values.ranks);
-  const spec = join(projectRoot, 'configs', 'bench', `${suite.name}.json`);
+  const spec = join(projectRoot, 'configs', suite.spec ?? join('bench', `${suite.name}.json`));
   const words = [spec, '--out', resultsFolder, '--run-id', suite.name, ...(suite.args ?? [])];
   const ended = spawnSync(...commandOf(suite, ranks, words), { stdio: 'inherit' });
   if (ended.status === 0) {

@@ -5,8 +5,10 @@ import { join, relative, resolve } from 'node:path';
 import { projectRoot } from '../../runner/project.js';
 
 export interface Suite {
-  /** Name of configs/bench/<name>.json, docs/bench/<name>.csv and of the table in docs/performance.md. */
+  /** Name of docs/bench/<name>.csv and of the table in docs/performance.md. */
   readonly name: string;
+  /** Path of its spec below configs; bench/<name>.json where none is given. */
+  readonly spec?: string;
   readonly device: 'host' | 'cuda';
   readonly ranks: number;
   /** Part of `--quick`. */
@@ -20,6 +22,8 @@ export interface Suite {
 }
 
 const REAL_TRACE = resolve(projectRoot, '../shared/traces/conversation_trace.jsonl');
+
+const ON_CUDA = ['--device', 'cuda'];
 
 export const SUITES: readonly Suite[] = [
   { name: 'host-kv', device: 'host', ranks: 1, quick: true },
@@ -41,6 +45,8 @@ export const SUITES: readonly Suite[] = [
   { name: 'cuda-disk', device: 'cuda', ranks: 1, quick: true },
   { name: 'replicated', device: 'cuda', ranks: 4, quick: true },
   { name: 'moe-cuda', device: 'cuda', ranks: 4, quick: true },
+  { name: 'moe-models-cuda', spec: 'moe/models.json', device: 'cuda', ranks: 4, quick: true, args: ON_CUDA },
+  { name: 'cuda-quickstart', spec: 'quickstart.json', device: 'cuda', ranks: 4, quick: true, args: ON_CUDA },
 ];
 
 /** Why a suite cannot run here; undefined where it can. */

@@ -2,9 +2,10 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'csv-parse/sync';
+import { exchangeLines } from './exchange-table.js';
 import { median } from './median.js';
 
-type Row = Readonly<Record<string, string>>;
+export type Row = Readonly<Record<string, string>>;
 
 const MARKER = /<!-- table (\S+) -->\n[\s\S]*?<!-- end -->/g;
 
@@ -26,6 +27,7 @@ function tableOf(name: string, csv: string): string {
   if (rows[0] && 'round' in rows[0]) return roundsTable(rows);
   if (rows[0] && !('job_id' in rows[0])) return plainTable(rows);
   if (name.endsWith('-link')) return transportTable(rows);
+  if (name.startsWith('moe-models')) return exchangeTable(rows);
   const strategies = [...new Set(rows.map((row) => row['strategy_requested'] ?? '').filter(Boolean))];
   const hasTotals = rows.some((row) => row['phase'] === 'total');
   return hasTotals && strategies.length > 1 && !name.includes('quickstart')
@@ -128,6 +130,11 @@ function transportTable(rows: readonly Row[]): string {
       return [...key.split('\n'), ...times, ...ratios, String(wrong)];
     }),
   );
+}
+
+function exchangeTable(rows: readonly Row[]): string {
+  const { head, lines } = exchangeLines(rows);
+  return markdown(head, lines);
 }
 
 const HEAD = ['job', 'point', 'phase', 'strategy', 'p50 us', 'GB/s', 'of peak', 'peak', 'wrong', 'status'];
