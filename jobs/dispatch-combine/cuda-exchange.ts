@@ -7,6 +7,8 @@ import { tokenBytes, type PathBytes, type PeerPath } from './traffic.js';
 const WORD_BYTES = 8;
 const MAX_SLICE_BYTES = 16_384;
 const SCALE_BLOCK = 128;
+/** Parts of a block begin at multiples of it. */
+const MAP_STEP = 128;
 
 const alignTo = (bytes: number, step: number): number => Math.ceil(bytes / step) * step;
 
@@ -43,7 +45,8 @@ const rowBytes = (spec: MoeSpec): number => alignTo(tokenBytes(spec, paddedHidde
 /**
  * Bytes that one call issues on this rank. Dispatch: rows; to other ranks also a record of 2 numTopk + 1 words for each
  * token, a count for each of their experts, the count of messages, the word that begins the call and a flag for each
- * slice of a row. Combine: rows, a flag for each slice, and the word that begins the call.
+ * slice of a row. Combine: rows, a flag for each slice, and the word that begins the call. Over the network no flags:
+ * there the word that begins the call comes last and stands for all.
  */
 export function issuedBytesCuda(
   spec: MoeSpec,
@@ -63,28 +66,38 @@ export function issuedBytesCuda(
     const each = phase === 'dispatch' ? rowBytes(spec) : 2 * paddedHidden(spec);
     bytes[path] += isInPlace ? 0 : rows * each;
     if (path === 'self') return;
-    const flags = moved.tokens * slices;
+    const flags = path === 'ipc' ? moved.tokens * slices : 0;
     const plan = phase === 'dispatch' ? numTokens * (2 * spec.numTopk + 1) + numLocal + 1 : 0;
     bytes[path] += WORD_BYTES * (flags + plan + 1);
   });
   return bytes;
 }
 
-/** The symmetric buffer of the cuda device: two halves of words and slots, rows for zeroCopy, and a barrier. */
+/**
+ * Both halves of what one rank sends to another: the word that begins a call, the plan's words, flags and rows
+ * (native/moe/cuda/buffer_map.h).
+ */
+function blockPairBytes(spec: MoeSpec, worldSize: number): number {
+  const tokens = spec.maxDispatchTokensPerRank;
+  const numLocal = spec.numExperts / worldSize;
+  const copies = usesDedup(spec) ? 1 : Math.min(spec.numTopk, numLocal);
+  const combined = (usesDedup(spec) ? 1 : numLocal) * 2 * paddedHidden(spec);
+  const plan = WORD_BYTES * (1 + numLocal + tokens * (2 * spec.numTopk + 1));
+  const flags = WORD_BYTES * tokens * slicesOf(spec);
+  const rows = tokens * Math.max(copies * rowBytes(spec), combined);
+  return 2 * (MAP_STEP + [plan, flags, rows].reduce((sum, bytes) => sum + alignTo(bytes, MAP_STEP), 0));
+}
+
+/** The symmetric buffer of the cuda device: two halves of a block for each source, rows for zeroCopy, and a barrier. */
 export function symmetricBytesCuda(spec: MoeSpec, worldSize: number): number {
-  const step = 128;
-  const units = worldSize * spec.maxDispatchTokensPerRank;
-  const copies = usesDedup(spec) ? 1 : Math.min(spec.numTopk, spec.numExperts / worldSize);
-  const origins = usesDedup(spec) ? worldSize : spec.numExperts;
   const combined = 2 * paddedHidden(spec);
-  const slots = Math.max(units * copies * rowBytes(spec), origins * spec.maxDispatchTokensPerRank * combined);
-  const ranks = alignTo(WORD_BYTES * worldSize, step);
-  const half =
-    alignTo(WORD_BYTES * spec.numExperts, step) +
-    2 * ranks +
-    alignTo(WORD_BYTES * units * (2 * spec.numTopk + 1), step) +
-    alignTo(WORD_BYTES * units * slicesOf(spec), step) +
-    alignTo(slots, step);
-  const zeroCopy = spec.zeroCopy ? alignTo(resultRows(spec, worldSize) * combined, step) : 0;
-  return 2 * (half + zeroCopy) + ranks;
+  const zeroCopy = spec.zeroCopy ? alignTo(resultRows(spec, worldSize) * combined, MAP_STEP) : 0;
+  return (
+    worldSize * blockPairBytes(spec, worldSize) + 2 * zeroCopy + alignTo(WORD_BYTES * worldSize, MAP_STEP)
+  );
+}
+
+/** Pinned host memory through which a GPU reaches its peers over the network: a block in and one out for each. */
+export function networkMemoryBytesCuda(spec: MoeSpec, worldSize: number, networkPeers: number): number {
+  return 2 * networkPeers * blockPairBytes(spec, worldSize);
 }

@@ -33,8 +33,8 @@ export function seedHintBytes({ maxDispatchTokensPerRank: tokens, hidden, numExp
   return Math.floor((2 * (send + receive + 8 * numExperts) + 128) / 128) * 128;
 }
 
-/** Symmetric buffer, dispatch result, expert outputs, tokens and combined tokens. */
-export function pointBytes(spec: MoeSpec, worldSize: number): number {
+/** Dispatch result, expert outputs, tokens and combined tokens: what a point needs beside its symmetric buffer. */
+export function privateBytes(spec: MoeSpec, worldSize: number): number {
   const rows = resultRows(spec, worldSize);
   const hidden = paddedHidden(spec);
   const isFp8 = spec.dispatchDtype === 'fp8_e4m3';
@@ -45,5 +45,5 @@ export function pointBytes(spec: MoeSpec, worldSize: number): number {
   const relayed =
     spec.dedup === 'node' ? worldSize * spec.maxDispatchTokensPerRank * (4 + 4 * spec.numTopk) : 0;
   const tokens = 2 * spec.maxDispatchTokensPerRank * 2 * hidden;
-  return symmetricBytes(spec, worldSize) + result + outputs + messages + relayed + tokens;
+  return result + outputs + messages + relayed + tokens;
 }

@@ -1,9 +1,10 @@
 /** Bytes and memory of one rank, from the spec alone. */
 import type { PlanPlace, PointPlan } from '../job.js';
 import type { Point } from '../../runner/spec/types.js';
-import { moeSpecOf, usesDedup } from './moe-spec.js';
+import { moeSpecOf, usesDedup, type MoeSpec } from './moe-spec.js';
 import { forwardingNodes, nodesInBlocks } from './nodes.js';
-import { pointBytes, seedHintBytes, symmetricBytes } from './memory.js';
+import { networkMemoryBytesCuda, symmetricBytesCuda } from './cuda-exchange.js';
+import { privateBytes, seedHintBytes, symmetricBytes } from './memory.js';
 import { makeRouting, type Routing } from './routing.js';
 import { payloadBytes, trafficOf } from './traffic.js';
 
@@ -19,17 +20,31 @@ export function routingOf(point: Point, worldSize: number): Routing {
 export function planMoe(point: Point, place: PlanPlace): PointPlan {
   const spec = moeSpecOf(point);
   const { worldSize } = place;
+  const isCuda = place.device === 'cuda';
+  const symmetric = (isCuda ? symmetricBytesCuda : symmetricBytes)(spec, worldSize);
   const nodes = forwardingNodes(spec, nodesInBlocks(worldSize, place.ranksPerNode));
   const traffic = trafficOf(spec, routingOf(point, worldSize), place.rank, nodes);
   return {
-    memoryBytes: { device: pointBytes(spec, worldSize), host: 0, disk: 0 },
+    memoryBytes: {
+      device: symmetric + privateBytes(spec, worldSize),
+      host: isCuda ? networkMemoryBytesCuda(spec, worldSize, networkPeers(spec, place)) : 0,
+      disk: 0,
+    },
     payloadBytes:
       payloadBytes(spec, traffic, 'dispatch').payload + payloadBytes(spec, traffic, 'combine').payload,
     details: {
-      symmetric_bytes: symmetricBytes(spec, worldSize),
+      symmetric_bytes: symmetric,
       seed_hint_bytes: seedHintBytes(spec),
       dedup: nodes !== null ? 'node' : usesDedup(spec) ? 'on' : 'off',
       selections: traffic.selections,
     },
   };
+}
+
+/** Ranks that this rank reaches over the network. */
+function networkPeers({ transport }: MoeSpec, { worldSize, rank, ranksPerNode }: PlanPlace): number {
+  if (transport === 'ipc') return 0;
+  if (transport === 'network') return worldSize - 1;
+  const first = Math.floor(rank / ranksPerNode) * ranksPerNode;
+  return worldSize - (Math.min(worldSize, first + ranksPerNode) - first);
 }

@@ -36,7 +36,7 @@ std::unique_ptr<Network> openNetwork(Exchange& exchange, RunControl& control, co
   network.usesNetwork = options.overNetwork;
   network.usesNetwork[rank] = 0;
   network.numProxies = options.numProxies;
-  network.numSlots = host::numNetworkSlots(options.shape) + options.numProxies;  // the probe's are its own
+  network.numSlots = numNetworkSlots(options.shape) + options.numProxies;  // the probe's are its own
   network.deadlineNs = deadlineNs;
   return Network::open(exchange, control, network);
 }
@@ -47,19 +47,17 @@ std::unique_ptr<Bench> openBench(Exchange& exchange, Device& device, RunControl&
                                  const BenchOptions& options, Routing routing, int64_t deadlineNs) {
   const uint32_t rank = exchange.rank();
   [[maybe_unused]] const bool isCuda = device.properties().kind == DeviceKind::kCuda;
-  // Whether anybody uses the network is asked of all: the steps that follow are collective.
-  const bool mine = std::any_of(options.overNetwork.begin(), options.overNetwork.end(),
-                                [](uint8_t path) { return path != 0; });
   const std::exception_ptr failure = attempt([&] {
     requireLegal(options, routing, exchange.worldSize());
 #if defined(RAILRUNNER_CUDA)
     if (isCuda) cuda::requireRunnable(options, device);
 #endif
   });
-  const uint8_t wish = mine ? 1 : 0;
-  const auto wishes = agreeOn(exchange, "checking the MoE point", failure, {&wish, 1}, deadlineNs);
-  const bool usesNetwork =
-      std::any_of(wishes.begin(), wishes.end(), [](const auto& w) { return !w.empty() && w[0] != 0; });
+  // Whether anybody uses the network is asked of all: the steps that follow are collective.
+  const auto relation = agreeOn(exchange, "checking the MoE point", failure, options.overNetwork, deadlineNs);
+  const bool usesNetwork = std::any_of(relation.begin(), relation.end(), [](const auto& peers) {
+    return std::any_of(peers.begin(), peers.end(), [](uint8_t path) { return path != 0; });
+  });
 
   std::vector<uint8_t> sharesMemory;
   for (const uint8_t path : options.overNetwork) sharesMemory.push_back(path == 0 ? 1 : 0);
@@ -70,17 +68,31 @@ std::unique_ptr<Bench> openBench(Exchange& exchange, Device& device, RunControl&
   auto buffer = SymmetricBuffer::open(exchange, device, bytes, sharesMemory, deadlineNs);
   std::unique_ptr<Network> network;
   uint32_t region = 0;
+#if defined(RAILRUNNER_CUDA)
+  std::unique_ptr<cuda::NetworkBlocks> blocks;
+#endif
   std::unique_ptr<Bench> bench;
   try {
     if (usesNetwork) {
+      void* reached = buffer->local();
+      uint64_t reachedBytes = buffer->bytes();
+#if defined(RAILRUNNER_CUDA)
+      if (isCuda) {
+        const std::exception_ptr refused =
+            attempt([&] { blocks = cuda::makeNetworkBlocks(options, relation, rank, device); });
+        agreeOn(exchange, "allocating the host memory that the network reaches", refused, {}, deadlineNs);
+        reached = blocks->memory();
+        reachedBytes = blocks->bytes();
+      }
+#endif
       network = openNetwork(exchange, control, options, deadlineNs);
-      region =
-          network->registerMemory(exchange, buffer->local(), buffer->bytes(), DeviceKind::kHost, deadlineNs);
+      region = network->registerMemory(exchange, reached, reachedBytes, DeviceKind::kHost, deadlineNs);
     }
     const std::exception_ptr built = attempt([&] {
 #if defined(RAILRUNNER_CUDA)
       if (isCuda) {
-        bench = cuda::makeBench(options, std::move(routing), control, rank, device, std::move(buffer));
+        bench = cuda::makeBench(options, std::move(routing), control, rank, device, std::move(buffer),
+                                {std::move(blocks), std::move(network), region});
         return;
       }
 #endif

@@ -10,27 +10,46 @@ namespace railrunner::moe {
 // What core/sampler.h asks for.
 struct StreamSamples {
   NetworkStreams& streams;
-  uint64_t& epoch;
+  StreamWords& words;
 
   void beforeSample(uint32_t, bool) {}
   double run() {
     const double startUs = nowUs();
-    streams.streamToPeers(++epoch);
+    streams.streamToPeers(words.nextEpoch());
     return nowUs() - startUs;
   }
 };
 
-NetworkStreams::NetworkStreams(const StreamPlace& place, std::vector<uint32_t> peers,
+void StreamWords::open(Network& network, Exchange& exchange, int64_t deadlineNs) {
+  if (region_) return;
+  region_ = network.registerMemory(exchange, words_.data(), words_.size() * sizeof(uint64_t),
+                                   DeviceKind::kHost, deadlineNs);
+}
+
+void StreamWords::close(Network& network, Exchange& exchange, int64_t deadlineNs) {
+  if (region_) network.unregisterMemory(exchange, *region_, deadlineNs);
+  region_.reset();
+}
+
+bool StreamWords::isReached(uint32_t source, uint64_t epoch) const {
+  for (uint32_t slot = 0; slot < numSlots_; ++slot) {
+    if (__atomic_load_n(words_.data() + source * numSlots_ + slot, __ATOMIC_ACQUIRE) < epoch) return false;
+  }
+  return true;
+}
+
+NetworkStreams::NetworkStreams(StreamPlace place, StreamWords& words, std::vector<uint32_t> peers,
                                std::vector<uint64_t> bytesTo, std::span<const std::byte> source,
                                RunControl& control)
-    : place_(place),
+    : place_(std::move(place)),
+      words_(words),
       peers_(std::move(peers)),
       bytesTo_(std::move(bytesTo)),
-      runs_(source, place.shareBytes),
+      runs_(source, place_.shareBytes),
       control_(control) {}
 
-ProbedWay NetworkStreams::run(GateRef gate, uint32_t repeats, uint64_t& epoch) {
-  StreamSamples samples{*this, epoch};
+ProbedWay NetworkStreams::run(GateRef gate, uint32_t repeats) {
+  StreamSamples samples{*this, words_};
   const SampleSet set = sample(samples, gate, {kProbeWarmup, repeats, false}, control_);
   uint64_t bytes = 0;
   for (const uint32_t peer : peers_) bytes += bytesTo_[peer];
@@ -48,10 +67,9 @@ void NetworkStreams::streamToPeers(uint64_t epoch) {
       const uint64_t part = left / (place_.numSlots - i);
       left -= part;
       runs_.forEach(part, writeAt, [&](uint64_t offset, const std::byte* data, uint64_t bytes) {
-        network.put({peer, slot, epoch, place_.region, place_.shareOffset + offset, data, bytes});
+        network.put({peer, slot, epoch, place_.region, place_.shareOffset[peer] + offset, data, bytes});
       });
-      const uint64_t word = (static_cast<uint64_t>(place_.rank) * place_.numSlots + i) * sizeof(uint64_t);
-      network.signal({peer, slot, epoch, place_.wordsRegion, word, epoch});
+      network.signal({peer, slot, epoch, words_.region(), words_.offset(place_.rank, i), epoch});
     }
   }
   for (const uint32_t peer : peers_) awaitStreamsOf(peer, epoch);
@@ -59,15 +77,8 @@ void NetworkStreams::streamToPeers(uint64_t epoch) {
 }
 
 void NetworkStreams::awaitStreamsOf(uint32_t peer, uint64_t epoch) {
-  const uint64_t* words = place_.words + static_cast<uint64_t>(peer) * place_.numSlots;
-  const auto ready = [&] {
-    for (uint32_t i = 0; i < place_.numSlots; ++i) {
-      if (__atomic_load_n(words + i, __ATOMIC_ACQUIRE) < epoch) return false;
-    }
-    return true;
-  };
   try {
-    place_.network->await(ready, peer, 0, "a probed stream");
+    place_.network->await([&] { return words_.isReached(peer, epoch); }, peer, 0, "a probed stream");
   } catch (const Error& error) {
     if (error.code() != ErrorCode::kAborted) throw;
     throw Error(ErrorCode::kAborted, "probe: rank " + std::to_string(place_.rank) +

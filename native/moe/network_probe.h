@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "moe/probe.h"
@@ -12,13 +13,36 @@ namespace railrunner::moe {
 struct StreamPlace {
   Network* network = nullptr;
   uint32_t rank = 0;
-  uint32_t region = 0;       // whose memory the streams land in
-  uint64_t shareOffset = 0;  // of this rank's share in every peer's region: payloads, never signals
+  uint32_t region = 0;                // whose memory the streams land in
+  std::vector<uint64_t> shareOffset;  // by rank: of this rank's share in its region; payloads, never signals
   uint64_t shareBytes = 0;
-  uint32_t wordsRegion = 0;         // number of `words`
-  const uint64_t* words = nullptr;  // [worldSize, numSlots]: what peers signal here
-  uint32_t firstSlot = 0;           // slots that no exchange uses, one a proxy
+  uint32_t firstSlot = 0;  // slots that no exchange uses, one a proxy
   uint32_t numSlots = 1;
+};
+
+// [worldSize, numSlots] words: where the streams of a probe are signalled, over all probes of a point.
+class StreamWords {
+ public:
+  StreamWords(uint32_t worldSize, uint32_t numSlots)
+      : words_(static_cast<size_t>(worldSize) * numSlots), numSlots_(numSlots) {}
+
+  // Collective; the first call makes the words a region of the network.
+  void open(Network& network, Exchange& exchange, int64_t deadlineNs);
+  // Collective; nothing where they were never opened.
+  void close(Network& network, Exchange& exchange, int64_t deadlineNs);
+
+  uint32_t region() const { return *region_; }
+  uint64_t nextEpoch() { return ++epoch_; }
+  uint64_t offset(uint32_t source, uint32_t slot) const {
+    return (static_cast<uint64_t>(source) * numSlots_ + slot) * sizeof(uint64_t);
+  }
+  bool isReached(uint32_t source, uint64_t epoch) const;
+
+ private:
+  std::vector<uint64_t> words_;
+  const uint32_t numSlots_;
+  std::optional<uint32_t> region_;
+  uint64_t epoch_ = 0;
 };
 
 // The network half of the limit: all ranks at once put the bytes of one call into the memory of the same
@@ -27,11 +51,11 @@ class NetworkStreams {
  public:
   // peers: those that are reached over the network, all of which signal, also without bytes. bytesTo: by
   // rank, read for `peers` alone. `source` is read round and round.
-  NetworkStreams(const StreamPlace& place, std::vector<uint32_t> peers, std::vector<uint64_t> bytesTo,
-                 std::span<const std::byte> source, RunControl& control);
+  NetworkStreams(StreamPlace place, StreamWords& words, std::vector<uint32_t> peers,
+                 std::vector<uint64_t> bytesTo, std::span<const std::byte> source, RunControl& control);
 
-  // Collective over the gate. `epoch` is the network's and counts on from call to call.
-  ProbedWay run(GateRef gate, uint32_t repeats, uint64_t& epoch);
+  // Collective over the gate.
+  ProbedWay run(GateRef gate, uint32_t repeats);
 
  private:
   friend struct StreamSamples;
@@ -40,6 +64,7 @@ class NetworkStreams {
   void awaitStreamsOf(uint32_t peer, uint64_t epoch);
 
   const StreamPlace place_;
+  StreamWords& words_;
   const std::vector<uint32_t> peers_;
   const std::vector<uint64_t> bytesTo_;
   WholeRuns runs_;

@@ -27,17 +27,14 @@ struct ProbedRank : CheckedRank {
     }
     const uint64_t rows = s.dedup ? tokens : choices;
     if (isCombine) return rows * args.map.combineBytes + 8 * (tokens * launch.slices + 1);
-    const uint64_t words = static_cast<uint64_t>(in.numTokens) * recordWords(s.numTopk) +
-                           s.numLocalExperts() + 2 + tokens * launch.slices;
+    const uint64_t words = 1 + planWords(s, in.numTokens) + tokens * launch.slices;
     return rows * args.map.messageBytes + 8 * words;
   }
 
-  uint64_t shareBytes() const {
-    return (args.map.halfBytes - args.map.slots) / w.size / kPieceGrain * kPieceGrain;
-  }
+  uint64_t shareBytes() const { return (args.map.blockBytes - args.map.rows) / kPieceGrain * kPieceGrain; }
   // The share of `source` at `owner`.
   std::byte* share(uint32_t owner, uint32_t source) const {
-    return args.base[owner] + args.map.slots + source * shareBytes();
+    return w.bases[owner] + blockOffset(args.map, source) + args.map.rows;
   }
 
   // Median of one call's stores; every byte of what came is compared.

@@ -66,7 +66,10 @@ struct CheckedRank {
     args.out = array<uint16_t>(static_cast<uint64_t>(s.maxTokens) * s.paddedHidden());
     CUDA(cudaDeviceSynchronize());
     w.meet.arrive_and_wait();
-    for (uint32_t peer = 0; peer < w.size; ++peer) args.base[peer] = w.bases[peer];
+    for (uint32_t peer = 0; peer < w.size; ++peer) {
+      args.to[peer] = w.bases[peer] + blockOffset(args.map, rank);
+      args.from[peer] = buffer + blockOffset(args.map, peer);
+    }
     CUDA(cudaMemcpy(tables, w.tables.data(), w.size * sizeof(uint64_t*), cudaMemcpyHostToDevice));
     w.meet.arrive_and_wait();
   }

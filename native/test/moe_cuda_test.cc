@@ -47,6 +47,7 @@ struct Case {
   Shape shape;
   bool split = false;
   TestSeam seam{};
+  uint32_t nodes = 1;  // emulated: ranks of different ones meet over the network. 0 = each rank is one
   uint32_t seamRank = 1;
 };
 
@@ -190,6 +191,11 @@ int runRank(HubExchange& exchange, const Case& c) {
   options.shape.worldSize = exchange.worldSize();
   options.seed = kSeed;
   options.overNetwork.assign(exchange.worldSize(), 0);
+  const uint32_t ranksPerNode = c.nodes == 0 ? 1 : exchange.worldSize() / c.nodes;
+  for (uint32_t peer = 0; peer < exchange.worldSize(); ++peer) {
+    options.overNetwork[peer] = peer != rank && peer / ranksPerNode != rank / ranksPerNode ? 1 : 0;
+  }
+  options.numProxies = c.nodes == 0 ? 2 : 1;
   options.split = c.split;
   if (rank == c.seamRank) options.seam = c.seam;
   std::vector<Routing> all;
@@ -222,8 +228,8 @@ int runRank(HubExchange& exchange, const Case& c) {
     if (rank == 0) {
       std::vector<double> us = phase.timesUs;
       std::sort(us.begin(), us.end());
-      std::printf("# %s %s: median %.1f us, ipc %lu bytes\n", phase.name, phase.timing, us[us.size() / 2],
-                  phase.bytes.ipc);
+      std::printf("# %s %s: median %.1f us, ipc %lu, network %lu bytes\n", phase.name, phase.timing,
+                  us[us.size() / 2], phase.bytes.ipc, phase.bytes.network);
     }
   }
   const BenchResults results = bench->results();
@@ -277,12 +283,37 @@ std::vector<Case> cases() {
   other.numTopk = 8;
   other.maxTokens = 128;
   list.push_back({"decode 128 x 7168", other});
+  for (uint32_t nodes : {2U, 0U}) {
+    const auto add = [&](const char* name, const Shape& shape, bool split) {
+      Case c{name, shape, split};
+      c.nodes = nodes;
+      list.push_back(c);
+    };
+    add(nodes == 2 ? "two nodes, bf16" : "network alone, bf16", s, false);
+    add(nodes == 2 ? "two nodes, split phases" : "network alone, split phases", s, true);
+    Shape far = s;
+    far.dedup = false;
+    far.payload = PayloadType::kFp8E4m3;
+    add(nodes == 2 ? "two nodes, fp8 dedup off" : "network alone, fp8 dedup off", far, false);
+    far.dedup = true;
+    far.hidden = 20001;
+    add(nodes == 2 ? "two nodes, fp8 hidden 20001" : "network alone, fp8 hidden 20001", far, false);
+    far = s;
+    far.outputLayout = OutputLayout::kRankMajor;
+    add(nodes == 2 ? "two nodes, rankMajor" : "network alone, rankMajor", far, false);
+  }
   Case corrupt{"a corrupted message", s};
   corrupt.seam.corruptFromEpoch = 1;
   list.push_back(corrupt);
   Case silent{"a silent rank", s};
   silent.seam.silentFromEpoch = 3;
   list.push_back(silent);
+  for (Case* fault : {&corrupt, &silent}) {
+    fault->nodes = 0;
+    fault->name =
+        fault == &corrupt ? "a message corrupted before the network" : "a rank silent to the network";
+    list.push_back(*fault);
+  }
   return list;
 }
 

@@ -9,7 +9,7 @@ import { usableGpus, type DoctorSetting, type SpecToJudge } from './setting.js';
 /** Folders of the disk tiers of all points, by rank 0's plans: a folder is the same on every rank. */
 export function diskPathsOf({ spec, kinds }: SpecToJudge): string[] {
   const byName = new Map(kinds.map((kind) => [kind.kind, kind]));
-  const place = { worldSize: 1, rank: 0, ranksPerNode: 1 };
+  const place = { worldSize: 1, rank: 0, ranksPerNode: 1, device: 'host' } as const;
   const paths = spec.points.flatMap((point) => {
     const plan = byName.get(point.job.kind)?.plan(point, place);
     return plan && plan.memoryBytes.disk > 0 ? [plan.diskPath ?? '.'] : [];

@@ -29,7 +29,7 @@ export async function refuseWhatCannotFit(
   device: DeviceProperties,
   timeoutMs: number,
 ): Promise<void> {
-  const place: PlanPlace = {
+  const place = {
     worldSize: world.info.worldSize,
     rank: world.info.rank,
     ranksPerNode: spec.ranksPerNode || world.info.hostSize,
@@ -88,7 +88,7 @@ function diskFaults(host: number, here: readonly Need[]): string[] {
 export function needOf(
   spec: ResolvedSpec,
   kinds: ReadonlyMap<string, JobKind>,
-  place: PlanPlace,
+  place: Omit<PlanPlace, 'device'>,
   host: number,
   device: Pick<DeviceProperties, 'kind' | 'freeBytes'>,
 ): Need {
@@ -97,7 +97,7 @@ export function needOf(
   let diskBytes = 0;
   let diskPath = '';
   for (const point of spec.points) {
-    const plan = (kinds.get(point.job.kind) as JobKind).plan(point, place);
+    const plan = (kinds.get(point.job.kind) as JobKind).plan(point, { ...place, device: device.kind });
     memoryBytes = Math.max(memoryBytes, hostBytes(plan, device));
     deviceBytes = Math.max(deviceBytes, plan.memoryBytes.device);
     if (plan.memoryBytes.disk > diskBytes) {

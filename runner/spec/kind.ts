@@ -58,6 +58,7 @@ export interface PlanPlace {
   readonly worldSize: number;
   readonly rank: number;
   readonly ranksPerNode: number;
+  readonly device: 'host' | 'cuda';
 }
 
 export interface PointPlan {

@@ -42,17 +42,16 @@ class Event {
   void gate(cudaStream_t stream) const {
     check(cudaStreamWaitEvent(stream, event_, 0), "cudaStreamWaitEvent");
   }
-  // Bounded: throws kAborted when the rank is told to stop waiting. Only queries, so it is legal while
-  // kernels spin.
+  // Whether the GPU is past it. Legal while kernels spin.
+  bool isPast() const {
+    const cudaError_t status = cudaEventQuery(event_);
+    if (status == cudaErrorNotReady) return false;
+    check(status, "cudaEventQuery");
+    return true;
+  }
+  // Bounded: throws kAborted when the rank is told to stop waiting.
   void wait(const RunControl& control) const {
-    waitUntil(
-        [this] {
-          const cudaError_t status = cudaEventQuery(event_);
-          if (status == cudaErrorNotReady) return false;
-          check(status, "cudaEventQuery");
-          return true;
-        },
-        control, 0, "the GPU");
+    waitUntil([this] { return isPast(); }, control, 0, "the GPU");
   }
 
  private:

@@ -35,15 +35,6 @@ Buffer uploaded(const std::vector<T>& values) {
   return buffer;
 }
 
-template <class T>
-void fetch(std::vector<T>& into, const T* device, uint64_t count) {
-  const size_t before = into.size();
-  into.resize(before + count);
-  if (count != 0) {
-    check(cudaMemcpy(into.data() + before, device, count * sizeof(T), cudaMemcpyDeviceToHost), "cudaMemcpy");
-  }
-}
-
 }  // namespace
 
 template <class T>
@@ -68,7 +59,8 @@ CudaResult::CudaResult(const Shape& s) {
 }
 
 CudaBench::CudaBench(const BenchOptions& options, Routing routing, RunControl& control, uint32_t rank,
-                     int ordinal, const LaunchShape& launch, std::unique_ptr<SymmetricBuffer> buffer)
+                     int ordinal, const LaunchShape& launch, std::unique_ptr<SymmetricBuffer> buffer,
+                     NetworkLink link)
     : options_(options),
       shape_(options.shape),
       routing_(std::move(routing)),
@@ -77,6 +69,7 @@ CudaBench::CudaBench(const BenchOptions& options, Routing routing, RunControl& c
       ordinal_(ordinal),
       launch_(launch),
       buffer_(std::move(buffer)),
+      link_(std::move(link)),
       result_(shape_),
       x_(deviceBuffer(shape_.maxTokens * shape_.bf16RowBytes())),
       topkIdx_(uploaded(routing_.topkIdx)),
@@ -89,6 +82,11 @@ CudaBench::CudaBench(const BenchOptions& options, Routing routing, RunControl& c
   prepareKernels();
   prepareContent();
   std::memset(waits_.as(), 0, sizeof(WaitControl));
+  pointArguments();
+  check(cudaDeviceSynchronize(), "cudaDeviceSynchronize");
+}
+
+void CudaBench::pointArguments() {
   KernelArguments& a = arguments_;
   a.shape = shape_;
   a.map = bufferMap(shape_, launch_.slices);
@@ -103,8 +101,19 @@ CudaBench::CudaBench(const BenchOptions& options, Routing routing, RunControl& c
   a.topkWeights = weights_.as<float>();
   a.result = result_.view();
   a.out = combined_.as<uint16_t>();
-  for (uint32_t peer = 0; peer < shape_.worldSize; ++peer) a.base[peer] = buffer_->bases()[peer];
-  check(cudaDeviceSynchronize(), "cudaDeviceSynchronize");
+  barrier_.worldSize = shape_.worldSize;
+  barrier_.control = a.control;
+  barrier_.mine = reinterpret_cast<const uint64_t*>(buffer_->local() + a.map.barrier);
+  for (uint32_t peer = 0; peer < shape_.worldSize; ++peer) {
+    std::byte* base = buffer_->bases()[peer];
+    if (base == nullptr) continue;
+    a.to[peer] = base + blockOffset(a.map, rank_);
+    a.from[peer] = buffer_->local() + blockOffset(a.map, peer);
+    barrier_.theirs[peer] = reinterpret_cast<uint64_t*>(base + a.map.barrier) + rank_;
+  }
+  if (link_.network == nullptr) return;
+  link_.blocks->connect(*link_.network, link_.region, a);
+  streamWords_ = std::make_unique<StreamWords>(shape_.worldSize, options_.numProxies);
 }
 
 CudaBench::~CudaBench() {
@@ -128,6 +137,7 @@ void CudaBench::beginCall() {
 }
 
 void CudaBench::queueDispatch(uint32_t phases) {
+  if ((phases & kSend) != 0) ++dispatches_;
   arguments_.phases = phases;
   arguments_.sendBlocks = launch_.dispatchSendBlocks;
   arguments_.groups = launch_.dispatchGroups;
@@ -135,6 +145,7 @@ void CudaBench::queueDispatch(uint32_t phases) {
 }
 
 void CudaBench::queueCombine(uint32_t phases) {
+  if ((phases & kSend) != 0) ++combines_;
   arguments_.phases = phases;
   arguments_.sendBlocks = launch_.combineSendBlocks;
   arguments_.groups = launch_.combineGroups;
@@ -149,7 +160,7 @@ void CudaBench::queueExperts() {
 void CudaBench::queueColdStart() {
   check(cudaMemsetAsync(flush_.as(), static_cast<int>(generation_ & 0xffU), kFlushBytes, stream_),
         "cudaMemsetAsync");
-  launchBarrier(arguments_, ++generation_, stream_);
+  launchBarrier(barrier_, ++generation_, stream_);
 }
 
 void CudaBench::fillTokens(uint32_t salt) {
@@ -183,18 +194,30 @@ void CudaBench::poison() {
 void CudaBench::finish(const char* call) {
   done_.record(stream_);
   try {
-    done_.wait(control_);
+    waitUntil(
+        [this] {
+          if (done_.isPast()) return true;
+          if (link_.network == nullptr) return false;
+          link_.network->progress();
+          link_.network->throwIfPeerLost();
+          return done_.isPast();
+        },
+        control_, 0, "the GPU");
   } catch (const Error& error) {
-    if (error.code() != ErrorCode::kAborted) throw;
-    throwAborted(call);
+    if (error.code() == ErrorCode::kAborted) throwAborted(call);
+    if (error.code() == ErrorCode::kNetwork) endWaits();
+    throw;
   }
+}
+
+void CudaBench::endWaits() {
+  std::atomic_ref<uint32_t>(waits_.as<WaitControl>()->abort).store(1, std::memory_order_release);
+  check(cudaStreamSynchronize(stream_), "cudaStreamSynchronize");
 }
 
 void CudaBench::throwAborted(const char* call) {
   auto* waits = waits_.as<WaitControl>();
-  std::atomic_ref<uint32_t>(waits->abort).store(1, std::memory_order_release);
-  check(cudaStreamSynchronize(stream_),
-        "cudaStreamSynchronize");  // bounded: every wait of a kernel has ended
+  endWaits();
   std::string sentence = std::string(call) + " (epoch " + std::to_string(epoch_) + "): rank " +
                          std::to_string(rank_) + " was told to stop waiting";
   if (std::atomic_ref<uint32_t>(waits->failed).load(std::memory_order_acquire) != 0) {
@@ -219,75 +242,6 @@ void CudaBench::throwAborted(const char* call) {
     sentence += " did not arrive";
   }
   throw Error(ErrorCode::kAborted, sentence);
-}
-
-namespace {
-
-// Distinct tokens and choices that go from this rank to each, by the routing.
-struct Going {
-  std::vector<uint64_t> tokens;
-  std::vector<uint64_t> choices;
-};
-
-Going goingOf(const Shape& shape, const Routing& routing) {
-  Going going{std::vector<uint64_t>(shape.worldSize), std::vector<uint64_t>(shape.worldSize)};
-  std::vector<uint8_t> seen(shape.worldSize);
-  for (uint32_t token = 0; token < routing.numTokens; ++token) {
-    std::fill(seen.begin(), seen.end(), 0);
-    for (uint32_t k = 0; k < shape.numTopk; ++k) {
-      const int32_t id = routing.topkIdx[static_cast<uint64_t>(token) * shape.numTopk + k];
-      if (id < 0) continue;
-      const uint32_t host = shape.rankOfExpert(static_cast<uint32_t>(id));
-      ++going.choices[host];
-      if (seen[host]++ == 0) ++going.tokens[host];
-    }
-  }
-  return going;
-}
-
-}  // namespace
-
-// Rows, and to other ranks 8 for every word: records, counts, flags, the word that begins the call.
-ByteCounts CudaBench::dispatchBytes() const {
-  const Going going = goingOf(shape_, routing_);
-  ByteCounts bytes;
-  for (uint32_t peer = 0; peer < shape_.worldSize; ++peer) {
-    const uint64_t rows = shape_.dedup ? going.tokens[peer] : going.choices[peer];
-    const uint64_t words = static_cast<uint64_t>(routing_.numTokens) * recordWords(shape_.numTopk) +
-                           shape_.numLocalExperts() + 2 + going.tokens[peer] * launch_.slices;
-    if (peer == rank_) {
-      bytes.self += rows * arguments_.map.messageBytes;
-    } else {
-      bytes.ipc += rows * arguments_.map.messageBytes + 8 * words;
-    }
-  }
-  return bytes;
-}
-
-// Counted from what came: rows go back where messages came from.
-ByteCounts CudaBench::combineBytes() const {
-  const uint32_t numTopk = shape_.numTopk;
-  std::vector<int32_t> messages;
-  std::vector<int32_t> rows;
-  fetch(messages, result_.view().messageCount, shape_.worldSize);
-  ByteCounts bytes;
-  for (uint32_t peer = 0; peer < shape_.worldSize; ++peer) {
-    const auto count = static_cast<uint64_t>(messages[peer]);
-    uint64_t sent = count;
-    if (!shape_.dedup) {
-      rows.clear();
-      fetch(rows, result_.view().messageRow + static_cast<uint64_t>(peer) * shape_.maxTokens * numTopk,
-            count * numTopk);
-      sent = static_cast<uint64_t>(
-          std::count_if(rows.begin(), rows.end(), [](int32_t row) { return row >= 0; }));
-    }
-    if (peer == rank_) {
-      bytes.self += shape_.dedup ? sent * shape_.bf16RowBytes() : 0;
-    } else {
-      bytes.ipc += sent * shape_.bf16RowBytes() + 8 * (count * launch_.slices + 1);
-    }
-  }
-  return bytes;
 }
 
 BenchResults CudaBench::results() const {
@@ -317,10 +271,22 @@ BenchResults CudaBench::results() const {
   return copy;
 }
 
+NetworkUse CudaBench::networkUse() const {
+  if (link_.network == nullptr) return {};
+  return {link_.network->info().transport, "host"};
+}
+
 void CudaBench::close(Exchange* exchange, int64_t deadlineNs) {
   makeCurrent(ordinal_);
-  std::atomic_ref<uint32_t>(waits_.as<WaitControl>()->abort).store(1, std::memory_order_release);
-  check(cudaStreamSynchronize(stream_), "cudaStreamSynchronize");
+  endWaits();
+  if (link_.network != nullptr) {
+    if (exchange != nullptr) {
+      link_.network->unregisterMemory(*exchange, link_.region, deadlineNs);
+      streamWords_->close(*link_.network, *exchange, deadlineNs);
+    }
+    link_.network->close(exchange, deadlineNs);
+    link_.network.reset();
+  }
   buffer_->close(exchange, deadlineNs);
 }
 

@@ -5,7 +5,9 @@
 #include "device/cuda/cuda_handles.h"
 #include "moe/bench.h"
 #include "moe/cuda/kernels.h"
+#include "moe/cuda/network_blocks.h"
 #include "moe/cuda/probe.h"
+#include "moe/network_probe.h"
 #include "peers/symmetric_buffer.h"
 
 namespace railrunner::moe::cuda {
@@ -13,6 +15,17 @@ namespace railrunner::moe::cuda {
 using railrunner::cuda::Buffer;
 using railrunner::cuda::Event;
 using railrunner::cuda::Stream;
+
+// Appends `count` elements of device memory.
+template <class T>
+void fetch(std::vector<T>& into, const T* device, uint64_t count) {
+  const size_t before = into.size();
+  into.resize(before + count);
+  if (count != 0) {
+    railrunner::cuda::check(
+        cudaMemcpy(into.data() + before, device, count * sizeof(T), cudaMemcpyDeviceToHost), "cudaMemcpy");
+  }
+}
 
 // A dispatch result in device memory of its own.
 class CudaResult {
@@ -28,21 +41,22 @@ class CudaResult {
   DispatchResult view_;
 };
 
-// The measured point on GPUs of one node. Phases are timed three ways: `graph` (replays of captured calls,
+// The measured point on GPUs, those of one node by stores to each other's memory, others over the network.
+// Phases are timed three ways: `graph` (replays of captured calls,
 // back to back), `host` (launch and completion by the clock) and `event` (device time, cold: L2 flushed,
 // barrier of all ranks' GPUs directly before). With split phases `graph` is left out. The samples of `event`
 // come last, so that results() are theirs.
 class CudaBench : public Bench {
  public:
   CudaBench(const BenchOptions& options, Routing routing, RunControl& control, uint32_t rank, int ordinal,
-            const LaunchShape& launch, std::unique_ptr<SymmetricBuffer> buffer);
+            const LaunchShape& launch, std::unique_ptr<SymmetricBuffer> buffer, NetworkLink link);
   ~CudaBench() override;
 
   BenchSamples measure(const SampleProtocol& protocol, GateRef gate) override;
   ProbeRates probe(const ProbeRequest& request, Exchange& exchange, GateRef gate,
                    int64_t deadlineNs) override;
   BenchResults results() const override;
-  NetworkUse networkUse() const override { return {}; }
+  NetworkUse networkUse() const override;
   void close(Exchange* exchange, int64_t deadlineNs) override;
 
  private:
@@ -53,6 +67,8 @@ class CudaBench : public Bench {
   uint32_t numGroups() const { return rankMajor() ? shape_.worldSize : shape_.numLocalExperts(); }
   uint64_t rowsOfGroup() const { return rankMajor() ? shape_.maxTokens : shape_.maxReceivedTokens(); }
   StorePlace storePlace() const;
+  ProbedWay probeStreams(const ProbeRequest& request, GateRef gate);
+  void pointArguments();
   void beginCall();
   void queueDispatch(uint32_t phases);
   void queueCombine(uint32_t phases);
@@ -63,9 +79,13 @@ class CudaBench : public Bench {
   // Until the stream is empty. When the rank is told to stop, ends the kernels' waits and throws kAborted
   // with what the first of them waited for.
   void finish(const char* call);
+  // Ends the kernels' waits and returns when they have.
+  void endWaits();
   [[noreturn]] void throwAborted(const char* call);
   ByteCounts dispatchBytes() const;
   ByteCounts combineBytes() const;
+  uint64_t issuedToNetwork() const;
+  void requireCountedBytes(uint64_t before) const;
 
   const BenchOptions options_;
   const Shape shape_;
@@ -75,6 +95,7 @@ class CudaBench : public Bench {
   const int ordinal_;
   const LaunchShape launch_;
   std::unique_ptr<SymmetricBuffer> buffer_;
+  NetworkLink link_;
   Stream stream_;
   Event done_;
   CudaResult result_;
@@ -87,10 +108,14 @@ class CudaBench : public Bench {
   Buffer epochBase_;
   Buffer waits_;  // WaitControl, pinned
   KernelArguments arguments_{};
+  BarrierArguments barrier_{};
   uint32_t epoch_ = 0;
   uint32_t generation_ = 0;
   uint32_t salt_ = 0;
   uint32_t probeSalt_ = 0;
+  std::unique_ptr<StreamWords> streamWords_;  // with a network
+  uint64_t dispatches_ = 0;                   // calls that have sent, graphs' replays among them
+  uint64_t combines_ = 0;
 };
 
 }  // namespace railrunner::moe::cuda

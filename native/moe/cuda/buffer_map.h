@@ -2,19 +2,20 @@
 
 #include "moe/shape.h"
 
-// Offsets in the symmetric buffer of the cuda device, in bytes from its base. Shared by host code and
-// kernels.
+// Offsets in the symmetric buffer of the cuda device, in bytes. Shared by host code and kernels.
 //
-//   half 0 | half 1 | zero-copy rows of half 0, half 1 | barrier
-//   half: counts | messageCounts | begun | records | flags | slots
+//   blocks [worldSize sources, 2 halves] | zero-copy rows of half 0, half 1 | barrier
+//   block: begun | messageCount | counts | records | flags | rows
 //
-// A message's place is fixed by its source and token alone, so that a sender stores a row before it has
-// counted anything. What takes counting (rows in the experts' lists) travels beside it, in words that carry
-// the epoch in their upper half and are thus valid by themselves: no fence stands before them. Only flags,
-// which publish rows, are stored with release order.
+// All that one rank sends to another in a call lies in one block, so that a peer that shares no memory can be
+// given a block of the same form, which then goes over the network in a few pieces. A message's place is
+// fixed by its source and token alone, so that a sender stores a row before it has counted anything. What
+// takes counting (rows in the experts' lists) travels beside it, in words that carry the epoch in their upper
+// half and are thus valid by themselves: no fence stands before them. Only flags, which publish rows, are
+// stored with release order.
 namespace railrunner::moe::cuda {
 
-constexpr uint32_t kMaxRanks = 64;  // ranks that one kernel reaches by stores
+constexpr uint32_t kMaxRanks = 64;  // that one kernel reaches
 constexpr uint32_t kNone =
     0xffffffffU;  // in a record: this choice, or the whole message, is not for this rank
 constexpr uint64_t kMapAlignment = 128;
@@ -25,16 +26,19 @@ constexpr uint64_t kMapAlignment = 128;
 RAILRUNNER_HOST_DEVICE inline uint32_t recordWords(uint32_t numTopk) { return 2 * numTopk + 1; }
 
 struct BufferMap {
-  uint64_t counts;         // [numLocalExperts, worldSize] words: choices of a source for a local expert
-  uint64_t messageCounts;  // [worldSize] words: messages of a source
-  uint64_t begun;    // [worldSize] words: the source has begun this call, so it has ended the one before;
-                     // dispatch: its number of tokens
-  uint64_t records;  // [worldSize, maxTokens, recordWords] words
-  uint64_t flags;    // [worldSize, maxTokens, slices] words: the row's slice is whole
-  uint64_t slots;    // dispatch [worldSize, maxTokens, copies] rows; combine [origins, maxTokens] rows
-  uint64_t halfBytes;
-  uint64_t messageBytes;   // of one dispatch row: payload, then scales
-  uint64_t combineBytes;   // of one combine row
+  // In a block:
+  uint64_t begun;  // a word: the source has begun this call, so it has ended the one before; dispatch: its
+                   // number of tokens. Over the network: and all that it sends in this call is whole
+  uint64_t messageCount;  // a word: messages of the source
+  uint64_t counts;        // [numLocalExperts] words: choices of the source for a local expert
+  uint64_t records;       // [maxTokens, recordWords] words
+  uint64_t flags;         // [maxTokens, slices] words: the row's slice is whole
+  uint64_t rows;  // dispatch [maxTokens, copies]; combine [maxTokens], without dedup [numLocalExperts,
+                  // maxTokens]
+  uint64_t blockBytes;
+  uint64_t messageBytes;  // of one dispatch row: payload, then scales
+  uint64_t combineBytes;  // of one combine row
+  // In the buffer:
   uint64_t zeroCopy;       // where rows of half 0 begin, with zeroCopy
   uint64_t zeroCopyBytes;  // of one half
   uint64_t barrier;        // [worldSize] words: the barrier before a timed call that the rank has reached
@@ -46,25 +50,34 @@ RAILRUNNER_HOST_DEVICE inline uint64_t alignMap(uint64_t bytes) {
   return (bytes + kMapAlignment - 1) / kMapAlignment * kMapAlignment;
 }
 
+// Words from messageCount on that go with `numTokens` tokens: message count, counts and records.
+RAILRUNNER_HOST_DEVICE inline uint64_t planWords(const Shape& s, uint32_t numTokens) {
+  return 1 + s.numLocalExperts() + static_cast<uint64_t>(numTokens) * recordWords(s.numTopk);
+}
+
+// Both halves of `source`'s block follow each other.
+RAILRUNNER_HOST_DEVICE inline uint64_t blockOffset(const BufferMap& m, uint32_t source) {
+  return 2 * m.blockBytes * source;
+}
+
 RAILRUNNER_HOST_DEVICE inline BufferMap bufferMap(const Shape& s, uint32_t slices) {
   BufferMap m{};
-  const uint64_t units = static_cast<uint64_t>(s.worldSize) * s.maxTokens * slices;
   const uint32_t most = s.numTopk < s.numLocalExperts() ? s.numTopk : s.numLocalExperts();
   m.copies = s.dedup ? 1 : most;
   m.messageBytes =
       s.payloadRowBytes() + (s.payload == PayloadType::kFp8E4m3 ? (4ULL * s.numScales() + 15) / 16 * 16 : 0);
   m.combineBytes = s.bf16RowBytes();
-  const uint64_t origins = s.dedup ? s.worldSize : s.numExperts;
-  const uint64_t dispatchBytes = static_cast<uint64_t>(s.worldSize) * s.maxTokens * m.copies * m.messageBytes;
-  const uint64_t combineBytes = origins * s.maxTokens * m.combineBytes;
-  m.counts = 0;
-  m.messageCounts = alignMap(8ULL * s.numExperts);
-  m.begun = m.messageCounts + alignMap(8ULL * s.worldSize);
-  m.records = m.begun + alignMap(8ULL * s.worldSize);
-  m.flags = m.records + alignMap(8 * (units / slices) * recordWords(s.numTopk));
-  m.slots = m.flags + alignMap(8 * units);
-  m.halfBytes = m.slots + alignMap(dispatchBytes > combineBytes ? dispatchBytes : combineBytes);
-  m.zeroCopy = 2 * m.halfBytes;
+  const uint64_t dispatchBytes = static_cast<uint64_t>(s.maxTokens) * m.copies * m.messageBytes;
+  const uint64_t combineBytes =
+      static_cast<uint64_t>(s.dedup ? 1 : s.numLocalExperts()) * s.maxTokens * m.combineBytes;
+  m.begun = 0;
+  m.messageCount = kMapAlignment;  // who polls `begun` is not held up by stores to what follows
+  m.counts = m.messageCount + 8;
+  m.records = m.counts + 8ULL * s.numLocalExperts();
+  m.flags = alignMap(m.messageCount + 8 * planWords(s, s.maxTokens));
+  m.rows = m.flags + alignMap(8ULL * s.maxTokens * slices);
+  m.blockBytes = m.rows + alignMap(dispatchBytes > combineBytes ? dispatchBytes : combineBytes);
+  m.zeroCopy = blockOffset(m, s.worldSize);
   m.zeroCopyBytes = s.zeroCopy ? alignMap(s.resultRows() * m.combineBytes) : 0;
   m.barrier = m.zeroCopy + 2 * m.zeroCopyBytes;
   m.totalBytes = m.barrier + alignMap(8ULL * s.worldSize);

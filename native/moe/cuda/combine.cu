@@ -2,6 +2,7 @@
 
 #include "moe/cuda/device_memory.cuh"
 #include "moe/cuda/launch.h"
+#include "moe/cuda/network_send.cuh"
 #include "moe/numerics.h"
 
 // Combine. The first blocks send: a group of warps takes one message at a time, adds its experts' rows in the
@@ -99,12 +100,17 @@ __device__ void sendBack(const Call& call, const Slice& slice, uint32_t source, 
   const uint32_t valid = __ballot_sync(kAll, expertRow >= 0);
   const uint32_t bytes = slice.numUnits * 16;
   const uint64_t offset = slice.firstUnit * 16ULL;
-  const uint64_t unit = call.unit(a.rank, token, slice.index);
+  const uint64_t flag = call.flag(token, slice.index);
   const uint64_t rowBytes = a.map.combineBytes;
+  // Of the lane's row among those that go back to the source: one a message, or dedup off one an expert.
+  uint64_t place = token;
+  if (!a.shape.dedup && expertRow >= 0) {
+    place += static_cast<uint64_t>(expertRow) / a.shape.maxReceivedTokens() * a.shape.maxTokens;
+  }
   const auto* y = reinterpret_cast<const std::byte*>(a.y);
   call.delay(source);
   if (leads && lane == 0 && a.seam.relaxedFlags != 0) {
-    storeRelaxed(call.words(source, a.map.flags) + unit, wordOf(call.epoch, 1));
+    storeRelaxed(call.wordsTo(source, a.map.flags) + flag, wordOf(call.epoch, 1));
   }
   if (!rankMajor && a.shape.dedup) {
     if (leads) copies.finishReading();
@@ -113,73 +119,66 @@ __device__ void sendBack(const Call& call, const Slice& slice, uint32_t source, 
     RowCopies::fenceProxy();
     groupBarrier(group, numThreads);
     if (leads) {
-      const uint64_t slot = static_cast<uint64_t>(a.rank) * a.shape.maxTokens + token;
-      copies.startStore(call.at(source, a.map.slots) + slot * rowBytes + offset, row, bytes);
+      copies.startStore(call.to(source, a.map.rows + place * rowBytes + offset), row, bytes);
       copies.commit();
     }
   } else if (leads) {
-    // One row a message, or dedup off: every expert's row to a place of its own; the owner reads its own rows
-    // where they lie.
+    // The owner reads its own rows where they lie.
     uint32_t left = rankMajor ? 1U : source == a.rank ? 0U : valid;
     for (; left != 0; left &= left - 1) {
       const uint32_t k = __ffs(left) - 1;
       const uint64_t from = rankMajor ? message : static_cast<uint64_t>(__shfl_sync(kAll, expertRow, k));
-      const uint64_t origin = rankMajor ? a.rank
-                                        : a.rank * static_cast<uint64_t>(a.shape.numLocalExperts()) +
-                                              from / a.shape.maxReceivedTokens();
+      const uint64_t target = a.map.rows + __shfl_sync(kAll, place, k) * rowBytes + offset;
       copies.finishReading();
       copies.startLoad(row, y + from * rowBytes + offset, bytes);
       copies.finishLoad();
-      copies.startStore(
-          call.at(source, a.map.slots) + (origin * a.shape.maxTokens + token) * rowBytes + offset, row,
-          bytes);
+      copies.startStore(call.to(source, target), row, bytes);
       copies.commit();
     }
   }
   if (leads) {
     copies.finishStores();
     call.delay(source + 64);
-    if (lane == 0) call.publish(source, unit);
+    if (!call.isOverNetwork(source)) {
+      if (lane == 0) call.publish(source, flag);
+    } else if (a.shape.dedup ? lane == 0 : expertRow >= 0) {
+      putToNetwork(call, source, a.map.rows + place * rowBytes + offset, bytes);
+    }
   }
 }
 
-// All threads: one slice of one own token. The first warp has waited for the ranks in `hosts`.
-__device__ void sumToken(const Call& call, const Slice& slice, uint64_t hosts, int32_t id, float weight,
-                         int32_t ownRow) {
+// All threads: one slice of one own token. The first warp has waited for the ranks in `hosts`. Dedup off:
+// lanes with a choice (`chosen`) hold its row and weight.
+__device__ void sumToken(const Call& call, const Slice& slice, uint64_t hosts, uint32_t chosen,
+                         const std::byte* row, float weight) {
   constexpr uint32_t kUnits = 2;
   const uint32_t thread = threadIdx.x;
   const KernelArguments& a = call.a;
   const uint64_t rowBytes = a.map.combineBytes;
-  const std::byte* slots = call.at(a.rank, a.map.slots) + slice.position * rowBytes + slice.firstUnit * 16ULL;
-  const uint64_t stride = a.shape.maxTokens * rowBytes;
+  const uint64_t offset = slice.firstUnit * 16ULL;
   auto* out =
       reinterpret_cast<uint4*>(a.out + static_cast<uint64_t>(slice.position) * a.shape.paddedHidden()) +
       slice.firstUnit;
   for (uint32_t base = thread; base - thread < slice.numUnits; base += kThreads * kUnits) {
     float sums[kUnits][8] = {};
-    const auto add = [&](const std::byte* row, float factor) {
+    const auto add = [&](const std::byte* from, float factor) {
       uint4 loaded[kUnits];
 #pragma unroll
       for (uint32_t u = 0; u < kUnits; ++u) {
         const uint32_t unit = base + u * kThreads;
-        loaded[u] = unit < slice.numUnits ? loadOnce(row + unit * 16ULL) : uint4{0, 0, 0, 0};
+        loaded[u] = unit < slice.numUnits ? loadOnce(from + offset + unit * 16ULL) : uint4{0, 0, 0, 0};
       }
 #pragma unroll
       for (uint32_t u = 0; u < kUnits; ++u) addScaled(sums[u], loaded[u], factor);
     };
     if (a.shape.dedup) {
       for (uint64_t left = hosts; left != 0; left &= left - 1)
-        add(slots + (__ffsll(left) - 1) * stride, 1.0F);
+        add(call.from(__ffsll(left) - 1, a.map.rows + slice.position * rowBytes), 1.0F);
     } else {
-      for (uint32_t left = __ballot_sync(kAll, id >= 0); left != 0; left &= left - 1) {
+      for (uint32_t left = chosen; left != 0; left &= left - 1) {
         const uint32_t k = __ffs(left) - 1;
-        const auto expert = static_cast<uint32_t>(__shfl_sync(kAll, id, k));
-        const int32_t own = __shfl_sync(kAll, ownRow, k);
-        const float factor = __shfl_sync(kAll, weight, k);
-        add(own >= 0 ? reinterpret_cast<const std::byte*>(a.y) + static_cast<uint64_t>(own) * rowBytes +
-                           slice.firstUnit * 16ULL
-                     : slots + expert * stride,
-            factor);
+        const uint64_t from = __shfl_sync(kAll, reinterpret_cast<uint64_t>(row), k);
+        add(reinterpret_cast<const std::byte*>(from), __shfl_sync(kAll, weight, k));
       }
     }
 #pragma unroll
@@ -200,19 +199,22 @@ __device__ bool receiveToken(const Call& call, const Slice& slice) {
   const bool perExpert = !a.shape.dedup;
   const float weight = has && perExpert ? a.topkWeights[choice] : 0.0F;
   const uint32_t host = id >= 0 ? static_cast<uint32_t>(id) / a.shape.numLocalExperts() : 0;
-  const bool isOwn = perExpert && id >= 0 && host == a.rank;
-  const int32_t ownRow = isOwn ? a.result.ownRow[choice] : -1;
+  const std::byte* row = nullptr;
+  if (perExpert && id >= 0) {
+    const uint64_t place = (id - host * a.shape.numLocalExperts()) * static_cast<uint64_t>(a.shape.maxTokens);
+    row = host == a.rank
+              ? reinterpret_cast<const std::byte*>(a.y) + a.result.ownRow[choice] * a.map.combineBytes
+              : call.from(host, a.map.rows + (place + slice.position) * a.map.combineBytes);
+  }
   const uint32_t low = __reduce_or_sync(kAll, id >= 0 && host < 32 ? 1U << host : 0U);
   const uint32_t high = __reduce_or_sync(kAll, id >= 0 && host >= 32 ? 1U << (host - 32) : 0U);
   // One warp polls: more of them slow down what they wait for.
   bool ok = true;
   if (threadIdx.x < 32 && id >= 0) {
-    uint32_t unused = 0;
-    ok = call.await<true>(call.words(a.rank, a.map.flags) + call.unit(host, slice.position, slice.index),
-                          &unused, Missing::kCombinedRow, host, slice.position);
+    ok = call.awaitRow(host, slice.position, slice.index, Missing::kCombinedRow);
   }
   if (__syncthreads_and(static_cast<int>(ok)) == 0) return false;
-  sumToken(call, slice, static_cast<uint64_t>(high) << 32 | low, id, weight, ownRow);
+  sumToken(call, slice, static_cast<uint64_t>(high) << 32 | low, __ballot_sync(kAll, id >= 0), row, weight);
   return true;
 }
 
@@ -251,10 +253,13 @@ __global__ void __launch_bounds__(kThreads) combineKernel(const __grid_constant_
   const uint32_t numBlocks = gridDim.x - firstReceiving;
   if (sends && blockIdx.x == firstReceiving) {
     for (uint32_t peer = threadIdx.x; peer < a.shape.worldSize; peer += kThreads) {
-      storeRelaxed(call.words(peer, a.map.begun) + a.rank, wordOf(call.epoch, 1));
+      call.begin(peer, 1);
     }
   }
-  if (sends && blockIdx.x < a.sendBlocks) sendMessages(call, rows, barriers);
+  if (sends && blockIdx.x < a.sendBlocks) {
+    sendMessages(call, rows, barriers);
+    endSends(call, 1, a.sendBlocks, 0, 1);
+  }
   if (threadIdx.x == 0) call.stamp(1);
   if ((a.phases & kReceive) == 0 || blockIdx.x < firstReceiving) return;
   bool ok = true;
@@ -265,7 +270,7 @@ __global__ void __launch_bounds__(kThreads) combineKernel(const __grid_constant_
   if (ok && block == 0) {
     for (uint32_t peer = threadIdx.x; peer < a.shape.worldSize; peer += kThreads) {
       uint32_t unused = 0;
-      call.await<false>(call.words(a.rank, a.map.begun) + peer, &unused, Missing::kBegun, peer, 0);
+      call.awaitBegun(peer, &unused);
     }
   }
   if (threadIdx.x == 0) call.stamp(3);

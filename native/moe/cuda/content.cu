@@ -62,13 +62,11 @@ __global__ void expertsKernel(Shape shape, uint32_t rank, DispatchResult result,
   }
 }
 
-__global__ void barrierKernel(const __grid_constant__ KernelArguments a, uint32_t generation) {
+__global__ void barrierKernel(const __grid_constant__ BarrierArguments a, uint32_t generation) {
   const uint32_t peer = threadIdx.x;
-  if (peer >= a.shape.worldSize) return;
-  auto* theirs = reinterpret_cast<uint64_t*>(a.base[peer] + a.map.barrier);
-  const auto* mine = reinterpret_cast<const uint64_t*>(a.base[a.rank] + a.map.barrier);
-  storeRelease(theirs + a.rank, generation);
-  for (uint32_t polls = 1; loadAcquire(mine + peer) < generation; ++polls) {
+  if (peer >= a.worldSize || a.theirs[peer] == nullptr) return;
+  storeRelease(a.theirs[peer], generation);
+  for (uint32_t polls = 1; loadAcquire(a.mine + peer) < generation; ++polls) {
     if ((polls & 1023U) == 0 && *reinterpret_cast<volatile uint32_t*>(&a.control->abort) != 0) return;
   }
 }
@@ -96,7 +94,7 @@ void launchExperts(const Shape& shape, uint32_t rank, const DispatchResult& resu
   requireLaunched("experts");
 }
 
-void launchBarrier(const KernelArguments& arguments, uint32_t generation, cudaStream_t stream) {
+void launchBarrier(const BarrierArguments& arguments, uint32_t generation, cudaStream_t stream) {
   barrierKernel<<<1, kMaxRanks, 0, stream>>>(arguments, generation);
   requireLaunched("barrier");
 }

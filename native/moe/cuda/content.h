@@ -15,9 +15,9 @@ void launchFillTokens(const Shape& shape, uint32_t seed, uint32_t salt, uint32_t
 void launchExperts(const Shape& shape, uint32_t rank, const DispatchResult& result, uint16_t* y,
                    cudaStream_t stream);
 
-// Returns once every rank's stream has reached its barrier of this `generation` (1, 2, ...), or `control`
-// aborts.
-void launchBarrier(const KernelArguments& arguments, uint32_t generation, cudaStream_t stream);
+// Returns once the stream of every rank that shares memory has reached its barrier of this `generation` (1,
+// 2, ...), or `control` aborts. Ranks behind the network have met at the gate alone.
+void launchBarrier(const BarrierArguments& arguments, uint32_t generation, cudaStream_t stream);
 
 // Loads the kernels, so that a first launch does not load a module while another kernel spins.
 void prepareContent();

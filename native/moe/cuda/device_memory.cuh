@@ -158,31 +158,43 @@ __device__ inline void groupBarrier(uint32_t group, uint32_t threads) {
 struct Call {
   const KernelArguments& a;
   uint32_t epoch;
-  uint64_t half;  // offset of the half in use
+  uint64_t half;  // offset of the half in use, in each block
 
   __device__ explicit Call(const KernelArguments& arguments) : a(arguments) {
     epoch = a.epoch + (a.epochBase != nullptr ? *a.epochBase : 0);
-    half = (epoch & 1U) * a.map.halfBytes;
+    half = (epoch & 1U) * a.map.blockBytes;
   }
 
-  __device__ std::byte* at(uint32_t peer, uint64_t offset) const { return a.base[peer] + half + offset; }
-  __device__ uint64_t* words(uint32_t peer, uint64_t offset) const {
-    return reinterpret_cast<uint64_t*>(at(peer, offset));
+  // In this rank's block at `peer`, and in the block of `source` here.
+  __device__ std::byte* to(uint32_t peer, uint64_t offset) const { return a.to[peer] + half + offset; }
+  __device__ const std::byte* from(uint32_t source, uint64_t offset) const {
+    return a.from[source] + half + offset;
   }
-  // Index of (source or origin, token, slice) in records and flags.
-  __device__ uint64_t unit(uint32_t rank, uint32_t token, uint32_t slice) const {
-    return (static_cast<uint64_t>(rank) * a.shape.maxTokens + token) * a.slices + slice;
+  __device__ uint64_t* wordsTo(uint32_t peer, uint64_t offset) const {
+    return reinterpret_cast<uint64_t*>(to(peer, offset));
+  }
+  __device__ const uint64_t* wordsFrom(uint32_t source, uint64_t offset) const {
+    return reinterpret_cast<const uint64_t*>(from(source, offset));
+  }
+  __device__ bool isOverNetwork(uint32_t peer) const { return (a.overNetwork >> peer & 1U) != 0; }
+
+  // Index of (token, slice) among a block's flags.
+  __device__ uint64_t flag(uint32_t token, uint32_t slice) const {
+    return static_cast<uint64_t>(token) * a.slices + slice;
+  }
+  // Where a token's first dispatch row lies in a block.
+  __device__ uint64_t rowOffset(uint32_t token) const {
+    return a.map.rows + static_cast<uint64_t>(token) * a.map.copies * a.map.messageBytes;
   }
 
-  // Index of the first message of (source, token) among the slots.
-  __device__ uint64_t slot(uint32_t source, uint32_t token) const {
-    return (static_cast<uint64_t>(source) * a.shape.maxTokens + token) * a.map.copies;
+  // Tells a peer that shares memory that this rank has begun the call. To the others the word goes last.
+  __device__ void begin(uint32_t peer, uint32_t value) const {
+    if (!isOverNetwork(peer)) storeRelaxed(wordsTo(peer, a.map.begun), wordOf(epoch, value));
   }
-
-  __device__ void publish(uint32_t peer, uint64_t unitIndex) const {
-    uint64_t* flag = words(peer, a.map.flags) + unitIndex;
+  // To a peer that shares memory.
+  __device__ void publish(uint32_t peer, uint64_t flagIndex) const {
     if (a.seam.relaxedFlags != 0) return;  // it went out before its row
-    storeRelease(flag, wordOf(epoch, 1));
+    storeRelease(wordsTo(peer, a.map.flags) + flagIndex, wordOf(epoch, 1));
   }
 
   __device__ __noinline__ bool stopped(Missing missing, uint32_t rank, uint32_t index) const {
@@ -212,6 +224,20 @@ struct Call {
       }
       if ((polls & 1023U) == 0 && stopped(missing, rank, index)) return false;
     }
+  }
+
+  // Until the source has begun this call; over the network: until all that it sends in it is here.
+  __device__ bool awaitBegun(uint32_t source, uint32_t* value) const {
+    const uint64_t* word = wordsFrom(source, a.map.begun);
+    return isOverNetwork(source) ? await<true>(word, value, Missing::kBegun, source, 0)
+                                 : await<false>(word, value, Missing::kBegun, source, 0);
+  }
+  // Until a slice of the source's row for the token is whole.
+  __device__ bool awaitRow(uint32_t source, uint32_t token, uint32_t slice, Missing missing) const {
+    uint32_t unused = 0;
+    const uint64_t* word = isOverNetwork(source) ? wordsFrom(source, a.map.begun)
+                                                 : wordsFrom(source, a.map.flags) + flag(token, slice);
+    return await<true>(word, &unused, missing, source, token);
   }
 
   __device__ void stamp(uint32_t which) const {

@@ -23,11 +23,17 @@ __global__ void __launch_bounds__(kThreads) dispatchKernel(const __grid_constant
   if (threadIdx.x == 0) call.stamp(0);
   const bool sends = (a.phases & kSend) != 0 && a.seam.silent == 0;
   if (blockIdx.x < a.sendBlocks) {
-    if (sends) sendTokens<kFp8>(call, rows, barriers);
+    if (sends) {
+      sendTokens<kFp8>(call, rows, barriers);
+      endSends(call, 0, gridDim.x, 8 * planWords(a.shape, a.numTokens), a.numTokens);
+    }
   } else {
     const uint32_t block = blockIdx.x - a.sendBlocks;
     const uint32_t numBlocks = gridDim.x - a.sendBlocks;
-    if (sends) sendPlan(call, tokens, rows, block, numBlocks);
+    if (sends) {
+      sendPlan(call, tokens, rows, block, numBlocks);
+      endSends(call, 0, gridDim.x, 8 * planWords(a.shape, a.numTokens), a.numTokens);
+    }
     if (threadIdx.x == 0) call.stamp(3);
     if ((a.phases & kReceive) != 0) receiveTokens<kFp8>(call, rows, barriers, numTokens, block, numBlocks);
   }

@@ -72,7 +72,7 @@ __device__ inline void sendRecords(const Call& call, const Choices& choices, con
   const KernelArguments& a = call.a;
   const uint32_t numTopk = a.shape.numTopk;
   const uint32_t words = recordWords(numTopk);
-  const uint64_t record = static_cast<uint64_t>(a.rank) * a.shape.maxTokens + tokenIndex;
+  const uint64_t record = static_cast<uint64_t>(tokenIndex) * words;
   for (uint32_t i = threadIdx.x % kPlanThreads; i < a.shape.worldSize * words; i += kPlanThreads) {
     const uint32_t peer = i / words;
     const uint32_t word = i - peer * words;
@@ -90,7 +90,7 @@ __device__ inline void sendRecords(const Call& call, const Choices& choices, con
         if (choices.rankOf(token.ids[k]) == peer) value = token.copy[k];
       }
     }
-    storeRelaxed(call.words(peer, a.map.records) + record * words + word, wordOf(call.epoch, value));
+    storeRelaxed(call.wordsTo(peer, a.map.records) + record + word, wordOf(call.epoch, value));
   }
 }
 
@@ -110,8 +110,7 @@ __device__ inline void sendCounts(const Call& call, const Choices& choices, uint
         count += choices.ids[i] == static_cast<int32_t>(item) ? 1U : 0U;
       }
       const uint32_t peer = choices.rankOf(static_cast<int32_t>(item));
-      word = call.words(peer, a.map.counts) + (item - peer * a.shape.numLocalExperts()) * a.shape.worldSize +
-             a.rank;
+      word = call.wordsTo(peer, a.map.counts) + (item - peer * a.shape.numLocalExperts());
     } else {
       const uint32_t peer = item - a.shape.numExperts;
       for (uint32_t t = lane; t < a.numTokens; t += 32) {
@@ -120,7 +119,7 @@ __device__ inline void sendCounts(const Call& call, const Choices& choices, uint
         for (uint32_t k = 0; k < numTopk; ++k) goes |= choices.rankOf(choices.ids[t * numTopk + k]) == peer;
         count += goes ? 1 : 0;
       }
-      word = call.words(peer, a.map.messageCounts) + a.rank;
+      word = call.wordsTo(peer, a.map.messageCount);
     }
     count = __reduce_add_sync(kAll, count);
     if (lane == 0) storeRelaxed(word, wordOf(call.epoch, count));
@@ -136,7 +135,7 @@ __device__ inline void sendPlan(const Call& call, Token* tokens, std::byte* rows
   const uint32_t numTopk = a.shape.numTopk;
   if (block == 0) {
     for (uint32_t peer = threadIdx.x; peer < a.shape.worldSize; peer += kThreads) {
-      storeRelaxed(call.words(peer, a.map.begun) + a.rank, wordOf(call.epoch, a.numTokens));
+      call.begin(peer, a.numTokens);
     }
   }
   const uint32_t entries = a.numTokens * numTopk;

@@ -20,8 +20,7 @@ __device__ inline bool readRecord(const Call& call, const Slice& slice, uint32_t
   const KernelArguments& a = call.a;
   const uint32_t numTopk = a.shape.numTopk;
   const uint64_t* record =
-      call.words(a.rank, a.map.records) +
-      (static_cast<uint64_t>(source) * a.shape.maxTokens + slice.token) * recordWords(numTopk);
+      call.wordsFrom(source, a.map.records) + static_cast<uint64_t>(slice.token) * recordWords(numTopk);
   bool ok = true;
   if (lane < numTopk) {
     ok = call.await<false>(record + lane, &arrival.place, Missing::kRecord, source, slice.token) &&
@@ -45,8 +44,7 @@ __device__ inline bool findRow(const Call& call, uint32_t source, uint32_t lane,
     uint32_t begin = 0;
     for (uint32_t s = 0; s < source && ok; ++s) {
       uint32_t count = 0;
-      ok = call.await<false>(call.words(a.rank, a.map.counts) + expert * a.shape.worldSize + s, &count,
-                             Missing::kCount, s, expert);
+      ok = call.await<false>(call.wordsFrom(s, a.map.counts) + expert, &count, Missing::kCount, s, expert);
       begin += count;
     }
     arrival.row = static_cast<int64_t>(expert) * a.shape.maxReceivedTokens() + begin +
@@ -124,16 +122,12 @@ __device__ bool receiveSlice(const Call& call, const Slice& slice, uint32_t sour
 
   const bool inPlace = !kFp8 && source == a.rank;
   bool ok = true;
-  if (lane == 0 && !inPlace) {
-    uint32_t unused = 0;
-    ok = call.await<true>(call.words(a.rank, a.map.flags) + call.unit(source, slice.token, slice.index),
-                          &unused, Missing::kRow, source, slice.token);
-  }
+  if (lane == 0 && !inPlace) ok = call.awaitRow(source, slice.token, slice.index, Missing::kRow);
   if (!__shfl_sync(kAll, static_cast<uint32_t>(ok), 0)) return false;
   RowCopies::fenceProxy();
   const std::byte* slot =
       inPlace ? reinterpret_cast<const std::byte*>(a.x) + slice.token * a.shape.payloadRowBytes()
-              : call.at(a.rank, a.map.slots) + call.slot(source, slice.token) * a.map.messageBytes;
+              : call.from(source, call.rowOffset(slice.token));
   placeRows<kFp8>(a, slice, slot, a.shape.dedup || inPlace, arrival.row, row, copies);
   return true;
 }
@@ -148,7 +142,7 @@ __device__ inline void receiveCounts(const Call& call, uint32_t lane, uint32_t b
     if (item >= experts) {
       const uint32_t source = item - experts;
       uint32_t count = 0;
-      if (lane != 0 || !call.await<false>(call.words(a.rank, a.map.messageCounts) + source, &count,
+      if (lane != 0 || !call.await<false>(call.wordsFrom(source, a.map.messageCount), &count,
                                           Missing::kMessageCount, source, 0)) {
         continue;
       }
@@ -164,8 +158,8 @@ __device__ inline void receiveCounts(const Call& call, uint32_t lane, uint32_t b
       uint32_t count = 0;
       bool ok = true;
       if (source < worldSize) {
-        ok = call.await<false>(call.words(a.rank, a.map.counts) + item * worldSize + source, &count,
-                               Missing::kCount, source, item);
+        ok = call.await<false>(call.wordsFrom(source, a.map.counts) + item, &count, Missing::kCount, source,
+                               item);
       }
       if (!__all_sync(kAll, ok)) return;
       uint32_t until = count;
@@ -193,7 +187,7 @@ __device__ void receiveTokens(const Call& call, std::byte* rows, uint64_t* barri
   bool ok = true;
   for (uint32_t source = threadIdx.x; source < a.shape.worldSize; source += kThreads) {
     uint32_t count = 0;
-    ok = call.await<false>(call.words(a.rank, a.map.begun) + source, &count, Missing::kBegun, source, 0);
+    ok = call.awaitBegun(source, &count);
     numTokens[source] = count;
     if (block == 0) a.result.tokenCount[source] = static_cast<int32_t>(count);
   }

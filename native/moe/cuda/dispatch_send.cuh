@@ -4,6 +4,7 @@
 
 #include "moe/cuda/device_memory.cuh"
 #include "moe/cuda/launch.h"
+#include "moe/cuda/network_send.cuh"
 #include "moe/numerics.h"
 
 // The sending blocks of dispatch: rows to the ranks that host their experts.
@@ -86,21 +87,21 @@ __device__ void sendSlice(const Call& call, const Slice& slice, int32_t id, cons
   const uint32_t host = id >= 0 ? static_cast<uint32_t>(id) / a.shape.numLocalExperts() : kNone;
   const uint32_t bytes = slice.numBlocks * blockBytes<kFp8>();
   const uint32_t offset = slice.firstBlock * blockBytes<kFp8>();
-  const uint64_t unit = call.unit(a.rank, slice.token, slice.index);
+  const uint64_t flag = call.flag(slice.token, slice.index);
   // bf16 rows for this rank are read where they lie.
   const uint32_t steps = kFp8 ? a.shape.worldSize : a.shape.worldSize - 1;
   const uint32_t same = __match_any_sync(kAll, host);
   const bool publishes = host != kNone && (kFp8 || host != a.rank) && lane == __ffs(same) - 1;
   call.delay(1);
   if (a.seam.relaxedFlags != 0) {
-    if (publishes) storeRelaxed(call.words(host, a.map.flags) + unit, wordOf(call.epoch, 1));
+    if (publishes) storeRelaxed(call.wordsTo(host, a.map.flags) + flag, wordOf(call.epoch, 1));
     call.delay(2);
   }
   for (uint32_t step = 1; step <= steps; ++step) {
     const uint32_t peer = (a.rank + step) % a.shape.worldSize;
     const uint32_t hosted = __popc(__ballot_sync(kAll, host == peer));
     if (hosted == 0) continue;
-    std::byte* slot = call.at(peer, a.map.slots) + call.slot(a.rank, slice.token) * a.map.messageBytes;
+    std::byte* slot = call.to(peer, call.rowOffset(slice.token));
     for (uint32_t copy = 0; copy < (a.shape.dedup ? 1 : hosted); ++copy) {
       // All bulk stores: an ordinary store to a peer would be waited for by the next release of this
       // processor.
@@ -115,7 +116,14 @@ __device__ void sendSlice(const Call& call, const Slice& slice, int32_t id, cons
   copies.commit();
   copies.finishStores();
   call.delay(3);
-  if (publishes) call.publish(host, unit);
+  if (publishes) {
+    if (call.isOverNetwork(host)) {
+      putRows(call, host, slice.token, slice.firstBlock, slice.numBlocks, blockBytes<kFp8>(),
+              a.shape.dedup ? 1 : __popc(same));
+    } else {
+      call.publish(host, flag);
+    }
+  }
   __syncwarp();
 }
 

@@ -4,6 +4,7 @@
 
 #include "moe/cuda/buffer_map.h"
 #include "moe/exchange.h"
+#include "network/trigger_fifo.h"
 
 // Dispatch and combine as kernels, and what host code passes to them.
 namespace railrunner::moe::cuda {
@@ -32,6 +33,19 @@ struct KernelSeam {
   uint32_t delaySeed;     // non-zero: blocks wait up to 4 us, by chance, before rows and before flags
 };
 
+// How blocks for peers over the network leave: kernels fill a block in host memory and push triggers for it,
+// which the network's proxies take. In device memory.
+struct NetworkPath {
+  static constexpr uint32_t kMaxRings = 32;  // one a proxy
+  TriggerFifo rings[kMaxRings];
+  uint32_t numRings;
+  uint32_t region;               // of the memory that the network reaches, here and at the peers
+  uint64_t outgoing[kMaxRanks];  // by peer: where the block for it (half 0) begins in this rank's region
+  uint64_t incoming[kMaxRanks];  // by peer: where this rank's block begins in its region
+  uint32_t ended[2];  // blocks of the grid that have sent their part of a dispatch, of a combine; back to 0
+                      // with the last
+};
+
 struct KernelArguments {
   Shape shape;
   BufferMap map;
@@ -51,10 +65,23 @@ struct KernelArguments {
   const int32_t* topkIdx;
   const float* topkWeights;
   DispatchResult result;
-  const uint16_t* y;  // combine: experts' rows
-  uint16_t* out;      // combine
-  uint64_t* stamps;   // [gridBlocks, kStamps] of the global timer in ns, or null
-  std::byte* base[kMaxRanks];
+  const uint16_t* y;     // combine: experts' rows
+  uint16_t* out;         // combine
+  uint64_t* stamps;      // [gridBlocks, kStamps] of the global timer in ns, or null
+  NetworkPath* network;  // device memory; unused where overNetwork is 0
+  uint64_t overNetwork;  // bit r: rank r shares no memory
+  // By rank: this rank's block (half 0) at that rank, or in host memory on its way there; and that rank's
+  // block here.
+  std::byte* to[kMaxRanks];
+  const std::byte* from[kMaxRanks];
+};
+
+// The barrier of all GPUs that share memory, before a timed call.
+struct BarrierArguments {
+  uint32_t worldSize;
+  WaitControl* control;         // device address
+  uint64_t* theirs[kMaxRanks];  // this rank's word at that rank; null where it shares no memory
+  const uint64_t* mine;         // [worldSize]: words of the others
 };
 
 constexpr uint32_t kStamps = 8;

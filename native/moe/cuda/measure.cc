@@ -110,6 +110,7 @@ class GraphReplay {
     --bench.epoch_;
     bench.arguments_.epochBase = bench.epochBase_.as<uint32_t>();
     graph_ = std::make_unique<TimedGraph>(bench.stream_, [this] { queueCalls(); });
+    (isCombine ? bench.combines_ : bench.dispatches_) -= kCalls;  // captured, not run
     check(cudaMemcpyAsync(bench.epochBase_.as(), &bench.epoch_, sizeof(uint32_t), cudaMemcpyHostToDevice,
                           bench.stream_),
           "cudaMemcpyAsync");
@@ -122,6 +123,7 @@ class GraphReplay {
     graph_->replay();
     graph_->replayTimed();
     bench_.epoch_ += 2 * kCalls;
+    (isCombine_ ? bench_.combines_ : bench_.dispatches_) += 2 * kCalls;
     bench_.finish(isCombine_ ? "combine in a graph" : "dispatch in a graph");
     return graph_->timeUs() / kCalls;
   }
@@ -153,6 +155,8 @@ class GraphReplay {
 BenchSamples CudaBench::measure(const SampleProtocol& protocol, GateRef gate) {
   makeCurrent(ordinal_);
   BenchSamples samples;
+  const uint64_t issuedBefore = issuedToNetwork();
+  dispatches_ = combines_ = 0;
   const auto roundTrips = [&](Timing timing) {
     CudaRoundTrip trip(*this, gate, protocol, timing);
     SampleSet set = sample(trip, gate, protocol, control_);
@@ -176,34 +180,13 @@ BenchSamples CudaBench::measure(const SampleProtocol& protocol, GateRef gate) {
     samples.phases.back().bytes = isCombine ? combineBytes() : dispatchBytes();
   }
   if (!samples.stopped) roundTrips(Timing::kEvent);
+  if (samples.stopped) return samples;
+  // When every rank has ended its calls, every message has arrived, so has been issued.
+  if (gate.arrive(0) != 0) throw Error(ErrorCode::kAborted, "a rank failed at the end of a point's samples");
+  requireCountedBytes(issuedBefore);
   return samples;
 }
 
 // Rows of half 0, which no call has begun to use: shared out among their sources.
-StorePlace CudaBench::storePlace() const {
-  const BufferMap& map = arguments_.map;
-  const std::vector<std::byte*>& bases = buffer_->bases();
-  StorePlace place;
-  place.rank = rank_;
-  place.shareBytes = (map.halfBytes - map.slots) / shape_.worldSize / kPieceGrain * kPieceGrain;
-  for (uint32_t peer = 0; peer < shape_.worldSize; ++peer) {
-    const bool isOwn = peer == rank_;
-    place.to.push_back(isOwn ? nullptr : bases[peer] + map.slots + rank_ * place.shareBytes);
-    place.from.push_back(isOwn ? nullptr : bases[rank_] + map.slots + peer * place.shareBytes);
-  }
-  return place;
-}
-
-ProbeRates CudaBench::probe(const ProbeRequest& request, Exchange& exchange, GateRef gate,
-                            int64_t deadlineNs) {
-  makeCurrent(ordinal_);
-  std::unique_ptr<PeerStores> stores;
-  const auto bytes = agreeOnProbe(
-      exchange, request,
-      [&] { stores = std::make_unique<PeerStores>(storePlace(), probeSourceBytes(request), control_); },
-      deadlineNs);
-  const ProbedWay stored = stores->run(bytes, gate, request.repeats, probeSalt_);
-  return {stored.GBps, 0, stored.stopped};
-}
 
 }  // namespace railrunner::moe::cuda

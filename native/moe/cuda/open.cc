@@ -10,16 +10,8 @@ namespace railrunner::moe::cuda {
 void requireRunnable(const BenchOptions& options, Device& device) {
   if (!options.nodeOfRank.empty()) {
     throw Error(ErrorCode::kUnsupportedHere,
-                "dedup node on cuda: nodes are reached over the network, which cuda does not use yet. Use "
+                "dedup node on cuda: a token crosses once a destination rank there, no rank forwards. Use "
                 "dedup on, or device host.");
-  }
-  for (uint32_t peer = 0; peer < options.overNetwork.size(); ++peer) {
-    if (options.overNetwork[peer] == 0) continue;
-    throw Error(
-        ErrorCode::kUnsupportedHere,
-        "dispatch and combine on cuda reach peers by NVLink or PCIe of one node, and rank " +
-            std::to_string(peer) +
-            " is to be reached over the network. Use transport ipc with ranks of one node, or device host.");
   }
   if (options.shape.worldSize > kMaxRanks) {
     throw Error(ErrorCode::kUnsupportedHere, "dispatch and combine on cuda: expected at most " +
@@ -33,12 +25,20 @@ void requireRunnable(const BenchOptions& options, Device& device) {
 
 uint64_t symmetricBytes(const Shape& shape) { return bufferMap(shape, slicesOf(shape)).totalBytes; }
 
+std::unique_ptr<NetworkBlocks> makeNetworkBlocks(const BenchOptions& options, const NetworkRelation& relation,
+                                                 uint32_t rank, Device& device) {
+  railrunner::cuda::makeCurrent(device.properties().ordinal);
+  return std::make_unique<NetworkBlocks>(bufferMap(options.shape, slicesOf(options.shape)), relation, rank,
+                                         options.numProxies);
+}
+
 std::unique_ptr<Bench> makeBench(const BenchOptions& options, Routing routing, RunControl& control,
-                                 uint32_t rank, Device& device, std::unique_ptr<SymmetricBuffer> buffer) {
+                                 uint32_t rank, Device& device, std::unique_ptr<SymmetricBuffer> buffer,
+                                 NetworkLink link) {
   const int ordinal = device.properties().ordinal;
   railrunner::cuda::makeCurrent(ordinal);
   return std::make_unique<CudaBench>(options, std::move(routing), control, rank, ordinal,
-                                     launchShape(options.shape), std::move(buffer));
+                                     launchShape(options.shape), std::move(buffer), std::move(link));
 }
 
 }  // namespace railrunner::moe::cuda

@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "moe/bench.h"
+#include "moe/cuda/network_blocks.h"
 #include "peers/symmetric_buffer.h"
 
 // The cuda device's part of opening a point.
@@ -14,7 +15,12 @@ void requireRunnable(const BenchOptions& options, Device& device);
 // Bytes of the symmetric buffer of a point that requireRunnable accepts.
 uint64_t symmetricBytes(const Shape& shape);
 
+// The host memory through which peers over the network are reached.
+std::unique_ptr<NetworkBlocks> makeNetworkBlocks(const BenchOptions& options, const NetworkRelation& relation,
+                                                 uint32_t rank, Device& device);
+
 std::unique_ptr<Bench> makeBench(const BenchOptions& options, Routing routing, RunControl& control,
-                                 uint32_t rank, Device& device, std::unique_ptr<SymmetricBuffer> buffer);
+                                 uint32_t rank, Device& device, std::unique_ptr<SymmetricBuffer> buffer,
+                                 NetworkLink link);
 
 }  // namespace railrunner::moe::cuda

@@ -57,7 +57,7 @@ HostBench::HostBench(const BenchOptions& options, Routing routing, RunControl& c
       y_(shape_.zeroCopy ? 0 : shape_.resultRows() * shape_.paddedHidden(), "expert outputs"),
       combined_(x_.count(), "combined tokens"),
       expertRow_(shape_.paddedHidden()),
-      probeWords_(static_cast<size_t>(shape_.worldSize) * options.numProxies) {}
+      streamWords_(shape_.worldSize, options.numProxies) {}
 
 uint32_t HostBench::numGroups() const {
   return shape_.outputLayout == OutputLayout::kExpertMajor ? shape_.numLocalExperts() : shape_.worldSize;
@@ -240,10 +240,7 @@ ProbeRates HostBench::probe(const ProbeRequest& request, Exchange& exchange, Gat
   const std::span<const std::byte> source(memory->data(), memory->count());
   std::vector<uint64_t> bytesFrom;
   for (const auto& to : bytes) bytesFrom.push_back(to[rank_]);
-  if (network_ != nullptr && !probeRegion_) {
-    probeRegion_ = network_->registerMemory(
-        exchange, probeWords_.data(), probeWords_.size() * sizeof(uint64_t), DeviceKind::kHost, deadlineNs);
-  }
+  if (network_ != nullptr) streamWords_.open(*network_, exchange, deadlineNs);
   const BufferLayout& layout = exchange_.layout();
   const uint64_t shareBytes = layout.receiveBytes / shape_.worldSize / kCacheLineBytes * kCacheLineBytes;
   PeerCopies copies({{rank_, buffer_->bases(), {}}, layout.receiveOffset(0), shareBytes}, request.bytesTo,
@@ -263,14 +260,12 @@ ProbedWay HostBench::probeStreams(const ProbeRequest& request, std::span<const s
   place.network = network_.get();
   place.rank = rank_;
   place.region = region_;
-  place.shareOffset = shareOffset;
+  place.shareOffset.assign(shape_.worldSize, shareOffset);
   place.shareBytes = shareBytes;
-  place.wordsRegion = *probeRegion_;
-  place.words = probeWords_.data();
   place.firstSlot = numNetworkSlots(shape_);
   place.numSlots = options_.numProxies;
-  NetworkStreams streams(place, std::move(peers), request.bytesTo, source, control_);
-  return streams.run(gate, request.repeats, probeEpoch_);
+  NetworkStreams streams(std::move(place), streamWords_, std::move(peers), request.bytesTo, source, control_);
+  return streams.run(gate, request.repeats);
 }
 
 BenchResults HostBench::results() const {
@@ -311,7 +306,7 @@ void HostBench::close(Exchange* exchange, int64_t deadlineNs) {
   if (network_ != nullptr) {
     if (exchange != nullptr) {
       network_->unregisterMemory(*exchange, region_, deadlineNs);
-      if (probeRegion_) network_->unregisterMemory(*exchange, *probeRegion_, deadlineNs);
+      streamWords_.close(*network_, *exchange, deadlineNs);
     }
     network_->close(exchange, deadlineNs);
     network_.reset();

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <memory>
-#include <optional>
 
 #include "moe/bench.h"
 #include "moe/host/exchange.h"
@@ -83,9 +82,7 @@ class HostBench : public Bench {
   std::vector<uint16_t> expertRow_;
   std::vector<int32_t> guardCount_;  // rows of each group at the last poisoning
   uint32_t salt_ = 0;
-  std::vector<uint64_t> probeWords_;  // [worldSize, numProxies]: where streams of a probe are signalled
-  std::optional<uint32_t> probeRegion_;
-  uint64_t probeEpoch_ = 0;
+  StreamWords streamWords_;
 };
 
 }  // namespace railrunner::moe::host

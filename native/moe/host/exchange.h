@@ -22,9 +22,6 @@ struct NetworkLink {
   uint32_t region = 0;  // number of the symmetric buffer
 };
 
-// Slots that a network must offer an exchange: signals of one call to one peer are told apart by them.
-inline uint32_t numNetworkSlots(const Shape& shape) { return shape.dedup ? 1 : shape.numLocalExperts(); }
-
 // Dispatch and combine of one rank on the host device: C++ loops over shared memory, UCX for the other peers.
 // Formats, places and ordering are those of the headers that the kernels use. One thread at a time calls it.
 // Nothing allocates after construction. Payloads are written plainly and signals with release order; the

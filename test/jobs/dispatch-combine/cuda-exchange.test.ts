@@ -2,6 +2,7 @@
 import t from 'tap';
 import {
   issuedBytesCuda,
+  networkMemoryBytesCuda,
   slicesOf,
   symmetricBytesCuda,
 } from '../../../jobs/dispatch-combine/cuda-exchange.js';
@@ -41,6 +42,12 @@ t.test('bytes that are issued', async (t) => {
     ipc: 512 + 8 * 2,
     network: 0,
   });
+  // Over the network no flags.
+  t.equal(
+    issuedBytesCuda(spec, routing, 0, ['self', 'network'], 'dispatch').network,
+    272 + 8 * (10 + 2 + 1 + 1),
+  );
+  t.equal(issuedBytesCuda(spec, routing, 1, ['network', 'self'], 'combine').network, 512 + 8);
   const off = { ...spec, dedup: 'off' } as MoeSpec;
   t.equal(issuedBytesCuda(off, routing, 0, ['self', 'ipc'], 'dispatch').ipc, 2 * 272 + 8 * 15);
   t.equal(issuedBytesCuda(off, routing, 0, ['self', 'ipc'], 'combine').self, 0, 'own rows are read in place');
@@ -49,6 +56,8 @@ t.test('bytes that are issued', async (t) => {
 t.test('slices and the symmetric buffer', async (t) => {
   t.equal(slicesOf(spec), 1);
   t.equal(slicesOf({ ...spec, hidden: 20_001 } as MoeSpec), 3);
-  // A half: counts 128, messages and begins 128 each, records 16 * 5 * 8, flags 16 * 8, slots 16 rows of 512.
-  t.equal(symmetricBytesCuda(spec, 2), 2 * (128 + 128 + 128 + 640 + 128 + 16 * 512) + 128);
+  // A block: begin 128; 1 + 2 counts and 8 records of 5 words, 344 in 384; 8 flags in 128; 8 rows of 512.
+  const block = 128 + 384 + 128 + 8 * 512;
+  t.equal(symmetricBytesCuda(spec, 2), 2 * 2 * block + 128);
+  t.equal(networkMemoryBytesCuda(spec, 2, 1), 2 * 2 * block);
 });

@@ -119,7 +119,7 @@ t.test('the plan of a point says that it forwards, and what relays keep', async 
   const planned = (dedup: string, ranksPerNode: number): ReturnType<typeof dispatchCombine.plan> => {
     const keys = { ...spec, numTokens: 4, seed: 1, routing: { kind: 'uniform', maskedFraction: 0 }, dedup };
     const point = { spec: keys } as unknown as Parameters<typeof dispatchCombine.plan>[0];
-    return dispatchCombine.plan(point, { worldSize: 4, rank: 0, ranksPerNode });
+    return dispatchCombine.plan(point, { worldSize: 4, rank: 0, ranksPerNode, device: 'host' });
   };
   t.equal(planned('node', 2).details?.['dedup'], 'node');
   t.equal(planned('node', 4).details?.['dedup'], 'on');

@@ -1,4 +1,4 @@
-/** Runs of dispatchCombine on real ranks of the host device. */
+/** Runs of dispatchCombine on real ranks, of the host device where no other is named. */
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { mpirunCli, type Mpi } from '../../helpers/mpirun.js';
@@ -19,6 +19,7 @@ interface Run {
   readonly ranks: number;
   readonly mpi?: Mpi;
   readonly job: Readonly<Record<string, unknown>>;
+  readonly device?: 'host' | 'cuda';
   readonly ranksPerNode?: number;
   readonly fault?: string;
   readonly timeoutSeconds?: number;
@@ -38,7 +39,7 @@ export async function exchange(folder: string, { ranks, mpi = 'openmpi', job, ..
   const jobs = [{ ...SMALL, iterations: 4, ...job }];
   writeFileSync(
     spec,
-    JSON.stringify({ device: 'host', ranksPerNode: run.ranksPerNode ?? 0, defaults, jobs }),
+    JSON.stringify({ device: run.device ?? 'host', ranksPerNode: run.ranksPerNode ?? 0, defaults, jobs }),
   );
   const env = run.fault === undefined ? {} : { RAILRUNNER_FAULT: run.fault };
   const args = ['run', spec, '--out', folder, '--run-id', 'x'];

@@ -1,0 +1,84 @@
+#include "moe/cuda/network_blocks.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace railrunner::moe::cuda {
+
+using railrunner::cuda::Buffer;
+using railrunner::cuda::check;
+
+namespace {
+
+constexpr uint32_t kRingEntries = 1024;
+
+// How many peers before `peer` the rank reaches over the network; with its number of ranks: all of them.
+uint32_t placeOf(const NetworkRelation& relation, uint32_t rank, uint32_t peer) {
+  const std::vector<uint8_t>& peers = relation[rank];
+  return static_cast<uint32_t>(
+      std::count_if(peers.begin(), peers.begin() + peer, [](uint8_t path) { return path != 0; }));
+}
+
+template <class T>
+T* onDevice(T* pinned) {
+  void* mapped = nullptr;
+  check(cudaHostGetDevicePointer(&mapped, pinned, 0), "cudaHostGetDevicePointer");
+  return static_cast<T*>(mapped);
+}
+
+Buffer zeroedOnDevice(uint64_t bytes) {
+  Buffer buffer(Buffer::Place::kDevice, bytes);
+  check(cudaMemset(buffer.as(), 0, bytes), "cudaMemset");
+  return buffer;
+}
+
+}  // namespace
+
+NetworkBlocks::NetworkBlocks(const BufferMap& map, const NetworkRelation& relation, uint32_t rank,
+                             uint32_t numProxies)
+    : rank_(rank),
+      relation_(relation),
+      pairBytes_(2 * map.blockBytes),
+      heads_(zeroedOnDevice(numProxies * sizeof(uint64_t))),
+      path_(zeroedOnDevice(sizeof(NetworkPath))) {
+  const auto worldSize = static_cast<uint32_t>(relation.size());
+  for (uint32_t r = 0; r < worldSize; ++r) most_ = std::max(most_, placeOf(relation, r, worldSize));
+  bytes_ = 2 * most_ * pairBytes_;
+  memory_ = Buffer(Buffer::Place::kPinned, bytes_);
+  std::memset(memory_.as(), 0, bytes_);
+  for (uint32_t ring = 0; ring < numProxies; ++ring) {
+    const uint64_t bytes = (kRingEntries + 1) * sizeof(TriggerEntry);
+    entries_.emplace_back(Buffer::Place::kPinned, bytes);
+    std::memset(entries_.back().as(), 0, bytes);
+  }
+}
+
+uint64_t NetworkBlocks::incoming(uint32_t peer) const { return placeOf(relation_, peer, rank_) * pairBytes_; }
+
+void NetworkBlocks::connect(Network& network, uint32_t region, KernelArguments& arguments) {
+  NetworkPath path{};
+  path.region = region;
+  path.numRings = static_cast<uint32_t>(entries_.size());
+  for (uint32_t ring = 0; ring < path.numRings; ++ring) {
+    auto* entries = entries_[ring].as<TriggerEntry>();
+    auto* tail = reinterpret_cast<uint64_t*>(entries + kRingEntries);
+    uint64_t* head = heads_.as<uint64_t>() + ring;
+    path.rings[ring] = {onDevice(entries), head, onDevice(tail), kRingEntries};
+    network.attachTriggers(ring, {entries, head, tail, kRingEntries});
+  }
+  arguments.overNetwork = 0;
+  std::byte* memory = onDevice(memory_.as<std::byte>());
+  for (uint32_t peer = 0; peer < relation_.size(); ++peer) {
+    if (relation_[rank_][peer] == 0) continue;
+    arguments.overNetwork |= 1ULL << peer;
+    const uint64_t place = placeOf(relation_, rank_, peer);
+    path.outgoing[peer] = (most_ + place) * pairBytes_;
+    path.incoming[peer] = incoming(peer);
+    arguments.to[peer] = memory + path.outgoing[peer];
+    arguments.from[peer] = memory + place * pairBytes_;
+  }
+  check(cudaMemcpy(path_.as(), &path, sizeof(path), cudaMemcpyHostToDevice), "cudaMemcpy");
+  arguments.network = path_.as<NetworkPath>();
+}
+
+}  // namespace railrunner::moe::cuda

@@ -1,0 +1,79 @@
+#pragma once
+
+#include "moe/cuda/device_memory.cuh"
+
+// Blocks for peers that share no memory: kernels fill them in host memory, as they would the peer's own, and
+// tell a proxy of the network by triggers what to take from there. The word that begins the call is its
+// signal and goes last: the peer sees it when all that this rank sent it in the call is whole.
+namespace railrunner::moe::cuda {
+
+constexpr uint32_t kNetworkSlot = 0;
+
+// What lies in the block for `peer` at `offset`. Stores to it are over (bulk copies) or come before by the
+// caller's barrier and fence. An abort while the ring is full loses the trigger: the host ends the call then.
+static __device__ __noinline__ void putToNetwork(const Call& call, uint32_t peer, uint64_t offset,
+                                                 uint64_t bytes) {
+  const NetworkPath& path = *call.a.network;
+  Trigger trigger;
+  trigger.kind = TriggerKind::kPut;
+  trigger.peer = peer;
+  trigger.slot = kNetworkSlot;
+  trigger.region = path.region;
+  trigger.epoch = call.epoch;
+  trigger.offset = path.incoming[peer] + call.half + offset;
+  trigger.sourceOrValue = path.outgoing[peer] + call.half + offset;
+  trigger.bytes = bytes;
+  static_cast<void>(path.rings[peer % path.numRings].push(trigger, &call.a.control->abort));
+}
+
+__device__ inline void signalToNetwork(const Call& call, uint32_t peer, uint32_t value) {
+  const NetworkPath& path = *call.a.network;
+  Trigger trigger;
+  trigger.kind = TriggerKind::kSignal;
+  trigger.peer = peer;
+  trigger.slot = kNetworkSlot;
+  trigger.region = path.region;
+  trigger.epoch = call.epoch;
+  trigger.offset = path.incoming[peer] + call.half + call.a.map.begun;
+  trigger.sourceOrValue = wordOf(call.epoch, value);
+  static_cast<void>(path.rings[peer % path.numRings].push(trigger, &call.a.control->abort));
+}
+
+// One lane: a slice of a token's dispatch rows. Whole rows go with their scales, all copies at once.
+__device__ inline void putRows(const Call& call, uint32_t peer, uint32_t token, uint32_t firstBlock,
+                               uint32_t numBlocks, uint32_t blockBytes, uint32_t copies) {
+  const KernelArguments& a = call.a;
+  uint64_t row = call.rowOffset(token);
+  if (a.slices == 1) {
+    putToNetwork(call, peer, row, copies * a.map.messageBytes);
+    return;
+  }
+  for (; copies > 0; --copies, row += a.map.messageBytes) {
+    putToNetwork(call, peer, row + static_cast<uint64_t>(firstBlock) * blockBytes, numBlocks * blockBytes);
+    if (a.shape.payload != PayloadType::kFp8E4m3) continue;
+    putToNetwork(call, peer, row + a.shape.payloadRowBytes() + 4ULL * firstBlock,
+                 (4 * numBlocks + 15) / 16 * 16);
+  }
+}
+
+// All threads of each of `blocks` blocks of the grid, once it has sent its part of the call (`which`: 0
+// dispatch, 1 combine). The last of them sends the words of the plan, planBytes from messageCount on, and the
+// signal with `value`.
+__device__ inline void endSends(const Call& call, uint32_t which, uint32_t blocks, uint64_t planBytes,
+                                uint32_t value) {
+  const KernelArguments& a = call.a;
+  if (a.overNetwork == 0) return;
+  __syncthreads();
+  if (threadIdx.x != 0) return;
+  __threadfence_system();
+  if (atomicAdd(&a.network->ended[which], 1U) + 1 != blocks) return;
+  a.network->ended[which] = 0;
+  __threadfence_system();
+  for (uint32_t peer = 0; peer < a.shape.worldSize; ++peer) {
+    if (!call.isOverNetwork(peer)) continue;
+    if (planBytes != 0) putToNetwork(call, peer, a.map.messageCount, planBytes);
+    signalToNetwork(call, peer, value);
+  }
+}
+
+}  // namespace railrunner::moe::cuda
