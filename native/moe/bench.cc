@@ -29,6 +29,12 @@ void requireLegal(const BenchOptions& options, const Routing& routing, uint32_t 
   requireLegal(options.shape, TokenBatch{nullptr, routing.topkIdx.data(), nullptr, routing.numTokens});
 }
 
+bool anyOverNetwork(const std::vector<std::vector<uint8_t>>& relation) {
+  return std::any_of(relation.begin(), relation.end(), [](const auto& peers) {
+    return std::any_of(peers.begin(), peers.end(), [](uint8_t path) { return path != 0; });
+  });
+}
+
 std::unique_ptr<Network> openNetwork(Exchange& exchange, RunControl& control, const BenchOptions& options,
                                      int64_t deadlineNs) {
   const uint32_t rank = exchange.rank();
@@ -55,9 +61,6 @@ std::unique_ptr<Bench> openBench(Exchange& exchange, Device& device, RunControl&
   });
   // Whether anybody uses the network is asked of all: the steps that follow are collective.
   const auto relation = agreeOn(exchange, "checking the MoE point", failure, options.overNetwork, deadlineNs);
-  const bool usesNetwork = std::any_of(relation.begin(), relation.end(), [](const auto& peers) {
-    return std::any_of(peers.begin(), peers.end(), [](uint8_t path) { return path != 0; });
-  });
 
   std::vector<uint8_t> sharesMemory;
   for (const uint8_t path : options.overNetwork) sharesMemory.push_back(path == 0 ? 1 : 0);
@@ -73,7 +76,7 @@ std::unique_ptr<Bench> openBench(Exchange& exchange, Device& device, RunControl&
 #endif
   std::unique_ptr<Bench> bench;
   try {
-    if (usesNetwork) {
+    if (anyOverNetwork(relation)) {
       void* reached = buffer->local();
       uint64_t reachedBytes = buffer->bytes();
 #if defined(RAILRUNNER_CUDA)

@@ -166,7 +166,8 @@ int64_t wrongTokens(const Shape& s, uint32_t rank, const BenchResults& r, const 
 
 // Uneven bytes, no multiples of 16, more than the smaller cases' slots hold; rank 2 sends nothing. The probe
 // itself compares what came.
-bool isProbed(Bench& bench, HubExchange& exchange, HubGate& gate) {
+bool isProbed(Bench& bench, const std::vector<uint8_t>& overNetwork, HubExchange& exchange, HubGate& gate) {
+  const auto far = static_cast<uint32_t>(std::count(overNetwork.begin(), overNetwork.end(), 1));
   for (const uint64_t each : {1001ULL, 400'003ULL}) {
     ProbeRequest request;
     for (uint32_t peer = 0; peer < exchange.worldSize(); ++peer) {
@@ -175,9 +176,12 @@ bool isProbed(Bench& bench, HubExchange& exchange, HubGate& gate) {
     request.repeats = 3;
     request.sourceBytes = 50'000;
     const ProbeRates rates = bench.probe(request, exchange, GateRef(gate), 0);
-    std::printf("# rank %u: probe of %lu bytes: %.1f GB/s\n", exchange.rank(), each, rates.ipcGBps);
+    std::printf("# rank %u: probe of %lu bytes: ipc %.1f, network %.2f GB/s\n", exchange.rank(), each,
+                rates.ipcGBps, rates.networkGBps);
     const bool sends = exchange.rank() != 2;
-    if (rates.stopped || rates.networkGBps != 0 || (rates.ipcGBps > 0) != sends) return false;
+    const bool stores = sends && far + 1 < exchange.worldSize();
+    if (rates.stopped || (rates.ipcGBps > 0) != stores) return false;
+    if ((rates.networkGBps > 0) != (sends && far > 0)) return false;
   }
   return true;
 }
@@ -202,7 +206,7 @@ int runRank(HubExchange& exchange, const Case& c) {
   for (uint32_t r = 0; r < exchange.worldSize(); ++r) all.push_back(routingOf(options.shape, r));
   auto bench = openBench(exchange, *device, control, options, all[rank], 0);
   HubGate gate{exchange};
-  if (!isProbed(*bench, exchange, gate)) return 5;
+  if (!isProbed(*bench, options.overNetwork, exchange, gate)) return 5;
   if (c.seam.silentFromEpoch != 0) {
     std::jthread deadline([&] {
       std::this_thread::sleep_for(std::chrono::seconds(2));

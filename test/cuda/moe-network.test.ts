@@ -1,6 +1,6 @@
 /** dispatchCombine on GPUs whose ranks are told apart into nodes: what crosses goes through host memory and the network. */
 import t from 'tap';
-import { exchange, sum } from '../jobs/dispatch-combine/run-exchange.js';
+import { exchange, sum } from '../helpers/run-exchange.js';
 import { firstMissing, needsGpus, needsMpi } from '../helpers/require.js';
 import type { CsvRow } from '../helpers/results.js';
 

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import { firstMissing, needsMpi, needsNamespaces } from '../helpers/require.js';
 import { readRankRows } from '../helpers/results.js';
-import { sum } from '../jobs/dispatch-combine/run-exchange.js';
+import { sum } from '../helpers/run-exchange.js';
 import { railrunner } from '../helpers/run-cli.js';
 import { withHosts } from './hosts.js';
 

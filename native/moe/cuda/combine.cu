@@ -1,7 +1,10 @@
 #include <cuda_bf16.h>
 
+#include <algorithm>
+
 #include "moe/cuda/device_memory.cuh"
 #include "moe/cuda/launch.h"
+#include "moe/cuda/network_receive.cuh"
 #include "moe/cuda/network_send.cuh"
 #include "moe/numerics.h"
 
@@ -49,8 +52,9 @@ __device__ uint4 rounded(const float (&sum)[8]) {
 }
 
 // A group: the weighted sum of the lanes' rows that `valid` names, into shared memory.
-__device__ void reduceRows(const Call& call, const Slice& slice, uint32_t valid, int32_t row, float weight,
-                           uint32_t thread, uint32_t numThreads, std::byte* target) {
+template <bool kNetwork>
+__device__ void reduceRows(const Call<kNetwork>& call, const Slice& slice, uint32_t valid, int32_t row,
+                           float weight, uint32_t thread, uint32_t numThreads, std::byte* target) {
   const KernelArguments& a = call.a;
   const uint64_t hidden = a.shape.paddedHidden();
   for (uint32_t base = thread; base - thread < slice.numUnits; base += numThreads * kUnroll) {
@@ -78,7 +82,8 @@ __device__ void reduceRows(const Call& call, const Slice& slice, uint32_t valid,
 }
 
 // A group: one slice of one message goes back to its source.
-__device__ void sendBack(const Call& call, const Slice& slice, uint32_t source, uint32_t group,
+template <bool kNetwork>
+__device__ void sendBack(const Call<kNetwork>& call, const Slice& slice, uint32_t source, uint32_t group,
                          std::byte* row, RowCopies& copies) {
   const KernelArguments& a = call.a;
   const uint32_t lane = copies.lane;
@@ -149,7 +154,8 @@ __device__ void sendBack(const Call& call, const Slice& slice, uint32_t source, 
 
 // All threads: one slice of one own token. The first warp has waited for the ranks in `hosts`. Dedup off:
 // lanes with a choice (`chosen`) hold its row and weight.
-__device__ void sumToken(const Call& call, const Slice& slice, uint64_t hosts, uint32_t chosen,
+template <bool kNetwork>
+__device__ void sumToken(const Call<kNetwork>& call, const Slice& slice, uint64_t hosts, uint32_t chosen,
                          const std::byte* row, float weight) {
   constexpr uint32_t kUnits = 2;
   const uint32_t thread = threadIdx.x;
@@ -190,7 +196,8 @@ __device__ void sumToken(const Call& call, const Slice& slice, uint64_t hosts, u
 }
 
 // All threads: waits for one own token's rows, then sums them up. False when the wait was ended from outside.
-__device__ bool receiveToken(const Call& call, const Slice& slice) {
+template <bool kNetwork>
+__device__ bool receiveToken(const Call<kNetwork>& call, const Slice& slice) {
   const KernelArguments& a = call.a;
   const uint32_t lane = threadIdx.x % 32;
   const uint64_t choice = static_cast<uint64_t>(slice.position) * a.shape.numTopk + lane;
@@ -218,7 +225,8 @@ __device__ bool receiveToken(const Call& call, const Slice& slice) {
   return true;
 }
 
-__device__ void sendMessages(const Call& call, std::byte* rows, uint64_t* barriers) {
+template <bool kNetwork>
+__device__ void sendMessages(const Call<kNetwork>& call, std::byte* rows, uint64_t* barriers) {
   const KernelArguments& a = call.a;
   const uint32_t group = threadIdx.x / (kThreads / a.groups);
   RowCopies copies(barriers + group, threadIdx.x % 32);
@@ -241,16 +249,19 @@ __device__ void sendMessages(const Call& call, std::byte* rows, uint64_t* barrie
   copies.finishStores();
 }
 
+template <bool kNetwork>
 __global__ void __launch_bounds__(kThreads) combineKernel(const __grid_constant__ KernelArguments a) {
   extern __shared__ __align__(128) std::byte rows[];
   __shared__ uint64_t barriers[kMaxCombineGroups];
-  const Call call(a);
+  const Call<kNetwork> call(a);
+  const uint32_t blocks = workingBlocks(call);
+  if (kNetwork && blockIdx.x == blocks) return listenToNetwork(call);
   const bool sends = (a.phases & kSend) != 0 && a.seam.silent == 0;
   if (threadIdx.x == 0) call.stamp(0);
   // Where every block sends, every block receives afterwards.
-  const uint32_t firstReceiving = a.sendBlocks < gridDim.x ? a.sendBlocks : 0;
+  const uint32_t firstReceiving = a.sendBlocks < blocks ? a.sendBlocks : 0;
   const uint32_t block = blockIdx.x - firstReceiving;
-  const uint32_t numBlocks = gridDim.x - firstReceiving;
+  const uint32_t numBlocks = blocks - firstReceiving;
   if (sends && blockIdx.x == firstReceiving) {
     for (uint32_t peer = threadIdx.x; peer < a.shape.worldSize; peer += kThreads) {
       call.begin(peer, 1);
@@ -276,20 +287,31 @@ __global__ void __launch_bounds__(kThreads) combineKernel(const __grid_constant_
   if (threadIdx.x == 0) call.stamp(3);
 }
 
+using Kernel = void (*)(KernelArguments);
+
+Kernel kernelFor(bool network) { return network ? combineKernel<true> : combineKernel<false>; }
+
 }  // namespace
 
 void launchCombine(const KernelArguments& arguments, uint32_t blocks, cudaStream_t stream) {
-  combineKernel<<<blocks, kThreads, combineSharedBytes(arguments.shape, arguments.slices), stream>>>(
-      arguments);
+  const uint32_t bytes = combineSharedBytes(arguments.shape, arguments.slices);
+  const Kernel kernel = kernelFor(arguments.overNetwork != 0);
+  kernel<<<blocks + listeningBlocks(arguments), kThreads, bytes, stream>>>(arguments);
   requireLaunched("combine");
 }
 
 void prepareCombine(uint32_t maxSharedBytes) {
-  allowShared(reinterpret_cast<const void*>(combineKernel), maxSharedBytes);
+  for (const bool network : {false, true})
+    allowShared(reinterpret_cast<const void*>(kernelFor(network)), maxSharedBytes);
 }
 
 uint32_t combineBlocksPerProcessor(uint32_t sharedBytes) {
-  return blocksPerProcessor(reinterpret_cast<const void*>(combineKernel), kThreads, sharedBytes);
+  uint32_t blocks = UINT32_MAX;
+  for (const bool network : {false, true}) {
+    const auto* kernel = reinterpret_cast<const void*>(kernelFor(network));
+    blocks = std::min(blocks, blocksPerProcessor(kernel, kThreads, sharedBytes));
+  }
+  return blocks;
 }
 
 }  // namespace railrunner::moe::cuda

@@ -154,7 +154,8 @@ __device__ inline void groupBarrier(uint32_t group, uint32_t threads) {
   asm volatile("bar.sync %0, %1;" ::"r"(group + 1), "r"(threads) : "memory");
 }
 
-// One call as its kernel sees it.
+// One call as its kernel sees it. Without kNetwork every peer shares memory, and nothing is asked about it.
+template <bool kNetwork>
 struct Call {
   const KernelArguments& a;
   uint32_t epoch;
@@ -176,7 +177,7 @@ struct Call {
   __device__ const uint64_t* wordsFrom(uint32_t source, uint64_t offset) const {
     return reinterpret_cast<const uint64_t*>(from(source, offset));
   }
-  __device__ bool isOverNetwork(uint32_t peer) const { return (a.overNetwork >> peer & 1U) != 0; }
+  __device__ bool isOverNetwork(uint32_t peer) const { return kNetwork && (a.overNetwork >> peer & 1U) != 0; }
 
   // Index of (token, slice) among a block's flags.
   __device__ uint64_t flag(uint32_t token, uint32_t slice) const {
@@ -212,7 +213,7 @@ struct Call {
     return true;
   }
 
-  // Spins until the word carries this call's epoch. Words are valid by themselves; flags publish rows.
+  // Spins until the word carries this call's epoch.
   template <bool kIsFlag>
   __device__ bool await(const uint64_t* word, uint32_t* value, Missing missing, uint32_t rank,
                         uint32_t index) const {
@@ -226,18 +227,27 @@ struct Call {
     }
   }
 
+  // Words are valid by themselves; flags publish what was stored before them.
+  __device__ bool awaitWord(const uint64_t* word, uint32_t* value, Missing missing, uint32_t rank,
+                            uint32_t index) const {
+    return await<false>(word, value, missing, rank, index);
+  }
+  __device__ bool awaitFlag(const uint64_t* word, uint32_t* value, Missing missing, uint32_t rank,
+                            uint32_t index) const {
+    return await<true>(word, value, missing, rank, index);
+  }
   // Until the source has begun this call; over the network: until all that it sends in it is here.
   __device__ bool awaitBegun(uint32_t source, uint32_t* value) const {
-    const uint64_t* word = wordsFrom(source, a.map.begun);
-    return isOverNetwork(source) ? await<true>(word, value, Missing::kBegun, source, 0)
-                                 : await<false>(word, value, Missing::kBegun, source, 0);
+    if (isOverNetwork(source))
+      return awaitFlag(&a.network->arrived[source], value, Missing::kBegun, source, 0);
+    return awaitWord(wordsFrom(source, a.map.begun), value, Missing::kBegun, source, 0);
   }
   // Until a slice of the source's row for the token is whole.
   __device__ bool awaitRow(uint32_t source, uint32_t token, uint32_t slice, Missing missing) const {
     uint32_t unused = 0;
-    const uint64_t* word = isOverNetwork(source) ? wordsFrom(source, a.map.begun)
+    const uint64_t* word = isOverNetwork(source) ? &a.network->arrived[source]
                                                  : wordsFrom(source, a.map.flags) + flag(token, slice);
-    return await<true>(word, &unused, missing, source, token);
+    return awaitFlag(word, &unused, missing, source, token);
   }
 
   __device__ void stamp(uint32_t which) const {

@@ -67,7 +67,8 @@ __device__ inline void countPlaces(const KernelArguments& a, const Choices& choi
 }
 
 // A group: the token's record to every rank, also to those it does not go to.
-__device__ inline void sendRecords(const Call& call, const Choices& choices, const Token& token,
+template <bool kNetwork>
+__device__ inline void sendRecords(const Call<kNetwork>& call, const Choices& choices, const Token& token,
                                    uint32_t tokenIndex) {
   const KernelArguments& a = call.a;
   const uint32_t numTopk = a.shape.numTopk;
@@ -95,7 +96,8 @@ __device__ inline void sendRecords(const Call& call, const Choices& choices, con
 }
 
 // A warp, over all receiving blocks: this rank's choices for each expert and messages for each rank.
-__device__ inline void sendCounts(const Call& call, const Choices& choices, uint32_t worker,
+template <bool kNetwork>
+__device__ inline void sendCounts(const Call<kNetwork>& call, const Choices& choices, uint32_t worker,
                                   uint32_t numWorkers, uint32_t lane) {
   const KernelArguments& a = call.a;
   const uint32_t numTopk = a.shape.numTopk;
@@ -127,7 +129,8 @@ __device__ inline void sendCounts(const Call& call, const Choices& choices, uint
 }
 
 // The receiving blocks' first part: records and counts of this rank's tokens, to every rank.
-__device__ inline void sendPlan(const Call& call, Token* tokens, std::byte* rows, uint32_t block,
+template <bool kNetwork>
+__device__ inline void sendPlan(const Call<kNetwork>& call, Token* tokens, std::byte* rows, uint32_t block,
                                 uint32_t numBlocks) {
   const KernelArguments& a = call.a;
   const uint32_t lane = threadIdx.x % 32;

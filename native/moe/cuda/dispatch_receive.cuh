@@ -15,18 +15,19 @@ struct Arrival {
 };
 
 // False when the wait was ended from outside.
-__device__ inline bool readRecord(const Call& call, const Slice& slice, uint32_t source, uint32_t lane,
-                                  Arrival& arrival) {
+template <bool kNetwork>
+__device__ inline bool readRecord(const Call<kNetwork>& call, const Slice& slice, uint32_t source,
+                                  uint32_t lane, Arrival& arrival) {
   const KernelArguments& a = call.a;
   const uint32_t numTopk = a.shape.numTopk;
   const uint64_t* record =
       call.wordsFrom(source, a.map.records) + static_cast<uint64_t>(slice.token) * recordWords(numTopk);
   bool ok = true;
   if (lane < numTopk) {
-    ok = call.await<false>(record + lane, &arrival.place, Missing::kRecord, source, slice.token) &&
-         call.await<false>(record + numTopk + lane, &arrival.weight, Missing::kRecord, source, slice.token);
+    ok = call.awaitWord(record + lane, &arrival.place, Missing::kRecord, source, slice.token) &&
+         call.awaitWord(record + numTopk + lane, &arrival.weight, Missing::kRecord, source, slice.token);
   } else if (lane == numTopk) {
-    ok = call.await<false>(record + 2 * numTopk, &arrival.copy, Missing::kRecord, source, slice.token);
+    ok = call.awaitWord(record + 2 * numTopk, &arrival.copy, Missing::kRecord, source, slice.token);
   }
   if (!__all_sync(kAll, ok)) return false;
   arrival.copy = __shfl_sync(kAll, arrival.copy, numTopk);
@@ -34,7 +35,8 @@ __device__ inline bool readRecord(const Call& call, const Slice& slice, uint32_t
 }
 
 // Rows of a source begin behind those of the sources before it. False when the wait was ended from outside.
-__device__ inline bool findRow(const Call& call, uint32_t source, uint32_t lane, Arrival& arrival) {
+template <bool kNetwork>
+__device__ inline bool findRow(const Call<kNetwork>& call, uint32_t source, uint32_t lane, Arrival& arrival) {
   const KernelArguments& a = call.a;
   bool ok = true;
   if (a.shape.outputLayout == OutputLayout::kRankMajor) {
@@ -44,7 +46,7 @@ __device__ inline bool findRow(const Call& call, uint32_t source, uint32_t lane,
     uint32_t begin = 0;
     for (uint32_t s = 0; s < source && ok; ++s) {
       uint32_t count = 0;
-      ok = call.await<false>(call.wordsFrom(s, a.map.counts) + expert, &count, Missing::kCount, s, expert);
+      ok = call.awaitWord(call.wordsFrom(s, a.map.counts) + expert, &count, Missing::kCount, s, expert);
       begin += count;
     }
     arrival.row = static_cast<int64_t>(expert) * a.shape.maxReceivedTokens() + begin +
@@ -103,8 +105,8 @@ __device__ void placeRows(const KernelArguments& a, const Slice& slice, const st
 }
 
 // A receiving warp: one slice of one source's token. False when the wait was ended from outside.
-template <bool kFp8>
-__device__ bool receiveSlice(const Call& call, const Slice& slice, uint32_t source, std::byte* row,
+template <bool kFp8, bool kNetwork>
+__device__ bool receiveSlice(const Call<kNetwork>& call, const Slice& slice, uint32_t source, std::byte* row,
                              RowCopies& copies) {
   const KernelArguments& a = call.a;
   const uint32_t lane = copies.lane;
@@ -133,7 +135,9 @@ __device__ bool receiveSlice(const Call& call, const Slice& slice, uint32_t sour
 }
 
 // One warp of each receiving block: what the counts add up to.
-__device__ inline void receiveCounts(const Call& call, uint32_t lane, uint32_t block, uint32_t numBlocks) {
+template <bool kNetwork>
+__device__ inline void receiveCounts(const Call<kNetwork>& call, uint32_t lane, uint32_t block,
+                                     uint32_t numBlocks) {
   const KernelArguments& a = call.a;
   const uint32_t worldSize = a.shape.worldSize;
   const bool rankMajor = a.shape.outputLayout == OutputLayout::kRankMajor;
@@ -142,8 +146,8 @@ __device__ inline void receiveCounts(const Call& call, uint32_t lane, uint32_t b
     if (item >= experts) {
       const uint32_t source = item - experts;
       uint32_t count = 0;
-      if (lane != 0 || !call.await<false>(call.wordsFrom(source, a.map.messageCount), &count,
-                                          Missing::kMessageCount, source, 0)) {
+      if (lane != 0 || !call.awaitWord(call.wordsFrom(source, a.map.messageCount), &count,
+                                       Missing::kMessageCount, source, 0)) {
         continue;
       }
       a.result.messageCount[source] = static_cast<int32_t>(count);
@@ -158,8 +162,8 @@ __device__ inline void receiveCounts(const Call& call, uint32_t lane, uint32_t b
       uint32_t count = 0;
       bool ok = true;
       if (source < worldSize) {
-        ok = call.await<false>(call.wordsFrom(source, a.map.counts) + item, &count, Missing::kCount, source,
-                               item);
+        ok = call.awaitWord(call.wordsFrom(source, a.map.counts) + item, &count, Missing::kCount, source,
+                            item);
       }
       if (!__all_sync(kAll, ok)) return;
       uint32_t until = count;
@@ -178,9 +182,9 @@ __device__ inline void receiveCounts(const Call& call, uint32_t lane, uint32_t b
 }
 
 // The receiving blocks' second part: a warp a message's slice.
-template <bool kFp8>
-__device__ void receiveTokens(const Call& call, std::byte* rows, uint64_t* barriers, uint32_t* numTokens,
-                              uint32_t block, uint32_t numBlocks) {
+template <bool kFp8, bool kNetwork>
+__device__ void receiveTokens(const Call<kNetwork>& call, std::byte* rows, uint64_t* barriers,
+                              uint32_t* numTokens, uint32_t block, uint32_t numBlocks) {
   const KernelArguments& a = call.a;
   const uint32_t warp = threadIdx.x / 32;
   const uint32_t lane = threadIdx.x % 32;

@@ -79,8 +79,8 @@ __device__ inline void quantizeSlice(const KernelArguments& a, const Slice& slic
 // A group's first warp: stores the slice to every rank that hosts one of its experts, the next rank first,
 // and publishes it there. One release serves all ranks: what it waits for is the link, the same for all of
 // them.
-template <bool kFp8>
-__device__ void sendSlice(const Call& call, const Slice& slice, int32_t id, const std::byte* row,
+template <bool kFp8, bool kNetwork>
+__device__ void sendSlice(const Call<kNetwork>& call, const Slice& slice, int32_t id, const std::byte* row,
                           const float* scales, RowCopies& copies) {
   const KernelArguments& a = call.a;
   const uint32_t lane = copies.lane;
@@ -127,8 +127,8 @@ __device__ void sendSlice(const Call& call, const Slice& slice, int32_t id, cons
   __syncwarp();
 }
 
-template <bool kFp8>
-__device__ void sendTokens(const Call& call, std::byte* rows, uint64_t* barrier) {
+template <bool kFp8, bool kNetwork>
+__device__ void sendTokens(const Call<kNetwork>& call, std::byte* rows, uint64_t* barrier) {
   const KernelArguments& a = call.a;
   const uint32_t lane = threadIdx.x % 32;
   const uint32_t numThreads = kThreads / a.groups;

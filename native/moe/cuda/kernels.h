@@ -42,6 +42,8 @@ struct NetworkPath {
   uint32_t region;               // of the memory that the network reaches, here and at the peers
   uint64_t outgoing[kMaxRanks];  // by peer: where the block for it (half 0) begins in this rank's region
   uint64_t incoming[kMaxRanks];  // by peer: where this rank's block begins in its region
+  uint64_t
+      arrived[kMaxRanks];  // by source: its `begun` word once that has come, for the kernel's other blocks
   uint32_t ended[2];  // blocks of the grid that have sent their part of a dispatch, of a combine; back to 0
                       // with the last
 };

@@ -81,9 +81,10 @@ LaunchShape launchShape(const Shape& shape) {
     while (most > 1 && std::gcd(most, shape.worldSize) != 1) --most;
     return most;
   };
-  const uint32_t receiving = coprime(dispatches > 1 ? processors : processors - processors / 3);
+  // One is left for the block that listens to the network.
+  const uint32_t receiving = coprime((dispatches > 1 ? processors : processors - processors / 3) - 1);
   const uint32_t sending = dispatches > 1 ? processors : processors / 3;
-  const uint32_t combining = coprime(processors);
+  const uint32_t combining = coprime(processors - 1);
   return {slices, sending + receiving, sending, kDispatchGroups, combining, combining, kCombineGroups};
 }
 

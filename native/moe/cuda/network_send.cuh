@@ -11,8 +11,9 @@ constexpr uint32_t kNetworkSlot = 0;
 
 // What lies in the block for `peer` at `offset`. Stores to it are over (bulk copies) or come before by the
 // caller's barrier and fence. An abort while the ring is full loses the trigger: the host ends the call then.
-static __device__ __noinline__ void putToNetwork(const Call& call, uint32_t peer, uint64_t offset,
-                                                 uint64_t bytes) {
+template <bool kNetwork>
+__device__ __noinline__ void putToNetwork(const Call<kNetwork>& call, uint32_t peer, uint64_t offset,
+                                          uint64_t bytes) {
   const NetworkPath& path = *call.a.network;
   Trigger trigger;
   trigger.kind = TriggerKind::kPut;
@@ -26,7 +27,8 @@ static __device__ __noinline__ void putToNetwork(const Call& call, uint32_t peer
   static_cast<void>(path.rings[peer % path.numRings].push(trigger, &call.a.control->abort));
 }
 
-__device__ inline void signalToNetwork(const Call& call, uint32_t peer, uint32_t value) {
+template <bool kNetwork>
+__device__ inline void signalToNetwork(const Call<kNetwork>& call, uint32_t peer, uint32_t value) {
   const NetworkPath& path = *call.a.network;
   Trigger trigger;
   trigger.kind = TriggerKind::kSignal;
@@ -40,7 +42,8 @@ __device__ inline void signalToNetwork(const Call& call, uint32_t peer, uint32_t
 }
 
 // One lane: a slice of a token's dispatch rows. Whole rows go with their scales, all copies at once.
-__device__ inline void putRows(const Call& call, uint32_t peer, uint32_t token, uint32_t firstBlock,
+template <bool kNetwork>
+__device__ inline void putRows(const Call<kNetwork>& call, uint32_t peer, uint32_t token, uint32_t firstBlock,
                                uint32_t numBlocks, uint32_t blockBytes, uint32_t copies) {
   const KernelArguments& a = call.a;
   uint64_t row = call.rowOffset(token);
@@ -59,10 +62,11 @@ __device__ inline void putRows(const Call& call, uint32_t peer, uint32_t token, 
 // All threads of each of `blocks` blocks of the grid, once it has sent its part of the call (`which`: 0
 // dispatch, 1 combine). The last of them sends the words of the plan, planBytes from messageCount on, and the
 // signal with `value`.
-__device__ inline void endSends(const Call& call, uint32_t which, uint32_t blocks, uint64_t planBytes,
-                                uint32_t value) {
+template <bool kNetwork>
+__device__ inline void endSends(const Call<kNetwork>& call, uint32_t which, uint32_t blocks,
+                                uint64_t planBytes, uint32_t value) {
   const KernelArguments& a = call.a;
-  if (a.overNetwork == 0) return;
+  if (!kNetwork) return;
   __syncthreads();
   if (threadIdx.x != 0) return;
   __threadfence_system();

@@ -2,7 +2,7 @@
 import t from 'tap';
 import { needsMpi } from '../../helpers/require.js';
 import { readManifest, type CsvRow } from '../../helpers/results.js';
-import { exchange, sum } from './run-exchange.js';
+import { exchange, sum } from '../../helpers/run-exchange.js';
 
 t.test(
   '4 ranks on one node: every format, layout and phase is right',

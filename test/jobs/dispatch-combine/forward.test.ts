@@ -2,7 +2,7 @@
 import t from 'tap';
 import { needsMpi } from '../../helpers/require.js';
 import type { CsvRow } from '../../helpers/results.js';
-import { exchange, sum } from './run-exchange.js';
+import { exchange, sum } from '../../helpers/run-exchange.js';
 
 const NODE = { dedup: 'node', numTokens: [12, 0, 16, 5] };
 

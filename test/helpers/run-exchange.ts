@@ -1,8 +1,8 @@
 /** Runs of dispatchCombine on real ranks, of the host device where no other is named. */
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { mpirunCli, type Mpi } from '../../helpers/mpirun.js';
-import { readRankRows, type CsvRow } from '../../helpers/results.js';
+import { mpirunCli, type Mpi } from './mpirun.js';
+import { readRankRows, type CsvRow } from './results.js';
 
 const SMALL = {
   id: 'moe',

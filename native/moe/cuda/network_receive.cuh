@@ -1,0 +1,32 @@
+#pragma once
+
+#include "moe/cuda/device_memory.cuh"
+
+// What comes over the network is announced in host memory. One block of its own polls there and passes the
+// word on in device memory, where all others wait: a word of host memory that every block of a GPU polls over
+// PCIe keeps the proxy that is to write it waiting (dispatch of one token took 1 ms by that).
+namespace railrunner::moe::cuda {
+
+// Host code adds this block to those of a launch that receives.
+inline uint32_t listeningBlocks(const KernelArguments& a) {
+  return a.overNetwork != 0 && (a.phases & kReceive) != 0 ? 1 : 0;
+}
+
+template <bool kNetwork>
+__device__ uint32_t workingBlocks(const Call<kNetwork>& call) {
+  return gridDim.x - (kNetwork && (call.a.phases & kReceive) != 0 ? 1 : 0);
+}
+
+// The block behind the working ones: a thread a source.
+template <bool kNetwork>
+__device__ void listenToNetwork(const Call<kNetwork>& call) {
+  for (uint32_t source = threadIdx.x; source < call.a.shape.worldSize; source += blockDim.x) {
+    if (!call.isOverNetwork(source)) continue;
+    uint32_t value = 0;
+    if (call.awaitFlag(call.wordsFrom(source, call.a.map.begun), &value, Missing::kBegun, source, 0)) {
+      storeRelease(&call.a.network->arrived[source], wordOf(call.epoch, value));
+    }
+  }
+}
+
+}  // namespace railrunner::moe::cuda
