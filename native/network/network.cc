@@ -140,6 +140,10 @@ void Network::acceptFrom(uint64_t epoch) {
   }
 }
 
+uint32_t Network::proxyOf(uint32_t peer, uint32_t slot) const {
+  return state_->workerIndex(state_->shared.rank, peer, slot);
+}
+
 NetworkInfo Network::info() const { return state_->info; }
 
 NetworkCounters Network::counters(uint32_t peer) const {

@@ -144,6 +144,9 @@ class Network {
   // Gives a ring of triggers to a proxy (0..numProxies-1), which forwards them from now on; the ring outlives
   // close(). All triggers of one (peer, slot) go through one ring, the signal after its puts.
   void attachTriggers(uint32_t proxy, const TriggerFifo& triggers);
+  // The proxy whose connection takes what this rank sends to (peer, slot): triggers for it are best given to
+  // that one, since others wait for its lock.
+  uint32_t proxyOf(uint32_t peer, uint32_t slot) const;
 
   NetworkInfo info() const;
   NetworkCounters counters(uint32_t peer) const;  // since open

@@ -43,8 +43,11 @@ struct Network::State {
   bool closed = false;
 
   // Both sides of a pair compute the same worker, so the records of one (source, slot) meet in one table.
+  uint32_t workerIndex(uint32_t source, uint32_t target, uint32_t slot) const {
+    return static_cast<uint32_t>((source + target + slot) % workers.size());
+  }
   NetworkWorker& workerOf(uint32_t source, uint32_t target, uint32_t slot) {
-    return *workers[(source + target + slot) % workers.size()];
+    return *workers[workerIndex(source, target, slot)];
   }
   // Runs `body` while no thread is inside any worker.
   template <class Body>

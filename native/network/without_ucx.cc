@@ -35,6 +35,7 @@ void Network::pollPeer(uint32_t) { throwMissing(); }
 void Network::throwIfPeerLost() const { throwMissing(); }
 void Network::acceptFrom(uint64_t) { throwMissing(); }
 void Network::attachTriggers(uint32_t, const TriggerFifo&) { throwMissing(); }
+uint32_t Network::proxyOf(uint32_t, uint32_t) const { throwMissing(); }
 NetworkInfo Network::info() const { throwMissing(); }
 NetworkCounters Network::counters(uint32_t) const { throwMissing(); }
 NetworkCounters Network::totalCounters() const { throwMissing(); }

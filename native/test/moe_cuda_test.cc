@@ -208,8 +208,10 @@ int runRank(HubExchange& exchange, const Case& c) {
   HubGate gate{exchange};
   if (!isProbed(*bench, options.overNetwork, exchange, gate)) return 5;
   if (c.seam.silentFromEpoch != 0) {
+    std::atomic<int32_t> awaited{-1};  // as heartbeats tell it, while the kernels wait
     std::jthread deadline([&] {
       std::this_thread::sleep_for(std::chrono::seconds(2));
+      awaited = control.awaitedPeer.load();
       control.abort.store(1);
     });
     try {
@@ -219,6 +221,7 @@ int runRank(HubExchange& exchange, const Case& c) {
       std::printf("# rank %u: %s\n", rank, error.what());
       // The silent rank goes on until the others are gone.
       if (rank == c.seamRank) return 0;
+      if (awaited != static_cast<int32_t>(c.seamRank)) return 6;
       return error.code() == ErrorCode::kAborted &&
                      std::string(error.what()).find(expected) != std::string::npos
                  ? 0

@@ -17,7 +17,8 @@ t.test('each GPU a node of its own: every row comes over the network', onTwoGpus
   t.equal(status, 0, said);
   t.equal(new Set(rows.flat().map((row) => row['point'])).size, 8);
   for (const row of rows.flat()) {
-    t.match(row, { status: 'ok', wrong: '0', device: 'cuda', bytes_ipc: '0' });
+    t.match(row, { status: 'ok', wrong: '0', device: 'cuda' });
+    t.match(row['bytes_ipc'], /^0?$/, 'a receive half issues nothing, so has none');
     t.match(row, { transport_used: 'network', network_memory: 'host', network_transport: /tcp/ });
   }
   t.ok(sum(rows.flat(), 'bytes_network') > 0);

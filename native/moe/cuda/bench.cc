@@ -197,6 +197,7 @@ void CudaBench::finish(const char* call) {
     waitUntil(
         [this] {
           if (done_.isPast()) return true;
+          tellAwaited();
           if (link_.network == nullptr) return false;
           link_.network->progress();
           link_.network->throwIfPeerLost();
@@ -208,6 +209,17 @@ void CudaBench::finish(const char* call) {
     if (error.code() == ErrorCode::kNetwork) endWaits();
     throw;
   }
+  if (toldAwaited_) control_.awaitedPeer.store(-1, std::memory_order_relaxed);
+  toldAwaited_ = false;
+  std::atomic_ref<uint32_t>(waits_.as<WaitControl>()->awaited).store(0, std::memory_order_relaxed);
+}
+
+// Who hung is asked while kernels still wait.
+void CudaBench::tellAwaited() {
+  const uint32_t awaited = std::atomic_ref<uint32_t>(waits_.as<WaitControl>()->awaited).load();
+  if (awaited == 0) return;
+  control_.awaitedPeer.store(static_cast<int32_t>(awaited - 1), std::memory_order_relaxed);
+  toldAwaited_ = true;
 }
 
 void CudaBench::endWaits() {

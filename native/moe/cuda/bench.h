@@ -79,6 +79,7 @@ class CudaBench : public Bench {
   // Until the stream is empty. When the rank is told to stop, ends the kernels' waits and throws kAborted
   // with what the first of them waited for.
   void finish(const char* call);
+  void tellAwaited();
   // Ends the kernels' waits and returns when they have.
   void endWaits();
   [[noreturn]] void throwAborted(const char* call);
@@ -112,6 +113,7 @@ class CudaBench : public Bench {
   uint32_t epoch_ = 0;
   uint32_t generation_ = 0;
   uint32_t salt_ = 0;
+  bool toldAwaited_ = false;
   uint32_t probeSalt_ = 0;
   std::unique_ptr<StreamWords> streamWords_;  // with a network
   uint64_t dispatches_ = 0;                   // calls that have sent, graphs' replays among them

@@ -198,9 +198,13 @@ struct Call {
     storeRelease(wordsTo(peer, a.map.flags) + flagIndex, wordOf(epoch, 1));
   }
 
+  // Of a wait that has become long: whether the host has ended it. Says for whom it is.
   __device__ __noinline__ bool stopped(Missing missing, uint32_t rank, uint32_t index) const {
     WaitControl* control = a.control;
-    if (*reinterpret_cast<volatile uint32_t*>(&control->abort) == 0) return false;
+    if (*reinterpret_cast<volatile uint32_t*>(&control->abort) == 0) {
+      *reinterpret_cast<volatile uint32_t*>(&control->awaited) = rank + 1;
+      return false;
+    }
     // Waits of this device alone compete, and the host reads when they have ended: no atomic across the link,
     // which many machines do not have.
     if (atomicCAS(&control->failed, 0U, 1U) == 0U) {

@@ -13,6 +13,7 @@ namespace railrunner::moe::cuda {
 // what was missing.
 struct WaitControl {
   uint32_t abort;    // host: non-zero ends every wait
+  uint32_t awaited;  // kernel: 1 + the rank that a long wait is for; host: 0 once the call has ended
   uint32_t failed;   // kernel: non-zero once a wait has ended early; the fields below hold
   uint32_t rank;     // that was awaited
   uint32_t missing;  // a Missing
@@ -37,8 +38,9 @@ struct KernelSeam {
 // which the network's proxies take. In device memory.
 struct NetworkPath {
   static constexpr uint32_t kMaxRings = 32;  // one a proxy
+  static constexpr uint32_t kSlot = 0;       // of the network: one signal a call and peer
   TriggerFifo rings[kMaxRings];
-  uint32_t numRings;
+  uint32_t ring[kMaxRanks];      // by peer
   uint32_t region;               // of the memory that the network reaches, here and at the peers
   uint64_t outgoing[kMaxRanks];  // by peer: where the block for it (half 0) begins in this rank's region
   uint64_t incoming[kMaxRanks];  // by peer: where this rank's block begins in its region

@@ -58,8 +58,7 @@ uint64_t NetworkBlocks::incoming(uint32_t peer) const { return placeOf(relation_
 void NetworkBlocks::connect(Network& network, uint32_t region, KernelArguments& arguments) {
   NetworkPath path{};
   path.region = region;
-  path.numRings = static_cast<uint32_t>(entries_.size());
-  for (uint32_t ring = 0; ring < path.numRings; ++ring) {
+  for (uint32_t ring = 0; ring < entries_.size(); ++ring) {
     auto* entries = entries_[ring].as<TriggerEntry>();
     auto* tail = reinterpret_cast<uint64_t*>(entries + kRingEntries);
     uint64_t* head = heads_.as<uint64_t>() + ring;
@@ -71,6 +70,7 @@ void NetworkBlocks::connect(Network& network, uint32_t region, KernelArguments& 
   for (uint32_t peer = 0; peer < relation_.size(); ++peer) {
     if (relation_[rank_][peer] == 0) continue;
     arguments.overNetwork |= 1ULL << peer;
+    path.ring[peer] = network.proxyOf(peer, NetworkPath::kSlot);
     const uint64_t place = placeOf(relation_, rank_, peer);
     path.outgoing[peer] = (most_ + place) * pairBytes_;
     path.incoming[peer] = incoming(peer);

@@ -7,8 +7,6 @@
 // signal and goes last: the peer sees it when all that this rank sent it in the call is whole.
 namespace railrunner::moe::cuda {
 
-constexpr uint32_t kNetworkSlot = 0;
-
 // What lies in the block for `peer` at `offset`. Stores to it are over (bulk copies) or come before by the
 // caller's barrier and fence. An abort while the ring is full loses the trigger: the host ends the call then.
 template <bool kNetwork>
@@ -18,13 +16,13 @@ __device__ __noinline__ void putToNetwork(const Call<kNetwork>& call, uint32_t p
   Trigger trigger;
   trigger.kind = TriggerKind::kPut;
   trigger.peer = peer;
-  trigger.slot = kNetworkSlot;
+  trigger.slot = NetworkPath::kSlot;
   trigger.region = path.region;
   trigger.epoch = call.epoch;
   trigger.offset = path.incoming[peer] + call.half + offset;
   trigger.sourceOrValue = path.outgoing[peer] + call.half + offset;
   trigger.bytes = bytes;
-  static_cast<void>(path.rings[peer % path.numRings].push(trigger, &call.a.control->abort));
+  static_cast<void>(path.rings[path.ring[peer]].push(trigger, &call.a.control->abort));
 }
 
 template <bool kNetwork>
@@ -33,12 +31,12 @@ __device__ inline void signalToNetwork(const Call<kNetwork>& call, uint32_t peer
   Trigger trigger;
   trigger.kind = TriggerKind::kSignal;
   trigger.peer = peer;
-  trigger.slot = kNetworkSlot;
+  trigger.slot = NetworkPath::kSlot;
   trigger.region = path.region;
   trigger.epoch = call.epoch;
   trigger.offset = path.incoming[peer] + call.half + call.a.map.begun;
   trigger.sourceOrValue = wordOf(call.epoch, value);
-  static_cast<void>(path.rings[peer % path.numRings].push(trigger, &call.a.control->abort));
+  static_cast<void>(path.rings[path.ring[peer]].push(trigger, &call.a.control->abort));
 }
 
 // One lane: a slice of a token's dispatch rows. Whole rows go with their scales, all copies at once.
