@@ -243,9 +243,8 @@ int runRank(HubExchange& exchange, const Case& c) {
   const int64_t rows = wrongRows(options.shape, rank, results, all);
   const int64_t tokens = wrongTokens(options.shape, rank, results, all[rank]);
   bench->close(&exchange, 0);
-  if (c.seam.corruptFromEpoch != 0) {
-    // Others see one row of the corrupting rank's first token; that rank sees nothing wrong in what it
-    // received.
+  if (c.seam.corruptFromEpoch != 0 || c.seam.publishWithoutRelease) {
+    // Others see it in what came from the faulty rank; that rank sees nothing wrong in what it received.
     const uint64_t worse = rows > 0 ? 1 : 0;
     const auto gathered = exchange.allgather({reinterpret_cast<const uint8_t*>(&worse), sizeof(worse)}, 0);
     uint32_t noticed = 0;
@@ -312,6 +311,9 @@ std::vector<Case> cases() {
   Case corrupt{"a corrupted message", s};
   corrupt.seam.corruptFromEpoch = 1;
   list.push_back(corrupt);
+  Case early{"flags published before their rows", list[8].shape};
+  early.seam.publishWithoutRelease = true;
+  list.push_back(early);
   Case silent{"a silent rank", s};
   silent.seam.silentFromEpoch = 3;
   list.push_back(silent);

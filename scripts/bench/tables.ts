@@ -26,7 +26,7 @@ function tableOf(name: string, csv: string): string {
   const rows = parse(csv, { columns: true }) as Row[];
   if (rows[0] && 'round' in rows[0]) return roundsTable(rows);
   if (rows[0] && !('job_id' in rows[0])) return plainTable(rows);
-  if (name.endsWith('-link')) return transportTable(rows);
+  if (name.endsWith('-link') || name === 'moe-cuda-nodes') return transportTable(rows);
   if (name.startsWith('moe-models')) return exchangeTable(rows);
   const strategies = [...new Set(rows.map((row) => row['strategy_requested'] ?? '').filter(Boolean))];
   const hasTotals = rows.some((row) => row['phase'] === 'total');
@@ -103,7 +103,7 @@ function transportTable(rows: readonly Row[]): string {
   const lines = new Map<string, Map<string, Row>>();
   for (const row of rows) {
     const point = pointText(row, differing.get(row['job_id'] ?? '') ?? new Set());
-    const key = [row['job_id'] ?? '', point, row['phase'] ?? ''].join('\n');
+    const key = [row['job_id'] ?? '', point, phaseText(row)].join('\n');
     const line = lines.get(key) ?? new Map<string, Row>();
     lines.set(key, line.set(row['transport_requested'] ?? '', row));
   }
@@ -144,7 +144,7 @@ function summaryTable(rows: readonly Row[]): string {
   const lines = rows.map((row) => [
     row['job_id'] ?? '',
     pointText(row, differing.get(row['job_id'] ?? '') ?? new Set()),
-    [row['phase'], row['timing'] === 'host' ? '' : row['timing'], row['direction']].filter(Boolean).join(' '),
+    [phaseText(row), row['direction']].filter(Boolean).join(' '),
     wayText(row),
     fixed(row['t_p50_us'], 1),
     fixed(row['aggregate_GBps'], 2),
@@ -154,6 +154,11 @@ function summaryTable(rows: readonly Row[]): string {
     [row['status'], row['error_code']].filter(Boolean).join(' '),
   ]);
   return markdown(HEAD, lines);
+}
+
+/** The phase, and how it was timed where that was not by the host's clock. */
+function phaseText(row: Row): string {
+  return [row['phase'], row['timing'] === 'host' ? '' : row['timing']].filter(Boolean).join(' ');
 }
 
 /** Strategy and transport: what was asked for, and what ran where that is another. */

@@ -128,6 +128,7 @@ void CudaBench::beginCall() {
   arguments_.epochBase = nullptr;
   const TestSeam& seam = options_.seam;
   arguments_.seam.relaxedFlags = seam.publishWithoutRelease ? 1 : 0;
+  arguments_.seam.delaySeed = seam.publishWithoutRelease ? 1 + rank_ : 0;
   arguments_.seam.silent = seam.silentFromEpoch != 0 && epoch_ >= seam.silentFromEpoch ? 1 : 0;
   arguments_.seam.corrupt = seam.corruptFromEpoch != 0 && epoch_ >= seam.corruptFromEpoch ? 1 : 0;
   arguments_.y = shape_.zeroCopy
