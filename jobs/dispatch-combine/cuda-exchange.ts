@@ -97,7 +97,10 @@ export function symmetricBytesCuda(spec: MoeSpec, worldSize: number): number {
   );
 }
 
-/** Pinned host memory through which a GPU reaches its peers over the network: a block in and one out for each. */
-export function networkMemoryBytesCuda(spec: MoeSpec, worldSize: number, networkPeers: number): number {
-  return 2 * networkPeers * blockPairBytes(spec, worldSize);
+/**
+ * Pinned host memory through which GPUs reach peers over the network: a block in and one out for each peer of the rank
+ * that has most of them, on every rank.
+ */
+export function networkMemoryBytesCuda(spec: MoeSpec, worldSize: number, mostPeers: number): number {
+  return 2 * mostPeers * blockPairBytes(spec, worldSize);
 }

@@ -27,7 +27,7 @@ export function planMoe(point: Point, place: PlanPlace): PointPlan {
   return {
     memoryBytes: {
       device: symmetric + privateBytes(spec, worldSize),
-      host: isCuda ? networkMemoryBytesCuda(spec, worldSize, networkPeers(spec, place)) : 0,
+      host: isCuda ? networkMemoryBytesCuda(spec, worldSize, mostNetworkPeers(spec, place)) : 0,
       disk: 0,
     },
     payloadBytes:
@@ -41,10 +41,9 @@ export function planMoe(point: Point, place: PlanPlace): PointPlan {
   };
 }
 
-/** Ranks that this rank reaches over the network. */
-function networkPeers({ transport }: MoeSpec, { worldSize, rank, ranksPerNode }: PlanPlace): number {
+/** Ranks that the rank which reaches most of them over the network reaches so: one of the last node, the smallest. */
+function mostNetworkPeers({ transport }: MoeSpec, { worldSize, ranksPerNode }: PlanPlace): number {
   if (transport === 'ipc') return 0;
   if (transport === 'network') return worldSize - 1;
-  const first = Math.floor(rank / ranksPerNode) * ranksPerNode;
-  return worldSize - (Math.min(worldSize, first + ranksPerNode) - first);
+  return worldSize - (worldSize % ranksPerNode || ranksPerNode);
 }

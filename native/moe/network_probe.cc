@@ -4,6 +4,7 @@
 
 #include "core/error.h"
 #include "core/sampler.h"
+#include "peers/agreement.h"
 
 namespace railrunner::moe {
 
@@ -36,6 +37,20 @@ bool StreamWords::isReached(uint32_t source, uint64_t epoch) const {
     if (__atomic_load_n(words_.data() + source * numSlots_ + slot, __ATOMIC_ACQUIRE) < epoch) return false;
   }
   return true;
+}
+
+void closeNetwork(std::unique_ptr<Network> network, uint32_t region, StreamWords& words, Exchange* exchange,
+                  int64_t deadlineNs) {
+  try {
+    if (exchange != nullptr) {
+      network->unregisterMemory(*exchange, region, deadlineNs);
+      words.close(*network, *exchange, deadlineNs);
+    }
+    network->close(exchange, deadlineNs);
+  } catch (...) {
+    static_cast<void>(attempt([&] { network->close(nullptr, 0); }));
+    throw;
+  }
 }
 
 NetworkStreams::NetworkStreams(StreamPlace place, StreamWords& words, std::vector<uint32_t> peers,

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -44,6 +45,12 @@ class StreamWords {
   std::optional<uint32_t> region_;
   uint64_t epoch_ = 0;
 };
+
+// Ends the network of a point, once: its memory `region` and the probe's words are released first. Collective
+// with an exchange, alone with null. Where it throws, the connections have been cut all the same, so that no
+// message of a peer comes into memory that goes next.
+void closeNetwork(std::unique_ptr<Network> network, uint32_t region, StreamWords& words, Exchange* exchange,
+                  int64_t deadlineNs);
 
 // The network half of the limit: all ranks at once put the bytes of one call into the memory of the same
 // peers, one run for each peer and proxy. It ends as a call does: when all that peers send has come.

@@ -38,6 +38,13 @@ class PeerBoard {
                                          reasons_[peer] +
                                          ". Look at that rank's log and at the link between the two hosts.");
   }
+  // For sends that wait: nobody will make room any more.
+  void throwIfClosing(uint32_t peer) const {
+    if (!closing_.load(std::memory_order_relaxed)) return;
+    throw Error(ErrorCode::kState, "network: rank " + std::to_string(rank_) +
+                                       " closed its connections while it still had to send to rank " +
+                                       std::to_string(peer) + ". Close after the last signal has been sent.");
+  }
   void throwIfAnyLost() const {
     if (!anyLost_.load(std::memory_order_acquire)) return;
     for (uint32_t peer = 0; peer < lost_.size(); ++peer) throwIfLost(peer);

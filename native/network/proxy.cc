@@ -35,9 +35,10 @@ class ProxyRest {
 };
 
 // Where a put's payload lies in this rank's memory. Kernels are checked like peers: their memory may be
-// corrupt.
-const uint8_t* sourceOf(Network::State& state, const Trigger& trigger) {
-  std::lock_guard<std::mutex> hold(state.workers[0]->mutex());
+// corrupt. Regions change under all workers' locks, so that any one will do: the proxy's own, since another's
+// may be held by a send that waits.
+const uint8_t* sourceOf(Network::State& state, NetworkWorker& worker, const Trigger& trigger) {
+  std::lock_guard<std::mutex> hold(worker.mutex());
   const std::vector<ArrivalRegion>& regions = state.arrivalRegions;
   if (trigger.region >= regions.size() || trigger.sourceOrValue > regions[trigger.region].bytes ||
       trigger.bytes > regions[trigger.region].bytes - trigger.sourceOrValue) {
@@ -47,7 +48,7 @@ const uint8_t* sourceOf(Network::State& state, const Trigger& trigger) {
   return regions[trigger.region].base + trigger.sourceOrValue;
 }
 
-void forwardTrigger(Network& network, Network::State& state, const Trigger& trigger) {
+void forwardTrigger(Network& network, Network::State& state, NetworkWorker& worker, const Trigger& trigger) {
   // A peer that is lost must not block the kernel's ring: its triggers are consumed, and the waits above
   // report it.
   try {
@@ -56,7 +57,7 @@ void forwardTrigger(Network& network, Network::State& state, const Trigger& trig
           {trigger.peer, trigger.slot, trigger.epoch, trigger.region, trigger.offset, trigger.sourceOrValue});
       return;
     }
-    const uint8_t* source = sourceOf(state, trigger);
+    const uint8_t* source = sourceOf(state, worker, trigger);
     network.put(
         {trigger.peer, trigger.slot, trigger.epoch, trigger.region, trigger.offset, source, trigger.bytes});
   } catch (const Error& error) {
@@ -77,7 +78,7 @@ void runProxy(Network& network, Network::State& state, uint32_t index) {
     bool happened = false;
     Trigger trigger;
     for (int i = 0; hasTriggers && i < 64 && self.triggers.pop(trigger, consumed); ++i) {
-      forwardTrigger(network, state, trigger);
+      forwardTrigger(network, state, worker, trigger);
       happened = true;
     }
     const uint64_t polls = state.callerPolls.load(std::memory_order_relaxed);

@@ -36,13 +36,14 @@ NetworkWorker::Connection& NetworkWorker::usable(uint32_t peer) {
 }
 
 // The peer's open batch, or a new one. Where all are on their way, progresses until one is back; the peer's
-// death and the abort word end that wait.
+// death, the abort word and close() end that wait.
 NetworkWorker::Batch& NetworkWorker::batchWithRoom(Connection& connection, uint64_t bytes, bool isMessage) {
   if (connection.batch != nullptr && shared_.batchBytes - connection.batch->fill < bytes) seal(connection);
   if (connection.batch != nullptr) return *connection.batch;
   waitUntil(
       [&] {
         shared_.peers->throwIfLost(connection.peer);
+        shared_.peers->throwIfClosing(connection.peer);
         return !freeBatches_.empty() || (progress(), !freeBatches_.empty());
       },
       *shared_.control, 0, "a free send batch of the network");

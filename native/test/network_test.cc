@@ -1,14 +1,18 @@
 // The network room between real processes: `network_test CASE` runs one case, `network_test` lists them.
 #include "network/network.h"
 
+#include <sys/prctl.h>
 #include <unistd.h>
 
+#include <atomic>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <map>
 #include <numeric>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "core/clock.h"
@@ -34,6 +38,12 @@ int64_t soon() { return nowNs() + 60 * kSecondNs; }
 
 uint64_t wordOf(uint32_t source, uint32_t slot, uint64_t epoch, uint64_t index) {
   return mix64(epoch * 1000003 + source * 4099 + slot * 17 + 1) + index;
+}
+
+int allEnded(const std::vector<RankOutcome>& outcomes) {
+  for (const RankOutcome& outcome : outcomes)
+    EXPECT(outcome.exitStatus == 0, "a rank ended with %d", outcome.exitStatus);
+  return 0;
 }
 
 // Symmetric memory of one rank: for each source and slot a row of payload words, and behind them a signal
@@ -118,9 +128,7 @@ int runTraffic(uint32_t worldSize, const Traffic& traffic, const std::function<v
     network->close(&exchange, soon());
     return 0;
   });
-  for (const RankOutcome& outcome : outcomes)
-    EXPECT(outcome.exitStatus == 0, "a rank ended with %d", outcome.exitStatus);
-  return 0;
+  return allEnded(outcomes);
 }
 
 void expectWhole(Network& network, uint64_t wrong) {
@@ -210,9 +218,7 @@ int staleEpochsAreDropped() {
     network->close(&exchange, soon());
     return 0;
   });
-  for (const RankOutcome& outcome : outcomes)
-    EXPECT(outcome.exitStatus == 0, "a rank ended with %d", outcome.exitStatus);
-  return 0;
+  return allEnded(outcomes);
 }
 
 int deadPeerIsNamed() {
@@ -254,9 +260,7 @@ int abortEndsWaits() {
     network->close(&exchange, soon());
     return 0;
   });
-  for (const RankOutcome& outcome : outcomes)
-    EXPECT(outcome.exitStatus == 0, "a rank ended with %d", outcome.exitStatus);
-  return 0;
+  return allEnded(outcomes);
 }
 
 // One rank cannot register: all are told which one and why, and the next registration works.
@@ -284,9 +288,7 @@ int registrationIsAgreed() {
     network->close(&exchange, soon());
     return 0;
   });
-  for (const RankOutcome& outcome : outcomes)
-    EXPECT(outcome.exitStatus == 0, "a rank ended with %d", outcome.exitStatus);
-  return 0;
+  return allEnded(outcomes);
 }
 
 int triggersAreForwarded() {
@@ -318,8 +320,53 @@ int triggersAreForwarded() {
     network->close(&exchange, soon());
     return 0;
   });
-  for (const RankOutcome& outcome : outcomes)
-    EXPECT(outcome.exitStatus == 0, "a rank ended with %d", outcome.exitStatus);
+  return allEnded(outcomes);
+}
+
+// A peer that takes nothing more, while it lives: its triggers stay with a proxy that waits for room. close()
+// ends that wait, though nobody is told to stop.
+int closeEndsAProxyThatWaits() {
+  const auto outcomes = runRanks(2, [](HubExchange& exchange) {
+    RunControl control;
+    auto network = Network::open(exchange, control, allPeers(exchange));
+    std::vector<uint64_t> memory((8 << 20) / sizeof(uint64_t));
+    const uint64_t bytes = memory.size() * sizeof(uint64_t);
+    const uint32_t region =
+        network->registerMemory(exchange, memory.data(), bytes, DeviceKind::kHost, soon());
+    const auto own = static_cast<uint64_t>(getpid());
+    const auto pids = exchange.allgather({reinterpret_cast<const uint8_t*>(&own), sizeof(own)}, soon());
+    if (exchange.rank() == 1) {
+      prctl(PR_SET_PDEATHSIG, SIGKILL);  // no alarm reaches it below
+      raise(SIGSTOP);
+      return 0;
+    }
+    std::vector<TriggerEntry> entries(16);
+    uint64_t head = 0;
+    uint64_t tail = 0;
+    const TriggerFifo fifo{entries.data(), &head, &tail, 16};
+    network->attachTriggers(0, fifo);
+    // Full and no longer drained: the proxy waits inside one of them.
+    std::atomic<uint32_t> isLate{0};
+    std::jthread limit([&](std::stop_token ended) {
+      uint64_t seen = ~0ULL;
+      for (int same = 0; same < 20 && !ended.stop_requested(); usleep(100'000)) {
+        const uint64_t taken = __atomic_load_n(&tail, __ATOMIC_ACQUIRE);
+        same = taken == seen ? same + 1 : 0;
+        seen = taken;
+      }
+      isLate.store(1);
+    });
+    const auto* late = reinterpret_cast<const uint32_t*>(&isLate);
+    while (fifo.push({TriggerKind::kPut, 1, 0, region, 1, 0, 0, bytes}, late)) {
+    }
+    network->close(nullptr, nowNs() + 2 * kSecondNs);
+    pid_t peer = 0;
+    std::memcpy(&peer, pids[1].data(), sizeof(peer));
+    kill(peer, SIGKILL);
+    return 0;
+  });
+  EXPECT(outcomes[0].exitStatus == 0, "the closing rank ended with %d", outcomes[0].exitStatus);
+  EXPECT(outcomes[1].exitStatus == 128 + SIGKILL, "the frozen rank ended with %d", outcomes[1].exitStatus);
   return 0;
 }
 
@@ -335,6 +382,7 @@ const std::map<std::string, int (*)()> kCases = {
     {"abort-ends-waits", abortEndsWaits},
     {"registration-is-agreed", registrationIsAgreed},
     {"triggers-are-forwarded", triggersAreForwarded},
+    {"close-ends-a-proxy-that-waits", closeEndsAProxyThatWaits},
 };
 
 }  // namespace

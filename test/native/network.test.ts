@@ -8,7 +8,7 @@ const env = { UCX_MEM_EVENTS: 'no', UCX_HANDLE_ERRORS: 'none', UCX_ERROR_SIGNALS
 const program = await nativeProgram('network_test');
 const cases = (await run(program, [])).stdout.trim().split('\n');
 
-t.ok(cases.length >= 11, `${cases.length} cases`);
+t.ok(cases.length >= 12, `${cases.length} cases`);
 for (const name of cases) {
   t.test(`the network between ranks: ${name}`, async (t) => {
     const { status, stderr } = await run(program, [name], { env });

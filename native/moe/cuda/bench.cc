@@ -206,8 +206,11 @@ void CudaBench::finish(const char* call) {
         },
         control_, 0, "the GPU");
   } catch (const Error& error) {
-    if (error.code() == ErrorCode::kAborted) throwAborted(call);
-    if (error.code() == ErrorCode::kNetwork) endWaits();
+    // A proxy that is told to stop while it sends gives its peer up as lost: the word came first.
+    const bool isTold = control_.abort.load(std::memory_order_relaxed) != 0;
+    const bool isLost = error.code() == ErrorCode::kNetwork;
+    if (error.code() == ErrorCode::kAborted || (isTold && isLost)) throwAborted(call);
+    if (isLost) endWaits();
     throw;
   }
   if (toldAwaited_) control_.awaitedPeer.store(-1, std::memory_order_relaxed);
@@ -293,12 +296,7 @@ void CudaBench::close(Exchange* exchange, int64_t deadlineNs) {
   makeCurrent(ordinal_);
   endWaits();
   if (link_.network != nullptr) {
-    if (exchange != nullptr) {
-      link_.network->unregisterMemory(*exchange, link_.region, deadlineNs);
-      streamWords_->close(*link_.network, *exchange, deadlineNs);
-    }
-    link_.network->close(exchange, deadlineNs);
-    link_.network.reset();
+    closeNetwork(std::move(link_.network), link_.region, *streamWords_, exchange, deadlineNs);
   }
   buffer_->close(exchange, deadlineNs);
 }

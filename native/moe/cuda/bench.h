@@ -42,10 +42,10 @@ class CudaResult {
 };
 
 // The measured point on GPUs, those of one node by stores to each other's memory, others over the network.
-// Phases are timed three ways: `graph` (replays of captured calls,
-// back to back), `host` (launch and completion by the clock) and `event` (device time, cold: L2 flushed,
-// barrier of all ranks' GPUs directly before). With split phases `graph` is left out. The samples of `event`
-// come last, so that results() are theirs.
+// Phases are timed three ways: `graph` (replays of captured calls, back to back), `host` (launch and
+// completion by the clock) and `event` (device time, cold: L2 flushed, and directly before it a barrier of
+// the GPUs that share memory). With split phases `graph` is left out. The samples of `event` come last, so
+// that results() are theirs.
 class CudaBench : public Bench {
  public:
   CudaBench(const BenchOptions& options, Routing routing, RunControl& control, uint32_t rank, int ordinal,
@@ -96,6 +96,7 @@ class CudaBench : public Bench {
   const int ordinal_;
   const LaunchShape launch_;
   std::unique_ptr<SymmetricBuffer> buffer_;
+  std::unique_ptr<StreamWords> streamWords_;  // with a network, which reaches them: they outlive it
   NetworkLink link_;
   Stream stream_;
   Event done_;
@@ -115,8 +116,7 @@ class CudaBench : public Bench {
   uint32_t salt_ = 0;
   bool toldAwaited_ = false;
   uint32_t probeSalt_ = 0;
-  std::unique_ptr<StreamWords> streamWords_;  // with a network
-  uint64_t dispatches_ = 0;                   // calls that have sent, graphs' replays among them
+  uint64_t dispatches_ = 0;  // calls that have sent, graphs' replays among them
   uint64_t combines_ = 0;
 };
 

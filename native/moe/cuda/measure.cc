@@ -1,5 +1,3 @@
-#include <algorithm>
-
 #include "core/clock.h"
 #include "moe/cuda/bench.h"
 #include "moe/cuda/content.h"
@@ -187,7 +185,5 @@ BenchSamples CudaBench::measure(const SampleProtocol& protocol, GateRef gate) {
   requireCountedBytes(issuedBefore);
   return samples;
 }
-
-// Rows of half 0, which no call has begun to use: shared out among their sources.
 
 }  // namespace railrunner::moe::cuda

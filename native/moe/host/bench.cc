@@ -303,14 +303,7 @@ NetworkUse HostBench::networkUse() const {
 }
 
 void HostBench::close(Exchange* exchange, int64_t deadlineNs) {
-  if (network_ != nullptr) {
-    if (exchange != nullptr) {
-      network_->unregisterMemory(*exchange, region_, deadlineNs);
-      streamWords_.close(*network_, *exchange, deadlineNs);
-    }
-    network_->close(exchange, deadlineNs);
-    network_.reset();
-  }
+  if (network_ != nullptr) closeNetwork(std::move(network_), region_, streamWords_, exchange, deadlineNs);
   buffer_->close(exchange, deadlineNs);
 }
 

@@ -80,7 +80,6 @@ class HostBench : public Bench {
   LazyMemory<uint16_t> y_;         // [resultRows, paddedHidden]; unused with zeroCopy
   LazyMemory<uint16_t> combined_;  // [maxTokens, paddedHidden]
   std::vector<uint16_t> expertRow_;
-  std::vector<int32_t> guardCount_;  // rows of each group at the last poisoning
   uint32_t salt_ = 0;
   StreamWords streamWords_;
 };

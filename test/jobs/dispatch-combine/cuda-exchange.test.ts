@@ -1,5 +1,6 @@
 /** Bytes and sizes of the cuda device's exchange, against figures counted by hand. */
 import t from 'tap';
+import { dispatchCombine } from '../../../jobs/dispatch-combine/index.js';
 import {
   issuedBytesCuda,
   networkMemoryBytesCuda,
@@ -60,4 +61,24 @@ t.test('slices and the symmetric buffer', async (t) => {
   const block = 128 + 384 + 128 + 8 * 512;
   t.equal(symmetricBytesCuda(spec, 2), 2 * 2 * block + 128);
   t.equal(networkMemoryBytesCuda(spec, 2, 1), 2 * 2 * block);
+});
+
+t.test('pinned memory for peers over the network: that of the rank which has most of them', async (t) => {
+  const pinned = (transport: string, place: readonly number[], device = 'cuda'): number => {
+    const [worldSize = 0, rank = 0, ranksPerNode = 0] = place;
+    const keys = { ...spec, numExperts: 12, transport, numTokens: 4, seed: 1, routing: { kind: 'uniform' } };
+    const point = { spec: keys } as unknown as Parameters<typeof dispatchCombine.plan>[0];
+    const at = { worldSize, rank, ranksPerNode, device: device as 'host' | 'cuda' };
+    return dispatchCombine.plan(point, at).memoryBytes.host;
+  };
+  const forPeers = (worldSize: number, peers: number): number =>
+    networkMemoryBytesCuda({ ...spec, numExperts: 12 }, worldSize, peers);
+  for (const rank of [0, 2]) {
+    t.equal(pinned('hybrid', [3, rank, 2]), forPeers(3, 2), `nodes of 2 and 1, rank ${rank}`);
+    t.equal(pinned('hybrid', [4, rank, 2]), forPeers(4, 2), `2 nodes of 2, rank ${rank}`);
+  }
+  t.equal(pinned('hybrid', [4, 0, 4]), 0, 'one node');
+  t.equal(pinned('ipc', [4, 0, 2]), 0);
+  t.equal(pinned('network', [4, 0, 4]), forPeers(4, 3));
+  t.equal(pinned('network', [4, 0, 4], 'host'), 0, 'the host device reaches peers from its symmetric buffer');
 });
