@@ -4,7 +4,7 @@ import { paddedHidden, usesDedup, type MoeSpec } from './moe-spec.js';
 import type { Routing } from './routing.js';
 import { tokenBytes, type PathBytes, type PeerPath } from './traffic.js';
 
-const WORD_BYTES = 8;
+export const WORD_BYTES = 8;
 const MAX_SLICE_BYTES = 16_384;
 const SCALE_BLOCK = 128;
 /** Parts of a block begin at multiples of it. */
@@ -40,10 +40,18 @@ function going(
 }
 
 /** Bytes of one dispatched row: elements, and with fp8 its scales in 16-byte steps. Ids and weights travel in records. */
-const rowBytes = (spec: MoeSpec): number => alignTo(tokenBytes(spec, paddedHidden(spec)), 16);
+export const rowBytes = (spec: MoeSpec): number => alignTo(tokenBytes(spec, paddedHidden(spec)), 16);
+
+/** Words of a source's plan for one rank: a record of 2 numTopk + 1 for each token, counts of its experts, of messages. */
+export function planWords(spec: MoeSpec, routing: Routing, source: number): number {
+  const numTokens = routing.ranks[source]?.numTokens ?? 0;
+  return numTokens * (2 * spec.numTopk + 1) + spec.numExperts / routing.ranks.length + 1;
+}
+
+export const flagWords = (spec: MoeSpec, tokens: number): number => tokens * slicesOf(spec);
 
 /**
- * Bytes that one call issues on this rank. Dispatch: rows; to other ranks also a record of 2 numTopk + 1 words for each
+ * Bytes that one call issues on this rank where every rank sends to every other. Dispatch: rows; to other ranks also a record of 2 numTopk + 1 words for each
  * token, a count for each of their experts, the count of messages, the word that begins the call and a flag for each
  * slice of a row. Combine: rows, a flag for each slice, and the word that begins the call. Over the network no flags:
  * there the word that begins the call comes last and stands for all.
@@ -56,9 +64,6 @@ export function issuedBytesCuda(
   phase: 'dispatch' | 'combine',
 ): PathBytes {
   const bytes: PathBytes = { self: 0, ipc: 0, network: 0 };
-  const numLocal = spec.numExperts / paths.length;
-  const slices = slicesOf(spec);
-  const numTokens = routing.ranks[rank]?.numTokens ?? 0;
   paths.forEach((path, peer) => {
     const moved = phase === 'dispatch' ? going(spec, routing, rank, peer) : going(spec, routing, peer, rank);
     const rows = usesDedup(spec) ? moved.tokens : moved.choices;
@@ -66,34 +71,36 @@ export function issuedBytesCuda(
     const each = phase === 'dispatch' ? rowBytes(spec) : 2 * paddedHidden(spec);
     bytes[path] += isInPlace ? 0 : rows * each;
     if (path === 'self') return;
-    const flags = path === 'ipc' ? moved.tokens * slices : 0;
-    const plan = phase === 'dispatch' ? numTokens * (2 * spec.numTopk + 1) + numLocal + 1 : 0;
+    const flags = path === 'ipc' ? flagWords(spec, moved.tokens) : 0;
+    const plan = phase === 'dispatch' ? planWords(spec, routing, rank) : 0;
     bytes[path] += WORD_BYTES * (flags + plan + 1);
   });
   return bytes;
 }
 
 /**
- * Both halves of what one rank sends to another: the word that begins a call, the plan's words, flags and rows
- * (native/moe/cuda/buffer_map.h).
+ * Both halves of what one rank sends to another: the word that begins a call, the words of its plans, flags and rows
+ * (native/moe/cuda/buffer_map.h). `plans`: 1, or where nodes forward the ranks of a node.
  */
-function blockPairBytes(spec: MoeSpec, worldSize: number): number {
+function blockPairBytes(spec: MoeSpec, worldSize: number, plans: number): number {
   const tokens = spec.maxDispatchTokensPerRank;
   const numLocal = spec.numExperts / worldSize;
   const copies = usesDedup(spec) ? 1 : Math.min(spec.numTopk, numLocal);
   const combined = (usesDedup(spec) ? 1 : numLocal) * 2 * paddedHidden(spec);
-  const plan = WORD_BYTES * (1 + numLocal + tokens * (2 * spec.numTopk + 1));
+  const plan = plans * WORD_BYTES * (1 + numLocal + tokens * (2 * spec.numTopk + 1));
   const flags = WORD_BYTES * tokens * slicesOf(spec);
   const rows = tokens * Math.max(copies * rowBytes(spec), combined);
   return 2 * (MAP_STEP + [plan, flags, rows].reduce((sum, bytes) => sum + alignTo(bytes, MAP_STEP), 0));
 }
 
 /** The symmetric buffer of the cuda device: two halves of a block for each source, rows for zeroCopy, and a barrier. */
-export function symmetricBytesCuda(spec: MoeSpec, worldSize: number): number {
+export function symmetricBytesCuda(spec: MoeSpec, worldSize: number, plans = 1): number {
   const combined = 2 * paddedHidden(spec);
   const zeroCopy = spec.zeroCopy ? alignTo(resultRows(spec, worldSize) * combined, MAP_STEP) : 0;
   return (
-    worldSize * blockPairBytes(spec, worldSize) + 2 * zeroCopy + alignTo(WORD_BYTES * worldSize, MAP_STEP)
+    worldSize * blockPairBytes(spec, worldSize, plans) +
+    2 * zeroCopy +
+    alignTo(WORD_BYTES * worldSize, MAP_STEP)
   );
 }
 
@@ -101,6 +108,11 @@ export function symmetricBytesCuda(spec: MoeSpec, worldSize: number): number {
  * Pinned host memory through which GPUs reach peers over the network: a block in and one out for each peer of the rank
  * that has most of them, on every rank.
  */
-export function networkMemoryBytesCuda(spec: MoeSpec, worldSize: number, mostPeers: number): number {
-  return 2 * mostPeers * blockPairBytes(spec, worldSize);
+export function networkMemoryBytesCuda(
+  spec: MoeSpec,
+  worldSize: number,
+  mostPeers: number,
+  plans = 1,
+): number {
+  return 2 * mostPeers * blockPairBytes(spec, worldSize, plans);
 }

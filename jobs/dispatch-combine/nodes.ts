@@ -31,6 +31,11 @@ export class Nodes {
     return this.#members.get(this.#nodeOfRank[target] ?? -1)?.[this.#places[source] ?? -1] ?? -1;
   }
 
+  /** The same of every node. */
+  get ranksPerNode(): number {
+    return this.#places.length / this.#members.size;
+  }
+
   /** Rails of every rank: one on each other node. */
   get numRails(): number {
     return this.#members.size - 1;

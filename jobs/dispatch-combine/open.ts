@@ -3,6 +3,7 @@ import type { Measurement, OpenPoint, PointContext, Verification } from '../job.
 import { RunnerError } from '../../runner/errors.js';
 import type { NativeMoe, NativeMoePhase } from '../../runner/native/types.js';
 import { issuedBytesCuda, symmetricBytesCuda } from './cuda-exchange.js';
+import { forwardedBytesCuda } from './cuda-forward.js';
 import { moeSpecOf, paddedHidden, seed32, usesDedup, type MoeSpec } from './moe-spec.js';
 import { seedHintBytes, symmetricBytes } from './memory.js';
 import { forwardingNodes, unequalNodes, type Nodes } from './nodes.js';
@@ -198,7 +199,7 @@ function measurement(state: PointState, phase: NativeMoePhase, stopped: boolean,
       rows_per_expert_max: Math.max(0, ...traffic.expertRows),
       padded_hidden: paddedHidden(spec),
       symmetric_bytes: isCuda(state)
-        ? symmetricBytesCuda(spec, paths.length)
+        ? symmetricBytesCuda(spec, paths.length, state.nodes?.ranksPerNode)
         : symmetricBytes(spec, paths.length),
       seed_hint_bytes: seedHintBytes(spec),
       messages_forwarded: traffic.forwardsTo.reduce((a, b) => a + b, 0),
@@ -210,9 +211,11 @@ const isCuda = ({ context }: PointState): boolean => context.device.properties.k
 
 function plannedBytes(state: PointState, operation: Operation): PathBytes {
   const { spec, routing, traffic, paths, nodes, context } = state;
-  return isCuda(state)
-    ? issuedBytesCuda(spec, routing, context.world.info.rank, paths, operation)
-    : issuedBytes(spec, traffic, { paths, nodes }, operation);
+  const { rank } = context.world.info;
+  if (!isCuda(state)) return issuedBytes(spec, traffic, { paths, nodes }, operation);
+  return nodes === null
+    ? issuedBytesCuda(spec, routing, rank, paths, operation)
+    : forwardedBytesCuda(spec, routing, { rank, nodes }, operation);
 }
 
 /** Bytes are counted where they are issued; they must be those of the plan. */

@@ -21,13 +21,15 @@ export function planMoe(point: Point, place: PlanPlace): PointPlan {
   const spec = moeSpecOf(point);
   const { worldSize } = place;
   const isCuda = place.device === 'cuda';
-  const symmetric = (isCuda ? symmetricBytesCuda : symmetricBytes)(spec, worldSize);
   const nodes = forwardingNodes(spec, nodesInBlocks(worldSize, place.ranksPerNode));
+  const plans = nodes?.ranksPerNode ?? 1;
+  const mostPeers = nodes?.numRails ?? mostNetworkPeers(spec, place);
+  const symmetric = isCuda ? symmetricBytesCuda(spec, worldSize, plans) : symmetricBytes(spec, worldSize);
   const traffic = trafficOf(spec, routingOf(point, worldSize), place.rank, nodes);
   return {
     memoryBytes: {
       device: symmetric + privateBytes(spec, worldSize),
-      host: isCuda ? networkMemoryBytesCuda(spec, worldSize, mostNetworkPeers(spec, place)) : 0,
+      host: isCuda ? networkMemoryBytesCuda(spec, worldSize, mostPeers, plans) : 0,
       disk: 0,
     },
     payloadBytes:

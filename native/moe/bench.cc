@@ -66,7 +66,7 @@ std::unique_ptr<Bench> openBench(Exchange& exchange, Device& device, RunControl&
   for (const uint8_t path : options.overNetwork) sharesMemory.push_back(path == 0 ? 1 : 0);
   uint64_t bytes = bufferLayout(options.shape).totalBytes;
 #if defined(RAILRUNNER_CUDA)
-  if (isCuda) bytes = cuda::symmetricBytes(options.shape);
+  if (isCuda) bytes = cuda::mapOf(options).totalBytes;
 #endif
   auto buffer = SymmetricBuffer::open(exchange, device, bytes, sharesMemory, deadlineNs);
   std::unique_ptr<Network> network;

@@ -37,9 +37,11 @@ struct DispatchResult {
   int32_t* tokenCount = nullptr;  // [worldSize]: tokens of the source, cuda alone
   uint32_t epoch = 0;             // of the dispatch that filled it; 0 = holds nothing
   // Forwarding between nodes alone, of sources that this rank forwards for: what came for its whole node.
-  int32_t* relayCount = nullptr;  // [worldSize]
-  int32_t* relayToken = nullptr;  // [S]: index of the token at its source rank
-  int32_t* relayIds = nullptr;    // [S, numTopk]: global experts
+  int32_t* relayCount = nullptr;   // [worldSize]
+  int32_t* relayToken = nullptr;   // [S]: index of the token at its source rank
+  int32_t* relayIds = nullptr;     // [S, numTopk]: global experts
+  uint32_t* relayHosts = nullptr;  // cuda, in place of those: [worldSize, maxTokens], bit j: the rank of this
+                                   // node with place j hosts an expert of the source's token
 };
 
 // Bytes as they were issued: whole messages with headers, and 8 for each signal to another rank.

@@ -17,6 +17,8 @@ class Rails {
 
   bool forwards() const { return forwards_; }
   uint32_t ranksPerNode() const { return ranksPerNode_; }
+  uint32_t nodeOf(uint32_t peer) const { return node_[peer]; }
+  uint32_t placeOf(uint32_t peer) const { return place_[peer]; }
   // In this rank's node, itself included; without forwarding every rank is.
   bool isNear(uint32_t peer) const { return !forwards_ || node_[peer] == node_[rank_]; }
   // Whether this rank forwards what `peer` sends to its node, and sums for it what its node sends back.

@@ -47,7 +47,8 @@ struct Case {
   Shape shape;
   bool split = false;
   TestSeam seam{};
-  uint32_t nodes = 1;  // emulated: ranks of different ones meet over the network. 0 = each rank is one
+  uint32_t nodes = 1;     // emulated: ranks of different ones meet over the network. 0 = each rank is one
+  bool forwards = false;  // a token crosses once a node
   uint32_t seamRank = 1;
 };
 
@@ -198,6 +199,7 @@ int runRank(HubExchange& exchange, const Case& c) {
   const uint32_t ranksPerNode = c.nodes == 0 ? 1 : exchange.worldSize() / c.nodes;
   for (uint32_t peer = 0; peer < exchange.worldSize(); ++peer) {
     options.overNetwork[peer] = peer != rank && peer / ranksPerNode != rank / ranksPerNode ? 1 : 0;
+    if (c.forwards) options.nodeOfRank.push_back(peer / ranksPerNode);
   }
   options.numProxies = c.nodes == 0 ? 2 : 1;
   options.split = c.split;
@@ -217,11 +219,14 @@ int runRank(HubExchange& exchange, const Case& c) {
     try {
       bench->measure({1, 4, true}, GateRef(gate));
     } catch (const Error& error) {
-      const std::string expected = "waiting for rank " + std::to_string(c.seamRank) + ":";
+      // Where nodes forward: the rank of this node that passes on what the silent one sends.
+      const uint32_t relay = rank / ranksPerNode * ranksPerNode + c.seamRank % ranksPerNode;
+      const uint32_t named = c.forwards && relay != rank ? relay : c.seamRank;
+      const std::string expected = "waiting for rank " + std::to_string(named) + ":";
       std::printf("# rank %u: %s\n", rank, error.what());
       // The silent rank goes on until the others are gone.
       if (rank == c.seamRank) return 0;
-      if (awaited != static_cast<int32_t>(c.seamRank)) return 6;
+      if (awaited != static_cast<int32_t>(named)) return 6;
       return error.code() == ErrorCode::kAborted &&
                      std::string(error.what()).find(expected) != std::string::npos
                  ? 0
@@ -308,6 +313,22 @@ std::vector<Case> cases() {
     far.outputLayout = OutputLayout::kRankMajor;
     add(nodes == 2 ? "two nodes, rankMajor" : "network alone, rankMajor", far, false);
   }
+  const auto forwarded = [&](const char* name, const Shape& shape, bool split) {
+    Case c{name, shape, split};
+    c.nodes = 2;
+    c.forwards = true;
+    list.push_back(c);
+  };
+  forwarded("forwarded, bf16", s, false);
+  forwarded("forwarded, split phases", s, true);
+  other = s;
+  other.payload = PayloadType::kFp8E4m3;
+  other.hidden = 20001;
+  forwarded("forwarded, fp8 hidden 20001", other, false);
+  other.hidden = 640;
+  other.outputLayout = OutputLayout::kRankMajor;
+  forwarded("forwarded, fp8 rankMajor", other, false);
+  forwarded("forwarded, decode 128 x 7168", list[8].shape, false);
   Case corrupt{"a corrupted message", s};
   corrupt.seam.corruptFromEpoch = 1;
   list.push_back(corrupt);
@@ -317,6 +338,13 @@ std::vector<Case> cases() {
   Case silent{"a silent rank", s};
   silent.seam.silentFromEpoch = 3;
   list.push_back(silent);
+  silent.forwards = true;
+  silent.nodes = 2;
+  silent.name = "a silent rank among those that forward";
+  silent.seamRank = 0;
+  list.push_back(silent);
+  silent.forwards = false;
+  silent.seamRank = 1;
   for (Case* fault : {&corrupt, &silent}) {
     fault->nodes = 0;
     fault->name =

@@ -126,7 +126,10 @@ function transportTable(rows: readonly Row[]): string {
       const [faster, bound] = [ratioOf(line, 't_p50_us'), ratioOf(line, 'bytes_network')];
       const times = ['hybrid', 'network'].map((way) => fixed(line.get(way)?.['t_p50_us'], 0));
       const wrong = [...line.values()].reduce((sum, row) => sum + Number(row['wrong'] || 0), 0);
-      const ratios = [faster, bound, faster / bound].map((ratio) => ratio.toFixed(2));
+      // Forwarding knows no network alone.
+      const ratios = [faster, bound, faster / bound].map((ratio) =>
+        Number.isNaN(ratio) ? '' : ratio.toFixed(2),
+      );
       return [...key.split('\n'), ...times, ...ratios, String(wrong)];
     }),
   );

@@ -38,6 +38,20 @@ t.test('2 nodes of 2 GPUs: hybrid spares the network what stays inside a node', 
   t.ok(sum(of('hybrid'), 'bytes_network') < sum(of('network'), 'bytes_network'));
 });
 
+t.test('a token crosses once a node of GPUs and is forwarded there', onFourGpus, async (t) => {
+  const ways = { outputLayout: ['expertMajor', 'rankMajor'], phases: ['fused', 'split'] };
+  const sweep = { ...ways, dispatchDtype: ['bf16', 'fp8_e4m3'], dedup: ['on', 'node'] };
+  const run = { ranks: 4, ranksPerNode: 2, device: 'cuda', job: { sweep } } as const;
+  const { status, rows, said } = await exchange(t.testdir(), run);
+  t.equal(status, 0, said);
+  for (const row of rows.flat()) t.match(row, { status: 'ok', wrong: '0', transport_used: 'ipc+network' });
+  const of = (dedup: string): CsvRow[] =>
+    rows.flat().filter((row) => row['strategy_used'] === `dedup ${dedup}`);
+  t.equal(of('node').length, of('on').length);
+  t.ok(sum(of('node'), 'messages_forwarded') > 0);
+  t.ok(sum(of('node'), 'bytes_network') < sum(of('on'), 'bytes_network'), 'fewer bytes between nodes');
+});
+
 t.test('a GPU that sends nothing to another node is named, and the next point runs', onTwoGpus, async (t) => {
   const { status, rows, said } = await exchange(t.testdir(), {
     ranks: 2,

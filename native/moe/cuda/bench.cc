@@ -7,6 +7,7 @@
 
 #include "moe/cuda/content.h"
 #include "moe/cuda/launch.h"
+#include "moe/cuda/open.h"
 #include "moe/payload.h"
 
 namespace railrunner::moe::cuda {
@@ -43,7 +44,7 @@ T* CudaResult::place(uint64_t count) {
   return buffers_.back().as<T>();
 }
 
-CudaResult::CudaResult(const Shape& s) {
+CudaResult::CudaResult(const Shape& s, bool forwards) {
   const uint64_t messages = s.maxReceivedTokens();
   view_.x = place<uint8_t>(s.resultRows() * s.payloadRowBytes());
   view_.scales = place<float>(s.payload == PayloadType::kFp8E4m3 ? s.resultRows() * s.numScales() : 0);
@@ -56,6 +57,7 @@ CudaResult::CudaResult(const Shape& s) {
   view_.messageWeight = place<float>(messages * s.numTopk);
   view_.ownRow = place<int32_t>(static_cast<uint64_t>(s.maxTokens) * s.numTopk);
   view_.tokenCount = place<int32_t>(s.worldSize);
+  view_.relayHosts = place<uint32_t>(forwards ? messages : 0);
 }
 
 CudaBench::CudaBench(const BenchOptions& options, Routing routing, RunControl& control, uint32_t rank,
@@ -68,9 +70,10 @@ CudaBench::CudaBench(const BenchOptions& options, Routing routing, RunControl& c
       rank_(rank),
       ordinal_(ordinal),
       launch_(launch),
+      rails_(rank, shape_.worldSize, options.nodeOfRank),
       buffer_(std::move(buffer)),
       link_(std::move(link)),
-      result_(shape_),
+      result_(shape_, rails_.forwards()),
       x_(deviceBuffer(shape_.maxTokens * shape_.bf16RowBytes())),
       topkIdx_(uploaded(routing_.topkIdx)),
       weights_(uploaded(routing_.topkWeights)),
@@ -89,7 +92,7 @@ CudaBench::CudaBench(const BenchOptions& options, Routing routing, RunControl& c
 void CudaBench::pointArguments() {
   KernelArguments& a = arguments_;
   a.shape = shape_;
-  a.map = bufferMap(shape_, launch_.slices);
+  a.map = mapOf(options_);
   a.rank = rank_;
   a.numTokens = routing_.numTokens;
   a.slices = launch_.slices;
@@ -105,14 +108,14 @@ void CudaBench::pointArguments() {
   barrier_.control = a.control;
   barrier_.mine = reinterpret_cast<const uint64_t*>(buffer_->local() + a.map.barrier);
   for (uint32_t peer = 0; peer < shape_.worldSize; ++peer) {
+    a.from[peer] = buffer_->local() + blockOffset(a.map, peer);
     std::byte* base = buffer_->bases()[peer];
     if (base == nullptr) continue;
     a.to[peer] = base + blockOffset(a.map, rank_);
-    a.from[peer] = buffer_->local() + blockOffset(a.map, peer);
     barrier_.theirs[peer] = reinterpret_cast<uint64_t*>(base + a.map.barrier) + rank_;
   }
   if (link_.network == nullptr) return;
-  link_.blocks->connect(*link_.network, link_.region, a);
+  link_.blocks->connect(*link_.network, link_.region, rails_, a);
   streamWords_ = std::make_unique<StreamWords>(shape_.worldSize, options_.numProxies);
 }
 

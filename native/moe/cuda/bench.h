@@ -30,7 +30,7 @@ void fetch(std::vector<T>& into, const T* device, uint64_t count) {
 // A dispatch result in device memory of its own.
 class CudaResult {
  public:
-  explicit CudaResult(const Shape& shape);
+  CudaResult(const Shape& shape, bool forwards);
   const DispatchResult& view() const { return view_; }
 
  private:
@@ -79,10 +79,12 @@ class CudaBench : public Bench {
   // Until the stream is empty. When the rank is told to stop, ends the kernels' waits and throws kAborted
   // with what the first of them waited for.
   void finish(const char* call);
+  bool sendsOverNetwork(uint32_t peer) const { return (arguments_.overNetwork >> peer & 1U) != 0; }
   void tellAwaited();
   // Ends the kernels' waits and returns when they have.
   void endWaits();
   [[noreturn]] void throwAborted(const char* call);
+  std::vector<uint32_t> relayedHosts(uint32_t source) const;
   ByteCounts dispatchBytes() const;
   ByteCounts combineBytes() const;
   uint64_t issuedToNetwork() const;
@@ -95,6 +97,7 @@ class CudaBench : public Bench {
   const uint32_t rank_;
   const int ordinal_;
   const LaunchShape launch_;
+  const Rails rails_;
   std::unique_ptr<SymmetricBuffer> buffer_;
   std::unique_ptr<StreamWords> streamWords_;  // with a network, which reaches them: they outlive it
   NetworkLink link_;

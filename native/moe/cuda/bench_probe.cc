@@ -12,7 +12,7 @@ StorePlace CudaBench::storePlace() const {
   place.rank = rank_;
   place.shareBytes = (map.blockBytes - map.rows) / kPieceGrain * kPieceGrain;
   for (uint32_t peer = 0; peer < shape_.worldSize; ++peer) {
-    const bool stores = peer != rank_ && options_.overNetwork[peer] == 0;
+    const bool stores = peer != rank_ && buffer_->bases()[peer] != nullptr;
     place.to.push_back(stores ? arguments_.to[peer] + map.rows : nullptr);
     place.from.push_back(stores ? arguments_.from[peer] + map.rows : nullptr);
   }
@@ -31,7 +31,7 @@ ProbedWay CudaBench::probeStreams(const ProbeRequest& request, GateRef gate) {
   place.firstSlot = numNetworkSlots(shape_);
   place.numSlots = options_.numProxies;
   std::vector<uint32_t> peers = ranksAfter(rank_, shape_.worldSize);
-  std::erase_if(peers, [&](uint32_t peer) { return options_.overNetwork[peer] == 0; });
+  std::erase_if(peers, [&](uint32_t peer) { return !sendsOverNetwork(peer); });
   // Read from where the kernels leave what is to be sent.
   NetworkStreams streams(place, *streamWords_, std::move(peers), request.bytesTo, link_.blocks->going(),
                          control_);

@@ -5,7 +5,10 @@
 // Offsets in the symmetric buffer of the cuda device, in bytes. Shared by host code and kernels.
 //
 //   blocks [worldSize sources, 2 halves] | zero-copy rows of half 0, half 1 | barrier
-//   block: begun | messageCount | counts | records | flags | rows
+//   block: begun | plan: messageCount | counts | records | flags | rows
+//
+// Where tokens cross once a node (docs/moe.md, "Forwarding inside nodes"), a block has a plan for each rank
+// of the node that it goes to.
 //
 // All that one rank sends to another in a call lies in one block, so that a peer that shares no memory can be
 // given a block of the same form, which then goes over the network in a few pieces. A message's place is
@@ -32,6 +35,7 @@ struct BufferMap {
   uint64_t messageCount;  // a word: messages of the source
   uint64_t counts;        // [numLocalExperts] words: choices of the source for a local expert
   uint64_t records;       // [maxTokens, recordWords] words
+  uint64_t planBytes;     // from messageCount to the next plan's
   uint64_t flags;         // [maxTokens, slices] words: the row's slice is whole
   uint64_t rows;  // dispatch [maxTokens, copies]; combine [maxTokens], without dedup [numLocalExperts,
                   // maxTokens]
@@ -60,7 +64,8 @@ RAILRUNNER_HOST_DEVICE inline uint64_t blockOffset(const BufferMap& m, uint32_t 
   return 2 * m.blockBytes * source;
 }
 
-RAILRUNNER_HOST_DEVICE inline BufferMap bufferMap(const Shape& s, uint32_t slices) {
+// plans: of a block.
+RAILRUNNER_HOST_DEVICE inline BufferMap bufferMap(const Shape& s, uint32_t slices, uint32_t plans = 1) {
   BufferMap m{};
   const uint32_t most = s.numTopk < s.numLocalExperts() ? s.numTopk : s.numLocalExperts();
   m.copies = s.dedup ? 1 : most;
@@ -74,7 +79,8 @@ RAILRUNNER_HOST_DEVICE inline BufferMap bufferMap(const Shape& s, uint32_t slice
   m.messageCount = kMapAlignment;  // who polls `begun` is not held up by stores to what follows
   m.counts = m.messageCount + 8;
   m.records = m.counts + 8ULL * s.numLocalExperts();
-  m.flags = alignMap(m.messageCount + 8 * planWords(s, s.maxTokens));
+  m.planBytes = 8 * planWords(s, s.maxTokens);
+  m.flags = alignMap(m.messageCount + plans * m.planBytes);
   m.rows = m.flags + alignMap(8ULL * s.maxTokens * slices);
   m.blockBytes = m.rows + alignMap(dispatchBytes > combineBytes ? dispatchBytes : combineBytes);
   m.zeroCopy = blockOffset(m, s.worldSize);

@@ -8,13 +8,13 @@ namespace railrunner::moe::cuda {
 
 namespace {
 
-// Distinct tokens and choices that go from this rank to each, by the routing.
+// Distinct tokens and choices that this rank writes to each, by the routing.
 struct Going {
   std::vector<uint64_t> tokens;
   std::vector<uint64_t> choices;
 };
 
-Going goingOf(const Shape& shape, const Routing& routing) {
+Going goingOf(const Shape& shape, const Routing& routing, const Rails& rails) {
   Going going{std::vector<uint64_t>(shape.worldSize), std::vector<uint64_t>(shape.worldSize)};
   std::vector<uint8_t> seen(shape.worldSize);
   for (uint32_t token = 0; token < routing.numTokens; ++token) {
@@ -22,9 +22,9 @@ Going goingOf(const Shape& shape, const Routing& routing) {
     for (uint32_t k = 0; k < shape.numTopk; ++k) {
       const int32_t id = routing.topkIdx[static_cast<uint64_t>(token) * shape.numTopk + k];
       if (id < 0) continue;
-      const uint32_t host = shape.rankOfExpert(static_cast<uint32_t>(id));
-      ++going.choices[host];
-      if (seen[host]++ == 0) ++going.tokens[host];
+      const uint32_t target = rails.sendsVia(shape.rankOfExpert(static_cast<uint32_t>(id)));
+      ++going.choices[target];
+      if (seen[target]++ == 0) ++going.tokens[target];
     }
   }
   return going;
@@ -32,29 +32,53 @@ Going goingOf(const Shape& shape, const Routing& routing) {
 
 }  // namespace
 
+// Of a source's tokens that came for this node: the places of the ranks that host their experts.
+std::vector<uint32_t> CudaBench::relayedHosts(uint32_t source) const {
+  std::vector<int32_t> numTokens;
+  std::vector<uint32_t> hosts;
+  fetch(numTokens, result_.view().tokenCount + source, 1);
+  fetch(hosts, result_.view().relayHosts + static_cast<uint64_t>(source) * shape_.maxTokens,
+        static_cast<uint64_t>(numTokens[0]));
+  return hosts;
+}
+
 // Rows, and to other ranks 8 for every word: records, counts, flags (not over the network), the word that
-// begins the call.
+// begins the call. What is forwarded inside the node counts as if the source had stored it there.
 ByteCounts CudaBench::dispatchBytes() const {
-  const Going going = goingOf(shape_, routing_);
+  const Going going = goingOf(shape_, routing_, rails_);
+  const uint64_t plan = planWords(shape_, routing_.numTokens);
+  const uint64_t plans = rails_.forwards() ? rails_.ranksPerNode() : 1;
+  const uint64_t rowBytes = arguments_.map.messageBytes;
+  const auto stored = [&](uint64_t rows, uint64_t tokens, uint64_t planOfSource) {
+    return rows * rowBytes + 8 * (1 + planOfSource + tokens * launch_.slices);
+  };
   ByteCounts bytes;
   for (uint32_t peer = 0; peer < shape_.worldSize; ++peer) {
     const uint64_t rows = shape_.dedup ? going.tokens[peer] : going.choices[peer];
-    const uint64_t rowBytes = rows * arguments_.map.messageBytes;
-    const uint64_t words = 1 + planWords(shape_, routing_.numTokens);
     if (peer == rank_) {
-      bytes.self += rowBytes;
-    } else if (options_.overNetwork[peer] != 0) {
-      bytes.network += rowBytes + 8 * words;
-    } else {
-      bytes.ipc += rowBytes + 8 * (words + going.tokens[peer] * launch_.slices);
+      bytes.self += rows * rowBytes;
+    } else if (sendsOverNetwork(peer)) {
+      bytes.network += rows * rowBytes + 8 * (1 + plans * plan);
+    } else if (rails_.isNear(peer)) {
+      bytes.ipc += stored(rows, going.tokens[peer], plan);
+    }
+    if (!rails_.isRail(peer)) continue;
+    const std::vector<uint32_t> hosts = relayedHosts(peer);
+    for (uint32_t place = 0; place < rails_.ranksPerNode(); ++place) {
+      if (place == rails_.placeOf(rank_)) continue;
+      const auto tokens = static_cast<uint64_t>(std::count_if(
+          hosts.begin(), hosts.end(), [place](uint32_t places) { return (places >> place & 1U) != 0; }));
+      bytes.ipc += stored(tokens, tokens, planWords(shape_, static_cast<uint32_t>(hosts.size())));
     }
   }
   return bytes;
 }
 
-// Counted from what came: rows go back where messages came from.
+// Counted from what came: rows go back where messages came from; partial sums to the rank that adds them up,
+// which may be this one.
 ByteCounts CudaBench::combineBytes() const {
   const uint32_t numTopk = shape_.numTopk;
+  const uint64_t rowBytes = shape_.bf16RowBytes();
   std::vector<int32_t> messages;
   std::vector<int32_t> rows;
   fetch(messages, result_.view().messageCount, shape_.worldSize);
@@ -69,12 +93,19 @@ ByteCounts CudaBench::combineBytes() const {
       sent = static_cast<uint64_t>(
           std::count_if(rows.begin(), rows.end(), [](int32_t row) { return row >= 0; }));
     }
-    if (peer == rank_) {
-      bytes.self += shape_.dedup ? sent * shape_.bf16RowBytes() : 0;
-    } else if (options_.overNetwork[peer] != 0) {
-      bytes.network += sent * shape_.bf16RowBytes() + 8;
+    if (rails_.isRail(peer)) {
+      const std::vector<uint32_t> hosts = relayedHosts(peer);
+      const auto sums = hosts.size() - std::count(hosts.begin(), hosts.end(), 0U);
+      bytes.self += sent * rowBytes;
+      bytes.network += sums * rowBytes + 8;
+    } else if (!rails_.isNear(peer)) {
+      bytes.ipc += sent * rowBytes + 8 * count * launch_.slices;
+    } else if (peer == rank_) {
+      bytes.self += shape_.dedup ? sent * rowBytes : 0;
+    } else if (sendsOverNetwork(peer)) {
+      bytes.network += sent * rowBytes + 8;
     } else {
-      bytes.ipc += sent * shape_.bf16RowBytes() + 8 * (count * launch_.slices + 1);
+      bytes.ipc += sent * rowBytes + 8 * (count * launch_.slices + 1);
     }
   }
   return bytes;

@@ -1,7 +1,6 @@
-#include <cuda_bf16.h>
-
 #include <algorithm>
 
+#include "moe/cuda/combine_relay.cuh"
 #include "moe/cuda/device_memory.cuh"
 #include "moe/cuda/launch.h"
 #include "moe/cuda/network_receive.cuh"
@@ -14,42 +13,6 @@
 namespace railrunner::moe::cuda {
 
 namespace {
-
-constexpr uint32_t kUnroll = 7;  // 16-byte units of a thread at a time: hidden 7168 takes one pass
-
-struct Slice {
-  uint32_t position;  // of the message among those of its source; in the second part, the token
-  uint32_t index;
-  uint32_t firstUnit;  // of 8 bf16 channels
-  uint32_t numUnits;
-
-  __device__ Slice(const KernelArguments& a, uint32_t unit) {
-    position = unit / a.slices;
-    index = unit - position * a.slices;
-    const uint32_t first = firstBlockOf(a.shape, a.slices, index);
-    firstUnit = first * (kScaleBlock / 8);
-    numUnits = (firstBlockOf(a.shape, a.slices, index + 1) - first) * (kScaleBlock / 8);
-  }
-};
-
-__device__ void addScaled(float (&sum)[8], uint4 row, float weight) {
-  const uint32_t words[4] = {row.x, row.y, row.z, row.w};
-#pragma unroll
-  for (uint32_t i = 0; i < 4; ++i) {
-    sum[2 * i] = __fadd_rn(sum[2 * i], __fmul_rn(weight, __uint_as_float(words[i] << 16)));
-    sum[2 * i + 1] = __fadd_rn(sum[2 * i + 1], __fmul_rn(weight, __uint_as_float(words[i] & 0xffff0000U)));
-  }
-}
-
-__device__ uint4 rounded(const float (&sum)[8]) {
-  uint32_t words[4];
-#pragma unroll
-  for (uint32_t i = 0; i < 4; ++i) {
-    const __nv_bfloat162 pair = __floats2bfloat162_rn(sum[2 * i], sum[2 * i + 1]);
-    words[i] = *reinterpret_cast<const uint32_t*>(&pair);
-  }
-  return uint4{words[0], words[1], words[2], words[3]};
-}
 
 // A group: the weighted sum of the lanes' rows that `valid` names, into shared memory.
 template <bool kNetwork>
@@ -106,6 +69,8 @@ __device__ void sendBack(const Call<kNetwork>& call, const Slice& slice, uint32_
   const uint32_t bytes = slice.numUnits * 16;
   const uint64_t offset = slice.firstUnit * 16ULL;
   const uint64_t flag = call.flag(token, slice.index);
+  // Where rows for the source's tokens go.
+  std::byte* block = kNetwork ? a.network->routes.backTo[source] + call.half : call.to(source, 0);
   const uint64_t rowBytes = a.map.combineBytes;
   // Of the lane's row among those that go back to the source: one a message, or dedup off one an expert.
   uint64_t place = token;
@@ -115,7 +80,7 @@ __device__ void sendBack(const Call<kNetwork>& call, const Slice& slice, uint32_
   const auto* y = reinterpret_cast<const std::byte*>(a.y);
   call.delay(source);
   if (leads && lane == 0 && a.seam.relaxedFlags != 0) {
-    storeRelaxed(call.wordsTo(source, a.map.flags) + flag, wordOf(call.epoch, 1));
+    storeRelaxed(reinterpret_cast<uint64_t*>(block + a.map.flags) + flag, wordOf(call.epoch, 1));
   }
   if (!rankMajor && a.shape.dedup) {
     if (leads) copies.finishReading();
@@ -124,7 +89,7 @@ __device__ void sendBack(const Call<kNetwork>& call, const Slice& slice, uint32_
     RowCopies::fenceProxy();
     groupBarrier(group, numThreads);
     if (leads) {
-      copies.startStore(call.to(source, a.map.rows + place * rowBytes + offset), row, bytes);
+      copies.startStore(block + a.map.rows + place * rowBytes + offset, row, bytes);
       copies.commit();
     }
   } else if (leads) {
@@ -137,15 +102,15 @@ __device__ void sendBack(const Call<kNetwork>& call, const Slice& slice, uint32_
       copies.finishReading();
       copies.startLoad(row, y + from * rowBytes + offset, bytes);
       copies.finishLoad();
-      copies.startStore(call.to(source, target), row, bytes);
+      copies.startStore(block + target, row, bytes);
       copies.commit();
     }
   }
   if (leads) {
     copies.finishStores();
     call.delay(source + 64);
-    if (!call.isOverNetwork(source)) {
-      if (lane == 0) call.publish(source, flag);
+    if (!call.isOverNetwork(source) || call.forwards()) {
+      if (lane == 0) call.publish(block, flag);
     } else if (a.shape.dedup ? lane == 0 : expertRow >= 0) {
       putToNetwork(call, source, a.map.rows + place * rowBytes + offset, bytes);
     }
@@ -205,7 +170,8 @@ __device__ bool receiveToken(const Call<kNetwork>& call, const Slice& slice) {
   const int32_t id = has ? a.topkIdx[choice] : -1;
   const bool perExpert = !a.shape.dedup;
   const float weight = has && perExpert ? a.topkWeights[choice] : 0.0F;
-  const uint32_t host = id >= 0 ? static_cast<uint32_t>(id) / a.shape.numLocalExperts() : 0;
+  // Or the rank that sums for the host's node.
+  const uint32_t host = id >= 0 ? call.via(static_cast<uint32_t>(id) / a.shape.numLocalExperts()) : 0;
   const std::byte* row = nullptr;
   if (perExpert && id >= 0) {
     const uint64_t place = (id - host * a.shape.numLocalExperts()) * static_cast<uint64_t>(a.shape.maxTokens);
@@ -255,7 +221,10 @@ __global__ void __launch_bounds__(kThreads) combineKernel(const __grid_constant_
   __shared__ uint64_t barriers[kMaxCombineGroups];
   const Call<kNetwork> call(a);
   const uint32_t blocks = workingBlocks(call);
-  if (kNetwork && blockIdx.x == blocks) return listenToNetwork(call);
+  if (kNetwork && blockIdx.x == blocks) {
+    if (threadIdx.x < 32) listenToNetwork(call, threadIdx.x);
+    return;
+  }
   const bool sends = (a.phases & kSend) != 0 && a.seam.silent == 0;
   if (threadIdx.x == 0) call.stamp(0);
   // Where every block sends, every block receives afterwards.
@@ -269,11 +238,15 @@ __global__ void __launch_bounds__(kThreads) combineKernel(const __grid_constant_
   }
   if (sends && blockIdx.x < a.sendBlocks) {
     sendMessages(call, rows, barriers);
-    endSends(call, 1, a.sendBlocks, 0, 1);
+    if (!call.forwards()) endSends(call, 1, a.sendBlocks, 0, 1);
   }
   if (threadIdx.x == 0) call.stamp(1);
   if ((a.phases & kReceive) == 0 || blockIdx.x < firstReceiving) return;
   bool ok = true;
+  if (call.forwards()) {
+    ok = sumForNodes(call, block, numBlocks);
+    if (ok && a.seam.silent == 0) endSends(call, 1, numBlocks, 0, 1);
+  }
   for (uint32_t unit = block; ok && unit < a.numTokens * a.slices; unit += numBlocks) {
     ok = receiveToken(call, Slice(a, unit));
   }
@@ -281,7 +254,7 @@ __global__ void __launch_bounds__(kThreads) combineKernel(const __grid_constant_
   if (ok && block == 0) {
     for (uint32_t peer = threadIdx.x; peer < a.shape.worldSize; peer += kThreads) {
       uint32_t unused = 0;
-      call.awaitBegun(peer, &unused);
+      if (call.via(peer) == peer) call.awaitBegun(peer, &unused);
     }
   }
   if (threadIdx.x == 0) call.stamp(3);

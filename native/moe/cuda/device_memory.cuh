@@ -179,6 +179,23 @@ struct Call {
   }
   __device__ bool isOverNetwork(uint32_t peer) const { return kNetwork && (a.overNetwork >> peer & 1U) != 0; }
 
+  // Words of the plan for `peer`, and of this rank's plan by `source`.
+  __device__ uint64_t* planTo(uint32_t peer, uint64_t offset) const {
+    if (!kNetwork) return wordsTo(peer, offset);
+    return wordsTo(via(peer), offset + a.network->routes.planTo[peer]);
+  }
+  __device__ const uint64_t* planFrom(uint32_t source, uint64_t offset) const {
+    return wordsFrom(source, offset + (kNetwork ? a.network->routes.planFrom[source] : 0));
+  }
+  // The rank that this one writes to for `peer`.
+  __device__ uint32_t via(uint32_t peer) const { return kNetwork ? a.network->routes.via[peer] : peer; }
+  __device__ bool forwards() const { return kNetwork && a.network->routes.forwards != 0; }
+  // The block of `source` at a rank of this node, this one included.
+  __device__ std::byte* blockAt(uint32_t near, uint32_t source) const {
+    return a.to[near] + (static_cast<int64_t>(source) - a.rank) * 2 * static_cast<int64_t>(a.map.blockBytes) +
+           half;
+  }
+
   // Index of (token, slice) among a block's flags.
   __device__ uint64_t flag(uint32_t token, uint32_t slice) const {
     return static_cast<uint64_t>(token) * a.slices + slice;
@@ -190,16 +207,18 @@ struct Call {
 
   // Tells a peer that shares memory that this rank has begun the call. To the others the word goes last.
   __device__ void begin(uint32_t peer, uint32_t value) const {
-    if (!isOverNetwork(peer)) storeRelaxed(wordsTo(peer, a.map.begun), wordOf(epoch, value));
+    if (via(peer) == peer && !isOverNetwork(peer))
+      storeRelaxed(wordsTo(peer, a.map.begun), wordOf(epoch, value));
   }
-  // To a peer that shares memory.
-  __device__ void publish(uint32_t peer, uint64_t flagIndex) const {
+  // In a block (with its half) of a peer that shares memory.
+  __device__ void publish(std::byte* block, uint64_t flagIndex) const {
     if (a.seam.relaxedFlags != 0) return;  // it went out before its row
-    storeRelease(wordsTo(peer, a.map.flags) + flagIndex, wordOf(epoch, 1));
+    storeRelease(reinterpret_cast<uint64_t*>(block + a.map.flags) + flagIndex, wordOf(epoch, 1));
   }
 
-  // Of a wait that has become long: whether the host has ended it. Says for whom it is.
+  // Of a wait that has become long: whether the host has ended it. Says for whom it is: who passes it on.
   __device__ __noinline__ bool stopped(Missing missing, uint32_t rank, uint32_t index) const {
+    if (kNetwork) rank = a.network->routes.hears[rank];
     WaitControl* control = a.control;
     if (*reinterpret_cast<volatile uint32_t*>(&control->abort) == 0) {
       *reinterpret_cast<volatile uint32_t*>(&control->awaited) = rank + 1;

@@ -4,6 +4,7 @@
 #include "moe/cuda/dispatch_receive.cuh"
 #include "moe/cuda/dispatch_send.cuh"
 #include "moe/cuda/launch.h"
+#include "moe/cuda/network_forward.cuh"
 #include "moe/cuda/network_receive.cuh"
 
 // Dispatch. The first blocks send: a group of warps takes one slice of a token at a time, and each warp of it
@@ -24,7 +25,11 @@ __global__ void __launch_bounds__(kThreads) dispatchKernel(const __grid_constant
   __shared__ uint32_t numTokens[kMaxRanks];
   const Call<kNetwork> call(a);
   const uint32_t blocks = workingBlocks(call);
-  if (kNetwork && blockIdx.x == blocks) return listenToNetwork(call);
+  if (kNetwork && blockIdx.x == blocks) {
+    if (threadIdx.x / 32 == kReceivingWarps) listenToNetwork(call, threadIdx.x % 32);
+    if (threadIdx.x / 32 < kReceivingWarps && call.forwards()) forwardToNode<kFp8>(call, rows, barriers);
+    return;
+  }
   if (threadIdx.x == 0) call.stamp(0);
   const bool sends = (a.phases & kSend) != 0 && a.seam.silent == 0;
   if (blockIdx.x < a.sendBlocks) {

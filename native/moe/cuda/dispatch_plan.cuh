@@ -91,7 +91,7 @@ __device__ inline void sendRecords(const Call<kNetwork>& call, const Choices& ch
         if (choices.rankOf(token.ids[k]) == peer) value = token.copy[k];
       }
     }
-    storeRelaxed(call.wordsTo(peer, a.map.records) + record + word, wordOf(call.epoch, value));
+    storeRelaxed(call.planTo(peer, a.map.records) + record + word, wordOf(call.epoch, value));
   }
 }
 
@@ -112,7 +112,7 @@ __device__ inline void sendCounts(const Call<kNetwork>& call, const Choices& cho
         count += choices.ids[i] == static_cast<int32_t>(item) ? 1U : 0U;
       }
       const uint32_t peer = choices.rankOf(static_cast<int32_t>(item));
-      word = call.wordsTo(peer, a.map.counts) + (item - peer * a.shape.numLocalExperts());
+      word = call.planTo(peer, a.map.counts) + (item - peer * a.shape.numLocalExperts());
     } else {
       const uint32_t peer = item - a.shape.numExperts;
       for (uint32_t t = lane; t < a.numTokens; t += 32) {
@@ -121,7 +121,7 @@ __device__ inline void sendCounts(const Call<kNetwork>& call, const Choices& cho
         for (uint32_t k = 0; k < numTopk; ++k) goes |= choices.rankOf(choices.ids[t * numTopk + k]) == peer;
         count += goes ? 1 : 0;
       }
-      word = call.wordsTo(peer, a.map.messageCount);
+      word = call.planTo(peer, a.map.messageCount);
     }
     count = __reduce_add_sync(kAll, count);
     if (lane == 0) storeRelaxed(word, wordOf(call.epoch, count));

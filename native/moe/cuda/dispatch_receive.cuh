@@ -21,7 +21,7 @@ __device__ inline bool readRecord(const Call<kNetwork>& call, const Slice& slice
   const KernelArguments& a = call.a;
   const uint32_t numTopk = a.shape.numTopk;
   const uint64_t* record =
-      call.wordsFrom(source, a.map.records) + static_cast<uint64_t>(slice.token) * recordWords(numTopk);
+      call.planFrom(source, a.map.records) + static_cast<uint64_t>(slice.token) * recordWords(numTopk);
   bool ok = true;
   if (lane < numTopk) {
     ok = call.awaitWord(record + lane, &arrival.place, Missing::kRecord, source, slice.token) &&
@@ -46,7 +46,7 @@ __device__ inline bool findRow(const Call<kNetwork>& call, uint32_t source, uint
     uint32_t begin = 0;
     for (uint32_t s = 0; s < source && ok; ++s) {
       uint32_t count = 0;
-      ok = call.awaitWord(call.wordsFrom(s, a.map.counts) + expert, &count, Missing::kCount, s, expert);
+      ok = call.awaitWord(call.planFrom(s, a.map.counts) + expert, &count, Missing::kCount, s, expert);
       begin += count;
     }
     arrival.row = static_cast<int64_t>(expert) * a.shape.maxReceivedTokens() + begin +
@@ -146,7 +146,7 @@ __device__ inline void receiveCounts(const Call<kNetwork>& call, uint32_t lane, 
     if (item >= experts) {
       const uint32_t source = item - experts;
       uint32_t count = 0;
-      if (lane != 0 || !call.awaitWord(call.wordsFrom(source, a.map.messageCount), &count,
+      if (lane != 0 || !call.awaitWord(call.planFrom(source, a.map.messageCount), &count,
                                        Missing::kMessageCount, source, 0)) {
         continue;
       }
@@ -162,8 +162,8 @@ __device__ inline void receiveCounts(const Call<kNetwork>& call, uint32_t lane, 
       uint32_t count = 0;
       bool ok = true;
       if (source < worldSize) {
-        ok = call.awaitWord(call.wordsFrom(source, a.map.counts) + item, &count, Missing::kCount, source,
-                            item);
+        ok =
+            call.awaitWord(call.planFrom(source, a.map.counts) + item, &count, Missing::kCount, source, item);
       }
       if (!__all_sync(kAll, ok)) return;
       uint32_t until = count;

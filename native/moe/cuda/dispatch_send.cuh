@@ -76,7 +76,8 @@ __device__ inline void quantizeSlice(const KernelArguments& a, const Slice& slic
   }
 }
 
-// A group's first warp: stores the slice to every rank that hosts one of its experts, the next rank first,
+// A group's first warp: stores the slice to every rank that hosts one of its experts (or forwards to one that
+// does), the next rank first,
 // and publishes it there. One release serves all ranks: what it waits for is the link, the same for all of
 // them.
 template <bool kFp8, bool kNetwork>
@@ -84,7 +85,7 @@ __device__ void sendSlice(const Call<kNetwork>& call, const Slice& slice, int32_
                           const float* scales, RowCopies& copies) {
   const KernelArguments& a = call.a;
   const uint32_t lane = copies.lane;
-  const uint32_t host = id >= 0 ? static_cast<uint32_t>(id) / a.shape.numLocalExperts() : kNone;
+  const uint32_t host = id >= 0 ? call.via(static_cast<uint32_t>(id) / a.shape.numLocalExperts()) : kNone;
   const uint32_t bytes = slice.numBlocks * blockBytes<kFp8>();
   const uint32_t offset = slice.firstBlock * blockBytes<kFp8>();
   const uint64_t flag = call.flag(slice.token, slice.index);
@@ -121,7 +122,7 @@ __device__ void sendSlice(const Call<kNetwork>& call, const Slice& slice, int32_
       putRows(call, host, slice.token, slice.firstBlock, slice.numBlocks, blockBytes<kFp8>(),
               a.shape.dedup ? 1 : __popc(same));
     } else {
-      call.publish(host, flag);
+      call.publish(call.to(host, 0), flag);
     }
   }
   __syncwarp();

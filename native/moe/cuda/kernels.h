@@ -34,6 +34,24 @@ struct KernelSeam {
   uint32_t delaySeed;     // non-zero: blocks wait up to 4 us, by chance, before rows and before flags
 };
 
+constexpr uint32_t kMaxForwardedRanks = 32;  // of a node that forwards: a lane each
+
+// Who talks to whom where tokens cross once a node; without forwarding every rank talks to every other.
+struct Routes {
+  uint32_t forwards;             // non-zero: this rank forwards for others
+  uint32_t ranksPerNode;         // with forwarding; plans of a block
+  uint32_t place;                // of this rank in its node
+  uint8_t via[kMaxRanks];        // rank that this one writes to for a rank: itself, or the relay on its node
+  uint8_t hears[kMaxRanks];      // rank that writes to this one what a rank sends
+  uint8_t near[kMaxRanks];       // [place] of this node
+  uint8_t node[kMaxRanks];       // by rank
+  uint8_t ranks[kMaxRanks];      // [node, place]
+  uint64_t planTo[kMaxRanks];    // by rank: offset of its plan among those of the block that goes to via
+  uint64_t planFrom[kMaxRanks];  // by source: offset of this rank's plan in the block that holds it
+  std::byte* backTo[kMaxRanks];  // by source: block (half 0) that rows for its tokens go back to: its own, or
+                                 // one at the rank that sums for it
+};
+
 // How blocks for peers over the network leave: kernels fill a block in host memory and push triggers for it,
 // which the network's proxies take. In device memory.
 struct NetworkPath {
@@ -46,6 +64,7 @@ struct NetworkPath {
   uint64_t incoming[kMaxRanks];  // by peer: where this rank's block begins in its region
   uint64_t
       arrived[kMaxRanks];  // by source: its `begun` word once that has come, for the kernel's other blocks
+  Routes routes;
   uint32_t ended[2];  // blocks of the grid that have sent their part of a dispatch, of a combine; back to 0
                       // with the last
 };

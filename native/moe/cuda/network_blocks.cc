@@ -32,6 +32,34 @@ Buffer zeroedOnDevice(uint64_t bytes) {
   return buffer;
 }
 
+Routes routesOf(const Rails& rails, const KernelArguments& arguments) {
+  Routes routes{};
+  const uint32_t rank = arguments.rank;
+  const BufferMap& map = arguments.map;
+  routes.forwards = rails.forwards() ? 1 : 0;
+  routes.ranksPerNode = rails.forwards() ? rails.ranksPerNode() : 1;
+  routes.place = rails.forwards() ? rails.placeOf(rank) : 0;
+  const auto name = [](uint32_t r) { return static_cast<uint8_t>(r); };  // at most kMaxRanks
+  for (uint32_t peer = 0; peer < arguments.shape.worldSize; ++peer) {
+    routes.via[peer] = name(rails.sendsVia(peer));
+    routes.hears[peer] = name(rails.hearsVia(peer));
+    routes.backTo[peer] = arguments.to[peer];
+    if (!rails.forwards()) continue;
+    routes.node[peer] = name(rails.nodeOf(peer));
+    routes.ranks[rails.nodeOf(peer) * routes.ranksPerNode + rails.placeOf(peer)] = name(peer);
+    if (rails.isNear(peer)) {
+      routes.near[rails.placeOf(peer)] = name(peer);
+      continue;
+    }
+    const uint32_t relay = rails.isRail(peer) ? rank : rails.hearsVia(peer);
+    routes.planTo[peer] = rails.placeOf(peer) * map.planBytes;
+    routes.planFrom[peer] = rails.isRail(peer) ? routes.place * map.planBytes : 0;
+    routes.backTo[peer] =
+        arguments.to[relay] - blockOffset(map, rank) + blockOffset(map, rails.rankAt(peer, rank));
+  }
+  return routes;
+}
+
 }  // namespace
 
 NetworkBlocks::NetworkBlocks(const BufferMap& map, const NetworkRelation& relation, uint32_t rank,
@@ -55,7 +83,8 @@ NetworkBlocks::NetworkBlocks(const BufferMap& map, const NetworkRelation& relati
 
 uint64_t NetworkBlocks::incoming(uint32_t peer) const { return placeOf(relation_, peer, rank_) * pairBytes_; }
 
-void NetworkBlocks::connect(Network& network, uint32_t region, KernelArguments& arguments) {
+void NetworkBlocks::connect(Network& network, uint32_t region, const Rails& rails,
+                            KernelArguments& arguments) {
   NetworkPath path{};
   path.region = region;
   for (uint32_t ring = 0; ring < entries_.size(); ++ring) {
@@ -77,6 +106,7 @@ void NetworkBlocks::connect(Network& network, uint32_t region, KernelArguments& 
     arguments.to[peer] = memory + path.outgoing[peer];
     arguments.from[peer] = memory + place * pairBytes_;
   }
+  path.routes = routesOf(rails, arguments);
   check(cudaMemcpy(path_.as(), &path, sizeof(path), cudaMemcpyHostToDevice), "cudaMemcpy");
   arguments.network = path_.as<NetworkPath>();
 }

@@ -7,11 +7,12 @@
 
 #include "device/cuda/cuda_handles.h"
 #include "moe/cuda/kernels.h"
+#include "moe/rails.h"
 #include "network/network.h"
 
 namespace railrunner::moe::cuda {
 
-// By rank, by peer: non-zero where the first reaches the second over the network. Symmetric.
+// By rank, by peer: non-zero where the first sends to the second over the network. Symmetric.
 using NetworkRelation = std::vector<std::vector<uint8_t>>;
 
 // The host memory through which a GPU's exchange reaches peers that share none: a block in and a block out
@@ -32,9 +33,9 @@ class NetworkBlocks {
   uint64_t incoming(uint32_t peer) const;
   std::span<const std::byte> going() const { return {memory_.as<std::byte>() + bytes_ / 2, bytes_ / 2}; }
 
-  // Once the memory is `region` of the network: gives the rings to its proxies, and the blocks to the
-  // kernels' arguments. The blocks outlive the network.
-  void connect(Network& network, uint32_t region, KernelArguments& arguments);
+  // Once the memory is `region` of the network: gives the rings to its proxies, and blocks and routes to the
+  // kernels' arguments, which have those of peers that share memory. The blocks outlive the network.
+  void connect(Network& network, uint32_t region, const Rails& rails, KernelArguments& arguments);
 
  private:
   const uint32_t rank_;

@@ -17,10 +17,10 @@ __device__ uint32_t workingBlocks(const Call<kNetwork>& call) {
   return gridDim.x - (kNetwork && (call.a.phases & kReceive) != 0 ? 1 : 0);
 }
 
-// The block behind the working ones: a thread a source.
+// A warp of the block behind the working ones: a lane a source.
 template <bool kNetwork>
-__device__ void listenToNetwork(const Call<kNetwork>& call) {
-  for (uint32_t source = threadIdx.x; source < call.a.shape.worldSize; source += blockDim.x) {
+__device__ void listenToNetwork(const Call<kNetwork>& call, uint32_t lane) {
+  for (uint32_t source = lane; source < call.a.shape.worldSize; source += 32) {
     if (!call.isOverNetwork(source)) continue;
     uint32_t value = 0;
     if (call.awaitFlag(call.wordsFrom(source, call.a.map.begun), &value, Missing::kBegun, source, 0)) {

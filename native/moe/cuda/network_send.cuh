@@ -58,8 +58,8 @@ __device__ inline void putRows(const Call<kNetwork>& call, uint32_t peer, uint32
 }
 
 // All threads of each of `blocks` blocks of the grid, once it has sent its part of the call (`which`: 0
-// dispatch, 1 combine). The last of them sends the words of the plan, planBytes from messageCount on, and the
-// signal with `value`.
+// dispatch, 1 combine). The last of them sends the words of each plan, planBytes from messageCount on, and
+// the signal with `value`.
 template <bool kNetwork>
 __device__ inline void endSends(const Call<kNetwork>& call, uint32_t which, uint32_t blocks,
                                 uint64_t planBytes, uint32_t value) {
@@ -73,7 +73,9 @@ __device__ inline void endSends(const Call<kNetwork>& call, uint32_t which, uint
   __threadfence_system();
   for (uint32_t peer = 0; peer < a.shape.worldSize; ++peer) {
     if (!call.isOverNetwork(peer)) continue;
-    if (planBytes != 0) putToNetwork(call, peer, a.map.messageCount, planBytes);
+    for (uint32_t plan = 0; planBytes != 0 && plan < a.network->routes.ranksPerNode; ++plan) {
+      putToNetwork(call, peer, a.map.messageCount + plan * a.map.planBytes, planBytes);
+    }
     signalToNetwork(call, peer, value);
   }
 }

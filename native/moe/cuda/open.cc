@@ -8,28 +8,42 @@
 namespace railrunner::moe::cuda {
 
 void requireRunnable(const BenchOptions& options, Device& device) {
-  if (!options.nodeOfRank.empty()) {
-    throw Error(ErrorCode::kUnsupportedHere,
-                "dedup node on cuda: a token crosses once a destination rank there, no rank forwards. Use "
-                "dedup on, or device host.");
-  }
   if (options.shape.worldSize > kMaxRanks) {
     throw Error(ErrorCode::kUnsupportedHere, "dispatch and combine on cuda: expected at most " +
                                                  std::to_string(kMaxRanks) + " ranks, received " +
                                                  std::to_string(options.shape.worldSize));
+  }
+  const Rails rails(0, options.shape.worldSize, options.nodeOfRank);
+  if (rails.forwards() && !options.shape.dedup) {
+    throw Error(ErrorCode::kArgument, "MoE exchange: forwarding between nodes needs dedup");
+  }
+  if (rails.forwards() && rails.ranksPerNode() > kMaxForwardedRanks) {
+    throw Error(ErrorCode::kUnsupportedHere,
+                "dedup node on cuda: expected at most " + std::to_string(kMaxForwardedRanks) +
+                    " ranks a node, received " + std::to_string(rails.ranksPerNode()) + ". Use dedup on.");
   }
   railrunner::cuda::makeCurrent(device.properties().ordinal);
   prepareKernels();
   static_cast<void>(launchShape(options.shape));
 }
 
-uint64_t symmetricBytes(const Shape& shape) { return bufferMap(shape, slicesOf(shape)).totalBytes; }
+BufferMap mapOf(const BenchOptions& options) {
+  const Rails rails(0, options.shape.worldSize, options.nodeOfRank);
+  return bufferMap(options.shape, slicesOf(options.shape), rails.forwards() ? rails.ranksPerNode() : 1);
+}
 
 std::unique_ptr<NetworkBlocks> makeNetworkBlocks(const BenchOptions& options, const NetworkRelation& relation,
                                                  uint32_t rank, Device& device) {
   railrunner::cuda::makeCurrent(device.properties().ordinal);
-  return std::make_unique<NetworkBlocks>(bufferMap(options.shape, slicesOf(options.shape)), relation, rank,
-                                         options.numProxies);
+  // Where nodes forward, only ranks of equal place send to each other between them.
+  const Rails rails(rank, options.shape.worldSize, options.nodeOfRank);
+  NetworkRelation sends = relation;
+  for (uint32_t from = 0; from < sends.size(); ++from) {
+    for (uint32_t to = 0; rails.forwards() && to < sends.size(); ++to) {
+      if (rails.placeOf(from) != rails.placeOf(to)) sends[from][to] = 0;
+    }
+  }
+  return std::make_unique<NetworkBlocks>(mapOf(options), sends, rank, options.numProxies);
 }
 
 std::unique_ptr<Bench> makeBench(const BenchOptions& options, Routing routing, RunControl& control,

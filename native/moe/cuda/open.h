@@ -12,8 +12,8 @@ namespace railrunner::moe::cuda {
 // Throws kUnsupportedHere where this device, or this build, cannot run the point.
 void requireRunnable(const BenchOptions& options, Device& device);
 
-// Bytes of the symmetric buffer of a point that requireRunnable accepts.
-uint64_t symmetricBytes(const Shape& shape);
+// Of a point that requireRunnable accepts.
+BufferMap mapOf(const BenchOptions& options);
 
 // The host memory through which peers over the network are reached.
 std::unique_ptr<NetworkBlocks> makeNetworkBlocks(const BenchOptions& options, const NetworkRelation& relation,

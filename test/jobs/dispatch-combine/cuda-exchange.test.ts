@@ -7,6 +7,8 @@ import {
   slicesOf,
   symmetricBytesCuda,
 } from '../../../jobs/dispatch-combine/cuda-exchange.js';
+import { forwardedBytesCuda } from '../../../jobs/dispatch-combine/cuda-forward.js';
+import { Nodes } from '../../../jobs/dispatch-combine/nodes.js';
 import type { MoeSpec } from '../../../jobs/dispatch-combine/moe-spec.js';
 import type { Routing } from '../../../jobs/dispatch-combine/routing.js';
 
@@ -54,6 +56,37 @@ t.test('bytes that are issued', async (t) => {
   t.equal(issuedBytesCuda(off, routing, 0, ['self', 'ipc'], 'combine').self, 0, 'own rows are read in place');
 });
 
+t.test('bytes that are issued where nodes forward', async (t) => {
+  // Ranks 0, 1 and 2, 3 are nodes; an expert each. Rank 0: one token to ranks 2 and 3, one to rank 1. Rank 1: to rank 2.
+  const forwarded = {
+    ranks: [
+      { numTokens: 2, topkIdx: Int32Array.of(2, 3, 1, -1), topkWeights: new Float32Array(4) },
+      { numTokens: 1, topkIdx: Int32Array.of(2, -1), topkWeights: new Float32Array(2) },
+      { numTokens: 0, topkIdx: new Int32Array(0), topkWeights: new Float32Array(0) },
+      { numTokens: 0, topkIdx: new Int32Array(0), topkWeights: new Float32Array(0) },
+    ],
+  } as unknown as Routing;
+  const nodes = new Nodes([0, 0, 1, 1]);
+  const bytes = (rank: number, phase: 'dispatch' | 'combine'): object =>
+    forwardedBytesCuda(spec, forwarded, { rank, nodes }, phase);
+  // A plan: 1 + 1 counts and records of 5 words. From rank 0: 12 words, rank 1: 7, the others 2.
+  t.same(bytes(0, 'dispatch'), {
+    self: 0,
+    ipc: 272 + 8 * (1 + 12 + 1) + 8 * (1 + 2), // own row to rank 1; the nothing of rail 2 forwarded there
+    network: 272 + 8 * (1 + 2 * 12), // one row for both, two plans
+  });
+  // Rank 2 forwards rank 0's row to rank 3, and has nothing of its own.
+  t.same(bytes(2, 'dispatch'), {
+    self: 0,
+    ipc: 8 * (1 + 2) + 272 + 8 * (1 + 12 + 1),
+    network: 8 * (1 + 2 * 2),
+  });
+  // Back: rank 2 keeps its partial for rank 0, sums and sends one row; its partial for rank 1 goes to rank 3.
+  t.same(bytes(2, 'combine'), { self: 512, ipc: 8 + 512 + 8, network: 512 + 8 });
+  t.same(bytes(3, 'combine'), { self: 0, ipc: 8 + 512 + 8, network: 512 + 8 });
+  t.same(bytes(1, 'combine'), { self: 0, ipc: 512 + 8 + 8, network: 8 });
+});
+
 t.test('slices and the symmetric buffer', async (t) => {
   t.equal(slicesOf(spec), 1);
   t.equal(slicesOf({ ...spec, hidden: 20_001 } as MoeSpec), 3);
@@ -61,6 +94,8 @@ t.test('slices and the symmetric buffer', async (t) => {
   const block = 128 + 384 + 128 + 8 * 512;
   t.equal(symmetricBytesCuda(spec, 2), 2 * 2 * block + 128);
   t.equal(networkMemoryBytesCuda(spec, 2, 1), 2 * 2 * block);
+  // Two plans: 2 x 344 in 768.
+  t.equal(symmetricBytesCuda(spec, 2, 2), 2 * 2 * (block + 384) + 128);
 });
 
 t.test('pinned memory for peers over the network: that of the rank which has most of them', async (t) => {
