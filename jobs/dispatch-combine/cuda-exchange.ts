@@ -1,6 +1,6 @@
 /** What the exchange of the cuda device issues and allocates: its words, rows and buffer, counted from the routing. */
 import { resultRows } from './memory.js';
-import { paddedHidden, usesDedup, type MoeSpec } from './moe-spec.js';
+import { paddedHidden, proxiesOf, usesDedup, type MoeSpec } from './moe-spec.js';
 import type { Routing } from './routing.js';
 import { tokenBytes, type PathBytes, type PeerPath } from './traffic.js';
 
@@ -9,6 +9,8 @@ const MAX_SLICE_BYTES = 16_384;
 const SCALE_BLOCK = 128;
 /** Parts of a block begin at multiples of it. */
 const MAP_STEP = 128;
+/** Words that begin a call: one for each of up to 32 proxies. */
+const BEGUN_BYTES = 256;
 
 const alignTo = (bytes: number, step: number): number => Math.ceil(bytes / step) * step;
 
@@ -54,7 +56,7 @@ export const flagWords = (spec: MoeSpec, tokens: number): number => tokens * sli
  * Bytes that one call issues on this rank where every rank sends to every other. Dispatch: rows; to other ranks also a record of 2 numTopk + 1 words for each
  * token, a count for each of their experts, the count of messages, the word that begins the call and a flag for each
  * slice of a row. Combine: rows, a flag for each slice, and the word that begins the call. Over the network no flags:
- * there the word that begins the call comes last and stands for all.
+ * there the word that begins the call comes last, once for each proxy, and stands for all.
  */
 export function issuedBytesCuda(
   spec: MoeSpec,
@@ -73,7 +75,7 @@ export function issuedBytesCuda(
     if (path === 'self') return;
     const flags = path === 'ipc' ? flagWords(spec, moved.tokens) : 0;
     const plan = phase === 'dispatch' ? planWords(spec, routing, rank) : 0;
-    bytes[path] += WORD_BYTES * (flags + plan + 1);
+    bytes[path] += WORD_BYTES * (flags + plan + (path === 'network' ? proxiesOf(spec, 'cuda') : 1));
   });
   return bytes;
 }
@@ -90,7 +92,7 @@ function blockPairBytes(spec: MoeSpec, worldSize: number, plans: number): number
   const plan = plans * WORD_BYTES * (1 + numLocal + tokens * (2 * spec.numTopk + 1));
   const flags = WORD_BYTES * tokens * slicesOf(spec);
   const rows = tokens * Math.max(copies * rowBytes(spec), combined);
-  return 2 * (MAP_STEP + [plan, flags, rows].reduce((sum, bytes) => sum + alignTo(bytes, MAP_STEP), 0));
+  return 2 * (BEGUN_BYTES + [plan, flags, rows].reduce((sum, bytes) => sum + alignTo(bytes, MAP_STEP), 0));
 }
 
 /** The symmetric buffer of the cuda device: two halves of a block for each source, rows for zeroCopy, and a barrier. */

@@ -1,6 +1,6 @@
 /** What a rank of the cuda device issues where tokens cross once a node and are forwarded there (docs/moe.md). */
 import { flagWords, planWords, rowBytes, WORD_BYTES } from './cuda-exchange.js';
-import { paddedHidden, type MoeSpec } from './moe-spec.js';
+import { paddedHidden, proxiesOf, type MoeSpec } from './moe-spec.js';
 import type { Nodes } from './nodes.js';
 import type { Routing } from './routing.js';
 import type { PathBytes } from './traffic.js';
@@ -41,7 +41,8 @@ function dispatchBytes(spec: MoeSpec, routing: Routing, { rank, nodes }: Place):
   }
   for (const rail of rails) {
     const rows = tokensFor(spec, routing, rank, (host) => nodes.isNear(host, rail));
-    bytes.network += rows * rowBytes(spec) + WORD_BYTES * (1 + near.length * planWords(spec, routing, rank));
+    const words = proxiesOf(spec, 'cuda') + near.length * planWords(spec, routing, rank);
+    bytes.network += rows * rowBytes(spec) + WORD_BYTES * words;
   }
   return bytes;
 }
@@ -56,7 +57,8 @@ function combineBytes(spec: MoeSpec, routing: Routing, { rank, nodes }: Place): 
     else if (nodes.isNear(owner, rank)) bytes.ipc += rows * row + flags + WORD_BYTES;
     else if (nodes.isRail(owner, rank)) {
       bytes.self += rows * row;
-      bytes.network += tokensFor(spec, routing, owner, (host) => nodes.isNear(host, rank)) * row + WORD_BYTES;
+      const sums = tokensFor(spec, routing, owner, (host) => nodes.isNear(host, rank));
+      bytes.network += sums * row + WORD_BYTES * proxiesOf(spec, 'cuda');
     } else bytes.ipc += rows * row + flags;
   }
   return bytes;

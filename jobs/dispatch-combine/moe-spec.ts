@@ -59,3 +59,12 @@ export function usesDedup(spec: MoeSpec): boolean {
 export function seed32(spec: MoeSpec): number {
   return (spec.seed ^ Math.floor(spec.seed / 2 ** 32)) >>> 0;
 }
+
+/**
+ * Threads that serve the network. `auto` by measurement (docs/performance.md): one on the host device, where it shares
+ * the rank's core; four on GPUs, whose machines have cores to spare.
+ */
+export function proxiesOf({ numProxies }: Pick<MoeSpec, 'numProxies'>, device: 'host' | 'cuda'): number {
+  if (numProxies !== 'auto') return numProxies;
+  return device === 'cuda' ? 4 : 1;
+}

@@ -4,7 +4,7 @@ import { RunnerError } from '../../runner/errors.js';
 import type { NativeMoe, NativeMoePhase } from '../../runner/native/types.js';
 import { issuedBytesCuda, symmetricBytesCuda } from './cuda-exchange.js';
 import { forwardedBytesCuda } from './cuda-forward.js';
-import { moeSpecOf, paddedHidden, seed32, usesDedup, type MoeSpec } from './moe-spec.js';
+import { moeSpecOf, proxiesOf, paddedHidden, seed32, usesDedup, type MoeSpec } from './moe-spec.js';
 import { seedHintBytes, symmetricBytes } from './memory.js';
 import { forwardingNodes, unequalNodes, type Nodes } from './nodes.js';
 import { verifyExchange } from './oracle.js';
@@ -67,7 +67,7 @@ export async function openExchange(context: PointContext): Promise<OpenPoint> {
     seed: seed32(spec),
     overNetwork: Uint8Array.from(paths, (path) => (path === 'network' ? 1 : 0)),
     nodeOfRank: Uint32Array.from(nodes === null ? [] : world.info.nodeOfRank),
-    numProxies: spec.numProxies === 'auto' ? 1 : spec.numProxies,
+    numProxies: proxiesOf(spec, device.properties.kind),
     split: spec.phases === 'split',
     topkIdx: own.topkIdx,
     topkWeights: own.topkWeights,

@@ -138,7 +138,7 @@ export const moeSchema: Readonly<Record<string, unknown>> = {
     numProxies: {
       anyOf: [{ type: 'integer', minimum: 1, maximum: 32 }, { const: 'auto' }],
       default: 'auto',
-      description: 'Threads that drive the network on each rank; auto is 1.',
+      description: 'Threads that drive the network on each rank; auto is 1 on the host device, 4 on GPUs.',
     },
     routing,
   },

@@ -36,13 +36,13 @@ bool anyOverNetwork(const std::vector<std::vector<uint8_t>>& relation) {
 }
 
 std::unique_ptr<Network> openNetwork(Exchange& exchange, RunControl& control, const BenchOptions& options,
-                                     int64_t deadlineNs) {
+                                     uint32_t numSlots, int64_t deadlineNs) {
   const uint32_t rank = exchange.rank();
   NetworkOptions network;
   network.usesNetwork = options.overNetwork;
   network.usesNetwork[rank] = 0;
   network.numProxies = options.numProxies;
-  network.numSlots = numNetworkSlots(options.shape) + options.numProxies;  // the probe's are its own
+  network.numSlots = numSlots + options.numProxies;  // the probe's are its own
   network.deadlineNs = deadlineNs;
   return Network::open(exchange, control, network);
 }
@@ -79,6 +79,7 @@ std::unique_ptr<Bench> openBench(Exchange& exchange, Device& device, RunControl&
     if (anyOverNetwork(relation)) {
       void* reached = buffer->local();
       uint64_t reachedBytes = buffer->bytes();
+      uint32_t numSlots = numNetworkSlots(options.shape);
 #if defined(RAILRUNNER_CUDA)
       if (isCuda) {
         const std::exception_ptr refused =
@@ -86,9 +87,10 @@ std::unique_ptr<Bench> openBench(Exchange& exchange, Device& device, RunControl&
         agreeOn(exchange, "allocating the host memory that the network reaches", refused, {}, deadlineNs);
         reached = blocks->memory();
         reachedBytes = blocks->bytes();
+        numSlots = cuda::networkSlots(options);
       }
 #endif
-      network = openNetwork(exchange, control, options, deadlineNs);
+      network = openNetwork(exchange, control, options, numSlots, deadlineNs);
       region = network->registerMemory(exchange, reached, reachedBytes, DeviceKind::kHost, deadlineNs);
     }
     const std::exception_ptr built = attempt([&] {

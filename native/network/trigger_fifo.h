@@ -73,18 +73,25 @@ struct alignas(64) TriggerEntry {
 static_assert(sizeof(TriggerEntry) == 64);
 
 // Views of one ring. All memory is the owner's, zeroed before first use: `entries` and `tail` in (mapped)
-// host memory, `head` where the producers are. capacity is a power of two.
+// host memory, `head` and `seenTail` where the producers are. capacity is a power of two.
 struct TriggerFifo {
   TriggerEntry* entries = nullptr;
   uint64_t* head = nullptr;  // tickets taken
   uint64_t* tail = nullptr;  // tickets consumed
+  uint64_t* seenTail =
+      nullptr;  // what a producer last read there: a GPU asks the host only when this says full
   uint32_t capacity = 0;
 
   // Producers, any number. Returns false when `*abort` became non-zero while the ring was full; the ticket is
   // lost then, so the ring must not be used again.
   RAILRUNNER_HOST_DEVICE bool push(const Trigger& trigger, const uint32_t* abort) const {
     const uint64_t ticket = trigger_memory::takeTicket(head);
-    while (ticket - trigger_memory::loadAcquire(tail) >= capacity) {
+    uint64_t seen = trigger_memory::loadAcquire(seenTail);
+    while (ticket - seen >= capacity) {
+      seen = trigger_memory::loadAcquire(tail);
+      // The tail only grows, so an older value that another producer writes last costs it one more look.
+      trigger_memory::storeRelease(seenTail, seen);
+      if (ticket - seen < capacity) break;
 #if defined(__CUDA_ARCH__)
       if (*reinterpret_cast<const volatile uint32_t*>(abort) != 0) return false;
       __nanosleep(100);

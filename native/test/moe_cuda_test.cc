@@ -15,11 +15,14 @@
 #include "moe/bench.h"
 #include "moe/numerics.h"
 #include "moe/payload.h"
+#include "moe_cuda_cases.h"
 #include "rank_processes.h"
 
 using namespace railrunner;
 using namespace railrunner::moe;
+using railrunner::test::Case;
 using railrunner::test::HubExchange;
+using railrunner::test::moeCudaCases;
 using railrunner::test::runRanks;
 
 namespace {
@@ -42,14 +45,9 @@ struct HubGate {
   void fail() {}
 };
 
-struct Case {
-  const char* name;
-  Shape shape;
-  bool split = false;
-  TestSeam seam{};
-  uint32_t nodes = 1;     // emulated: ranks of different ones meet over the network. 0 = each rank is one
-  bool forwards = false;  // a token crosses once a node
-  uint32_t seamRank = 1;
+uint32_t nodes = 1;     // emulated: ranks of different ones meet over the network. 0 = each rank is one
+bool forwards = false;  // a token crosses once a node
+uint32_t seamRank = 1;
 };
 
 Routing routingOf(const Shape& s, uint32_t rank) {
@@ -187,6 +185,32 @@ bool isProbed(Bench& bench, const std::vector<uint8_t>& overNetwork, HubExchange
   return true;
 }
 
+// What a rank says that waits for one which sends nothing. 0 = as it should.
+int waitsForSilent(Bench& bench, RunControl& control, GateRef gate, const Case& c, uint32_t rank,
+                   uint32_t ranksPerNode) {
+  std::atomic<int32_t> awaited{-1};  // as heartbeats tell it, while the kernels wait
+  std::jthread deadline([&] {
+    std::this_thread::sleep_for(std::chrono::seconds(2));
+    awaited = control.awaitedPeer.load();
+    control.abort.store(1);
+  });
+  try {
+    bench.measure({1, 4, true}, gate);
+  } catch (const Error& error) {
+    // Where nodes forward: the rank of this node that passes on what the silent one sends.
+    const uint32_t relay = rank / ranksPerNode * ranksPerNode + c.seamRank % ranksPerNode;
+    const uint32_t named = c.forwards && relay != rank ? relay : c.seamRank;
+    const std::string expected = "waiting for rank " + std::to_string(named) + ":";
+    std::printf("# rank %u: %s\n", rank, error.what());
+    // The silent rank goes on until the others are gone.
+    if (rank == c.seamRank) return 0;
+    if (awaited != static_cast<int32_t>(named)) return 6;
+    const bool isNamed = std::string(error.what()).find(expected) != std::string::npos;
+    return error.code() == ErrorCode::kAborted && isNamed ? 0 : 1;
+  }
+  return 1;
+}
+
 int runRank(HubExchange& exchange, const Case& c) {
   const uint32_t rank = exchange.rank();
   auto device = openDevice(DeviceKind::kCuda, static_cast<int>(rank));
@@ -210,29 +234,7 @@ int runRank(HubExchange& exchange, const Case& c) {
   HubGate gate{exchange};
   if (!isProbed(*bench, options.overNetwork, exchange, gate)) return 5;
   if (c.seam.silentFromEpoch != 0) {
-    std::atomic<int32_t> awaited{-1};  // as heartbeats tell it, while the kernels wait
-    std::jthread deadline([&] {
-      std::this_thread::sleep_for(std::chrono::seconds(2));
-      awaited = control.awaitedPeer.load();
-      control.abort.store(1);
-    });
-    try {
-      bench->measure({1, 4, true}, GateRef(gate));
-    } catch (const Error& error) {
-      // Where nodes forward: the rank of this node that passes on what the silent one sends.
-      const uint32_t relay = rank / ranksPerNode * ranksPerNode + c.seamRank % ranksPerNode;
-      const uint32_t named = c.forwards && relay != rank ? relay : c.seamRank;
-      const std::string expected = "waiting for rank " + std::to_string(named) + ":";
-      std::printf("# rank %u: %s\n", rank, error.what());
-      // The silent rank goes on until the others are gone.
-      if (rank == c.seamRank) return 0;
-      if (awaited != static_cast<int32_t>(named)) return 6;
-      return error.code() == ErrorCode::kAborted &&
-                     std::string(error.what()).find(expected) != std::string::npos
-                 ? 0
-                 : 1;
-    }
-    return 1;
+    return waitsForSilent(*bench, control, GateRef(gate), c, rank, ranksPerNode);
   }
   const BenchSamples samples = bench->measure({2, 6, false}, GateRef(gate));
   for (const PhaseSamples& phase : samples.phases) {
@@ -261,99 +263,6 @@ int runRank(HubExchange& exchange, const Case& c) {
   return rows == 0 && tokens == 0 ? 0 : 4;
 }
 
-std::vector<Case> cases() {
-  Shape s;
-  s.numExperts = 32;
-  s.numTopk = 4;
-  s.hidden = 640;
-  s.maxTokens = 24;
-  std::vector<Case> list;
-  list.push_back({"bf16 expertMajor", s});
-  list.push_back({"split phases", s, true});
-  Shape other = s;
-  other.outputLayout = OutputLayout::kRankMajor;
-  list.push_back({"bf16 rankMajor", other});
-  other.zeroCopy = true;
-  list.push_back({"bf16 rankMajor zeroCopy", other});
-  other = s;
-  other.dedup = false;
-  list.push_back({"bf16 dedup off", other});
-  other = s;
-  other.payload = PayloadType::kFp8E4m3;
-  list.push_back({"fp8 expertMajor", other});
-  other.roundScale = true;
-  other.outputLayout = OutputLayout::kRankMajor;
-  list.push_back({"fp8 rankMajor roundScale", other});
-  other = s;
-  other.hidden = 20001;  // padded, and cut into slices
-  other.numTopk = 16;
-  list.push_back({"hidden 20001, top 16", other});
-  other = s;
-  other.hidden = 7168;
-  other.numExperts = 256;
-  other.numTopk = 8;
-  other.maxTokens = 128;
-  list.push_back({"decode 128 x 7168", other});
-  for (uint32_t nodes : {2U, 0U}) {
-    const auto add = [&](const char* name, const Shape& shape, bool split) {
-      Case c{name, shape, split};
-      c.nodes = nodes;
-      list.push_back(c);
-    };
-    add(nodes == 2 ? "two nodes, bf16" : "network alone, bf16", s, false);
-    add(nodes == 2 ? "two nodes, split phases" : "network alone, split phases", s, true);
-    Shape far = s;
-    far.dedup = false;
-    far.payload = PayloadType::kFp8E4m3;
-    add(nodes == 2 ? "two nodes, fp8 dedup off" : "network alone, fp8 dedup off", far, false);
-    far.dedup = true;
-    far.hidden = 20001;
-    add(nodes == 2 ? "two nodes, fp8 hidden 20001" : "network alone, fp8 hidden 20001", far, false);
-    far = s;
-    far.outputLayout = OutputLayout::kRankMajor;
-    add(nodes == 2 ? "two nodes, rankMajor" : "network alone, rankMajor", far, false);
-  }
-  const auto forwarded = [&](const char* name, const Shape& shape, bool split) {
-    Case c{name, shape, split};
-    c.nodes = 2;
-    c.forwards = true;
-    list.push_back(c);
-  };
-  forwarded("forwarded, bf16", s, false);
-  forwarded("forwarded, split phases", s, true);
-  other = s;
-  other.payload = PayloadType::kFp8E4m3;
-  other.hidden = 20001;
-  forwarded("forwarded, fp8 hidden 20001", other, false);
-  other.hidden = 640;
-  other.outputLayout = OutputLayout::kRankMajor;
-  forwarded("forwarded, fp8 rankMajor", other, false);
-  forwarded("forwarded, decode 128 x 7168", list[8].shape, false);
-  Case corrupt{"a corrupted message", s};
-  corrupt.seam.corruptFromEpoch = 1;
-  list.push_back(corrupt);
-  Case early{"flags published before their rows", list[8].shape};
-  early.seam.publishWithoutRelease = true;
-  list.push_back(early);
-  Case silent{"a silent rank", s};
-  silent.seam.silentFromEpoch = 3;
-  list.push_back(silent);
-  silent.forwards = true;
-  silent.nodes = 2;
-  silent.name = "a silent rank among those that forward";
-  silent.seamRank = 0;
-  list.push_back(silent);
-  silent.forwards = false;
-  silent.seamRank = 1;
-  for (Case* fault : {&corrupt, &silent}) {
-    fault->nodes = 0;
-    fault->name =
-        fault == &corrupt ? "a message corrupted before the network" : "a rank silent to the network";
-    list.push_back(*fault);
-  }
-  return list;
-}
-
 }  // namespace
 
 int main() {
@@ -361,7 +270,7 @@ int main() {
   // CUDA does not survive a fork, so a process of its own counts the devices.
   const auto probe = runRanks(1, [](HubExchange&) { return std::min(probeCudaDevices().devices, 4); });
   const uint32_t gpus = probe[0].exitStatus > 4 ? 0 : static_cast<uint32_t>(probe[0].exitStatus);
-  const std::vector<Case> list = cases();
+  const std::vector<Case> list = moeCudaCases();
   std::printf("TAP version 13\n1..%zu\n", list.size());
   bool failed = false;
   for (size_t i = 0; i < list.size(); ++i) {

@@ -304,7 +304,8 @@ int triggersAreForwarded() {
     std::vector<TriggerEntry> entries(16);
     uint64_t head = 0;
     uint64_t tail = 0;
-    const TriggerFifo fifo{entries.data(), &head, &tail, 16};
+    uint64_t seenTail = 0;
+    const TriggerFifo fifo{entries.data(), &head, &tail, &seenTail, 16};
     network->attachTriggers(0, fifo);
     for (uint64_t i = 0; i < kWords; ++i) memory[i] = wordOf(me, 0, 1, i);
     const uint32_t noAbort = 0;

@@ -202,7 +202,8 @@ int triggersKeepOrder() {
   uint64_t head = 0;
   uint64_t tail = 0;
   uint32_t abort = 0;
-  const TriggerFifo fifo{entries.data(), &head, &tail, 8};
+  uint64_t seenTail = 0;
+  const TriggerFifo fifo{entries.data(), &head, &tail, &seenTail, 8};
   std::vector<std::thread> producers;
   for (uint32_t p = 0; p < kProducers; ++p) {
     producers.emplace_back([&, p] {
@@ -236,7 +237,8 @@ int fullRingEndsByAbort() {
   uint64_t head = 0;
   uint64_t tail = 0;
   uint32_t abort = 0;
-  const TriggerFifo fifo{entries.data(), &head, &tail, 2};
+  uint64_t seenTail = 0;
+  const TriggerFifo fifo{entries.data(), &head, &tail, &seenTail, 2};
   EXPECT(fifo.push({}, &abort) && fifo.push({}, &abort), "an empty ring was full");
   std::thread producer([&] { EXPECT(!fifo.push({}, &abort), "a third trigger fitted into two entries"); });
   __atomic_store_n(&abort, 1, __ATOMIC_RELAXED);

@@ -1,5 +1,5 @@
 #include "moe/cuda/bench.h"
-#include "moe/signal.h"
+#include "moe/cuda/open.h"
 
 // The limit beside a point on GPUs: stores to peers that share memory, streams to the others.
 namespace railrunner::moe::cuda {
@@ -28,7 +28,7 @@ ProbedWay CudaBench::probeStreams(const ProbeRequest& request, GateRef gate) {
   place.shareBytes = map.blockBytes - map.rows;
   for (uint32_t peer = 0; peer < shape_.worldSize; ++peer)
     place.shareOffset.push_back(link_.blocks->incoming(peer) + map.rows);
-  place.firstSlot = numNetworkSlots(shape_);
+  place.firstSlot = networkSlots(options_);
   place.numSlots = options_.numProxies;
   std::vector<uint32_t> peers = ranksAfter(rank_, shape_.worldSize);
   std::erase_if(peers, [&](uint32_t peer) { return !sendsOverNetwork(peer); });

@@ -19,6 +19,7 @@
 namespace railrunner::moe::cuda {
 
 constexpr uint32_t kMaxRanks = 64;  // that one kernel reaches
+constexpr uint32_t kMaxSlots = 32;  // of the network: as many as proxies
 constexpr uint32_t kNone =
     0xffffffffU;  // in a record: this choice, or the whole message, is not for this rank
 constexpr uint64_t kMapAlignment = 128;
@@ -31,7 +32,8 @@ RAILRUNNER_HOST_DEVICE inline uint32_t recordWords(uint32_t numTopk) { return 2 
 struct BufferMap {
   // In a block:
   uint64_t begun;  // a word: the source has begun this call, so it has ended the one before; dispatch: its
-                   // number of tokens. Over the network: and all that it sends in this call is whole
+                   // number of tokens. Over the network one word a slot: and all that it sends in this call
+                   // under that slot is whole
   uint64_t messageCount;  // a word: messages of the source
   uint64_t counts;        // [numLocalExperts] words: choices of the source for a local expert
   uint64_t records;       // [maxTokens, recordWords] words
@@ -76,7 +78,7 @@ RAILRUNNER_HOST_DEVICE inline BufferMap bufferMap(const Shape& s, uint32_t slice
   const uint64_t combineBytes =
       static_cast<uint64_t>(s.dedup ? 1 : s.numLocalExperts()) * s.maxTokens * m.combineBytes;
   m.begun = 0;
-  m.messageCount = kMapAlignment;  // who polls `begun` is not held up by stores to what follows
+  m.messageCount = alignMap(8ULL * kMaxSlots);  // who polls `begun` is not held up by stores to what follows
   m.counts = m.messageCount + 8;
   m.records = m.counts + 8ULL * s.numLocalExperts();
   m.planBytes = 8 * planWords(s, s.maxTokens);

@@ -58,7 +58,7 @@ ByteCounts CudaBench::dispatchBytes() const {
     if (peer == rank_) {
       bytes.self += rows * rowBytes;
     } else if (sendsOverNetwork(peer)) {
-      bytes.network += rows * rowBytes + 8 * (1 + plans * plan);
+      bytes.network += rows * rowBytes + 8 * (options_.numProxies + plans * plan);
     } else if (rails_.isNear(peer)) {
       bytes.ipc += stored(rows, going.tokens[peer], plan);
     }
@@ -97,13 +97,13 @@ ByteCounts CudaBench::combineBytes() const {
       const std::vector<uint32_t> hosts = relayedHosts(peer);
       const auto sums = hosts.size() - std::count(hosts.begin(), hosts.end(), 0U);
       bytes.self += sent * rowBytes;
-      bytes.network += sums * rowBytes + 8;
+      bytes.network += sums * rowBytes + 8 * options_.numProxies;
     } else if (!rails_.isNear(peer)) {
       bytes.ipc += sent * rowBytes + 8 * count * launch_.slices;
     } else if (peer == rank_) {
       bytes.self += shape_.dedup ? sent * rowBytes : 0;
     } else if (sendsOverNetwork(peer)) {
-      bytes.network += sent * rowBytes + 8;
+      bytes.network += sent * rowBytes + 8 * options_.numProxies;
     } else {
       bytes.ipc += sent * rowBytes + 8 * (count * launch_.slices + 1);
     }

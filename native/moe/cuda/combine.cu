@@ -69,8 +69,7 @@ __device__ void sendBack(const Call<kNetwork>& call, const Slice& slice, uint32_
   const uint32_t bytes = slice.numUnits * 16;
   const uint64_t offset = slice.firstUnit * 16ULL;
   const uint64_t flag = call.flag(token, slice.index);
-  // Where rows for the source's tokens go.
-  std::byte* block = kNetwork ? a.network->routes.backTo[source] + call.half : call.to(source, 0);
+  std::byte* block = call.backTo(source);
   const uint64_t rowBytes = a.map.combineBytes;
   // Of the lane's row among those that go back to the source: one a message, or dedup off one an expert.
   uint64_t place = token;
@@ -112,7 +111,7 @@ __device__ void sendBack(const Call<kNetwork>& call, const Slice& slice, uint32_
     if (!call.isOverNetwork(source) || call.forwards()) {
       if (lane == 0) call.publish(block, flag);
     } else if (a.shape.dedup ? lane == 0 : expertRow >= 0) {
-      putToNetwork(call, source, a.map.rows + place * rowBytes + offset, bytes);
+      putToNetwork(call, source, token, a.map.rows + place * rowBytes + offset, bytes);
     }
   }
 }

@@ -58,8 +58,8 @@ __device__ bool sumForNodes(const Call<kNetwork>& call, uint32_t block, uint32_t
       __syncthreads();
       if (threadIdx.x != 0 || a.seam.silent != 0) continue;
       __threadfence_system();
-      putToNetwork(call, source, a.map.rows + slice.position * rowBytes + slice.firstUnit * 16ULL,
-                   slice.numUnits * 16ULL);
+      putToNetwork(call, source, slice.position,
+                   a.map.rows + slice.position * rowBytes + slice.firstUnit * 16ULL, slice.numUnits * 16ULL);
     }
   }
   return true;

@@ -190,6 +190,10 @@ struct Call {
   // The rank that this one writes to for `peer`.
   __device__ uint32_t via(uint32_t peer) const { return kNetwork ? a.network->routes.via[peer] : peer; }
   __device__ bool forwards() const { return kNetwork && a.network->routes.forwards != 0; }
+  // The block where rows for the tokens of `source` go.
+  __device__ std::byte* backTo(uint32_t source) const {
+    return kNetwork ? a.network->routes.backTo[source] + half : to(source, 0);
+  }
   // The block of `source` at a rank of this node, this one included.
   __device__ std::byte* blockAt(uint32_t near, uint32_t source) const {
     return a.to[near] + (static_cast<int64_t>(source) - a.rank) * 2 * static_cast<int64_t>(a.map.blockBytes) +

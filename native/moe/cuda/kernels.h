@@ -55,11 +55,10 @@ struct Routes {
 // How blocks for peers over the network leave: kernels fill a block in host memory and push triggers for it,
 // which the network's proxies take. In device memory.
 struct NetworkPath {
-  static constexpr uint32_t kMaxRings = 32;  // one a proxy
-  static constexpr uint32_t kSlot = 0;       // of the network: one signal a call and peer
-  TriggerFifo rings[kMaxRings];
-  uint32_t ring[kMaxRanks];      // by peer
-  uint32_t region;               // of the memory that the network reaches, here and at the peers
+  TriggerFifo rings[kMaxSlots];  // one a proxy
+  uint32_t numSlots;             // tokens are dealt out to slots, so that all proxies work for every peer
+  uint8_t ring[kMaxRanks][kMaxSlots];  // by peer and slot: the ring of the proxy that serves them
+  uint32_t region;                     // of the memory that the network reaches, here and at the peers
   uint64_t outgoing[kMaxRanks];  // by peer: where the block for it (half 0) begins in this rank's region
   uint64_t incoming[kMaxRanks];  // by peer: where this rank's block begins in its region
   uint64_t

@@ -67,7 +67,7 @@ NetworkBlocks::NetworkBlocks(const BufferMap& map, const NetworkRelation& relati
     : rank_(rank),
       relation_(relation),
       pairBytes_(2 * map.blockBytes),
-      heads_(zeroedOnDevice(numProxies * sizeof(uint64_t))),
+      heads_(zeroedOnDevice(2 * numProxies * sizeof(uint64_t))),
       path_(zeroedOnDevice(sizeof(NetworkPath))) {
   const auto worldSize = static_cast<uint32_t>(relation.size());
   for (uint32_t r = 0; r < worldSize; ++r) most_ = std::max(most_, placeOf(relation, r, worldSize));
@@ -87,19 +87,22 @@ void NetworkBlocks::connect(Network& network, uint32_t region, const Rails& rail
                             KernelArguments& arguments) {
   NetworkPath path{};
   path.region = region;
+  path.numSlots = static_cast<uint32_t>(entries_.size());
   for (uint32_t ring = 0; ring < entries_.size(); ++ring) {
     auto* entries = entries_[ring].as<TriggerEntry>();
     auto* tail = reinterpret_cast<uint64_t*>(entries + kRingEntries);
-    uint64_t* head = heads_.as<uint64_t>() + ring;
-    path.rings[ring] = {onDevice(entries), head, onDevice(tail), kRingEntries};
-    network.attachTriggers(ring, {entries, head, tail, kRingEntries});
+    uint64_t* head = heads_.as<uint64_t>() + 2 * ring;
+    path.rings[ring] = {onDevice(entries), head, onDevice(tail), head + 1, kRingEntries};
+    network.attachTriggers(ring, {entries, head, tail, head + 1, kRingEntries});
   }
   arguments.overNetwork = 0;
   std::byte* memory = onDevice(memory_.as<std::byte>());
   for (uint32_t peer = 0; peer < relation_.size(); ++peer) {
     if (relation_[rank_][peer] == 0) continue;
     arguments.overNetwork |= 1ULL << peer;
-    path.ring[peer] = network.proxyOf(peer, NetworkPath::kSlot);
+    for (uint32_t slot = 0; slot < path.numSlots; ++slot) {
+      path.ring[peer][slot] = static_cast<uint8_t>(network.proxyOf(peer, slot));
+    }
     const uint64_t place = placeOf(relation_, rank_, peer);
     path.outgoing[peer] = (most_ + place) * pairBytes_;
     path.incoming[peer] = incoming(peer);

@@ -45,8 +45,8 @@ class NetworkBlocks {
   uint64_t bytes_ = 0;
   railrunner::cuda::Buffer memory_;
   std::vector<railrunner::cuda::Buffer> entries_;  // of a ring, then its tail: in host memory
-  railrunner::cuda::Buffer heads_;                 // where the kernels take tickets
-  railrunner::cuda::Buffer path_;                  // NetworkPath
+  railrunner::cuda::Buffer heads_;  // where the kernels take tickets, and the tail as they saw it
+  railrunner::cuda::Buffer path_;   // NetworkPath
 };
 
 // The network as a point on a GPU uses it: nothing where every peer shares memory.

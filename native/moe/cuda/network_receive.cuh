@@ -22,10 +22,13 @@ template <bool kNetwork>
 __device__ void listenToNetwork(const Call<kNetwork>& call, uint32_t lane) {
   for (uint32_t source = lane; source < call.a.shape.worldSize; source += 32) {
     if (!call.isOverNetwork(source)) continue;
+    const uint64_t* words = call.wordsFrom(source, call.a.map.begun);
     uint32_t value = 0;
-    if (call.awaitFlag(call.wordsFrom(source, call.a.map.begun), &value, Missing::kBegun, source, 0)) {
-      storeRelease(&call.a.network->arrived[source], wordOf(call.epoch, value));
+    bool ok = true;
+    for (uint32_t slot = 0; ok && slot < call.a.network->numSlots; ++slot) {
+      ok = call.awaitFlag(words + slot, &value, Missing::kBegun, source, 0);
     }
+    if (ok) storeRelease(&call.a.network->arrived[source], wordOf(call.epoch, value));
   }
 }
 

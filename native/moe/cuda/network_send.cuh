@@ -7,36 +7,39 @@
 // signal and goes last: the peer sees it when all that this rank sent it in the call is whole.
 namespace railrunner::moe::cuda {
 
-// What lies in the block for `peer` at `offset`. Stores to it are over (bulk copies) or come before by the
-// caller's barrier and fence. An abort while the ring is full loses the trigger: the host ends the call then.
+// What lies in the block for `peer` at `offset`, under the slot of that token. Stores to it are over (bulk
+// copies) or come before by the caller's barrier and fence. An abort while the ring is full loses the
+// trigger: the host ends the call then.
 template <bool kNetwork>
-__device__ __noinline__ void putToNetwork(const Call<kNetwork>& call, uint32_t peer, uint64_t offset,
-                                          uint64_t bytes) {
+__device__ __noinline__ void putToNetwork(const Call<kNetwork>& call, uint32_t peer, uint32_t token,
+                                          uint64_t offset, uint64_t bytes) {
   const NetworkPath& path = *call.a.network;
   Trigger trigger;
   trigger.kind = TriggerKind::kPut;
   trigger.peer = peer;
-  trigger.slot = NetworkPath::kSlot;
+  trigger.slot = token % path.numSlots;
   trigger.region = path.region;
   trigger.epoch = call.epoch;
   trigger.offset = path.incoming[peer] + call.half + offset;
   trigger.sourceOrValue = path.outgoing[peer] + call.half + offset;
   trigger.bytes = bytes;
-  static_cast<void>(path.rings[path.ring[peer]].push(trigger, &call.a.control->abort));
+  static_cast<void>(path.rings[path.ring[peer][trigger.slot]].push(trigger, &call.a.control->abort));
 }
 
+// Ends every slot of the call: all puts are in the rings.
 template <bool kNetwork>
-__device__ inline void signalToNetwork(const Call<kNetwork>& call, uint32_t peer, uint32_t value) {
+__device__ void signalToNetwork(const Call<kNetwork>& call, uint32_t peer, uint32_t value) {
   const NetworkPath& path = *call.a.network;
   Trigger trigger;
   trigger.kind = TriggerKind::kSignal;
   trigger.peer = peer;
-  trigger.slot = NetworkPath::kSlot;
   trigger.region = path.region;
   trigger.epoch = call.epoch;
-  trigger.offset = path.incoming[peer] + call.half + call.a.map.begun;
   trigger.sourceOrValue = wordOf(call.epoch, value);
-  static_cast<void>(path.rings[path.ring[peer]].push(trigger, &call.a.control->abort));
+  for (trigger.slot = 0; trigger.slot < path.numSlots; ++trigger.slot) {
+    trigger.offset = path.incoming[peer] + call.half + call.a.map.begun + 8ULL * trigger.slot;
+    static_cast<void>(path.rings[path.ring[peer][trigger.slot]].push(trigger, &call.a.control->abort));
+  }
 }
 
 // One lane: a slice of a token's dispatch rows. Whole rows go with their scales, all copies at once.
@@ -46,13 +49,14 @@ __device__ inline void putRows(const Call<kNetwork>& call, uint32_t peer, uint32
   const KernelArguments& a = call.a;
   uint64_t row = call.rowOffset(token);
   if (a.slices == 1) {
-    putToNetwork(call, peer, row, copies * a.map.messageBytes);
+    putToNetwork(call, peer, token, row, copies * a.map.messageBytes);
     return;
   }
   for (; copies > 0; --copies, row += a.map.messageBytes) {
-    putToNetwork(call, peer, row + static_cast<uint64_t>(firstBlock) * blockBytes, numBlocks * blockBytes);
+    putToNetwork(call, peer, token, row + static_cast<uint64_t>(firstBlock) * blockBytes,
+                 numBlocks * blockBytes);
     if (a.shape.payload != PayloadType::kFp8E4m3) continue;
-    putToNetwork(call, peer, row + a.shape.payloadRowBytes() + 4ULL * firstBlock,
+    putToNetwork(call, peer, token, row + a.shape.payloadRowBytes() + 4ULL * firstBlock,
                  (4 * numBlocks + 15) / 16 * 16);
   }
 }
@@ -74,7 +78,7 @@ __device__ inline void endSends(const Call<kNetwork>& call, uint32_t which, uint
   for (uint32_t peer = 0; peer < a.shape.worldSize; ++peer) {
     if (!call.isOverNetwork(peer)) continue;
     for (uint32_t plan = 0; planBytes != 0 && plan < a.network->routes.ranksPerNode; ++plan) {
-      putToNetwork(call, peer, a.map.messageCount + plan * a.map.planBytes, planBytes);
+      putToNetwork(call, peer, plan, a.map.messageCount + plan * a.map.planBytes, planBytes);
     }
     signalToNetwork(call, peer, value);
   }

@@ -22,10 +22,16 @@ void requireRunnable(const BenchOptions& options, Device& device) {
                 "dedup node on cuda: expected at most " + std::to_string(kMaxForwardedRanks) +
                     " ranks a node, received " + std::to_string(rails.ranksPerNode()) + ". Use dedup on.");
   }
+  if (options.numProxies > kMaxSlots) {
+    throw Error(ErrorCode::kArgument, "numProxies: expected at most " + std::to_string(kMaxSlots) +
+                                          ", received " + std::to_string(options.numProxies));
+  }
   railrunner::cuda::makeCurrent(device.properties().ordinal);
   prepareKernels();
   static_cast<void>(launchShape(options.shape));
 }
+
+uint32_t networkSlots(const BenchOptions& options) { return options.numProxies; }
 
 BufferMap mapOf(const BenchOptions& options) {
   const Rails rails(0, options.shape.worldSize, options.nodeOfRank);

@@ -15,6 +15,9 @@ void requireRunnable(const BenchOptions& options, Device& device);
 // Of a point that requireRunnable accepts.
 BufferMap mapOf(const BenchOptions& options);
 
+// Slots of the network under which calls put and signal.
+uint32_t networkSlots(const BenchOptions& options);
+
 // The host memory through which peers over the network are reached.
 std::unique_ptr<NetworkBlocks> makeNetworkBlocks(const BenchOptions& options, const NetworkRelation& relation,
                                                  uint32_t rank, Device& device);

@@ -21,6 +21,7 @@ const spec = {
   dedup: 'on',
   zeroCopy: false,
   outputLayout: 'expertMajor',
+  numProxies: 1,
 } as unknown as MoeSpec;
 
 // Two ranks with two experts each. Rank 0: token 0 to both experts of rank 1, token 1 to rank 0 and nowhere else.
@@ -51,6 +52,12 @@ t.test('bytes that are issued', async (t) => {
     272 + 8 * (10 + 2 + 1 + 1),
   );
   t.equal(issuedBytesCuda(spec, routing, 1, ['network', 'self'], 'combine').network, 512 + 8);
+  const two = { ...spec, numProxies: 2 } as MoeSpec;
+  t.equal(
+    issuedBytesCuda(two, routing, 1, ['network', 'self'], 'combine').network,
+    512 + 16,
+    'a signal each',
+  );
   const off = { ...spec, dedup: 'off' } as MoeSpec;
   t.equal(issuedBytesCuda(off, routing, 0, ['self', 'ipc'], 'dispatch').ipc, 2 * 272 + 8 * 15);
   t.equal(issuedBytesCuda(off, routing, 0, ['self', 'ipc'], 'combine').self, 0, 'own rows are read in place');
@@ -90,8 +97,8 @@ t.test('bytes that are issued where nodes forward', async (t) => {
 t.test('slices and the symmetric buffer', async (t) => {
   t.equal(slicesOf(spec), 1);
   t.equal(slicesOf({ ...spec, hidden: 20_001 } as MoeSpec), 3);
-  // A block: begin 128; 1 + 2 counts and 8 records of 5 words, 344 in 384; 8 flags in 128; 8 rows of 512.
-  const block = 128 + 384 + 128 + 8 * 512;
+  // A block: begins 256; 1 + 2 counts and 8 records of 5 words, 344 in 384; 8 flags in 128; 8 rows of 512.
+  const block = 256 + 384 + 128 + 8 * 512;
   t.equal(symmetricBytesCuda(spec, 2), 2 * 2 * block + 128);
   t.equal(networkMemoryBytesCuda(spec, 2, 1), 2 * 2 * block);
   // Two plans: 2 x 344 in 768.
