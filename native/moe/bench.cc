@@ -13,11 +13,15 @@ namespace railrunner::moe {
 
 namespace {
 
-void requireLegal(const BenchOptions& options, const Routing& routing, uint32_t worldSize) {
+void requireLegal(const BenchOptions& options, const Routing& routing, uint32_t rank, uint32_t worldSize) {
   railrunner::moe::requireLegal(options.shape);
   if (options.shape.worldSize != worldSize || options.overNetwork.size() != worldSize) {
     throw Error(ErrorCode::kArgument, "MoE point: shape and peer paths must be of the world's " +
                                           std::to_string(worldSize) + " ranks");
+  }
+  if (options.overNetwork[rank] != 0) {
+    throw Error(ErrorCode::kArgument, "MoE point: rank " + std::to_string(rank) +
+                                          " is to reach itself over the network, expected its own memory");
   }
   const uint64_t choices = static_cast<uint64_t>(routing.numTokens) * options.shape.numTopk;
   if (routing.topkIdx.size() != choices || routing.topkWeights.size() != choices) {
@@ -37,10 +41,8 @@ bool anyOverNetwork(const std::vector<std::vector<uint8_t>>& relation) {
 
 std::unique_ptr<Network> openNetwork(Exchange& exchange, RunControl& control, const BenchOptions& options,
                                      uint32_t numSlots, int64_t deadlineNs) {
-  const uint32_t rank = exchange.rank();
   NetworkOptions network;
   network.usesNetwork = options.overNetwork;
-  network.usesNetwork[rank] = 0;
   network.numProxies = options.numProxies;
   network.numSlots = numSlots + options.numProxies;  // the probe's are its own
   network.deadlineNs = deadlineNs;
@@ -54,7 +56,7 @@ std::unique_ptr<Bench> openBench(Exchange& exchange, Device& device, RunControl&
   const uint32_t rank = exchange.rank();
   [[maybe_unused]] const bool isCuda = device.properties().kind == DeviceKind::kCuda;
   const std::exception_ptr failure = attempt([&] {
-    requireLegal(options, routing, exchange.worldSize());
+    requireLegal(options, routing, rank, exchange.worldSize());
 #if defined(RAILRUNNER_CUDA)
     if (isCuda) cuda::requireRunnable(options, device);
 #endif

@@ -82,9 +82,10 @@ struct TriggerFifo {
       nullptr;  // what a producer last read there: a GPU asks the host only when this says full
   uint32_t capacity = 0;
 
-  // Producers, any number. Returns false when `*abort` became non-zero while the ring was full; the ticket is
-  // lost then, so the ring must not be used again.
-  RAILRUNNER_HOST_DEVICE bool push(const Trigger& trigger, const uint32_t* abort) const {
+  // Producers, any number. isStopped() is asked while the ring is full; where it is true returns false: the
+  // ticket is lost then, so the ring must not be used again.
+  template <class IsStopped>
+  RAILRUNNER_HOST_DEVICE bool push(const Trigger& trigger, IsStopped&& isStopped) const {
     const uint64_t ticket = trigger_memory::takeTicket(head);
     uint64_t seen = trigger_memory::loadAcquire(seenTail);
     while (ticket - seen >= capacity) {
@@ -92,11 +93,10 @@ struct TriggerFifo {
       // The tail only grows, so an older value that another producer writes last costs it one more look.
       trigger_memory::storeRelease(seenTail, seen);
       if (ticket - seen < capacity) break;
+      if (isStopped()) return false;
 #if defined(__CUDA_ARCH__)
-      if (*reinterpret_cast<const volatile uint32_t*>(abort) != 0) return false;
       __nanosleep(100);
 #else
-      if (__atomic_load_n(abort, __ATOMIC_RELAXED) != 0) return false;
       sched_yield();
 #endif
     }

@@ -19,115 +19,122 @@ struct Case {
   Shape shape;
   bool split = false;
   TestSeam seam{};
+  uint32_t nodes = 1;     // emulated: ranks of different ones meet over the network. 0 = each rank is one
+  bool forwards = false;  // a token crosses once a node
+  uint32_t seamRank = 1;
+};
 
-  inline Shape smallShape() {
-    Shape s;
-    s.numExperts = 32;
-    s.numTopk = 4;
-    s.hidden = 640;
-    s.maxTokens = 24;
-    return s;
-  }
+inline Shape smallShape() {
+  Shape s;
+  s.numExperts = 32;
+  s.numTopk = 4;
+  s.hidden = 640;
+  s.maxTokens = 24;
+  return s;
+}
 
-  inline Shape decodeShape() {
-    Shape s;
-    s.numExperts = 256;
-    s.numTopk = 8;
-    s.hidden = 7168;
-    s.maxTokens = 128;
-    return s;
-  }
+inline Shape decodeShape() {
+  Shape s;
+  s.numExperts = 256;
+  s.numTopk = 8;
+  s.hidden = 7168;
+  s.maxTokens = 128;
+  return s;
+}
 
-  // Every peer shares memory.
-  inline void addShared(std::vector<Case>& list) {
-    const Shape s = smallShape();
-    list.push_back({"bf16 expertMajor", s});
-    list.push_back({"split phases", s, true});
-    Shape other = s;
-    other.outputLayout = OutputLayout::kRankMajor;
-    list.push_back({"bf16 rankMajor", other});
-    other.zeroCopy = true;
-    list.push_back({"bf16 rankMajor zeroCopy", other});
-    other = s;
-    other.dedup = false;
-    list.push_back({"bf16 dedup off", other});
-    other = s;
-    other.payload = PayloadType::kFp8E4m3;
-    list.push_back({"fp8 expertMajor", other});
-    other.roundScale = true;
-    other.outputLayout = OutputLayout::kRankMajor;
-    list.push_back({"fp8 rankMajor roundScale", other});
-    other = s;
-    other.hidden = 20001;  // padded, and cut into slices
-    other.numTopk = 16;
-    list.push_back({"hidden 20001, top 16", other});
-    list.push_back({"decode 128 x 7168", decodeShape()});
-  }
+// Every peer shares memory.
+inline void addShared(std::vector<Case>& list) {
+  const Shape s = smallShape();
+  list.push_back({"bf16 expertMajor", s});
+  list.push_back({"split phases", s, true});
+  Shape other = s;
+  other.outputLayout = OutputLayout::kRankMajor;
+  list.push_back({"bf16 rankMajor", other});
+  other.zeroCopy = true;
+  list.push_back({"bf16 rankMajor zeroCopy", other});
+  other = s;
+  other.dedup = false;
+  list.push_back({"bf16 dedup off", other});
+  other = s;
+  other.payload = PayloadType::kFp8E4m3;
+  list.push_back({"fp8 expertMajor", other});
+  other.roundScale = true;
+  other.outputLayout = OutputLayout::kRankMajor;
+  list.push_back({"fp8 rankMajor roundScale", other});
+  other = s;
+  other.hidden = 20001;  // padded, and cut into slices
+  other.numTopk = 16;
+  list.push_back({"hidden 20001, top 16", other});
+  list.push_back({"decode 128 x 7168", decodeShape()});
+}
 
-  // Over the network: between two nodes, between all ranks, and forwarded inside two nodes.
-  inline void addNetworked(std::vector<Case>& list) {
-    const Shape s = smallShape();
-    const auto add = [&](const char* name, const Shape& shape, uint32_t nodes, bool split = false) {
-      Case c{name, shape, split};
-      c.nodes = nodes;
-      c.forwards = std::strncmp(name, "forwarded", 9) == 0;
-      list.push_back(c);
-    };
-    Shape off = s;
-    off.dedup = false;
-    off.payload = PayloadType::kFp8E4m3;
-    Shape wide = s;
-    wide.payload = PayloadType::kFp8E4m3;
-    wide.hidden = 20001;
-    Shape byRank = s;
-    byRank.outputLayout = OutputLayout::kRankMajor;
-    add("two nodes, bf16", s, 2);
-    add("two nodes, split phases", s, 2, true);
-    add("two nodes, fp8 dedup off", off, 2);
-    add("two nodes, fp8 hidden 20001", wide, 2);
-    add("two nodes, rankMajor", byRank, 2);
-    add("network alone, bf16", s, 0);
-    add("network alone, split phases", s, 0, true);
-    add("network alone, fp8 dedup off", off, 0);
-    add("network alone, fp8 hidden 20001", wide, 0);
-    add("network alone, rankMajor", byRank, 0);
-    add("forwarded, bf16", s, 2);
-    add("forwarded, split phases", s, 2, true);
-    add("forwarded, fp8 hidden 20001", wide, 2);
-    byRank.payload = PayloadType::kFp8E4m3;
-    add("forwarded, fp8 rankMajor", byRank, 2);
-    add("forwarded, decode 128 x 7168", decodeShape(), 2);
-  }
+// Over the network: between two nodes, between all ranks, and forwarded inside two nodes.
+inline void addNetworked(std::vector<Case>& list) {
+  const Shape s = smallShape();
+  const auto add = [&](const char* name, const Shape& shape, uint32_t nodes, bool split = false) {
+    Case c{name, shape, split};
+    c.nodes = nodes;
+    c.forwards = std::strncmp(name, "forwarded", 9) == 0;
+    list.push_back(c);
+  };
+  Shape off = s;
+  off.dedup = false;
+  off.payload = PayloadType::kFp8E4m3;
+  Shape wide = s;
+  wide.payload = PayloadType::kFp8E4m3;
+  wide.hidden = 20001;
+  Shape byRank = s;
+  byRank.outputLayout = OutputLayout::kRankMajor;
+  add("two nodes, bf16", s, 2);
+  add("two nodes, split phases", s, 2, true);
+  add("two nodes, fp8 dedup off", off, 2);
+  add("two nodes, fp8 hidden 20001", wide, 2);
+  add("two nodes, rankMajor", byRank, 2);
+  add("network alone, bf16", s, 0);
+  add("network alone, split phases", s, 0, true);
+  add("network alone, fp8 dedup off", off, 0);
+  add("network alone, fp8 hidden 20001", wide, 0);
+  add("network alone, rankMajor", byRank, 0);
+  Shape many = wide;
+  many.maxTokens = 256;  // more triggers than a ring holds
+  add("network alone, full rings", many, 0);
+  add("forwarded, bf16", s, 2);
+  add("forwarded, split phases", s, 2, true);
+  add("forwarded, fp8 hidden 20001", wide, 2);
+  byRank.payload = PayloadType::kFp8E4m3;
+  add("forwarded, fp8 rankMajor", byRank, 2);
+  add("forwarded, decode 128 x 7168", decodeShape(), 2);
+}
 
-  inline void addFaults(std::vector<Case>& list) {
-    Case corrupt{"a corrupted message", smallShape()};
-    corrupt.seam.corruptFromEpoch = 1;
-    list.push_back(corrupt);
-    Case early{"flags published before their rows", decodeShape()};
-    early.seam.publishWithoutRelease = true;
-    list.push_back(early);
-    Case silent{"a silent rank", smallShape()};
-    silent.seam.silentFromEpoch = 3;
-    list.push_back(silent);
-    Case passing = silent;
-    passing.name = "a silent rank among those that forward";
-    passing.forwards = true;
-    passing.nodes = 2;
-    passing.seamRank = 0;
-    list.push_back(passing);
-    corrupt.name = "a message corrupted before the network";
-    silent.name = "a rank silent to the network";
-    corrupt.nodes = silent.nodes = 0;
-    list.push_back(corrupt);
-    list.push_back(silent);
-  }
+inline void addFaults(std::vector<Case>& list) {
+  Case corrupt{"a corrupted message", smallShape()};
+  corrupt.seam.corruptFromEpoch = 1;
+  list.push_back(corrupt);
+  Case early{"flags published before their rows", decodeShape()};
+  early.seam.publishWithoutRelease = true;
+  list.push_back(early);
+  Case silent{"a silent rank", smallShape()};
+  silent.seam.silentFromEpoch = 3;
+  list.push_back(silent);
+  Case passing = silent;
+  passing.name = "a silent rank among those that forward";
+  passing.forwards = true;
+  passing.nodes = 2;
+  passing.seamRank = 0;
+  list.push_back(passing);
+  corrupt.name = "a message corrupted before the network";
+  silent.name = "a rank silent to the network";
+  corrupt.nodes = silent.nodes = 0;
+  list.push_back(corrupt);
+  list.push_back(silent);
+}
 
-  inline std::vector<Case> moeCudaCases() {
-    std::vector<Case> list;
-    addShared(list);
-    addNetworked(list);
-    addFaults(list);
-    return list;
-  }
+inline std::vector<Case> moeCudaCases() {
+  std::vector<Case> list;
+  addShared(list);
+  addNetworked(list);
+  addFaults(list);
+  return list;
+}
 
 }  // namespace railrunner::test

@@ -45,11 +45,6 @@ struct HubGate {
   void fail() {}
 };
 
-uint32_t nodes = 1;     // emulated: ranks of different ones meet over the network. 0 = each rank is one
-bool forwards = false;  // a token crosses once a node
-uint32_t seamRank = 1;
-};
-
 Routing routingOf(const Shape& s, uint32_t rank) {
   Routing routing;
   routing.numTokens = rank == 2 ? 0 : s.maxTokens - 3 * rank;  // uneven, and one rank without tokens
@@ -189,9 +184,18 @@ bool isProbed(Bench& bench, const std::vector<uint8_t>& overNetwork, HubExchange
 int waitsForSilent(Bench& bench, RunControl& control, GateRef gate, const Case& c, uint32_t rank,
                    uint32_t ranksPerNode) {
   std::atomic<int32_t> awaited{-1};  // as heartbeats tell it, while the kernels wait
-  std::jthread deadline([&] {
-    std::this_thread::sleep_for(std::chrono::seconds(2));
-    awaited = control.awaitedPeer.load();
+  std::jthread deadline([&](const std::stop_token& stop) {
+    // Until it has named one rank for 2 s: a wait of an earlier call may still be told, and does not last.
+    int32_t last = -1;
+    const auto patience = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+    for (int same = 0; same < 20 && !stop.stop_requested() && std::chrono::steady_clock::now() < patience;
+         ++same) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(100));
+      const int32_t now = control.awaitedPeer.load();
+      if (now != last || now < 0) same = 0;
+      last = now;
+    }
+    awaited = last;
     control.abort.store(1);
   });
   try {

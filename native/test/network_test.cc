@@ -308,12 +308,12 @@ int triggersAreForwarded() {
     const TriggerFifo fifo{entries.data(), &head, &tail, &seenTail, 16};
     network->attachTriggers(0, fifo);
     for (uint64_t i = 0; i < kWords; ++i) memory[i] = wordOf(me, 0, 1, i);
-    const uint32_t noAbort = 0;
+    const auto never = [] { return false; };
     for (uint64_t i = 0; i < kWords; i += 8) {
-      EXPECT(fifo.push({TriggerKind::kPut, peer, 0, region, 1, (kWords + i) * 8, i * 8, 64}, &noAbort),
+      EXPECT(fifo.push({TriggerKind::kPut, peer, 0, region, 1, (kWords + i) * 8, i * 8, 64}, never),
              "aborted");
     }
-    EXPECT(fifo.push({TriggerKind::kSignal, peer, 0, region, 1, 2 * kWords * 8, 5, 0}, &noAbort), "aborted");
+    EXPECT(fifo.push({TriggerKind::kSignal, peer, 0, region, 1, 2 * kWords * 8, 5, 0}, never), "aborted");
     network->await([&] { return __atomic_load_n(&memory[2 * kWords], __ATOMIC_ACQUIRE) == 5; }, peer, soon(),
                    "the signal");
     for (uint64_t i = 0; i < kWords; ++i)
@@ -344,10 +344,11 @@ int closeEndsAProxyThatWaits() {
     std::vector<TriggerEntry> entries(16);
     uint64_t head = 0;
     uint64_t tail = 0;
-    const TriggerFifo fifo{entries.data(), &head, &tail, 16};
+    uint64_t seenTail = 0;
+    const TriggerFifo fifo{entries.data(), &head, &tail, &seenTail, 16};
     network->attachTriggers(0, fifo);
     // Full and no longer drained: the proxy waits inside one of them.
-    std::atomic<uint32_t> isLate{0};
+    std::atomic<bool> isLate{false};
     std::jthread limit([&](std::stop_token ended) {
       uint64_t seen = ~0ULL;
       for (int same = 0; same < 20 && !ended.stop_requested(); usleep(100'000)) {
@@ -355,10 +356,9 @@ int closeEndsAProxyThatWaits() {
         same = taken == seen ? same + 1 : 0;
         seen = taken;
       }
-      isLate.store(1);
+      isLate.store(true);
     });
-    const auto* late = reinterpret_cast<const uint32_t*>(&isLate);
-    while (fifo.push({TriggerKind::kPut, 1, 0, region, 1, 0, 0, bytes}, late)) {
+    while (fifo.push({TriggerKind::kPut, 1, 0, region, 1, 0, 0, bytes}, [&] { return isLate.load(); })) {
     }
     network->close(nullptr, nowNs() + 2 * kSecondNs);
     pid_t peer = 0;

@@ -202,6 +202,7 @@ int triggersKeepOrder() {
   uint64_t head = 0;
   uint64_t tail = 0;
   uint32_t abort = 0;
+  const auto isStopped = [&] { return __atomic_load_n(&abort, __ATOMIC_RELAXED) != 0; };
   uint64_t seenTail = 0;
   const TriggerFifo fifo{entries.data(), &head, &tail, &seenTail, 8};
   std::vector<std::thread> producers;
@@ -209,7 +210,7 @@ int triggersKeepOrder() {
     producers.emplace_back([&, p] {
       for (uint64_t i = 0; i < kEach; ++i) {
         const Trigger trigger{TriggerKind::kPut, p, p + 100, p + 200, i, i * 3, i * 5, i * 7};
-        EXPECT(fifo.push(trigger, &abort), "aborted");
+        EXPECT(fifo.push(trigger, isStopped), "aborted");
       }
     });
   }
@@ -237,10 +238,11 @@ int fullRingEndsByAbort() {
   uint64_t head = 0;
   uint64_t tail = 0;
   uint32_t abort = 0;
+  const auto isStopped = [&] { return __atomic_load_n(&abort, __ATOMIC_RELAXED) != 0; };
   uint64_t seenTail = 0;
   const TriggerFifo fifo{entries.data(), &head, &tail, &seenTail, 2};
-  EXPECT(fifo.push({}, &abort) && fifo.push({}, &abort), "an empty ring was full");
-  std::thread producer([&] { EXPECT(!fifo.push({}, &abort), "a third trigger fitted into two entries"); });
+  EXPECT(fifo.push({}, isStopped) && fifo.push({}, isStopped), "an empty ring was full");
+  std::thread producer([&] { EXPECT(!fifo.push({}, isStopped), "a third trigger fitted into two entries"); });
   __atomic_store_n(&abort, 1, __ATOMIC_RELAXED);
   producer.join();
   return 0;

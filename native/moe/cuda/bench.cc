@@ -8,6 +8,7 @@
 #include "moe/cuda/content.h"
 #include "moe/cuda/launch.h"
 #include "moe/cuda/open.h"
+#include "moe/cuda/waits.h"
 #include "moe/payload.h"
 
 namespace railrunner::moe::cuda {
@@ -240,25 +241,10 @@ void CudaBench::throwAborted(const char* call) {
   std::string sentence = std::string(call) + " (epoch " + std::to_string(epoch_) + "): rank " +
                          std::to_string(rank_) + " was told to stop waiting";
   if (std::atomic_ref<uint32_t>(waits->failed).load(std::memory_order_acquire) != 0) {
-    static constexpr const char* kWhat[] = {"",
-                                            "the count of its local expert",
-                                            "its message count",
-                                            "the record of its token",
-                                            "the row of its token",
-                                            "the combined row of token",
-                                            "its begin of the call"};
-    const uint32_t missing = std::min<uint32_t>(waits->missing, 6);
     control_.awaitedPeer.store(static_cast<int32_t>(waits->rank), std::memory_order_relaxed);
     sentence = std::string(call) + " (epoch " + std::to_string(waits->epoch) + "): rank " +
-               std::to_string(rank_) + " stopped waiting for rank " + std::to_string(waits->rank) + ": " +
-               kWhat[missing];
-    const auto which = static_cast<Missing>(missing);
-    if (which != Missing::kMessageCount && which != Missing::kBegun)
-      sentence += " " + std::to_string(waits->index);
-    if (which == Missing::kCount) {
-      sentence += " (expert " + std::to_string(rank_ * shape_.numLocalExperts() + waits->index) + ")";
-    }
-    sentence += " did not arrive";
+               std::to_string(rank_) + " stopped waiting for " +
+               describeWait(*waits, rank_, shape_.numLocalExperts());
   }
   throw Error(ErrorCode::kAborted, sentence);
 }

@@ -67,7 +67,7 @@ __global__ void barrierKernel(const __grid_constant__ BarrierArguments a, uint32
   if (peer >= a.worldSize || a.theirs[peer] == nullptr) return;
   storeRelease(a.theirs[peer], generation);
   for (uint32_t polls = 1; loadAcquire(a.mine + peer) < generation; ++polls) {
-    if ((polls & 1023U) == 0 && *reinterpret_cast<volatile uint32_t*>(&a.control->abort) != 0) return;
+    if ((polls & 1023U) == 0 && isWaitOver(*a.control, Missing::kBarrier, peer, 0, generation)) return;
   }
 }
 

@@ -154,6 +154,26 @@ __device__ inline void groupBarrier(uint32_t group, uint32_t threads) {
   asm volatile("bar.sync %0, %1;" ::"r"(group + 1), "r"(threads) : "memory");
 }
 
+// Of a wait that has become long: tells the host for whom it is, and returns whether the host has ended it.
+// The first that ends so leaves what was missing.
+__device__ inline bool isWaitOver(WaitControl& control, Missing missing, uint32_t rank, uint32_t index,
+                                  uint32_t epoch) {
+  if (*reinterpret_cast<volatile uint32_t*>(&control.abort) == 0) {
+    *reinterpret_cast<volatile uint32_t*>(&control.awaited) = rank + 1;
+    return false;
+  }
+  // Waits of this device alone compete, and the host reads when they have ended: no atomic across the link,
+  // which many machines do not have.
+  if (atomicCAS(&control.failed, 0U, 1U) == 0U) {
+    control.rank = rank;
+    control.missing = static_cast<uint32_t>(missing);
+    control.index = index;
+    control.epoch = epoch;
+    __threadfence_system();
+  }
+  return true;
+}
+
 // One call as its kernel sees it. Without kNetwork every peer shares memory, and nothing is asked about it.
 template <bool kNetwork>
 struct Call {
@@ -222,22 +242,7 @@ struct Call {
 
   // Of a wait that has become long: whether the host has ended it. Says for whom it is: who passes it on.
   __device__ __noinline__ bool stopped(Missing missing, uint32_t rank, uint32_t index) const {
-    if (kNetwork) rank = a.network->routes.hears[rank];
-    WaitControl* control = a.control;
-    if (*reinterpret_cast<volatile uint32_t*>(&control->abort) == 0) {
-      *reinterpret_cast<volatile uint32_t*>(&control->awaited) = rank + 1;
-      return false;
-    }
-    // Waits of this device alone compete, and the host reads when they have ended: no atomic across the link,
-    // which many machines do not have.
-    if (atomicCAS(&control->failed, 0U, 1U) == 0U) {
-      control->rank = rank;
-      control->missing = static_cast<uint32_t>(missing);
-      control->index = index;
-      control->epoch = epoch;
-      __threadfence_system();
-    }
-    return true;
+    return isWaitOver(*a.control, missing, kNetwork ? a.network->routes.hears[rank] : rank, index, epoch);
   }
 
   // Spins until the word carries this call's epoch.

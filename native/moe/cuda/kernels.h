@@ -21,7 +21,16 @@ struct WaitControl {
   uint32_t epoch;
 };
 
-enum class Missing : uint32_t { kCount = 1, kMessageCount, kRecord, kRow, kCombinedRow, kBegun };
+enum class Missing : uint32_t {
+  kCount = 1,
+  kMessageCount,
+  kRecord,
+  kRow,
+  kCombinedRow,
+  kBegun,
+  kRoom,
+  kBarrier
+};
 
 constexpr uint32_t kSend = 1;
 constexpr uint32_t kReceive = 2;

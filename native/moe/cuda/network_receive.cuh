@@ -17,18 +17,30 @@ __device__ uint32_t workingBlocks(const Call<kNetwork>& call) {
   return gridDim.x - (kNetwork && (call.a.phases & kReceive) != 0 ? 1 : 0);
 }
 
-// A warp of the block behind the working ones: a lane a source.
+// A warp of the block behind the working ones: a lane a source. Each round looks at every source once, so
+// that one which has come is passed on whatever the others do.
 template <bool kNetwork>
 __device__ void listenToNetwork(const Call<kNetwork>& call, uint32_t lane) {
-  for (uint32_t source = lane; source < call.a.shape.worldSize; source += 32) {
-    if (!call.isOverNetwork(source)) continue;
-    const uint64_t* words = call.wordsFrom(source, call.a.map.begun);
-    uint32_t value = 0;
-    bool ok = true;
-    for (uint32_t slot = 0; ok && slot < call.a.network->numSlots; ++slot) {
-      ok = call.awaitFlag(words + slot, &value, Missing::kBegun, source, 0);
+  const KernelArguments& a = call.a;
+  uint64_t awaited = 0;  // bit i: source lane + 32 * i, at the slot of nextSlot
+  for (uint32_t i = 0; lane + 32 * i < a.shape.worldSize; ++i) {
+    if (call.isOverNetwork(lane + 32 * i)) awaited |= 1ULL << i;
+  }
+  uint32_t nextSlot[kMaxRanks / 32] = {};
+  for (uint32_t polls = 1; awaited != 0; ++polls) {
+#pragma unroll
+    for (uint32_t i = 0; i < kMaxRanks / 32; ++i) {
+      if ((awaited >> i & 1U) == 0) continue;
+      const uint32_t source = lane + 32 * i;
+      const uint64_t word = loadAcquire(call.wordsFrom(source, a.map.begun) + nextSlot[i]);
+      if (static_cast<uint32_t>(word >> 32) != call.epoch) {
+        if ((polls & 1023U) == 0 && call.stopped(Missing::kBegun, source, 0)) return;
+        continue;
+      }
+      if (++nextSlot[i] < a.network->numSlots) continue;
+      storeRelease(&a.network->arrived[source], word);
+      awaited &= ~(1ULL << i);
     }
-    if (ok) storeRelease(&call.a.network->arrived[source], wordOf(call.epoch, value));
   }
 }
 

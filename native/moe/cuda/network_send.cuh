@@ -7,6 +7,15 @@
 // signal and goes last: the peer sees it when all that this rank sent it in the call is whole.
 namespace railrunner::moe::cuda {
 
+// Into the ring of the proxy that serves the peer and slot. A ring that stays full until the host ends the
+// wait loses the trigger, and is used no more: the control's abort is never taken back.
+template <bool kNetwork>
+__device__ void pushTrigger(const Call<kNetwork>& call, const Trigger& trigger) {
+  const NetworkPath& path = *call.a.network;
+  const auto isStopped = [&] { return call.stopped(Missing::kRoom, trigger.peer, 0); };
+  static_cast<void>(path.rings[path.ring[trigger.peer][trigger.slot]].push(trigger, isStopped));
+}
+
 // What lies in the block for `peer` at `offset`, under the slot of that token. Stores to it are over (bulk
 // copies) or come before by the caller's barrier and fence. An abort while the ring is full loses the
 // trigger: the host ends the call then.
@@ -23,7 +32,7 @@ __device__ __noinline__ void putToNetwork(const Call<kNetwork>& call, uint32_t p
   trigger.offset = path.incoming[peer] + call.half + offset;
   trigger.sourceOrValue = path.outgoing[peer] + call.half + offset;
   trigger.bytes = bytes;
-  static_cast<void>(path.rings[path.ring[peer][trigger.slot]].push(trigger, &call.a.control->abort));
+  pushTrigger(call, trigger);
 }
 
 // Ends every slot of the call: all puts are in the rings.
@@ -38,7 +47,7 @@ __device__ void signalToNetwork(const Call<kNetwork>& call, uint32_t peer, uint3
   trigger.sourceOrValue = wordOf(call.epoch, value);
   for (trigger.slot = 0; trigger.slot < path.numSlots; ++trigger.slot) {
     trigger.offset = path.incoming[peer] + call.half + call.a.map.begun + 8ULL * trigger.slot;
-    static_cast<void>(path.rings[path.ring[peer][trigger.slot]].push(trigger, &call.a.control->abort));
+    pushTrigger(call, trigger);
   }
 }
 
