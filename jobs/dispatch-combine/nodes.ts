@@ -1,5 +1,5 @@
 /** Ranks by node, where a token crosses once a node and is forwarded there (docs/moe.md, "Forwarding inside nodes"). */
-import type { MoeSpec } from './moe-spec.js';
+import { usesDedup, type MoeSpec } from './moe-spec.js';
 
 /** Nodes of equal size. A rank's place is its number among the ranks of its node, ascending. */
 export class Nodes {
@@ -59,4 +59,10 @@ export function forwardingNodes(spec: Pick<MoeSpec, 'dedup'>, nodeOfRank: readon
 /** Ranks in blocks, as `plan` and emulated nodes have them. */
 export function nodesInBlocks(worldSize: number, ranksPerNode: number): number[] {
   return Array.from({ length: worldSize }, (_, rank) => Math.floor(rank / ranksPerNode));
+}
+
+/** What `dedup` comes to, as rows and plans say it. `nodes`: null where nothing is forwarded. */
+export function dedupUsed(spec: MoeSpec, nodes: Nodes | null): 'node' | 'on' | 'off' {
+  if (nodes !== null) return 'node';
+  return usesDedup(spec) ? 'on' : 'off';
 }

@@ -4,9 +4,9 @@ import { RunnerError } from '../../runner/errors.js';
 import type { NativeMoe, NativeMoePhase } from '../../runner/native/types.js';
 import { issuedBytesCuda, symmetricBytesCuda } from './cuda-exchange.js';
 import { forwardedBytesCuda } from './cuda-forward.js';
-import { moeSpecOf, proxiesOf, paddedHidden, seed32, usesDedup, type MoeSpec } from './moe-spec.js';
+import { moeSpecOf, paddedHidden, proxiesOf, seed32, usesDedup, type MoeSpec } from './moe-spec.js';
 import { seedHintBytes, symmetricBytes } from './memory.js';
-import { forwardingNodes, unequalNodes, type Nodes } from './nodes.js';
+import { dedupUsed, forwardingNodes, unequalNodes, type Nodes } from './nodes.js';
 import { verifyExchange } from './oracle.js';
 import { bytesToPeers, peakOf, sourceBytes, type Peak } from './peak.js';
 import { makeRouting, type RankRouting, type Routing } from './routing.js';
@@ -182,7 +182,7 @@ function measurement(state: PointState, phase: NativeMoePhase, stopped: boolean,
     },
     ...(peak === undefined ? {} : { peak }),
     strategyRequested: `dedup ${spec.dedup}`,
-    strategyUsed: `dedup ${state.nodes !== null ? 'node' : usesDedup(spec) ? 'on' : 'off'}`,
+    strategyUsed: `dedup ${dedupUsed(spec, state.nodes)}`,
     transportRequested: spec.transport,
     transportUsed: used.length > 0 ? used.join('+') : 'self',
     ...(native.networkTransport === ''

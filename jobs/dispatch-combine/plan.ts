@@ -1,8 +1,8 @@
 /** Bytes and memory of one rank, from the spec alone. */
 import type { PlanPlace, PointPlan } from '../job.js';
 import type { Point } from '../../runner/spec/types.js';
-import { moeSpecOf, usesDedup, type MoeSpec } from './moe-spec.js';
-import { forwardingNodes, nodesInBlocks } from './nodes.js';
+import { moeSpecOf, type MoeSpec } from './moe-spec.js';
+import { dedupUsed, forwardingNodes, nodesInBlocks } from './nodes.js';
 import { networkMemoryBytesCuda, symmetricBytesCuda } from './cuda-exchange.js';
 import { privateBytes, seedHintBytes, symmetricBytes } from './memory.js';
 import { makeRouting, type Routing } from './routing.js';
@@ -37,7 +37,7 @@ export function planMoe(point: Point, place: PlanPlace): PointPlan {
     details: {
       symmetric_bytes: symmetric,
       seed_hint_bytes: seedHintBytes(spec),
-      dedup: nodes !== null ? 'node' : usesDedup(spec) ? 'on' : 'off',
+      dedup: dedupUsed(spec, nodes),
       selections: traffic.selections,
     },
   };
