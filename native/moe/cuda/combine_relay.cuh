@@ -18,7 +18,8 @@ __device__ const std::byte* partialsOf(const Call<kNetwork>& call, uint32_t sour
 
 // All threads: bf16(sum of the partials in the order of ranks), into the block that goes to the source.
 template <bool kNetwork>
-__device__ void sumPartials(const Call<kNetwork>& call, const Slice& slice, uint32_t source, uint32_t hosts) {
+__device__ void sumPartials(const Call<kNetwork>& call, const RowSlice& slice, uint32_t source,
+                            uint32_t hosts) {
   const uint64_t offset =
       call.a.map.rows + slice.position * call.a.map.combineBytes + slice.firstUnit * 16ULL;
   for (uint32_t unit = threadIdx.x; unit < slice.numUnits; unit += kThreads) {
@@ -42,7 +43,7 @@ __device__ bool sumForNodes(const Call<kNetwork>& call, uint32_t block, uint32_t
     if (!call.isOverNetwork(source)) continue;
     const auto numTokens = static_cast<uint32_t>(a.result.tokenCount[source]);
     for (uint32_t unit = block; unit < numTokens * a.slices; unit += numBlocks) {
-      const Slice slice(a, unit);
+      const RowSlice slice(a, unit);
       const uint32_t hosts =
           a.result.relayHosts[static_cast<uint64_t>(source) * a.shape.maxTokens + slice.position];
       if (hosts == 0) continue;

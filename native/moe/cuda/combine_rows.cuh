@@ -9,24 +9,33 @@
 // Sums of bf16 rows in fp32, each product and sum rounded to nearest.
 namespace railrunner::moe::cuda {
 
-constexpr uint32_t kUnroll = 7;  // 16-byte units of a thread at a time: hidden 7168 takes one pass
+constexpr uint32_t kReduceUnits = 7;  // 16-byte units of a thread at a time: hidden 7168 takes one pass
 
-struct Slice {
+struct RowSlice {
   uint32_t position;  // of the message among those of its source; in the second part, the token
   uint32_t index;
   uint32_t firstUnit;  // of 8 bf16 channels
   uint32_t numUnits;
 
-  __device__ Slice(const KernelArguments& a, uint32_t unit) {
+  __device__ RowSlice(const KernelArguments& a, uint32_t unit) {
     position = unit / a.slices;
     index = unit - position * a.slices;
     const uint32_t first = firstBlockOf(a.shape, a.slices, index);
     firstUnit = first * (kScaleBlock / 8);
     numUnits = (firstBlockOf(a.shape, a.slices, index + 1) - first) * (kScaleBlock / 8);
   }
+
+  // Part `part` of `parts`, in units; may be empty.
+  __device__ RowSlice cut(uint32_t part, uint32_t parts) const {
+    RowSlice cut = *this;
+    const uint32_t first = numUnits * part / parts;
+    cut.firstUnit += first;
+    cut.numUnits = numUnits * (part + 1) / parts - first;
+    return cut;
+  }
 };
 
-__device__ void addScaled(float (&sum)[8], uint4 row, float weight) {
+__device__ inline void addScaled(float (&sum)[8], uint4 row, float weight) {
   const uint32_t words[4] = {row.x, row.y, row.z, row.w};
 #pragma unroll
   for (uint32_t i = 0; i < 4; ++i) {
@@ -35,7 +44,7 @@ __device__ void addScaled(float (&sum)[8], uint4 row, float weight) {
   }
 }
 
-__device__ uint4 rounded(const float (&sum)[8]) {
+__device__ inline uint4 rounded(const float (&sum)[8]) {
   uint32_t words[4];
 #pragma unroll
   for (uint32_t i = 0; i < 4; ++i) {

@@ -234,10 +234,14 @@ struct Call {
     if (via(peer) == peer && !isOverNetwork(peer))
       storeRelaxed(wordsTo(peer, a.map.begun), wordOf(epoch, value));
   }
-  // In a block (with its half) of a peer that shares memory.
-  __device__ void publish(std::byte* block, uint64_t flagIndex) const {
+  // At a peer that shares memory.
+  __device__ void publish(uint64_t* flag) const {
     if (a.seam.relaxedFlags != 0) return;  // it went out before its row
-    storeRelease(reinterpret_cast<uint64_t*>(block + a.map.flags) + flagIndex, wordOf(epoch, 1));
+    storeRelease(flag, wordOf(epoch, 1));
+  }
+  // In a block (with its half).
+  __device__ void publish(std::byte* block, uint64_t flagIndex) const {
+    publish(reinterpret_cast<uint64_t*>(block + a.map.flags) + flagIndex);
   }
 
   // Of a wait that has become long: whether the host has ended it. Says for whom it is: who passes it on.

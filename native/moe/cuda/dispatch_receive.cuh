@@ -214,7 +214,7 @@ __device__ void receiveTokens(const Call<kNetwork>& call, std::byte* rows, uint6
     if (slice.token < numTokens[source]) ok = receiveSlice<kFp8>(call, slice, source, row, copies);
   }
   call.stamp(4 + min(warp, 2U));
-  copies.finishStores();
+  copies.finishReading();  // what was stored is whole when the grid ends
 }
 
 }  // namespace railrunner::moe::cuda
