@@ -41,6 +41,11 @@ t.test(
         `${kernel}: no narrower scope`,
       );
       t.notMatch(ptx, /\b(atom|red)\.(\w+\.)*sys\b/, `${kernel}: no atomic that a host would have to share`);
+      t.notMatch(
+        ptx,
+        /\.entry [^(]*(dispatch|combine)Kernel(?:(?!griddepcontrol\.wait)[\s\S])*?ld\.global/,
+        `${kernel}: the kernel before it is over when memory is first read`,
+      );
       t.match(
         ptx,
         /cp\.async\.bulk\.wait_group \t?0[\s\S]*?st\.release\.sys/,

@@ -18,6 +18,7 @@ template <bool kNetwork>
 __global__ void __launch_bounds__(kThreads) combineKernel(const __grid_constant__ KernelArguments a) {
   extern __shared__ __align__(128) std::byte rows[];
   __shared__ uint64_t barriers[kWarps];
+  awaitPredecessor();
   const Call<kNetwork> call(a);
   const uint32_t blocks = workingBlocks(call);
   if (kNetwork && blockIdx.x == blocks) {
@@ -68,8 +69,7 @@ Kernel kernelFor(bool network) { return network ? combineKernel<true> : combineK
 void launchCombine(const KernelArguments& arguments, uint32_t blocks, cudaStream_t stream) {
   const uint32_t bytes = combineSharedBytes(arguments.shape, arguments.slices);
   const Kernel kernel = kernelFor(arguments.overNetwork != 0);
-  kernel<<<blocks + listeningBlocks(arguments), kThreads, bytes, stream>>>(arguments);
-  requireLaunched("combine");
+  launchOverlapped(kernel, "combine", arguments, blocks + listeningBlocks(arguments), bytes, stream);
 }
 
 void prepareCombine(uint32_t maxSharedBytes) {

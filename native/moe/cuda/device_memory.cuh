@@ -43,6 +43,15 @@ __device__ inline void storeOnce(void* to, uint4 v) {
                : "memory");
 }
 
+// The first thing that a kernel of launchOverlapped() does. Lets the next kernel's blocks take their places
+// too.
+__device__ inline void awaitPredecessor() {
+#if __CUDA_ARCH__ >= 900
+  asm volatile("griddepcontrol.wait;" ::: "memory");
+  asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
+#endif
+}
+
 __device__ inline uint64_t globalTimerNs() {
   uint64_t ns;
   asm volatile("mov.u64 %0, %globaltimer;" : "=l"(ns));

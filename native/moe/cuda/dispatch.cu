@@ -23,6 +23,7 @@ __global__ void __launch_bounds__(kThreads) dispatchKernel(const __grid_constant
   __shared__ Token tokens[kPlanGroups];
   __shared__ uint64_t barriers[kReceivingWarps];
   __shared__ uint32_t numTokens[kMaxRanks];
+  awaitPredecessor();
   const Call<kNetwork> call(a);
   const uint32_t blocks = workingBlocks(call);
   if (kNetwork && blockIdx.x == blocks) {
@@ -65,8 +66,7 @@ void launchDispatch(const KernelArguments& arguments, uint32_t blocks, cudaStrea
   const uint32_t bytes = dispatchSharedBytes(arguments.shape, arguments.slices);
   const bool fp8 = arguments.shape.payload == PayloadType::kFp8E4m3;
   const Kernel kernel = kernelFor(fp8, arguments.overNetwork != 0);
-  kernel<<<blocks + listeningBlocks(arguments), kThreads, bytes, stream>>>(arguments);
-  requireLaunched("dispatch");
+  launchOverlapped(kernel, "dispatch", arguments, blocks + listeningBlocks(arguments), bytes, stream);
 }
 
 void launchAdvanceEpoch(uint32_t* epochBase, uint32_t count, cudaStream_t stream) {

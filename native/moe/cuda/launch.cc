@@ -33,6 +33,31 @@ void requireLaunched(const char* kernel) {
   require(cudaGetLastError(), std::string("launching the kernel ") + kernel);
 }
 
+void launchOverlapped(void (*kernel)(KernelArguments), const char* name, const KernelArguments& arguments,
+                      uint32_t blocks, uint32_t sharedBytes, cudaStream_t stream) {
+  // Code for GPUs before sm_90 has no awaitPredecessor(), and would not wait.
+  static const bool waits = [kernel] {
+    cudaFuncAttributes code{};
+    require(cudaFuncGetAttributes(&code, reinterpret_cast<const void*>(kernel)),
+            "asking for a kernel's code");
+    return code.ptxVersion >= 90;
+  }();
+  cudaLaunchAttribute overlap{};
+  overlap.id = cudaLaunchAttributeProgrammaticStreamSerialization;
+  overlap.val.programmaticStreamSerializationAllowed = 1;
+  cudaLaunchConfig_t config{};
+  config.gridDim = dim3(blocks);
+  config.blockDim = dim3(kThreads);
+  config.dynamicSmemBytes = sharedBytes;
+  config.stream = stream;
+  config.attrs = &overlap;
+  config.numAttrs = waits ? 1 : 0;
+  KernelArguments copy = arguments;
+  void* parameters[] = {&copy};
+  require(cudaLaunchKernelExC(&config, reinterpret_cast<const void*>(kernel), parameters),
+          std::string("launching the kernel ") + name);
+}
+
 void allowCarveout(const void* kernel) {
   require(cudaFuncSetAttribute(kernel, cudaFuncAttributePreferredSharedMemoryCarveout,
                                cudaSharedmemCarveoutMaxShared),
