@@ -53,7 +53,8 @@ void closeNetwork(std::unique_ptr<Network> network, uint32_t region, StreamWords
                   int64_t deadlineNs);
 
 // The network half of the limit: all ranks at once put the bytes of one call into the memory of the same
-// peers, one run for each peer and proxy. It ends as a call does: when all that peers send has come.
+// peers, one run for each peer and proxy, a thread a proxy. It ends as a call does: when all that peers send
+// has come.
 class NetworkStreams {
  public:
   // peers: those that are reached over the network, all of which signal, also without bytes. bytesTo: by
@@ -67,14 +68,14 @@ class NetworkStreams {
  private:
   friend struct StreamSamples;
 
-  void streamToPeers(uint64_t epoch);
+  void streamSlot(uint32_t index, uint64_t epoch) const;
   void awaitStreamsOf(uint32_t peer, uint64_t epoch);
 
   const StreamPlace place_;
   StreamWords& words_;
   const std::vector<uint32_t> peers_;
   const std::vector<uint64_t> bytesTo_;
-  WholeRuns runs_;
+  const std::span<const std::byte> source_;
   RunControl& control_;
 };
 
