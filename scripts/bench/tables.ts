@@ -3,6 +3,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'csv-parse/sync';
 import { exchangeLines } from './exchange-table.js';
+import { nodesLines } from './nodes-table.js';
 import { median } from './median.js';
 
 export type Row = Readonly<Record<string, string>>;
@@ -26,8 +27,9 @@ function tableOf(name: string, csv: string): string {
   const rows = parse(csv, { columns: true }) as Row[];
   if (rows[0] && 'round' in rows[0]) return roundsTable(rows);
   if (rows[0] && !('job_id' in rows[0])) return plainTable(rows);
-  if (name.endsWith('-link') || name === 'moe-cuda-nodes') return transportTable(rows);
-  if (name.startsWith('moe-models')) return exchangeTable(rows);
+  if (name.endsWith('-link')) return transportTable(rows);
+  if (name.startsWith('moe-models')) return tableFrom(exchangeLines(rows));
+  if (name === 'moe-cuda-nodes') return tableFrom(nodesLines(rows));
   const strategies = [...new Set(rows.map((row) => row['strategy_requested'] ?? '').filter(Boolean))];
   const hasTotals = rows.some((row) => row['phase'] === 'total');
   return hasTotals && strategies.length > 1 && !name.includes('quickstart')
@@ -126,19 +128,14 @@ function transportTable(rows: readonly Row[]): string {
       const [faster, bound] = [ratioOf(line, 't_p50_us'), ratioOf(line, 'bytes_network')];
       const times = ['hybrid', 'network'].map((way) => fixed(line.get(way)?.['t_p50_us'], 0));
       const wrong = [...line.values()].reduce((sum, row) => sum + Number(row['wrong'] || 0), 0);
-      // Forwarding knows no network alone.
-      const ratios = [faster, bound, faster / bound].map((ratio) =>
-        Number.isNaN(ratio) ? '' : ratio.toFixed(2),
-      );
+      const ratios = [faster, bound, faster / bound].map((ratio) => ratio.toFixed(2));
       return [...key.split('\n'), ...times, ...ratios, String(wrong)];
     }),
   );
 }
 
-function exchangeTable(rows: readonly Row[]): string {
-  const { head, lines } = exchangeLines(rows);
-  return markdown(head, lines);
-}
+const tableFrom = ({ head, lines }: { head: readonly string[]; lines: string[][] }): string =>
+  markdown(head, lines);
 
 const HEAD = ['job', 'point', 'phase', 'strategy', 'p50 us', 'GB/s', 'of peak', 'peak', 'wrong', 'status'];
 
