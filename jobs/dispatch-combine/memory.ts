@@ -33,17 +33,22 @@ export function seedHintBytes({ maxDispatchTokensPerRank: tokens, hidden, numExp
   return Math.floor((2 * (send + receive + 8 * numExperts) + 128) / 128) * 128;
 }
 
+/** What GPUs write through their L2 before a cold call (native/moe/cuda/bench.cc). */
+const FLUSH_BYTES = 256 * 2 ** 20;
+
 /** Dispatch result, expert outputs, tokens and combined tokens: what a point needs beside its symmetric buffer. */
-export function privateBytes(spec: MoeSpec, worldSize: number): number {
+export function privateBytes(spec: MoeSpec, worldSize: number, device: 'host' | 'cuda'): number {
   const rows = resultRows(spec, worldSize);
   const hidden = paddedHidden(spec);
   const isFp8 = spec.dispatchDtype === 'fp8_e4m3';
   const result = rows * ((isFp8 ? hidden + hidden / 32 : 2 * hidden) + 4);
   const outputs = spec.zeroCopy ? 0 : rows * 2 * hidden;
-  const messages = usesDedup(spec) ? worldSize * spec.maxDispatchTokensPerRank * (4 + 8 * spec.numTopk) : 0;
+  const isCuda = device === 'cuda';
+  const hasMessages = usesDedup(spec) || isCuda;
+  const messages = hasMessages ? worldSize * spec.maxDispatchTokensPerRank * (4 + 8 * spec.numTopk) : 0;
   // What a relay keeps of the messages that it forwards, until it has summed for them.
   const relayed =
     spec.dedup === 'node' ? worldSize * spec.maxDispatchTokensPerRank * (4 + 4 * spec.numTopk) : 0;
   const tokens = 2 * spec.maxDispatchTokensPerRank * 2 * hidden;
-  return result + outputs + messages + relayed + tokens;
+  return result + outputs + messages + relayed + tokens + (isCuda ? FLUSH_BYTES : 0);
 }

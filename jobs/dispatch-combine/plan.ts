@@ -28,7 +28,7 @@ export function planMoe(point: Point, place: PlanPlace): PointPlan {
   const traffic = trafficOf(spec, routingOf(point, worldSize), place.rank, nodes);
   return {
     memoryBytes: {
-      device: symmetric + privateBytes(spec, worldSize),
+      device: symmetric + privateBytes(spec, worldSize, place.device),
       host: isCuda ? networkMemoryBytesCuda(spec, worldSize, mostPeers, plans) : 0,
       disk: 0,
     },

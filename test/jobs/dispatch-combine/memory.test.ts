@@ -1,6 +1,6 @@
 /** Golden sizes: those of the native room (native/test/moe_layout_test.cc), and MSCCL++'s own formula. */
 import t from 'tap';
-import { seedHintBytes, symmetricBytes } from '../../../jobs/dispatch-combine/memory.js';
+import { privateBytes, seedHintBytes, symmetricBytes } from '../../../jobs/dispatch-combine/memory.js';
 import { messageBytes } from '../../../jobs/dispatch-combine/traffic.js';
 import { moeSpec } from './moe-points.js';
 
@@ -40,4 +40,23 @@ t.test("MSCCL++'s size hint", async (t) => {
     const spec = moeSpec({ hidden, numExperts, numTokens: 1, maxDispatchTokensPerRank });
     t.equal(seedHintBytes(spec), hint);
   }
+});
+
+t.test('memory beside the symmetric buffer', async (t) => {
+  const spec = moeSpec({
+    hidden: 256,
+    numExperts: 4,
+    numTopk: 2,
+    dedup: 'off',
+    numTokens: 8,
+    maxDispatchTokensPerRank: 8,
+  });
+  // Two ranks: 2 experts of 16 rows of 512, twice, 4 for each row's token; 8 tokens of 512, and combined.
+  const host = 32 * (512 + 4) + 32 * 512 + 2 * 8 * 512;
+  t.equal(privateBytes(spec, 2, 'host'), host);
+  t.equal(
+    privateBytes(spec, 2, 'cuda'),
+    host + 16 * (4 + 16) + 256 * 2 ** 20,
+    'messages, and what flushes L2',
+  );
 });
