@@ -269,12 +269,18 @@ int runRank(HubExchange& exchange, const Case& c) {
 
 }  // namespace
 
-int main() {
+// Arguments: parts of names; cases that hold none of them are left out. Without any, all run.
+int main(int argc, char** argv) {
   std::setvbuf(stdout, nullptr, _IOLBF, 0);
   // CUDA does not survive a fork, so a process of its own counts the devices.
   const auto probe = runRanks(1, [](HubExchange&) { return std::min(probeCudaDevices().devices, 4); });
   const uint32_t gpus = probe[0].exitStatus > 4 ? 0 : static_cast<uint32_t>(probe[0].exitStatus);
-  const std::vector<Case> list = moeCudaCases();
+  std::vector<Case> list = moeCudaCases();
+  const auto isWanted = [&](const Case& c) {
+    return argc < 2 || std::any_of(argv + 1, argv + argc,
+                                   [&](const char* part) { return std::strstr(c.name, part) != nullptr; });
+  };
+  std::erase_if(list, [&](const Case& c) { return !isWanted(c); });
   std::printf("TAP version 13\n1..%zu\n", list.size());
   bool failed = false;
   for (size_t i = 0; i < list.size(); ++i) {

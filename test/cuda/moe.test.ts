@@ -22,6 +22,7 @@ const needsSanitizer = {
 t.test('compute-sanitizer finds no bad access in dispatch and combine', needsSanitizer, async (t) => {
   const program = await nativeProgram('moe_cuda_test');
   const args = ['--tool', 'memcheck', '--target-processes', 'all', '--error-exitcode', '9', program];
-  const ended = await run('compute-sanitizer', args, { timeoutMs: 300_000 });
+  // Each way between ranks and each layout once: every case takes some 15 s under it.
+  const ended = await run('compute-sanitizer', [...args, 'bf16', 'fp8 hidden'], { timeoutMs: 500_000 });
   t.match(ended, { status: 0 }, ended.stdout.slice(-3000));
 });
