@@ -44,19 +44,17 @@ function going(
 /** Bytes of one dispatched row: elements, and with fp8 its scales in 16-byte steps. Ids and weights travel in records. */
 export const rowBytes = (spec: MoeSpec): number => alignTo(tokenBytes(spec, paddedHidden(spec)), 16);
 
-/** Words of a source's plan for one rank: a record of 2 numTopk + 1 for each token, counts of its experts, of messages. */
-export function planWords(spec: MoeSpec, routing: Routing, source: number): number {
-  const numTokens = routing.ranks[source]?.numTokens ?? 0;
-  return numTokens * (2 * spec.numTopk + 1) + spec.numExperts / routing.ranks.length + 1;
-}
+/** Words of a plan for one rank: a record of 2 numTopk + 1 for each token, counts of the rank's experts, of messages. */
+export const planWords = (spec: MoeSpec, worldSize: number, numTokens: number): number =>
+  numTokens * (2 * spec.numTopk + 1) + spec.numExperts / worldSize + 1;
 
 export const flagWords = (spec: MoeSpec, tokens: number): number => tokens * slicesOf(spec);
 
 /**
- * Bytes that one call issues on this rank where every rank sends to every other. Dispatch: rows; to other ranks also a record of 2 numTopk + 1 words for each
- * token, a count for each of their experts, the count of messages, the word that begins the call and a flag for each
- * slice of a row. Combine: rows, a flag for each slice, and the word that begins the call. Over the network no flags:
- * there the word that begins the call comes last, once for each proxy, and stands for all.
+ * Bytes that one call issues on this rank where every rank sends to every other. Dispatch: rows; to other ranks also a
+ * plan, the word that begins the call and a flag for each slice of a row. Combine: rows, a flag for each slice, and the
+ * word that begins the call. Over the network no flags: there the word that begins the call comes last, once for each
+ * proxy, and stands for all.
  */
 export function issuedBytesCuda(
   spec: MoeSpec,
@@ -74,7 +72,8 @@ export function issuedBytesCuda(
     bytes[path] += isInPlace ? 0 : rows * each;
     if (path === 'self') return;
     const flags = path === 'ipc' ? flagWords(spec, moved.tokens) : 0;
-    const plan = phase === 'dispatch' ? planWords(spec, routing, rank) : 0;
+    const plan =
+      phase === 'dispatch' ? planWords(spec, paths.length, routing.ranks[rank]?.numTokens ?? 0) : 0;
     bytes[path] += WORD_BYTES * (flags + plan + (path === 'network' ? proxiesOf(spec, 'cuda') : 1));
   });
   return bytes;
@@ -89,7 +88,7 @@ function blockPairBytes(spec: MoeSpec, worldSize: number, plans: number): number
   const numLocal = spec.numExperts / worldSize;
   const copies = usesDedup(spec) ? 1 : Math.min(spec.numTopk, numLocal);
   const combined = (usesDedup(spec) ? 1 : numLocal) * 2 * paddedHidden(spec);
-  const plan = plans * WORD_BYTES * (1 + numLocal + tokens * (2 * spec.numTopk + 1));
+  const plan = plans * WORD_BYTES * planWords(spec, worldSize, tokens);
   const flags = WORD_BYTES * tokens * slicesOf(spec);
   const rows = tokens * Math.max(copies * rowBytes(spec), combined);
   return 2 * (BEGUN_BYTES + [plan, flags, rows].reduce((sum, bytes) => sum + alignTo(bytes, MAP_STEP), 0));

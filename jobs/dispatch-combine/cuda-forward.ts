@@ -27,9 +27,11 @@ export function forwardedBytesCuda(
 
 function dispatchBytes(spec: MoeSpec, routing: Routing, { rank, nodes }: Place): PathBytes {
   const bytes: PathBytes = { self: 0, ipc: 0, network: 0 };
+  const planOf = (source: number): number =>
+    planWords(spec, routing.ranks.length, routing.ranks[source]?.numTokens ?? 0);
   const stored = (source: number, target: number): number => {
     const tokens = tokensFor(spec, routing, source, (host) => host === target);
-    const words = 1 + planWords(spec, routing, source) + flagWords(spec, tokens);
+    const words = 1 + planOf(source) + flagWords(spec, tokens);
     return tokens * rowBytes(spec) + WORD_BYTES * words;
   };
   const peers = routing.ranks.map((_, peer) => peer);
@@ -41,7 +43,7 @@ function dispatchBytes(spec: MoeSpec, routing: Routing, { rank, nodes }: Place):
   }
   for (const rail of rails) {
     const rows = tokensFor(spec, routing, rank, (host) => nodes.isNear(host, rail));
-    const words = proxiesOf(spec, 'cuda') + near.length * planWords(spec, routing, rank);
+    const words = proxiesOf(spec, 'cuda') + near.length * planOf(rank);
     bytes.network += rows * rowBytes(spec) + WORD_BYTES * words;
   }
   return bytes;
