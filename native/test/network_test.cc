@@ -18,6 +18,7 @@
 #include "core/clock.h"
 #include "core/pattern.h"
 #include "test/expect.h"
+#include "test/host_ring.h"
 #include "test/rank_processes.h"
 
 namespace railrunner::test {
@@ -301,19 +302,16 @@ int triggersAreForwarded() {
     std::vector<uint64_t> memory(2 * kWords + 1);
     const uint32_t region =
         network->registerMemory(exchange, memory.data(), memory.size() * 8, DeviceKind::kHost, soon());
-    std::vector<TriggerEntry> entries(16);
-    uint64_t head = 0;
-    uint64_t tail = 0;
-    uint64_t seenTail = 0;
-    const TriggerFifo fifo{entries.data(), &head, &tail, &seenTail, 16};
-    network->attachTriggers(0, fifo);
+    HostRing ring(16);
+    network->attachTriggers(0, ring.fifo);
     for (uint64_t i = 0; i < kWords; ++i) memory[i] = wordOf(me, 0, 1, i);
     const auto never = [] { return false; };
     for (uint64_t i = 0; i < kWords; i += 8) {
-      EXPECT(fifo.push({TriggerKind::kPut, peer, 0, region, 1, (kWords + i) * 8, i * 8, 64}, never),
+      EXPECT(ring.fifo.push({TriggerKind::kPut, peer, 0, region, 1, (kWords + i) * 8, i * 8, 64}, never),
              "aborted");
     }
-    EXPECT(fifo.push({TriggerKind::kSignal, peer, 0, region, 1, 2 * kWords * 8, 5, 0}, never), "aborted");
+    EXPECT(ring.fifo.push({TriggerKind::kSignal, peer, 0, region, 1, 2 * kWords * 8, 5, 0}, never),
+           "aborted");
     network->await([&] { return __atomic_load_n(&memory[2 * kWords], __ATOMIC_ACQUIRE) == 5; }, peer, soon(),
                    "the signal");
     for (uint64_t i = 0; i < kWords; ++i)
@@ -341,24 +339,20 @@ int closeEndsAProxyThatWaits() {
       raise(SIGSTOP);
       return 0;
     }
-    std::vector<TriggerEntry> entries(16);
-    uint64_t head = 0;
-    uint64_t tail = 0;
-    uint64_t seenTail = 0;
-    const TriggerFifo fifo{entries.data(), &head, &tail, &seenTail, 16};
-    network->attachTriggers(0, fifo);
+    HostRing ring(16);
+    network->attachTriggers(0, ring.fifo);
     // Full and no longer drained: the proxy waits inside one of them.
     std::atomic<bool> isLate{false};
     std::jthread limit([&](std::stop_token ended) {
       uint64_t seen = ~0ULL;
       for (int same = 0; same < 20 && !ended.stop_requested(); usleep(100'000)) {
-        const uint64_t taken = __atomic_load_n(&tail, __ATOMIC_ACQUIRE);
+        const uint64_t taken = __atomic_load_n(&ring.tail, __ATOMIC_ACQUIRE);
         same = taken == seen ? same + 1 : 0;
         seen = taken;
       }
       isLate.store(true);
     });
-    while (fifo.push({TriggerKind::kPut, 1, 0, region, 1, 0, 0, bytes}, [&] { return isLate.load(); })) {
+    while (ring.fifo.push({TriggerKind::kPut, 1, 0, region, 1, 0, 0, bytes}, [&] { return isLate.load(); })) {
     }
     network->close(nullptr, nowNs() + 2 * kSecondNs);
     pid_t peer = 0;

@@ -18,6 +18,7 @@
 #include "network/setup_record.h"
 #include "network/trigger_fifo.h"
 #include "test/expect.h"
+#include "test/host_ring.h"
 
 namespace railrunner::test {
 namespace {
@@ -198,13 +199,10 @@ int hostileSetupIsRefused() {
 int triggersKeepOrder() {
   constexpr uint32_t kProducers = 3;
   constexpr uint64_t kEach = 5'000;
-  std::vector<TriggerEntry> entries(8);
-  uint64_t head = 0;
-  uint64_t tail = 0;
+  HostRing ring(8);
+  const TriggerFifo& fifo = ring.fifo;
   uint32_t abort = 0;
   const auto isStopped = [&] { return __atomic_load_n(&abort, __ATOMIC_RELAXED) != 0; };
-  uint64_t seenTail = 0;
-  const TriggerFifo fifo{entries.data(), &head, &tail, &seenTail, 8};
   std::vector<std::thread> producers;
   for (uint32_t p = 0; p < kProducers; ++p) {
     producers.emplace_back([&, p] {
@@ -234,13 +232,10 @@ int triggersKeepOrder() {
 }
 
 int fullRingEndsByAbort() {
-  std::vector<TriggerEntry> entries(2);
-  uint64_t head = 0;
-  uint64_t tail = 0;
+  HostRing ring(2);
+  const TriggerFifo& fifo = ring.fifo;
   uint32_t abort = 0;
   const auto isStopped = [&] { return __atomic_load_n(&abort, __ATOMIC_RELAXED) != 0; };
-  uint64_t seenTail = 0;
-  const TriggerFifo fifo{entries.data(), &head, &tail, &seenTail, 2};
   EXPECT(fifo.push({}, isStopped) && fifo.push({}, isStopped), "an empty ring was full");
   std::thread producer([&] { EXPECT(!fifo.push({}, isStopped), "a third trigger fitted into two entries"); });
   __atomic_store_n(&abort, 1, __ATOMIC_RELAXED);

@@ -77,9 +77,8 @@ __device__ inline void quantizeSlice(const KernelArguments& a, const Slice& slic
 }
 
 // A group's first warp: stores the slice to every rank that hosts one of its experts (or forwards to one that
-// does), the next rank first,
-// and publishes it there. One release serves all ranks: what it waits for is the link, the same for all of
-// them.
+// does), the next rank first, and publishes it there. One release serves all ranks: what it waits for is the
+// link, the same for all of them.
 template <bool kFp8, bool kNetwork>
 __device__ void sendSlice(const Call<kNetwork>& call, const Slice& slice, int32_t id, const std::byte* row,
                           const float* scales, RowCopies& copies) {

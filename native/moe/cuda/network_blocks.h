@@ -9,6 +9,7 @@
 #include "moe/cuda/kernels.h"
 #include "moe/rails.h"
 #include "network/network.h"
+#include "peers/agreement.h"
 
 namespace railrunner::moe::cuda {
 
@@ -63,7 +64,9 @@ struct NetworkLink {
   NetworkLink& operator=(NetworkLink&&) = delete;
   // Of a point that could not be built: its proxies must not outlive the blocks.
   ~NetworkLink() {
-    if (network != nullptr) network->close(nullptr, 0);
+    static_cast<void>(attempt([this] {
+      if (network != nullptr) network->close(nullptr, 0);
+    }));
   }
 };
 

@@ -17,8 +17,7 @@ __device__ void pushTrigger(const Call<kNetwork>& call, const Trigger& trigger) 
 }
 
 // What lies in the block for `peer` at `offset`, under the slot of that token. Stores to it are over (bulk
-// copies) or come before by the caller's barrier and fence. An abort while the ring is full loses the
-// trigger: the host ends the call then.
+// copies) or come before by the caller's barrier and fence.
 template <bool kNetwork>
 __device__ __noinline__ void putToNetwork(const Call<kNetwork>& call, uint32_t peer, uint32_t token,
                                           uint64_t offset, uint64_t bytes) {
