@@ -1,6 +1,7 @@
 /** Runs of dispatchCombine on real ranks, of the host device where no other is named. */
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Test } from 'tap';
 import { mpirunCli, type Mpi } from './mpirun.js';
 import { readRankRows, type CsvRow } from './results.js';
 
@@ -53,3 +54,16 @@ export async function exchange(folder: string, { ranks, mpi = 'openmpi', job, ..
 /** Of one column over rows. */
 export const sum = (rows: readonly (CsvRow | undefined)[], column: string): number =>
   rows.reduce((total, row) => total + Number(row?.[column] ?? 0), 0);
+
+/** Point 0 timed out on every rank, all but the silent one say whom they awaited, and point 1 ran. */
+export function namesSilent(t: Test, rows: readonly CsvRow[][], silent: number): void {
+  const said = { error: new RegExp(`waiting for rank ${silent}`) };
+  for (const [rank, own] of rows.entries()) {
+    const first = own.filter((row) => row['point'] === '0');
+    t.match(first, [{ status: 'timeout', hung_stage: 'measure' }], `rank ${rank}`);
+    if (rank !== silent) t.match(first, [said], `rank ${rank} says whom it awaited`);
+    const second = own.filter((row) => row['point'] === '1');
+    t.ok(second.length >= 2, `rank ${rank} ran the next point`);
+    for (const row of second) t.match(row, { status: 'ok', wrong: '0' });
+  }
+}
