@@ -27,9 +27,12 @@ export function nodesLines(rows: readonly Row[]): { head: readonly string[]; lin
 }
 
 function cellsOf(rows: readonly Row[]): string[] {
+  const rowsOf = (way: Way): Row[] => rows.filter((row) => wayOf(paramsOf(row)) === way);
   const figure = (way: Way, timing: string, column: string): number =>
-    Number(rows.find((row) => wayOf(paramsOf(row)) === way && row['timing'] === timing)?.[column]);
+    Number(rowsOf(way).find((row) => row['timing'] === timing)?.[column] || NaN);
   const times = (way: Way): string => {
+    const failed = rowsOf(way).find((row) => row['status'] !== 'ok')?.['status'];
+    if (failed !== undefined) return failed;
     const both = ['graph', 'event'].map((timing) => figure(way, timing, 't_p50_us'));
     return both.some(Number.isNaN) ? '' : both.map((us) => us.toFixed(us < 100 ? 1 : 0)).join(' / ');
   };
