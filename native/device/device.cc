@@ -4,9 +4,8 @@
 #include "device/host/host_device.h"
 #include "device/probe.h"
 
-#if defined(RAILRUNNER_CUDA) && __has_include("device/cuda/cuda_device.h")
+#ifdef RAILRUNNER_CUDA
 #include "device/cuda/cuda_device.h"
-#define RAILRUNNER_HAVE_CUDA_DEVICE 1
 #endif
 
 namespace railrunner {
@@ -14,7 +13,7 @@ namespace railrunner {
 std::unique_ptr<Device> openDevice(DeviceKind kind, int ordinal) {
   if (ordinal < 0) throw Error(ErrorCode::kArgument, "device ordinal: expected 0 or more");
   if (kind == DeviceKind::kHost) return std::make_unique<HostDevice>(ordinal);
-#ifdef RAILRUNNER_HAVE_CUDA_DEVICE
+#ifdef RAILRUNNER_CUDA
   return openCudaDevice(ordinal);
 #else
   throw Error(ErrorCode::kUnsupportedHere,
@@ -23,7 +22,7 @@ std::unique_ptr<Device> openDevice(DeviceKind kind, int ordinal) {
 }
 
 CudaProbe probeCudaDevices() {
-#ifdef RAILRUNNER_HAVE_CUDA_DEVICE
+#ifdef RAILRUNNER_CUDA
   return probeCuda();
 #else
   CudaProbe probe;

@@ -1,14 +1,13 @@
 #include "device/gpus.h"
 
-#if defined(RAILRUNNER_CUDA) && __has_include("device/cuda/describe_gpus.h")
+#ifdef RAILRUNNER_CUDA
 #include "device/cuda/describe_gpus.h"
-#define RAILRUNNER_HAVE_GPU_DESCRIPTIONS 1
 #endif
 
 namespace railrunner {
 
 std::optional<GpuReport> describeGpus() {
-#ifdef RAILRUNNER_HAVE_GPU_DESCRIPTIONS
+#ifdef RAILRUNNER_CUDA
   return cuda::describeVisibleGpus();
 #else
   return std::nullopt;

@@ -7,9 +7,8 @@
 #include "kv/disk_store.h"
 #include "storage/disk_queue.h"
 
-#if defined(RAILRUNNER_CUDA) && __has_include("kv/cuda/cuda_store.h")
+#ifdef RAILRUNNER_CUDA
 #include "kv/cuda/cuda_store.h"
-#define RAILRUNNER_HAVE_CUDA_STORE 1
 #endif
 
 namespace railrunner {
@@ -100,7 +99,7 @@ void BlockPool::makeStore(uint32_t threads) {
   if (file_) {
     store_ = std::make_unique<DiskStore>(*file_, layout_, threads);
   } else if (deviceMemoryIsRemote_) {
-#ifdef RAILRUNNER_HAVE_CUDA_STORE
+#ifdef RAILRUNNER_CUDA
     store_ = makeCudaStore(device_, base_, layout_);
 #else
     throw Error(ErrorCode::kUnsupportedHere, "this build of the addon cannot fill pools of a cuda device");

@@ -7,9 +7,8 @@
 #include "kv/lane_transfer.h"
 #include "kv/memory_lane.h"
 
-#if defined(RAILRUNNER_CUDA) && __has_include("kv/cuda/cuda_transfer.h")
+#ifdef RAILRUNNER_CUDA
 #include "kv/cuda/cuda_transfer.h"
-#define RAILRUNNER_HAVE_CUDA_TRANSFER 1
 #endif
 
 namespace railrunner {
@@ -110,7 +109,7 @@ std::unique_ptr<Transfer> compileTransfer(Device& device, std::vector<LaneReques
   const LaneRequest& first = lanes.front();
   const bool touchesDevice = first.source->tier() == Tier::kDevice || first.target->tier() == Tier::kDevice;
   if (touchesDevice && device.properties().kind == DeviceKind::kCuda) {
-#ifdef RAILRUNNER_HAVE_CUDA_TRANSFER
+#ifdef RAILRUNNER_CUDA
     return compileCudaTransfer(device, std::move(lanes), options);
 #else
     throw Error(ErrorCode::kUnsupportedHere, "this build of the addon has no copies for a cuda device");

@@ -10,9 +10,8 @@
 #include "replicated/path_transfer.h"
 #include "replicated/piece_plan.h"
 
-#if defined(RAILRUNNER_CUDA) && __has_include("replicated/cuda/open_cuda.h")
+#ifdef RAILRUNNER_CUDA
 #include "replicated/cuda/open_cuda.h"
-#define RAILRUNNER_HAVE_CUDA_REPLICATED 1
 #endif
 
 namespace railrunner {
@@ -169,7 +168,7 @@ std::unique_ptr<ReplicatedTransfer> openReplicated(Exchange& exchange, RunContro
     return made;
   }
   if (kind == DeviceKind::kHost) return openHost(exchange, control, device, request, deadlineNs);
-#ifdef RAILRUNNER_HAVE_CUDA_REPLICATED
+#ifdef RAILRUNNER_CUDA
   return cuda::openCudaReplicated(exchange, control, device, std::move(request), deadlineNs);
 #else
   throw Error(ErrorCode::kUnsupportedHere,

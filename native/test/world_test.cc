@@ -1,7 +1,8 @@
-// One rank of a real MPI world without Node: world_test PLUGIN RANKS_PER_NODE. Every rank checks; the
-// launcher's exit status tells. links: core/error.cc world/collective_operation.cc world/control_thread.cc
-// world/heartbeat.cc world/mailbox.cc links: world/node_block.cc world/open_world.cc world/plugin_loader.cc
-// world/sampling_gate.cc world/topology.cc links: world/world.cc world/world_gate.cc
+// One rank of a real MPI world without Node: world_test PLUGIN RANKS_PER_NODE. Every rank checks; the launcher's exit
+// status tells.
+// links: core/error.cc world/collective_operation.cc world/control_thread.cc world/heartbeat.cc world/mailbox.cc
+// links: world/node_block.cc world/open_world.cc world/plugin_loader.cc world/sampling_gate.cc world/topology.cc
+// links: world/world.cc world/world_gate.cc
 #include "world/world.h"
 
 #include <unistd.h>

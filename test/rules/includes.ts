@@ -6,7 +6,7 @@ const LEVELS: readonly (readonly string[])[] = [
   ['core'],
   ['device'],
   ['storage', 'peers', 'network', 'world'],
-  ['kv', 'collective', 'moe', 'transfer'],
+  ['kv', 'collective', 'moe'],
   ['replicated'],
   ['binding'],
 ];

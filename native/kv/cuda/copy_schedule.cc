@@ -172,13 +172,10 @@ CopyShape shapeOf(const std::vector<CopyRegion>& coalesced, CopyDirection direct
 }
 
 // Measured on H200 (PCIe 5 x16), as shares of the contiguous pinned copy:
-// - kernels write host memory in packets of 128 bytes and read it by requests of 128: 0.95 and 0.92, any run
-// length;
-// - staging reaches 0.99 where runs in host memory are long, since the copy engine then makes long DMAs. What
-// the engine
+// - kernels write host memory in packets of 128 bytes and read it by requests of 128: 0.95 and 0.92, any run length;
+// - staging reaches 0.99 where runs in host memory are long, since the copy engine then makes long DMAs. What the engine
 //   spends on each run shows below 64 KiB (host to device) and 512 KiB (device to host);
-// - where runs are shorter, the engine's packets of 256 bytes and a kernel that fills the pauses between its
-// runs go
+// - where runs are shorter, the engine's packets of 256 bytes and a kernel that fills the pauses between its runs go
 //   best together: 0.96-0.98 device to host.
 std::vector<CopyStrategy> candidates(const CopyShape& shape, CopyDirection direction, bool bothDirections) {
   if (shape.runs <= 1) return {CopyStrategy::kMemcpy};
