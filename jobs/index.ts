@@ -1,5 +1,5 @@
 /** The registry: a list, nothing else. */
-import type { JobKind } from './job.js';
+import type { JobKind } from '../runner/job/kind.js';
 import { dispatchCombine } from './dispatch-combine/index.js';
 import { broadcast, offload, onboard } from './kv/index.js';
 

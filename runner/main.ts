@@ -3,15 +3,17 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { runCommandLine } from './cli/index.js';
 import { EXIT, RunnerError } from './errors.js';
+import type { LoadKinds } from './job/kind.js';
 import { printError } from './print.js';
 import { projectRoot } from './project.js';
 
-export async function main(args: readonly string[]): Promise<void> {
+/** `loadKinds` gives the registry of job kinds when a command needs it. */
+export async function main(args: readonly string[], loadKinds: LoadKinds): Promise<void> {
   const { version } = JSON.parse(readFileSync(join(projectRoot, 'package.json'), 'utf8')) as {
     version: string;
   };
   try {
-    await runCommandLine(args, version);
+    await runCommandLine(args, version, loadKinds);
   } catch (error) {
     process.exitCode = describe(error);
   }

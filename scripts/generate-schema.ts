@@ -7,7 +7,7 @@ import prettier from 'prettier';
 import { JOB_KINDS } from '../jobs/index.js';
 import { kvResolvedSchema } from '../jobs/kv/resolved-schema.js';
 import { projectRoot } from '../runner/project.js';
-import { publishedSchema } from '../runner/spec/schema.js';
+import { publishedSchema } from '../runner/job-spec/schema.js';
 import { specReference } from './spec-reference.js';
 
 /** Path from the project's root -> text. */

@@ -1,10 +1,10 @@
 /** configs/README.md: every key of a spec with its meaning, its values and its default, from the schemas. */
 import { modelPresets } from '../jobs/kv/models.js';
-import { COMMON_JOB_KEYS } from '../runner/spec/common-schema.js';
-import type { Schema } from '../runner/spec/common-schema.js';
-import type { SpecKind } from '../runner/spec/kind.js';
-import { dereference, propertiesOf, runSchema } from '../runner/spec/schema.js';
-import { describe } from '../runner/spec/validate.js';
+import { COMMON_JOB_KEYS } from '../runner/job-spec/common-schema.js';
+import type { Schema } from '../runner/job-spec/common-schema.js';
+import type { SpecKind } from '../runner/job-spec/spec-kind.js';
+import { dereference, propertiesOf, runSchema } from '../runner/job-spec/schema.js';
+import { describe } from '../runner/job-spec/validate.js';
 
 const HEAD = `# Specs
 

@@ -1,5 +1,5 @@
 /** dispatchCombine: tokens to their experts and back, low latency. */
-import type { JobKind } from '../job.js';
+import type { JobKind } from '../../runner/job/kind.js';
 import { moeColumns } from './columns.js';
 import { moeSpecOf } from './moe-spec.js';
 import { planMoe } from './plan.js';

@@ -1,5 +1,5 @@
 /** A resolved dispatchCombine job, as its own code reads it. */
-import type { CommonJobKeys, Point } from '../../runner/spec/types.js';
+import type { CommonJobKeys, Point } from '../../runner/job-spec/types.js';
 
 export type DispatchDtype = 'bf16' | 'fp8_e4m3';
 export type OutputLayout = 'expertMajor' | 'rankMajor';

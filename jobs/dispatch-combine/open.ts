@@ -1,15 +1,16 @@
 /** Stages of a dispatchCombine point: everything timed is one call into the addon. */
-import type { Measurement, OpenPoint, PointContext, Verification } from '../job.js';
+import type { Measurement, Verification } from '../../runner/job/measurement.js';
+import type { OpenPoint, PointContext } from '../../runner/job/context.js';
 import { RunnerError } from '../../runner/errors.js';
-import type { NativeMoe, NativeMoePhase } from '../../runner/native/types.js';
-import { issuedBytesCuda, symmetricBytesCuda } from './cuda-exchange.js';
-import { forwardedBytesCuda } from './cuda-forward.js';
+import type { NativeMoe, NativeMoePhase } from '../../runner/native/types/index.js';
+import { issuedBytesCuda, symmetricBytesCuda } from './bytes/cuda.js';
+import { forwardedBytesCuda } from './bytes/cuda-forwarded.js';
 import { moeSpecOf, paddedHidden, proxiesOf, seed32, usesDedup, type MoeSpec } from './moe-spec.js';
-import { seedHintBytes, symmetricBytes } from './memory.js';
-import { dedupUsed, forwardingNodes, unequalNodes, type Nodes } from './nodes.js';
-import { verifyExchange } from './oracle.js';
-import { bytesToPeers, peakOf, sourceBytes, type Peak } from './peak.js';
-import { makeRouting, type RankRouting, type Routing } from './routing.js';
+import { seedHintBytes, symmetricBytes } from './bytes/memory.js';
+import { dedupUsed, forwardingNodes, unequalNodes, type Nodes } from './bytes/nodes.js';
+import { verifyExchange } from './oracle/oracle.js';
+import { bytesToPeers, peakOf, sourceBytes, type Peak } from './bytes/peak.js';
+import { makeRouting, type RankRouting, type Routing } from './routing/routing.js';
 import {
   issuedBytes,
   logicalBytes,
@@ -19,7 +20,7 @@ import {
   type PathBytes,
   type PeerPath,
   type Traffic,
-} from './traffic.js';
+} from './bytes/traffic.js';
 
 const CLOSE_TIMEOUT_MS = 30_000;
 /** Or as many as the point has iterations. */

@@ -1,12 +1,12 @@
 /** Bytes and memory of one rank, from the spec alone. */
-import type { PlanPlace, PointPlan } from '../job.js';
-import type { Point } from '../../runner/spec/types.js';
+import type { PlanPlace, PointPlan } from '../../runner/job-spec/spec-kind.js';
+import type { Point } from '../../runner/job-spec/types.js';
 import { moeSpecOf, type MoeSpec } from './moe-spec.js';
-import { dedupUsed, forwardingNodes, nodesInBlocks } from './nodes.js';
-import { networkMemoryBytesCuda, symmetricBytesCuda } from './cuda-exchange.js';
-import { privateBytes, seedHintBytes, symmetricBytes } from './memory.js';
-import { makeRouting, type Routing } from './routing.js';
-import { payloadBytes, trafficOf } from './traffic.js';
+import { dedupUsed, forwardingNodes, nodesInBlocks } from './bytes/nodes.js';
+import { networkMemoryBytesCuda, symmetricBytesCuda } from './bytes/cuda.js';
+import { privateBytes, seedHintBytes, symmetricBytes } from './bytes/memory.js';
+import { makeRouting, type Routing } from './routing/routing.js';
+import { payloadBytes, trafficOf } from './bytes/traffic.js';
 
 /** Every rank of a plan asks for the same routing, one after the other. */
 let last: { readonly key: string; readonly routing: Routing } | undefined;

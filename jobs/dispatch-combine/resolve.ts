@@ -1,12 +1,12 @@
 /** Turns a dispatchCombine job as written into what runs: the routing's own defaults, and its file checked. */
-import type { Fault } from '../../runner/spec/fault.js';
-import { showValue } from '../../runner/spec/fault.js';
-import type { SpecFiles } from '../../runner/spec/files.js';
-import type { ResolveAnswer, ResolveRequest } from '../../runner/spec/kind.js';
-import { isObject } from '../../runner/spec/pointer.js';
-import type { JsonObject } from '../../runner/spec/types.js';
-import { RoutingFileFault } from './routing-fault.js';
-import { parseRoutingFile, ROUTING_FILE_LIMIT_BYTES } from './routing-file.js';
+import type { Fault } from '../../runner/job-spec/issue.js';
+import { showValue } from '../../runner/job-spec/issue.js';
+import type { SpecFiles } from '../../runner/job-spec/files.js';
+import type { ResolveAnswer, ResolveRequest } from '../../runner/job-spec/spec-kind.js';
+import { isObject } from '../../runner/job-spec/pointer.js';
+import type { JsonObject } from '../../runner/job-spec/types.js';
+import { RoutingFileFault } from './routing/file-issue.js';
+import { parseRoutingFile, ROUTING_FILE_LIMIT_BYTES } from './routing/file.js';
 import { ROUTING_DEFAULTS } from './schema.js';
 
 export function resolveMoe({ spec, given, swept, files }: ResolveRequest): ResolveAnswer {

@@ -1,6 +1,6 @@
 /** What cannot be on any machine. Pointers are relative to the job. */
-import type { Fault } from '../../runner/spec/fault.js';
-import { showValue } from '../../runner/spec/fault.js';
+import type { Fault } from '../../runner/job-spec/issue.js';
+import { showValue } from '../../runner/job-spec/issue.js';
 import { usesDedup, type MoeSpec } from './moe-spec.js';
 import { MAX_RESULT_ROWS } from './schema.js';
 

@@ -1,6 +1,6 @@
 /** JSON Schema of dispatchCombine's keys, as users write them. */
-import type { Schema } from '../../runner/spec/common-schema.js';
-import { RUN_DEFAULT_KEYS } from '../../runner/spec/common-schema.js';
+import type { Schema } from '../../runner/job-spec/common-schema.js';
+import { RUN_DEFAULT_KEYS } from '../../runner/job-spec/common-schema.js';
 
 export const MAX_TOPK = 16;
 export const MAX_EXPERTS = 65_536;

@@ -1,7 +1,7 @@
 /** Which points cannot reach all peers somewhere, known before anything is opened. */
-import type { RunPlace } from '../../runner/spec/kind.js';
+import type { RunPlace } from '../../runner/job-spec/spec-kind.js';
 import type { MoeSpec } from './moe-spec.js';
-import { nodesInBlocks, unequalNodes } from './nodes.js';
+import { nodesInBlocks, unequalNodes } from './bytes/nodes.js';
 
 export function skippedTransport(
   { transport, dedup }: Pick<MoeSpec, 'transport' | 'dedup'>,

@@ -3,7 +3,7 @@
  * pool, each id once. Deterministic: the same spec and rank give the same lists everywhere.
  */
 import { RunnerError } from '../../runner/errors.js';
-import { SpecFiles } from '../../runner/spec/files.js';
+import { SpecFiles } from '../../runner/job-spec/files.js';
 import { LruPool } from './lru-pool.js';
 import { seededRandom, shuffledIds } from './random.js';
 import type { KvSpec } from './kv-spec.js';

@@ -1,5 +1,5 @@
 /** Offload and onboard, one thing in two directions, and broadcast, which is a replicated onboard of any tier. */
-import type { JobKind } from '../job.js';
+import type { JobKind } from '../../runner/job/kind.js';
 import { kvColumns } from './columns.js';
 import { planKv, kvSpecOf } from './plan.js';
 import { resolveKv } from './resolve.js';
@@ -8,7 +8,7 @@ import { broadcastSchema, kvSchema } from './schema.js';
 import { skippedTransfer } from './skips.js';
 
 /** Copying is the addon's: `validate` and `plan` must not load what leads to it. */
-const open: JobKind['open'] = async (context) => (await import('./open.js')).openTransfer(context);
+const open: JobKind['open'] = async (context) => (await import('./sharded/open.js')).openTransfer(context);
 
 const shared = {
   schema: kvSchema,

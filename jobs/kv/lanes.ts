@@ -5,7 +5,7 @@ import type {
   Tier,
   TransferLane,
   TransferredBlocks,
-} from '../../runner/native/types.js';
+} from '../../runner/native/types/index.js';
 import type { BlockIds, BlockOrder } from './block-order.js';
 import type { KvSpec } from './kv-spec.js';
 import { poolBlocks } from './rules.js';

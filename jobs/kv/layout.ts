@@ -4,7 +4,7 @@
  * (block, layer, outer, page, inner) in one allocation; layerSeparate has one buffer a layer.
  */
 import type { KvLayout } from './kv-spec.js';
-import type { Tier } from '../../runner/native/types.js';
+import type { Tier } from '../../runner/native/types/index.js';
 
 /** O_DIRECT wants offsets, lengths and addresses at multiples of the sector; 4096 suits every disk in use. */
 export const DISK_ALIGNMENT_BYTES = 4096;

@@ -2,11 +2,11 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { projectRoot } from '../../runner/project.js';
-import type { Fault } from '../../runner/spec/fault.js';
-import { showValue } from '../../runner/spec/fault.js';
-import type { SpecFiles } from '../../runner/spec/files.js';
-import { isObject } from '../../runner/spec/pointer.js';
-import { suggestion } from '../../runner/spec/suggest.js';
+import type { Fault } from '../../runner/job-spec/issue.js';
+import { showValue } from '../../runner/job-spec/issue.js';
+import type { SpecFiles } from '../../runner/job-spec/files.js';
+import { isObject } from '../../runner/job-spec/pointer.js';
+import { suggestion } from '../../runner/job-spec/suggest.js';
 
 /** Attention with its own K and V heads: MHA where there is one for each query head. */
 interface GroupedAttention {

@@ -1,7 +1,7 @@
 /** Bytes and memory of one rank, from the spec alone. */
-import type { PlanPlace, PointPlan } from '../job.js';
-import type { Tier } from '../../runner/native/types.js';
-import type { Point } from '../../runner/spec/types.js';
+import type { PlanPlace, PointPlan } from '../../runner/job-spec/spec-kind.js';
+import type { Tier } from '../../runner/native/types/index.js';
+import type { Point } from '../../runner/job-spec/types.js';
 import { layoutSizes, storedLayout } from './layout.js';
 import type { KvSpec } from './kv-spec.js';
 import { layoutOf, poolBlocks } from './rules.js';

@@ -1,7 +1,7 @@
 /** The pools of a point: made once for each tier, geometry and size, kept for the points that follow. */
 import { availableParallelism } from 'node:os';
-import type { PointContext } from '../job.js';
-import type { NativeLayout, NativePool, PoolOptions, Tier } from '../../runner/native/types.js';
+import type { PointContext } from '../../runner/job/context.js';
+import type { NativeLayout, NativePool, PoolOptions, Tier } from '../../runner/native/types/index.js';
 import type { KvLayout, KvSpec } from './kv-spec.js';
 import { layoutOf, poolBlocks } from './rules.js';
 

@@ -1,10 +1,10 @@
 /** Turns a KV job as written into what runs: layouts of every tier in numbers, the trace counted, ranges whole. */
-import type { Fault } from '../../runner/spec/fault.js';
-import { showValue } from '../../runner/spec/fault.js';
-import type { SpecFiles } from '../../runner/spec/files.js';
-import type { ResolveAnswer, ResolveRequest } from '../../runner/spec/kind.js';
-import { isObject, pointerOf } from '../../runner/spec/pointer.js';
-import type { JsonObject } from '../../runner/spec/types.js';
+import type { Fault } from '../../runner/job-spec/issue.js';
+import { showValue } from '../../runner/job-spec/issue.js';
+import type { SpecFiles } from '../../runner/job-spec/files.js';
+import type { ResolveAnswer, ResolveRequest } from '../../runner/job-spec/spec-kind.js';
+import { isObject, pointerOf } from '../../runner/job-spec/pointer.js';
+import type { JsonObject } from '../../runner/job-spec/types.js';
 import { countTouched } from './block-order.js';
 import { findModel, modelGeometry } from './models.js';
 import type { KvLayout, KvSpec } from './kv-spec.js';

@@ -1,6 +1,6 @@
 /** JSON Schema of a KV job as it is resolved: every default filled, every layout in numbers. */
-import { COMMON_JOB_KEYS } from '../../runner/spec/common-schema.js';
-import type { Schema } from '../../runner/spec/common-schema.js';
+import { COMMON_JOB_KEYS } from '../../runner/job-spec/common-schema.js';
+import type { Schema } from '../../runner/job-spec/common-schema.js';
 import { KV_KEYS, LAYOUT_KEYS, TRACE_KEYS, closedObject } from './schema.js';
 
 /** As the run executes it: what KvSpec (kv-spec.ts) is generated from, and resolved points are held to. */

@@ -1,7 +1,7 @@
 /** What cannot be on any machine, as a table and a few comparisons. Pointers are relative to the job. */
-import type { Fault } from '../../runner/spec/fault.js';
-import { showValue } from '../../runner/spec/fault.js';
-import type { Tier } from '../../runner/native/types.js';
+import type { Fault } from '../../runner/job-spec/issue.js';
+import { showValue } from '../../runner/job-spec/issue.js';
+import type { Tier } from '../../runner/native/types/index.js';
 import { layoutSizes, storedLayout } from './layout.js';
 import type { KvLayout, KvSpec } from './kv-spec.js';
 import { REPLICATED_STRATEGIES, SHARDED_STRATEGIES } from './schema.js';

@@ -1,6 +1,6 @@
 /** JSON Schema of the keys that offload and onboard share, as users write them. */
-import type { Schema } from '../../runner/spec/common-schema.js';
-import { LARGEST_INTEGER } from '../../runner/spec/common-schema.js';
+import type { Schema } from '../../runner/job-spec/common-schema.js';
+import { LARGEST_INTEGER } from '../../runner/job-spec/common-schema.js';
 
 /** Block ids are 32-bit everywhere. */
 const LARGEST_POOL_BLOCKS = 2 ** 31 - 1;

@@ -3,10 +3,10 @@
  * input_length and output_length (tokens), and hash_ids, one for each 512-token block of the input. Requests with
  * an equal id share that block of their prefix.
  */
-import type { Fault } from '../../runner/spec/fault.js';
-import { showValue } from '../../runner/spec/fault.js';
-import type { SpecFiles } from '../../runner/spec/files.js';
-import { isObject } from '../../runner/spec/pointer.js';
+import type { Fault } from '../../runner/job-spec/issue.js';
+import { showValue } from '../../runner/job-spec/issue.js';
+import type { SpecFiles } from '../../runner/job-spec/files.js';
+import { isObject } from '../../runner/job-spec/pointer.js';
 
 /** Tokens that one hash id stands for. */
 export const TRACE_BLOCK_TOKENS = 512;

@@ -1,14 +1,8 @@
 /** `railrunner doctor [SPEC]` */
 import type { CommandModule } from 'yargs';
+import type { LoadKinds } from '../job/kind.js';
 import { withSpecOptions } from './spec-options.js';
-import type { SpecArguments } from './spec-options.js';
-
-export interface DoctorArguments extends SpecArguments {
-  readonly spec: string | undefined;
-  readonly worldSize: number | undefined;
-  readonly ranksHere: number | undefined;
-  readonly json: boolean;
-}
+import type { DoctorArguments } from './run-doctor.js';
 
 const MOST_RANKS = 65_536;
 
@@ -23,7 +17,7 @@ function checkRanks(argv: { readonly worldSize?: number; readonly ranksHere?: nu
   return true;
 }
 
-export const doctorCommand: CommandModule<object, DoctorArguments> = {
+export const doctorCommand = (loadKinds: LoadKinds): CommandModule<object, DoctorArguments> => ({
   command: 'doctor [spec]',
   describe: 'Say what this machine offers, what would mislead a measurement, and whether a spec can run here',
   builder: (yargs) =>
@@ -43,10 +37,11 @@ export const doctorCommand: CommandModule<object, DoctorArguments> = {
       .option('json', { type: 'boolean', default: false, describe: 'Print JSON instead of a table' })
       .check((argv) => checkRanks(argv as never)) as never,
   handler: async (argv) => {
-    const [{ finish }, { doctor }] = await Promise.all([
+    const [kinds, { finish }, { doctor }] = await Promise.all([
+      loadKinds(),
       import('./command-result.js'),
       import('./run-doctor.js'),
     ]);
-    finish(await doctor(argv));
+    finish(await doctor(argv, kinds));
   },
-};
+});

@@ -1,5 +1,6 @@
 /** The command line: text alone, no work. What a command needs is imported when it runs, so that help is quick. */
 import yargs from 'yargs';
+import type { LoadKinds } from '../job/kind.js';
 import { RunnerError } from '../errors.js';
 import { printOut } from '../print.js';
 import { doctorCommand } from './doctor.js';
@@ -15,16 +16,20 @@ Runs KV-cache and MoE communication jobs on every rank of mpirun or srun, verifi
 and writes one CSV row for each rank and measured point.`;
 
 /** Runs one command line. The exit status is left in process.exitCode, or is the thrown RunnerError's. */
-export async function runCommandLine(args: readonly string[], version: string): Promise<void> {
+export async function runCommandLine(
+  args: readonly string[],
+  version: string,
+  loadKinds: LoadKinds,
+): Promise<void> {
   const parser = yargs([...args])
     .scriptName('railrunner')
     .usage(USAGE)
-    .command(runCommand)
+    .command(runCommand(loadKinds))
     .command(launchCommand)
-    .command(validateCommand)
-    .command(planCommand)
-    .command(schemaCommand)
-    .command(doctorCommand)
+    .command(validateCommand(loadKinds))
+    .command(planCommand(loadKinds))
+    .command(schemaCommand(loadKinds))
+    .command(doctorCommand(loadKinds))
     .demandCommand(1, 'Say which command to run.')
     .strict()
     .recommendCommands()

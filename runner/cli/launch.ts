@@ -26,7 +26,7 @@ export const launchCommand: CommandModule<object, LaunchArguments> = {
         describe: 'Print the line and start nothing',
       }) as never,
   handler: async (args) => {
-    const { planLaunch, runLaunch } = await import('../bootstrap/launch.js');
+    const { planLaunch, runLaunch } = await import('../launch/mpirun.js');
     const line = planLaunch({ numRanks: args.n, mpi: args.mpi, command: runWords(args) });
     printOut(`+ ${line.text}`);
     process.exitCode = args.printOnly ? EXIT.ok : await runLaunch(line);

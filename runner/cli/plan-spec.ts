@@ -1,27 +1,32 @@
 /** The work of `plan`: a table of points and the largest need of a host. */
 import Table from 'cli-table3';
-import { JOB_KINDS } from '../../jobs/index.js';
 import { EXIT, RunnerError } from '../errors.js';
-import { loadSpec } from '../spec/load.js';
-import type { PointPlan } from '../spec/kind.js';
-import { planPoints } from '../spec/plan.js';
-import type { PlannedPoint } from '../spec/plan.js';
-import { worldFaults } from '../spec/resolve-job.js';
-import { SpecError } from '../spec/spec-error.js';
-import type { ResolvedSpec } from '../spec/types.js';
+import type { JobKind } from '../job/kind.js';
+import { loadSpec } from '../job-spec/load.js';
+import type { PointPlan } from '../job-spec/spec-kind.js';
+import { planPoints } from '../job-spec/plan.js';
+import type { PlannedPoint } from '../job-spec/plan.js';
+import { worldFaults } from '../job-spec/resolve-job.js';
+import { SpecError } from '../job-spec/spec-error.js';
+import type { ResolvedSpec } from '../job-spec/types.js';
 import type { CommandResult } from './command-result.js';
-import { formatBytes } from './format-bytes.js';
+import { formatBytes } from '../text/bytes.js';
 import { loadOptions } from './spec-options.js';
 import type { SpecArguments } from './spec-options.js';
 
 const TIERS = ['device', 'host', 'disk'] as const;
 
-export function planSpec(path: string, worldSize: number, argv: SpecArguments): CommandResult {
+export function planSpec(
+  path: string,
+  worldSize: number,
+  argv: SpecArguments,
+  kinds: readonly JobKind[],
+): CommandResult {
   try {
-    const spec = loadSpec(path, loadOptions(argv, JOB_KINDS));
-    const faults = worldFaults(spec.points, JOB_KINDS, worldSize);
+    const spec = loadSpec(path, loadOptions(argv, kinds));
+    const faults = worldFaults(spec.points, kinds, worldSize);
     if (faults.length > 0) throw new SpecError('E_SPEC_INVALID', path, faults);
-    return { stdout: planText(spec, worldSize), stderr: '', exitStatus: EXIT.ok };
+    return { stdout: planText(spec, worldSize, kinds), stderr: '', exitStatus: EXIT.ok };
   } catch (error) {
     if (!(error instanceof RunnerError)) throw error;
     return { stdout: '', stderr: `${error.code} ${error.message}`, exitStatus: error.exitStatus };
@@ -40,8 +45,8 @@ function rankGroups(ranks: readonly PointPlan[]): { first: number; last: number;
   return groups;
 }
 
-function planText(spec: ResolvedSpec, worldSize: number): string {
-  const planned = planPoints(spec, JOB_KINDS, worldSize);
+function planText(spec: ResolvedSpec, worldSize: number, kinds: readonly JobKind[]): string {
+  const planned = planPoints(spec, kinds, worldSize);
   const table = new Table({
     head: ['point', 'job', 'kind', 'params', 'ranks', 'payload', ...TIERS, 'details'],
     style: { head: [], border: [], compact: true },

@@ -1,5 +1,6 @@
 /** `railrunner plan SPEC` */
 import type { CommandModule } from 'yargs';
+import type { LoadKinds } from '../job/kind.js';
 import { withSpecOptions } from './spec-options.js';
 import type { SpecArguments } from './spec-options.js';
 
@@ -8,7 +9,7 @@ interface PlanArguments extends SpecArguments {
   readonly worldSize: number;
 }
 
-export const planCommand: CommandModule<object, PlanArguments> = {
+export const planCommand = (loadKinds: LoadKinds): CommandModule<object, PlanArguments> => ({
   command: 'plan <spec>',
   describe: 'Print every point with its bytes and memory a rank, before anything is allocated',
   builder: (yargs) =>
@@ -21,10 +22,11 @@ export const planCommand: CommandModule<object, PlanArguments> = {
         throw new Error(`--world-size: expected a whole number from 1 to 65536, received ${worldSize}`);
       }) as never,
   handler: async (argv) => {
-    const [{ finish }, { planSpec }] = await Promise.all([
+    const [kinds, { finish }, { planSpec }] = await Promise.all([
+      loadKinds(),
       import('./command-result.js'),
       import('./plan-spec.js'),
     ]);
-    finish(planSpec(argv.spec, argv.worldSize, argv));
+    finish(planSpec(argv.spec, argv.worldSize, argv, kinds));
   },
-};
+});

@@ -1,22 +1,28 @@
 /** The work of `doctor`: one process that looks at its machine; under a launcher, the first rank of each. */
-import { JOB_KINDS } from '../../jobs/index.js';
-import { readEnvironment, tameUcx } from '../bootstrap/environment.js';
-import { detectLauncher, localPlace } from '../bootstrap/launcher.js';
-import { ncclLibrariesOf } from '../bootstrap/nccl.js';
+import { readEnvironment, tameUcx } from '../environment/variables.js';
+import { detectLauncher, localPlace } from '../environment/launcher.js';
+import { ncclLibrariesOf } from '../environment/nccl.js';
 import { examine } from '../doctor/examine.js';
 import { askAddon } from '../doctor/probes.js';
 import { jsonText, tableText } from '../doctor/report.js';
 import type { SpecToJudge } from '../doctor/setting.js';
 import { EXIT, RunnerError } from '../errors.js';
 import { nativeFolder } from '../native/binding.js';
-import { loadSpec } from '../spec/load.js';
+import type { JobKind } from '../job/kind.js';
+import { loadSpec } from '../job-spec/load.js';
 import type { CommandResult } from './command-result.js';
-import type { DoctorArguments } from './doctor.js';
-import { loadOptions } from './spec-options.js';
+import { loadOptions, type SpecArguments } from './spec-options.js';
+
+export interface DoctorArguments extends SpecArguments {
+  readonly spec: string | undefined;
+  readonly worldSize: number | undefined;
+  readonly ranksHere: number | undefined;
+  readonly json: boolean;
+}
 
 const SILENT: CommandResult = { stdout: '', stderr: '', exitStatus: EXIT.ok };
 
-export async function doctor(argv: DoctorArguments): Promise<CommandResult> {
+export async function doctor(argv: DoctorArguments, kinds: readonly JobKind[]): Promise<CommandResult> {
   const environment = readEnvironment();
   const { variables } = environment;
   const launcher = detectLauncher(variables);
@@ -27,7 +33,7 @@ export async function doctor(argv: DoctorArguments): Promise<CommandResult> {
   let job: SpecToJudge | null = null;
   try {
     if (argv.spec !== undefined) {
-      job = { path: argv.spec, spec: loadSpec(argv.spec, loadOptions(argv, JOB_KINDS)), kinds: JOB_KINDS };
+      job = { path: argv.spec, spec: loadSpec(argv.spec, loadOptions(argv, kinds)), kinds };
     }
   } catch (error) {
     if (!(error instanceof RunnerError)) throw error;

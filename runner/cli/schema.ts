@@ -1,11 +1,12 @@
 /** `railrunner schema [KIND]` */
 import type { CommandModule } from 'yargs';
+import type { LoadKinds } from '../job/kind.js';
 
 interface SchemaArguments {
   readonly kind: string | undefined;
 }
 
-export const schemaCommand: CommandModule<object, SchemaArguments> = {
+export const schemaCommand = (loadKinds: LoadKinds): CommandModule<object, SchemaArguments> => ({
   command: 'schema [kind]',
   describe: 'Print the JSON Schema of specs, or of one kind of job',
   builder: (yargs) =>
@@ -14,10 +15,11 @@ export const schemaCommand: CommandModule<object, SchemaArguments> = {
       describe: 'A kind; all in one document where absent',
     }) as never,
   handler: async (argv) => {
-    const [{ finish }, { printSchema }] = await Promise.all([
+    const [kinds, { finish }, { printSchema }] = await Promise.all([
+      loadKinds(),
       import('./command-result.js'),
       import('./print-schema.js'),
     ]);
-    finish(printSchema(argv.kind));
+    finish(printSchema(argv.kind, kinds));
   },
-};
+});

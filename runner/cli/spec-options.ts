@@ -1,8 +1,8 @@
 /** The options that change a spec, the same for run, launch, validate and plan. Imports nothing at run time. */
 import type { Argv } from 'yargs';
-import type { LoadOptions } from '../spec/load.js';
-import type { SpecKind } from '../spec/kind.js';
-import type { DeviceRequest } from '../spec/types.js';
+import type { LoadOptions } from '../job-spec/load.js';
+import type { SpecKind } from '../job-spec/spec-kind.js';
+import type { DeviceRequest } from '../job-spec/types.js';
 
 export interface SpecArguments {
   readonly set: readonly string[];

@@ -1,5 +1,6 @@
 /** `railrunner validate SPEC...` */
 import type { CommandModule } from 'yargs';
+import type { LoadKinds } from '../job/kind.js';
 import { withSpecOptions } from './spec-options.js';
 import type { SpecArguments } from './spec-options.js';
 
@@ -7,7 +8,7 @@ interface ValidateArguments extends SpecArguments {
   readonly specs: readonly string[];
 }
 
-export const validateCommand: CommandModule<object, ValidateArguments> = {
+export const validateCommand = (loadKinds: LoadKinds): CommandModule<object, ValidateArguments> => ({
   command: 'validate <specs..>',
   describe: 'Check specs and list every fault; needs no MPI, no GPU and no native build',
   builder: (yargs) =>
@@ -18,10 +19,11 @@ export const validateCommand: CommandModule<object, ValidateArguments> = {
       describe: 'Paths of JSON specs',
     }) as never,
   handler: async (argv) => {
-    const [{ finish }, { validateSpecs }] = await Promise.all([
+    const [kinds, { finish }, { validateSpecs }] = await Promise.all([
+      loadKinds(),
       import('./command-result.js'),
       import('./validate-specs.js'),
     ]);
-    finish(validateSpecs(argv.specs, argv));
+    finish(validateSpecs(argv.specs, argv, kinds));
   },
-};
+});

@@ -1,9 +1,9 @@
 /** What doctor is asked about, and what several checks look at: asked of the machine once. */
-import type { JobKind } from '../../jobs/job.js';
-import type { Variables } from '../bootstrap/environment.js';
-import type { Launcher } from '../bootstrap/launcher.js';
-import type { BuildInfo, DeviceProbe, GpuReport, NcclProbe, NetworkProbe } from '../native/types.js';
-import type { ResolvedSpec } from '../spec/types.js';
+import type { JobKind } from '../job/kind.js';
+import type { Variables } from '../environment/variables.js';
+import type { Launcher } from '../environment/launcher.js';
+import type { BuildInfo, DeviceProbe, GpuReport, NcclProbe, NetworkProbe } from '../native/types/index.js';
+import type { ResolvedSpec } from '../job-spec/types.js';
 
 export interface DoctorSetting {
   readonly launcher: Launcher;

@@ -1,9 +1,9 @@
 /** What a spec needs of a machine, by the plans of its points. */
-import { decideKind } from '../bootstrap/device.js';
-import { fitFaults, needOf } from '../engine/memory.js';
+import { decideKind } from '../world/device.js';
+import { fitFaults, needOf } from '../preflight/memory.js';
 import { toRunnerError } from '../errors.js';
-import type { DeviceKindName } from '../native/types.js';
-import { worldFaults } from '../spec/resolve-job.js';
+import type { DeviceKindName } from '../native/types/index.js';
+import { worldFaults } from '../job-spec/resolve-job.js';
 import { usableGpus, type DoctorSetting, type SpecToJudge } from './setting.js';
 
 /** Folders of the disk tiers of all points, by rank 0's plans: a folder is the same on every rank. */

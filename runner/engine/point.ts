@@ -1,14 +1,16 @@
 /** Takes one point through its stages: prepare, measure, verify, close, with an agreement of all ranks after each. */
 import type { Logger } from 'pino';
-import type { JobKind, Measurement, OpenPoint, PointContext, Verification } from '../../jobs/job.js';
-import type { ChosenDevice } from '../bootstrap/device.js';
-import { exchange } from '../bootstrap/agreement.js';
-import type { World } from '../bootstrap/world.js';
+import type { JobKind } from '../job/kind.js';
+import type { Measurement, Verification } from '../job/measurement.js';
+import type { OpenPoint, PointContext } from '../job/context.js';
+import type { ChosenDevice } from '../world/device.js';
+import { exchange } from '../world/agreement.js';
+import type { World } from '../world/world.js';
 import { toRunnerError } from '../errors.js';
-import type { NativeAddon } from '../native/types.js';
-import type { Point } from '../spec/types.js';
-import type { FaultPlan } from './faults.js';
-import type { ResourceCache } from './resources.js';
+import type { NativeAddon } from '../native/types/index.js';
+import type { Point } from '../job-spec/types.js';
+import type { FaultPlan } from './fault-injection.js';
+import type { ResourceCache } from '../job/resources.js';
 import { AgreedFailure, runStage, type StageClock } from './stage.js';
 import { judge, type Judgement, type Verdict } from './verdict.js';
 

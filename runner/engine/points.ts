@@ -1,10 +1,10 @@
 /** All points in order: each through its stages, its rows written before the next begins. */
-import type { JobKind } from '../../jobs/job.js';
-import { AgreementLost } from '../bootstrap/agreement.js';
+import type { JobKind } from '../job/kind.js';
+import { AgreementLost } from '../world/agreement.js';
 import { EXIT, toRunnerError, worstExit, type ErrorCode } from '../errors.js';
 import { buildPointResult, buildRows, type PointOutcome, type RankPointResult } from '../results/row.js';
-import { writeSamples } from '../results/samples.js';
-import type { Point } from '../spec/types.js';
+import { writeSamples } from '../results/samples-file.js';
+import type { Point } from '../job-spec/types.js';
 import { exitOf, fatalExit, lostOutcome, neverStarted, outcomeOf, stopFailure } from './outcome.js';
 import { runPoint, type PointResult } from './point.js';
 import type { Run } from './run-state.js';

@@ -1,13 +1,13 @@
 /** Rank 0's side of the results: the summary file, the table at the end, and progress meanwhile. */
 import type { ColumnDefinition } from '../results/columns.js';
 import { sweptText } from '../results/params.js';
-import type { Progress } from '../results/progress.js';
-import { createProgress } from '../results/progress.js';
+import type { Progress } from '../console/progress.js';
+import { createProgress } from '../console/progress.js';
 import type { RankPointResult, RowStatus } from '../results/row.js';
 import { Summary } from '../results/summary.js';
-import { ResultTable } from '../results/table.js';
-import type { Terminal } from '../results/terminal.js';
-import type { Point } from '../spec/types.js';
+import { ResultTable } from '../console/table.js';
+import type { Terminal } from '../console/terminal.js';
+import type { Point } from '../job-spec/types.js';
 
 export class RunReport {
   readonly #summary: Summary;

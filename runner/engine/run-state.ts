@@ -1,17 +1,17 @@
 /** What a run holds on one rank from the end of its start to its last row. */
 import type { Logger } from 'pino';
-import type { JobKind } from '../../jobs/job.js';
-import type { ChosenDevice } from '../bootstrap/device.js';
-import type { World } from '../bootstrap/world.js';
+import type { JobKind } from '../job/kind.js';
+import type { ChosenDevice } from '../world/device.js';
+import type { World } from '../world/world.js';
 import type { RunnerError } from '../errors.js';
-import type { NativeAddon } from '../native/types.js';
+import type { NativeAddon } from '../native/types/index.js';
 import type { RankCsv } from '../results/rank-csv.js';
 import type { ManifestFile, StatusCounts } from '../results/manifest.js';
 import type { RunFacts } from '../results/row.js';
-import type { Point, ResolvedSpec } from '../spec/types.js';
-import type { FaultPlan } from './faults.js';
+import type { Point, ResolvedSpec } from '../job-spec/types.js';
+import type { FaultPlan } from './fault-injection.js';
 import type { RunReport } from './report.js';
-import type { ResourceCache } from './resources.js';
+import type { ResourceCache } from '../job/resources.js';
 import type { StopRequest } from './signals.js';
 
 export interface Run {

@@ -1,7 +1,7 @@
 /** A whole run on this rank: start, points, end. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { readEnvironment } from '../bootstrap/environment.js';
-import { currentLauncher, openWorld, type MpiWorld, type World } from '../bootstrap/world.js';
+import { readEnvironment } from '../environment/variables.js';
+import { currentLauncher, openWorld, type MpiWorld, type World } from '../world/world.js';
 import { EXIT, RunnerError, toRunnerError, worstExit } from '../errors.js';
 import { LogFile } from '../log.js';
 import { addon } from '../native/binding.js';
@@ -10,7 +10,7 @@ import { neverStarted, stopFailure } from './outcome.js';
 import { abortFrom, runPoints, type LoopEnd } from './points.js';
 import type { Run } from './run-state.js';
 import { readOwnSpec, startRun, type RunRequest } from './start.js';
-import { START_TIMEOUT_MS } from './together.js';
+import { START_TIMEOUT_MS } from '../world/on-all-ranks.js';
 
 /** Ranks end together; one that lags is left alone after this. */
 const END_TIMEOUT_MS = 20_000;

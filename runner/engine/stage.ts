@@ -1,7 +1,7 @@
 /** One stage of a point on this rank: bounded by its deadline, ended early by a peer's failure. */
-import type { World } from '../bootstrap/world.js';
+import type { World } from '../world/world.js';
 import { RunnerError, toRunnerError } from '../errors.js';
-import type { NativeAddon } from '../native/types.js';
+import type { NativeAddon } from '../native/types/index.js';
 import type { Verdict, VerdictStatus } from './verdict.js';
 
 /** How long a stage may take to come back after its abort word was set, before its thread counts as stuck. */

@@ -1,35 +1,35 @@
 /** The start of a run, in agreed steps: world, spec, versions, device, memory, run folder. No rank waits for one that failed. */
 import { join, resolve } from 'node:path';
-import type { JobKind } from '../../jobs/job.js';
-import { ncclLibrariesOf } from '../bootstrap/nccl.js';
-import { chooseDevice } from '../bootstrap/device.js';
-import type { Environment } from '../bootstrap/environment.js';
-import { compareVersions, ownVersions, type Versions } from '../bootstrap/versions.js';
-import type { MpiWorld, World } from '../bootstrap/world.js';
+import type { JobKind } from '../job/kind.js';
+import { ncclLibrariesOf } from '../environment/nccl.js';
+import { chooseDevice } from '../world/device.js';
+import type { Environment } from '../environment/variables.js';
+import { compareVersions, ownVersions, type Versions } from '../world/versions.js';
+import type { MpiWorld, World } from '../world/world.js';
 import { isErrorCode, RunnerError, toRunnerError } from '../errors.js';
 import type { LogFile } from '../log.js';
 import { createLog } from '../log.js';
 import { addon } from '../native/binding.js';
 import { columnsForKinds } from '../results/columns.js';
-import { allowedEnvironment } from '../results/environment.js';
+import { allowedEnvironment } from '../environment/recorded.js';
 import { ManifestFile, StatusCounts } from '../results/manifest.js';
 import { RankCsv } from '../results/rank-csv.js';
 import { claimRunFolder, joinRunFolder, makeRunId } from '../results/run-folder.js';
 import type { RunFacts } from '../results/row.js';
-import { decideTerminal } from '../results/terminal.js';
+import { decideTerminal } from '../console/terminal.js';
 import { SCHEMA_VERSION } from '../results/columns.js';
-import { loadSpec, type LoadOptions } from '../spec/load.js';
-import { parseResolvedSpec } from '../spec/resolved-text.js';
-import { worldFaults } from '../spec/resolve-job.js';
-import { SpecError } from '../spec/spec-error.js';
-import type { JsonValue, ResolvedSpec } from '../spec/types.js';
-import { FaultPlan } from './faults.js';
-import { refuseWhatCannotFit } from './memory.js';
+import { loadSpec, type LoadOptions } from '../job-spec/load.js';
+import { parseResolvedSpec } from '../job-spec/resolved-text.js';
+import { worldFaults } from '../job-spec/resolve-job.js';
+import { SpecError } from '../job-spec/spec-error.js';
+import type { JsonValue, ResolvedSpec } from '../job-spec/types.js';
+import { FaultPlan } from './fault-injection.js';
+import { refuseWhatCannotFit } from '../preflight/memory.js';
 import { RunReport } from './report.js';
-import { ResourceCache } from './resources.js';
+import { ResourceCache } from '../job/resources.js';
 import type { Run } from './run-state.js';
 import { StopRequest } from './signals.js';
-import { START_TIMEOUT_MS, together } from './together.js';
+import { START_TIMEOUT_MS, together } from '../world/on-all-ranks.js';
 
 /** What the command line asks for. */
 export interface RunRequest {

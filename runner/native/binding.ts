@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { RunnerError } from '../errors.js';
 import { projectRoot } from '../project.js';
-import type { NativeAddon } from './types.js';
+import type { NativeAddon } from './types/index.js';
 
 let loaded: NativeAddon | undefined;
 

@@ -6,7 +6,7 @@
 import { open, rename } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { EXIT } from '../errors.js';
-import type { JsonValue } from '../spec/types.js';
+import type { JsonValue } from '../job-spec/types.js';
 import { outputError } from './csv-file.js';
 import type { Row } from './fields.js';
 import type { RowStatus } from './row.js';

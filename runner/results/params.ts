@@ -1,6 +1,6 @@
 /** The `params` column: what tells a point from others, independent of the run that it was measured in. */
-import { canonicalJson } from '../spec/canonical.js';
-import type { JsonObject, Point } from '../spec/types.js';
+import { canonicalJson } from '../job-spec/canonical.js';
+import type { JsonObject, Point } from '../job-spec/types.js';
 
 /** Keys with a column of their own, or that change how long a run takes to give up rather than what it measures. */
 const NOT_IDENTIFYING = new Set([

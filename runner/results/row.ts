@@ -1,10 +1,10 @@
 /** From what a rank knows of a point to its rows. Missing stays absent, which the CSV writes as an empty field. */
-import type { Measurement, Verification } from '../../jobs/job.js';
+import type { Measurement, Verification } from '../job/measurement.js';
 import type { ErrorCode } from '../errors.js';
-import { bandwidths } from '../measure/bandwidth.js';
-import { describeSamples, nearestRank, sortSamples } from '../measure/statistics.js';
-import type { DeviceKindName } from '../native/types.js';
-import type { Point } from '../spec/types.js';
+import { bandwidths } from '../statistics/bandwidth.js';
+import { describeSamples, nearestRank, sortSamples } from '../statistics/samples.js';
+import type { DeviceKindName } from '../native/types/index.js';
+import type { Point } from '../job-spec/types.js';
 import { SCHEMA_VERSION } from './columns.js';
 import { dropMissing, roundRate, roundUs, type Fields, type Row } from './fields.js';
 import { identifyingParams } from './params.js';

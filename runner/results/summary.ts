@@ -1,7 +1,7 @@
 /** summary.csv, written by rank 0 as points end: what the ranks reached together, and which of them stands out. */
 import { join } from 'node:path';
-import { acrossRanks, sumOrUndefined, type RankSamples } from '../measure/across.js';
-import { bandwidthGBps, percentOf } from '../measure/bandwidth.js';
+import { acrossRanks, sumOrUndefined, type RankSamples } from '../statistics/across-ranks.js';
+import { bandwidthGBps, percentOf } from '../statistics/bandwidth.js';
 import { COMMON_COLUMNS, type ColumnDefinition } from './columns.js';
 import { CsvFile } from './csv-file.js';
 import { dropMissing, roundRate, roundUs, type Fields, type Row } from './fields.js';

@@ -1,5 +1,5 @@
 /** The table of dispatch and combine by model: a line for each point, with both calls' times, bytes and rates. */
-import type { Row } from './tables.js';
+import type { Row } from './row.js';
 
 const HEAD = [
   'model',

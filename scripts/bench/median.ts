@@ -1,5 +1,5 @@
 /** The median by nearest rank, as everywhere in railrunner. */
-import { nearestRank, sortSamples } from '../../runner/measure/statistics.js';
+import { nearestRank, sortSamples } from '../../runner/statistics/samples.js';
 
 export function median(values: readonly number[]): number {
   return nearestRank(sortSamples(values), 50);

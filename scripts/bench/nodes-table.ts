@@ -1,5 +1,5 @@
 /** The table of ways between nodes of GPUs: a line for each point and call, the ways beside each other. */
-import type { Row } from './tables.js';
+import type { Row } from './row.js';
 
 const HEAD = ['point', 'call', 'hybrid us', 'network us', 'faster', 'bound', 'forwarded us', 'wrong'];
 

@@ -5,8 +5,7 @@ import { parse } from 'csv-parse/sync';
 import { exchangeLines } from './exchange-table.js';
 import { nodesLines } from './nodes-table.js';
 import { median } from './median.js';
-
-export type Row = Readonly<Record<string, string>>;
+import type { Row } from './row.js';
 
 const MARKER = /<!-- table (\S+) -->\n[\s\S]*?<!-- end -->/g;
 

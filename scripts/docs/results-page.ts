@@ -2,7 +2,7 @@
 import { JOB_KINDS } from '../../jobs/index.js';
 import { COLUMN_GROUPS, SCHEMA_VERSION, type ColumnDefinition } from '../../runner/results/columns.js';
 import { MANIFEST_FIELDS } from '../../runner/results/manifest.js';
-import { SAMPLE_COLUMNS } from '../../runner/results/samples.js';
+import { SAMPLE_COLUMNS } from '../../runner/results/samples-file.js';
 import { SUMMARY_COLUMNS } from '../../runner/results/summary-columns.js';
 import { GENERATED, table } from './markdown.js';
 

@@ -1,11 +1,11 @@
 /** Facts, points and measurements as the engine hands them to the results room; tests change what they look at. */
 import { stringify } from 'csv-stringify/sync';
 import { parse } from 'csv-parse/sync';
-import type { Measurement } from '../../jobs/job.js';
+import type { Measurement } from '../../runner/job/measurement.js';
 import { columnsForKinds, type ColumnDefinition } from '../../runner/results/columns.js';
 import type { ManifestStart } from '../../runner/results/manifest.js';
 import { buildPointResult, type RankPointResult, type Row, type RunFacts } from '../../runner/results/row.js';
-import type { JsonObject, Point } from '../../runner/spec/types.js';
+import type { JsonObject, Point } from '../../runner/job-spec/types.js';
 
 export const factsOf = (rank: number, changes: Partial<RunFacts> = {}): RunFacts => ({
   runId: 'test-run',

@@ -5,10 +5,10 @@
 import { appendFileSync, readFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { agree, AgreementLost, agreementError } from '../../runner/bootstrap/agreement.js';
-import { chooseDevice } from '../../runner/bootstrap/device.js';
-import { compareVersions, ownVersions } from '../../runner/bootstrap/versions.js';
-import { openWorld, type MpiWorld, type OpenWorldOptions } from '../../runner/bootstrap/world.js';
+import { agree, AgreementLost, agreementError } from '../../runner/world/agreement.js';
+import { chooseDevice } from '../../runner/world/device.js';
+import { compareVersions, ownVersions } from '../../runner/world/versions.js';
+import { openWorld, type MpiWorld, type OpenWorldOptions } from '../../runner/world/world.js';
 import { toRunnerError } from '../../runner/errors.js';
 import { addon } from '../../runner/native/binding.js';
 

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import type { WorldInfo } from '../../runner/native/types.js';
+import type { WorldInfo } from '../../runner/native/types/index.js';
 import { projectRoot } from '../../runner/project.js';
 import { mpirun, MPIS, type MpirunOptions } from '../helpers/mpirun.js';
 import { firstMissing, needsMpi, needsSlurm } from '../helpers/require.js';

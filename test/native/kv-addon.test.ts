@@ -7,7 +7,7 @@ import type {
   NativePool,
   Tier,
   TransferOptions,
-} from '../../runner/native/types.js';
+} from '../../runner/native/types/index.js';
 
 const LAYOUT = {
   kind: 'fullyContiguous',

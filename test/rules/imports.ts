@@ -1,4 +1,4 @@
-/** Who may import whom in TypeScript: the folders spell the way of the data, and imports keep to it. */
+/** Who may import whom in TypeScript: the folder layout follows the data path, and imports keep to it. */
 import { dirname, join, normalize } from 'node:path';
 import ts from 'typescript';
 import { lineOf, type Source, type Violation } from './sources.js';
@@ -9,62 +9,73 @@ interface Import {
   readonly line: number;
 }
 
-/** What every room may use. */
-const BASE = ['runner/errors', 'runner/project', 'runner/log'];
+/** What every module may use. */
+const BASE = ['runner/errors', 'runner/project', 'runner/log', 'runner/text'];
 
-/** Values (not types) that a room may import besides itself and BASE. */
+/** Values (not types) that a module may import besides itself and BASE. The folders follow the data path. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'runner/errors': [],
   'runner/project': [],
   'runner/log': [],
   'runner/print': [],
+  'runner/text': [],
   'runner/native': [],
-  'runner/spec': [],
-  'runner/measure': ['runner/native'],
-  'runner/results': ['runner/measure', 'runner/spec'],
-  'runner/bootstrap': ['runner/native', 'runner/spec'],
+  'runner/job-spec': [],
+  'runner/environment': [],
+  'runner/launch': ['runner/environment'],
+  'runner/statistics': [],
+  'runner/job': [],
+  'runner/world': ['runner/environment', 'runner/native', 'runner/job-spec'],
+  'runner/preflight': ['runner/job-spec'],
+  'runner/results': ['runner/statistics', 'runner/job-spec'],
+  'runner/console': ['runner/results'],
   'runner/doctor': [
-    'runner/bootstrap',
+    'runner/environment',
+    'runner/launch',
     'runner/native',
-    'runner/spec',
-    // What fits is asked by doctor as by a run.
-    'runner/engine/memory',
+    'runner/job-spec',
+    'runner/preflight',
+    'runner/world',
   ],
   'runner/engine': [
     'runner/print',
-    'runner/bootstrap',
+    'runner/environment',
+    'runner/world',
     'runner/native',
-    'runner/spec',
-    'runner/measure',
+    'runner/job-spec',
+    'runner/job',
+    'runner/preflight',
+    'runner/statistics',
     'runner/results',
+    'runner/console',
   ],
-  'runner/cli': ['runner/', 'jobs/index'],
+  'runner/cli': ['runner/'],
   'runner/main': ['runner/'],
   'jobs/index': ['jobs/'],
-  'jobs/job': [],
   // a kind's folder
-  'jobs/*': ['jobs/job', 'runner/spec', 'runner/native', 'runner/measure', 'runner/engine/resources'],
+  'jobs/*': ['runner/job', 'runner/job-spec', 'runner/native', 'runner/statistics'],
   scripts: ['runner/', 'jobs/'],
   test: ['runner/', 'jobs/', 'scripts/'],
 };
 
-/** Types that a room may never name: they would tie it to what stands above it. */
+/** Types that a module may never name: they would tie it to what stands above it. */
 const NEVER_EVEN_TYPES: Readonly<Record<string, readonly string[]>> = {
-  'runner/native': ['jobs/', 'runner/engine', 'runner/cli', 'runner/results', 'runner/bootstrap'],
-  'runner/measure': ['jobs/', 'runner/engine', 'runner/cli', 'runner/results'],
+  'runner/native': ['runner/engine', 'runner/cli', 'runner/results', 'runner/world', 'runner/job'],
+  'runner/statistics': ['runner/engine', 'runner/cli', 'runner/results', 'runner/job'],
+  'runner/job-spec': ['runner/engine', 'runner/cli', 'runner/results', 'runner/job', 'runner/world'],
 };
 
-/** runner/spec/load.ts -> runner/spec; jobs/kv/offload.ts -> jobs/kv; runner/errors.ts -> runner/errors. */
-function roomOf(path: string): string {
+/** runner/job-spec/load.ts -> runner/job-spec; jobs/kv/offload.ts -> jobs/kv; runner/errors.ts -> runner/errors. */
+function moduleOf(path: string): string {
   const parts = path.replace(/\.(ts|mjs|js)$/, '').split('/');
   const [top = ''] = parts;
   if (top === 'test' || top === 'scripts') return top;
   return parts.slice(0, 2).join('/');
 }
 
-function ruleFor(room: string): string {
-  if (room in MAY_IMPORT) return room;
-  return room.startsWith('jobs/') ? 'jobs/*' : room;
+function ruleFor(module: string): string {
+  if (module in MAY_IMPORT) return module;
+  return module.startsWith('jobs/') ? 'jobs/*' : module;
 }
 
 function isTypeOnly(node: ts.ImportDeclaration): boolean {
@@ -104,29 +115,32 @@ function matches(target: string, allowed: string): boolean {
 }
 
 function faultOf(from: string, { target, typeOnly }: Import): string | null {
-  const targetRoom = roomOf(target);
-  if (targetRoom === from) return null;
-  if (targetRoom === 'test') return 'nobody imports a test';
-  if (targetRoom === 'scripts' && from !== 'test') return 'nobody imports a script';
+  const targetModule = moduleOf(target);
+  if (targetModule === from) return null;
+  if (targetModule === 'test') return 'nobody imports a test';
+  if (targetModule === 'scripts' && from !== 'test') return 'nobody imports a script';
   const rule = ruleFor(from);
-  if (rule === 'jobs/*' && ruleFor(targetRoom) === 'jobs/*') return 'a job kind knows no other';
+  if (rule.startsWith('runner/') && targetModule.startsWith('jobs/')) {
+    return 'runner knows job kinds by runner/job alone, not even by a type';
+  }
+  if (rule === 'jobs/*' && ruleFor(targetModule) === 'jobs/*') return 'a job kind knows no other';
   if (typeOnly) {
     const never = NEVER_EVEN_TYPES[rule] ?? [];
-    return never.some((name) => matches(target, name)) ? `${from} stands below ${targetRoom}` : null;
+    return never.some((name) => matches(target, name)) ? `${from} stands below ${targetModule}` : null;
   }
   const allowed = MAY_IMPORT[rule];
   if (!allowed) return `${from} is in no line of the import table`;
   if ([...BASE, ...allowed].some((name) => matches(target, name))) return null;
-  return `${from} may not import values of ${targetRoom}`;
+  return `${from} may not import values of ${targetModule}`;
 }
 
 export function importViolations(sources: readonly Source[]): Violation[] {
   return sources.flatMap((source) =>
     importsOf(source).flatMap((entry) => {
-      const fault = faultOf(roomOf(source.path), entry);
+      const fault = faultOf(moduleOf(source.path), entry);
       if (fault === null) return [];
       const remedy =
-        'Import only its types, hand the value in as an argument, or move the code to the room that may know both (table: test/rules/imports.ts)';
+        'Import only its types, hand the value in as an argument, or move the code to the module that may know both (table: test/rules/imports.ts)';
       return [{ where: `${source.path}:${entry.line}`, what: `${fault} (${entry.target})`, remedy }];
     }),
   );

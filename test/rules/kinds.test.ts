@@ -9,7 +9,7 @@ function namedKinds(sources: readonly Source[], kinds: readonly string[]): Viola
     [...text.matchAll(pattern)].map((match) => ({
       where: `${path}:${lineOf(text, match.index)}`,
       what: `names the kind ${match[2]}`,
-      remedy: 'Ask the kind through JobKind (jobs/job.ts)',
+      remedy: 'Ask the kind through JobKind (runner/job/kind.ts)',
     })),
   );
 }

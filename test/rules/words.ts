@@ -29,8 +29,8 @@ export const BANS: readonly Ban[] = [
   {
     pattern: /\bprocess\.env\b/g,
     where: /^(runner|jobs)\//,
-    except: /^runner\/bootstrap\//,
-    remedy: 'Read the environment in runner/bootstrap and hand the value on',
+    except: /^runner\/environment\//,
+    remedy: 'Read the environment in runner/environment and hand the value on',
   },
   {
     pattern: /\bprocess\.(exit|reallyExit|abort)\(/g,
@@ -43,7 +43,7 @@ export const BANS: readonly Ban[] = [
     where: /^native\//,
     // A test may set what a library reads in the child that it forks.
     except: /^native\/test\//,
-    remedy: 'Native code gets values passed: read them in runner/bootstrap',
+    remedy: 'Native code gets values passed: read them in runner/environment',
   },
   {
     pattern: /(?<![\w:])(std::)?(exit|abort|quick_exit)\s*\(\s*(\d|EXIT_|\))/g,
@@ -105,7 +105,7 @@ export function nameViolations(paths: readonly string[]): Violation[] {
       : /^[a-z0-9]+(_[a-z0-9]+)*\.\w+$/;
     if ((isTs || isCpp) && !legal.test(file)) {
       const remedy = isTs ? 'TypeScript files are kebab-case' : 'C++ files are snake_case';
-      return [{ where: path, what: `${file} is spelled against the house`, remedy }];
+      return [{ where: path, what: `${file} does not follow the naming convention`, remedy }];
     }
     return [];
   });

@@ -1,11 +1,11 @@
 import { accessSync, closeSync, constants, existsSync, openSync, statSync, unlinkSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { freeBytesAt } from '../../engine/memory.js';
+import { freeBytesAt } from '../../preflight/memory.js';
 import { textOf } from '../files.js';
 import { defineCheck } from '../finding.js';
 import type { Noticed } from '../finding.js';
 import { diskPathsOf } from '../spec-needs.js';
-import { sizeText } from '../text.js';
+import { formatBytes } from '../../text/bytes.js';
 
 export interface FolderReading {
   readonly path: string;
@@ -105,7 +105,7 @@ function judgeFolder(folder: FolderReading, isSpecs: boolean): Noticed<Kind>[] {
   if (direct === false)
     found.push({ kind: 'no-direct-io', what: `${path} (${fileSystem}) refuses O_DIRECT` });
   if (found.length > 0) return found;
-  return [{ kind: 'ok', what: `${path}: ${fileSystem}, O_DIRECT, ${sizeText(folder.freeBytes)} free` }];
+  return [{ kind: 'ok', what: `${path}: ${fileSystem}, O_DIRECT, ${formatBytes(folder.freeBytes)} free` }];
 }
 
 export const disk = defineCheck<DiskReading, Kind>({

@@ -1,7 +1,7 @@
-import type { GpuDescription } from '../../native/types.js';
+import type { GpuDescription } from '../../native/types/index.js';
 import { defineCheck } from '../finding.js';
 import type { Noticed } from '../finding.js';
-import { perGpu } from '../text.js';
+import { perGpu } from '../per-gpu.js';
 
 type Kind = 'no-peer-access' | 'pcie-narrow' | 'nvlinks-unequal';
 

@@ -1,7 +1,8 @@
-import type { GpuDescription } from '../../native/types.js';
+import type { GpuDescription } from '../../native/types/index.js';
 import { defineCheck } from '../finding.js';
 import type { Noticed } from '../finding.js';
-import { perGpu, sizeText } from '../text.js';
+import { formatBytes } from '../../text/bytes.js';
+import { perGpu } from '../per-gpu.js';
 
 const BUSY_PERCENT = 5;
 /** The driver itself keeps some hundred MiB. */
@@ -42,7 +43,7 @@ export const gpuUse = defineCheck<readonly GpuDescription[], Kind>({
         (numProcesses ?? 0) > 0 ? `${numProcesses} with a context` : null,
       'gpu-memory-used': ({ state: { usedBytes, numProcesses }, totalBytes }) =>
         (usedBytes ?? 0) > totalBytes * MUCH_SHARE && (numProcesses ?? 0) === 0
-          ? `${sizeText(usedBytes ?? 0)} of ${sizeText(totalBytes)}`
+          ? `${formatBytes(usedBytes ?? 0)} of ${formatBytes(totalBytes)}`
           : null,
     };
     const found = (Object.keys(says) as Kind[]).flatMap((kind): Noticed<Kind>[] => {

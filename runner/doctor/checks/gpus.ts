@@ -1,7 +1,9 @@
 import { gpusOnBus } from './build.js';
 import { defineCheck } from '../finding.js';
 import type { Noticed } from '../finding.js';
-import { counted, perGpu, sizeText } from '../text.js';
+import { counted } from '../../text/plural.js';
+import { formatBytes } from '../../text/bytes.js';
+import { perGpu } from '../per-gpu.js';
 
 export interface GpusReading {
   readonly gpusOnBus: number;
@@ -105,7 +107,9 @@ export const gpus = defineCheck<GpusReading, Kind>({
       found.push({ kind: 'unequal-gpus', what: perGpu(list, ({ name }) => name) });
     }
     const first = list[0];
-    const model = first ? ` ${first.name}, ${sizeText(first.totalBytes)}, sm ${first.computeCapability}` : '';
+    const model = first
+      ? ` ${first.name}, ${formatBytes(first.totalBytes)}, sm ${first.computeCapability}`
+      : '';
     const driver = `driver ${report?.driverVersion || 'of unknown version'} (CUDA ${probes.devices?.cudaDriverVersion ?? 'unknown'})`;
     return [...found, { kind: 'ok', what: `${counted(visible, 'GPU')}${model}; ${driver}` }];
   },

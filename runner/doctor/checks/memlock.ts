@@ -1,7 +1,7 @@
 import { entriesOf, textOf } from '../files.js';
 import { defineCheck } from '../finding.js';
 import { usableGpus } from '../setting.js';
-import { sizeText } from '../text.js';
+import { formatBytes } from '../../text/bytes.js';
 
 export interface MemlockReading {
   /** Soft limit; null: unlimited. */
@@ -42,6 +42,6 @@ export const memlock = defineCheck<MemlockReading, 'memlock-limited' | 'memlock-
   judge: ({ limitBytes, rdmaDevices }, { probes }) => {
     if (limitBytes === null) return [{ kind: 'ok', what: 'unlimited' }];
     const pins = usableGpus(probes) > 0 || rdmaDevices > 0;
-    return [{ kind: pins ? 'memlock-limited' : 'memlock-limited-unused', what: sizeText(limitBytes) }];
+    return [{ kind: pins ? 'memlock-limited' : 'memlock-limited-unused', what: formatBytes(limitBytes) }];
   },
 });

@@ -1,8 +1,8 @@
-import { availableMemoryBytes } from '../../engine/memory.js';
+import { availableMemoryBytes } from '../../preflight/memory.js';
 import { textOf } from '../files.js';
 import { defineCheck } from '../finding.js';
 import type { Noticed } from '../finding.js';
-import { sizeText } from '../text.js';
+import { formatBytes } from '../../text/bytes.js';
 
 export interface MemoryReading {
   /** Of the machine or the control group, whichever is less. */
@@ -45,12 +45,12 @@ export const memory = defineCheck<MemoryReading, 'little-memory' | 'swapping'>({
   }),
   judge: ({ availableBytes, swapUsedBytes }, { ranksHere }) => {
     const found: Noticed<'little-memory' | 'swapping'>[] = [];
-    const available = `${sizeText(availableBytes)} available`;
+    const available = `${formatBytes(availableBytes)} available`;
     if (availableBytes < ranksHere * LEAST_BYTES_PER_RANK) {
       found.push({ kind: 'little-memory', what: `${available} for ${ranksHere} ranks` });
     }
     if (swapUsedBytes > MUCH_SWAP_BYTES) {
-      found.push({ kind: 'swapping', what: `${sizeText(swapUsedBytes)} are swapped out` });
+      found.push({ kind: 'swapping', what: `${formatBytes(swapUsedBytes)} are swapped out` });
     }
     return found.length > 0 ? found : [{ kind: 'ok', what: available }];
   },

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mpirunsOnPath, type FoundMpirun } from '../../bootstrap/launch.js';
-import { pluginFile, type MpiName } from '../../bootstrap/launcher.js';
+import { mpirunsOnPath, type FoundMpirun } from '../../launch/mpirun.js';
+import { pluginFile, type MpiName } from '../../environment/launcher.js';
 import { defineCheck } from '../finding.js';
 import type { Noticed } from '../finding.js';
 import type { DoctorSetting } from '../setting.js';

@@ -1,7 +1,8 @@
 import { allowedCpus, parseList, textOf } from '../files.js';
 import { defineCheck } from '../finding.js';
 import type { Noticed } from '../finding.js';
-import { counted, perGpu } from '../text.js';
+import { counted } from '../../text/plural.js';
+import { perGpu } from '../per-gpu.js';
 
 export interface NumaReading {
   /** Nodes with memory, and the cores of each. */

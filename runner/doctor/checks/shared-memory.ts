@@ -2,7 +2,8 @@ import { statfsSync } from 'node:fs';
 import { entriesOf } from '../files.js';
 import { defineCheck } from '../finding.js';
 import type { Noticed } from '../finding.js';
-import { counted, sizeText } from '../text.js';
+import { counted } from '../../text/plural.js';
+import { formatBytes } from '../../text/bytes.js';
 
 export interface SharedMemoryReading {
   /** Of /dev/shm; null: there is none. */
@@ -57,7 +58,7 @@ export const sharedMemory = defineCheck<SharedMemoryReading, Kind>({
   judge: ({ totalBytes, freeBytes, leftBehind }) => {
     if (totalBytes === null) return [{ kind: 'shm-missing', what: `no ${SHM}` }];
     const found: Noticed<Kind>[] = [];
-    const room = `${sizeText(freeBytes)} free of ${sizeText(totalBytes)}`;
+    const room = `${formatBytes(freeBytes)} free of ${formatBytes(totalBytes)}`;
     found.push({ kind: freeBytes < ENOUGH_BYTES ? 'shm-small' : 'ok', what: room });
     if (leftBehind.length > 0) {
       const more = leftBehind.length > 3 ? ', ...' : '';

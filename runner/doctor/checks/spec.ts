@@ -2,7 +2,7 @@ import { defineCheck } from '../finding.js';
 import type { Noticed } from '../finding.js';
 import { usableGpus, type DoctorSetting } from '../setting.js';
 import { deviceOf, fitRefusals, skippedPoints, worldRefusals, type SkippedPoints } from '../spec-needs.js';
-import { counted } from '../text.js';
+import { counted } from '../../text/plural.js';
 
 export interface SpecReading {
   readonly numPoints: number;

@@ -1,4 +1,4 @@
-import type { Variables } from '../../bootstrap/environment.js';
+import type { Variables } from '../../environment/variables.js';
 import { defineCheck } from '../finding.js';
 import type { Noticed } from '../finding.js';
 

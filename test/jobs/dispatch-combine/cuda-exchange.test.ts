@@ -6,11 +6,11 @@ import {
   networkMemoryBytesCuda,
   slicesOf,
   symmetricBytesCuda,
-} from '../../../jobs/dispatch-combine/cuda-exchange.js';
-import { forwardedBytesCuda } from '../../../jobs/dispatch-combine/cuda-forward.js';
-import { Nodes } from '../../../jobs/dispatch-combine/nodes.js';
+} from '../../../jobs/dispatch-combine/bytes/cuda.js';
+import { forwardedBytesCuda } from '../../../jobs/dispatch-combine/bytes/cuda-forwarded.js';
+import { Nodes } from '../../../jobs/dispatch-combine/bytes/nodes.js';
 import type { MoeSpec } from '../../../jobs/dispatch-combine/moe-spec.js';
-import type { Routing } from '../../../jobs/dispatch-combine/routing.js';
+import type { Routing } from '../../../jobs/dispatch-combine/routing/routing.js';
 
 const spec = {
   hidden: 256,

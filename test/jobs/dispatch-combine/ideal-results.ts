@@ -1,9 +1,9 @@
 /** What a faultless exchange leaves, in the form the addon hands it over: rows by source rank, then token. */
-import { mix32 } from '../../../jobs/dispatch-combine/random.js';
+import { mix32 } from '../../../jobs/dispatch-combine/routing/random.js';
 import { usesDedup, type MoeSpec } from '../../../jobs/dispatch-combine/moe-spec.js';
-import { quantize, tokenRow } from '../../../jobs/dispatch-combine/oracle-numbers.js';
-import type { Routing } from '../../../jobs/dispatch-combine/routing.js';
-import type { NativeMoeResults } from '../../../runner/native/types.js';
+import { quantize, tokenRow } from '../../../jobs/dispatch-combine/oracle/numbers.js';
+import type { Routing } from '../../../jobs/dispatch-combine/routing/routing.js';
+import type { NativeMoeResults } from '../../../runner/native/types/index.js';
 
 const SALT = 5;
 const POISON = 0x7f;

@@ -1,7 +1,7 @@
 /** Golden sizes: those of the native room (native/test/moe_layout_test.cc), and MSCCL++'s own formula. */
 import t from 'tap';
-import { privateBytes, seedHintBytes, symmetricBytes } from '../../../jobs/dispatch-combine/memory.js';
-import { messageBytes } from '../../../jobs/dispatch-combine/traffic.js';
+import { privateBytes, seedHintBytes, symmetricBytes } from '../../../jobs/dispatch-combine/bytes/memory.js';
+import { messageBytes } from '../../../jobs/dispatch-combine/bytes/traffic.js';
 import { moeSpec } from './moe-points.js';
 
 const job = (

@@ -1,9 +1,9 @@
 /** Resolved dispatchCombine jobs for tests, by the same way as a spec goes. */
 import { dispatchCombine } from '../../../jobs/dispatch-combine/index.js';
 import { moeSpecOf, type MoeSpec } from '../../../jobs/dispatch-combine/moe-spec.js';
-import { SpecFiles } from '../../../runner/spec/files.js';
-import { prepareKind, resolveJob } from '../../../runner/spec/resolve-job.js';
-import type { Fault } from '../../../runner/spec/fault.js';
+import { SpecFiles } from '../../../runner/job-spec/files.js';
+import { prepareKind, resolveJob } from '../../../runner/job-spec/resolve-job.js';
+import type { Fault } from '../../../runner/job-spec/issue.js';
 
 export const SMALL_JOB = {
   id: 'moe',

@@ -3,16 +3,21 @@ import t from 'tap';
 import { skippedTransport } from '../../../jobs/dispatch-combine/skips.js';
 import { dispatchCombine } from '../../../jobs/dispatch-combine/index.js';
 import type { MoeSpec } from '../../../jobs/dispatch-combine/moe-spec.js';
-import { forwardingNodes, Nodes, nodesInBlocks, unequalNodes } from '../../../jobs/dispatch-combine/nodes.js';
-import type { Routing } from '../../../jobs/dispatch-combine/routing.js';
+import {
+  forwardingNodes,
+  Nodes,
+  nodesInBlocks,
+  unequalNodes,
+} from '../../../jobs/dispatch-combine/bytes/nodes.js';
+import type { Routing } from '../../../jobs/dispatch-combine/routing/routing.js';
 import {
   issuedBytes,
   payloadBytes,
   trafficOf,
   unitsTo,
   type PeerPath,
-} from '../../../jobs/dispatch-combine/traffic.js';
-import { sourceBytes } from '../../../jobs/dispatch-combine/peak.js';
+} from '../../../jobs/dispatch-combine/bytes/traffic.js';
+import { sourceBytes } from '../../../jobs/dispatch-combine/bytes/peak.js';
 
 const spec = {
   hidden: 200,

@@ -1,11 +1,11 @@
 /** The oracle finds nothing in a faultless exchange, and each planted fault in the others. */
 import t from 'tap';
 import type { MoeSpec } from '../../../jobs/dispatch-combine/moe-spec.js';
-import { verifyExchange } from '../../../jobs/dispatch-combine/oracle.js';
-import { e4m3Code, E4M3_VALUES } from '../../../jobs/dispatch-combine/oracle-numbers.js';
-import { forwardingNodes } from '../../../jobs/dispatch-combine/nodes.js';
-import { makeRouting } from '../../../jobs/dispatch-combine/routing.js';
-import type { NativeMoeResults } from '../../../runner/native/types.js';
+import { verifyExchange } from '../../../jobs/dispatch-combine/oracle/oracle.js';
+import { e4m3Code, E4M3_VALUES } from '../../../jobs/dispatch-combine/oracle/numbers.js';
+import { forwardingNodes } from '../../../jobs/dispatch-combine/bytes/nodes.js';
+import { makeRouting } from '../../../jobs/dispatch-combine/routing/routing.js';
+import type { NativeMoeResults } from '../../../runner/native/types/index.js';
 import { idealResults } from './ideal-results.js';
 import { moeSpec } from './moe-points.js';
 

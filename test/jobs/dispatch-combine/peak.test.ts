@@ -2,9 +2,9 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { bytesToPeers, peakOf, sourceBytes } from '../../../jobs/dispatch-combine/peak.js';
-import { makeRouting } from '../../../jobs/dispatch-combine/routing.js';
-import { messageBytes, trafficOf } from '../../../jobs/dispatch-combine/traffic.js';
+import { bytesToPeers, peakOf, sourceBytes } from '../../../jobs/dispatch-combine/bytes/peak.js';
+import { makeRouting } from '../../../jobs/dispatch-combine/routing/routing.js';
+import { messageBytes, trafficOf } from '../../../jobs/dispatch-combine/bytes/traffic.js';
 import { mpirunCli } from '../../helpers/mpirun.js';
 import { isAbout, requireConsistent } from '../../helpers/peak-rows.js';
 import { needsMpi } from '../../helpers/require.js';

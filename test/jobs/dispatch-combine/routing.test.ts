@@ -2,7 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { makeRouting, type Routing } from '../../../jobs/dispatch-combine/routing.js';
+import { makeRouting, type Routing } from '../../../jobs/dispatch-combine/routing/routing.js';
 import type { MoeSpec } from '../../../jobs/dispatch-combine/moe-spec.js';
 import { moeSpec } from './moe-points.js';
 

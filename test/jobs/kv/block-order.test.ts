@@ -9,7 +9,7 @@ import { parseTrace } from '../../../jobs/kv/trace.js';
 import { projectRoot } from '../../../runner/project.js';
 import { SMALL_TRACE_PATH, smallTrace } from '../../../scripts/generate-trace.js';
 import { needsFile } from '../../helpers/require.js';
-import { brief, jobFaults, loadJob, offloadJob } from '../../runner/spec/spec-fixture.js';
+import { brief, jobFaults, loadJob, offloadJob } from '../../runner/job-spec/spec-fixture.js';
 
 const realTrace = join(projectRoot, '..', 'shared', 'traces', 'conversation_trace.jsonl');
 const pools = { deviceBlocks: 64, hostBlocks: 256, diskBlocks: 64 };

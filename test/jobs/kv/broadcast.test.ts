@@ -2,7 +2,7 @@ import t from 'tap';
 import { JOB_KINDS } from '../../../jobs/index.js';
 import { blockOrder } from '../../../jobs/kv/block-order.js';
 import { holdsTier, kvSpecOf } from '../../../jobs/kv/plan.js';
-import { worldFaults } from '../../../runner/spec/resolve-job.js';
+import { worldFaults } from '../../../runner/job-spec/resolve-job.js';
 import {
   brief,
   goldenLayout,
@@ -10,7 +10,7 @@ import {
   loadJob,
   offloadJob,
   onboardJob,
-} from '../../runner/spec/spec-fixture.js';
+} from '../../runner/job-spec/spec-fixture.js';
 
 const broadcastJob = (changes: Record<string, unknown> = {}): Record<string, unknown> => ({
   id: 'share',

@@ -2,7 +2,7 @@ import t from 'tap';
 import { layoutSizes } from '../../../jobs/kv/layout.js';
 import { modelPresets, shapeOfConfig } from '../../../jobs/kv/models.js';
 import { kvSpecOf } from '../../../jobs/kv/plan.js';
-import { brief, jobFaults, loadJob, offloadJob } from '../../runner/spec/spec-fixture.js';
+import { brief, jobFaults, loadJob, offloadJob } from '../../runner/job-spec/spec-fixture.js';
 
 function layoutOf(model: string, keys: Record<string, unknown> = {}, files: Record<string, string> = {}) {
   const layout = { kind: 'fullyContiguous', model, pageSize: 32, ...keys };

@@ -1,7 +1,7 @@
 import t from 'tap';
 import { JOB_KINDS } from '../../../jobs/index.js';
-import { worldFaults } from '../../../runner/spec/resolve-job.js';
-import { planPoints } from '../../../runner/spec/plan.js';
+import { worldFaults } from '../../../runner/job-spec/resolve-job.js';
+import { planPoints } from '../../../runner/job-spec/plan.js';
 import {
   brief,
   goldenLayout,
@@ -9,7 +9,7 @@ import {
   loadJob,
   offloadJob,
   onboardJob,
-} from '../../runner/spec/spec-fixture.js';
+} from '../../runner/job-spec/spec-fixture.js';
 
 t.test('strategies belong to their mode', async (t) => {
   for (const strategy of ['memcpy', 'memcpyBatch', 'kernel', 'staged', 'auto']) {

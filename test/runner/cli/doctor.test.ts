@@ -53,7 +53,7 @@ t.test('specs that cannot run here: exit 3, the reason named', async (t) => {
   const pools = { deviceBlocks: 1_000_000_000, hostBlocks: 8 };
   const disk = (diskPath: string) => ({ to: 'disk', pools: { deviceBlocks: 8, diskBlocks: 8, diskPath } });
   for (const [args, kind, says] of [
-    [{ pools }, 'does-not-fit', /ranks need \d+ MiB of memory, \d+ MiB are available/],
+    [{ pools }, 'does-not-fit', /ranks need [\d.]+ [KMGT]iB of memory, [\d.]+ [KMGT]iB are available/],
     [disk(join(folder, 'none')), 'folder-unusable', /none does not exist/],
     [disk(join(folder, 'file')), 'folder-unusable', /file is no folder/],
     [{ strategy: 'staged' }, 'all-points-skipped', /points 0-1: strategy `staged` needs a cuda device/],

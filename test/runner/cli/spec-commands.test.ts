@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { projectRoot } from '../../../runner/project.js';
 import { railrunner, run } from '../../helpers/run-cli.js';
 import { withTempDir } from '../../helpers/with-temp-dir.js';
-import { offloadJob } from '../spec/spec-fixture.js';
+import { offloadJob } from '../job-spec/spec-fixture.js';
 
 const cli = (args: readonly string[], cwd = projectRoot) =>
   run(process.execPath, [railrunner, ...args], { cwd });

@@ -1,7 +1,7 @@
 /** Judgements on readings that a test makes up: what each must lead to. */
 import type { Noticed } from '../../../runner/doctor/finding.js';
 import type { DoctorSetting, Probes } from '../../../runner/doctor/setting.js';
-import type { GpuDescription, GpuReport, GpuState } from '../../../runner/native/types.js';
+import type { GpuDescription, GpuReport, GpuState } from '../../../runner/native/types/index.js';
 
 export interface Judged {
   readonly title: string;

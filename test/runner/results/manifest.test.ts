@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { allowedEnvironment } from '../../../runner/results/environment.js';
+import { allowedEnvironment } from '../../../runner/environment/recorded.js';
 import { MANIFEST_FIELDS, ManifestFile, outcomeOf, StatusCounts } from '../../../runner/results/manifest.js';
 import { manifestStart, resultOf } from '../../helpers/result-samples.js';
 import { withTempDir } from '../../helpers/with-temp-dir.js';

@@ -1,0 +1,163 @@
+/** What a routing moves: messages, rows and bytes of one rank, counted from the routing alone. */
+import { paddedHidden, usesDedup, type MoeSpec } from '../moe-spec.js';
+import type { Nodes } from './nodes.js';
+import type { Routing } from '../routing/routing.js';
+
+/** How a rank reaches another. */
+export type PeerPath = 'self' | 'ipc' | 'network';
+
+export interface PathBytes {
+  self: number;
+  ipc: number;
+  network: number;
+}
+
+const align16 = (bytes: number): number => Math.ceil(bytes / 16) * 16;
+
+/** Bytes of one dispatched token without header: elements, and one fp32 scale for 128 channels with fp8. */
+export function tokenBytes(spec: MoeSpec, hidden: number): number {
+  return spec.dispatchDtype === 'bf16' ? 2 * hidden : hidden + 4 * Math.ceil(hidden / 128);
+}
+
+/** Bytes of one dispatch message: 16 for the header, with dedup ids and weights, the token, all in 16-byte steps. */
+export function messageBytes(spec: MoeSpec): number {
+  const header = usesDedup(spec) ? align16(16 + 8 * spec.numTopk) : 16;
+  return align16(header + tokenBytes(spec, paddedHidden(spec)));
+}
+
+export interface Traffic {
+  /** Choices of this rank's tokens that are not -1. */
+  readonly selections: number;
+  /** Own dispatch messages that go to each rank. Forwarding: one for another node goes to the relay there. */
+  readonly messagesTo: readonly number[];
+  /** Other ranks' dispatch messages that this rank forwards to each rank of its node. */
+  readonly forwardsTo: readonly number[];
+  /** Other ranks' messages that came here for this rank's node, whoever of it they are for. */
+  readonly relayed: number;
+  /** Combine rows that this rank sends for each rank's tokens. Forwarding: for a rail's, its node's sums. */
+  readonly rowsFor: readonly number[];
+  /** Rows of each local expert. */
+  readonly expertRows: readonly number[];
+}
+
+/** `nodes`: null where nothing is forwarded. */
+export function trafficOf(spec: MoeSpec, routing: Routing, rank: number, nodes: Nodes | null): Traffic {
+  const worldSize = routing.ranks.length;
+  const numLocal = spec.numExperts / worldSize;
+  const messagesTo = Array.from({ length: worldSize }, () => 0);
+  const forwardsTo = Array.from({ length: worldSize }, () => 0);
+  const rowsFor = Array.from({ length: worldSize }, () => 0);
+  const expertRows = Array.from({ length: numLocal }, () => 0);
+  let selections = 0;
+  let relayed = 0;
+  routing.ranks.forEach(({ numTokens, topkIdx }, source) => {
+    for (let token = 0; token < numTokens; token++) {
+      const chosen = topkIdx
+        .subarray(token * spec.numTopk, (token + 1) * spec.numTopk)
+        .filter((id) => id >= 0);
+      const hosts = Array.from(chosen, (id) => Math.floor(id / numLocal));
+      const targets = usesDedup(spec) ? [...new Set(hosts)] : hosts;
+      if (source === rank) addAll(messagesTo, nodes === null ? targets : throughRelays(nodes, rank, targets));
+      if (nodes?.isRail(source, rank) === true) {
+        const here = targets.filter((target) => nodes.isNear(target, rank));
+        addAll(
+          forwardsTo,
+          here.filter((target) => target !== rank),
+        );
+        addAll(rowsFor, here.length > 0 ? [source] : []);
+        relayed += here.length > 0 ? 1 : 0;
+      } else {
+        const own = targets.filter((target) => target === rank);
+        addAll(
+          rowsFor,
+          own.map(() => source),
+        );
+      }
+      for (const id of chosen) {
+        if (source === rank) selections += 1;
+        const local = id - rank * numLocal;
+        if (local >= 0 && local < numLocal) expertRows[local] = (expertRows[local] ?? 0) + 1;
+      }
+    }
+  });
+  return { selections, messagesTo, forwardsTo, relayed, rowsFor, expertRows };
+}
+
+/** Counts one more at each index. */
+function addAll(counts: number[], indices: readonly number[]): void {
+  for (const index of indices) counts[index] = (counts[index] ?? 0) + 1;
+}
+
+const throughRelays = (nodes: Nodes, source: number, targets: readonly number[]): number[] => [
+  ...new Set(targets.map((target) => nodes.relayOf(source, target))),
+];
+
+/** Messages, or combine rows, that this rank writes to each rank, whomever they are for. */
+export function unitsTo(
+  { messagesTo, forwardsTo, rowsFor }: Traffic,
+  { rank, nodes }: { readonly rank: number; readonly nodes: Nodes | null },
+  phase: 'dispatch' | 'combine',
+): number[] {
+  if (phase === 'dispatch') return messagesTo.map((own, peer) => own + (forwardsTo[peer] ?? 0));
+  const units = rowsFor.map(() => 0);
+  rowsFor.forEach((rows, owner) => {
+    // The owner itself, or the rank of this node that sums for it.
+    const isDirect = nodes === null || nodes.isNear(rank, owner) || nodes.isRail(rank, owner);
+    const target = isDirect ? owner : nodes.relayOf(owner, rank);
+    units[target] = (units[target] ?? 0) + rows;
+  });
+  return units;
+}
+
+/**
+ * Bytes that one call issues on this rank, by path: whole messages, and 8 for each signal to another rank. Combine of
+ * rows that lie on their own rank copies them with dedup (partial sums) and reads them in place without. Forwarding, a
+ * rank signals those of its node once more for each of its rails: what it forwards, and what it leaves them to sum.
+ */
+export function issuedBytes(
+  spec: MoeSpec,
+  traffic: Traffic,
+  { paths, nodes }: { readonly paths: readonly PeerPath[]; readonly nodes: Nodes | null },
+  phase: 'dispatch' | 'combine',
+): PathBytes {
+  const bytes: PathBytes = { self: 0, ipc: 0, network: 0 };
+  const each = phase === 'dispatch' ? messageBytes(spec) : 2 * paddedHidden(spec);
+  const rank = paths.indexOf('self');
+  const units = unitsTo(traffic, { rank, nodes }, phase);
+  const signals = usesDedup(spec) ? 1 : spec.numExperts / paths.length;
+  paths.forEach((path, peer) => {
+    const isFree = path === 'self' && phase === 'combine' && !usesDedup(spec);
+    if (!isFree) bytes[path] += (units[peer] ?? 0) * each;
+    if (path === 'self') return;
+    if (nodes === null) bytes[path] += 8 * signals;
+    else if (nodes.isNear(rank, peer)) bytes[path] += 8 * (1 + nodes.numRails);
+    else if (nodes.isRail(rank, peer)) bytes[path] += 8;
+  });
+  return bytes;
+}
+
+const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
+
+/** payload: elements and scales of what moved, as asked for; padded: the same with hidden padded. */
+export function payloadBytes(
+  spec: MoeSpec,
+  traffic: Traffic,
+  phase: 'dispatch' | 'combine',
+): { readonly payload: number; readonly padded: number } {
+  if (phase === 'dispatch') {
+    const messages = sum(traffic.messagesTo) + sum(traffic.forwardsTo);
+    return {
+      payload: messages * tokenBytes(spec, spec.hidden),
+      padded: messages * tokenBytes(spec, paddedHidden(spec)),
+    };
+  }
+  const rows = sum(traffic.rowsFor);
+  return { payload: rows * 2 * spec.hidden, padded: rows * 2 * paddedHidden(spec) };
+}
+
+/** DeepEP's bytes: one copy for each selection, fp8 with scales and 16 bytes of header, bf16 and combine without. */
+export function logicalBytes(spec: MoeSpec, traffic: Traffic, phase: 'dispatch' | 'combine'): number {
+  const { hidden } = spec;
+  const isFp8 = phase === 'dispatch' && spec.dispatchDtype === 'fp8_e4m3';
+  return traffic.selections * (isFp8 ? hidden + (4 * hidden) / 128 + 16 : 2 * hidden);
+}

@@ -1,0 +1,134 @@
+/** The combined tokens of this rank: bit for bit in the tree of the spec, and near the plain sum. */
+import type { NativeMoeResults } from '../../../runner/native/types/index.js';
+import { paddedHidden, seed32, usesDedup, type MoeSpec } from '../moe-spec.js';
+import type { Findings } from './findings.js';
+import { BF16_VALUES, bf16Bits, CalcDiff, dequantize, expertFactor, quantize, tokenRow } from './numbers.js';
+import type { Expectation } from './expectation.js';
+import type { RankRouting } from '../routing/routing.js';
+
+const POISON_BF16 = 0x7f7f;
+/** Limits of calc_diff against the plain sum of what was sent (DeepEP's tests). */
+const DIFF_LIMIT = { bf16: 1e-5, fp8_e4m3: 9e-4 } as const;
+/**
+ * calc_diff is half the square of a relative error. Rounding to bf16 (8 bits) errs by 2^-9 at the most, evenly spread:
+ * its square is 2^-18 / 3 on average; this is half of that, and twice over for chance.
+ */
+const ROUNDING_DIFF = 2 ** -18 / 3;
+
+interface Term {
+  readonly host: number;
+  readonly weight: number;
+  readonly factor: number;
+}
+
+/** Sums of sums, in their order; a leaf is one expert's output. */
+type Tree = readonly (Term | Tree)[];
+
+const isTerm = (branch: Term | Tree): branch is Term => !Array.isArray(branch);
+
+export function checkCombine(
+  expectation: Expectation,
+  results: NativeMoeResults,
+  stride: number,
+  findings: Findings,
+): void {
+  const { spec, routing, rank } = expectation;
+  const own = routing.ranks[rank] as RankRouting;
+  const padded = paddedHidden(spec);
+  const diff = new CalcDiff();
+  const condition = new Condition();
+  for (let token = 0; token < spec.maxDispatchTokensPerRank; token++) {
+    const row = results.combined.subarray(token * padded, (token + 1) * padded);
+    if (token >= own.numTokens) {
+      row.forEach((bits, column) => {
+        findings.equal(bits, POISON_BF16, () => `row ${token} behind the last token, column ${column}`);
+      });
+      continue;
+    }
+    if (token % stride !== 0) continue;
+    const sent = tokenRow({ seed: seed32(spec), salt: results.salt, rank, token }, spec.hidden, padded);
+    const seen = spec.dispatchDtype === 'bf16' ? sent : dequantize(quantize(sent, spec.roundScale));
+    const terms = termsOf(spec, own, token, routing.ranks.length);
+    const weight = terms.reduce((sum, term) => sum + term.weight * term.factor, 0);
+    const tree = treeOf(expectation, terms);
+    condition.add(roundedWeights(tree), weight);
+    const combined = seen.map((bits) => bf16Bits(sumTree(tree, BF16_VALUES[bits] ?? NaN)));
+    row.forEach((bits, column) => {
+      findings.equal(bits, combined[column] ?? -1, () => `token ${token}, column ${column}: bf16 bits`);
+      diff.add(BF16_VALUES[bits] ?? NaN, (BF16_VALUES[sent[column] ?? 0] ?? NaN) * weight);
+    });
+  }
+  // Partials that cancel keep their rounding errors while the sum shrinks: with one token that alone can pass 1e-5.
+  const limit = Math.max(DIFF_LIMIT[spec.dispatchDtype], ROUNDING_DIFF * (1 + condition.value()));
+  findings.below(diff.value(), limit, () => `calc_diff of all combined tokens against the plain sum`);
+}
+
+/** What is rounded to bf16 on the way of a token, as weights of its row: every sum that travels. */
+function roundedWeights(tree: Tree): number[] {
+  const below = tree.filter((branch): branch is Tree => Array.isArray(branch));
+  return below.flatMap((branch) => [totalWeight(branch), ...roundedWeights(branch)]);
+}
+
+const totalWeight = (tree: Tree): number =>
+  tree.reduce(
+    (sum, branch) => sum + (isTerm(branch) ? branch.weight * branch.factor : totalWeight(branch)),
+    0,
+  );
+
+/** Sum of squares of what was rounded over the square of what came out, over all tokens. */
+class Condition {
+  #rounded = 0;
+  #summed = 0;
+
+  add(partials: readonly number[], sum: number): void {
+    for (const partial of partials) this.#rounded += partial * partial;
+    this.#summed += sum * sum;
+  }
+
+  value(): number {
+    return this.#summed > 0 ? this.#rounded / this.#summed : 0;
+  }
+}
+
+function termsOf(spec: MoeSpec, own: RankRouting, token: number, worldSize: number): Term[] {
+  const numLocal = spec.numExperts / worldSize;
+  const terms: Term[] = [];
+  for (let k = 0; k < spec.numTopk; k++) {
+    const id = own.topkIdx[token * spec.numTopk + k] ?? -1;
+    if (id < 0) continue;
+    const weight = own.topkWeights[token * spec.numTopk + k] ?? NaN;
+    terms.push({ host: Math.floor(id / numLocal), weight, factor: expertFactor(id) });
+  }
+  return terms;
+}
+
+/**
+ * Who sums what. Without dedup: all choices in the order of k. With it: the choices of each hosting rank in the order of
+ * k; those in the order of ranks. With forwarding, the ranks of each other node are summed first, in their order, and
+ * stand at the place of this rank's relay there.
+ */
+function treeOf({ spec, nodes, rank }: Expectation, terms: readonly Term[]): Tree {
+  if (!usesDedup(spec)) return terms;
+  const hosts = [...new Set(terms.map((term) => term.host))].toSorted((a, b) => a - b);
+  const partial = (host: number): Tree => terms.filter((term) => term.host === host);
+  if (nodes === null) return hosts.map(partial);
+  const origins = [...new Set(hosts.map((host) => nodes.relayOf(rank, host)))].toSorted((a, b) => a - b);
+  return origins.map((origin) => {
+    if (nodes.isNear(origin, rank)) return partial(origin);
+    const ofNode = hosts.filter((host) => nodes.isNear(host, origin));
+    // A sum of one partial is that partial.
+    return ofNode.length === 1 ? partial(ofNode[0] ?? -1) : ofNode.map(partial);
+  });
+}
+
+/** fp32 throughout, each product and sum rounded; every inner sum is rounded to bf16, for it travels. */
+function sumTree(tree: Tree, x: number): number {
+  let sum = 0;
+  for (const branch of tree) {
+    const value = isTerm(branch)
+      ? Math.fround(branch.weight * (branch.factor * x))
+      : (BF16_VALUES[bf16Bits(sumTree(branch, x))] ?? NaN);
+    sum = Math.fround(sum + value);
+  }
+  return sum;
+}

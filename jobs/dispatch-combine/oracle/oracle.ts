@@ -1,0 +1,164 @@
+/**
+ * What dispatch and combine must have left on this rank, computed from the spec, the routing and the number of the
+ * call alone. Shares no code with the native room. Only the order of rows inside a group is free.
+ */
+import type { Verification } from '../../../runner/job/measurement.js';
+import type { NativeMoeResults } from '../../../runner/native/types/index.js';
+import { paddedHidden, seed32 } from '../moe-spec.js';
+import { checkCombine } from './combine.js';
+import { Findings } from './findings.js';
+import { quantize, tokenRow, type QuantizedRow } from './numbers.js';
+import type { Expectation } from './expectation.js';
+
+const POISON_BYTE = 0x7f;
+/** verify: sample compares the elements of every eighth token. */
+const SAMPLE_STRIDE = 8;
+
+export function verifyExchange(expectation: Expectation, results: NativeMoeResults): Verification[] {
+  const { spec } = expectation;
+  const stride = spec.verify === 'sample' ? SAMPLE_STRIDE : 1;
+  const dispatch = new Findings();
+  checkDispatch(expectation, results, stride, dispatch);
+  const combine = new Findings();
+  checkCombine(expectation, results, stride, combine);
+  const phases = (name: string): string[] =>
+    spec.phases === 'split' ? [`${name}Send`, `${name}Receive`] : [name];
+  return [
+    ...phases('dispatch').map((phase) => dispatch.as(phase)),
+    ...phases('combine').map((phase) => combine.as(phase)),
+  ];
+}
+
+/** Tokens of `source` that belong into each of this rank's groups, in token order. */
+function expectedTokens({ spec, routing, rank }: Expectation, source: number): number[][] {
+  const numLocal = spec.numExperts / routing.ranks.length;
+  const byExpert = Array.from({ length: numLocal }, (): number[] => []);
+  const anyExpert: number[] = [];
+  const { numTokens = 0, topkIdx = new Int32Array(0) } = routing.ranks[source] ?? {};
+  for (let token = 0; token < numTokens; token++) {
+    let comes = false;
+    for (const id of topkIdx.subarray(token * spec.numTopk, (token + 1) * spec.numTopk)) {
+      if (id < 0 || Math.floor(id / numLocal) !== rank) continue;
+      byExpert[id % numLocal]?.push(token);
+      comes = true;
+    }
+    if (comes) anyExpert.push(token);
+  }
+  return spec.outputLayout === 'expertMajor' ? byExpert : [anyExpert];
+}
+
+function checkDispatch(
+  expectation: Expectation,
+  results: NativeMoeResults,
+  stride: number,
+  findings: Findings,
+): void {
+  const { spec, routing } = expectation;
+  const worldSize = routing.ranks.length;
+  const isExpertMajor = spec.outputLayout === 'expertMajor';
+  const bySource = routing.ranks.map((_, source) => expectedTokens(expectation, source));
+  const rows = new RowCheck(expectation, results, stride, findings);
+  let firstRow = 0;
+  results.count.forEach((count, group) => {
+    const name = isExpertMajor ? `local expert ${group}` : `source rank ${group}`;
+    const sources = isExpertMajor ? bySource.map((_, source) => source) : [group];
+    const expected = sources.reduce((total, source) => {
+      return total + (bySource[source]?.[isExpertMajor ? group : 0]?.length ?? 0);
+    }, 0);
+    if (!findings.equal(count, expected, () => `${name}: row count`)) {
+      findings.give(`${name}: rows cannot be compared`);
+    }
+    for (const source of sources) {
+      const range = results.layoutRange[isExpertMajor ? group * worldSize + source : group] ?? 0n;
+      const begin = isExpertMajor ? Number(range >> 32n) : 0;
+      rows.checkSource(bySource[source]?.[isExpertMajor ? group : 0] ?? [], {
+        name: `${name}, source rank ${source}${wayOf(expectation, source)}`,
+        source,
+        firstRow: firstRow + begin,
+        count: Number(range & 0xffffffffn),
+      });
+    }
+    firstRow += Math.max(0, count);
+  });
+  results.guard.forEach((byte, index) => {
+    findings.equal(byte, POISON_BYTE, () => `byte ${index} behind the last row of a group`);
+  });
+}
+
+/** Who handed on what `source` sent to this rank, in words. */
+function wayOf({ nodes, rank }: Expectation, source: number): string {
+  if (nodes === null || nodes.isNear(source, rank) || nodes.isRail(source, rank)) return '';
+  return ` by way of rank ${nodes.relayOf(source, rank)}`;
+}
+
+interface SourceRows {
+  readonly name: string;
+  readonly source: number;
+  readonly firstRow: number;
+  readonly count: number;
+}
+
+/** Compares received rows with what their source rank must have sent. */
+class RowCheck {
+  readonly #expectation: Expectation;
+  readonly #results: NativeMoeResults;
+  readonly #stride: number;
+  readonly #findings: Findings;
+  readonly #sent = new Map<string, { readonly bytes: Uint8Array; readonly scales: Float32Array }>();
+
+  constructor(expectation: Expectation, results: NativeMoeResults, stride: number, findings: Findings) {
+    this.#expectation = expectation;
+    this.#results = results;
+    this.#stride = stride;
+    this.#findings = findings;
+  }
+
+  checkSource(expected: readonly number[], rows: SourceRows): void {
+    const findings = this.#findings;
+    const { sourceToken } = this.#results;
+    findings.equal(rows.count, expected.length, () => `${rows.name}: count in the layout range`);
+    const found = [...sourceToken.subarray(rows.firstRow, rows.firstRow + rows.count)];
+    const sorted = found.toSorted((a, b) => a - b);
+    expected.forEach((token, index) => {
+      findings.equal(sorted[index] ?? -1, token, () => `${rows.name}: tokens in order, place ${index}`);
+    });
+    found.forEach((token, index) => {
+      if (token % this.#stride !== 0 || !expected.includes(token)) return;
+      this.#checkRow(rows.firstRow + index, token, rows);
+    });
+  }
+
+  #checkRow(row: number, token: number, { name, source }: SourceRows): void {
+    const { x, scales } = this.#results;
+    const sent = this.#sentRow(source, token);
+    const width = sent.bytes.length / paddedHidden(this.#expectation.spec);
+    for (let index = 0; index < sent.bytes.length; index += width) {
+      const at = row * sent.bytes.length + index;
+      const got = width === 2 ? (x[at] ?? 0) | ((x[at + 1] ?? 0) << 8) : (x[at] ?? -1);
+      const wanted = (sent.bytes[index] ?? 0) | (width === 2 ? (sent.bytes[index + 1] ?? 0) << 8 : 0);
+      this.#findings.equal(got, wanted, () => `${name}, token ${token}, column ${index / width}`);
+    }
+    sent.scales.forEach((scale, block) => {
+      const got = scales[row * sent.scales.length + block] ?? NaN;
+      this.#findings.equal(got, scale, () => `${name}, token ${token}, scale ${block}`);
+    });
+  }
+
+  #sentRow(source: number, token: number): { readonly bytes: Uint8Array; readonly scales: Float32Array } {
+    const key = `${source} ${token}`;
+    let sent = this.#sent.get(key);
+    if (sent === undefined) {
+      const { spec } = this.#expectation;
+      const place = { seed: seed32(spec), salt: this.#results.salt, rank: source, token };
+      const row = tokenRow(place, spec.hidden, paddedHidden(spec));
+      if (spec.dispatchDtype === 'bf16') {
+        sent = { bytes: new Uint8Array(row.buffer), scales: new Float32Array(0) };
+      } else {
+        const quantized: QuantizedRow = quantize(row, spec.roundScale);
+        sent = { bytes: quantized.codes, scales: quantized.scales };
+      }
+      this.#sent.set(key, sent);
+    }
+    return sent;
+  }
+}

@@ -1,0 +1,92 @@
+/** The NCCL communicator of replicated points: one for each cap of thread blocks, kept until a point fails. */
+import type { PointContext } from '../../../runner/job/context.js';
+import { RunnerError } from '../../../runner/errors.js';
+import type { NativeCommunicator, NcclProbe } from '../../../runner/native/types/index.js';
+
+const KEY_PREFIX = 'nccl:';
+/** Between the last finished collective and the end of a rank's communicator nothing but peers' calls can be waited for. */
+const CLOSE_TIMEOUT_MS = 10_000;
+
+export interface CommunicatorLease {
+  readonly native: NativeCommunicator;
+  /** After a failure anywhere, on every rank: aborts it, so that the next point makes a new one. */
+  abandon(): Promise<void>;
+}
+
+/** Collective. Throws E_NCCL_MISSING on all ranks where any cannot load NCCL: the point is skipped. */
+export async function leaseCommunicator(context: PointContext, maxCtas: number): Promise<CommunicatorLease> {
+  const key = `${KEY_PREFIX}${maxCtas}`;
+  const probe = await together(context, 'loading NCCL', () =>
+    context.addon.probeNccl(context.ncclLibraries()),
+  );
+  await compareVersions(context, probe);
+  let failed = false;
+  const native = await context.resources.acquire(key, async () => {
+    const made = await create(context, maxCtas);
+    context.log.info({ nccl: probe.version, path: probe.path, maxCtas }, 'NCCL communicator opened');
+    return {
+      native: made,
+      close: () => (failed ? made.abandon() : made.close(CLOSE_TIMEOUT_MS)),
+    };
+  });
+  return {
+    native: native.native,
+    abandon: async () => {
+      failed = true;
+      await native.native.abandon();
+      await context.resources.drop(key);
+    },
+  };
+}
+
+/** The root makes the record, MPI carries it, and every rank joins; ranks that could leave one that some could not. */
+async function create(context: PointContext, maxCtas: number): Promise<NativeCommunicator> {
+  const { world, addon } = context;
+  const { rank, worldSize } = world.info;
+  const libraries = context.ncclLibraries();
+  const own = await together(context, 'making the NCCL record', async () =>
+    rank === 0 ? await addon.createNcclRecord(libraries, worldSize) : null,
+  );
+  const record = await world.native.broadcast(own, 0, context.remainingMs());
+  const timeoutMs = Math.max(1, context.remainingMs() - 1000);
+  let made: NativeCommunicator | undefined;
+  let failure: unknown = null;
+  try {
+    const options = { libraries, record, rank, worldSize, maxCtas, timeoutMs };
+    made = await context.device.native.openCommunicator(options);
+  } catch (error) {
+    failure = error;
+  }
+  try {
+    await context.agree('opening the NCCL communicator', failure);
+  } catch (error) {
+    await made?.abandon();
+    throw error;
+  }
+  return made as NativeCommunicator;
+}
+
+/** Runs `body` on every rank; goes on where it went well on all. */
+async function together<T>(context: PointContext, step: string, body: () => Promise<T>): Promise<T> {
+  let value: T | undefined;
+  let failure: unknown = null;
+  try {
+    value = await body();
+  } catch (error) {
+    failure = error;
+  }
+  await context.agree(step, failure);
+  return value as T;
+}
+
+async function compareVersions(context: PointContext, probe: NcclProbe): Promise<void> {
+  const said = await context.world.native.allgather(Buffer.from(probe.version), context.remainingMs());
+  const versions = said.map((bytes) => bytes.toString());
+  const ranks = versions.flatMap((version, rank) => (version === versions[0] ? [] : [rank]));
+  if (ranks.length === 0) return;
+  const found = `${versions[0]} on rank 0, ${versions[ranks[0] as number]} on rank ${ranks[0]}`;
+  throw new RunnerError(
+    'E_NCCL',
+    `NCCL: expected one version on all ranks, received ${found}. Name one library by RAILRUNNER_NCCL_LIBRARY.`,
+  );
+}

@@ -1,0 +1,73 @@
+/** Stage `measure` of replicated points: the probe, the samples, and a row for each phase. */
+import type { Measurement } from '../../../runner/job/measurement.js';
+import type { PointContext } from '../../../runner/job/context.js';
+import type { NativeReplicated, ReplicatedFacts } from '../../../runner/native/types/index.js';
+import type { KvSpec } from '../kv-spec.js';
+
+/** nccl-tests: every rank receives the payload once. */
+const BROADCAST_BUSBW_FACTOR = 1;
+
+export async function measureReplicated(
+  context: PointContext,
+  spec: KvSpec,
+  transfer: NativeReplicated,
+  setupUs: number,
+): Promise<Measurement[]> {
+  const probe = spec.probe ? await transfer.probe() : null;
+  const { total, loadUs, broadcastUs, overlapPct } = await transfer.measure(context.samples);
+  const facts = await transfer.facts();
+  const common = {
+    timing: 'host',
+    direction: `${spec.from}->${spec.to}`,
+    stopped: total.stopped,
+    strategyRequested: spec.strategy,
+    strategyUsed: facts.strategyUsed,
+    setupUs,
+    ...(facts.networkTransport === '' ? {} : { networkTransport: facts.networkTransport }),
+  } as const;
+  const peak = probe !== null && probe.GBps > 0 ? { peak: { GBps: probe.GBps, source: probe.source } } : {};
+  // The limit is that of handing on; of the whole it is one only where nothing is loaded before.
+  const isBare = spec.from === 'device';
+  // Alone with its own blocks a rank has nothing to take anywhere.
+  const isIdle = isBare && context.world.info.worldSize === 1;
+  const whole: Measurement = {
+    ...common,
+    phase: 'total',
+    samplesUs: isIdle ? new Float64Array() : total.timesUs,
+    entrySkewUs: total.entrySkewUs,
+    bytes: bytesOf(facts),
+    ...(overlapPct === null ? {} : { overlapPct }),
+    ...(facts.diskIo === '' ? {} : { diskIo: facts.diskIo }),
+    ...(isBare ? { ...peak, busbwFactor: BROADCAST_BUSBW_FACTOR } : {}),
+  };
+  const load = phaseRow({ ...common, phase: 'load', samplesUs: loadUs, bytes: { payload: facts.loadBytes } });
+  const broadcast = phaseRow({
+    ...common,
+    ...peak,
+    phase: 'broadcast',
+    samplesUs: broadcastUs,
+    bytes: { payload: facts.payloadBytes },
+    busbwFactor: BROADCAST_BUSBW_FACTOR,
+  });
+  return isBare ? [broadcast, phaseRow(whole)] : [load, broadcast, whole];
+}
+
+/** A phase that this rank has no part in by design is idle. */
+function phaseRow(row: Measurement): Measurement {
+  if (row.samplesUs.length > 0 || row.stopped === true) return row;
+  const { peak: _, ...rest } = row;
+  return { ...rest, status: 'idle', bytes: {} };
+}
+
+/** Bytes of one iteration; a path that nothing takes stays empty. */
+function bytesOf(facts: ReplicatedFacts): Measurement['bytes'] {
+  const paths = {
+    self: facts.selfBytes,
+    ipc: facts.ipcBytes,
+    network: facts.networkBytes,
+    pcie: facts.pcieBytes,
+    disk: facts.diskBytes,
+  };
+  const taken = Object.entries(paths).filter(([, bytes]) => bytes > 0);
+  return { payload: facts.payloadBytes, ...Object.fromEntries(taken) };
+}

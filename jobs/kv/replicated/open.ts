@@ -1,0 +1,143 @@
+/** Stage `prepare` of replicated points: the root alone holds the tier that is read, every rank a device pool. */
+import type { Measurement, Verification } from '../../../runner/job/measurement.js';
+import type { OpenPoint, PointContext } from '../../../runner/job/context.js';
+import type {
+  NativePool,
+  NativeReplicated,
+  PoolContent,
+  ReplicatedOptions,
+  ReplicatedStrategy,
+  Tier,
+} from '../../../runner/native/types/index.js';
+import { blockOrder } from '../block-order.js';
+import { leaseCommunicator, type CommunicatorLease } from './communicator.js';
+import type { KvSpec } from '../kv-spec.js';
+import { contentBefore, lanesOf, transferredBlocks, type Lane } from '../lanes.js';
+import { measureReplicated } from './measure.js';
+import { holdsTier, kvSpecOf } from '../plan.js';
+import { acquirePools, nativeLayout, threadsOfRank } from '../pools.js';
+import { layoutOf, poolBlocks } from '../rules.js';
+
+/** Every rank has the same data: one owner, whoever loads it. */
+const OWNER = 0;
+const CLOSE_TIMEOUT_MS = 10_000;
+/** Where planted faults strike: far enough into the samples for peers to be under way. */
+const FAULT_ITERATION = 2;
+
+interface Opened {
+  readonly context: PointContext;
+  readonly spec: KvSpec;
+  readonly lane: Lane;
+  readonly pools: ReadonlyMap<Tier, NativePool>;
+  readonly transfer: NativeReplicated;
+  readonly communicator: CommunicatorLease | null;
+  readonly setupUs: number;
+}
+
+export async function openReplicated(context: PointContext): Promise<OpenPoint> {
+  const spec = kvSpecOf(context.point);
+  const { rank } = context.world.info;
+  const [lane] = lanesOf(spec, blockOrder(spec, rank)) as [Lane];
+  const tiers = [...new Set([spec.from, spec.to])].filter((tier) => holdsTier(spec, tier, rank));
+  const pools = await acquirePools(context, spec, tiers);
+  for (const [tier, pool] of pools) await pool.prepare(contentOf(context, spec, tier, lane));
+  const needsNccl = context.device.properties.kind === 'cuda' && spec.strategy !== 'independent';
+  // Before anything that every rank takes part in: one that could not prepare its pools is heard here.
+  await context.agree('preparing the pools', null);
+  const start = process.hrtime.bigint();
+  const communicator = needsNccl ? await leaseCommunicator(context, ctasOf(spec)) : null;
+  let transfer: NativeReplicated;
+  try {
+    transfer = await context.device.native.openReplicated(
+      context.world.native,
+      optionsOf(context, spec, lane, pools, communicator),
+    );
+  } catch (error) {
+    await communicator?.abandon();
+    throw error;
+  }
+  const setupUs = Number(process.hrtime.bigint() - start) / 1e3;
+  return openPoint({ context, spec, lane, pools, transfer, communicator, setupUs });
+}
+
+/** 0: as many as NCCL wants. */
+function ctasOf(spec: KvSpec): number {
+  return spec.maxCtas === 'uncapped' ? 0 : spec.maxCtas;
+}
+
+/** With a device source the root's own blocks are what all ranks end with; other ranks begin with poison. */
+function contentOf(context: PointContext, spec: KvSpec, tier: Tier, lane: Lane): PoolContent {
+  if (spec.from !== spec.to) return contentBefore(spec, tier, [lane], OWNER);
+  const isRoot = context.world.info.rank === spec.root;
+  const filled = isRoot ? lane.ids.source : new Int32Array();
+  return { seed: spec.seed, owner: OWNER, poisonSalt: spec.seed, filled };
+}
+
+function optionsOf(
+  context: PointContext,
+  spec: KvSpec,
+  lane: Lane,
+  pools: ReadonlyMap<Tier, NativePool>,
+  communicator: CommunicatorLease | null,
+): ReplicatedOptions {
+  const [layerBegin, layerEnd] = spec.layerRange;
+  const differs = context.plantedFaults.includes('misorder');
+  return {
+    strategy: spec.strategy as ReplicatedStrategy,
+    root: spec.root,
+    sourceTier: spec.from,
+    source: spec.from === 'device' ? null : (pools.get(spec.from) ?? null),
+    sourceLayout: nativeLayout(layoutOf(spec, spec.from)),
+    sourceBlocks: poolBlocks(spec, spec.from),
+    target: pools.get('device') as NativePool,
+    targetLayout: nativeLayout(spec.layout),
+    sourceIds: lane.ids.source,
+    targetIds: differs ? lane.ids.target.slice().reverse() : lane.ids.target,
+    layerBegin,
+    layerEnd,
+    loads: {
+      strategy: 'auto',
+      maxTransferBatchSize: spec.maxTransferBatchSize,
+      maxConcurrentTransfers: spec.maxConcurrentTransfers,
+      chunkBytes: spec.chunkBytes === 'auto' ? 0 : spec.chunkBytes,
+      queueDepth: spec.disk.queueDepth,
+      requestBytes: spec.disk.requestBytes,
+      threads: threadsOfRank(context.world.info.hostSize),
+      maxCtas: ctasOf(spec),
+    },
+    communicator: communicator?.native ?? null,
+    timeoutMs: Math.max(1, context.remainingMs()),
+    faults: {
+      failLoadAt: context.plantedFaults.includes('failLoad') ? FAULT_ITERATION : -1,
+      dieAt: context.plantedFaults.includes('dieInGroup') ? FAULT_ITERATION : -1,
+    },
+  };
+}
+
+function openPoint(opened: Opened): OpenPoint {
+  const { context, spec, lane, pools, transfer, communicator } = opened;
+  let measured = false;
+  let whole = false;
+  return {
+    measure: async (): Promise<Measurement[]> => {
+      measured = true;
+      return await measureReplicated(context, spec, transfer, opened.setupUs);
+    },
+    // All ranks come here or none: after this, collectives are known to have ended well everywhere.
+    verify: async (): Promise<Verification[]> => {
+      whole = true;
+      if (spec.verify === 'off') return [];
+      const pool = pools.get('device') as NativePool;
+      const before = contentOf(context, spec, 'device', lane);
+      // The root of a broadcast from its device wrote nothing: its pool is as it was.
+      const wroteNothing = spec.from === spec.to && context.world.info.rank === spec.root;
+      const written = wroteNothing ? [] : [transferredBlocks(spec, lane)];
+      return [await pool.check(before, written, spec.verify === 'sample')];
+    },
+    close: async (): Promise<void> => {
+      const failed = measured && !whole;
+      await transfer.close(!failed, CLOSE_TIMEOUT_MS);
+      if (failed) await communicator?.abandon();
+    },
+  };
+}

@@ -1,0 +1,114 @@
+/** Stage `prepare` of offload and onboard: pools, content, a compiled transfer. */
+import type { Measurement, Verification } from '../../../runner/job/measurement.js';
+import type { OpenPoint, PointContext } from '../../../runner/job/context.js';
+import type {
+  CopyStrategy,
+  NativePool,
+  NativeTransfer,
+  Tier,
+  TransferFault,
+} from '../../../runner/native/types/index.js';
+import { blockOrder } from '../block-order.js';
+import type { KvSpec } from '../kv-spec.js';
+import { contentBefore, lanesOf, nativeLane, transferredBlocks } from '../lanes.js';
+import type { Lane } from '../lanes.js';
+import { measureTransfer } from './measure.js';
+import { openReplicated } from '../replicated/open.js';
+import { kvSpecOf } from '../plan.js';
+import { acquirePools, threadsOfRank } from '../pools.js';
+
+/** Thread blocks of copy kernels where the spec caps none. */
+const DEFAULT_CTAS = 8;
+
+export async function openTransfer(context: PointContext): Promise<OpenPoint> {
+  const spec = kvSpecOf(context.point);
+  const { rank } = context.world.info;
+  if (spec.mode === 'replicated') {
+    if (spec.to === 'device') return openReplicated(context);
+    if (rank !== spec.root) return idlePoint(spec);
+  }
+  const lanes = lanesOf(spec, blockOrder(spec, rank));
+  const pools = await acquirePools(context, spec, [spec.from, spec.to]);
+  for (const [tier, pool] of pools) await pool.prepare(contentBefore(spec, tier, lanes, rank));
+  const start = process.hrtime.bigint();
+  const transfer = await compile(context, spec, lanes, pools);
+  const setupUs = Number(process.hrtime.bigint() - start) / 1e3;
+  return openPoint(context, spec, lanes, pools, transfer, setupUs);
+}
+
+function compile(
+  context: PointContext,
+  spec: KvSpec,
+  lanes: readonly Lane[],
+  pools: ReadonlyMap<Tier, NativePool>,
+): Promise<NativeTransfer> {
+  return context.device.native.compileTransfer({
+    lanes: lanes.map((lane) => nativeLane(spec, lane, pools)),
+    strategy: spec.strategy as CopyStrategy,
+    maxTransferBatchSize: spec.maxTransferBatchSize,
+    maxConcurrentTransfers: spec.maxConcurrentTransfers,
+    chunkBytes: spec.chunkBytes === 'auto' ? 0 : spec.chunkBytes,
+    queueDepth: spec.disk.queueDepth,
+    requestBytes: spec.disk.requestBytes,
+    threads: threadsOfRank(context.world.info.hostSize),
+    maxCtas: spec.maxCtas === 'uncapped' ? DEFAULT_CTAS : spec.maxCtas,
+    ...plantedFault(context),
+  });
+}
+
+function plantedFault({ plantedFaults }: PointContext): { plantedFault?: TransferFault } {
+  for (const fault of ['spinKernel', 'illegalAccess'] as const) {
+    if (plantedFaults.includes(fault)) return { plantedFault: fault };
+  }
+  return {};
+}
+
+function openPoint(
+  context: PointContext,
+  spec: KvSpec,
+  lanes: readonly Lane[],
+  pools: ReadonlyMap<Tier, NativePool>,
+  transfer: NativeTransfer,
+  setupUs: number,
+): OpenPoint {
+  const { rank } = context.world.info;
+  return {
+    // Where the root acts alone, nobody else comes to a gate.
+    measure: (): Promise<Measurement[]> =>
+      measureTransfer(context, spec, lanes, transfer, setupUs, spec.mode === 'sharded'),
+    verify: async (): Promise<Verification[]> => {
+      if (spec.verify === 'off') return [];
+      const found: Verification[] = [];
+      for (const lane of lanes) {
+        const pool = pools.get(lane.to) as NativePool;
+        const before = contentBefore(spec, lane.to, lanes, rank);
+        found.push(await pool.check(before, [transferredBlocks(spec, lane)], spec.verify === 'sample'));
+      }
+      return [sumOf(found)];
+    },
+    // Pools stay in the cache; the next point that needs their room drops them.
+    close: () => transfer.close(),
+  };
+}
+
+function sumOf(found: readonly Verification[]): Verification {
+  return {
+    checked: found.reduce((sum, { checked }) => sum + checked, 0),
+    wrong: found.reduce((sum, { wrong }) => sum + wrong, 0),
+    firstBad: found.find(({ firstBad }) => firstBad !== '')?.firstBad ?? '',
+  };
+}
+
+/** Replicated offload: the root's tiers hold what all ranks share, so the others have nothing to do. */
+function idlePoint(spec: KvSpec): OpenPoint {
+  const row: Measurement = {
+    phase: 'total',
+    timing: 'host',
+    direction: `${spec.from}->${spec.to}`,
+    status: 'idle',
+    samplesUs: new Float64Array(),
+    bytes: {},
+    strategyRequested: spec.strategy,
+  };
+  return { measure: async () => [row], verify: async () => [], close: async () => {} };
+}

@@ -1,0 +1,86 @@
+/**
+ * Faults on purpose, so that tests (and owners of a CI who want to see their alarms ring) can watch what happens.
+ * RAILRUNNER_FAULT="rank=1,point=0,stage=measure,action=throw"; several are separated by ';'.
+ */
+import type { PlantedFault } from '../job/context.js';
+import { RunnerError } from '../errors.js';
+
+const ACTIONS = [
+  'throw',
+  'hang',
+  'kill',
+  'freeze',
+  'silence',
+  'corrupt',
+  'misorder',
+  'failLoad',
+  'dieInGroup',
+  'spinKernel',
+  'illegalAccess',
+] as const;
+type Action = (typeof ACTIONS)[number];
+
+/** What a kind does itself, in native code. */
+const KIND_ACTIONS: readonly Action[] = [
+  'silence',
+  'corrupt',
+  'misorder',
+  'failLoad',
+  'dieInGroup',
+  'spinKernel',
+  'illegalAccess',
+] satisfies readonly PlantedFault[];
+
+interface PlannedFault {
+  readonly rank: number;
+  readonly point: number;
+  readonly stage: string;
+  readonly action: Action;
+}
+
+export class FaultPlan {
+  readonly #faults: readonly PlannedFault[];
+
+  constructor(text: string, rank: number) {
+    this.#faults = text
+      .split(';')
+      .filter((part) => part.trim() !== '')
+      .map(parseFault)
+      .filter((fault) => fault.rank === rank);
+  }
+
+  /** Faults that this rank's kind is to commit in that point. */
+  ofKind(point: number): PlantedFault[] {
+    return this.#faults
+      .filter((fault) => fault.point === point && KIND_ACTIONS.includes(fault.action))
+      .map((fault) => fault.action as PlantedFault);
+  }
+
+  /** Does what is planned for this rank at this place; resolves at once where nothing is. */
+  async strike(stage: string, point: number): Promise<void> {
+    for (const fault of this.#faults) {
+      if (fault.stage !== stage || fault.point !== point || KIND_ACTIONS.includes(fault.action)) continue;
+      if (fault.action === 'throw') throw new RunnerError('E_JOB', `fault injected in ${stage}`);
+      if (fault.action === 'kill') process.kill(process.pid, 'SIGKILL');
+      if (fault.action === 'freeze') Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
+      await new Promise(() => {});
+    }
+  }
+}
+
+function parseFault(text: string): PlannedFault {
+  const fields = new Map(text.split(',').map((pair) => pair.trim().split('=', 2) as [string, string]));
+  const rank = Number(fields.get('rank'));
+  const point = Number(fields.get('point') ?? '0');
+  const stage = fields.get('stage') ?? '';
+  const action = fields.get('action') as Action | undefined;
+  const legal =
+    Number.isInteger(rank) && Number.isInteger(point) && stage !== '' && action && ACTIONS.includes(action);
+  if (!legal) {
+    throw new RunnerError(
+      'E_USAGE',
+      `RAILRUNNER_FAULT: expected "rank=R,point=P,stage=prepare|measure|verify|close,action=${ACTIONS.join('|')}", received "${text}"`,
+    );
+  }
+  return { rank, point, stage, action };
+}

@@ -1,0 +1,165 @@
+/** From a path and the command line to a resolved, frozen spec, or one error with every fault. */
+import { dirname } from 'node:path';
+import { MAX_POINTS } from './common-schema.js';
+import { fillDefaults } from './defaults.js';
+import { showValue, uniqueFaults } from './issue.js';
+import type { Fault } from './issue.js';
+import { SpecFiles } from './files.js';
+import type { SpecKind } from './spec-kind.js';
+import { isObject, pointerOf } from './pointer.js';
+import { readSpecDocument } from './read-spec.js';
+import { prepareKind, resolveJob } from './resolve-job.js';
+import type { JobSurroundings } from './resolve-job.js';
+import { parseResolvedSpec, writeResolvedText } from './resolved-text.js';
+import type { RunKeys } from './resolved-text.js';
+import { runSchema } from './schema.js';
+import { applySets } from './set-values.js';
+import type { AppliedSets } from './set-values.js';
+import { SpecError } from './spec-error.js';
+import { suggestion } from './suggest.js';
+import type { DeviceRequest, Point, ResolvedSpec } from './types.js';
+import { compileValidator, under } from './validate.js';
+import type { Validator } from './validate.js';
+
+export interface LoadOptions {
+  readonly kinds: readonly SpecKind[];
+  /** `path=value` in the order given. */
+  readonly set?: readonly string[];
+  /** Ids of the jobs to keep; absent or empty = all. */
+  readonly only?: readonly string[];
+  readonly device?: DeviceRequest;
+  readonly ranksPerNode?: number;
+  readonly timeoutSeconds?: number;
+  /**
+   * Keys of jobs that the environment fixes, for jobs whose kind has them: stronger than the spec, weaker than
+   * `set`.
+   */
+  readonly environment?: Readonly<Record<string, unknown>>;
+}
+
+/** Jobs are looked at one by one, each with its kind's schema. */
+const DOCUMENT_SCHEMA = runSchema({ type: 'object' });
+let documentValidator: Validator | undefined;
+
+type Document = Readonly<Record<string, unknown>>;
+
+/** Reads, validates and resolves a spec. Throws SpecError with every fault. Reads no environment variable. */
+export function loadSpec(path: string, options: LoadOptions): ResolvedSpec {
+  const { document, duplicates } = readSpecDocument(path);
+  const sets = applySets(document, options.set ?? []);
+  if (options.device !== undefined) document['device'] = options.device;
+  if (options.ranksPerNode !== undefined) document['ranksPerNode'] = options.ranksPerNode;
+
+  const faults: Fault[] = [...duplicates, ...sets.faults];
+  documentValidator ??= compileValidator(DOCUMENT_SCHEMA);
+  const { faults: runFaults } = documentValidator(document);
+  faults.push(...runFaults);
+  const filled = fillDefaults(document, DOCUMENT_SCHEMA) as Document;
+  // Faulty defaults are reported where they stand, not once more in every job.
+  const faultyDefaults = runFaults.some((fault) => fault.pointer.startsWith('/defaults'));
+  const usable = faultyDefaults ? { ...filled, defaults: {} } : filled;
+  const points = resolveJobs(path, usable, sets, options, faults);
+  if (points.length > MAX_POINTS) {
+    const received = `${points.length} points`;
+    faults.push({ pointer: '/jobs', expected: `at most ${MAX_POINTS} points in a run`, received });
+  }
+  if (faults.length > 0) throw new SpecError('E_SPEC_INVALID', path, uniqueFaults(faults));
+  const run: RunKeys = {
+    name: filled['name'] as string,
+    seed: filled['seed'] as number,
+    device: filled['device'] as DeviceRequest,
+    ranksPerNode: filled['ranksPerNode'] as number,
+    allowSharedDevice: filled['allowSharedDevice'] as boolean,
+  };
+  return parseResolvedSpec(writeResolvedText(run, points));
+}
+
+/** Points of the jobs that are asked for; adds what is wrong to `faults`. */
+function resolveJobs(
+  path: string,
+  document: Document,
+  sets: AppliedSets,
+  options: LoadOptions,
+  faults: Fault[],
+): Omit<Point, 'index'>[] {
+  const jobs = Array.isArray(document['jobs']) ? (document['jobs'] as unknown[]) : [];
+  faults.push(...idFaults(jobs), ...onlyFaults(jobs, options.only ?? []));
+  const files = new SpecFiles([dirname(path), '.']);
+  const points: Omit<Point, 'index'>[] = [];
+  for (const [index, job] of jobs.entries()) {
+    if (!isObject(job)) continue;
+    const kind = options.kinds.find((candidate) => candidate.kind === job['kind']);
+    if (kind === undefined) {
+      faults.push(kindFault(job['kind'], index, options.kinds));
+      continue;
+    }
+    const around = surroundings(document, index, sets, options, files);
+    const answer = resolveJob(job, index, prepareKind(kind), around);
+    faults.push(...under(['jobs', index], answer.faults));
+    // Every job is checked; only those asked for run.
+    if (
+      options.only === undefined ||
+      options.only.length === 0 ||
+      options.only.includes(job['id'] as string)
+    ) {
+      points.push(...answer.points);
+    }
+  }
+  return points;
+}
+
+function surroundings(
+  document: Document,
+  index: number,
+  sets: AppliedSets,
+  options: LoadOptions,
+  files: SpecFiles,
+): JobSurroundings {
+  const isSet = (key: string): boolean =>
+    sets.written.some((way) => way[0] === 'jobs' && way[1] === String(index) && way[2] === key);
+  const environment = Object.entries(options.environment ?? {}).filter(([key]) => !isSet(key));
+  const timeout = options.timeoutSeconds === undefined ? {} : { timeoutSeconds: options.timeoutSeconds };
+  const seed = Number.isSafeInteger(document['seed']) ? (document['seed'] as number) : 0;
+  const defaults = isObject(document['defaults']) ? document['defaults'] : {};
+  return { seed, defaults, overrides: { ...Object.fromEntries(environment), ...timeout }, files };
+}
+
+function kindFault(kind: unknown, index: number, kinds: readonly SpecKind[]): Fault {
+  const words = kinds.map((candidate) => candidate.kind);
+  return {
+    pointer: pointerOf(['jobs', index, 'kind']),
+    expected: `one of ${words.map((word) => JSON.stringify(word)).join(', ')}`,
+    received: showValue(kind),
+    ...(typeof kind === 'string' ? { hint: suggestion(kind, words) } : {}),
+  };
+}
+
+function idFaults(jobs: readonly unknown[]): Fault[] {
+  const first = new Map<string, number>();
+  const faults: Fault[] = [];
+  for (const [index, job] of jobs.entries()) {
+    const id = isObject(job) ? job['id'] : undefined;
+    if (typeof id !== 'string') continue;
+    const earlier = first.get(id);
+    if (earlier === undefined) first.set(id, index);
+    else {
+      const pointer = pointerOf(['jobs', index, 'id']);
+      const hint = 'rows and --only name jobs by id: give this one another';
+      const received = `${JSON.stringify(id)}, which /jobs/${earlier} has already`;
+      faults.push({ pointer, expected: 'an id that no other job has', received, hint });
+    }
+  }
+  return faults;
+}
+
+function onlyFaults(jobs: readonly unknown[], only: readonly string[]): Fault[] {
+  const ids = jobs.flatMap((job) => (isObject(job) && typeof job['id'] === 'string' ? [job['id']] : []));
+  return only
+    .filter((id) => !ids.includes(id))
+    .map((id) => ({
+      pointer: '/jobs',
+      expected: '--only with ids of jobs in the spec',
+      received: `--only ${id}`,
+      hint: suggestion(id, ids),
+    }));
+}

@@ -1,0 +1,33 @@
+/** Bytes and memory of every point a rank, before anything is allocated. */
+import type { PointPlan, SpecKind } from './spec-kind.js';
+import type { Point, ResolvedSpec } from './types.js';
+
+export interface PlannedPoint {
+  readonly point: Point;
+  /** By rank. */
+  readonly ranks: readonly PointPlan[];
+}
+
+/**
+ * The plan of every point on every rank of a world of `worldSize`; `ranksPerNode` 0 = one host holds all. Where the
+ * device is decided by the run alone (`auto`), the host's.
+ */
+export function planPoints(
+  spec: ResolvedSpec,
+  kinds: readonly SpecKind[],
+  worldSize: number,
+  ranksPerNode = spec.ranksPerNode,
+): PlannedPoint[] {
+  const byName = new Map(kinds.map((kind) => [kind.kind, kind]));
+  const perNode = ranksPerNode === 0 ? worldSize : ranksPerNode;
+  const device = spec.device === 'cuda' ? 'cuda' : 'host';
+  return spec.points.map((point) => {
+    const kind = byName.get(point.job.kind);
+    if (kind === undefined)
+      throw new Error(`point ${point.index} is of kind ${point.job.kind}, which is not registered`);
+    const ranks = Array.from({ length: worldSize }, (_, rank) =>
+      kind.plan(point, { worldSize, rank, ranksPerNode: perNode, device }),
+    );
+    return { point, ranks };
+  });
+}

@@ -1,0 +1,88 @@
+/** Puts the common part and a kind's own keys together: for validation here, and published for editors. */
+import { COMMON_JOB_KEYS, RUN_KEYS, SCHEMA_DIALECT } from './common-schema.js';
+import type { Schema } from './common-schema.js';
+import type { SpecKind } from './spec-kind.js';
+
+/** A schema's key -> schema map; {} where it has none. */
+export function propertiesOf(schema: Schema): Readonly<Record<string, Schema>> {
+  return (schema['properties'] ?? {}) as Readonly<Record<string, Schema>>;
+}
+
+function requiredOf(schema: Schema): readonly string[] {
+  return (schema['required'] ?? []) as readonly string[];
+}
+
+/** The schema of one whole job of that kind, sweep applied. */
+export function jobSchema(kind: SpecKind): Schema {
+  return {
+    type: 'object',
+    additionalProperties: false,
+    ...('$defs' in kind.schema ? { $defs: kind.schema['$defs'] } : {}),
+    properties: {
+      ...COMMON_JOB_KEYS,
+      ...propertiesOf(kind.schema),
+      kind: { const: kind.kind, description: kind.summary },
+    },
+    required: ['id', 'kind', ...requiredOf(kind.schema)],
+  };
+}
+
+/** The schema of the document around the jobs. */
+export function runSchema(jobs: Schema): Schema {
+  return {
+    type: 'object',
+    additionalProperties: false,
+    properties: {
+      ...RUN_KEYS,
+      jobs: { type: 'array', minItems: 1, items: jobs, description: 'What runs, in order.' },
+    },
+    required: ['jobs'],
+  };
+}
+
+/** Follows a local `$ref` ("#/$defs/name") to what it means. */
+export function dereference(schema: Schema, root: Schema): Schema {
+  const reference = schema['$ref'];
+  if (typeof reference !== 'string') return schema;
+  const definitions = (root['$defs'] ?? {}) as Readonly<Record<string, Schema>>;
+  const target = definitions[reference.replace('#/$defs/', '')];
+  if (target === undefined) throw new Error(`schema refers to ${reference}, which is not there`);
+  return { ...target, ...schema, $ref: undefined };
+}
+
+/** Keys that an object of this schema may have, through its alternatives; empty where it is no object. */
+export function keysInSchema(schema: Schema, root: Schema): Readonly<Record<string, Schema>> {
+  const meant = dereference(schema, root);
+  const alternatives = [...((meant['anyOf'] ?? []) as Schema[]), ...((meant['oneOf'] ?? []) as Schema[])];
+  const inner = alternatives.map((alternative) => keysInSchema(alternative, root));
+  return Object.assign({}, ...inner, propertiesOf(meant)) as Readonly<Record<string, Schema>>;
+}
+
+/** What an editor is given: file name -> schema, one for the document and one a kind. */
+export function publishedSchema(kinds: readonly SpecKind[]): Readonly<Record<string, Schema>> {
+  const files: Record<string, Schema> = {};
+  for (const kind of kinds) {
+    const { required, ...schema } = jobSchema(kind);
+    files[`${kind.kind}.schema.json`] = {
+      $schema: SCHEMA_DIALECT,
+      title: `railrunner job of kind ${kind.kind}`,
+      description: kind.summary,
+      ...schema,
+      required: ['id', 'kind'],
+      // A key may come from the sweep instead.
+      if: { not: { required: ['sweep'] } },
+      then: { required },
+    };
+  }
+  const jobs = {
+    type: 'object',
+    required: ['id', 'kind'],
+    properties: { kind: { enum: kinds.map((kind) => kind.kind) } },
+    allOf: kinds.map((kind) => ({
+      if: { properties: { kind: { const: kind.kind } }, required: ['kind'] },
+      then: { $ref: `${kind.kind}.schema.json` },
+    })),
+  };
+  files['run.schema.json'] = { $schema: SCHEMA_DIALECT, title: 'railrunner spec', ...runSchema(jobs) };
+  return files;
+}

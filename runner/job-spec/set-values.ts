@@ -1,0 +1,78 @@
+/** `--set path=value`: changes the document before it is validated, so that a set value meets the same rules. */
+import type { Fault } from './issue.js';
+import { isObject, pointerOf, writeAt } from './pointer.js';
+
+export interface AppliedSets {
+  readonly faults: readonly Fault[];
+  /** Key ways into the document that were written, job indices as strings. */
+  readonly written: readonly (readonly string[])[];
+}
+
+/** The value's JSON, or the text itself where it is not JSON. */
+function valueOf(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return text;
+  }
+}
+
+/** Keys of `jobs` that one path segment means: an index, a job's id, or `*` for all. */
+function jobKeys(jobs: readonly unknown[], segment: string): string[] {
+  if (segment === '*') return jobs.map((_, index) => String(index));
+  if (/^\d+$/.test(segment) && Number(segment) < jobs.length) return [String(Number(segment))];
+  const index = jobs.findIndex((job) => isObject(job) && job['id'] === segment);
+  return index < 0 ? [] : [String(index)];
+}
+
+/** Ways into the document that a dotted path means. What follows `sweep` is one key, dots and all. */
+function waysOf(document: Record<string, unknown>, path: string): string[][] {
+  const segments = path.split('.');
+  if (segments[0] !== 'jobs') return [segments];
+  const jobs = document['jobs'];
+  if (!Array.isArray(jobs) || segments.length < 3) return [];
+  const rest = segments.slice(2);
+  const inner = rest[0] === 'sweep' && rest.length > 1 ? ['sweep', rest.slice(1).join('.')] : rest;
+  return jobKeys(jobs, segments[1] ?? '').map((key) => ['jobs', key, ...inner]);
+}
+
+function write(document: Record<string, unknown>, way: readonly string[], value: unknown): boolean {
+  if (way[0] !== 'jobs') return writeAt(document, way, value);
+  const job = (document['jobs'] as unknown[])[Number(way[1])];
+  return isObject(job) && writeAt(job, way.slice(2), structuredClone(value));
+}
+
+/** Applies every `path=value` in order to `document`, in place. */
+export function applySets(document: Record<string, unknown>, sets: readonly string[]): AppliedSets {
+  const faults: Fault[] = [];
+  const written: string[][] = [];
+  for (const set of sets) {
+    const split = set.indexOf('=');
+    const path = split < 0 ? set : set.slice(0, split);
+    const hostile = path.split('.').some((key) => key === '' || key === '__proto__');
+    if (split < 1 || hostile) {
+      const hint = 'for example --set jobs.0.blocks=16 or --set device=host';
+      faults.push({ pointer: '', expected: '--set path=value', received: `--set ${set}`, hint });
+      continue;
+    }
+    const ways = waysOf(document, path);
+    const value = valueOf(set.slice(split + 1));
+    const landed = ways.filter((way) => write(document, way, value));
+    written.push(...landed);
+    if (landed.length === 0 || landed.length < ways.length) faults.push(unknownPath(document, set, path));
+  }
+  return { faults, written };
+}
+
+function unknownPath(document: Record<string, unknown>, set: string, path: string): Fault {
+  const jobs = document['jobs'];
+  const ids = Array.isArray(jobs)
+    ? jobs.map((job, index) => (isObject(job) && typeof job['id'] === 'string' ? job['id'] : String(index)))
+    : [];
+  return {
+    pointer: pointerOf(path.split('.')),
+    expected: 'a path to a key: name, device, defaults.KEY, jobs.INDEX.KEY, jobs.ID.KEY or jobs.*.KEY',
+    received: `--set ${set}`,
+    ...(ids.length > 0 ? { hint: `jobs here: ${ids.slice(0, 20).join(', ')}` } : {}),
+  };
+}

@@ -1,0 +1,73 @@
+/** What the spec room needs to know of a job kind. Kinds arrive as arguments: this room imports none. */
+import type { Fault } from './issue.js';
+import type { SpecFiles } from './files.js';
+import type { JsonObject, Point } from './types.js';
+
+export interface SpecKind {
+  /** The word in a spec's `kind`. */
+  readonly kind: string;
+  /** One sentence for docs and `schema`. */
+  readonly summary: string;
+  /**
+   * JSON Schema (draft 2020-12) of the keys beyond the common ones, each with its default. A common key that is
+   * listed again replaces the common definition (another default for `iterations`, say).
+   */
+  readonly schema: Readonly<Record<string, unknown>>;
+  /**
+   * Replaces what a point names (presets, files) by what that means, after defaults and sweep. Runs on rank 0
+   * alone: the other ranks receive its answer. Faults carry JSON Pointers relative to the job.
+   */
+  resolve?(request: ResolveRequest): ResolveAnswer;
+  /** Rules across keys of one point that hold on any machine; faults carry JSON Pointers relative to the job. */
+  check(point: Point, worldSize: number | null): Fault[];
+  /** Bytes and memory a rank, before anything is allocated. Pure: works without MPI, GPU or a native build. */
+  plan(point: Point, place: PlanPlace): PointPlan;
+  /**
+   * Why ranks there would skip the point, as far as that is known before anything is opened; null where nothing
+   * speaks against it. Absent: points of this kind run everywhere.
+   */
+  skipReason?(point: Point, place: RunPlace): string | null;
+}
+
+/** Where a run would be. */
+export interface RunPlace {
+  readonly worldSize: number;
+  /** Ranks that share memory. */
+  readonly ranksPerNode: number;
+  readonly device: 'host' | 'cuda';
+  /** Why there is no network between nodes; '' where there is one. */
+  readonly networkMissing: string;
+  /** Why NCCL cannot be used; '' where it can. */
+  readonly ncclMissing: string;
+}
+
+export interface ResolveRequest {
+  /** The point with every default filled in. */
+  readonly spec: JsonObject;
+  /** The same as it was written, without defaults: what a rule about "given but without meaning" looks at. */
+  readonly given: JsonObject;
+  /** Dotted key path -> value of this point's sweep. */
+  readonly swept: JsonObject;
+  readonly files: SpecFiles;
+}
+
+export type ResolveAnswer = { readonly spec: JsonObject } | { readonly faults: readonly Fault[] };
+
+/** Where a plan is made for. */
+export interface PlanPlace {
+  readonly worldSize: number;
+  readonly rank: number;
+  readonly ranksPerNode: number;
+  readonly device: 'host' | 'cuda';
+}
+
+export interface PointPlan {
+  /** Bytes of memory that this rank needs while the point runs, by tier. */
+  readonly memoryBytes: { readonly device: number; readonly host: number; readonly disk: number };
+  /** Folder that the disk bytes go to, where there are any. */
+  readonly diskPath?: string;
+  /** Payload bytes that this rank moves in one iteration. */
+  readonly payloadBytes: number;
+  /** More lines for `plan`: name -> value with its unit in the name. */
+  readonly details?: Readonly<Record<string, string | number>>;
+}

@@ -1,0 +1,130 @@
+/** ajv's verdict as faults: strict, all at once, nothing coerced, nothing removed, no default filled in. */
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import type { ErrorObject, ValidateFunction } from 'ajv/dist/2020.js';
+import { showValue } from './issue.js';
+import type { Fault } from './issue.js';
+import { LARGEST_INTEGER } from './common-schema.js';
+import type { Schema } from './common-schema.js';
+import { pointerOf, keysOf } from './pointer.js';
+import { suggestion } from './suggest.js';
+
+const ajv = new Ajv2020({
+  strict: true,
+  strictRequired: false,
+  strictTypes: true,
+  allowUnionTypes: true,
+  allErrors: true,
+  coerceTypes: false,
+  removeAdditional: false,
+  useDefaults: false,
+  verbose: true,
+  ownProperties: true,
+});
+
+export interface Verdict {
+  readonly faults: readonly Fault[];
+  /** Every known key is legal: rules across keys can be asked, whatever unknown keys there are. */
+  readonly knownKeysLegal: boolean;
+}
+
+export type Validator = (value: unknown) => Verdict;
+
+export function compileValidator(schema: Schema): Validator {
+  const validate = ajv.compile(schema) as ValidateFunction;
+  return (value) => {
+    if (validate(value)) return { faults: [], knownKeysLegal: true };
+    const errors = validate.errors ?? [];
+    const knownKeysLegal = errors.every((error) => error.keyword === 'additionalProperties');
+    return { faults: faultsOf(errors), knownKeysLegal };
+  };
+}
+
+function faultsOf(errors: readonly ErrorObject[]): Fault[] {
+  // A failed anyOf also reports each alternative's own complaint; the one sentence about all of them says more.
+  const folded = errors.filter((error) => error.keyword === 'anyOf' || error.keyword === 'oneOf');
+  const kept = errors.filter(
+    (error) =>
+      !folded.some((outer) => outer !== error && error.schemaPath.startsWith(`${outer.schemaPath}/`)),
+  );
+  return kept.map(faultOf);
+}
+
+function faultOf(error: ErrorObject): Fault {
+  const { keyword, instancePath, params, data } = error;
+  const parent = error.parentSchema as Schema;
+  const properties = (parent['properties'] ?? {}) as Readonly<Record<string, Schema>>;
+  if (keyword === 'required') {
+    const missing = String(params['missingProperty']);
+    return {
+      pointer: instancePath + pointerOf([missing]),
+      expected: describe(properties[missing] ?? {}),
+      received: 'nothing: the key is missing',
+      hint: hintOf(properties[missing]) ?? 'add the key',
+    };
+  }
+  if (keyword === 'additionalProperties') {
+    const unknown = String(params['additionalProperty']);
+    return {
+      pointer: instancePath + pointerOf([unknown]),
+      expected: 'a known key',
+      received: JSON.stringify(unknown),
+      hint: suggestion(unknown, Object.keys(properties)),
+    };
+  }
+  const fault = { pointer: instancePath, expected: describe(parent), received: received(parent, data) };
+  const words = wordsOf(parent);
+  if (typeof data === 'string' && words.length > 0) return { ...fault, hint: suggestion(data, words) };
+  const hint = hintOf(parent);
+  return hint === undefined ? fault : { ...fault, hint };
+}
+
+function hintOf(schema: Schema | undefined): string | undefined {
+  const description = schema?.['description'];
+  return typeof description === 'string' ? description : undefined;
+}
+
+function wordsOf(schema: Schema): string[] {
+  const words = (schema['enum'] ?? ('const' in schema ? [schema['const']] : [])) as unknown[];
+  return words.filter((word) => typeof word === 'string');
+}
+
+/** Value with its type where the type is what is wrong: "4" and 4 look alike in a terminal. */
+function received(schema: Schema, data: unknown): string {
+  const type = data === null ? 'null' : Array.isArray(data) ? 'array' : typeof data;
+  const types = [schema['type'] ?? type].flat() as string[];
+  const matches = types.some((name) => name === type || (name === 'integer' && type === 'number'));
+  return matches || type === 'null'
+    ? showValue(data)
+    : `${type === 'array' ? 'list' : type} ${showValue(data)}`;
+}
+
+/** A schema in words: "integer from 1 to 64", "one of \"a\", \"b\"". */
+export function describe(schema: Schema): string {
+  const alternatives = (schema['anyOf'] ?? schema['oneOf']) as Schema[] | undefined;
+  if (alternatives !== undefined) return alternatives.map(describe).join(' or ');
+  if ('const' in schema) return JSON.stringify(schema['const']);
+  if ('enum' in schema) {
+    return `one of ${(schema['enum'] as unknown[]).map((word) => JSON.stringify(word)).join(', ')}`;
+  }
+  if (typeof schema['$ref'] === 'string') return 'object';
+  const types = [schema['type'] ?? 'value'].flat().map((name) => (name === 'array' ? 'list' : String(name)));
+  const parts = [types.join(' or ')];
+  // A limit that is only "what numbers hold" is no news to a reader.
+  const isBounded = 'maximum' in schema && schema['maximum'] !== LARGEST_INTEGER;
+  if ('minimum' in schema && isBounded) parts.push(`from ${schema['minimum']} to ${schema['maximum']}`);
+  else if ('minimum' in schema) parts.push(`>= ${schema['minimum']}`);
+  else if ('exclusiveMinimum' in schema) {
+    parts.push(`> ${schema['exclusiveMinimum']}`, ...(isBounded ? [`at most ${schema['maximum']}`] : []));
+  }
+  if ('multipleOf' in schema) parts.push(`a multiple of ${schema['multipleOf']}`);
+  if ('pattern' in schema) parts.push(`matching ${schema['pattern']}`);
+  if ('minLength' in schema) parts.push(`of at least ${schema['minLength']} character`);
+  if ('maxLength' in schema) parts.push(`of at most ${schema['maxLength']} characters`);
+  if ('minItems' in schema) parts.push(`of at least ${schema['minItems']} element`);
+  return parts.join(', ').replace(', ', ' ');
+}
+
+/** The same faults seen from the document: the job's place goes in front. */
+export function under(prefix: readonly (string | number)[], faults: readonly Fault[]): Fault[] {
+  return faults.map((fault) => ({ ...fault, pointer: pointerOf(prefix) + pointerOf(keysOf(fault.pointer)) }));
+}

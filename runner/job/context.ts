@@ -1,0 +1,54 @@
+/** What a kind is given to open a point, and what it gives back. */
+import type { Logger } from 'pino';
+import type { Point } from '../job-spec/types.js';
+import type { NativeAddon, SampleOptions } from '../native/types/index.js';
+import type { ChosenDevice } from '../world/device.js';
+import type { World } from '../world/world.js';
+import type { Measurement, Verification } from './measurement.js';
+import type { ResourceCache } from './resources.js';
+
+/** A fault that a test asks a kind to commit, so that its alarms can be heard. */
+export type PlantedFault =
+  /** Sends nothing to its peers, or one wrong bit. */
+  | 'silence'
+  | 'corrupt'
+  /** Its block list in another order; its load fails; its process ends while blocks are handed on. */
+  | 'misorder'
+  | 'failLoad'
+  | 'dieInGroup'
+  /** On a GPU: a kernel that only the abort word ends; a kernel that writes where nothing is mapped. */
+  | 'spinKernel'
+  | 'illegalAccess';
+
+export interface PointContext {
+  readonly point: Point;
+  readonly world: World;
+  readonly device: ChosenDevice;
+  readonly addon: NativeAddon;
+  /** Things that outlive a point (pools, communicators), shared by key. */
+  readonly resources: ResourceCache;
+  readonly log: Logger;
+  readonly samples: SampleOptions;
+  /** Of this rank and point; kinds that cannot commit one ignore it. */
+  readonly plantedFaults: readonly PlantedFault[];
+  /** Aborted when the stage's deadline passes or the run is told to stop. */
+  readonly signal: AbortSignal;
+  /** Paths and names under which NCCL is looked for, in order. */
+  ncclLibraries(): readonly string[];
+  /** Milliseconds left of the stage's deadline. */
+  remainingMs(): number;
+  /**
+   * All ranks tell each other whether they could (error null) before a step that needs everyone. Throws on every
+   * rank when any could not, naming it. Every rank must call it, in the same order.
+   */
+  agree(step: string, error: unknown): Promise<void>;
+}
+
+export interface OpenPoint {
+  /** Stage `measure`: probes, warm-up and samples; the last sample runs on re-poisoned destinations. */
+  measure(): Promise<Measurement[]>;
+  /** Stage `verify`: compares what the last sample left. Applied to every measurement, or to the phases it names. */
+  verify(): Promise<Verification[]>;
+  /** Stage `close`: gives back what is not cached. Idempotent; runs also after a failure. */
+  close(): Promise<void>;
+}

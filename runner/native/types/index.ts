@@ -1,0 +1,52 @@
+/**
+ * The whole native surface, typed in this one place. Native code is small and dumb: it converts, checks types and
+ * state, and does what is timed; every rule a user can meet lives in TypeScript. No call blocks the main
+ * thread; work completes on other threads. Native failures reject with an Error whose `code` is in runner/errors.ts.
+ *
+ * Units are in the names. Every handle has an idempotent close(); using it afterwards rejects with E_STATE.
+ */
+import type { DeviceKindName, DeviceProbe, NativeDevice } from './device.js';
+import type { GpuReport } from './gpus.js';
+import type { NativeMoe, NativeMoeOptions } from './moe.js';
+import type { NetworkProbe } from './network.js';
+import type { NcclProbe } from './replicated.js';
+import type { NativeWorld, WorldOpenOptions } from './world.js';
+
+export type * from './device.js';
+export type * from './gpus.js';
+export type * from './kv.js';
+export type * from './moe.js';
+export type * from './network.js';
+export type * from './replicated.js';
+export type * from './samples.js';
+export type * from './world.js';
+
+export interface BuildInfo {
+  readonly version: string;
+  readonly compiler: string;
+  readonly buildType: string;
+  /** CUDA runtime the addon was built with, for example "13.0"; null without nvcc. */
+  readonly cuda: string | null;
+  readonly sanitizers: string;
+}
+
+export interface NativeAddon {
+  buildInfo(): BuildInfo;
+  /** True while the work thread is inside a native task: after an abort it is stuck, and the run cannot go on. */
+  workLaneBusy(): boolean;
+  /** Leaves the process at once, without exit hooks. */
+  exitNow(status: number): never;
+  /** Opens MPI through the plug-in and forms the world: collective. One a process. */
+  openWorld(options: WorldOpenOptions): Promise<NativeWorld>;
+  probeDevices(): DeviceProbe;
+  /** Reads what the driver says of the GPUs, and sets nothing; null where the build has no cuda device. */
+  describeGpus(): Promise<GpuReport | null>;
+  probeNetwork(): Promise<NetworkProbe>;
+  /** Loads NCCL; E_NCCL_MISSING says what was looked for and why it did not do. */
+  probeNccl(libraries: readonly string[]): Promise<NcclProbe>;
+  /** The record by which all ranks join one communicator, made by one of them. */
+  createNcclRecord(libraries: readonly string[], worldSize: number): Promise<Buffer>;
+  openDevice(kind: DeviceKindName, ordinal: number): Promise<NativeDevice>;
+  /** One point of MoE dispatch and combine: collective, with agreement. */
+  openMoe(world: NativeWorld, device: NativeDevice, options: NativeMoeOptions): Promise<NativeMoe>;
+}

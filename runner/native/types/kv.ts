@@ -1,0 +1,150 @@
+/** The KV part of the native surface: pools, and transfers between them. */
+import type { CheckResult, SampleOptions, SampleSet } from './samples.js';
+import type { NativeWorld } from './world.js';
+
+export type Tier = 'device' | 'host' | 'disk';
+
+/** Bytes of a layout; meaning of each field in the layout schema of configs/README.md. */
+export interface NativeLayout {
+  readonly kind: 'fullyContiguous' | 'layerSeparate';
+  /** layerSeparate: which dimension is first in a layer's buffer. */
+  readonly blockDim: 'first' | 'second';
+  readonly numLayers: number;
+  readonly outerDim: number;
+  readonly pageSize: number;
+  readonly innerDim: number;
+  readonly dtypeWidthBytes: number;
+  readonly alignment: number;
+}
+
+export interface PoolOptions {
+  readonly tier: Tier;
+  /** Of this tier; on disk every contiguous run of a block is padded to 4096 bytes besides. */
+  readonly layout: NativeLayout;
+  readonly numBlocks: number;
+  /** Folder of the disk tier's file; '' for the others. */
+  readonly diskPath: string;
+  /** CPU threads that fill and check. */
+  readonly threads: number;
+}
+
+/** Sizes in bytes; offset(block, layer, outer) = block x blockStride + layer x layerStride + outer x outerStride. */
+export interface PoolGeometry {
+  readonly regionBytes: number;
+  readonly bytesPerBlock: number;
+  readonly blockStrideBytes: number;
+  readonly layerStrideBytes: number;
+  readonly outerStrideBytes: number;
+  /** With all padding. */
+  readonly totalBytes: number;
+  /** What was asked of the tier: `totalBytes`, and in memory room to align its start. */
+  readonly allocationBytes: number;
+}
+
+/** What a pool holds: some blocks their own pattern, all else (other blocks, padding) poison. */
+export interface PoolContent {
+  readonly seed: number;
+  /** The rank, or 0 where all ranks hold the same data. */
+  readonly owner: number;
+  readonly poisonSalt: number;
+  /** Blocks that hold the pattern of their id in this tier; null: all. */
+  readonly filled: Int32Array | null;
+}
+
+/** What a transfer must have left: block target[i] holds the pattern of source[i] of tier `from`, in these layers. */
+export interface TransferredBlocks {
+  readonly from: Tier;
+  readonly source: Int32Array;
+  readonly target: Int32Array;
+  readonly layerBegin: number;
+  readonly layerEnd: number;
+}
+
+export interface NativePool {
+  readonly tier: Tier;
+  readonly geometry: PoolGeometry;
+  /** Writes what changed since the pool was prepared last. */
+  prepare(content: PoolContent): Promise<void>;
+  /** Compares every word, padding included; `sampled`: every 61st and the last of each region. */
+  check(
+    content: PoolContent,
+    transferred: readonly TransferredBlocks[],
+    sampled: boolean,
+  ): Promise<CheckResult>;
+  /** Any bytes of the pool, behind the back of its book-keeping: tests plant faults with these. */
+  readBytes(offset: number, bytes: number): Promise<Buffer>;
+  writeBytes(offset: number, data: Uint8Array): Promise<void>;
+  close(): Promise<void>;
+}
+
+export type CopyStrategy = 'auto' | 'memcpy' | 'memcpyBatch' | 'kernel' | 'staged';
+
+/** One direction: block sourceIds[i] of `source` goes to block targetIds[i] of `target`, layers [layerBegin, layerEnd). */
+export interface TransferLane {
+  readonly source: NativePool;
+  readonly target: NativePool;
+  readonly sourceIds: Int32Array;
+  readonly targetIds: Int32Array;
+  readonly layerBegin: number;
+  readonly layerEnd: number;
+}
+
+export interface TransferOptions {
+  /** One, or two that run at the same time on disjoint blocks. */
+  readonly lanes: readonly TransferLane[];
+  readonly strategy: CopyStrategy;
+  /** Blocks a batch, and batches under way. */
+  readonly maxTransferBatchSize: number;
+  readonly maxConcurrentTransfers: number;
+  /** Largest piece of work; 0 = chosen by the device. */
+  readonly chunkBytes: number;
+  /** Disk requests under way, and the largest of them. */
+  readonly queueDepth: number;
+  readonly requestBytes: number;
+  /** CPU threads this rank may copy with. */
+  readonly threads: number;
+  readonly maxCtas: number;
+  /** For tests, on cuda between device and host: committed in the first sample. */
+  readonly plantedFault?: TransferFault;
+}
+
+export type TransferFault = 'spinKernel' | 'illegalAccess';
+
+/** What one direction is; bytes are of one iteration. */
+export interface LaneFacts {
+  readonly payloadBytes: number;
+  readonly numRegions: number;
+  readonly numCopies: number;
+  /** All batches were made one, whatever maxTransferBatchSize says. */
+  readonly batchesMerged: boolean;
+  /** Through the file, padding and re-read edges included. */
+  readonly diskBytes: number;
+  readonly pcieBytes: number;
+  readonly selfBytes: number;
+  /** Final once the lane has been measured. */
+  /** `staged+kernel` is never asked for: `auto` on cuda may use it. */
+  readonly strategyUsed: CopyStrategy | 'staged+kernel';
+  /** "io_uring+O_DIRECT qd=32"; '' without a disk. */
+  readonly diskIo: string;
+}
+
+export interface TimedSampleSet extends SampleSet {
+  readonly timing: 'host' | 'event' | 'graph';
+  /** -1: all directions together. */
+  readonly lane: number;
+}
+
+export interface ProbeResult {
+  readonly GBps: number;
+  readonly source: string;
+  readonly stopped: boolean;
+}
+
+export interface NativeTransfer {
+  /** Warm-up and samples; targets are poisoned before the last one. Collective over the world; null: this rank alone. */
+  measure(world: NativeWorld | null, samples: SampleOptions): Promise<TimedSampleSet[]>;
+  /** The limit in the same direction, with all ranks active. Collective as measure; call it before measure. */
+  probe(world: NativeWorld | null): Promise<ProbeResult>;
+  facts(): Promise<LaneFacts[]>;
+  close(): Promise<void>;
+}

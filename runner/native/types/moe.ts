@@ -1,0 +1,92 @@
+/** The MoE part of the native surface: one point of dispatch and combine. */
+import type { SampleOptions } from './samples.js';
+
+export interface NativeMoeOptions {
+  readonly numExperts: number;
+  readonly numTopk: number;
+  readonly hidden: number;
+  readonly maxDispatchTokensPerRank: number;
+  readonly dispatchDtype: 'bf16' | 'fp8_e4m3';
+  readonly roundScale: boolean;
+  readonly dedup: boolean;
+  readonly outputLayout: 'expertMajor' | 'rankMajor';
+  readonly zeroCopy: boolean;
+  /** 32 bits. */
+  readonly seed: number;
+  /** By rank: 1 for peers that are reached over the network, 0 for shared memory. */
+  readonly overNetwork: Uint8Array;
+  /** By rank, where a token is to cross once a node and be forwarded there; empty: nothing is forwarded. */
+  readonly nodeOfRank: Uint32Array;
+  readonly numProxies: number;
+  /** Send and receive phases are timed apart. */
+  readonly split: boolean;
+  /** [numTokens, numTopk]: global experts, -1 = none. */
+  readonly topkIdx: Int32Array;
+  readonly topkWeights: Float32Array;
+  readonly numTokens: number;
+  readonly timeoutMs: number;
+  /** Faults that tests plant, from that call on (calls count from 1); 0 = none. */
+  readonly testSeam: { readonly silentFromEpoch: number; readonly corruptFromEpoch: number };
+}
+
+export interface NativeMoePhase {
+  /** dispatch, combine, or with split their halves dispatchSend, dispatchReceive, combineSend, combineReceive. */
+  readonly phase: string;
+  /** host: by the clock; event: device time, cold; graph: a call of a replayed graph. */
+  readonly timing: 'host' | 'event' | 'graph';
+  readonly timesUs: Float64Array;
+  readonly entrySkewUs: Float64Array;
+  /** Issued by one call, by path; of a receive half: none. */
+  readonly bytes: { readonly self: number; readonly ipc: number; readonly network: number };
+}
+
+/** What the last sample left. Rows of a group (local expert, or source rank) follow each other without gaps. */
+export interface NativeMoeResults {
+  /** Number of the sample that the payload is a function of. */
+  readonly salt: number;
+  /** Rows of each group. */
+  readonly count: Int32Array;
+  /** Low 32 bits rows, high 32 bits first row: [local experts, ranks], or [ranks]. */
+  readonly layoutRange: BigUint64Array;
+  /** By row: index of the token at its source rank. */
+  readonly sourceToken: Int32Array;
+  /** By row: bf16 (little-endian) or e4m3 elements. */
+  readonly x: Uint8Array;
+  /** By row: one a 128 channels, with fp8. */
+  readonly scales: Float32Array;
+  /** The row behind each group's last, where there is one. */
+  readonly guard: Uint8Array;
+  /** [maxDispatchTokensPerRank, padded hidden], bf16 bits. */
+  readonly combined: Uint16Array;
+}
+
+/** What one call sends from this rank, for the limit beside it. */
+export interface NativeMoeProbeRequest {
+  /** By rank; the own entry is ignored. */
+  readonly bytesTo: Float64Array;
+  /** Their median counts. */
+  readonly repeats: number;
+  /** Size of the memory they are read from, round and round. */
+  readonly sourceBytes: number;
+}
+
+export interface NativeMoeProbe {
+  /** Contiguous copies into the memory of same-node peers; 0 = none, or no such probe on this device. */
+  readonly ipcGBps: number;
+  /** Streams of puts to the other peers; 0 likewise. */
+  readonly networkGBps: number;
+  readonly stopped: boolean;
+}
+
+export interface NativeMoe {
+  /** As UCX names it; '' where no peer is reached over the network. */
+  readonly networkTransport: string;
+  /** host or device; '' likewise. */
+  readonly networkMemory: string;
+  measure(samples: SampleOptions): Promise<{ readonly phases: NativeMoePhase[]; readonly stopped: boolean }>;
+  /** Collective, before `measure`: all ranks send at once what one call sends. */
+  probe(request: NativeMoeProbeRequest, timeoutMs: number): Promise<NativeMoeProbe>;
+  results(): Promise<NativeMoeResults>;
+  /** Collective. */
+  close(timeoutMs: number): Promise<void>;
+}

@@ -1,0 +1,4 @@
+/** "1 rank", "2 ranks". */
+export function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`;
+}

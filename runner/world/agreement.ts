@@ -1,0 +1,187 @@
+/** All ranks tell each other how a step went, so that no rank waits for one that failed. */
+import { isErrorCode, RunnerError, toRunnerError, type ErrorCode } from '../errors.js';
+import type { RankLiveness } from '../native/types/index.js';
+import { rankList } from '../text/ranges.js';
+import type { World } from './world.js';
+
+export interface RankFailure {
+  readonly rank: number;
+  readonly code: ErrorCode;
+  readonly message: string;
+}
+
+/** What crosses the wire. */
+interface Vote {
+  readonly step: string;
+  readonly code: string | null;
+  readonly message: string;
+}
+
+/** How a step went on all ranks; the same on every rank. */
+export interface Agreement {
+  readonly step: string;
+  /** By rank; empty when all were well. */
+  readonly failures: readonly RankFailure[];
+}
+
+/** A rank that did not come to an agreement, as far as rank 0 knows it from heartbeats. */
+export interface MissingRank {
+  readonly rank: number;
+  readonly stage: string;
+  readonly point: number;
+  readonly iteration: number;
+  readonly awaitedPeer: number;
+  readonly ageMs: number;
+}
+
+interface Lost {
+  readonly step: string;
+  readonly missing: readonly MissingRank[];
+  readonly deadRank: number;
+}
+
+/** The ranks could not agree: the world is lost and the run ends. */
+export class AgreementLost extends RunnerError {
+  readonly step: string;
+  /** Filled on rank 0, by heartbeats. */
+  readonly missing: readonly MissingRank[];
+  /** The rank that the run ends for, where one is known: on rank 0 the first missing, elsewhere only a dead one. */
+  readonly hungRank: number | undefined;
+  readonly hungStage: string;
+
+  constructor(code: ErrorCode, message: string, lost: Lost, cause: unknown) {
+    super(code, message, { cause });
+    this.step = lost.step;
+    this.missing = lost.missing;
+    const [first] = lost.missing;
+    this.hungRank = first?.rank ?? (lost.deadRank >= 0 ? lost.deadRank : undefined);
+    this.hungStage = (first?.stage ?? '').replace(WAITING, '');
+  }
+}
+
+/** Marks the stage of a rank that has come to an agreement; fits the 27 bytes that a heartbeat carries. */
+const WAITING = ' (waits)';
+const MAX_MESSAGE = 2000;
+const MAX_STAGE = 27 - WAITING.length;
+
+export interface AgreeOptions {
+  readonly timeoutMs: number;
+  /** Of the heartbeats while this rank waits: what it is in. */
+  readonly stage: string;
+  readonly point: number;
+}
+
+/**
+ * Collective: every rank's value, by rank, or AgreementLost where a rank does not come: E_STUCK at the deadline,
+ * E_PEER_DEAD where its heartbeats stopped, E_WORLD_LOST where MPI failed.
+ */
+export async function exchange<T>(world: World, step: string, value: T, options: AgreeOptions): Promise<T[]> {
+  const stage = options.stage.slice(0, MAX_STAGE);
+  world.native.report(stage + WAITING, options.point);
+  try {
+    const values = await world.allgatherJson<T>(value, options.timeoutMs);
+    world.native.report(stage, options.point);
+    return values;
+  } catch (cause) {
+    throw lostAgreement(world, step, options, toRunnerError(cause, 'E_WORLD_LOST'));
+  }
+}
+
+/**
+ * Collective: every rank calls it for the same step, whatever became of its work, and with no native work running.
+ * Resolves on all ranks to the same list of failures. Where there is one, native exchanges begin anew (renew), so that
+ * the failed step leaves nothing behind. Throws AgreementLost as exchange does.
+ */
+export async function agree(
+  world: World,
+  step: string,
+  error: unknown,
+  options: AgreeOptions,
+): Promise<Agreement> {
+  const failure = error === null || error === undefined ? null : toRunnerError(error);
+  const vote: Vote = {
+    step,
+    code: failure?.code ?? null,
+    message: failure?.message.slice(0, MAX_MESSAGE) ?? '',
+  };
+  const votes = await exchange(world, step, vote, options);
+  try {
+    const failures = failuresOf(step, votes);
+    if (failures.length > 0) await world.native.renew(options.timeoutMs);
+    return { step, failures };
+  } catch (cause) {
+    throw lostAgreement(world, step, options, toRunnerError(cause, 'E_WORLD_LOST'));
+  }
+}
+
+function failuresOf(step: string, votes: readonly Vote[]): RankFailure[] {
+  const astray = votes.flatMap((vote, rank) => (vote.step === step ? [] : [rank]));
+  if (astray.length > 0) {
+    const [first = 0] = astray;
+    throw new RunnerError(
+      'E_WORLD_LOST',
+      `the ranks are in different steps: this rank in "${step}", ${rankList(astray)} elsewhere ` +
+        `(rank ${first} in "${votes[first]?.step}")`,
+    );
+  }
+  return votes.flatMap(({ code, message }, rank) =>
+    code === null ? [] : [{ rank, code: isErrorCode(code) ? code : 'E_JOB', message }],
+  );
+}
+
+function describe(rank: MissingRank): string {
+  const parts = [`rank ${rank.rank} is in ${rank.stage || 'an unknown stage'}`];
+  if (rank.point >= 0) parts.push(`point ${rank.point}`);
+  if (rank.iteration >= 0) parts.push(`iteration ${rank.iteration}`);
+  if (rank.awaitedPeer >= 0) parts.push(`waiting for rank ${rank.awaitedPeer}`);
+  parts.push(`last heard of ${(rank.ageMs / 1000).toFixed(1)} s ago`);
+  return parts.join(', ');
+}
+
+/** Those that rank 0 has not heard waiting at this point. */
+export function missingRanks(
+  liveness: readonly RankLiveness[],
+  ownRank: number,
+  point: number,
+): MissingRank[] {
+  if (ownRank !== 0) return [];
+  return liveness.filter(
+    (entry) => entry.rank !== ownRank && !(entry.stage.endsWith(WAITING) && entry.point === point),
+  );
+}
+
+function lostAgreement(world: World, step: string, options: AgreeOptions, cause: RunnerError): AgreementLost {
+  const deadRank = world.native.deadRank();
+  const liveness = world.native.liveness();
+  // The others miss the agreement for the dead one's sake, or are on their way: only it is to be named.
+  const missing =
+    deadRank >= 0
+      ? liveness.filter(({ rank }) => rank === deadRank)
+      : missingRanks(liveness, world.info.rank, options.point);
+  const code = cause.code === 'E_TIMEOUT' ? 'E_STUCK' : cause.code;
+  const seconds = (options.timeoutMs / 1000).toFixed(1);
+  const what = code === 'E_STUCK' ? `not all ranks came within ${seconds} s` : cause.message;
+  const who =
+    missing.length > 0 ? `: ${missing.map(describe).join('; ')}` : ': rank 0 names those that are missing';
+  const message = `agreement on "${step}": ${what.replace(/\.$/, '')}${code === 'E_STUCK' || missing.length > 0 ? who : ''}`;
+  return new AgreementLost(code, message, { step, missing, deadRank }, cause);
+}
+
+/**
+ * The error of an agreed step for this rank, null when all were well: its own where it has one, else E_PEER_FAILED
+ * naming the ranks. A rank whose wait was ended because of another is not taken for the culprit.
+ */
+export function agreementError(agreement: Agreement, ownRank: number): RunnerError | null {
+  const { failures, step } = agreement;
+  if (failures.length === 0) return null;
+  const own = failures.find(({ rank }) => rank === ownRank);
+  const culprits = failures.filter(({ code }) => code !== 'E_ABORTED');
+  const blamed = culprits.length > 0 ? culprits : failures;
+  if (own && blamed.includes(own)) return new RunnerError(own.code, own.message);
+  const [first] = blamed;
+  const ranks = rankList(blamed.map(({ rank }) => rank));
+  return new RunnerError(
+    'E_PEER_FAILED',
+    `${step} failed on ${ranks}: ${first?.code} on rank ${first?.rank}: ${first?.message}`,
+  );
+}

@@ -1,0 +1,53 @@
+/** Ranks that run different builds misunderstand each other in ways that look like anything else: compared first. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { RunnerError } from '../errors.js';
+import type { NativeAddon } from '../native/types/index.js';
+import { projectRoot } from '../project.js';
+import { rankList } from '../text/ranges.js';
+import type { World } from './world.js';
+
+/** Name -> version, as the manifest records it. */
+export type Versions = Readonly<Record<string, string>>;
+
+export function railrunnerVersion(): string {
+  const text = readFileSync(join(projectRoot, 'package.json'), 'utf8');
+  return (JSON.parse(text) as { version: string }).version;
+}
+
+export function ownVersions(world: World, addon: NativeAddon): Versions {
+  const build = addon.buildInfo();
+  return {
+    railrunner: railrunnerVersion(),
+    addon: `${build.version} (${build.buildType}, ${build.compiler}${build.cuda ? `, CUDA ${build.cuda}` : ''})`,
+    mpi: `${world.info.mpiName}: ${world.info.mpiVersion}`,
+    node: process.version,
+  };
+}
+
+/** One sentence for each name in which ranks differ. `all` is by rank. */
+export function versionDifferences(all: readonly Versions[]): string[] {
+  const names = [...new Set(all.flatMap((versions) => Object.keys(versions)))];
+  return names.flatMap((name) => {
+    const ranksOf = new Map<string, number[]>();
+    all.forEach((versions, rank) => {
+      const version = versions[name] ?? 'none';
+      ranksOf.set(version, [...(ranksOf.get(version) ?? []), rank]);
+    });
+    if (ranksOf.size === 1) return [];
+    return [
+      `${name}: ${[...ranksOf].map(([version, ranks]) => `${version} on ${rankList(ranks)}`).join(', ')}`,
+    ];
+  });
+}
+
+/** Collective. Throws E_VERSION_MISMATCH on all ranks, naming who runs what. */
+export async function compareVersions(world: World, own: Versions, timeoutMs: number): Promise<void> {
+  const differences = versionDifferences(await world.allgatherJson(own, timeoutMs));
+  if (differences.length === 0) return;
+  throw new RunnerError(
+    'E_VERSION_MISMATCH',
+    `all ranks must run the same versions; they differ in ${differences.join('; ')}. ` +
+      `Install the same build on every node.`,
+  );
+}

@@ -1,0 +1,103 @@
+/** The world of ranks as TypeScript sees it: the native control plane plus JSON in both directions. */
+import { addon, nativeFolder } from '../native/binding.js';
+import type { NativeWorld, WorldInfo } from '../native/types/index.js';
+import { RunnerError, toRunnerError } from '../errors.js';
+import { readEnvironment, tameUcx } from '../environment/variables.js';
+import {
+  checkLauncherSize,
+  choosePlugin,
+  detectLauncher,
+  pluginFile,
+  type Launcher,
+  type MpiName,
+} from '../environment/launcher.js';
+
+export interface World {
+  readonly info: WorldInfo;
+  readonly native: NativeWorld;
+  /** Every rank's value, by rank. Collective. */
+  allgatherJson<T>(value: T, timeoutMs: number): Promise<T[]>;
+  /** The root's value on every rank. Collective; other ranks pass undefined. */
+  broadcastJson<T>(value: T | undefined, root: number, timeoutMs: number): Promise<T>;
+}
+
+export interface OpenWorldOptions {
+  /** Cuts a host's ranks into emulated nodes; 0 = nodes are hosts. */
+  readonly ranksPerNode: number;
+  readonly timeoutMs: number;
+  /** Instead of the MPI that the launcher speaks. */
+  readonly mpi?: MpiName;
+}
+
+const PEER_TIMEOUT_SECONDS = 5;
+
+/** Values cross the wire as JSON: what does not parse came from a rank of another build. */
+function parse<T>(bytes: Buffer, rank: number): T {
+  try {
+    return JSON.parse(bytes.toString('utf8')) as T;
+  } catch (error) {
+    throw new RunnerError('E_WORLD_LOST', `rank ${rank} sent ${bytes.length} bytes that are not JSON`, {
+      cause: error,
+    });
+  }
+}
+
+export class MpiWorld implements World {
+  readonly info: WorldInfo;
+  readonly native: NativeWorld;
+  readonly launcher: Launcher;
+
+  constructor(native: NativeWorld, launcher: Launcher) {
+    this.native = native;
+    this.info = native.info;
+    this.launcher = launcher;
+  }
+
+  async allgatherJson<T>(value: T, timeoutMs: number): Promise<T[]> {
+    const parts = await this.native.allgather(Buffer.from(JSON.stringify(value)), timeoutMs);
+    return parts.map((part, rank) => parse<T>(part, rank));
+  }
+
+  async broadcastJson<T>(value: T | undefined, root: number, timeoutMs: number): Promise<T> {
+    const own = this.info.rank === root ? Buffer.from(JSON.stringify(value)) : null;
+    return parse<T>(await this.native.broadcast(own, root, timeoutMs), root);
+  }
+}
+
+/** Who started this process; good before and without MPI. */
+export function currentLauncher(): Launcher {
+  return detectLauncher(readEnvironment().variables);
+}
+
+/**
+ * Opens MPI and forms the world; once a process. Throws E_MPI_MISSING, E_ADDON_MISSING, E_LAUNCHER_MISMATCH (the world
+ * is finalized before that), E_TIMEOUT where not all ranks came.
+ */
+export async function openWorld(options: OpenWorldOptions): Promise<MpiWorld> {
+  tameUcx();
+  const { settings } = readEnvironment();
+  const launcher = currentLauncher();
+  const native = addon();
+  const folder = nativeFolder();
+  const plugin = options.mpi
+    ? { mpi: options.mpi, path: pluginFile(folder, options.mpi) }
+    : choosePlugin(launcher, folder);
+  let world: NativeWorld;
+  try {
+    world = await native.openWorld({
+      pluginPath: plugin.path,
+      ranksPerNode: options.ranksPerNode,
+      timeoutMs: options.timeoutMs,
+      peerTimeoutMs: (settings.peerTimeoutSeconds ?? PEER_TIMEOUT_SECONDS) * 1000,
+    });
+  } catch (error) {
+    throw toRunnerError(error, 'E_WORLD_LOST');
+  }
+  try {
+    checkLauncherSize(launcher, plugin.mpi, world.info.worldSize);
+  } catch (error) {
+    await world.finalize(options.timeoutMs);
+    throw error;
+  }
+  return new MpiWorld(world, launcher);
+}

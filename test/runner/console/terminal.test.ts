@@ -1,0 +1,89 @@
+import { PassThrough } from 'node:stream';
+import t from 'tap';
+import { createProgress } from '../../../runner/console/progress.js';
+import { summarizePoint } from '../../../runner/results/summary.js';
+import { ResultTable } from '../../../runner/console/table.js';
+import { decideTerminal } from '../../../runner/console/terminal.js';
+import { resultOf } from '../../helpers/result-samples.js';
+
+const plain = decideTerminal({ isTTY: false, underLauncher: false, noColor: false });
+
+t.test('isTTY counts only where no launcher stands between', async (t) => {
+  const facts = { isTTY: true, underLauncher: false, noColor: false, columns: 90 };
+  t.same(decideTerminal(facts), { interactive: true, colors: true, columns: 90 });
+  t.match(decideTerminal({ ...facts, noColor: true }), { interactive: true, colors: false });
+  t.same(decideTerminal({ ...facts, underLauncher: true }), {
+    interactive: false,
+    colors: false,
+    columns: 120,
+  });
+  t.match(decideTerminal({ ...facts, underLauncher: true, launchSawTerminal: true }), { interactive: true });
+  t.match(decideTerminal({ ...facts, isTTY: false }), { interactive: false, colors: false });
+});
+
+t.test('the table: one line a summary row, at most 120 columns, no escapes in a pipe', async (t) => {
+  const table = new ResultTable();
+  const long = 'layout.pageSize=32 pools.deviceBlocks=1024 strategy=memcpyBatch';
+  const measured = { strategyUsed: 'scatterAllgather', direction: 'device->host', phase: 'dispatchReceive' };
+  table.add(long, summarizePoint([resultOf(0, { ...measured, peak: { GBps: 8, source: 'memcpy' } })]));
+  const failed = { status: 'failed', error_code: 'E_IO', error: 'write\nfailed', error_rank: 3 };
+  table.add('', [{ job_id: 'a-job-with-a-long-name', point: 7, ...failed }]);
+  table.add('', [{ job_id: 'a-job-with-a-long-name', point: 8, ...failed }]);
+  const lines = table.render(plain).split('\n');
+  t.equal(lines.length, 5);
+  t.match(lines[0], /^job +point +phase +direction +strategy +p50 us +GB\/s +% peak +wrong +status$/);
+  t.match(
+    lines[1],
+    /^down +layout\.pageSize=\S*… +dispatchReceive +device->host +scatterAllgather +20\.0 +2\.000 +25\.0 +0 +ok$/,
+  );
+  t.match(lines[2], /^a-job-with-a-… +#7 +failed$/);
+  t.equal(lines[4], 'a-job-with-a-long-name failed on rank 3: E_IO: write failed (2 rows)');
+  for (const line of lines) {
+    t.ok(line.length <= 120, `${line.length} columns`);
+    t.notOk(line.includes('\u001b'), 'no escapes');
+  }
+  t.ok(
+    table.render({ ...plain, colors: true }).includes('\u001b[31mfailed'),
+    'failures stand out on a terminal',
+  );
+  t.match(table.render({ ...plain, columns: 180 }), long);
+});
+
+t.test('a long sweep does not drown its failures', async (t) => {
+  const table = new ResultTable();
+  for (let point = 0; point < 10_000; point += 1) {
+    table.add('', [{ job_id: 'sweep', point, status: point === 9_000 ? 'timeout' : 'ok' }]);
+  }
+  const text = table.render(plain);
+  t.match(text, /#9000 +timeout/);
+  t.match(text, /9899 more rows are in summary\.csv$/);
+  t.equal(text.split('\n').length, 1 + 101 + 1);
+});
+
+function collect(isTTY: boolean): { stream: PassThrough & { isTTY: boolean }; text: () => string } {
+  const stream = Object.assign(new PassThrough(), { isTTY, columns: 120 });
+  let text = '';
+  stream.on('data', (chunk: Buffer) => (text += chunk.toString()));
+  return { stream, text: () => text };
+}
+
+t.test('progress: plain lines where nobody watches', async (t) => {
+  const { stream, text } = collect(false);
+  const progress = createProgress(2, { ...plain, interactive: true }, stream);
+  progress.start({ jobId: 'down', point: 0, sweptText: 'blocks=16' });
+  progress.end({ jobId: 'down', point: 0, sweptText: 'blocks=16' }, 'ok');
+  progress.end({ jobId: 'up', point: 1, sweptText: '' }, 'timeout');
+  progress.stop();
+  t.equal(text(), '[1/2] down blocks=16: ok\n[2/2] up: timeout\n');
+});
+
+t.test('progress: a bar on a terminal, with the count of what is not ok', async (t) => {
+  const { stream, text } = collect(true);
+  const progress = createProgress(2, { ...plain, interactive: true }, stream);
+  progress.start({ jobId: 'down', point: 0, sweptText: 'blocks=16' });
+  progress.end({ jobId: 'down', point: 0, sweptText: 'blocks=16' }, 'failed');
+  progress.end({ jobId: 'up', point: 1, sweptText: '' }, 'idle');
+  progress.stop();
+  progress.stop();
+  t.match(text(), /2\/2 up \(1 not ok\)/);
+});

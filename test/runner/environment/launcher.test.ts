@@ -1,0 +1,143 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import { parseEnvironment, tameUcx, VARIABLES } from '../../../runner/environment/variables.js';
+import {
+  checkLauncherSize,
+  choosePlugin,
+  detectLauncher,
+  localPlace,
+} from '../../../runner/environment/launcher.js';
+import { rankList } from '../../../runner/text/ranges.js';
+import { withTempDir } from '../../helpers/with-temp-dir.js';
+
+t.test('the launcher is known by what it leaves in the environment', async (t) => {
+  const cases: [Record<string, string>, ReturnType<typeof detectLauncher>][] = [
+    [{}, { name: 'no launcher', speaks: null, size: null, rank: 0 }],
+    [
+      { OMPI_COMM_WORLD_SIZE: '4', OMPI_COMM_WORLD_RANK: '3', PMIX_RANK: '3' },
+      { name: 'mpirun of Open MPI', speaks: 'openmpi', size: 4, rank: 3 },
+    ],
+    [
+      { PMI_RANK: '2', PMI_SIZE: '8', PMI_FD: '7' },
+      { name: 'mpiexec of MPICH', speaks: 'mpich', size: 8, rank: 2 },
+    ],
+    [
+      { PMIX_RANK: '1', SLURM_STEP_NUM_TASKS: '6', SLURM_STEP_ID: '0', SLURM_PROCID: '1' },
+      { name: 'srun with PMIx', speaks: 'openmpi', size: 6, rank: 1 },
+    ],
+    [
+      { PMI_RANK: '1', PMI_SIZE: '6', SLURM_STEP_NUM_TASKS: '6', SLURM_STEP_ID: '0', SLURM_PROCID: '1' },
+      { name: 'srun with PMI2', speaks: 'mpich', size: 6, rank: 1 },
+    ],
+    [
+      { SLURM_STEP_NUM_TASKS: '6', SLURM_STEP_ID: '0', SLURM_PROCID: '5' },
+      { name: 'srun without an MPI plug-in', speaks: null, size: 6, rank: 5 },
+    ],
+    // mpirun's daemons are a step of their own, and their count is not the world's
+    [
+      {
+        OMPI_COMM_WORLD_SIZE: '16',
+        OMPI_COMM_WORLD_RANK: '9',
+        SLURM_STEP_NUM_TASKS: '2',
+        SLURM_STEP_ID: '0',
+        SLURM_PROCID: '1',
+      },
+      { name: 'mpirun of Open MPI', speaks: 'openmpi', size: 16, rank: 9 },
+    ],
+    // a shell inside an allocation
+    [
+      { SLURM_JOB_ID: '7', SLURM_NTASKS: '4' },
+      { name: 'no launcher', speaks: null, size: null, rank: 0 },
+    ],
+  ];
+  for (const [variables, expected] of cases) t.same(detectLauncher(variables), expected);
+});
+
+t.test('the plug-in that is there is taken, one that is not is named with what mends it', async (t) => {
+  await withTempDir(async (folder) => {
+    const alone = detectLauncher({});
+    const mpirun = detectLauncher({ OMPI_COMM_WORLD_SIZE: '2', OMPI_COMM_WORLD_RANK: '0' });
+    t.throws(() => choosePlugin(mpirun, folder), {
+      code: 'E_MPI_MISSING',
+      exitStatus: 3,
+      message:
+        /no MPI plug-in for mpirun of Open MPI: .*openmpi\.so.*apt-get install openmpi-bin.*npm run build/,
+    });
+    writeFileSync(join(folder, 'railrunner_mpi_mpich.so'), '');
+    t.throws(() => choosePlugin(mpirun, folder), { code: 'E_MPI_MISSING' });
+    t.equal(choosePlugin(alone, folder).mpi, 'mpich');
+    writeFileSync(join(folder, 'railrunner_mpi_openmpi.so'), '');
+    t.equal(choosePlugin(alone, folder).mpi, 'openmpi');
+  });
+});
+
+t.test('sizes that differ are refused', async (t) => {
+  const launcher = detectLauncher({ PMI_RANK: '0', PMI_SIZE: '4' });
+  t.doesNotThrow(() => checkLauncherSize(launcher, 'mpich', 4));
+  t.doesNotThrow(() => checkLauncherSize(detectLauncher({}), 'mpich', 1));
+  t.throws(() => checkLauncherSize(launcher, 'openmpi', 1), {
+    code: 'E_LAUNCHER_MISMATCH',
+    message: /mpiexec of MPICH started 4 processes, but MPI \(openmpi\) sees a world of 1/,
+  });
+});
+
+t.test('settings of the environment are typed, and nonsense is refused by name', async (t) => {
+  const { settings } = parseEnvironment({
+    DYN_KVBM_MAX_TRANSFER_BATCH_SIZE: '32',
+    MSCCLPP_EP_NUM_PROXIES: '',
+    RAILRUNNER_FAULT: 'throw:measure:1',
+  });
+  t.same(settings, { maxTransferBatchSize: 32, fault: 'throw:measure:1' });
+  for (const { name, range } of VARIABLES) {
+    if (!range) continue;
+    for (const text of [String(range[0] - 1), '-1', '1.5', '0x10', 'many', '1e9', String(range[1] + 1)]) {
+      t.throws(() => parseEnvironment({ [name]: text }), { code: 'E_USAGE', message: new RegExp(name) });
+    }
+  }
+});
+
+t.test('UCX is tamed unless the user wants otherwise', async (t) => {
+  const names = ['UCX_MEM_EVENTS', 'UCX_HANDLE_ERRORS', 'UCX_ERROR_SIGNALS'];
+  const before = names.map((name) => process.env[name]);
+  t.teardown(() =>
+    names.forEach((name, i) => {
+      if (before[i] === undefined) delete process.env[name];
+      else process.env[name] = before[i];
+    }),
+  );
+  for (const name of names) delete process.env[name];
+  process.env['UCX_HANDLE_ERRORS'] = 'bt';
+  tameUcx();
+  t.same(
+    names.map((name) => process.env[name]),
+    ['no', 'bt', ''],
+  );
+});
+
+t.test('ranks are named shortly', async (t) => {
+  t.equal(rankList([3]), 'rank 3');
+  t.equal(rankList([0, 1, 2, 7, 9, 8]), 'ranks 0-2, 7-9');
+});
+
+t.test('the place on the machine, as each launcher numbers it', async (t) => {
+  const placeOf = (variables: Record<string, string>) => localPlace(variables, detectLauncher(variables));
+  t.same(placeOf({}), { rank: 0, size: null });
+  const ompi = { OMPI_COMM_WORLD_SIZE: '8', OMPI_COMM_WORLD_RANK: '5' };
+  t.same(placeOf({ ...ompi, OMPI_COMM_WORLD_LOCAL_RANK: '1', OMPI_COMM_WORLD_LOCAL_SIZE: '4' }), {
+    rank: 1,
+    size: 4,
+  });
+  t.same(placeOf({ PMI_RANK: '3', PMI_SIZE: '4', MPI_LOCALRANKID: '1', MPI_LOCALNRANKS: '2' }), {
+    rank: 1,
+    size: 2,
+  });
+  const slurm = { SLURM_STEP_ID: '0', SLURM_STEP_NUM_TASKS: '4', SLURM_PROCID: '2' };
+  t.same(placeOf({ ...slurm, SLURM_LOCALID: '0' }), { rank: 0, size: null });
+  t.same(placeOf({ ...slurm, SLURM_LOCALID: '0', SLURM_STEP_TASKS_PER_NODE: '2(x2)' }), { rank: 0, size: 2 });
+  t.same(placeOf({ ...slurm, SLURM_LOCALID: '0', SLURM_STEP_TASKS_PER_NODE: '3,1' }), {
+    rank: 0,
+    size: null,
+  });
+  t.same(placeOf(slurm), { rank: 2, size: null }, 'where nothing tells it, one rank of all speaks');
+});

@@ -1,0 +1,73 @@
+/** What all ranks decide together, from what each of them said. */
+import t from 'tap';
+import { agreementError, missingRanks, type RankFailure } from '../../../runner/world/agreement.js';
+import { decideKind, sharedGroups } from '../../../runner/world/device.js';
+import { versionDifferences } from '../../../runner/world/versions.js';
+
+const gpu = { cudaDevices: 8, reason: '' };
+const none = { cudaDevices: 0, reason: 'no driver' };
+
+t.test('the device kind', async (t) => {
+  t.equal(decideKind('auto', [gpu, gpu]), 'cuda');
+  t.equal(decideKind('auto', [none, none]), 'host');
+  t.equal(decideKind('host', [gpu, none]), 'host');
+  t.equal(decideKind('cuda', [gpu, gpu]), 'cuda');
+  for (const request of ['auto', 'cuda'] as const) {
+    t.throws(() => decideKind(request, [gpu, none, gpu, none]), {
+      code: 'E_DEVICE_MIXED',
+      exitStatus: 3,
+      message: /one on ranks 0, 2 and none on ranks 1, 3 \(rank 1: no driver\)/,
+    });
+  }
+  t.throws(() => decideKind('cuda', [none, none]), { code: 'E_DEVICE_MISSING', message: /no driver/ });
+});
+
+t.test('ranks on one GPU', async (t) => {
+  t.same(sharedGroups(['a', 'b', 'c']), []);
+  t.same(sharedGroups(['a', 'b', 'a', 'b', 'c']), [
+    [0, 2],
+    [1, 3],
+  ]);
+});
+
+t.test('versions that differ are named with their ranks', async (t) => {
+  const mine = { node: 'v20.1.0', mpi: 'x' };
+  t.same(versionDifferences([mine, mine]), []);
+  t.same(versionDifferences([mine, { ...mine, node: 'v22.0.0' }, mine, { node: 'v20.1.0' }]), [
+    'node: v20.1.0 on ranks 0, 2-3, v22.0.0 on rank 1',
+    'mpi: x on ranks 0-2, none on rank 3',
+  ]);
+});
+
+t.test('the error of an agreement names the culprit, not those that it dragged along', async (t) => {
+  const failures: RankFailure[] = [
+    { rank: 0, code: 'E_ABORTED', message: 'stopped waiting' },
+    { rank: 2, code: 'E_IO', message: 'disk is full' },
+  ];
+  const agreement = { step: 'measure', failures };
+  t.equal(agreementError({ step: 'measure', failures: [] }, 0), null);
+  t.match(agreementError(agreement, 2), { code: 'E_IO', message: 'disk is full' });
+  for (const rank of [0, 1]) {
+    t.match(agreementError(agreement, rank), {
+      code: 'E_PEER_FAILED',
+      message: 'measure failed on rank 2: E_IO on rank 2: disk is full',
+    });
+  }
+  const [aborted] = failures as [RankFailure];
+  t.match(agreementError({ step: 'measure', failures: [aborted] }, 0), { code: 'E_ABORTED' });
+});
+
+t.test('missing is who is not heard waiting at this point', async (t) => {
+  const entry = { iteration: 3, awaitedPeer: -1, ageMs: 1 };
+  const liveness = [
+    { ...entry, rank: 0, stage: 'measure (waits)', point: 4 },
+    { ...entry, rank: 1, stage: 'measure (waits)', point: 4 },
+    { ...entry, rank: 2, stage: 'measure', point: 4 },
+    { ...entry, rank: 3, stage: 'verify (waits)', point: 3 },
+  ];
+  t.same(
+    missingRanks(liveness, 0, 4).map(({ rank }) => rank),
+    [2, 3],
+  );
+  t.same(missingRanks(liveness, 1, 4), [], 'other ranks hear rank 0 alone');
+});
