@@ -44,6 +44,10 @@ export const ERROR_CATALOGUE = {
   },
   E_OUTPUT: { exit: EXIT.environment, meaning: 'the output folder cannot be written' },
   E_RUN_EXISTS: { exit: EXIT.environment, meaning: 'the run id is taken; nothing is overwritten' },
+  E_RUN_READ: {
+    exit: EXIT.usage,
+    meaning: 'a run folder cannot be read: missing, damaged, of another schema version, or not a run',
+  },
   E_ARGUMENT: { exit: EXIT.failed, meaning: 'a native call was handed something illegal' },
   E_STATE: { exit: EXIT.failed, meaning: 'a native handle was used after its close, or out of order' },
   E_ALLOCATION: { exit: EXIT.failed, meaning: 'memory of some tier could not be had' },

@@ -1,0 +1,58 @@
+/** What identifies a measured thing over many runs: its swept parameters, and a digest of all that was resolved. */
+import { canonicalJson, sha256Hex } from '../job-spec/canonical.js';
+import type { JsonObject, JsonValue } from '../job-spec/types.js';
+
+/** Keys that change how long a run takes or how it is judged, and not what it measures. */
+const NOT_IDENTIFYING = new Set([
+  'id',
+  'kind',
+  'warmup',
+  'iterations',
+  'timeoutSeconds',
+  'verify',
+  'probe',
+  'saveSamples',
+  'sweep',
+  'sweepTogether',
+]);
+
+/** The keys of a resolved job that decide what is measured. */
+export function identifyingKeys(job: JsonObject): JsonObject {
+  return Object.fromEntries(Object.entries(job).filter(([key]) => !NOT_IDENTIFYING.has(key)));
+}
+
+/** The `params` column: the swept keys and values alone, as canonical JSON; `{}` where nothing is swept. */
+export function paramsText(swept: JsonObject): string {
+  return canonicalJson(swept);
+}
+
+export interface SeriesOf {
+  readonly kind: string;
+  /** The resolved job of the point, sweep applied. */
+  readonly job: JsonObject;
+  readonly device: string;
+  readonly deviceName: string;
+  readonly layout: string;
+}
+
+const SERIES_DIGITS = 16;
+
+/** The `series` column: equal for the same resolved job on the same class of device in the same world layout. */
+export function seriesDigest({ kind, job, device, deviceName, layout }: SeriesOf): string {
+  const text = canonicalJson({ device, deviceName, job: identifyingKeys(job), kind, layout });
+  return sha256Hex(text).slice(0, SERIES_DIGITS);
+}
+
+/** Dotted paths at which two resolved jobs differ. A key that only one has is left out: newer versions add keys. */
+export function differingKeys(left: JsonObject, right: JsonObject, prefix = ''): string[] {
+  return Object.keys(left).flatMap((key) => {
+    if (!Object.hasOwn(right, key)) return [];
+    const [a, b] = [left[key] as JsonValue, right[key] as JsonValue];
+    if (isObject(a) && isObject(b)) return differingKeys(a, b, `${prefix}${key}.`);
+    return canonicalJson(a) === canonicalJson(b) ? [] : [`${prefix}${key}`];
+  });
+}
+
+function isObject(value: JsonValue): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
