@@ -17,6 +17,16 @@ DiskProbe::DiskProbe(DiskQueue& queue, const DiskPlan& plan, const iovec* vector
 
 double DiskProbe::run() {
   const double startUs = nowUs();
+  try {
+    loop();
+  } catch (...) {
+    queue_.drain();
+    throw;
+  }
+  return nowUs() - startUs;
+}
+
+void DiskProbe::loop() {
   freeSlots_.clear();
   for (uint32_t slot = queue_.depth(); slot-- > 0;) freeSlots_.push_back(slot);
   size_t next = 0;
@@ -34,7 +44,6 @@ double DiskProbe::run() {
     }
   }
   if (firstError != 0) throw diskError(queue_, write_, plan_.requests.front(), firstError);
-  return nowUs() - startUs;
 }
 
 }  // namespace railrunner

@@ -25,8 +25,8 @@ namespace railrunner {
 //   void scatter(uint32_t slot, const std::byte* buffer, const DiskPiece* pieces, uint32_t count)
 //   bool finished(uint32_t slot)   polled until true; a hop that copies at once is always finished
 //   static constexpr bool kCrossesHostLink    true where the pool is on the other side of a GPU's link
-//   void waitAll()                 returns when no hop is under way any more; called before an error is
-//   reported
+//   void waitAll() noexcept        returns when no hop is under way any more; called before an error is
+//                                  reported, so its own errors have nowhere to go
 class CpuHop {
  public:
   static constexpr bool kCrossesHostLink = false;
@@ -42,7 +42,7 @@ class CpuHop {
     }
   }
   bool finished(uint32_t) const { return true; }
-  void waitAll() {}
+  void waitAll() noexcept {}
 
  private:
   std::byte* memory_;
@@ -59,6 +59,7 @@ class DiskProbe {
   uint64_t bytes() const { return bytes_; }
 
  private:
+  void loop();
   DiskQueue& queue_;
   const DiskPlan& plan_;
   const iovec* vectors_;
@@ -128,29 +129,14 @@ class DiskLane {
     return facts;
   }
 
+  // Nothing is under way when it returns or throws, whatever was thrown: a late request would land in the next
+  // point, and its completion be taken for one of that point's.
   void execute(RunControl& control) {
-    restart();
-    const auto count = static_cast<uint32_t>(plan_.requests.size());
-    while (finished_ < count && firstError_ == 0) {
-      if (control.abort.load(std::memory_order_relaxed) != 0) {
-        drain();
-        throw Error(ErrorCode::kAborted, "stopped during disk requests");
-      }
-      while (next_ < count && !freeSlots_.empty() && batchOf_ < batchesDone_ + maxConcurrentTransfers_)
-        begin();
-      advanceHops();
-      const uint32_t done = hopping_.empty() && queue_.underWay() > 0 ? queue_.collect(completions_.data())
-                                                                      : queue_.poll(completions_.data());
-      for (uint32_t i = 0; i < done; ++i) completed(completions_[i]);
-    }
-    if (firstError_ != 0) {
+    try {
+      run(control);
+    } catch (...) {
       drain();
-      throw diskError(queue_, write_ && !failedReading_, plan_.requests[failedRequest_], firstError_);
-    }
-    if (issuedBytes_ != plan_.diskBytes) {
-      throw Error(ErrorCode::kState, "disk requests of " + std::to_string(issuedBytes_) +
-                                         " bytes were issued, the plan says " +
-                                         std::to_string(plan_.diskBytes));
+      throw;
     }
   }
 
@@ -161,6 +147,28 @@ class DiskLane {
     uint32_t batch = 0;
     Step step = Step::kRead;
   };
+
+  void run(RunControl& control) {
+    restart();
+    const auto count = static_cast<uint32_t>(plan_.requests.size());
+    while (finished_ < count && firstError_ == 0) {
+      if (control.abort.load(std::memory_order_relaxed) != 0)
+        throw Error(ErrorCode::kAborted, "stopped during disk requests");
+      while (next_ < count && !freeSlots_.empty() && batchOf_ < batchesDone_ + maxConcurrentTransfers_)
+        begin();
+      advanceHops();
+      const uint32_t done = hopping_.empty() && queue_.underWay() > 0 ? queue_.collect(completions_.data())
+                                                                      : queue_.poll(completions_.data());
+      for (uint32_t i = 0; i < done; ++i) completed(completions_[i]);
+    }
+    if (firstError_ != 0)
+      throw diskError(queue_, write_ && !failedReading_, plan_.requests[failedRequest_], firstError_);
+    if (issuedBytes_ != plan_.diskBytes) {
+      throw Error(ErrorCode::kState, "disk requests of " + std::to_string(issuedBytes_) +
+                                         " bytes were issued, the plan says " +
+                                         std::to_string(plan_.diskBytes));
+    }
+  }
 
   void restart() {
     freeSlots_.clear();
@@ -265,9 +273,8 @@ class DiskLane {
     while (batchesDone_ < requestsLeft_.size() && requestsLeft_[batchesDone_] == 0) ++batchesDone_;
   }
 
-  // Nothing may be under way when an error is reported: a late copy would land in the next point.
-  void drain() {
-    while (queue_.underWay() > 0) queue_.collect(completions_.data());
+  void drain() noexcept {
+    queue_.drain();
     hop_.waitAll();
     hopping_.clear();
   }

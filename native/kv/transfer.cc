@@ -45,7 +45,7 @@ std::unique_ptr<Transfer> compileHostDisk(std::vector<LaneRequest> lanes, const 
     BlockPool& disk = writes ? *request.target : *request.source;
     BlockPool& memory = writes ? *request.source : *request.target;
     DiskQueue& queue = disk.diskQueue(lane, options.queueDepth, options.requestBytes);
-    const uint64_t directAlignment = disk.file()->direct() ? DiskFile::kIoAlignmentBytes : 1;
+    const uint64_t directAlignment = disk.file()->directIo().alignmentBytes;
     std::vector<std::unique_ptr<HostDiskLane::Way>> ways;
     for (const Strategy way : {Strategy::kKernel, Strategy::kMemcpy}) {
       if (options.strategy != Strategy::kAuto && options.strategy != way) continue;

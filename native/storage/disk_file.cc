@@ -47,17 +47,22 @@ void DiskFile::openIn(const std::string& folder) {
   std::vector<char> name(pattern.begin(), pattern.end());
   name.push_back('\0');
   descriptor_ = mkostemp(name.data(), O_CLOEXEC | O_DIRECT);
-  if (descriptor_ >= 0) {
-    direct_ = true;
-  } else if (errno == EINVAL) {
+  if (descriptor_ < 0 && errno == EINVAL) {
     // The file system has no direct I/O; the attempt left the file behind under the same name.
     unlink(name.data());
     name.assign(pattern.begin(), pattern.end());
     name.push_back('\0');
     descriptor_ = mkostemp(name.data(), O_CLOEXEC);
+    directIo_.reason = "the file system refuses O_DIRECT";
+  } else if (descriptor_ >= 0) {
+    directIo_ = directIoOf(descriptor_);
   }
   if (descriptor_ < 0) throw errnoError(ErrorCode::kIo, "disk tier: create a file in " + folder, errno);
   path_ = name.data();
+  if (directIo_.kind != DirectIo::kBuffered) return;
+  // What is buffered is asked for as such: no alignment is kept for nothing.
+  const int flags = fcntl(descriptor_, F_GETFL);
+  if (flags >= 0) fcntl(descriptor_, F_SETFL, flags & ~O_DIRECT);
 }
 
 void DiskFile::reserve() {

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "core/run_control.h"
+#include "storage/direct_io.h"
 
 namespace railrunner {
 
@@ -22,9 +23,9 @@ class AlignedBuffer {
   uint64_t bytes_ = 0;
 };
 
-// The file behind a disk tier. It is opened with O_DIRECT (buffered only where the file system refuses that),
-// its room is reserved, and its name is removed at once: it ends with the process, however that ends. Errors
-// are kIo with errno and path.
+// The file behind a disk tier. It is opened with O_DIRECT where the file system does something with that
+// (direct_io.h), its room is reserved, and its name is removed at once: it ends with the process, however
+// that ends. Errors are kIo with errno and path.
 class DiskFile {
  public:
   // `folder` must exist; `bytes` is a multiple of kIoAlignmentBytes.
@@ -38,7 +39,7 @@ class DiskFile {
   int descriptor() const { return descriptor_; }
   const std::string& path() const { return path_; }
   uint64_t bytes() const { return bytes_; }
-  bool direct() const { return direct_; }
+  const DirectIoFacts& directIo() const { return directIo_; }
   // False where the file system cannot reserve: a full disk is then met by a write.
   bool reserved() const { return reserved_; }
 
@@ -54,7 +55,7 @@ class DiskFile {
   int descriptor_ = -1;
   std::string path_;
   uint64_t bytes_ = 0;
-  bool direct_ = false;
+  DirectIoFacts directIo_;
   bool reserved_ = false;
 };
 

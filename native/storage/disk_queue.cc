@@ -1,6 +1,7 @@
 #include "storage/disk_queue.h"
 
 #include <liburing.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -25,6 +26,22 @@ uint64_t bufferBytes(uint32_t depth, uint32_t requestBytes) {
                     std::to_string(depth) + ", " + std::to_string(requestBytes) + " bytes");
   }
   return static_cast<uint64_t>(depth) * requestBytes;
+}
+
+std::string lockedMemoryLimit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_MEMLOCK, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return "unlimited";
+  return std::to_string(limit.rlim_cur / 1024) + " KiB";
+}
+
+// Seen on Linux 6.18: an ordinary user whose locked-memory limit is too small gets ENOMEM, root does not.
+// EPERM is kernel.io_uring_disabled or a seccomp filter, ENOSYS a kernel without io_uring or such a filter.
+std::string ringRefusalText(const std::string& what, int error) {
+  std::string text = what + ": errno " + std::to_string(error) + " (" + std::strerror(error) + ")";
+  if (error == ENOMEM) text += ", the locked-memory limit (ulimit -l) is " + lockedMemoryLimit();
+  if (error == EPERM) text += ", kernel.io_uring_disabled or a seccomp filter forbids it";
+  if (error == ENOSYS) text += ", the kernel or a seccomp filter offers none";
+  return text;
 }
 
 }  // namespace
@@ -60,12 +77,14 @@ DiskQueue::DiskQueue(const DiskFile& file, uint32_t depth, uint32_t requestBytes
       requestBytes_(requestBytes),
       buffers_(bufferBytes(depth, requestBytes)),
       operations_(depth),
-      slotVectors_(depth) {
+      slotVectors_(depth),
+      occupied_(depth),
+      drained_(depth) {
   // Touched now: no measured request pays for the first fault of a buffer.
   std::memset(buffers_.data(), 0, buffers_.bytes());
   if (engine != DiskEngine::kThreads && openRing()) return;
   if (engine == DiskEngine::kUring)
-    throw Error(ErrorCode::kUnsupportedHere, "io_uring is refused on this machine");
+    throw Error(ErrorCode::kUnsupportedHere, "io_uring is refused on this machine: " + ringRefusal_);
   threads_ = std::make_unique<DiskThreads>(file_.descriptor(), depth_);
 }
 
@@ -77,9 +96,15 @@ bool DiskQueue::openRing() {
   auto ring = std::make_unique<io_uring>();
   io_uring_params params{};
   params.flags = IORING_SETUP_CLAMP;
-  if (io_uring_queue_init_params(depth_, ring.get(), &params) != 0) return false;
+  int result = io_uring_queue_init_params(depth_, ring.get(), &params);
+  if (result != 0) {
+    ringRefusal_ = ringRefusalText("a ring of " + std::to_string(depth_) + " requests", -result);
+    return false;
+  }
   const int descriptor = file_.descriptor();
-  if (io_uring_register_files(ring.get(), &descriptor, 1) != 0) {
+  result = io_uring_register_files(ring.get(), &descriptor, 1);
+  if (result != 0) {
+    ringRefusal_ = ringRefusalText("registering the file", -result);
     io_uring_queue_exit(ring.get());
     return false;
   }
@@ -137,11 +162,20 @@ int DiskQueue::registeredIndex(uint32_t slot, const DiskOperation& operation) co
 }
 
 std::string DiskQueue::describe() const {
-  return std::string(ring_ ? "io_uring" : "threads") + (file_.direct() ? "+O_DIRECT" : " buffered") +
-         " qd=" + std::to_string(depth_);
+  const DirectIo direct = file_.directIo().kind;
+  const char* path = direct == DirectIo::kDirect        ? "+O_DIRECT"
+                     : direct == DirectIo::kUnconfirmed ? "+O_DIRECT (unconfirmed)"
+                                                        : " buffered";
+  return std::string(ring_ ? "io_uring" : "threads") + path + " qd=" + std::to_string(depth_);
 }
 
 void DiskQueue::start(uint32_t slot, const DiskOperation& operation) {
+  // The completion of an older request would be taken for this one's, and its memory be read too early.
+  if (slot >= depth_ || occupied_[slot] != 0) {
+    throw Error(ErrorCode::kState, "disk queue: slot " + std::to_string(slot) + " of " +
+                                       std::to_string(depth_) +
+                                       (slot >= depth_ ? " is not there" : " has a request under way"));
+  }
   operations_[slot] = operation;
   DiskOperation& own = operations_[slot];
   if (own.vectors == nullptr) {
@@ -149,12 +183,13 @@ void DiskQueue::start(uint32_t slot, const DiskOperation& operation) {
     own.vectors = &slotVectors_[slot];
     own.numVectors = 1;
   }
-  ++underWay_;
   if (ring_) {
     startOnRing(slot);
   } else {
     threads_->start(slot, own);
   }
+  occupied_[slot] = 1;
+  ++underWay_;
 }
 
 void DiskQueue::startOnRing(uint32_t slot) {
@@ -163,6 +198,7 @@ void DiskQueue::startOnRing(uint32_t slot) {
   if (entry == nullptr) {  // the ring was clamped below depth: hand over what it holds and go on
     io_uring_submit(ring_.get());
     entry = io_uring_get_sqe(ring_.get());
+    if (entry == nullptr) throw errnoError(ErrorCode::kIo, "submit to io_uring for " + file_.path(), EBUSY);
   }
   const int registered = registeredIndex(slot, operation);
   if (registered >= 0) {
@@ -205,6 +241,16 @@ uint32_t DiskQueue::reapRing(DiskCompletion* completions) {
   return count;
 }
 
+uint32_t DiskQueue::handOut(const DiskCompletion* completions, uint32_t count) {
+  for (uint32_t i = 0; i < count; ++i) occupied_[completions[i].slot] = 0;
+  underWay_ -= count;
+  return count;
+}
+
+void DiskQueue::drain() noexcept {
+  while (underWay_ > 0) collect(drained_.data());
+}
+
 uint32_t DiskQueue::poll(DiskCompletion* completions) {
   uint32_t count = 0;
   if (ring_) {
@@ -213,8 +259,7 @@ uint32_t DiskQueue::poll(DiskCompletion* completions) {
   } else {
     count = threads_->collect(completions, 0);
   }
-  underWay_ -= count;
-  return count;
+  return handOut(completions, count);
 }
 
 uint32_t DiskQueue::collect(DiskCompletion* completions) {
@@ -228,8 +273,7 @@ uint32_t DiskQueue::collect(DiskCompletion* completions) {
   } else {
     count = threads_->collect(completions, kCollectWaitNs);
   }
-  underWay_ -= count;
-  return count;
+  return handOut(completions, count);
 }
 
 }  // namespace railrunner

@@ -47,10 +47,14 @@ class DiskQueue : public std::enable_shared_from_this<DiskQueue> {
   std::byte* slotBuffer(uint32_t slot) const {
     return buffers_.data() + static_cast<uint64_t>(slot) * requestBytes_;
   }
-  // For the disk_io column: "io_uring+O_DIRECT qd=32", "threads+O_DIRECT qd=32", "io_uring buffered qd=32".
+  // For the disk_io column: "io_uring+O_DIRECT qd=32", "threads buffered qd=32", and "O_DIRECT (unconfirmed)"
+  // where the file system does not say whether it does what it was asked.
   std::string describe() const;
+  // Why threads do the work though io_uring was wanted, with what the kernel answered; "" otherwise.
+  const std::string& ringRefusal() const { return ringRefusal_; }
 
-  // Starts a request in a slot that has none. It may wait for the next collect() to reach the kernel.
+  // Starts a request in a slot that has none; a slot with one is refused (kState). It may wait for the next
+  // collect() to reach the kernel.
   void start(uint32_t slot, const DiskOperation& operation);
   // Hands over what was started and waits up to 50 ms for at least one completion; returns how many were
   // written to `completions` (room for depth entries). Short transfers are finished before they are reported.
@@ -58,9 +62,12 @@ class DiskQueue : public std::enable_shared_from_this<DiskQueue> {
   // As collect, but returns at once.
   uint32_t poll(DiskCompletion* completions);
   uint32_t underWay() const { return underWay_; }
+  // Returns when nothing is under way; what was is neither reported nor, where it failed, told.
+  void drain() noexcept;
 
  private:
   bool openRing();
+  uint32_t handOut(const DiskCompletion* completions, uint32_t count);
   friend class DiskMemoryUse;
   void useMemory(std::byte* base, uint64_t bytes);
   void releaseMemory(const std::byte* base);
@@ -75,7 +82,10 @@ class DiskQueue : public std::enable_shared_from_this<DiskQueue> {
   AlignedBuffer buffers_;
   std::vector<DiskOperation> operations_;  // by slot
   std::vector<iovec> slotVectors_;         // by slot: its whole buffer, cut to the operation's length
+  std::vector<uint8_t> occupied_;          // by slot: from start() until its completion is handed out
+  std::vector<DiskCompletion> drained_;
   std::unique_ptr<io_uring> ring_;
+  std::string ringRefusal_;
   bool buffersRegistered_ = false;
   std::byte* memory_ = nullptr;  // registered behind the slots' buffers, in parts
   uint64_t memoryBytes_ = 0;

@@ -149,4 +149,95 @@ TEST("a write that fails in the middle of a transfer ends it with errno, place a
   }
 }
 
+// A hop that fails in the middle without an errno, as a CUDA call does whose error passes.
+struct ThrowingHop : CpuHop {
+  uint32_t left;
+  ThrowingHop(std::byte* memory, uint32_t count) : CpuHop(memory), left(count) {}
+  void scatter(uint32_t slot, const std::byte* buffer, const DiskPiece* pieces, uint32_t count) {
+    if (left-- == 0) throw Error(ErrorCode::kCuda, "planted: the hop failed");
+    CpuHop::scatter(slot, buffer, pieces, count);
+  }
+};
+
+TEST("a hop that throws leaves nothing under way, and the next transfer of the queue moves the right bytes") {
+  constexpr uint32_t kBlocks = 64;
+  for (const DiskEngine engine : {DiskEngine::kAuto, DiskEngine::kThreads}) {
+    const auto device = openDevice(DeviceKind::kHost, 0);
+    RunControl control;
+    const LayoutShape shape{LayoutKind::kFullyContiguous, BlockDim::kFirst, 4, 2, 16, 1000, 2, 1};
+    BlockPool disk(*device, Tier::kDisk, shape, kBlocks, "/tmp", 1);
+    BlockPool memory(*device, Tier::kDevice, shape, kBlocks, "", 1);
+    PoolContent filled{0, 1, std::vector<BlockHolds>(kBlocks)};
+    for (uint32_t block = 0; block < kBlocks; ++block) filled.blocks[block] = {9, block, 0, 4};
+    disk.prepare(filled, control);
+    memory.prepare({0, 1, std::vector<BlockHolds>(kBlocks)}, control);
+    DiskQueue queue(*disk.file(), 32, 1 << 18, engine);
+    const auto request = [&](uint32_t shift) {
+      LaneRequest lane{&disk, &memory, {}, {}, 0, 4};
+      for (uint32_t i = 0; i < kBlocks; ++i) {
+        lane.sourceIds.push_back((i + shift) % kBlocks);
+        lane.targetIds.push_back(i);
+      }
+      return lane;
+    };
+    const auto laneOf = [&]<class Hop>(uint32_t shift, Hop hop) {
+      const LaneRequest lane = request(shift);
+      return DiskLane<Hop>(lane, compileDiskPlan(lane, {16, 1 << 18, true, 0}), queue, 4, std::move(hop), 1,
+                           Strategy::kKernel);
+    };
+    auto failing = laneOf(0, ThrowingHop(memory.memory(), 3));
+    throws(ErrorCode::kCuda, "planted", [&] { failing.execute(control); });
+    expectEqual(queue.underWay(), 0U, "requests under way behind the exception");
+    laneOf(17, CpuHop(memory.memory())).execute(control);
+    PoolContent expected{0, 1, std::vector<BlockHolds>(kBlocks)};
+    for (uint32_t block = 0; block < kBlocks; ++block)
+      expected.blocks[block] = {9, (block + 17) % kBlocks, 0, 4};
+    expectEqual(memory.check(expected, kCheckAllWords, control).firstBad, std::string(), "the next transfer");
+  }
+}
+
+TEST("a slot with a request under way takes no second one") {
+  DiskFile file("/tmp", 8 * kRequestBytes);
+  for (const DiskEngine engine : {DiskEngine::kAuto, DiskEngine::kThreads}) {
+    DiskQueue queue(file, 2, kRequestBytes, engine);
+    queue.start(1, {false, 0, kRequestBytes, nullptr, 0});
+    throws(ErrorCode::kState, "slot 1", [&] { queue.start(1, {false, 0, kRequestBytes, nullptr, 0}); });
+    throws(ErrorCode::kState, "slot 2", [&] { queue.start(2, {false, 0, kRequestBytes, nullptr, 0}); });
+    queue.drain();
+    expectEqual(queue.underWay(), 0U, "drained");
+    queue.start(1, {false, 0, kRequestBytes, nullptr, 0});
+    queue.drain();
+  }
+}
+
+TEST("what a file system says about direct I/O is judged, not whether the open succeeded") {
+  constexpr uint64_t kExt4 = 0xef53, kTmpfs = 0x01021994, kOverlay = 0x794c7630, kBtrfs = 0x9123683e;
+  const struct {
+    DirectIoAlignment alignment;
+    uint64_t magic;
+    bool kernelTells;
+    DirectIo kind;
+    uint32_t alignmentBytes;
+  } cases[] = {
+      {{true, 512, 512}, kExt4, true, DirectIo::kDirect, 512},
+      {{true, 4, 4096}, kExt4, true, DirectIo::kDirect, 4096},
+      {{true, 0, 0}, kExt4, true, DirectIo::kBuffered, 1},  // data=journal
+      {{true, 512, 65536}, kExt4, true, DirectIo::kBuffered, 1},
+      {{false, 0, 0}, kTmpfs, true, DirectIo::kBuffered, 1},
+      {{false, 512, 512}, kTmpfs, true, DirectIo::kBuffered, 1},  // fields without their bit mean nothing
+      {{false, 0, 0}, kOverlay, true, DirectIo::kBuffered, 1},    // over tmpfs
+      {{true, 512, 512}, kOverlay, true, DirectIo::kDirect, 512},
+      {{false, 0, 0}, kOverlay, false, DirectIo::kUnconfirmed, 4096},
+      {{false, 0, 0}, kBtrfs, true, DirectIo::kUnconfirmed, 4096},
+      {{false, 0, 0}, kExt4, false, DirectIo::kUnconfirmed, 4096},
+  };
+  for (const auto& each : cases) {
+    const DirectIoFacts facts = judgeDirectIo(each.alignment, each.magic, each.kernelTells);
+    const std::string what = "magic " + std::to_string(each.magic) + ", " + facts.reason;
+    ok(facts.kind == each.kind, what);
+    expectEqual(facts.alignmentBytes, each.alignmentBytes, what.c_str());
+    ok((facts.kind == DirectIo::kDirect) == facts.reason.empty(), what);
+  }
+}
+
 int main() { return runAll(); }

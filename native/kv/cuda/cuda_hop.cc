@@ -137,8 +137,11 @@ bool CudaHop::finished(uint32_t slot) const {
   return true;
 }
 
-void CudaHop::waitAll() {
-  for (const Stream& stream : state_->streams) check(cudaStreamSynchronize(stream), "cudaStreamSynchronize");
+void CudaHop::waitAll() noexcept {
+  if (cudaSetDevice(state_->ordinal) != cudaSuccess) return;
+  // A stream that has failed is over, too; who uses the GPU next learns of an error that stays.
+  for (const Stream& stream : state_->streams) static_cast<void>(cudaStreamSynchronize(stream));
+  static_cast<void>(cudaGetLastError());
 }
 
 }  // namespace railrunner::cuda

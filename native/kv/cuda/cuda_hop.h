@@ -28,7 +28,7 @@ class CudaHop {
   void gather(uint32_t slot, std::byte* buffer, const DiskPiece* pieces, uint32_t count);
   void scatter(uint32_t slot, const std::byte* buffer, const DiskPiece* pieces, uint32_t count);
   bool finished(uint32_t slot) const;
-  void waitAll();
+  void waitAll() noexcept;
 
   static Strategy strategyUsed(Strategy requested);
 

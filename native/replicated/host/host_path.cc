@@ -93,7 +93,7 @@ void HostPath::addDiskLoads(const Piece& piece, Chunk& chunk) {
   const TransferOptions& options = board_.request().options;
   BlockPool& disk = *board_.request().source;
   DiskQueue& queue = disk.diskQueue(0, options.queueDepth, options.requestBytes);
-  const uint64_t alignment = disk.file()->direct() ? DiskFile::kIoAlignmentBytes : 1;
+  const uint64_t alignment = disk.file()->directIo().alignmentBytes;
   for (const LaneRequest& part : piece) {
     DiskPlan plan =
         compileDiskPlan(part, {options.maxTransferBatchSize, options.requestBytes, true, alignment});
