@@ -21,6 +21,7 @@ struct TestSeam {
   bool publishWithoutRelease = false;  // signals are stored relaxed
   uint32_t silentFromEpoch = 0;        // non-zero: from this call on the rank sends nothing
   uint32_t corruptFromEpoch = 0;  // non-zero: from this call on one bit of one message to each peer flips
+  uint32_t wrongWord = 0;  // cuda, a WrongWord: one word of this rank's plans is out of bounds in every call
 };
 
 struct BenchOptions {
@@ -54,6 +55,13 @@ struct BenchSamples {
   std::vector<PhaseSamples> phases;
   bool stopped = false;
 };
+
+// Rows of a group to poison before the last sample: as many as earlier samples wrote, and one more; all of them
+// where none has run yet (count below 0), since nobody knows then how many will be written.
+inline uint64_t rowsToPoison(int32_t count, uint64_t rowsOfGroup) {
+  if (count < 0 || static_cast<uint64_t>(count) >= rowsOfGroup) return rowsOfGroup;
+  return static_cast<uint64_t>(count) + 1;
+}
 
 // What the last sample left, in host memory, for an oracle. Rows of a group (expertMajor: local expert,
 // rankMajor: source rank) follow each other without gaps, in their order of arrival.

@@ -35,11 +35,11 @@ struct Shape {
   }
   RAILRUNNER_HOST_DEVICE uint32_t numScales() const { return paddedHidden() / kScaleBlock; }
   // Rows of one local expert's (or, rank-major, of the whole) receive area: every token of every rank may
-  // come.
+  // come. Of a legal shape, whose rows fit in 31 bits.
   RAILRUNNER_HOST_DEVICE uint32_t maxReceivedTokens() const { return worldSize * maxTokens; }
   // Rows of a dispatch result: [numLocalExperts, worldSize * maxTokens] or [worldSize, maxTokens].
   RAILRUNNER_HOST_DEVICE uint64_t resultRows() const {
-    const uint64_t rows = maxReceivedTokens();
+    const uint64_t rows = static_cast<uint64_t>(worldSize) * maxTokens;  // 64 bits: asked before it is legal
     return outputLayout == OutputLayout::kExpertMajor ? rows * numLocalExperts() : rows;
   }
   // Bytes of one token's elements in a dispatch result, without scales.

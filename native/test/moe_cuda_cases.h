@@ -3,6 +3,7 @@
 // What moe_cuda_test runs: layouts, payloads and phases, ways between ranks, and planted faults.
 #include <cstdint>
 #include <cstring>
+#include <iterator>
 #include <vector>
 
 #include "moe/bench.h"
@@ -129,11 +130,35 @@ inline void addFaults(std::vector<Case>& list) {
   list.push_back(silent);
 }
 
+// Words of one rank's plans that are out of bounds. Its peers, and it, must end the point, and no more than it.
+inline void addWrongWords(std::vector<Case>& list) {
+  static constexpr const char* kNames[] = {"a wrong number of tokens", "a wrong message count",
+                                           "a wrong count of an expert", "a wrong place of a row",
+                                           "a wrong copy of a message"};
+  for (uint32_t word = 1; word <= std::size(kNames); ++word) {
+    Case wrong{kNames[word - 1], smallShape()};
+    wrong.seam.wrongWord = word;
+    list.push_back(wrong);
+  }
+  Case far{"a wrong number of tokens over the network", smallShape()};
+  far.seam.wrongWord = 1;
+  far.nodes = 0;
+  list.push_back(far);
+  far.name = "a wrong place of a row over the network";
+  far.seam.wrongWord = 4;
+  list.push_back(far);
+  far.name = "a wrong place of a row among those that forward";
+  far.nodes = 2;
+  far.forwards = true;
+  list.push_back(far);
+}
+
 inline std::vector<Case> moeCudaCases() {
   std::vector<Case> list;
   addShared(list);
   addNetworked(list);
   addFaults(list);
+  addWrongWords(list);
   return list;
 }
 

@@ -215,6 +215,20 @@ int waitsForSilent(Bench& bench, RunControl& control, GateRef gate, const Case& 
   return 1;
 }
 
+// What a rank says that is sent a word out of bounds: wrong data, by name, and not an illegal address, which
+// would end everything on the GPU. 0 = as it should.
+int refusesWrongWords(Bench& bench, GateRef gate, const Case& c) {
+  try {
+    bench.measure({1, 4, true}, gate);
+  } catch (const Error& error) {
+    std::printf("# %s\n", error.what());
+    const std::string expected = "rank " + std::to_string(c.seamRank) + " sent ";
+    const bool isNamed = std::string(error.what()).find(expected) != std::string::npos;
+    return error.code() == ErrorCode::kWrongData && isNamed ? 0 : 7;
+  }
+  return 8;
+}
+
 int runRank(HubExchange& exchange, const Case& c) {
   const uint32_t rank = exchange.rank();
   auto device = openDevice(DeviceKind::kCuda, static_cast<int>(rank));
@@ -239,6 +253,18 @@ int runRank(HubExchange& exchange, const Case& c) {
   if (!isProbed(*bench, options.overNetwork, exchange, gate)) return 5;
   if (c.seam.silentFromEpoch != 0) {
     return waitsForSilent(*bench, control, GateRef(gate), c, rank, ranksPerNode);
+  }
+  if (c.seam.wrongWord != 0) {
+    const int refused = refusesWrongWords(*bench, GateRef(gate), c);
+    const auto code = static_cast<uint8_t>(refused);
+    exchange.allgather({&code, 1}, 0);  // nobody's memory goes while another's kernel may store to it
+    bench->close(nullptr, 0);
+    bench.reset();
+    if (refused != 0) return refused;
+    // The GPU is whole: the next point runs, and its data are checked below.
+    options.seam = {};
+    control.abort.store(0);
+    bench = openBench(exchange, *device, control, options, all[rank], 0);
   }
   const BenchSamples samples = bench->measure({2, 6, false}, GateRef(gate));
   for (const PhaseSamples& phase : samples.phases) {

@@ -2,11 +2,23 @@
 #include <chrono>
 
 #include "core/clock.h"
+#include "core/gate.h"
+#include "device/host/host_device.h"
+#include "moe/bench.h"
 #include "moe_rounds.h"
 
 // Dispatch and combine between ranks as threads: every format, layout and phase order against the reference.
 namespace railrunner::moe::test {
 namespace {
+
+// A world of one rank.
+struct AloneExchange : Exchange {
+  uint32_t rank() const override { return 0; }
+  uint32_t worldSize() const override { return 1; }
+  std::vector<std::vector<uint8_t>> allgather(std::span<const uint8_t> own, int64_t) override {
+    return {{own.begin(), own.end()}};
+  }
+};
 
 // A rank that sends nothing: the others stop at the abort word and say whom they waited for. The word is set
 // once all of them stand in the call that cannot end and name the silent rank, however long they take to come
@@ -136,6 +148,101 @@ void checkCorruption(Shape shape) {
   std::printf("corruption: %s\n", seen ? "seen, as it must be" : "NOT SEEN");
 }
 
+// What a peer's messages claim is not followed: bytes that changed on their way end in wrong data, by name.
+void checkHostileMessages(Shape shape) {
+  shape.worldSize = 2, shape.numExperts = 4, shape.numTopk = 2;
+  const BufferLayout layout = bufferLayout(shape);
+  const MessageFormat& format = layout.message;
+  const auto refuses = [&](const char* what, const char* words, auto&& change) {
+    Ranks ranks(shape, {});
+    std::vector<uint16_t> x(static_cast<size_t>(shape.maxTokens) * shape.paddedHidden(), 0x3f80);
+    std::vector<int32_t> ids;
+    for (uint32_t token = 0; token < shape.maxTokens; ++token) ids.insert(ids.end(), {2, 3});
+    const std::vector<float> weights(ids.size(), 0.5F);
+    const TokenBatch batch{x.data(), ids.data(), weights.data(), shape.maxTokens};
+    for (uint32_t rank = 0; rank < 2; ++rank) ranks.exchange(rank).dispatchSend(batch);
+    for (uint32_t copy = 0; copy < shape.maxTokens; ++copy)
+      change(ranks.buffer(1) + layout.receiveOffset(1) + dispatchSlotOffset(shape, layout, 0, 0, copy));
+    ResultMemory result(shape);
+    std::string said;
+    try {
+      ranks.exchange(1).dispatchReceive(result.view);
+    } catch (const Error& error) {
+      said = std::string(errorCodeName(error.code())) + ": " + error.what();
+    }
+    CHECK(said.find("E_WRONG_DATA: ") == 0 && said.find("rank 0") != std::string::npos &&
+              said.find(words) != std::string::npos,
+          "%s: %s", what, said.empty() ? "nothing was said" : said.c_str());
+  };
+  const auto setWord = [](std::byte* at, uint32_t value) { std::memcpy(at, &value, sizeof(value)); };
+  refuses("an expert named twice", "names expert 2 twice",
+          [&](std::byte* message) { setWord(message + format.idsOffset + 4, 2); });
+  refuses("a token that cannot be", "claims token 4294967295",
+          [&](std::byte* message) { setWord(message, UINT32_MAX); });
+  refuses("another epoch", "of epoch 77", [&](std::byte* message) { setWord(message + 4, 77); });
+  std::printf("hostile messages: refused\n");
+}
+
+// The rule that guards memory is asked in 64 bits: a product that wraps in 32 must not pass it.
+void checkIllegalShapes() {
+  const auto refuses = [](uint32_t worldSize, uint32_t numExperts, uint32_t maxTokens, OutputLayout output) {
+    Shape s;
+    s.worldSize = worldSize, s.numExperts = numExperts, s.numTopk = 8, s.hidden = 128,
+    s.maxTokens = maxTokens;
+    s.outputLayout = output;
+    std::string said;
+    try {
+      requireLegal(s);
+    } catch (const Error& error) {
+      said = error.what();
+    }
+    const uint64_t groups = output == OutputLayout::kExpertMajor ? numExperts / worldSize : 1;
+    const std::string rows = std::to_string(groups * worldSize * maxTokens);
+    CHECK(said.find("result rows, received " + rows) != std::string::npos, "%u x %u: %s", worldSize,
+          maxTokens, said.c_str());
+  };
+  refuses(4096, 4096, 1 << 20, OutputLayout::kRankMajor);  // 2^32: 0 in 32 bits
+  refuses(4096, 4096, 1 << 20, OutputLayout::kExpertMajor);
+  refuses(4096, 65536, (1 << 20) - 1, OutputLayout::kExpertMajor);
+  refuses(2048, 2048, 1 << 20, OutputLayout::kRankMajor);  // 2^31: negative as a row
+  std::printf("illegal shapes: refused\n");
+}
+
+// One sample without a warmup is first and last at once: what it leaves must tell whether it wrote more than its
+// rows.
+void checkSingleSample(Shape shape) {
+  shape.worldSize = 1;
+  shape.numExperts = 4;
+  shape.numTopk = 2;
+  for (const OutputLayout output : {OutputLayout::kExpertMajor, OutputLayout::kRankMajor}) {
+    if (output == OutputLayout::kRankMajor && !shape.dedup) continue;
+    shape.outputLayout = output;
+    AloneExchange alone;
+    HostDevice device(0);
+    RunControl control;
+    BenchOptions options;
+    options.shape = shape;
+    options.overNetwork = {0};
+    const auto bench = openBench(alone, device, control, options, {{0, 1, 0, 2}, {1, 1, 1, 1}, 2}, 0);
+    SoloGate gate;
+    bench->measure({0, 1, false}, GateRef(gate));
+    const BenchResults results = bench->results();
+    CHECK(!results.guard.empty(), "no row behind a group was looked at");
+    for (const uint8_t byte : results.guard) {
+      if (byte == 0x7f) continue;
+      CHECK(false, "a byte behind the last row of a group: expected 127, found %u", byte);
+      break;
+    }
+    for (size_t i = 2ULL * shape.paddedHidden(); i < results.combined.size(); ++i) {
+      if (results.combined[i] == 0x7f7f) continue;
+      CHECK(false, "combined row %zu of no token was written", i / shape.paddedHidden());
+      break;
+    }
+    bench->close(&alone, 0);
+  }
+  std::printf("a single sample: on poisoned memory\n");
+}
+
 }  // namespace
 }  // namespace railrunner::moe::test
 
@@ -184,6 +291,13 @@ int main() {
   checkCorruption(s);
   checkThirdDispatch(s);
   checkSequence();
+  checkSingleSample(s);
+  s.dedup = true;
+  checkSingleSample(s);
+  checkHostileMessages(s);
+  s.outputLayout = OutputLayout::kRankMajor;
+  checkHostileMessages(s);
+  checkIllegalShapes();
   std::printf("%d failures\n", failures);
   return failures == 0 ? 0 : 1;
 }

@@ -85,6 +85,8 @@ CudaBench::CudaBench(const BenchOptions& options, Routing routing, RunControl& c
       waits_(Buffer::Place::kPinned, sizeof(WaitControl)) {
   prepareKernels();
   prepareContent();
+  // -1: not known before the first dispatch.
+  check(cudaMemset(result_.view().count, 0xff, numGroups() * sizeof(int32_t)), "cudaMemset");
   std::memset(waits_.as(), 0, sizeof(WaitControl));
   pointArguments();
   check(cudaDeviceSynchronize(), "cudaDeviceSynchronize");
@@ -135,6 +137,7 @@ void CudaBench::beginCall() {
   arguments_.seam.delaySeed = seam.publishWithoutRelease ? 1 + rank_ : 0;
   arguments_.seam.silent = seam.silentFromEpoch != 0 && epoch_ >= seam.silentFromEpoch ? 1 : 0;
   arguments_.seam.corrupt = seam.corruptFromEpoch != 0 && epoch_ >= seam.corruptFromEpoch ? 1 : 0;
+  arguments_.seam.wrongWord = seam.wrongWord;
   arguments_.y = shape_.zeroCopy
                      ? reinterpret_cast<const uint16_t*>(buffer_->local() + arguments_.map.zeroCopy +
                                                          (epoch_ & 1U) * arguments_.map.zeroCopyBytes)
@@ -173,7 +176,7 @@ void CudaBench::fillTokens(uint32_t salt) {
   launchFillTokens(shape_, options_.seed, salt, rank_, routing_.numTokens, x_.as<uint16_t>(), stream_);
 }
 
-// Outputs of earlier samples must not pass for the last one's: as many rows as will be written, and one more.
+// Outputs of earlier samples must not pass for the last one's, and what lies behind its rows must not change.
 void CudaBench::poison() {
   finish("preparing the last sample");
   const DispatchResult& result = result_.view();
@@ -183,8 +186,7 @@ void CudaBench::poison() {
     check(cudaMemsetAsync(data, kPoisonByte, bytes, stream_), "cudaMemsetAsync");
   };
   for (uint32_t group = 0; group < numGroups(); ++group) {
-    const uint64_t rows =
-        std::min<uint64_t>(static_cast<uint64_t>(std::max(count[group], 0)) + 1, rowsOfGroup());
+    const uint64_t rows = rowsToPoison(count[group], rowsOfGroup());
     const uint64_t first = group * rowsOfGroup();
     set(result.x + first * shape_.payloadRowBytes(), rows * shape_.payloadRowBytes());
     set(result.sourceToken + first, rows * sizeof(int32_t));
@@ -201,7 +203,7 @@ void CudaBench::finish(const char* call) {
   try {
     waitUntil(
         [this] {
-          if (done_.isPast()) return true;
+          if (done_.isPast() || hasEndedWait()) return true;
           tellAwaited();
           if (link_.network == nullptr) return false;
           link_.network->progress();
@@ -217,9 +219,25 @@ void CudaBench::finish(const char* call) {
     if (isLost) endWaits();
     throw;
   }
+  throwIfRefused(call);
   if (toldAwaited_) control_.awaitedPeer.store(-1, std::memory_order_relaxed);
   toldAwaited_ = false;
   std::atomic_ref<uint32_t>(waits_.as<WaitControl>()->awaited).store(0, std::memory_order_relaxed);
+}
+
+bool CudaBench::hasEndedWait() {
+  return std::atomic_ref<uint32_t>(waits_.as<WaitControl>()->failed).load(std::memory_order_acquire) != 0;
+}
+
+// A word of a peer that is out of bounds was not followed; other waits of the call may never end.
+void CudaBench::throwIfRefused(const char* call) {
+  if (!hasEndedWait()) return;
+  endWaits();  // the fields hold once the kernels are over
+  const auto& waits = *waits_.as<WaitControl>();
+  control_.awaitedPeer.store(-1, std::memory_order_relaxed);
+  throw Error(ErrorCode::kWrongData, std::string(call) + " (epoch " + std::to_string(waits.epoch) +
+                                         "): " + describeRefusal(waits, shape_) +
+                                         ": the memory was overwritten or published too early");
 }
 
 // Who hung is asked while kernels still wait.

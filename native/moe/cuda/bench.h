@@ -81,6 +81,9 @@ class CudaBench : public Bench {
   void finish(const char* call);
   bool sendsOverNetwork(uint32_t peer) const { return (arguments_.overNetwork >> peer & 1U) != 0; }
   void tellAwaited();
+  bool hasEndedWait();
+  // Throws kWrongData where a kernel was sent a word that it would not follow.
+  void throwIfRefused(const char* call);
   // Ends the kernels' waits and returns when they have.
   void endWaits();
   [[noreturn]] void throwAborted(const char* call);

@@ -281,11 +281,31 @@ struct Call {
                             uint32_t index) const {
     return await<true>(word, value, missing, rank, index);
   }
+  // What came and would be an index out of bounds: is not followed, and the call ends on this rank. The first
+  // that is refused is told. False, for the caller to return.
+  __device__ __noinline__ bool refuse(Missing wrong, uint32_t rank, uint32_t index, uint32_t value) const {
+    if (atomicCAS(&a.control->failed, 0U, 1U) == 0U) {
+      a.control->rank = rank;
+      a.control->missing = static_cast<uint32_t>(wrong);
+      a.control->index = index;
+      a.control->epoch = epoch;
+      a.control->value = value;
+      __threadfence_system();
+    }
+    return false;
+  }
+  // A word of this rank's plans as it goes out: as it is, unless a test plants a fault.
+  __device__ uint32_t outgoing(WrongWord which, uint32_t value) const {
+    return a.seam.wrongWord == static_cast<uint32_t>(which) ? kWrongWordValue : value;
+  }
+
   // Until the source has begun this call; over the network: until all that it sends in it is here.
   __device__ bool awaitBegun(uint32_t source, uint32_t* value) const {
-    if (isOverNetwork(source))
-      return awaitFlag(&a.network->arrived[source], value, Missing::kBegun, source, 0);
-    return awaitWord(wordsFrom(source, a.map.begun), value, Missing::kBegun, source, 0);
+    const bool ok = isOverNetwork(source)
+                        ? awaitFlag(&a.network->arrived[source], value, Missing::kBegun, source, 0)
+                        : awaitWord(wordsFrom(source, a.map.begun), value, Missing::kBegun, source, 0);
+    if (!ok || *value <= a.shape.maxTokens) return ok;
+    return refuse(Missing::kWrongTokens, source, 0, *value);
   }
   // Until a slice of the source's row for the token is whole.
   __device__ bool awaitRow(uint32_t source, uint32_t token, uint32_t slice, Missing missing) const {

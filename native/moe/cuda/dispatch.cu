@@ -36,14 +36,16 @@ __global__ void __launch_bounds__(kThreads) dispatchKernel(const __grid_constant
   if (blockIdx.x < a.sendBlocks) {
     if (sends) {
       sendTokens<kFp8>(call, rows, barriers);
-      endSends(call, 0, blocks, 8 * planWords(a.shape, a.numTokens), a.numTokens);
+      endSends(call, 0, blocks, 8 * planWords(a.shape, a.numTokens),
+               call.outgoing(WrongWord::kTokens, a.numTokens));
     }
   } else {
     const uint32_t block = blockIdx.x - a.sendBlocks;
     const uint32_t numBlocks = blocks - a.sendBlocks;
     if (sends) {
       sendPlan(call, tokens, rows, block, numBlocks);
-      endSends(call, 0, blocks, 8 * planWords(a.shape, a.numTokens), a.numTokens);
+      endSends(call, 0, blocks, 8 * planWords(a.shape, a.numTokens),
+               call.outgoing(WrongWord::kTokens, a.numTokens));
     }
     if (threadIdx.x == 0) call.stamp(3);
     if ((a.phases & kReceive) != 0) receiveTokens<kFp8>(call, rows, barriers, numTokens, block, numBlocks);

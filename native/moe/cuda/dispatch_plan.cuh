@@ -82,13 +82,13 @@ __device__ inline void sendRecords(const Call<kNetwork>& call, const Choices& ch
       const int32_t id = token.ids[word];
       if (choices.rankOf(id) == peer) {
         const uint32_t expert = static_cast<uint32_t>(id) - peer * a.shape.numLocalExperts();
-        value = expert * a.shape.maxTokens + token.place[word];
+        value = call.outgoing(WrongWord::kPlace, expert * a.shape.maxTokens + token.place[word]);
       }
     } else if (word < 2 * numTopk) {
       value = __float_as_uint(token.weights[word - numTopk]);
     } else {
       for (uint32_t k = 0; k < numTopk; ++k) {
-        if (choices.rankOf(token.ids[k]) == peer) value = token.copy[k];
+        if (choices.rankOf(token.ids[k]) == peer) value = call.outgoing(WrongWord::kCopy, token.copy[k]);
       }
     }
     storeRelaxed(call.planTo(peer, a.map.records) + record + word, wordOf(call.epoch, value));
@@ -124,6 +124,7 @@ __device__ inline void sendCounts(const Call<kNetwork>& call, const Choices& cho
       word = call.planTo(peer, a.map.messageCount);
     }
     count = __reduce_add_sync(kAll, count);
+    count = call.outgoing(item < a.shape.numExperts ? WrongWord::kCount : WrongWord::kMessageCount, count);
     if (lane == 0) storeRelaxed(word, wordOf(call.epoch, count));
   }
 }
@@ -138,7 +139,7 @@ __device__ inline void sendPlan(const Call<kNetwork>& call, Token* tokens, std::
   const uint32_t numTopk = a.shape.numTopk;
   if (block == 0) {
     for (uint32_t peer = threadIdx.x; peer < a.shape.worldSize; peer += kThreads) {
-      call.begin(peer, a.numTokens);
+      call.begin(peer, call.outgoing(WrongWord::kTokens, a.numTokens));
     }
   }
   const uint32_t entries = a.numTokens * numTopk;

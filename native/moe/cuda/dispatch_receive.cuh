@@ -14,7 +14,7 @@ struct Arrival {
   int64_t row = -1;         // of x for choice `lane` (rankMajor: for the message, in lane 0)
 };
 
-// False when the wait was ended from outside.
+// False when the wait was ended from outside, or the record is refused.
 template <bool kNetwork>
 __device__ inline bool readRecord(const Call<kNetwork>& call, const Slice& slice, uint32_t source,
                                   uint32_t lane, Arrival& arrival) {
@@ -29,12 +29,34 @@ __device__ inline bool readRecord(const Call<kNetwork>& call, const Slice& slice
   } else if (lane == numTopk) {
     ok = call.awaitWord(record + 2 * numTopk, &arrival.copy, Missing::kRecord, source, slice.token);
   }
+  // They become indices: place of rows, counts and messages, copy of messages.
+  if (ok && arrival.place != kNone && arrival.place >= a.shape.numLocalExperts() * a.shape.maxTokens)
+    ok = call.refuse(Missing::kWrongPlace, source, slice.token, arrival.place);
+  if (ok && arrival.copy != kNone && arrival.copy >= a.shape.maxTokens)
+    ok = call.refuse(Missing::kWrongCopy, source, slice.token, arrival.copy);
   if (!__all_sync(kAll, ok)) return false;
+  // Without dedup each choice has a slot of its own, and there are no more slots than copies.
+  if (!a.shape.dedup) {
+    const uint32_t copies = __popc(__ballot_sync(kAll, arrival.place != kNone));
+    if (copies > a.map.copies) return call.refuse(Missing::kWrongCopies, source, slice.token, copies);
+  }
   arrival.copy = __shfl_sync(kAll, arrival.copy, numTopk);
   return true;
 }
 
-// Rows of a source begin behind those of the sources before it. False when the wait was ended from outside.
+// How many tokens of `source` a local expert gets. False when the wait was ended from outside, or the count is
+// refused: more than the source may have would move later rows out of their expert's.
+template <bool kNetwork>
+__device__ inline bool awaitCount(const Call<kNetwork>& call, uint32_t source, uint32_t expert,
+                                  uint32_t* count) {
+  const KernelArguments& a = call.a;
+  if (!call.awaitWord(call.planFrom(source, a.map.counts) + expert, count, Missing::kCount, source, expert))
+    return false;
+  return *count <= a.shape.maxTokens || call.refuse(Missing::kWrongCount, source, expert, *count);
+}
+
+// Rows of a source begin behind those of the sources before it. False when a wait was ended from outside, or a
+// count is refused.
 template <bool kNetwork>
 __device__ inline bool findRow(const Call<kNetwork>& call, uint32_t source, uint32_t lane, Arrival& arrival) {
   const KernelArguments& a = call.a;
@@ -46,7 +68,7 @@ __device__ inline bool findRow(const Call<kNetwork>& call, uint32_t source, uint
     uint32_t begin = 0;
     for (uint32_t s = 0; s < source && ok; ++s) {
       uint32_t count = 0;
-      ok = call.awaitWord(call.planFrom(s, a.map.counts) + expert, &count, Missing::kCount, s, expert);
+      ok = awaitCount(call, s, expert, &count);
       begin += count;
     }
     arrival.row = static_cast<int64_t>(expert) * a.shape.maxReceivedTokens() + begin +
@@ -150,6 +172,10 @@ __device__ inline void receiveCounts(const Call<kNetwork>& call, uint32_t lane, 
                                        Missing::kMessageCount, source, 0)) {
         continue;
       }
+      if (count > a.shape.maxTokens) {
+        call.refuse(Missing::kWrongMessageCount, source, 0, count);
+        return;
+      }
       a.result.messageCount[source] = static_cast<int32_t>(count);
       if (!rankMajor) continue;
       a.result.count[source] = static_cast<int32_t>(count);
@@ -161,10 +187,7 @@ __device__ inline void receiveCounts(const Call<kNetwork>& call, uint32_t lane, 
       const uint32_t source = base + lane;
       uint32_t count = 0;
       bool ok = true;
-      if (source < worldSize) {
-        ok =
-            call.awaitWord(call.planFrom(source, a.map.counts) + item, &count, Missing::kCount, source, item);
-      }
+      if (source < worldSize) ok = awaitCount(call, source, item, &count);
       if (!__all_sync(kAll, ok)) return;
       uint32_t until = count;
       for (uint32_t step = 1; step < 32; step *= 2) {

@@ -19,6 +19,7 @@ struct WaitControl {
   uint32_t missing;  // a Missing
   uint32_t index;    // local expert of a count, token of a message or a row, else 0
   uint32_t epoch;
+  uint32_t value;  // that was refused
 };
 
 enum class Missing : uint32_t {
@@ -29,8 +30,19 @@ enum class Missing : uint32_t {
   kCombinedRow,
   kBegun,
   kRoom,
-  kBarrier
+  kBarrier,
+  // What came, and was out of bounds:
+  kWrongTokens,
+  kWrongMessageCount,
+  kWrongCount,
+  kWrongPlace,
+  kWrongCopy,
+  kWrongCopies
 };
+
+// Words of a plan that a seam can put out of bounds, and what it puts there.
+enum class WrongWord : uint32_t { kNone = 0, kTokens, kMessageCount, kCount, kPlace, kCopy };
+constexpr uint32_t kWrongWordValue = 0x7ffffff0U;
 
 constexpr uint32_t kSend = 1;
 constexpr uint32_t kReceive = 2;
@@ -40,6 +52,7 @@ struct KernelSeam {
   uint32_t relaxedFlags;  // flags are stored before their rows
   uint32_t silent;        // nothing is sent
   uint32_t corrupt;       // one bit of this rank's first token flips on its way
+  uint32_t wrongWord;     // a WrongWord
   uint32_t delaySeed;     // non-zero: blocks wait up to 4 us, by chance, before rows and before flags
 };
 

@@ -10,4 +10,7 @@ namespace railrunner::moe::cuda {
 // not arrive". The control has failed.
 std::string describeWait(const WaitControl& control, uint32_t rank, uint32_t numLocalExperts);
 
+// What came and was refused, as a clause: "rank 1 sent for its token 3 a copy of 9, expected one below 8".
+std::string describeRefusal(const WaitControl& control, const Shape& shape);
+
 }  // namespace railrunner::moe::cuda

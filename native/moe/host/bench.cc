@@ -57,7 +57,9 @@ HostBench::HostBench(const BenchOptions& options, Routing routing, RunControl& c
       y_(shape_.zeroCopy ? 0 : shape_.resultRows() * shape_.paddedHidden(), "expert outputs"),
       combined_(x_.count(), "combined tokens"),
       expertRow_(shape_.paddedHidden()),
-      streamWords_(shape_.worldSize, options.numProxies) {}
+      streamWords_(shape_.worldSize, options.numProxies) {
+  std::fill_n(result_.view().count, numGroups(), -1);  // not known before the first dispatch
+}
 
 uint32_t HostBench::numGroups() const {
   return shape_.outputLayout == OutputLayout::kExpertMajor ? shape_.numLocalExperts() : shape_.worldSize;
@@ -84,11 +86,11 @@ void HostBench::fillTokens(uint32_t salt) {
   }
 }
 
-// Outputs of earlier samples must not pass for the last one's: as many rows as will be written, and one more.
+// Outputs of earlier samples must not pass for the last one's, and what lies behind its rows must not change.
 void HostBench::poison() {
   DispatchResult& result = result_.view();
   for (uint32_t group = 0; group < numGroups(); ++group) {
-    const uint64_t rows = std::min<uint64_t>(static_cast<uint64_t>(result.count[group]) + 1, rowsOfGroup());
+    const uint64_t rows = rowsToPoison(result.count[group], rowsOfGroup());
     std::memset(result.x + firstRow(group) * shape_.payloadRowBytes(), kPoisonByte,
                 rows * shape_.payloadRowBytes());
     std::memset(result.sourceToken + firstRow(group), kPoisonByte, rows * sizeof(int32_t));
@@ -166,7 +168,7 @@ struct RoundTrip {
   void beforeSample(uint32_t sample, bool isLast) {
     index = sample;
     bench.fillTokens(sample);
-    if (isLast && sample > 0) bench.poison();
+    if (isLast) bench.poison();
   }
 
   void record(uint32_t phase, double timeUs) {

@@ -160,12 +160,28 @@ void HostExchange::copyRow(DispatchResult& result, uint64_t row, const Message& 
   }
 }
 
+namespace {
+
+// An expert that a message names twice would get more rows than there is memory for.
+void requireNotNamed(const uint32_t* named, uint32_t count, uint32_t expert, uint32_t firstExpert,
+                     uint32_t source, uint32_t token) {
+  if (std::find(named, named + count, expert) == named + count) return;
+  throw Error(ErrorCode::kWrongData, "dispatch: the message of rank " + std::to_string(source) +
+                                         " for token " + std::to_string(token) + " names expert " +
+                                         std::to_string(firstExpert + expert) +
+                                         " twice, expected each expert once: the memory was overwritten");
+}
+
+}  // namespace
+
 // dedup: the one copy that came becomes a row of every local expert that its token chose.
 void HostExchange::placeMessage(DispatchResult& result, uint32_t source, uint32_t copy,
                                 const Message& message) {
   const uint64_t slot = static_cast<uint64_t>(source) * shape_.maxTokens + copy;
   result.messageToken[slot] = static_cast<int32_t>(message.token);
   const bool rankMajor = shape_.outputLayout == OutputLayout::kRankMajor;
+  uint32_t named[kMaxTopk];  // local experts of the message so far
+  uint32_t numNamed = 0;
   for (uint32_t k = 0; k < shape_.numTopk; ++k) {
     const uint32_t expert =
         static_cast<uint32_t>(message.ids[k]) - firstExpert_;  // -1 and others wrap to large
@@ -173,6 +189,8 @@ void HostExchange::placeMessage(DispatchResult& result, uint32_t source, uint32_
     int32_t& place = result.messageRow[slot * shape_.numTopk + k];
     place = -1;
     if (expert >= shape_.numLocalExperts()) continue;
+    requireNotNamed(named, numNamed, expert, firstExpert_, source, message.token);
+    named[numNamed++] = expert;
     if (rankMajor) {
       place = static_cast<int32_t>(expert);
       continue;
