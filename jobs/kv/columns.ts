@@ -12,6 +12,7 @@ export const kvColumns: readonly ColumnDefinition[] = [
   {
     name: 'copies',
     unit: '',
+    type: 'integer',
     meaning: 'Copy calls, kernels, spans or disk requests of one iteration.',
   },
 ];

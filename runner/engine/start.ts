@@ -18,6 +18,8 @@ import { claimRunFolder, joinRunFolder, makeRunId } from '../results/run-folder.
 import type { RunFacts } from '../results/row.js';
 import { decideTerminal } from '../console/terminal.js';
 import { SCHEMA_VERSION } from '../results/columns.js';
+import type { MachineClass } from '../run-folder/machine-class.js';
+import { gatherPlaces, machineOf, type Place } from './places.js';
 import { loadSpec, type LoadOptions } from '../job-spec/load.js';
 import { parseResolvedSpec } from '../job-spec/resolved-text.js';
 import { worldFaults } from '../job-spec/resolve-job.js';
@@ -70,7 +72,13 @@ export async function startRun(setting: StartSetting): Promise<Run> {
   const output = await openOutput(setting, spec);
   const { runId, folder } = output;
   const { properties } = device;
-  const manifest = await beginManifest(setting, spec, versions, properties, { runId, folder, startedAt });
+  const places = await gatherPlaces(world, properties);
+  const machine = machineOf(places, world, spec.ranksPerNode);
+  const manifest = await beginManifest(setting, spec, versions, places, machine, {
+    runId,
+    folder,
+    startedAt,
+  });
   output.log.info(
     { runId, digest: spec.digest, points: spec.points.length, device: properties.kind },
     'run starts',
@@ -92,6 +100,7 @@ export async function startRun(setting: StartSetting): Promise<Run> {
       specDigest: spec.digest,
       ranksPerNode: spec.ranksPerNode,
       device: properties,
+      series: machine,
       deviceShared: device.shared,
     },
     manifest,
@@ -196,12 +205,12 @@ async function beginManifest(
   setting: StartSetting,
   spec: ResolvedSpec,
   versions: Versions,
-  device: unknown,
+  ranks: readonly Place[],
+  machine: MachineClass,
   run: { readonly runId: string; readonly folder: string; readonly startedAt: Date },
 ): Promise<ManifestFile | undefined> {
   const { world } = setting;
-  const { node, localRank, hostname, rank, worldSize, numNodes } = world.info;
-  const ranks = await world.allgatherJson({ rank, node, localRank, hostname, device }, START_TIMEOUT_MS);
+  const { rank, worldSize, numNodes } = world.info;
   return await together(world, 'writing the manifest', async () => {
     if (rank !== 0) return undefined;
     return await ManifestFile.begin(run.folder, {
@@ -218,9 +227,10 @@ async function beginManifest(
         worldSize,
         numNodes,
         ranksPerNode: spec.ranksPerNode,
-        ranks: ranks.map(({ device: _device, ...place }) => place),
+        ranks: ranks.map(({ device: _device, host: _host, ...place }) => place),
       },
       devices: ranks.map((place) => place.device as JsonValue),
+      machine,
       probes: [],
       environment: allowedEnvironment(setting.environment.variables),
     });

@@ -6,10 +6,17 @@ export interface ColumnDefinition {
   readonly unit: string;
   /** One sentence; for derived values the formula. */
   readonly meaning: string;
+  /** Absent: by the unit (columns-file.ts). */
+  readonly type?: ColumnType;
+  /** Which direction is good; absent: by the unit. Null where neither is. */
+  readonly better?: Better;
 }
 
+export type ColumnType = 'integer' | 'number' | 'text' | 'time';
+export type Better = 'smaller' | 'larger' | null;
+
 /** Raised when the meaning of a column changes; a column that is added behind the others does not raise it. */
-export const SCHEMA_VERSION = 1;
+export const SCHEMA_VERSION = 2;
 
 const column = (name: string, unit: string, meaning: string): ColumnDefinition => ({ name, unit, meaning });
 
@@ -20,7 +27,7 @@ const WHICH_ROW = [
   column('job_id', '', "the job's `id` in the spec"),
   column('kind', '', "the job's `kind`"),
   column('point', '', 'number of the point over the whole run, from 0, in order of execution'),
-  column('params', '', "canonical JSON of what identifies the point: swept values and the job's other keys"),
+  column('params', '', "canonical JSON of the swept keys with the point's values; {} where nothing is swept"),
   column(
     'phase',
     '',
@@ -133,6 +140,15 @@ const CHECKS = [
   column('started_at', '', 'UTC time at which the point started on this rank, ISO 8601'),
 ] as const;
 
+const TRACKING = [
+  column(
+    'series',
+    '',
+    'digest of all that identifies the measured thing: resolved job, device, layout of the world; equal over runs',
+  ),
+  column('point_rows', '', 'rows of this point in this file; fewer are there where writing was cut short'),
+] as const;
+
 /** The columns of every rank-NNNN.csv, in order. Append-only: trackers address them by name and by place. */
 export const COMMON_COLUMNS = [
   ...WHICH_ROW,
@@ -143,6 +159,7 @@ export const COMMON_COLUMNS = [
   ...TIMES,
   ...BANDWIDTHS,
   ...CHECKS,
+  ...TRACKING,
 ] as const satisfies readonly ColumnDefinition[];
 
 /** Titles for the generated page, with the columns below each. */
@@ -158,6 +175,7 @@ export const COLUMN_GROUPS: readonly {
   { title: 'Times', columns: TIMES },
   { title: 'Bandwidths', columns: BANDWIDTHS },
   { title: 'Checks and hangs', columns: CHECKS },
+  { title: 'Tracking', columns: TRACKING },
 ];
 
 /** A kind as the writer sees it. */

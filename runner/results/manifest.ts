@@ -6,6 +6,7 @@
 import { open, rename } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { EXIT } from '../errors.js';
+import type { MachineClass } from '../run-folder/machine-class.js';
 import type { JsonValue } from '../job-spec/types.js';
 import { outputError } from './csv-file.js';
 import type { Row } from './fields.js';
@@ -40,6 +41,8 @@ export interface Manifest {
     }[];
   };
   readonly devices: readonly JsonValue[];
+  /** Times are compared within one class only. */
+  readonly machine: MachineClass;
   readonly probes: readonly JsonValue[];
   readonly environment: Readonly<Record<string, string>>;
   /** By rank: status -> number of rows. Empty while the run lasts. */
@@ -59,6 +62,8 @@ export const MANIFEST_FIELDS: Readonly<Record<keyof Manifest, string>> = {
   versions: 'railrunner, addon, Node, kernel, MPI, UCX, NCCL, CUDA; null where a thing is not there',
   topology: '`worldSize`, `numNodes`, `ranksPerNode`, and of each rank `node`, `localRank`, `hostname`',
   devices: 'of each rank: kind, name, uuid, memory, NUMA node',
+  machine:
+    'machine class, within which times are compared: device, its name, CPU, driver major, NCCL, MPI, ranks per node',
   probes: 'limits probed in this run: name, GB/s, ranks active',
   environment: 'the variables of the allow-list that were set, as rank 0 saw them',
   statusCounts: 'by rank, how many rows have which status',

@@ -3,31 +3,17 @@ import type { Measurement, Verification } from '../job/measurement.js';
 import type { ErrorCode } from '../errors.js';
 import { bandwidths } from '../statistics/bandwidth.js';
 import { describeSamples, nearestRank, sortSamples } from '../statistics/samples.js';
-import type { DeviceKindName } from '../native/types/index.js';
 import type { Point } from '../job-spec/types.js';
+import type { RunFacts } from './run-facts.js';
 import { SCHEMA_VERSION } from './columns.js';
 import { dropMissing, roundRate, roundUs, type Fields, type Row } from './fields.js';
-import { identifyingParams } from './params.js';
+import { paramsText, seriesDigest } from '../run-folder/point-identity.js';
 
 export type RowStatus = 'ok' | 'wrong' | 'failed' | 'timeout' | 'skipped' | 'idle' | 'aborted';
 
 export type { Row };
 
-/** What is the same in all rows of a rank. */
-export interface RunFacts {
-  readonly runId: string;
-  readonly specDigest: string;
-  readonly rank: number;
-  readonly worldSize: number;
-  readonly node: number;
-  readonly localRank: number;
-  /** 0 = nodes are hosts. */
-  readonly ranksPerNode: number;
-  readonly hostname: string;
-  readonly device: { readonly kind: DeviceKindName; readonly name: string; readonly uuid: string };
-  /** Several ranks on one GPU: rows then carry no times and no bandwidths. */
-  readonly deviceShared: boolean;
-}
+export type { RunFacts };
 
 /** Why a point has no figures on this rank. Every rank of the point carries one. */
 export interface PointFailure {
@@ -73,7 +59,11 @@ export function buildPointResult(facts: RunFacts, point: Point, outcome: PointOu
 
 /** One row a measurement, in order; one row without a phase where a failure left none. Never empty. */
 export function buildRows(facts: RunFacts, point: Point, outcome: PointOutcome): Row[] {
-  const shared = { ...placeFields(facts, point), started_at: outcome.startedAt?.toISOString() };
+  const shared = {
+    ...placeFields(facts, point),
+    started_at: outcome.startedAt?.toISOString(),
+    point_rows: Math.max(1, outcome.measurements.length),
+  };
   if (outcome.measurements.length === 0) {
     const failure = outcome.failure ?? nothingMeasured;
     return [dropMissing({ ...shared, ...requestFields(point), ...failureFields(failure) })];
@@ -105,7 +95,8 @@ function placeFields(facts: RunFacts, point: Point): Fields {
     job_id: point.job.id,
     kind: point.job.kind,
     point: point.index,
-    params: identifyingParams(point),
+    params: paramsText(point.swept),
+    series: seriesDigest({ kind: point.job.kind, job: point.spec, ...facts.series }),
     rank: facts.rank,
     world_size: facts.worldSize,
     node: facts.node,

@@ -32,9 +32,17 @@ const POINT_COLUMN_NAMES = [
   'routing_digest',
 ] as const;
 
-const POINT_COLUMNS = POINT_COLUMN_NAMES.map(
-  (name) => COMMON_COLUMNS.find((entry) => entry.name === name) as ColumnDefinition,
-);
+/** Point columns of schema version 2, behind the others. */
+const TRACKING_COLUMN_NAMES = ['series', 'point_rows'] as const;
+
+const commonColumn = (name: string): ColumnDefinition =>
+  COMMON_COLUMNS.find((entry) => entry.name === name) as ColumnDefinition;
+
+const POINT_COLUMNS = POINT_COLUMN_NAMES.map(commonColumn);
+const TRACKING = [
+  ...TRACKING_COLUMN_NAMES.map(commonColumn),
+  column('noise_pct', '%', '100 x t_stdev_us / t_mean_us: how much the iterations of this run vary'),
+];
 
 const HOW_IT_ENDED = [
   column(
@@ -130,7 +138,8 @@ export const SUMMARY_COLUMNS: readonly ColumnDefinition[] = [
   ...COMPLETION,
   ...RANGES,
   ...TOGETHER,
+  ...TRACKING,
 ];
 
-export const SUMMARY_POINT_COLUMN_NAMES: readonly string[] = POINT_COLUMN_NAMES;
+export const SUMMARY_POINT_COLUMN_NAMES: readonly string[] = [...POINT_COLUMN_NAMES, 'series'];
 export const SUMMARY_BYTE_COLUMN_NAMES: readonly string[] = BYTES.map((entry) => entry.name);

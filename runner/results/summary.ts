@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { acrossRanks, sumOrUndefined, type RankSamples } from '../statistics/across-ranks.js';
 import { bandwidthGBps, percentOf } from '../statistics/bandwidth.js';
 import { COMMON_COLUMNS, type ColumnDefinition } from './columns.js';
+import { describeColumns, writeColumnsFile } from './columns-file.js';
 import { CsvFile } from './csv-file.js';
 import { dropMissing, roundRate, roundUs, type Fields, type Row } from './fields.js';
 import type { RankPointResult, RowStatus } from './row.js';
@@ -25,6 +26,7 @@ export class Summary {
   /** `rankColumns`: the header of the rank files; what kinds added there follows the summary's own columns. */
   static async open(folder: string, rankColumns: readonly ColumnDefinition[]): Promise<Summary> {
     const own = ownColumns(rankColumns);
+    await writeColumnsFile(folder, describeColumns(rankColumns, own));
     const file = await CsvFile.open(join(folder, 'summary.csv'), [...SUMMARY_COLUMNS, ...own]);
     return new Summary(
       file,
@@ -88,12 +90,12 @@ export function summarizePoint(perRank: readonly RankPointResult[], ownNames: re
       phases.set(key, [...(phases.get(key) ?? []), entry]);
     }
   }
-  if (phases.size === 0) return phaseless.length > 0 ? [summarize(phaseless, ownNames)] : [];
+  if (phases.size === 0) return phaseless.length > 0 ? [summarize(phaseless, 1, ownNames)] : [];
   // A rank that failed before it knew its phases speaks for all of them.
-  return [...phases.values()].map((group) => summarize([...group, ...phaseless], ownNames));
+  return [...phases.values()].map((group) => summarize([...group, ...phaseless], phases.size, ownNames));
 }
 
-function summarize(group: readonly RankRow[], ownNames: readonly string[]): Row {
+function summarize(group: readonly RankRow[], pointRows: number, ownNames: readonly string[]): Row {
   const measured = group.filter((entry) => entry.samplesUs.length > 0);
   const fields: Fields = {};
   for (const name of SUMMARY_POINT_COLUMN_NAMES) fields[name] = joinDistinct(valuesOf(group, name));
@@ -104,6 +106,7 @@ function summarize(group: readonly RankRow[], ownNames: readonly string[]): Row 
     ...endFields(group, measured),
     ...timeFields(measured),
     ...checkFields(group),
+    point_rows: pointRows,
   });
 }
 
@@ -180,6 +183,8 @@ function completionFields(measured: readonly RankRow[]): Fields {
     t_max_us: roundUs(completion.max),
     t_mean_us: roundUs(completion.mean),
     t_stdev_us: roundUs(completion.stdev),
+    noise_pct:
+      completion.stdev === undefined ? undefined : roundRate(percentOf(completion.stdev, completion.mean)),
     rank_mean_p50_us: roundUs(meanOverRanks.p50),
     rank_mean_mean_us: roundUs(meanOverRanks.mean),
     slowest_rank: across.slowestRank,

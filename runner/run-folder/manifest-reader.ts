@@ -162,7 +162,7 @@ function placesOf(
       deviceName: distinctText(devices.map((device) => device.name)),
       cpuModel: textOrNull(machine['cpuModel']),
       driverMajor: textOrNull(machine['driverMajor']),
-      nccl: textOrNull(machine['nccl']),
+      nccl: textOrNull(machine['nccl']) ?? textOrNull(versions['nccl']),
       mpi: mpi === null ? null : mpiText(mpi),
       layout: layoutText(nodes, numberOf(path, 'topology.ranksPerNode', topology['ranksPerNode'])),
     },

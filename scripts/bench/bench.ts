@@ -3,10 +3,11 @@
  * as docs/bench/NAME.csv and writes the tables of docs/performance.md anew. Fails where a run fails, never by a time.
  */
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { projectRoot } from '../../runner/project.js';
+import { keepSummary } from './keep-summary.js';
 import { nativeBenches } from './native-benches.js';
 import { measureNative } from './native-program.js';
 import { measureStartup } from './startup.js';
@@ -29,7 +30,7 @@ function runSuite(suite: Suite, resultsFolder: string): number {
   const words = [spec, '--out', resultsFolder, '--run-id', suite.name, ...(suite.args ?? [])];
   const ended = spawnSync(...commandOf(suite, ranks, words), { stdio: 'inherit' });
   if (ended.status === 0) {
-    copyFileSync(join(resultsFolder, suite.name, 'summary.csv'), join(values.out, `${suite.name}.csv`));
+    keepSummary(join(resultsFolder, suite.name), join(values.out, `${suite.name}.csv`));
   }
   return ended.status ?? 1;
 }

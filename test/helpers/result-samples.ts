@@ -17,6 +17,7 @@ export const factsOf = (rank: number, changes: Partial<RunFacts> = {}): RunFacts
   ranksPerNode: 0,
   hostname: 'host-a',
   device: { kind: 'host', name: 'host memory', uuid: 'host-0' },
+  series: { device: 'host', deviceName: 'host memory', layout: '4' },
   deviceShared: false,
   ...changes,
 });
@@ -76,7 +77,7 @@ export function headerLine(columns: readonly ColumnDefinition[]): string {
 }
 
 export const manifestStart: ManifestStart = {
-  schemaVersion: 1,
+  schemaVersion: 2,
   runId: 'test-run',
   startedAt: '2026-01-02T03:04:05.678Z',
   spec: { digest: 'abc123', path: 'example.json', resolved: { name: 'example', jobs: [] } },
@@ -88,6 +89,15 @@ export const manifestStart: ManifestStart = {
     ranks: [{ rank: 0, node: 0, localRank: 0, hostname: 'host-a' }],
   },
   devices: [{ rank: 0, kind: 'host' }],
+  machine: {
+    device: 'host',
+    deviceName: 'host memory',
+    cpuModel: 'cpu',
+    driverMajor: null,
+    nccl: null,
+    mpi: 'Open MPI 4.1.4',
+    layout: '1',
+  },
   probes: [],
   environment: { UCX_TLS: 'tcp' },
 };

@@ -11,7 +11,7 @@ const PUBLISHED = `
   strategy_requested strategy_used transport_requested transport_used network_transport network_memory disk_io
   t_min_us t_p50_us t_p95_us t_p99_us t_max_us t_mean_us t_stdev_us entry_skew_us setup_us overlap_pct
   algbw_GBps busbw_GBps logbw_GBps peak_GBps peak_source pct_of_peak checked wrong first_bad routing_digest hung_rank
-  hung_stage started_at`
+  hung_stage started_at series point_rows`
   .trim()
   .split(/\s+/);
 
@@ -27,7 +27,7 @@ const PUBLISHED_SUMMARY = `
   logbw_min_GBps logbw_min_rank logbw_max_GBps logbw_max_rank pct_of_peak_min pct_of_peak_min_rank pct_of_peak_max
   pct_of_peak_max_rank
   spread_us spread_pct slowest_rank slowest_share_pct aggregate_GBps aggregate_logbw_GBps aggregate_peak_GBps
-  aggregate_pct_of_peak checked wrong wrong_ranks first_bad`
+  aggregate_pct_of_peak checked wrong wrong_ranks first_bad series point_rows noise_pct`
   .trim()
   .split(/\s+/);
 

@@ -1,5 +1,6 @@
 import t from 'tap';
-import { buildPointResult, buildRows, type PointOutcome } from '../../../runner/results/row.js';
+import type { JsonObject } from '../../../runner/job-spec/types.js';
+import { buildPointResult, buildRows, type PointOutcome, type Row } from '../../../runner/results/row.js';
 import { factsOf, measurementOf, pointOf, rightData } from '../../helpers/result-samples.js';
 
 const started = new Date('2026-01-02T03:04:05.678Z');
@@ -68,13 +69,20 @@ t.test('a measured phase', async (t) => {
   }
 });
 
-t.test('params identify the point and not the effort', async (t) => {
-  const spec = { layout: { pageSize: 32, kind: 'layerSeparate' }, blocks: 64 };
-  const [row] = buildRows(factsOf(0), pointOf(0, spec), outcomeOf());
-  t.equal(
-    row?.['params'],
-    '{"blocks":64,"freeRunning":false,"layout":{"kind":"layerSeparate","pageSize":32},"seed":1,"strategy":"auto"}',
-  );
+t.test('params are the swept keys, the series is all that identifies', async (t) => {
+  const spec = { layout: { pageSize: 32, kind: 'layerSeparate' }, blocks: 64, strategy: 'auto' };
+  const swept = { strategy: 'auto', blocks: 64 };
+  const rowOf = (changes: JsonObject, facts = factsOf(0)): Row =>
+    buildRows(facts, pointOf(0, { ...spec, ...changes }, swept), outcomeOf())[0] as Row;
+  const row = rowOf({});
+  t.equal(row['params'], '{"blocks":64,"strategy":"auto"}');
+  t.match(row['series'], /^[0-9a-f]{16}$/);
+  t.equal(rowOf({ iterations: 99, timeoutSeconds: 1 })['series'], row['series'], 'the effort does not count');
+  t.equal(rowOf({}, factsOf(3, { runId: 'another' }))['series'], row['series'], 'ranks and runs share it');
+  t.not(rowOf({ layout: { pageSize: 16 } })['series'], row['series'], 'what is resolved does, swept or not');
+  const nodes = factsOf(0, { series: { device: 'host', deviceName: 'host memory', layout: '2+2' } });
+  t.not(rowOf({}, nodes)['series'], row['series'], 'and so does the layout of the world');
+  t.equal(row['point_rows'], 1);
 });
 
 t.test('wrong data: status, place, and the times beside it', async (t) => {

@@ -1,0 +1,40 @@
+/** Where each rank runs and on what, gathered once at the start, and the machine class that follows from it. */
+import { hostFacts, type HostFacts } from '../environment/machine.js';
+import { distinctText, layoutText, mpiText, type MachineClass } from '../run-folder/machine-class.js';
+import { START_TIMEOUT_MS } from '../world/on-all-ranks.js';
+import type { World } from '../world/world.js';
+
+export interface Place {
+  readonly rank: number;
+  readonly node: number;
+  readonly localRank: number;
+  readonly hostname: string;
+  readonly device: { readonly kind: string; readonly name: string };
+  readonly host: HostFacts;
+}
+
+/** By rank. Collective. */
+export async function gatherPlaces(world: World, device: Place['device']): Promise<readonly Place[]> {
+  const { node, localRank, hostname, rank } = world.info;
+  const own: Place = { rank, node, localRank, hostname, device, host: hostFacts() };
+  return await world.allgatherJson(own, START_TIMEOUT_MS);
+}
+
+export function machineOf(places: readonly Place[], world: World, ranksPerNode: number): MachineClass {
+  const known = (values: readonly (string | null)[]): string | null => {
+    const present = values.filter((value) => value !== null);
+    return present.length === 0 ? null : distinctText(present);
+  };
+  return {
+    device: distinctText(places.map((place) => place.device.kind)),
+    deviceName: distinctText(places.map((place) => place.device.name)),
+    cpuModel: known(places.map((place) => place.host.cpuModel)),
+    driverMajor: known(places.map((place) => place.host.driverVersion?.split('.')[0] ?? null)),
+    nccl: null,
+    mpi: mpiText(world.info.mpiVersion),
+    layout: layoutText(
+      places.map((place) => place.node),
+      ranksPerNode,
+    ),
+  };
+}

@@ -1,0 +1,29 @@
+/** What a host says of itself that decides whether times of two runs may be compared. */
+import { readFileSync } from 'node:fs';
+import { cpus } from 'node:os';
+
+export interface HostFacts {
+  /** Null where the system does not tell. */
+  readonly cpuModel: string | null;
+  /** Of the GPU driver; null where none is loaded. */
+  readonly driverVersion: string | null;
+}
+
+const DRIVER_FILE = '/proc/driver/nvidia/version';
+
+export function hostFacts(): HostFacts {
+  return { cpuModel: cpus()[0]?.model.trim() || null, driverVersion: driverVersion() };
+}
+
+function driverVersion(): string | null {
+  try {
+    return parseDriverVersion(readFileSync(DRIVER_FILE, 'utf8'));
+  } catch {
+    return null;
+  }
+}
+
+/** "570.86.15" of "NVRM version: NVIDIA UNIX x86_64 Kernel Module  570.86.15  Tue Jan ...". */
+export function parseDriverVersion(text: string): string | null {
+  return /^NVRM version:.*?\s(\d+\.\d+(?:\.\d+)?)\s/m.exec(text)?.[1] ?? null;
+}
