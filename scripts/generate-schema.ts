@@ -1,11 +1,13 @@
-/** Writes the published schemas, their reference for people, and the TypeScript type of resolved KV jobs. A test holds the files equal to this. */
+/** Writes the published schemas, their reference for people, and the TypeScript types of resolved jobs. A test holds the files equal to this. */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { compile } from 'json-schema-to-typescript';
 import prettier from 'prettier';
 import { JOB_KINDS } from '../jobs/index.js';
+import { moeResolvedSchema } from '../jobs/dispatch-combine/resolved-schema.js';
 import { kvResolvedSchema } from '../jobs/kv/resolved-schema.js';
+import type { Schema } from '../runner/job-spec/common-schema.js';
 import { projectRoot } from '../runner/project.js';
 import { publishedSchema } from '../runner/job-spec/schema.js';
 import { specReference } from './spec-reference.js';
@@ -24,18 +26,26 @@ export async function generatedFiles(): Promise<Record<string, string>> {
     ...style,
     parser: 'markdown',
   });
-  const types = await compile(
-    structuredClone(kvResolvedSchema(['offload', 'onboard', 'broadcast'])),
+  const typescript = { ...style, parser: 'typescript' };
+  const kv = await typeOf(
+    kvResolvedSchema(['offload', 'onboard', 'broadcast']),
     'KvSpec',
-    {
-      bannerComment:
-        '/** A resolved offload, onboard or broadcast job. Generated from jobs/kv/resolved-schema.ts by `npm run generate`. */',
-      additionalProperties: false,
-      format: false,
-    },
+    'offload, onboard or broadcast job',
+    'jobs/kv',
   );
-  files['jobs/kv/kv-spec.ts'] = await prettier.format(types, { ...style, parser: 'typescript' });
+  files['jobs/kv/kv-spec.ts'] = await prettier.format(kv, typescript);
+  const moe = await typeOf(moeResolvedSchema(), 'MoeSpec', 'dispatchCombine job', 'jobs/dispatch-combine');
+  files['jobs/dispatch-combine/spec.generated.ts'] = await prettier.format(moe, typescript);
   return files;
+}
+
+/** The TypeScript type of a resolved job, from its schema: what a kind's own code reads. */
+function typeOf(schema: Schema, name: string, what: string, folder: string): Promise<string> {
+  return compile(structuredClone(schema), name, {
+    bannerComment: `/** A resolved ${what}. Generated from ${folder}/resolved-schema.ts by \`npm run generate\`. */`,
+    additionalProperties: false,
+    format: false,
+  });
 }
 
 const main = process.argv[1];

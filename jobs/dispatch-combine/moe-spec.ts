@@ -1,40 +1,11 @@
 /** A resolved dispatchCombine job, as its own code reads it. */
-import type { CommonJobKeys, Point } from '../../runner/job-spec/types.js';
+import type { MoeSpec } from './spec.generated.js';
 
-export type DispatchDtype = 'bf16' | 'fp8_e4m3';
-export type OutputLayout = 'expertMajor' | 'rankMajor';
-export type Transport = 'hybrid' | 'network' | 'ipc';
+export type { MoeSpec, RoutingSpec } from './spec.generated.js';
 
-export type RoutingSpec = { readonly maskedFraction: number } & (
-  | { readonly kind: 'uniform' }
-  | { readonly kind: 'zipf'; readonly exponent: number }
-  | { readonly kind: 'powerLaw'; readonly alpha: number }
-  | { readonly kind: 'kHot'; readonly hotExperts: number; readonly hotFraction: number }
-  | { readonly kind: 'groupLimited'; readonly numGroups: number; readonly topkGroups: number }
-  | { readonly kind: 'file'; readonly path: string; readonly layer: number; readonly sha256: string }
-);
-
-export interface MoeSpec extends CommonJobKeys {
-  readonly hidden: number;
-  readonly numTopk: number;
-  readonly numExperts: number;
-  /** One for all ranks, or one a rank. */
-  readonly numTokens: number | readonly number[];
-  readonly maxDispatchTokensPerRank: number;
-  readonly dispatchDtype: DispatchDtype;
-  readonly roundScale: boolean;
-  readonly outputLayout: OutputLayout;
-  readonly phases: 'fused' | 'split';
-  readonly zeroCopy: boolean;
-  readonly dedup: 'auto' | 'on' | 'off' | 'node';
-  readonly transport: Transport;
-  readonly numProxies: number | 'auto';
-  readonly routing: RoutingSpec;
-}
-
-export function moeSpecOf(point: Point): MoeSpec {
-  return point.spec as unknown as MoeSpec;
-}
+export type DispatchDtype = MoeSpec['dispatchDtype'];
+export type OutputLayout = MoeSpec['outputLayout'];
+export type Transport = MoeSpec['transport'];
 
 export function tokensOfRank(spec: MoeSpec, rank: number): number {
   return typeof spec.numTokens === 'number' ? spec.numTokens : (spec.numTokens[rank] ?? 0);

@@ -1,12 +1,13 @@
 /** Stages of a dispatchCombine point: everything timed is one call into the addon. */
-import type { Measurement, Verification } from '../../runner/job/measurement.js';
+import type { Measured, Verification } from '../../runner/job/measurement.js';
 import type { OpenPoint, PointContext } from '../../runner/job/context.js';
 import { RunnerError } from '../../runner/errors.js';
 import type { NativeMoe, NativeMoePhase } from '../../runner/native/types/index.js';
+import type { MoeColumn } from './columns.js';
 import { issuedBytesCuda, symmetricBytesCuda } from './bytes/cuda.js';
 import { forwardedBytesCuda } from './bytes/cuda-forwarded.js';
-import { moeSpecOf, paddedHidden, proxiesOf, seed32, usesDedup, type MoeSpec } from './moe-spec.js';
-import { seedHintBytes, symmetricBytes } from './bytes/memory.js';
+import { paddedHidden, proxiesOf, seed32, usesDedup, type MoeSpec } from './moe-spec.js';
+import { mscclppHintBytes, symmetricBytes } from './bytes/memory.js';
 import { dedupUsed, forwardingNodes, unequalNodes, type Nodes } from './bytes/nodes.js';
 import { verifyExchange } from './oracle/oracle.js';
 import { bytesToPeers, peakOf, sourceBytes, type Peak } from './bytes/peak.js';
@@ -37,9 +38,8 @@ interface PointState {
   readonly setupUs: number;
 }
 
-export async function openExchange(context: PointContext): Promise<OpenPoint> {
-  const { point, world, addon, device } = context;
-  const spec = moeSpecOf(point);
+export async function openExchange(spec: MoeSpec, context: PointContext): Promise<OpenPoint<MoeColumn>> {
+  const { world, addon, device } = context;
   const { rank, worldSize } = world.info;
   let routing: Routing | undefined;
   let paths: PeerPath[] = [];
@@ -108,14 +108,14 @@ function peerPaths(spec: MoeSpec, rank: number, nodeOfRank: readonly number[]): 
   });
 }
 
-class OpenExchange implements OpenPoint {
+class OpenExchange implements OpenPoint<MoeColumn> {
   readonly #state: PointState;
 
   constructor(state: PointState) {
     this.#state = state;
   }
 
-  async measure(): Promise<Measurement[]> {
+  async measure(): Promise<Measured<MoeColumn>[]> {
     const peaks = await probePeaks(this.#state);
     const measured = await this.#state.native.measure(this.#state.context.samples);
     return measured.phases.map((phase) => measurement(this.#state, phase, measured.stopped, peaks));
@@ -160,7 +160,12 @@ async function probePeaks(state: PointState): Promise<Peaks> {
   return peaks;
 }
 
-function measurement(state: PointState, phase: NativeMoePhase, stopped: boolean, peaks: Peaks): Measurement {
+function measurement(
+  state: PointState,
+  phase: NativeMoePhase,
+  stopped: boolean,
+  peaks: Peaks,
+): Measured<MoeColumn> {
   const { spec, traffic, routing, native, paths } = state;
   const operation: Operation = phase.phase.startsWith('dispatch') ? 'dispatch' : 'combine';
   const peak = peaks.get(phase.phase);
@@ -169,6 +174,7 @@ function measurement(state: PointState, phase: NativeMoePhase, stopped: boolean,
   if (!isReceive && !stopped) requirePlanned(phase.bytes, plannedBytes(state, operation), phase.phase);
   const used = [...new Set(paths.filter((path) => path !== 'self'))].toSorted();
   return {
+    state: 'measured',
     phase: phase.phase,
     timing: phase.timing,
     direction: '',
@@ -202,7 +208,7 @@ function measurement(state: PointState, phase: NativeMoePhase, stopped: boolean,
       symmetric_bytes: isCuda(state)
         ? symmetricBytesCuda(spec, paths.length, state.nodes?.ranksPerNode)
         : symmetricBytes(spec, paths.length),
-      seed_hint_bytes: seedHintBytes(spec),
+      mscclpp_hint_bytes: mscclppHintBytes(spec),
       messages_forwarded: traffic.forwardsTo.reduce((a, b) => a + b, 0),
     },
   };

@@ -1,31 +1,29 @@
 /** Bytes and memory of one rank, from the spec alone. */
 import type { PlanPlace, PointPlan } from '../../runner/job-spec/spec-kind.js';
-import type { Point } from '../../runner/job-spec/types.js';
-import { moeSpecOf, type MoeSpec } from './moe-spec.js';
+import type { MoeSpec } from './moe-spec.js';
 import { dedupUsed, forwardingNodes, nodesInBlocks } from './bytes/nodes.js';
 import { networkMemoryBytesCuda, symmetricBytesCuda } from './bytes/cuda.js';
-import { privateBytes, seedHintBytes, symmetricBytes } from './bytes/memory.js';
+import { privateBytes, mscclppHintBytes, symmetricBytes } from './bytes/memory.js';
 import { makeRouting, type Routing } from './routing/routing.js';
 import { payloadBytes, trafficOf } from './bytes/traffic.js';
 
 /** Every rank of a plan asks for the same routing, one after the other. */
 let last: { readonly key: string; readonly routing: Routing } | undefined;
 
-export function routingOf(point: Point, worldSize: number): Routing {
-  const key = JSON.stringify([worldSize, point.spec]);
-  if (last?.key !== key) last = { key, routing: makeRouting(moeSpecOf(point), worldSize) };
+export function routingOf(spec: MoeSpec, worldSize: number): Routing {
+  const key = JSON.stringify([worldSize, spec]);
+  if (last?.key !== key) last = { key, routing: makeRouting(spec, worldSize) };
   return last.routing;
 }
 
-export function planMoe(point: Point, place: PlanPlace): PointPlan {
-  const spec = moeSpecOf(point);
+export function planMoe(spec: MoeSpec, place: PlanPlace): PointPlan {
   const { worldSize } = place;
   const isCuda = place.device === 'cuda';
   const nodes = forwardingNodes(spec, nodesInBlocks(worldSize, place.ranksPerNode));
   const plans = nodes?.ranksPerNode ?? 1;
   const mostPeers = nodes?.numRails ?? mostNetworkPeers(spec, place);
   const symmetric = isCuda ? symmetricBytesCuda(spec, worldSize, plans) : symmetricBytes(spec, worldSize);
-  const traffic = trafficOf(spec, routingOf(point, worldSize), place.rank, nodes);
+  const traffic = trafficOf(spec, routingOf(spec, worldSize), place.rank, nodes);
   return {
     memoryBytes: {
       device: symmetric + privateBytes(spec, worldSize, place.device),
@@ -36,7 +34,7 @@ export function planMoe(point: Point, place: PlanPlace): PointPlan {
       payloadBytes(spec, traffic, 'dispatch').payload + payloadBytes(spec, traffic, 'combine').payload,
     details: {
       symmetric_bytes: symmetric,
-      seed_hint_bytes: seedHintBytes(spec),
+      mscclpp_hint_bytes: mscclppHintBytes(spec),
       dedup: dedupUsed(spec, nodes),
       selections: traffic.selections,
     },

@@ -1,18 +1,14 @@
 /** What rows of offload and onboard say beyond the common columns; rows of broadcast leave them empty. */
-import type { ColumnDefinition } from '../../runner/results/columns.js';
+import { column, type ColumnName } from '../../runner/job/column.js';
 
-export const kvColumns: readonly ColumnDefinition[] = [
-  {
-    name: 'batches_merged',
-    unit: '',
-    meaning:
-      '`yes` where all batches were made one before they were copied, as `auto` does between a GPU and host memory; ' +
+export const kvColumns = [
+  column(
+    'batches_merged',
+    '',
+    '`yes` where all batches were merged into one before they were copied, as `auto` does between a GPU and host memory; ' +
       '`no` where batches of maxTransferBatchSize blocks went on their own.',
-  },
-  {
-    name: 'copies',
-    unit: '',
-    type: 'integer',
-    meaning: 'Copy calls, kernels, spans or disk requests of one iteration.',
-  },
+  ),
+  column('copies', '', 'Copy calls, kernels, spans or disk requests of one iteration.', { type: 'integer' }),
 ];
+
+export type KvColumn = ColumnName<typeof kvColumns>;

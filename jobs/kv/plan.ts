@@ -1,14 +1,9 @@
 /** Bytes and memory of one rank, from the spec alone. */
 import type { PlanPlace, PointPlan } from '../../runner/job-spec/spec-kind.js';
 import type { Tier } from '../../runner/native/types/index.js';
-import type { Point } from '../../runner/job-spec/types.js';
 import { layoutSizes, storedLayout } from './layout.js';
 import type { KvSpec } from './kv-spec.js';
 import { layoutOf, poolBlocks } from './rules.js';
-
-export function kvSpecOf(point: Point): KvSpec {
-  return point.spec as unknown as KvSpec;
-}
 
 /** Whether this rank holds a pool of that tier: in replicated mode the root alone has host and disk. */
 export function holdsTier(spec: KvSpec, tier: Tier, rank: number): boolean {
@@ -24,8 +19,7 @@ export function directionBytes(spec: KvSpec): number {
   return spec.blocks * (end - start) * spec.layout.outerDim * layoutSizes(spec.layout, 1).regionBytes;
 }
 
-export function planKv(point: Point, place: PlanPlace): PointPlan {
-  const spec = kvSpecOf(point);
+export function planKv(spec: KvSpec, place: PlanPlace): PointPlan {
   const memory = (tier: Tier): number => {
     if (!holdsTier(spec, tier, place.rank)) return 0;
     const sizes = layoutSizes(storedLayout(layoutOf(spec, tier), tier), poolBlocks(spec, tier));

@@ -81,8 +81,8 @@ RAILRUNNER_HOST_DEVICE inline uint64_t combineSlotOffset(const Shape& shape, con
 // What the seed's own formula asks for (MSCCL++ EP, low latency): 2 * (send + receive + signals) with both
 // halves sized for either operation, plus 1..128 bytes. Reported beside our own size, so that users can
 // compare.
-RAILRUNNER_HOST_DEVICE inline uint64_t seedSizeHint(uint64_t maxTokens, uint64_t hidden,
-                                                    uint64_t numExperts) {
+RAILRUNNER_HOST_DEVICE inline uint64_t mscclppHintBytes(uint64_t maxTokens, uint64_t hidden,
+                                                        uint64_t numExperts) {
   const uint64_t dispatchBytes = 16 + largerOf(2 * hidden, hidden + 4 * (hidden / 128));
   const uint64_t combineBytes = 2 * hidden;
   const uint64_t slots = numExperts * maxTokens;

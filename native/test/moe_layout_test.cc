@@ -16,8 +16,8 @@ void checkSeedSizes() {
                           {64, 7168, 32, 117'506'688},
                           {128, 4096, 128, 537'397'376}};
   for (const Golden& g : table) {
-    CHECK(seedSizeHint(g.tokens, g.hidden, g.experts) == g.hint, "T %lu H %lu E %lu: %lu", g.tokens, g.hidden,
-          g.experts, seedSizeHint(g.tokens, g.hidden, g.experts));
+    CHECK(mscclppHintBytes(g.tokens, g.hidden, g.experts) == g.hint, "T %lu H %lu E %lu: %lu", g.tokens,
+          g.hidden, g.experts, mscclppHintBytes(g.tokens, g.hidden, g.experts));
   }
 }
 

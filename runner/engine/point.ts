@@ -10,6 +10,7 @@ import { toRunnerError } from '../errors.js';
 import type { NativeAddon } from '../native/types/index.js';
 import type { Point } from '../job-spec/types.js';
 import type { FaultPlan } from './fault-injection.js';
+import { requireOwnColumns, requireVerified } from './kind-contract.js';
 import type { ResourceCache } from '../job/resources.js';
 import { AgreedFailure, runStage, type StageClock } from './stage.js';
 import { judge, type Judgement, type Verdict } from './verdict.js';
@@ -67,11 +68,19 @@ export async function runPoint(setting: PointSetting): Promise<PointResult> {
   const prepared = await stage(setting, 'prepare', (context) => setting.kind.open(context));
   open = prepared.value;
   if (take(prepared)) {
-    const measured = await stage(setting, 'measure', async () => (open as OpenPoint).measure());
+    const measured = await stage(setting, 'measure', async () => {
+      const found = (await open?.measure()) ?? [];
+      requireOwnColumns(setting.kind, found);
+      return found;
+    });
     measurements = measured.value ?? [];
-    const whole = !measurements.some((m) => m.stopped);
+    const whole = !measurements.some((m) => m.state === 'measured' && m.stopped === true);
     if (take(measured) && whole) {
-      const verified = await stage(setting, 'verify', async () => (open as OpenPoint).verify());
+      const verified = await stage(setting, 'verify', async () => {
+        const found = (await open?.verify()) ?? [];
+        requireVerified(setting.kind, setting.point, measurements, found);
+        return found;
+      });
       verifications = verified.value ?? [];
       take(verified);
     }

@@ -44,9 +44,10 @@ export interface PointContext {
   agree(step: string, error: unknown): Promise<void>;
 }
 
-export interface OpenPoint {
+/** `Own`: names of the kind's own columns, so that a misspelt one does not compile. */
+export interface OpenPoint<Own extends string = string> {
   /** Stage `measure`: probes, warm-up and samples; the last sample runs on re-poisoned destinations. */
-  measure(): Promise<Measurement[]>;
+  measure(): Promise<Measurement<Own>[]>;
   /** Stage `verify`: compares what the last sample left. Applied to every measurement, or to the phases it names. */
   verify(): Promise<Verification[]>;
   /** Stage `close`: gives back what is not cached. Idempotent; runs also after a failure. */

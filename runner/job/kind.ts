@@ -2,8 +2,9 @@
  * The contract of a job kind. The engine, the spec module and the writer know kinds by nothing else: adding a kind is a
  * folder under jobs/ and a line in jobs/index.ts.
  */
-import type { SpecKind } from '../job-spec/spec-kind.js';
-import type { ColumnDefinition } from '../results/columns.js';
+import type { PlanPlace, PointPlan, RunPlace, SpecKind } from '../job-spec/spec-kind.js';
+import type { Point } from '../job-spec/types.js';
+import type { ColumnDefinition } from './column.js';
 import type { OpenPoint, PointContext } from './context.js';
 
 /** SpecKind holds what `validate` and `plan` need: the word, schema, resolve, check and plan. */
@@ -12,6 +13,36 @@ export interface JobKind extends SpecKind {
   readonly columns: readonly ColumnDefinition[];
   /** Stage `prepare`: allocate, fill, compile plans. What it opened is closed when it throws. */
   open(context: PointContext): Promise<OpenPoint>;
+}
+
+/** A kind as its author writes it: `Spec` is the resolved job, `Columns` the kind's own columns with literal names. */
+export interface KindDefinition<Spec, Columns extends readonly ColumnDefinition[]> extends Pick<
+  SpecKind,
+  'kind' | 'summary' | 'schema' | 'resolve'
+> {
+  readonly columns: Columns;
+  check(spec: Spec, worldSize: number | null): ReturnType<SpecKind['check']>;
+  plan(spec: Spec, place: PlanPlace): PointPlan;
+  skipReason?(spec: Spec, place: RunPlace): string | null;
+  open(spec: Spec, context: PointContext): Promise<OpenPoint<Columns[number]['name']>>;
+}
+
+/**
+ * Makes a job kind of its typed definition. Specs reach a kind only after its schema and `resolve` accepted them, so
+ * this is the one place where a resolved JSON object is taken for the kind's own type; tests check that over all
+ * shipped specs (test/rules/generated).
+ */
+export function defineKind<Spec>(): <const Columns extends readonly ColumnDefinition[]>(
+  definition: KindDefinition<Spec, Columns>,
+) => JobKind {
+  const specOf = (point: Point): Spec => point.spec as unknown as Spec;
+  return ({ check, plan, skipReason, open, ...rest }) => ({
+    ...rest,
+    check: (point, worldSize) => check(specOf(point), worldSize),
+    plan: (point, place) => plan(specOf(point), place),
+    ...(skipReason ? { skipReason: (point, place) => skipReason(specOf(point), place) } : {}),
+    open: (context) => open(specOf(context.point), context),
+  });
 }
 
 /** Loads the registry of job kinds. bin/railrunner hands it in, so that runner/ imports no kind and help stays quick. */

@@ -11,32 +11,23 @@ export interface Verification {
 
 export type Timing = 'host' | 'event' | 'graph';
 
-/** One future row of this rank: what a phase moved and how long it took. Absent = empty in the CSV, never 0. */
-export interface Measurement {
+/** Bytes of one iteration on this rank, by the path they took. Absent = unknown or not taken, empty in the CSV. */
+export interface PathBytes {
+  readonly payload?: number;
+  readonly logical?: number;
+  readonly padded?: number;
+  readonly self?: number;
+  readonly ipc?: number;
+  readonly network?: number;
+  readonly pcie?: number;
+  readonly disk?: number;
+}
+
+/** What names a row, and what it says however the phase went. `Own`: names of the kind's own columns. */
+interface PhaseFacts<Own extends string> {
   readonly phase: string;
   readonly timing: Timing;
   readonly direction: string;
-  /** `idle`: this rank had nothing to do by design. */
-  readonly status?: 'ok' | 'idle' | 'skipped';
-  readonly errorCode?: ErrorCode;
-  readonly error?: string;
-  /** In the order taken; empty for idle and skipped ranks. */
-  readonly samplesUs: Float64Array;
-  readonly entrySkewUs?: Float64Array;
-  readonly stopped?: boolean;
-  readonly bytes: {
-    readonly payload?: number;
-    readonly logical?: number;
-    readonly padded?: number;
-    readonly self?: number;
-    readonly ipc?: number;
-    readonly network?: number;
-    readonly pcie?: number;
-    readonly disk?: number;
-  };
-  /** busbw / algbw, only where nccl-tests defines one. */
-  readonly busbwFactor?: number;
-  readonly peak?: { readonly GBps: number; readonly source: string };
   readonly strategyRequested?: string;
   readonly strategyUsed?: string;
   readonly transportRequested?: string;
@@ -44,9 +35,43 @@ export interface Measurement {
   readonly networkTransport?: string;
   readonly networkMemory?: string;
   readonly diskIo?: string;
-  readonly setupUs?: number;
-  readonly overlapPct?: number;
   readonly routingDigest?: string;
-  /** The kind's own columns by name. */
-  readonly extra?: Readonly<Record<string, string | number>>;
+  readonly extra?: { readonly [Name in Own]?: string | number };
+}
+
+/** A phase that this rank took part in and timed. */
+export interface Measured<Own extends string = string> extends PhaseFacts<Own> {
+  readonly state: 'measured';
+  /** Microseconds, in the order taken. */
+  readonly samplesUs: Float64Array;
+  readonly entrySkewUs?: Float64Array;
+  /** A stop flag ended the loop early. */
+  readonly stopped?: boolean;
+  readonly bytes: PathBytes;
+  /** busbw / algbw, only where nccl-tests defines one. */
+  readonly busbwFactor?: number;
+  readonly peak?: { readonly GBps: number; readonly source: string };
+  readonly setupUs?: number;
+  /** Share of the shorter of two overlapping phases that was hidden behind the longer one, percent. */
+  readonly overlapPct?: number;
+}
+
+/** A phase in which this rank has nothing to do by design. */
+export interface Idle<Own extends string = string> extends PhaseFacts<Own> {
+  readonly state: 'idle';
+}
+
+/** A phase that cannot be had on this rank. */
+export interface Skipped<Own extends string = string> extends PhaseFacts<Own> {
+  readonly state: 'skipped';
+  readonly errorCode: ErrorCode;
+  readonly error: string;
+}
+
+/** One future row of this rank. A field exists only where it has a meaning. */
+export type Measurement<Own extends string = string> = Measured<Own> | Idle<Own> | Skipped<Own>;
+
+/** Samples of a measurement in microseconds; none where nothing was timed. */
+export function samplesOf(measurement: Measurement): Float64Array {
+  return measurement.state === 'measured' ? measurement.samplesUs : new Float64Array();
 }

@@ -1,24 +1,10 @@
 /** The CSV columns: name, unit, meaning. The header, results/README.md and the writer come from this list. */
+import { column, type ColumnDefinition, type ColumnName } from '../job/column.js';
 
-export interface ColumnDefinition {
-  readonly name: string;
-  /** 'us', 'bytes', 'GB/s', '%' or '' for none. */
-  readonly unit: string;
-  /** One sentence; for derived values the formula. */
-  readonly meaning: string;
-  /** Absent: by the unit (columns-file.ts). */
-  readonly type?: ColumnType;
-  /** Which direction is good; absent: by the unit. Null where neither is. */
-  readonly better?: Better;
-}
-
-export type ColumnType = 'integer' | 'number' | 'text' | 'time';
-export type Better = 'smaller' | 'larger' | null;
+export type { Better, ColumnDefinition, ColumnType } from '../job/column.js';
 
 /** Raised when the meaning of a column changes; a column that is added behind the others does not raise it. */
 export const SCHEMA_VERSION = 2;
-
-const column = (name: string, unit: string, meaning: string): ColumnDefinition => ({ name, unit, meaning });
 
 const WHICH_ROW = [
   column('schema_version', '', 'version of the meaning of these columns'),
@@ -82,7 +68,7 @@ const BYTES = [
   column('bytes_disk', 'bytes', 'bytes issued to or from disk'),
 ] as const;
 
-const WAYS = [
+const PATHS = [
   column('strategy_requested', '', 'strategy that the spec asked for'),
   column('strategy_used', '', 'strategy that ran'),
   column('transport_requested', '', 'transport that the spec asked for'),
@@ -155,12 +141,14 @@ export const COMMON_COLUMNS = [
   ...WHERE,
   ...HOW_IT_ENDED,
   ...BYTES,
-  ...WAYS,
+  ...PATHS,
   ...TIMES,
   ...BANDWIDTHS,
   ...CHECKS,
   ...TRACKING,
 ] as const satisfies readonly ColumnDefinition[];
+
+export type CommonColumn = ColumnName<typeof COMMON_COLUMNS>;
 
 /** Titles for the generated page, with the columns below each. */
 export const COLUMN_GROUPS: readonly {
@@ -171,7 +159,7 @@ export const COLUMN_GROUPS: readonly {
   { title: 'Where', columns: WHERE },
   { title: 'How it ended', columns: HOW_IT_ENDED },
   { title: 'Bytes', columns: BYTES },
-  { title: 'Ways', columns: WAYS },
+  { title: 'Strategies and transports', columns: PATHS },
   { title: 'Times', columns: TIMES },
   { title: 'Bandwidths', columns: BANDWIDTHS },
   { title: 'Checks and hangs', columns: CHECKS },

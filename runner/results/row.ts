@@ -1,10 +1,17 @@
 /** From what a rank knows of a point to its rows. Missing stays absent, which the CSV writes as an empty field. */
-import type { Measurement, Verification } from '../job/measurement.js';
+import {
+  samplesOf,
+  type Measured,
+  type Measurement,
+  type PathBytes,
+  type Verification,
+} from '../job/measurement.js';
 import type { ErrorCode } from '../errors.js';
 import { bandwidths } from '../statistics/bandwidth.js';
 import { describeSamples, nearestRank, sortSamples } from '../statistics/samples.js';
 import type { Point } from '../job-spec/types.js';
 import type { RunFacts } from './run-facts.js';
+import { checkFields, wrongDataText } from './check-fields.js';
 import { SCHEMA_VERSION } from './columns.js';
 import { dropMissing, roundRate, roundUs, type Fields, type Row } from './fields.js';
 import { paramsText, seriesDigest } from '../run-folder/point-identity.js';
@@ -52,8 +59,10 @@ export function buildPointResult(facts: RunFacts, point: Point, outcome: PointOu
   return {
     rank: facts.rank,
     rows,
-    samplesUs: timed.map((measured) => Array.from(measured?.samplesUs ?? [])),
-    entrySkewUs: timed.map((measured) => Array.from(measured?.entrySkewUs ?? [])),
+    samplesUs: timed.map((measured) => Array.from(measured ? samplesOf(measured) : [])),
+    entrySkewUs: timed.map((measured) =>
+      Array.from((measured?.state === 'measured' ? measured.entrySkewUs : undefined) ?? []),
+    ),
   };
 }
 
@@ -72,8 +81,8 @@ export function buildRows(facts: RunFacts, point: Point, outcome: PointOutcome):
     const fields = {
       ...shared,
       ...requestFields(point),
-      ...wayFields(measurement),
-      ...byteFields(measurement),
+      ...pathFields(measurement),
+      ...(measurement.state === 'measured' ? byteFields(measurement.bytes) : {}),
     };
     if (outcome.failure) return dropMissing({ ...fields, ...failureFields(outcome.failure, measurement) });
     return dropMissing({ ...fields, ...resultFields(facts, measurement, outcome.verifications) });
@@ -120,7 +129,7 @@ function requestFields(point: Point): Fields {
   };
 }
 
-function wayFields(measurement: Measurement): Fields {
+function pathFields(measurement: Measurement): Fields {
   return dropMissing({
     phase: measurement.phase,
     timing: measurement.timing,
@@ -137,7 +146,7 @@ function wayFields(measurement: Measurement): Fields {
   });
 }
 
-function byteFields({ bytes }: Measurement): Fields {
+function byteFields(bytes: PathBytes): Fields {
   return {
     payload_bytes: bytes.payload,
     logical_bytes: bytes.logical,
@@ -157,7 +166,7 @@ function failureFields(failure: PointFailure, measurement?: Measurement): Fields
     status: failure.status,
     error_code: failure.errorCode,
     error: failure.error,
-    iters_ok: measurement?.samplesUs.length,
+    iters_ok: measurement?.state === 'measured' ? measurement.samplesUs.length : undefined,
     iters_timed_out: ranOut ? 1 : undefined,
     hung_rank: failure.hungRank,
     hung_stage: failure.hungStage,
@@ -169,8 +178,10 @@ function resultFields(
   measurement: Measurement,
   verifications: readonly Verification[],
 ): Fields {
-  const status = measurement.status ?? 'ok';
-  if (status !== 'ok') return { status, error_code: measurement.errorCode, error: measurement.error };
+  if (measurement.state === 'idle') return { status: 'idle' };
+  if (measurement.state === 'skipped') {
+    return { status: 'skipped', error_code: measurement.errorCode, error: measurement.error };
+  }
   const check = checkFields(measurement.phase, verifications);
   const checked = {
     status: check.wrong ? 'wrong' : 'ok',
@@ -185,7 +196,7 @@ function resultFields(
   return { ...checked, ...timeFields(measurement) };
 }
 
-function timeFields(measurement: Measurement): Fields {
+function timeFields(measurement: Measured): Fields {
   const times = describeSamples(measurement.samplesUs);
   const skew = measurement.entrySkewUs;
   const rates = bandwidths({
@@ -213,25 +224,4 @@ function timeFields(measurement: Measurement): Fields {
     peak_source: measurement.peak?.source,
     pct_of_peak: roundRate(rates.pctOfPeak),
   };
-}
-
-interface Checked {
-  readonly checked: number | undefined;
-  readonly wrong: number | undefined;
-  readonly firstBad: string | undefined;
-}
-
-/** Sums of the verifications that speak of this phase; undefined where none does. */
-function checkFields(phase: string, verifications: readonly Verification[]): Checked {
-  const mine = verifications.filter((entry) => entry.phase === undefined || entry.phase === phase);
-  if (mine.length === 0) return { checked: undefined, wrong: undefined, firstBad: undefined };
-  return {
-    checked: mine.reduce((sum, entry) => sum + entry.checked, 0),
-    wrong: mine.reduce((sum, entry) => sum + entry.wrong, 0),
-    firstBad: mine.find((entry) => entry.wrong > 0)?.firstBad,
-  };
-}
-
-function wrongDataText(check: Checked): string {
-  return `${check.wrong} of ${check.checked} checked values differ; first: ${check.firstBad ?? 'place unknown'}`;
 }

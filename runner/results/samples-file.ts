@@ -2,7 +2,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { stringify } from 'csv-stringify/sync';
-import type { Measurement } from '../job/measurement.js';
+import { samplesOf, type Measurement } from '../job/measurement.js';
 import type { ColumnDefinition } from './columns.js';
 import { outputError } from './csv-file.js';
 import { makeFolder } from './run-folder.js';
@@ -31,13 +31,13 @@ export async function writeSamples(
   measurements: readonly Measurement[],
 ): Promise<string> {
   const records = measurements.flatMap((measurement) =>
-    Array.from(measurement.samplesUs, (timeUs, iteration) => [
+    Array.from(samplesOf(measurement), (timeUs, iteration) => [
       measurement.phase,
       measurement.timing,
       measurement.direction,
       iteration,
       timeUs,
-      measurement.entrySkewUs?.[iteration] ?? '',
+      (measurement.state === 'measured' ? measurement.entrySkewUs?.[iteration] : undefined) ?? '',
     ]),
   );
   const path = join(folder, 'samples', samplesFileName(place.point, place.rank));

@@ -1,7 +1,6 @@
 /** The columns of summary.csv: one row a point, phase, timing and direction, over all ranks. Append-only. */
-import { COMMON_COLUMNS, type ColumnDefinition } from './columns.js';
-
-const column = (name: string, unit: string, meaning: string): ColumnDefinition => ({ name, unit, meaning });
+import { column, type ColumnDefinition, type ColumnName } from '../job/column.js';
+import { COMMON_COLUMNS, type CommonColumn } from './columns.js';
 
 /** Columns of the rank rows whose values all ranks share, under the same names. */
 const POINT_COLUMN_NAMES = [
@@ -35,12 +34,12 @@ const POINT_COLUMN_NAMES = [
 /** Point columns of schema version 2, behind the others. */
 const TRACKING_COLUMN_NAMES = ['series', 'point_rows'] as const;
 
-const commonColumn = (name: string): ColumnDefinition =>
-  COMMON_COLUMNS.find((entry) => entry.name === name) as ColumnDefinition;
+const commonColumns = (names: readonly CommonColumn[]) =>
+  names.flatMap((name) => COMMON_COLUMNS.find((entry) => entry.name === name) ?? []);
 
-const POINT_COLUMNS = POINT_COLUMN_NAMES.map(commonColumn);
+const POINT_COLUMNS = commonColumns(POINT_COLUMN_NAMES);
 const TRACKING = [
-  ...TRACKING_COLUMN_NAMES.map(commonColumn),
+  ...commonColumns(TRACKING_COLUMN_NAMES),
   column('noise_pct', '%', '100 x t_stdev_us / t_mean_us: how much the iterations of this run vary'),
 ];
 
@@ -60,9 +59,8 @@ const HOW_IT_ENDED = [
   column('started_at', '', 'earliest start of the point on any rank, UTC, ISO 8601'),
 ];
 
-const sumOf = (name: string): ColumnDefinition => column(name, 'bytes', `sum over ranks of ${name}`);
-
-const BYTES = [
+/** Columns of the rank rows that the summary holds as sums over ranks. */
+const BYTE_COLUMN_NAMES = [
   'payload_bytes',
   'logical_bytes',
   'padded_bytes',
@@ -71,7 +69,9 @@ const BYTES = [
   'bytes_network',
   'bytes_pcie',
   'bytes_disk',
-].map(sumOf);
+] as const;
+
+const BYTES = BYTE_COLUMN_NAMES.map((name) => column(name, 'bytes', `sum over ranks of ${name}`));
 
 const OF_COMPLETION = 'completion time: maximum over ranks of each iteration';
 
@@ -92,20 +92,36 @@ const COMPLETION = [
   column('entry_skew_max_us', 'us', 'largest entry_skew_us of any rank'),
 ];
 
+/** Names of the columns that hold the smallest and the largest of a rank column, each with its rank. */
+const extreme = <const Of extends CommonColumn, const Stem extends string, const Suffix extends string>(
+  of: Of,
+  stem: Stem,
+  suffix: Suffix,
+  unit: string,
+) =>
+  ({
+    of,
+    unit,
+    min: `${stem}_min${suffix}`,
+    minRank: `${stem}_min_rank`,
+    max: `${stem}_max${suffix}`,
+    maxRank: `${stem}_max_rank`,
+  }) as const;
+
 /** Rank columns of which the summary holds the smallest and the largest, each with its rank. */
 export const EXTREMES = [
-  { of: 't_p50_us', stem: 'rank_p50', suffix: '_us', unit: 'us' },
-  { of: 'algbw_GBps', stem: 'algbw', suffix: '_GBps', unit: 'GB/s' },
-  { of: 'busbw_GBps', stem: 'busbw', suffix: '_GBps', unit: 'GB/s' },
-  { of: 'logbw_GBps', stem: 'logbw', suffix: '_GBps', unit: 'GB/s' },
-  { of: 'pct_of_peak', stem: 'pct_of_peak', suffix: '', unit: '%' },
+  extreme('t_p50_us', 'rank_p50', '_us', 'us'),
+  extreme('algbw_GBps', 'algbw', '_GBps', 'GB/s'),
+  extreme('busbw_GBps', 'busbw', '_GBps', 'GB/s'),
+  extreme('logbw_GBps', 'logbw', '_GBps', 'GB/s'),
+  extreme('pct_of_peak', 'pct_of_peak', '', '%'),
 ] as const;
 
-const RANGES = EXTREMES.flatMap(({ of, stem, suffix, unit }) => [
-  column(`${stem}_min${suffix}`, unit, `smallest ${of} of any rank`),
-  column(`${stem}_min_rank`, '', 'that rank'),
-  column(`${stem}_max${suffix}`, unit, `largest ${of} of any rank`),
-  column(`${stem}_max_rank`, '', 'that rank'),
+const RANGES = EXTREMES.flatMap(({ of, unit, min, minRank, max, maxRank }) => [
+  column(min, unit, `smallest ${of} of any rank`),
+  column(minRank, '', 'that rank'),
+  column(max, unit, `largest ${of} of any rank`),
+  column(maxRank, '', 'that rank'),
 ]);
 
 const TOGETHER = [
@@ -141,5 +157,15 @@ export const SUMMARY_COLUMNS: readonly ColumnDefinition[] = [
   ...TRACKING,
 ];
 
-export const SUMMARY_POINT_COLUMN_NAMES: readonly string[] = [...POINT_COLUMN_NAMES, 'series'];
-export const SUMMARY_BYTE_COLUMN_NAMES: readonly string[] = BYTES.map((entry) => entry.name);
+export const SUMMARY_POINT_COLUMN_NAMES = [...POINT_COLUMN_NAMES, 'series'] as const;
+export const SUMMARY_BYTE_COLUMN_NAMES = BYTE_COLUMN_NAMES;
+
+export type SummaryColumn =
+  | (typeof SUMMARY_POINT_COLUMN_NAMES)[number]
+  | (typeof BYTE_COLUMN_NAMES)[number]
+  | ColumnName<typeof RANGES>
+  | ColumnName<typeof HOW_IT_ENDED>
+  | ColumnName<typeof COMPLETION>
+  | ColumnName<typeof TOGETHER>
+  | 'point_rows'
+  | 'noise_pct';

@@ -6,12 +6,23 @@ import { COMMON_COLUMNS, type ColumnDefinition } from './columns.js';
 import { describeColumns, writeColumnsFile } from './columns-file.js';
 import { CsvFile } from './csv-file.js';
 import { dropMissing, roundRate, roundUs, type Fields, type Row } from './fields.js';
+import {
+  numberOf,
+  optionalNumber,
+  numbersOf,
+  valuesOf,
+  sumPresent,
+  joinDistinct,
+  valueOfAll,
+  type RankRow,
+} from './rank-row.js';
 import type { RankPointResult, RowStatus } from './row.js';
 import {
   EXTREMES,
   SUMMARY_BYTE_COLUMN_NAMES,
   SUMMARY_COLUMNS,
   SUMMARY_POINT_COLUMN_NAMES,
+  type SummaryColumn,
 } from './summary-columns.js';
 
 export class Summary {
@@ -61,12 +72,7 @@ function ownColumns(rankColumns: readonly ColumnDefinition[]): ColumnDefinition[
   return rankColumns.filter((column) => !taken.has(column.name));
 }
 
-interface RankRow {
-  readonly rank: number;
-  readonly row: Row;
-  readonly samplesUs: readonly number[];
-  readonly entrySkewUs: readonly number[];
-}
+type SummaryFields = Fields<SummaryColumn>;
 
 /** One row for each phase, timing and direction that a rank names, in the order of the lowest rank. */
 export function summarizePoint(perRank: readonly RankPointResult[], ownNames: readonly string[] = []): Row[] {
@@ -97,11 +103,13 @@ export function summarizePoint(perRank: readonly RankPointResult[], ownNames: re
 
 function summarize(group: readonly RankRow[], pointRows: number, ownNames: readonly string[]): Row {
   const measured = group.filter((entry) => entry.samplesUs.length > 0);
-  const fields: Fields = {};
+  const fields: SummaryFields = {};
+  const own: Fields<string> = {};
   for (const name of SUMMARY_POINT_COLUMN_NAMES) fields[name] = joinDistinct(valuesOf(group, name));
   for (const name of SUMMARY_BYTE_COLUMN_NAMES) fields[name] = sumPresent(group, name);
-  for (const name of ownNames) fields[name] = valueOfAll(valuesOf(group, name));
+  for (const name of ownNames) own[name] = valueOfAll(valuesOf(group, name));
   return dropMissing({
+    ...own,
     ...fields,
     ...endFields(group, measured),
     ...timeFields(measured),
@@ -123,52 +131,53 @@ const STATUS_WORST_FIRST: readonly RowStatus[] = [
   'idle',
 ];
 
-function endFields(group: readonly RankRow[], measured: readonly RankRow[]): Fields {
-  const badness = (entry: RankRow): number => STATUS_WORST_FIRST.indexOf(entry.row['status'] as RowStatus);
+function endFields(group: readonly RankRow[], measured: readonly RankRow[]): SummaryFields {
+  const badness = ({ row }: RankRow): number =>
+    STATUS_WORST_FIRST.findIndex((word) => word === row['status']);
   const ordered = group.toSorted((a, b) => badness(a) - badness(b) || a.rank - b.rank);
-  const status = (ordered[0] as RankRow).row['status'];
+  const status = ordered[0]?.row['status'];
   const alike = ordered.filter((entry) => entry.row['status'] === status);
-  const guilty =
-    alike.find((entry) => !FOLLOWS_FROM_ANOTHER.has(entry.row['error_code'])) ?? (alike[0] as RankRow);
+  const guilty = alike.find((entry) => !FOLLOWS_FROM_ANOTHER.has(entry.row['error_code'])) ?? alike[0];
   const hung = group.find(
     (entry) => entry.row['hung_rank'] !== undefined || entry.row['hung_stage'] !== undefined,
   );
   return {
     status,
-    error_code: guilty.row['error_code'],
-    error: guilty.row['error'],
-    error_rank: status === 'ok' || status === 'idle' ? undefined : guilty.rank,
+    error_code: guilty?.row['error_code'],
+    error: guilty?.row['error'],
+    error_rank: status === 'ok' || status === 'idle' ? undefined : guilty?.rank,
     ranks_reported: new Set(group.map((entry) => entry.rank)).size,
     ranks_measured: measured.length,
     hung_rank: hung?.row['hung_rank'],
     hung_stage: hung?.row['hung_stage'],
-    started_at: (valuesOf(group, 'started_at') as string[]).toSorted()[0],
+    started_at: valuesOf(group, 'started_at').toSorted()[0],
   };
 }
 
-function timeFields(measured: readonly RankRow[]): Fields {
-  const fields: Fields = {};
-  for (const { of, stem, suffix } of EXTREMES) {
+function timeFields(measured: readonly RankRow[]): SummaryFields {
+  const fields: SummaryFields = {};
+  for (const { of, min, minRank, max, maxRank } of EXTREMES) {
     const present = measured.filter((entry) => typeof entry.row[of] === 'number');
     if (present.length === 0) continue;
     const least = present.reduce((best, entry) => (numberOf(entry, of) < numberOf(best, of) ? entry : best));
     const most = present.reduce((best, entry) => (numberOf(entry, of) > numberOf(best, of) ? entry : best));
-    fields[`${stem}_min${suffix}`] = numberOf(least, of);
-    fields[`${stem}_min_rank`] = least.rank;
-    fields[`${stem}_max${suffix}`] = numberOf(most, of);
-    fields[`${stem}_max_rank`] = most.rank;
+    fields[min] = numberOf(least, of);
+    fields[minRank] = least.rank;
+    fields[max] = numberOf(most, of);
+    fields[maxRank] = most.rank;
   }
-  const skews = valuesOf(measured, 'entry_skew_us') as number[];
+  const skews = numbersOf(measured, 'entry_skew_us');
   if (skews.length > 0) fields['entry_skew_max_us'] = Math.max(...skews);
-  const [least, most] = [fields['rank_p50_min_us'] as number, fields['rank_p50_max_us'] as number];
-  if (measured.length > 0) {
+  const medians = numbersOf(measured, 't_p50_us');
+  if (medians.length > 0) {
+    const [least, most] = [Math.min(...medians), Math.max(...medians)];
     fields['spread_us'] = roundUs(most - least);
     fields['spread_pct'] = roundRate(percentOf(most - least, least));
   }
   return { ...fields, ...completionFields(measured) };
 }
 
-function completionFields(measured: readonly RankRow[]): Fields {
+function completionFields(measured: readonly RankRow[]): SummaryFields {
   const across = acrossRanks(measured.map(toRankSamples));
   if (across === undefined) return {};
   const { completion, meanOverRanks } = across;
@@ -196,7 +205,7 @@ function completionFields(measured: readonly RankRow[]): Fields {
   };
 }
 
-function checkFields(group: readonly RankRow[]): Fields {
+function checkFields(group: readonly RankRow[]): SummaryFields {
   const wrongRanks = group.filter((entry) => numberOf(entry, 'wrong') > 0);
   const wrong = sumPresent(group, 'wrong');
   return {
@@ -214,31 +223,4 @@ function toRankSamples(entry: RankRow): RankSamples {
     entrySkewUs: entry.entrySkewUs,
     payloadBytes: optionalNumber(entry, 'payload_bytes'),
   };
-}
-
-function numberOf(entry: RankRow, name: string): number {
-  return entry.row[name] as number;
-}
-
-function optionalNumber(entry: RankRow, name: string): number | undefined {
-  return entry.row[name] as number | undefined;
-}
-
-function valuesOf(group: readonly RankRow[], name: string): (string | number)[] {
-  return group.map((entry) => entry.row[name]).filter((value) => value !== undefined);
-}
-
-/** Over the ranks that have the value: idle and failed ranks move nothing. */
-function sumPresent(group: readonly RankRow[], name: string): number | undefined {
-  return sumOrUndefined(valuesOf(group, name) as number[]);
-}
-
-/** Ranks that differ are shown with all their values: "ipc|network". */
-function joinDistinct(values: readonly (string | number)[]): string | number | undefined {
-  const distinct = [...new Set(values)];
-  return distinct.length <= 1 ? distinct[0] : distinct.join('|');
-}
-
-function valueOfAll(values: readonly (string | number)[]): string | number | undefined {
-  return new Set(values).size === 1 ? values[0] : undefined;
 }

@@ -1,7 +1,7 @@
 /** Facts, points and measurements as the engine hands them to the results room; tests change what they look at. */
 import { stringify } from 'csv-stringify/sync';
 import { parse } from 'csv-parse/sync';
-import type { Measurement } from '../../runner/job/measurement.js';
+import type { Measured } from '../../runner/job/measurement.js';
 import { columnsForKinds, type ColumnDefinition } from '../../runner/results/columns.js';
 import type { ManifestStart } from '../../runner/results/manifest.js';
 import { buildPointResult, type RankPointResult, type Row, type RunFacts } from '../../runner/results/row.js';
@@ -38,7 +38,8 @@ export function pointOf(index = 0, spec: JsonObject = {}, swept: JsonObject = {}
   return { index, job, jobIndex: 0, spec: { ...job, blocks: 16, strategy: 'auto', ...spec }, swept };
 }
 
-export const measurementOf = (changes: Partial<Measurement> = {}): Measurement => ({
+export const measurementOf = (changes: Partial<Measured> = {}): Measured => ({
+  state: 'measured',
   phase: 'total',
   timing: 'host',
   direction: 'device->host',
@@ -51,7 +52,7 @@ export const measurementOf = (changes: Partial<Measurement> = {}): Measurement =
 
 export const rightData = { checked: 5000, wrong: 0, firstBad: '' };
 
-export function resultOf(rank: number, changes: Partial<Measurement> = {}): RankPointResult {
+export function resultOf(rank: number, changes: Partial<Measured> = {}): RankPointResult {
   const outcome = {
     startedAt: new Date(1e12),
     measurements: [measurementOf(changes)],

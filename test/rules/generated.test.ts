@@ -3,13 +3,13 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { JOB_KINDS } from '../../jobs/index.js';
+import { moeResolvedSchema } from '../../jobs/dispatch-combine/resolved-schema.js';
 import { kvResolvedSchema } from '../../jobs/kv/resolved-schema.js';
 import { projectRoot } from '../../runner/project.js';
 import { loadSpec } from '../../runner/job-spec/load.js';
 import { generatedFiles } from '../../scripts/generate-schema.js';
 import { printSchema } from '../../runner/cli/print-schema.js';
 
-const quickstart = join(projectRoot, 'configs', 'quickstart.json');
 const read = (name: string): unknown => JSON.parse(readFileSync(join(projectRoot, name), 'utf8'));
 
 t.test('generated files are what the code says: else npm run generate', async (t) => {
@@ -46,11 +46,28 @@ t.test('every key of a published schema says what it is', async (t) => {
   }
 });
 
-t.test('resolved jobs are of the type that the code works with', async (t) => {
-  const validate = new Ajv2020({ strict: true, strictRequired: false }).compile(
-    kvResolvedSchema(['offload', 'onboard']),
-  );
-  for (const point of loadSpec(quickstart, { kinds: JOB_KINDS }).points) {
-    t.ok(validate(point.spec), JSON.stringify(validate.errors));
+/** Every shipped spec, by its path from the project's root. */
+function shippedSpecs(): string[] {
+  return readdirSync(join(projectRoot, 'configs'), { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.json') && !/^(schema|presets|models|traces)\//.test(name))
+    .map((name) => join('configs', name))
+    .sort();
+}
+
+t.test('resolved jobs are of the type that the code works with, in every shipped spec', async (t) => {
+  const specs = shippedSpecs();
+  t.ok(specs.length >= 14, specs.join(' '));
+  const ajv = new Ajv2020({ strict: true, strictRequired: false, strictTypes: false });
+  const kv = ajv.compile(kvResolvedSchema(['offload', 'onboard', 'broadcast']));
+  const moe = ajv.compile(moeResolvedSchema());
+  const seen = new Set<string>();
+  for (const path of specs) {
+    const failures = loadSpec(join(projectRoot, path), { kinds: JOB_KINDS }).points.flatMap((point) => {
+      seen.add(point.job.kind);
+      const validate = point.job.kind === 'dispatchCombine' ? moe : kv;
+      return validate(point.spec) ? [] : [`point ${point.index}: ${JSON.stringify(validate.errors)}`];
+    });
+    t.same(failures, [], path);
   }
+  t.same([...seen].sort(), JOB_KINDS.map(({ kind }) => kind).sort(), 'every kind is shipped in some spec');
 });

@@ -28,7 +28,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'runner/world': ['runner/environment', 'runner/native', 'runner/job-spec'],
   'runner/preflight': ['runner/job-spec'],
   'runner/run-folder': ['runner/job-spec'],
-  'runner/results': ['runner/statistics', 'runner/job-spec', 'runner/run-folder'],
+  'runner/results': ['runner/statistics', 'runner/job-spec', 'runner/job', 'runner/run-folder'],
   'runner/console': ['runner/results'],
   'runner/doctor': [
     'runner/environment',

@@ -24,7 +24,7 @@ export function resultRows(spec: MoeSpec, worldSize: number): number {
  * What MSCCL++'s low-latency buffer takes for the same shape, by its own formula: 2 x (send + receive + signals), both
  * sized for dispatch and combine alike, and 1 to 128 bytes more.
  */
-export function seedHintBytes({ maxDispatchTokensPerRank: tokens, hidden, numExperts }: MoeSpec): number {
+export function mscclppHintBytes({ maxDispatchTokensPerRank: tokens, hidden, numExperts }: MoeSpec): number {
   const dispatch = 16 + Math.max(2 * hidden, hidden + 4 * Math.floor(hidden / 128));
   const combine = 2 * hidden;
   const slots = numExperts * tokens;

@@ -1,7 +1,8 @@
 /** Stage `measure` of replicated points: the probe, the samples, and a row for each phase. */
-import type { Measurement } from '../../../runner/job/measurement.js';
+import type { Measured, Measurement, PathBytes } from '../../../runner/job/measurement.js';
 import type { PointContext } from '../../../runner/job/context.js';
 import type { NativeReplicated, ReplicatedFacts } from '../../../runner/native/types/index.js';
+import type { KvColumn } from '../columns.js';
 import type { KvSpec } from '../kv-spec.js';
 
 /** nccl-tests: every rank receives the payload once. */
@@ -12,11 +13,12 @@ export async function measureReplicated(
   spec: KvSpec,
   transfer: NativeReplicated,
   setupUs: number,
-): Promise<Measurement[]> {
+): Promise<Measurement<KvColumn>[]> {
   const probe = spec.probe ? await transfer.probe() : null;
   const { total, loadUs, broadcastUs, overlapPct } = await transfer.measure(context.samples);
   const facts = await transfer.facts();
   const common = {
+    state: 'measured',
     timing: 'host',
     direction: `${spec.from}->${spec.to}`,
     stopped: total.stopped,
@@ -30,7 +32,7 @@ export async function measureReplicated(
   const isBare = spec.from === 'device';
   // Alone with its own blocks a rank has nothing to take anywhere.
   const isIdle = isBare && context.world.info.worldSize === 1;
-  const whole: Measurement = {
+  const whole: Measured<KvColumn> = {
     ...common,
     phase: 'total',
     samplesUs: isIdle ? new Float64Array() : total.timesUs,
@@ -53,14 +55,21 @@ export async function measureReplicated(
 }
 
 /** A phase that this rank has no part in by design is idle. */
-function phaseRow(row: Measurement): Measurement {
+function phaseRow(row: Measured<KvColumn>): Measurement<KvColumn> {
   if (row.samplesUs.length > 0 || row.stopped === true) return row;
-  const { peak: _, ...rest } = row;
-  return { ...rest, status: 'idle', bytes: {} };
+  const { phase, timing, direction, strategyRequested, strategyUsed } = row;
+  return {
+    state: 'idle',
+    phase,
+    timing,
+    direction,
+    ...(strategyRequested === undefined ? {} : { strategyRequested }),
+    ...(strategyUsed === undefined ? {} : { strategyUsed }),
+  };
 }
 
 /** Bytes of one iteration; a path that nothing takes stays empty. */
-function bytesOf(facts: ReplicatedFacts): Measurement['bytes'] {
+function bytesOf(facts: ReplicatedFacts): PathBytes {
   const paths = {
     self: facts.selfBytes,
     ipc: facts.ipcBytes,

@@ -1,5 +1,5 @@
 /** Stage `prepare` of replicated points: the root alone holds the tier that is read, every rank a device pool. */
-import type { Measurement, Verification } from '../../../runner/job/measurement.js';
+import type { Verification } from '../../../runner/job/measurement.js';
 import type { OpenPoint, PointContext } from '../../../runner/job/context.js';
 import type {
   NativePool,
@@ -11,10 +11,11 @@ import type {
 } from '../../../runner/native/types/index.js';
 import { blockOrder } from '../block-order.js';
 import { leaseCommunicator, type CommunicatorLease } from './communicator.js';
+import type { KvColumn } from '../columns.js';
 import type { KvSpec } from '../kv-spec.js';
 import { contentBefore, lanesOf, transferredBlocks, type Lane } from '../lanes.js';
 import { measureReplicated } from './measure.js';
-import { holdsTier, kvSpecOf } from '../plan.js';
+import { holdsTier } from '../plan.js';
 import { acquirePools, nativeLayout, threadsOfRank } from '../pools.js';
 import { layoutOf, poolBlocks } from '../rules.js';
 
@@ -34,8 +35,7 @@ interface Opened {
   readonly setupUs: number;
 }
 
-export async function openReplicated(context: PointContext): Promise<OpenPoint> {
-  const spec = kvSpecOf(context.point);
+export async function openReplicated(spec: KvSpec, context: PointContext): Promise<OpenPoint<KvColumn>> {
   const { rank } = context.world.info;
   const [lane] = lanesOf(spec, blockOrder(spec, rank)) as [Lane];
   const tiers = [...new Set([spec.from, spec.to])].filter((tier) => holdsTier(spec, tier, rank));
@@ -114,12 +114,12 @@ function optionsOf(
   };
 }
 
-function openPoint(opened: Opened): OpenPoint {
+function openPoint(opened: Opened): OpenPoint<KvColumn> {
   const { context, spec, lane, pools, transfer, communicator } = opened;
   let measured = false;
   let whole = false;
   return {
-    measure: async (): Promise<Measurement[]> => {
+    measure: async () => {
       measured = true;
       return await measureReplicated(context, spec, transfer, opened.setupUs);
     },

@@ -1,7 +1,8 @@
 /** Stage `measure` of offload and onboard: the probe, the samples, and the rows that come of them. */
-import type { Measurement } from '../../../runner/job/measurement.js';
+import type { Measured, PathBytes } from '../../../runner/job/measurement.js';
 import type { PointContext } from '../../../runner/job/context.js';
 import type { LaneFacts, NativeTransfer, TimedSampleSet } from '../../../runner/native/types/index.js';
+import type { KvColumn } from '../columns.js';
 import type { KvSpec } from '../kv-spec.js';
 import type { Lane } from '../lanes.js';
 
@@ -12,7 +13,7 @@ export async function measureTransfer(
   transfer: NativeTransfer,
   setupUs: number,
   together: boolean,
-): Promise<Measurement[]> {
+): Promise<Measured<KvColumn>[]> {
   const world = together ? context.world.native : null;
   const probe = spec.probe ? await transfer.probe(world) : null;
   const sets = await transfer.measure(world, context.samples);
@@ -27,7 +28,7 @@ export async function measureTransfer(
 }
 
 /** `total` is all that moved; with two directions at once each has a row of its own, named for what it does. */
-function rowOf(set: TimedSampleSet, lanes: readonly Lane[], facts: readonly LaneFacts[]): Measurement {
+function rowOf(set: TimedSampleSet, lanes: readonly Lane[], facts: readonly LaneFacts[]): Measured<KvColumn> {
   const [first] = lanes;
   const lane = lanes[set.lane];
   const own = lane === undefined ? facts : facts.slice(set.lane, set.lane + 1);
@@ -35,6 +36,7 @@ function rowOf(set: TimedSampleSet, lanes: readonly Lane[], facts: readonly Lane
   const phase = lane === undefined ? 'total' : lane.to === 'device' ? 'onboard' : 'offload';
   const shown = lane ?? first;
   return {
+    state: 'measured',
     phase,
     timing: set.timing,
     direction: lane === undefined && lanes.length > 1 ? both : `${shown?.from}->${shown?.to}`,
@@ -52,7 +54,7 @@ function rowOf(set: TimedSampleSet, lanes: readonly Lane[], facts: readonly Lane
 }
 
 /** Bytes of one iteration; a path that nothing takes stays empty. */
-function bytesOf(facts: readonly LaneFacts[]): Measurement['bytes'] {
+function bytesOf(facts: readonly LaneFacts[]): PathBytes {
   const sum = (key: 'payloadBytes' | 'diskBytes' | 'pcieBytes' | 'selfBytes'): number =>
     facts.reduce((total, lane) => total + lane[key], 0);
   const [payload, disk] = [sum('payloadBytes'), sum('diskBytes')];

@@ -1,5 +1,5 @@
 /** Stage `prepare` of offload and onboard: pools, content, a compiled transfer. */
-import type { Measurement, Verification } from '../../../runner/job/measurement.js';
+import type { Idle, Verification } from '../../../runner/job/measurement.js';
 import type { OpenPoint, PointContext } from '../../../runner/job/context.js';
 import type {
   CopyStrategy,
@@ -9,22 +9,21 @@ import type {
   TransferFault,
 } from '../../../runner/native/types/index.js';
 import { blockOrder } from '../block-order.js';
+import type { KvColumn } from '../columns.js';
 import type { KvSpec } from '../kv-spec.js';
 import { contentBefore, lanesOf, nativeLane, transferredBlocks } from '../lanes.js';
 import type { Lane } from '../lanes.js';
 import { measureTransfer } from './measure.js';
 import { openReplicated } from '../replicated/open.js';
-import { kvSpecOf } from '../plan.js';
 import { acquirePools, threadsOfRank } from '../pools.js';
 
 /** Thread blocks of copy kernels where the spec caps none. */
 const DEFAULT_CTAS = 8;
 
-export async function openTransfer(context: PointContext): Promise<OpenPoint> {
-  const spec = kvSpecOf(context.point);
+export async function openTransfer(spec: KvSpec, context: PointContext): Promise<OpenPoint<KvColumn>> {
   const { rank } = context.world.info;
   if (spec.mode === 'replicated') {
-    if (spec.to === 'device') return openReplicated(context);
+    if (spec.to === 'device') return openReplicated(spec, context);
     if (rank !== spec.root) return idlePoint(spec);
   }
   const lanes = lanesOf(spec, blockOrder(spec, rank));
@@ -70,12 +69,11 @@ function openPoint(
   pools: ReadonlyMap<Tier, NativePool>,
   transfer: NativeTransfer,
   setupUs: number,
-): OpenPoint {
+): OpenPoint<KvColumn> {
   const { rank } = context.world.info;
   return {
     // Where the root acts alone, nobody else comes to a gate.
-    measure: (): Promise<Measurement[]> =>
-      measureTransfer(context, spec, lanes, transfer, setupUs, spec.mode === 'sharded'),
+    measure: () => measureTransfer(context, spec, lanes, transfer, setupUs, spec.mode === 'sharded'),
     verify: async (): Promise<Verification[]> => {
       if (spec.verify === 'off') return [];
       const found: Verification[] = [];
@@ -100,14 +98,12 @@ function sumOf(found: readonly Verification[]): Verification {
 }
 
 /** Replicated offload: the root's tiers hold what all ranks share, so the others have nothing to do. */
-function idlePoint(spec: KvSpec): OpenPoint {
-  const row: Measurement = {
+function idlePoint(spec: KvSpec): OpenPoint<KvColumn> {
+  const row: Idle<KvColumn> = {
+    state: 'idle',
     phase: 'total',
     timing: 'host',
     direction: `${spec.from}->${spec.to}`,
-    status: 'idle',
-    samplesUs: new Float64Array(),
-    bytes: {},
     strategyRequested: spec.strategy,
   };
   return { measure: async () => [row], verify: async () => [], close: async () => {} };

@@ -1,6 +1,10 @@
 /** Golden sizes: those of the native room (native/test/moe_layout_test.cc), and MSCCL++'s own formula. */
 import t from 'tap';
-import { privateBytes, seedHintBytes, symmetricBytes } from '../../../jobs/dispatch-combine/bytes/memory.js';
+import {
+  privateBytes,
+  mscclppHintBytes,
+  symmetricBytes,
+} from '../../../jobs/dispatch-combine/bytes/memory.js';
 import { messageBytes } from '../../../jobs/dispatch-combine/bytes/traffic.js';
 import { moeSpec } from './moe-points.js';
 
@@ -38,7 +42,7 @@ t.test("MSCCL++'s size hint", async (t) => {
   ];
   for (const [maxDispatchTokensPerRank, hidden, numExperts, hint] of table) {
     const spec = moeSpec({ hidden, numExperts, numTokens: 1, maxDispatchTokensPerRank });
-    t.equal(seedHintBytes(spec), hint);
+    t.equal(mscclppHintBytes(spec), hint);
   }
 });
 

@@ -1,6 +1,6 @@
 /** Resolved dispatchCombine jobs for tests, by the same way as a spec goes. */
 import { dispatchCombine } from '../../../jobs/dispatch-combine/index.js';
-import { moeSpecOf, type MoeSpec } from '../../../jobs/dispatch-combine/moe-spec.js';
+import type { MoeSpec } from '../../../jobs/dispatch-combine/moe-spec.js';
 import { SpecFiles } from '../../../runner/job-spec/files.js';
 import { prepareKind, resolveJob } from '../../../runner/job-spec/resolve-job.js';
 import type { Fault } from '../../../runner/job-spec/issue.js';
@@ -28,7 +28,7 @@ export function moeSpec(job: Job = {}, folder = '.'): MoeSpec {
   const { points, faults } = resolve(job, folder);
   const [point] = points;
   if (point === undefined || faults.length > 0) throw new Error(JSON.stringify(faults));
-  return moeSpecOf({ ...point, index: 0 });
+  return point.spec as unknown as MoeSpec;
 }
 
 /** Faults of a job; with a world's size also those that only it shows. */

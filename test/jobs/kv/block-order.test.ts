@@ -1,9 +1,9 @@
 import t from 'tap';
+import type { KvSpec } from '../../../jobs/kv/kv-spec.js';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { blockOrder } from '../../../jobs/kv/block-order.js';
 import { LruPool } from '../../../jobs/kv/lru-pool.js';
-import { kvSpecOf } from '../../../jobs/kv/plan.js';
 import { seededRandom, shuffledIds } from '../../../jobs/kv/random.js';
 import { parseTrace } from '../../../jobs/kv/trace.js';
 import { projectRoot } from '../../../runner/project.js';
@@ -17,7 +17,7 @@ const pools = { deviceBlocks: 64, hostBlocks: 256, diskBlocks: 64 };
 function specOf(changes: Record<string, unknown>) {
   const [point] = loadJob(offloadJob({ pools, ...changes })).points;
   if (point === undefined) throw new Error('no point');
-  return kvSpecOf(point);
+  return point.spec as unknown as KvSpec;
 }
 
 function isLegal(ids: Int32Array, capacity: number): boolean {

@@ -1,7 +1,8 @@
 import t from 'tap';
 import { JOB_KINDS } from '../../../jobs/index.js';
 import { blockOrder } from '../../../jobs/kv/block-order.js';
-import { holdsTier, kvSpecOf } from '../../../jobs/kv/plan.js';
+import type { KvSpec } from '../../../jobs/kv/kv-spec.js';
+import { holdsTier } from '../../../jobs/kv/plan.js';
 import { worldFaults } from '../../../runner/job-spec/resolve-job.js';
 import {
   brief,
@@ -25,7 +26,7 @@ const broadcastJob = (changes: Record<string, unknown> = {}): Record<string, unk
 function specOf(job: Record<string, unknown>) {
   const [point] = loadJob(job).points;
   if (point === undefined) throw new Error('no point');
-  return kvSpecOf(point);
+  return point.spec as unknown as KvSpec;
 }
 
 t.test('from the device blocks keep their ids, in any order', async (t) => {

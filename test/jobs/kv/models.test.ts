@@ -1,14 +1,14 @@
 import t from 'tap';
 import { layoutSizes } from '../../../jobs/kv/layout.js';
 import { modelPresets, shapeOfConfig } from '../../../jobs/kv/models.js';
-import { kvSpecOf } from '../../../jobs/kv/plan.js';
+import type { KvSpec } from '../../../jobs/kv/kv-spec.js';
 import { brief, jobFaults, loadJob, offloadJob } from '../../runner/job-spec/spec-fixture.js';
 
 function layoutOf(model: string, keys: Record<string, unknown> = {}, files: Record<string, string> = {}) {
   const layout = { kind: 'fullyContiguous', model, pageSize: 32, ...keys };
   const [point] = loadJob(offloadJob({ layout }), {}, files).points;
   if (point === undefined) throw new Error('no point');
-  return kvSpecOf(point).layout;
+  return (point.spec as unknown as KvSpec).layout;
 }
 
 t.test("every preset's bytes a token and a region, as published", async (t) => {

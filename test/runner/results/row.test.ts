@@ -1,5 +1,6 @@
 import t from 'tap';
 import type { JsonObject } from '../../../runner/job-spec/types.js';
+import type { Measurement } from '../../../runner/job/measurement.js';
 import { buildPointResult, buildRows, type PointOutcome, type Row } from '../../../runner/results/row.js';
 import { factsOf, measurementOf, pointOf, rightData } from '../../helpers/result-samples.js';
 
@@ -129,11 +130,10 @@ t.test('failures have an error, their phase where it was known, and no times', a
 });
 
 t.test('idle and skipped ranks', async (t) => {
-  const nothing = { samplesUs: new Float64Array(0), bytes: {} };
-  const skipped = { status: 'skipped', errorCode: 'E_UNSUPPORTED_HERE', error: 'needs cuda' } as const;
-  const measurements = [
-    measurementOf({ ...nothing, status: 'idle' }),
-    measurementOf({ ...nothing, ...skipped }),
+  const place = { phase: 'total', timing: 'host', direction: 'device->host' } as const;
+  const measurements: Measurement[] = [
+    { ...place, state: 'idle' },
+    { ...place, state: 'skipped', errorCode: 'E_UNSUPPORTED_HERE', error: 'needs cuda' },
   ];
   const rows = buildRows(factsOf(0), pointOf(), outcomeOf({ measurements }));
   t.match(rows, [

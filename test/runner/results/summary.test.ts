@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
+import type { Measurement } from '../../../runner/job/measurement.js';
 import { columnsForKinds } from '../../../runner/results/columns.js';
 import { buildPointResult, type PointFailure, type RankPointResult } from '../../../runner/results/row.js';
 import { Summary, summarizePoint } from '../../../runner/results/summary.js';
@@ -69,9 +70,9 @@ t.test('one row over all ranks, extremes with their ranks, aggregate measured to
 });
 
 t.test('phases apart; idle ranks count in neither times nor bytes', async (t) => {
-  const idle = measurementOf({ status: 'idle', samplesUs: new Float64Array(0), bytes: {}, phase: 'load' });
+  const idle: Measurement = { state: 'idle', phase: 'load', timing: 'host', direction: 'device->host' };
   const both = [measurementOf({ phase: 'load' }), measurementOf({ phase: 'broadcast' })];
-  const outcome = (measurements: typeof both) => ({ measurements, verifications: [rightData] });
+  const outcome = (measurements: readonly Measurement[]) => ({ measurements, verifications: [rightData] });
   const rows = summarizePoint([
     buildPointResult(factsOf(0), pointOf(), outcome(both)),
     buildPointResult(factsOf(1), pointOf(), outcome([idle, measurementOf({ phase: 'broadcast' })])),

@@ -1,0 +1,36 @@
+/** JSON Schema of a dispatchCombine job as it is resolved: every default filled, the routing of one kind. */
+import { COMMON_JOB_KEYS, type Schema } from '../../runner/job-spec/common-schema.js';
+import { moeSchema, ROUTING_DEFAULTS } from './schema.js';
+
+type Keys = Readonly<Record<string, Schema>>;
+
+const own = moeSchema['properties'] as Keys;
+const routingKeys = (own['routing'] as { readonly properties: Keys }).properties;
+
+/** One member for each kind of routing, closed: what `resolve` leaves in place. */
+function routingOfKind(kind: string): Schema {
+  const names = ['maskedFraction', ...Object.keys(ROUTING_DEFAULTS[kind] ?? {})];
+  const properties: Record<string, Schema> = { kind: { const: kind } };
+  for (const name of names) properties[name] = routingKeys[name] ?? {};
+  if (kind === 'file') properties['sha256'] = { type: 'string', description: "Of the file's bytes." };
+  return { type: 'object', additionalProperties: false, properties, required: Object.keys(properties) };
+}
+
+/** As the run executes it: what MoeSpec (spec.generated.ts) is generated from, and resolved points are checked against. */
+export function moeResolvedSchema(): Schema {
+  const { sweep: _, ...common } = COMMON_JOB_KEYS;
+  const properties: Record<string, Schema> = {
+    ...common,
+    ...own,
+    kind: { const: 'dispatchCombine' },
+    routing: { $ref: '#/$defs/routing' },
+  };
+  return {
+    title: 'MoeSpec',
+    $defs: { routing: { title: 'RoutingSpec', oneOf: Object.keys(ROUTING_DEFAULTS).map(routingOfKind) } },
+    type: 'object',
+    additionalProperties: false,
+    properties,
+    required: Object.keys(properties),
+  };
+}

@@ -1,0 +1,174 @@
+/** A resolved dispatchCombine job. Generated from jobs/dispatch-combine/resolved-schema.ts by `npm run generate`. */
+
+export type RoutingSpec =
+  | {
+      kind: 'uniform';
+      /**
+       * Share of choices that become -1, no expert.
+       */
+      maskedFraction: number;
+    }
+  | {
+      kind: 'zipf';
+      /**
+       * Share of choices that become -1, no expert.
+       */
+      maskedFraction: number;
+      /**
+       * zipf: expert of popularity rank r is chosen in proportion to r^-exponent. Default 1.
+       */
+      exponent: number;
+    }
+  | {
+      kind: 'powerLaw';
+      /**
+       * Share of choices that become -1, no expert.
+       */
+      maskedFraction: number;
+      /**
+       * powerLaw: exponent of the bounded power law that expert loads follow. Default 1.01.
+       */
+      alpha: number;
+    }
+  | {
+      kind: 'kHot';
+      /**
+       * Share of choices that become -1, no expert.
+       */
+      maskedFraction: number;
+      /**
+       * kHot: how many experts are hot. Default 1.
+       */
+      hotExperts: number;
+      /**
+       * kHot: share of the choice weight that the hot experts have together. Default 0.8.
+       */
+      hotFraction: number;
+    }
+  | {
+      kind: 'groupLimited';
+      /**
+       * Share of choices that become -1, no expert.
+       */
+      maskedFraction: number;
+      /**
+       * groupLimited: groups that the experts are cut into. Default 8.
+       */
+      numGroups: number;
+      /**
+       * groupLimited: groups that a token may choose from. Default 4.
+       */
+      topkGroups: number;
+    }
+  | {
+      kind: 'file';
+      /**
+       * Share of choices that become -1, no expert.
+       */
+      maskedFraction: number;
+      /**
+       * file: CSV with the header layer_id,expert_id,count, or JSONL with an array of numTopk ids a line.
+       */
+      path: string;
+      /**
+       * file: the layer_id of a CSV whose counts are used. Default 0.
+       */
+      layer: number;
+      /**
+       * Of the file's bytes.
+       */
+      sha256: string;
+    };
+
+export interface MoeSpec {
+  /**
+   * Name of the job, once in a spec: letters, digits, _ and -, at most 64.
+   */
+  id: string;
+  kind: 'dispatchCombine';
+  /**
+   * Seed of the data and of the block order; the run's where absent.
+   */
+  seed: number;
+  /**
+   * Iterations that are executed and not recorded.
+   */
+  warmup: number;
+  /**
+   * Recorded samples.
+   */
+  iterations: number;
+  /**
+   * Deadline of each stage of a point.
+   */
+  timeoutSeconds: number;
+  /**
+   * How much of the data is compared after the last iteration.
+   */
+  verify: 'full' | 'sample' | 'off';
+  /**
+   * Samples follow each other without a barrier between them.
+   */
+  freeRunning: boolean;
+  /**
+   * Measure the limit of the same path in the same run, for pct_of_peak.
+   */
+  probe: boolean;
+  /**
+   * Keep every sample under samples/.
+   */
+  saveSamples: boolean;
+  /**
+   * Elements of a token; padded to a multiple of 128 on the way.
+   */
+  hidden: number;
+  /**
+   * Experts that a token chooses.
+   */
+  numTopk: number;
+  /**
+   * Experts of the whole world; a multiple of its size.
+   */
+  numExperts: number;
+  /**
+   * Tokens of every rank, or a list with one number a rank.
+   */
+  numTokens: number | [number, ...number[]];
+  /**
+   * Most tokens of any rank; sizes the buffers.
+   */
+  maxDispatchTokensPerRank: number;
+  /**
+   * What tokens travel as to the experts; they come back as bf16.
+   */
+  dispatchDtype: 'bf16' | 'fp8_e4m3';
+  /**
+   * fp8_e4m3: scales are powers of two.
+   */
+  roundScale: boolean;
+  /**
+   * expertMajor: a row for each expert that a token chose; rankMajor: one row a token, and the experts reduce.
+   */
+  outputLayout: 'expertMajor' | 'rankMajor';
+  /**
+   * split: send and receive are timed apart.
+   */
+  phases: 'fused' | 'split';
+  /**
+   * Experts write into the send buffer, so that combine copies nothing before it sends.
+   */
+  zeroCopy: boolean;
+  /**
+   * on: a token crosses once for each destination rank; off: once for each expert; node: once for each destination node, where it is forwarded by ipc.
+   */
+  dedup: 'auto' | 'on' | 'off' | 'node';
+  /**
+   * hybrid: shared memory inside a node, the network between nodes; network: the network for all but self; ipc: never the network.
+   */
+  transport: 'hybrid' | 'network' | 'ipc';
+  /**
+   * Threads that drive the network on each rank; auto is 1 on the host device, 4 on GPUs.
+   */
+  numProxies: number | 'auto';
+  routing: RoutingSpec;
+}

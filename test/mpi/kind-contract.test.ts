@@ -1,0 +1,45 @@
+/** A kind that breaks its contract fails its point by name; the run goes on. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import t from 'tap';
+import { mpirun } from '../helpers/mpirun.js';
+import { needsMpi } from '../helpers/require.js';
+import { readManifest, readRankRows } from '../helpers/results.js';
+
+t.setTimeout(300_000);
+
+const toyKind = fileURLToPath(new URL('toy-kind.js', import.meta.url));
+
+t.test('misspelt columns and missing verification', { skip: needsMpi('openmpi') }, async (t) => {
+  const folder = t.testdir();
+  const spec = join(folder, 'spec.json');
+  const jobs = [
+    { id: 'misspelt', kind: 'toy', fills: 'hopz' },
+    { id: 'unverified', kind: 'toy', verifies: false },
+    { id: 'unverified-on-purpose', kind: 'toy', verifies: false, verify: 'off' },
+    { id: 'good', kind: 'toy' },
+  ];
+  writeFileSync(spec, JSON.stringify({ name: 'toy', device: 'host', jobs }));
+  const ended = await mpirun({ mpi: 'openmpi', ranks: 2 }, [
+    process.execPath,
+    toyKind,
+    'run',
+    spec,
+    '--out',
+    folder,
+    '--run-id',
+    'x',
+  ]);
+  t.equal(ended.status, 1, ended.stderr + ended.stdout);
+  for (const rows of readRankRows(join(folder, 'x'))) {
+    const of = (id: string) => rows.filter((row) => row['job_id'] === id);
+    t.match(of('misspelt'), [{ status: 'failed', error_code: 'E_STATE', error: /received hopz/ }]);
+    t.match(of('unverified'), [
+      { status: 'failed', error_code: 'E_STATE', error: /phase total was measured, expected a verification/ },
+    ]);
+    t.match(of('unverified-on-purpose'), [{ status: 'ok', checked: '' }]);
+    t.match(of('good'), [{ status: 'ok', checked: '8', hops: '3' }]);
+  }
+  t.match(readManifest(join(folder, 'x')), { outcome: 'failed' });
+});
