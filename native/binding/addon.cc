@@ -8,10 +8,6 @@
 
 namespace railrunner::binding {
 
-#ifndef RAILRUNNER_VERSION
-#define RAILRUNNER_VERSION "0.1.0"
-#endif
-
 namespace {
 
 Napi::Value buildInfo(const Napi::CallbackInfo& info) {
@@ -24,12 +20,12 @@ Napi::Value buildInfo(const Napi::CallbackInfo& info) {
 #else
   result.Set("buildType", "Debug");
 #endif
-#ifdef RAILRUNNER_CUDA
-  result.Set("cuda", "yes");
+#ifdef RAILRUNNER_CUDA_VERSION
+  result.Set("cuda", RAILRUNNER_CUDA_VERSION);
 #else
   result.Set("cuda", env.Null());
 #endif
-  result.Set("sanitizers", "");
+  result.Set("sanitizers", RAILRUNNER_SANITIZERS);
   return result;
 }
 
@@ -54,6 +50,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exportDevice(env, exports);
   exportGpus(env, exports);
   exportNetwork(env, exports);
+  exportStorage(env, exports);
   exportMoe(env, exports);
   return exports;
 }

@@ -53,6 +53,10 @@ class DeviceMemory {
 class Device {
  public:
   virtual ~Device() = default;
+  // Cheap, unlike properties(), which asks the operating system or the driver each time.
+  virtual DeviceKind kind() const = 0;
+  virtual int ordinal() const = 0;
+  virtual int numaNode() const = 0;  // -1 unknown
   virtual DeviceProperties properties() const = 0;
   // Memory of this device that same-node peers can map. Throws kAllocation with the figures.
   virtual std::unique_ptr<DeviceMemory> allocate(uint64_t bytes) = 0;

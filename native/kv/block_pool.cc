@@ -50,7 +50,7 @@ BlockPool::BlockPool(Device& device, Tier tier, const LayoutShape& shape, uint32
     case Tier::kDevice:
       deviceMemory_ = device.allocate(memoryBytes(layout_));
       base_ = alignedStart(deviceMemory_->data(), layout_.alignment);
-      deviceMemoryIsRemote_ = device.properties().kind != DeviceKind::kHost;
+      deviceMemoryIsRemote_ = device.kind() != DeviceKind::kHost;
       break;
     case Tier::kHost:
       hostSegment_ = std::make_unique<HostSegment>(device, memoryBytes(layout_));
@@ -75,7 +75,7 @@ BlockPool::BlockPool(Device& device, Tier tier, const LayoutShape& shape, uint32
   if (tier == Tier::kDevice) {
     deviceMemory_ = device.open(handle);
     base_ = static_cast<std::byte*>(deviceMemory_->data());
-    deviceMemoryIsRemote_ = device.properties().kind != DeviceKind::kHost;
+    deviceMemoryIsRemote_ = device.kind() != DeviceKind::kHost;
   } else if (tier == Tier::kHost) {
     hostSegment_ = std::make_unique<HostSegment>(device, handle);
     base_ = static_cast<std::byte*>(hostSegment_->data());

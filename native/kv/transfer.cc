@@ -108,7 +108,7 @@ std::unique_ptr<Transfer> compileTransfer(Device& device, std::vector<LaneReques
     throw Error(ErrorCode::kArgument, "two directions must be of one pair of tiers");
   const LaneRequest& first = lanes.front();
   const bool touchesDevice = first.source->tier() == Tier::kDevice || first.target->tier() == Tier::kDevice;
-  if (touchesDevice && device.properties().kind == DeviceKind::kCuda) {
+  if (touchesDevice && device.kind() == DeviceKind::kCuda) {
 #ifdef RAILRUNNER_CUDA
     return compileCudaTransfer(device, std::move(lanes), options);
 #else

@@ -54,7 +54,7 @@ std::unique_ptr<Network> openNetwork(Exchange& exchange, RunControl& control, co
 std::unique_ptr<Bench> openBench(Exchange& exchange, Device& device, RunControl& control,
                                  const BenchOptions& options, Routing routing, int64_t deadlineNs) {
   const uint32_t rank = exchange.rank();
-  [[maybe_unused]] const bool isCuda = device.properties().kind == DeviceKind::kCuda;
+  [[maybe_unused]] const bool isCuda = device.kind() == DeviceKind::kCuda;
   const std::exception_ptr failure = attempt([&] {
     requireLegal(options, routing, rank, exchange.worldSize());
 #if defined(RAILRUNNER_CUDA)

@@ -56,7 +56,7 @@ void SymmetricBuffer::openPeers(Device& device, uint32_t rank,
   imports_.resize(announcements.size());
   bases_.assign(announcements.size(), nullptr);
   bases_[rank] = local();
-  const DeviceKind kind = device.properties().kind;
+  const DeviceKind kind = device.kind();
   for (uint32_t peer = 0; peer < announcements.size(); ++peer) {
     ShareHandle theirs;
     std::string fault;

@@ -156,7 +156,7 @@ const char* replicatedStrategyName(ReplicatedStrategy strategy) {
 
 std::unique_ptr<ReplicatedTransfer> openReplicated(Exchange& exchange, RunControl& control, Device& device,
                                                    ReplicatedRequest request, int64_t deadlineNs) {
-  const DeviceKind kind = device.properties().kind;
+  const DeviceKind kind = device.kind();
   compareDigests(exchange, request, kind, deadlineNs);
   const bool holdsTarget = !(request.sourceIsDevice() && static_cast<int>(exchange.rank()) == request.root);
   if (holdsTarget) request.target->markUnknown(request.targetIds);

@@ -7,8 +7,7 @@
 namespace railrunner {
 
 HostSegment::HostSegment(Device& device, uint64_t bytes) : device_(device) {
-  std::unique_ptr<SharedSegment> segment =
-      SharedSegment::create(bytes, device.properties().numaNode, "host tier");
+  std::unique_ptr<SharedSegment> segment = SharedSegment::create(bytes, device.numaNode(), "host tier");
   device.registerHost(segment->data(), segment->bytes());
   segment_ = std::move(segment);
 }

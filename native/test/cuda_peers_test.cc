@@ -22,8 +22,8 @@ namespace {
 
 using cuda::check;
 
-// Two allocations that the driver may cut out of one of its own, so that a handle's offset is not 0 by
-// chance.
+// Two allocations that cudaMalloc would cut out of one block of 2 MiB, all of which an IPC handle exposes.
+constexpr uint64_t kBlockBytes = 2 << 20;
 constexpr uint64_t kSmallBytes = 96 << 10;
 constexpr uint64_t kOffset = (40 << 10) + 16;
 constexpr uint64_t kRangeBytes = 24 << 10;
@@ -65,7 +65,12 @@ int shareRanges(HubExchange& exchange, Device& device) {
   const uint32_t peer = 1 - rank;
   ShareHandle theirs[3];
   std::memcpy(theirs, all[peer].data(), sizeof(theirs));
-  CHECK(theirs[0].bytes >= kSmallBytes);
+  CHECK(theirs[0].bytes >= kBlockBytes);
+  CHECK_EQUAL(theirs[0].offset, kOffset);
+  // Each is a block of its own: nothing else of this process can be reached by its handle.
+  CHECK_EQUAL(reinterpret_cast<uint64_t>(first->data()) % kBlockBytes, 0U);
+  CHECK_EQUAL(reinterpret_cast<uint64_t>(second->data()) % kBlockBytes, 0U);
+  CHECK_EQUAL(second->bytes(), kSmallBytes);
   const auto range = device.open(theirs[0]);
   const auto whole = device.open(theirs[1]);  // the same allocation a second time
   CHECK_EQUAL(range->bytes(), kRangeBytes);
@@ -96,6 +101,19 @@ int shareRanges(HubExchange& exchange, Device& device) {
   range->close();
   whole->close();
   exchange.barrier();  // nobody frees what a peer has mapped
+  return failures == 0 ? 0 : 1;
+}
+
+// Memory that is not there is refused as such, so that the point fails and the next one runs.
+int refuseTooMuch(Device& device) {
+  void* data = nullptr;
+  try {
+    check(cudaMalloc(&data, uint64_t{1} << 50), "cudaMalloc");
+    CHECK(false);
+  } catch (const Error& error) {
+    CHECK(error.code() == ErrorCode::kAllocation);
+  }
+  CHECK(device.allocate(4096) != nullptr);
   return failures == 0 ? 0 : 1;
 }
 
@@ -133,6 +151,7 @@ int bothOn(HubExchange& exchange, Where where) {
   }
   const auto device = openDevice(DeviceKind::kCuda, ordinal);
   check(cuda::preloadCopyKernels(), "loading the copy kernels");
+  if (refuseTooMuch(*device) != 0) return 1;
   const int status = shareRanges(exchange, *device);
   return status != 0 ? status : shareSymmetric(exchange, *device);
 }

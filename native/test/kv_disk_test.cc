@@ -2,6 +2,7 @@
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cstring>
@@ -238,6 +239,44 @@ TEST("what a file system says about direct I/O is judged, not whether the open s
     expectEqual(facts.alignmentBytes, each.alignmentBytes, what.c_str());
     ok((facts.kind == DirectIo::kDirect) == facts.reason.empty(), what);
   }
+}
+
+// Linux 6.18: an ordinary user whose locked-memory limit is too small for a ring gets ENOMEM; CAP_IPC_LOCK does
+// without the limit.
+TEST("io_uring that the locked-memory limit refuses is named, and threads do the work") {
+  if (geteuid() != 0) {
+    std::printf("# SKIP needs root, to become an ordinary user\n");
+    return;
+  }
+  int said[2];
+  ok(pipe(said) == 0, "pipe");
+  const pid_t child = fork();
+  if (child == 0) {
+    const rlimit none{0, 0};
+    std::string text;
+    try {
+      if (setrlimit(RLIMIT_MEMLOCK, &none) != 0 || setgid(65534) != 0 || setuid(65534) != 0) _exit(2);
+      const DiskFile file("/tmp", 4096);
+      const DiskQueue queue(file, 256, 4096, DiskEngine::kAuto);
+      text = queue.describe() + ": " + queue.ringRefusal();
+    } catch (const Error& error) {
+      text = error.what();
+    }
+    _exit(write(said[1], text.data(), text.size()) == static_cast<ssize_t>(text.size()) ? 0 : 3);
+  }
+  close(said[1]);
+  char text[1024] = {};
+  const ssize_t got = read(said[0], text, sizeof(text) - 1);
+  close(said[0]);
+  int status = 0;
+  waitpid(child, &status, 0);
+  ok(got > 0 && status == 0, "the child ended with " + std::to_string(status));
+  const std::string what(text);
+  if (what.rfind("io_uring", 0) == 0) {
+    std::printf("# this kernel counts no rings as locked memory: %s\n", text);
+    return;
+  }
+  ok(what.rfind("threads", 0) == 0 && what.find("ulimit -l) is 0 KiB") != std::string::npos, what);
 }
 
 int main() { return runAll(); }

@@ -31,6 +31,9 @@ class LostMemory final : public DeviceMemory {
 
 class LosableDevice final : public Device {
  public:
+  DeviceKind kind() const override { return host_->kind(); }
+  int ordinal() const override { return host_->ordinal(); }
+  int numaNode() const override { return host_->numaNode(); }
   DeviceProperties properties() const override { return host_->properties(); }
   std::unique_ptr<DeviceMemory> allocate(uint64_t bytes) override {
     return std::make_unique<LostMemory>(host_->allocate(bytes), lost);

@@ -17,9 +17,15 @@ export function railrunnerVersion(): string {
 
 export function ownVersions(world: World, addon: NativeAddon): Versions {
   const build = addon.buildInfo();
+  const parts = [
+    build.buildType,
+    build.compiler,
+    ...(build.cuda === null ? [] : [`CUDA ${build.cuda}`]),
+    ...(build.sanitizers === '' ? [] : [`sanitizers ${build.sanitizers}`]),
+  ];
   return {
     railrunner: railrunnerVersion(),
-    addon: `${build.version} (${build.buildType}, ${build.compiler}${build.cuda ? `, CUDA ${build.cuda}` : ''})`,
+    addon: `${build.version} (${parts.join(', ')})`,
     mpi: `${world.info.mpiName}: ${world.info.mpiVersion}`,
     node: process.version,
   };

@@ -38,8 +38,13 @@ void check(cudaError_t status, const char* call, const std::source_location& pla
                         cudaGetErrorString(status) + " [" +
                         (slash != nullptr ? slash + 1 : place.file_name()) + ":" +
                         std::to_string(place.line()) + "]";
+  const bool isMemory = status == cudaErrorMemoryAllocation;
+  if (isMemory) message += ". Use a smaller point, or end what else uses the GPU or pins host memory.";
   if (sticky) message += ". The CUDA context is lost; nothing more can run on this GPU in this process.";
-  throw Error(sticky ? ErrorCode::kCudaSticky : ErrorCode::kCuda, message);
+  throw Error(sticky     ? ErrorCode::kCudaSticky
+              : isMemory ? ErrorCode::kAllocation
+                         : ErrorCode::kCuda,
+              message);
 }
 
 }  // namespace railrunner::cuda

@@ -11,7 +11,7 @@ namespace railrunner::cuda {
 // True where the CUDA context is lost: every later call of this process returns the same code.
 bool isSticky(cudaError_t status);
 
-// Throws kCudaSticky or kCuda unless status is cudaSuccess. The message says call, place, device, what CUDA
+// Throws kCudaSticky, kAllocation (cudaErrorMemoryAllocation) or kCuda unless status is cudaSuccess. The message says call, place, device, what CUDA
 // answered.
 void check(cudaError_t status, const char* call,
            const std::source_location& place = std::source_location::current());

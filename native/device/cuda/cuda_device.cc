@@ -54,10 +54,15 @@ class IpcMappings {
   std::map<IpcKey, Mapping> mappings_;
 };
 
+// An IPC handle lets its opener read and write the whole block that the driver maps, other allocations in it
+// included (seen with driver 580: two of 1 KiB lie in one block of 2 MiB). Memory that may be shared takes whole
+// blocks.
+constexpr uint64_t kIpcBlockBytes = 2ULL << 20;
+
 class CudaMemory final : public DeviceMemory {
  public:
   CudaMemory(int ordinal, uint64_t bytes) : ordinal_(ordinal), bytes_(bytes) {
-    cuda::check(cudaMalloc(&data_, bytes), "cudaMalloc");
+    cuda::check(cudaMalloc(&data_, alignUp(bytes, kIpcBlockBytes)), "cudaMalloc");
   }
   ~CudaMemory() override {
     // Closing is the owner's explicit duty; here only a failed set-up is tidied, and errors have no one to go
@@ -82,11 +87,18 @@ class CudaMemory final : public DeviceMemory {
     }
     cuda::makeCurrent(ordinal_);
     const cuda::AddressRange whole = cuda::addressRange(data_);
+    // cudaIpcGetMemHandle takes a pointer into an allocation and forgets where it pointed, without an error.
+    if (whole.base != reinterpret_cast<uint64_t>(data_) || whole.bytes < bytes_) {
+      throw Error(ErrorCode::kState, "share(): expected memory that is an allocation of its own, received " +
+                                         std::to_string(bytes_) + " bytes at offset " +
+                                         std::to_string(reinterpret_cast<uint64_t>(data_) - whole.base) +
+                                         " of an allocation of " + std::to_string(whole.bytes) + " bytes");
+    }
     ShareHandle handle;
     handle.magic = ShareHandle::kMagic;
     handle.kind = DeviceKind::kCuda;
     handle.bytes = whole.bytes;
-    handle.offset = reinterpret_cast<uint64_t>(data_) - whole.base + offset;
+    handle.offset = offset;
     handle.rangeBytes = rangeBytes;
     cudaIpcMemHandle_t ipc;
     cuda::check(cudaIpcGetMemHandle(&ipc, data_), "cudaIpcGetMemHandle");
@@ -113,11 +125,11 @@ class PeerMemory final : public DeviceMemory {
   PeerMemory(int ordinal, std::shared_ptr<IpcMappings> mappings, const ShareHandle& handle)
       : ordinal_(ordinal), mappings_(std::move(mappings)), handle_(handle) {
     base_ = mappings_->acquire(handle_.ipc);
-    const uint64_t mapped = cuda::addressRange(base_).bytes;
-    if (mapped < handle_.bytes) {
-      mappings_->release(handle_.ipc);
-      throw Error(ErrorCode::kArgument, "a peer's memory handle claims " + std::to_string(handle_.bytes) +
-                                            " bytes but maps " + std::to_string(mapped));
+    try {
+      requireMapped();
+    } catch (...) {
+      mappings_->release(handle_.ipc);  // counted, and no destructor runs
+      throw;
     }
   }
   ~PeerMemory() override {
@@ -143,6 +155,13 @@ class PeerMemory final : public DeviceMemory {
   }
 
  private:
+  void requireMapped() const {
+    const uint64_t mapped = cuda::addressRange(base_).bytes;
+    if (mapped >= handle_.bytes) return;
+    throw Error(ErrorCode::kArgument, "a peer's memory handle claims " + std::to_string(handle_.bytes) +
+                                          " bytes but maps " + std::to_string(mapped));
+  }
+
   int ordinal_;
   std::shared_ptr<IpcMappings> mappings_;
   ShareHandle handle_;
@@ -185,8 +204,12 @@ class CudaDevice final : public Device {
                       " cannot use host pointers of registered memory, which the "
                       "shared host pools need");
     }
+    numaNode_ = numaNodeOf(ordinal_);
   }
 
+  DeviceKind kind() const override { return DeviceKind::kCuda; }
+  int ordinal() const override { return ordinal_; }
+  int numaNode() const override { return numaNode_; }
   DeviceProperties properties() const override {
     cuda::makeCurrent(ordinal_);
     cudaDeviceProp cudaProperties{};
@@ -201,7 +224,7 @@ class CudaDevice final : public Device {
     result.uuid = uuidText(cudaProperties.uuid);
     result.totalBytes = totalBytes;
     result.freeBytes = freeBytes;
-    result.numaNode = numaNodeOf(ordinal_);
+    result.numaNode = numaNode_;
     return result;
   }
 
@@ -251,6 +274,7 @@ class CudaDevice final : public Device {
 
  private:
   int ordinal_;
+  int numaNode_ = -1;
   std::shared_ptr<IpcMappings> mappings_;
 };
 

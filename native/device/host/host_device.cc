@@ -5,6 +5,7 @@
 
 #include <fstream>
 
+#include "device/host/memory_limit.h"
 #include "device/host/numa.h"
 #include "device/host/shared_segment.h"
 
@@ -35,6 +36,8 @@ HostDevice::HostDevice(int ordinal) : ordinal_(ordinal), numaNode_(numaNodeOfPro
     const std::vector<int> nodes = numaNodes();
     numaNode_ = nodes[static_cast<size_t>(ordinal) % nodes.size()];
   }
+  // Where memory cannot be placed (containers without the right to), nothing is known of where it lies.
+  if (!canPlaceOnNode(numaNode_)) numaNode_ = -1;
 }
 
 DeviceProperties HostDevice::properties() const {
@@ -46,7 +49,7 @@ DeviceProperties HostDevice::properties() const {
   properties.name = processorName();
   properties.uuid = std::string("host-") + hostname + "-numa" + std::to_string(numaNode_);
   properties.totalBytes = totalMemoryBytes();
-  properties.freeBytes = availableMemoryBytes();
+  properties.freeBytes = availableMemory().bytes;
   properties.numaNode = numaNode_;
   return properties;
 }

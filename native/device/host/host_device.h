@@ -11,6 +11,9 @@ class HostDevice : public Device {
   // none.
   explicit HostDevice(int ordinal);
 
+  DeviceKind kind() const override { return DeviceKind::kHost; }
+  int ordinal() const override { return ordinal_; }
+  int numaNode() const override { return numaNode_; }
   DeviceProperties properties() const override;
   std::unique_ptr<DeviceMemory> allocate(uint64_t bytes) override;
   std::unique_ptr<DeviceMemory> open(const ShareHandle& handle) override;

@@ -8,10 +8,10 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <fstream>
 
 #include "core/checked.h"
 #include "core/error.h"
+#include "device/host/memory_limit.h"
 #include "device/host/numa.h"
 
 namespace railrunner {
@@ -34,27 +34,6 @@ uint64_t randomNonce() {
     throw errnoError(ErrorCode::kAllocation, "getrandom for a shared segment", errno);
   }
   return nonce;
-}
-
-uint64_t readNumber(const std::string& path) {
-  std::ifstream file(path);
-  uint64_t value = 0;
-  return file >> value ? value : UINT64_MAX;  // "max" and a missing file are no limit
-}
-
-// What the limit of the process's own cgroup (v2) leaves.
-uint64_t cgroupLeftBytes() {
-  std::ifstream file("/proc/self/cgroup");
-  std::string line;
-  while (std::getline(file, line)) {
-    if (line.rfind("0::", 0) != 0) continue;
-    const std::string folder = "/sys/fs/cgroup" + line.substr(3);
-    const uint64_t limit = readNumber(folder + "/memory.max");
-    const uint64_t used = readNumber(folder + "/memory.current");
-    if (limit == UINT64_MAX || used == UINT64_MAX) return UINT64_MAX;
-    return limit > used ? limit - used : 0;
-  }
-  return UINT64_MAX;
 }
 
 void reservePages(int descriptor, uint64_t bytes, const std::string& what) {
@@ -85,28 +64,18 @@ void populate(void* address, uint64_t bytes) {
 
 }  // namespace
 
-uint64_t availableMemoryBytes() {
-  std::ifstream file("/proc/meminfo");
-  std::string name;
-  uint64_t kilobytes = 0;
-  std::string rest;
-  while (file >> name >> kilobytes && std::getline(file, rest)) {
-    if (name == "MemAvailable:") return std::min(kilobytes * 1024, cgroupLeftBytes());
-  }
-  return cgroupLeftBytes();
-}
-
 std::unique_ptr<SharedSegment> SharedSegment::create(uint64_t bytes, int numaNode, const std::string& what) {
   if (bytes == 0)
     throw Error(ErrorCode::kArgument, what + ": a segment of 0 bytes was asked for; expected at least 1");
   const uint64_t mappingBytes = checkedAdd(alignUp(bytes, 4096), kHeaderBytes, "segment size");
   // Asked before, because a kernel that overcommits kills a process for memory instead of refusing it.
-  const uint64_t available = availableMemoryBytes();
-  if (mappingBytes > available) {
-    throw Error(ErrorCode::kAllocation,
-                what + ": " + std::to_string(bytes) + " bytes were asked for, " + std::to_string(available) +
-                    " are available on this host. Use smaller pools or fewer ranks a host.");
+  const MemoryRoom room = availableMemory();
+  if (mappingBytes > room.bytes) {
+    throw Error(ErrorCode::kAllocation, what + ": " + std::to_string(bytes) + " bytes were asked for, " +
+                                            std::to_string(room.bytes) + " are available (" + room.limit +
+                                            "). Use smaller pools or fewer ranks on this host.");
   }
+  requireRoomOnNode(mappingBytes, numaNode, what);
   std::unique_ptr<SharedSegment> segment(new SharedSegment());
   segment->descriptor_ = memfd_create("railrunner", MFD_CLOEXEC | MFD_ALLOW_SEALING);
   if (segment->descriptor_ < 0) throw errnoError(ErrorCode::kAllocation, what + ": memfd_create", errno);
@@ -126,10 +95,12 @@ std::unique_ptr<SharedSegment> SharedSegment::create(uint64_t bytes, int numaNod
   segment->data_ = static_cast<std::byte*>(mapping) + kHeaderBytes;
   segment->bytes_ = bytes;
   madvise(mapping, mappingBytes, MADV_HUGEPAGE);
-  bindToNumaNode(mapping, mappingBytes,
-                 numaNode);  // before the pages exist: the policy decides where they come from
+  // Before the pages exist: the policy decides where they come from.
+  const bool places = numaNode >= 0 && numaNodes().size() > 1;
+  if (places) placeOnNode(mapping, mappingBytes, numaNode, NumaPolicy::kPreferred, what);
   reservePages(segment->descriptor_, mappingBytes, what);
   populate(mapping, mappingBytes);
+  if (places) placeOnNode(mapping, mappingBytes, numaNode, NumaPolicy::kBound, what);
   segment->nonce_ = randomNonce();
   *static_cast<SegmentHeader*>(mapping) = {segment->nonce_, kHeaderMagic, bytes};
   return segment;

@@ -40,7 +40,4 @@ class SharedSegment : public DeviceMemory {
   uint64_t nonce_ = 0;
 };
 
-// Bytes that can still be had without swapping: MemAvailable, cut by the limit of the process's cgroup.
-uint64_t availableMemoryBytes();
-
 }  // namespace railrunner

@@ -34,7 +34,7 @@ struct CudaHop::State {
 CudaHop::CudaHop(Device& device, std::byte* memory, DiskQueue& queue, const std::vector<DiskPiece>& pieces,
                  bool toDisk, const TransferOptions& options)
     : state_(std::make_unique<State>(State{device,
-                                           device.properties().ordinal,
+                                           device.ordinal(),
                                            memory,
                                            nullptr,
                                            pieces.data(),

@@ -182,7 +182,7 @@ class CudaStore final : public ContentStore {
 }  // namespace
 
 std::unique_ptr<ContentStore> makeCudaStore(Device& device, std::byte* base, const BlockLayout& layout) {
-  return std::make_unique<CudaStore>(device.properties().ordinal, base, layout);
+  return std::make_unique<CudaStore>(device.ordinal(), base, layout);
 }
 
 }  // namespace railrunner

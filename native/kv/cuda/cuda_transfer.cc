@@ -47,7 +47,7 @@ bool touchesDisk(const LaneRequest& lane) {
 std::unique_ptr<Transfer> compileCudaTransfer(Device& device, std::vector<LaneRequest> lanes,
                                               const TransferOptions& options) {
   if (touchesDisk(lanes.front())) return compileDisk(device, std::move(lanes), options);
-  return std::make_unique<cuda::CudaMemoryTransfer>(device.properties().ordinal, std::move(lanes), options);
+  return std::make_unique<cuda::CudaMemoryTransfer>(device.ordinal(), std::move(lanes), options);
 }
 
 }  // namespace railrunner

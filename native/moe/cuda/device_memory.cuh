@@ -283,7 +283,7 @@ struct Call {
   }
   // What came and would be an index out of bounds: is not followed, and the call ends on this rank. The first
   // that is refused is told. False, for the caller to return.
-  __device__ __noinline__ bool refuse(Missing wrong, uint32_t rank, uint32_t index, uint32_t value) const {
+  __device__ bool refuse(Missing wrong, uint32_t rank, uint32_t index, uint32_t value) const {
     if (atomicCAS(&a.control->failed, 0U, 1U) == 0U) {
       a.control->rank = rank;
       a.control->missing = static_cast<uint32_t>(wrong);

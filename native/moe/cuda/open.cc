@@ -26,7 +26,7 @@ void requireRunnable(const BenchOptions& options, Device& device) {
     throw Error(ErrorCode::kArgument, "numProxies: expected at most " + std::to_string(kMaxSlots) +
                                           ", received " + std::to_string(options.numProxies));
   }
-  railrunner::cuda::makeCurrent(device.properties().ordinal);
+  railrunner::cuda::makeCurrent(device.ordinal());
   prepareKernels();
   static_cast<void>(launchShape(options.shape));
 }
@@ -40,7 +40,7 @@ BufferMap mapOf(const BenchOptions& options) {
 
 std::unique_ptr<NetworkBlocks> makeNetworkBlocks(const BenchOptions& options, const NetworkRelation& relation,
                                                  uint32_t rank, Device& device) {
-  railrunner::cuda::makeCurrent(device.properties().ordinal);
+  railrunner::cuda::makeCurrent(device.ordinal());
   // Where nodes forward, only ranks of equal place send to each other between them.
   const Rails rails(rank, options.shape.worldSize, options.nodeOfRank);
   NetworkRelation sends = relation;
@@ -55,7 +55,7 @@ std::unique_ptr<NetworkBlocks> makeNetworkBlocks(const BenchOptions& options, co
 std::unique_ptr<Bench> makeBench(const BenchOptions& options, Routing routing, RunControl& control,
                                  uint32_t rank, Device& device, std::unique_ptr<SymmetricBuffer> buffer,
                                  NetworkLink link) {
-  const int ordinal = device.properties().ordinal;
+  const int ordinal = device.ordinal();
   railrunner::cuda::makeCurrent(ordinal);
   return std::make_unique<CudaBench>(options, std::move(routing), control, rank, ordinal,
                                      launchShape(options.shape), std::move(buffer), std::move(link));

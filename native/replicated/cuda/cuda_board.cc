@@ -17,7 +17,7 @@ constexpr uint32_t kPollsBetweenChecks = 64;
 
 // The device must be current before the streams are made.
 int currentOrdinal(Device& device) {
-  const int ordinal = device.properties().ordinal;
+  const int ordinal = device.ordinal();
   makeCurrent(ordinal);
   return ordinal;
 }

@@ -39,7 +39,7 @@ export const build = defineCheck({
     },
     'debug-build': {
       severity: 'warning',
-      when: 'the addon is not a release build',
+      when: 'the addon is not a release build, or was built with sanitizers',
       consequence: 'Checks and copies are slower than they need to be; figures are not to be compared.',
       remedy: 'npm run build:native',
     },
@@ -53,8 +53,10 @@ export const build = defineCheck({
       const what = `${reading.gpusOnBus} NVIDIA GPUs on the bus, no cuda device in the addon`;
       found.push({ kind: 'addon-without-cuda', what });
     }
-    if (info.buildType !== 'Release')
-      found.push({ kind: 'debug-build', what: `build type ${info.buildType}` });
+    if (info.buildType !== 'Release' || info.sanitizers !== '') {
+      const sanitizers = info.sanitizers === '' ? '' : `, sanitizers ${info.sanitizers}`;
+      found.push({ kind: 'debug-build', what: `build type ${info.buildType}${sanitizers}` });
+    }
     const devices = info.cuda === null ? 'host device alone' : 'host and cuda devices';
     return [...found, { kind: 'ok', what: `addon ${info.version}, ${devices}, compiler ${info.compiler}` }];
   },

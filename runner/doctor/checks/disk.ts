@@ -1,5 +1,7 @@
-import { accessSync, closeSync, constants, existsSync, openSync, statSync, unlinkSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { accessSync, constants, existsSync, statSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { addon } from '../../native/binding.js';
+import type { StorageProbe } from '../../native/types/index.js';
 import { freeBytesAt } from '../../preflight/memory.js';
 import { textOf } from '../files.js';
 import { defineCheck } from '../finding.js';
@@ -14,14 +16,16 @@ export interface FolderReading {
   /** As the kernel calls it: ext4, xfs, overlay, ... */
   readonly fileSystem: string;
   readonly freeBytes: number;
-  /** False: the file system refuses O_DIRECT. Null: no file could be made. */
-  readonly direct: boolean | null;
+  /** How its files are driven; null where no file could be made, or there is no addon to ask. */
+  readonly io: StorageProbe | null;
 }
 
 export interface DiskReading {
   readonly folders: readonly FolderReading[];
-  readonly ioUring: boolean;
 }
+
+/** What disk.queueDepth is where a spec does not say it. */
+const QUEUE_DEPTH = 32;
 
 const IN_MEMORY = /^(tmpfs|ramfs|devtmpfs)$/;
 const OVER_NETWORK = /^(nfs\d?|cifs|smb3|lustre|ceph|gpfs|beegfs|9p|virtiofs|fuse\..*|afs|wekafs)$/;
@@ -57,30 +61,27 @@ function faultOf(path: string): string {
   }
 }
 
-/** As the disk tier opens its files; the file is gone at once. */
-function triesDirect(path: string): boolean | null {
-  const file = join(path, `.railrunner-doctor-${process.pid}`);
-  const flags = constants.O_CREAT | constants.O_EXCL | constants.O_RDWR;
+/** Opens a disk tier's file and queue there, as a run would; null where that cannot be asked. */
+async function driveAt(path: string, canAsk: boolean): Promise<StorageProbe | string | null> {
+  if (!canAsk) return null;
   try {
-    closeSync(openSync(file, flags | constants.O_DIRECT, 0o600));
-    return true;
+    return await addon().probeStorage(path, QUEUE_DEPTH);
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EINVAL' ? false : null;
-  } finally {
-    if (existsSync(file)) unlinkSync(file);
+    return error instanceof Error ? error.message : String(error);
   }
 }
 
-export function readFolder(path: string): FolderReading {
+async function readFolder(path: string, canAsk: boolean): Promise<FolderReading> {
   const whole = resolve(path);
   const there = nearestFolder(whole);
   const fault = faultOf(whole);
+  const drive = fault === '' ? await driveAt(whole, canAsk) : null;
   return {
     path: whole,
-    fault,
+    fault: typeof drive === 'string' ? `takes no file: ${drive}` : fault,
     fileSystem: fileSystemOf(there, textOf('/proc/self/mountinfo')),
     freeBytes: freeBytesAt(there),
-    direct: fault === '' ? triesDirect(whole) : null,
+    io: typeof drive === 'string' ? null : drive,
   };
 }
 
@@ -88,13 +89,14 @@ type Kind =
   | 'folder-unusable'
   | 'folder-not-writable'
   | 'no-direct-io'
+  | 'direct-io-unconfirmed'
   | 'memory-file-system'
   | 'network-file-system'
   | 'overlay'
   | 'no-io-uring';
 
 function judgeFolder(folder: FolderReading, isSpecs: boolean): Noticed<Kind>[] {
-  const { path, fault, fileSystem, direct } = folder;
+  const { path, fault, fileSystem, io } = folder;
   if (fault !== '')
     return [{ kind: isSpecs ? 'folder-unusable' : 'folder-not-writable', what: `${path} ${fault}` }];
   const found: Noticed<Kind>[] = [];
@@ -102,10 +104,19 @@ function judgeFolder(folder: FolderReading, isSpecs: boolean): Noticed<Kind>[] {
   if (IN_MEMORY.test(fileSystem)) found.push({ kind: 'memory-file-system', what });
   if (OVER_NETWORK.test(fileSystem)) found.push({ kind: 'network-file-system', what });
   if (fileSystem === 'overlay') found.push({ kind: 'overlay', what });
-  if (direct === false)
-    found.push({ kind: 'no-direct-io', what: `${path} (${fileSystem}) refuses O_DIRECT` });
-  if (found.length > 0) return found;
-  return [{ kind: 'ok', what: `${path}: ${fileSystem}, O_DIRECT, ${formatBytes(folder.freeBytes)} free` }];
+  const why = `${path} (${fileSystem}): ${io?.directReason}`;
+  if (io?.direct === 'buffered') found.push({ kind: 'no-direct-io', what: why });
+  if (io?.direct === 'unconfirmed') found.push({ kind: 'direct-io-unconfirmed', what: why });
+  if (found.length === 0) {
+    const drive = io === null ? 'not tried' : io.diskIo;
+    found.push({
+      kind: 'ok',
+      what: `${path}: ${fileSystem}, ${drive}, ${formatBytes(folder.freeBytes)} free`,
+    });
+  }
+  if (io !== null && io.ringRefusal !== '')
+    found.push({ kind: 'no-io-uring', what: `${path}: ${io.ringRefusal}` });
+  return found;
 }
 
 export const disk = defineCheck<DiskReading, Kind>({
@@ -126,10 +137,17 @@ export const disk = defineCheck<DiskReading, Kind>({
     },
     'no-direct-io': {
       severity: 'warning',
-      when: 'the file system refuses O_DIRECT',
+      when: 'the file system refuses O_DIRECT, or accepts and ignores it (statx, STATX_DIOALIGN)',
       consequence:
         "Disk tiers go through the page cache: figures are memory's as much as the disk's. disk_io says buffered.",
       remedy: 'Put pools.diskPath on ext4 or xfs of a local disk.',
+    },
+    'direct-io-unconfirmed': {
+      severity: 'info',
+      when: 'the file system accepts O_DIRECT, and neither it nor the kernel says what becomes of it',
+      consequence: 'disk_io says unconfirmed: figures may be those of the page cache.',
+      remedy:
+        'Compare with the raw device (fio --direct=1), or put pools.diskPath on ext4 or xfs under Linux 6.1 or newer.',
     },
     'memory-file-system': {
       severity: 'warning',
@@ -154,17 +172,17 @@ export const disk = defineCheck<DiskReading, Kind>({
       severity: 'info',
       when: 'the kernel refuses io_uring',
       consequence: 'Disk tiers use threads: fewer requests a second, the same bytes. disk_io says threads.',
-      remedy: 'sysctl kernel.io_uring_disabled=0 (as root), or a seccomp profile that allows it.',
+      remedy:
+        'By its reason: sysctl kernel.io_uring_disabled=0 (as root), a seccomp profile that allows it, or a larger limit of locked memory (ulimit -l).',
     },
   },
-  read: ({ job }) => ({
-    folders: (job ? diskPathsOf(job) : ['.']).map(readFolder),
-    ioUring: !(Number(textOf('/proc/sys/kernel/io_uring_disabled')) > 0),
+  read: async ({ job, probes }) => ({
+    folders: await Promise.all(
+      (job ? diskPathsOf(job) : ['.']).map((path) => readFolder(path, probes.build !== null)),
+    ),
   }),
-  judge: ({ folders, ioUring }, { job }) => {
+  judge: ({ folders }, { job }) => {
     if (folders.length === 0) return [{ kind: 'ok', what: 'the spec uses no disk tier' }];
-    const found = folders.flatMap((folder) => judgeFolder(folder, job !== null));
-    if (!ioUring) found.push({ kind: 'no-io-uring', what: 'kernel.io_uring_disabled is set' });
-    return found;
+    return folders.flatMap((folder) => judgeFolder(folder, job !== null));
   },
 });

@@ -10,6 +10,7 @@ import type { GpuReport } from './gpus.js';
 import type { NativeMoe, NativeMoeOptions } from './moe.js';
 import type { NetworkProbe } from './network.js';
 import type { NcclProbe } from './replicated.js';
+import type { StorageProbe } from './storage.js';
 import type { NativeWorld, WorldOpenOptions } from './world.js';
 
 export type * from './device.js';
@@ -19,6 +20,7 @@ export type * from './moe.js';
 export type * from './network.js';
 export type * from './replicated.js';
 export type * from './samples.js';
+export type * from './storage.js';
 export type * from './world.js';
 
 export interface BuildInfo {
@@ -27,6 +29,7 @@ export interface BuildInfo {
   readonly buildType: string;
   /** CUDA runtime the addon was built with, for example "13.0"; null without nvcc. */
   readonly cuda: string | null;
+  /** As the compiler was told, for example "thread"; '' without any. */
   readonly sanitizers: string;
 }
 
@@ -42,6 +45,8 @@ export interface NativeAddon {
   /** Reads what the driver says of the GPUs, and sets nothing; null where the build has no cuda device. */
   describeGpus(): Promise<GpuReport | null>;
   probeNetwork(): Promise<NetworkProbe>;
+  /** Opens a disk tier's file and queue in a folder, and says how they would be driven. E_IO where it cannot. */
+  probeStorage(folder: string, queueDepth: number): Promise<StorageProbe>;
   /** Loads NCCL; E_NCCL_MISSING says what was looked for and why it did not do. */
   probeNccl(libraries: readonly string[]): Promise<NcclProbe>;
   /** The record by which all ranks join one communicator, made by one of them. */

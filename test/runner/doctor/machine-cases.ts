@@ -4,6 +4,7 @@ import { memlock } from '../../../runner/doctor/checks/memlock.js';
 import { memory } from '../../../runner/doctor/checks/memory.js';
 import { numa } from '../../../runner/doctor/checks/numa.js';
 import { sharedMemory } from '../../../runner/doctor/checks/shared-memory.js';
+import type { StorageProbe } from '../../../runner/native/types/index.js';
 import type { SpecToJudge } from '../../../runner/doctor/setting.js';
 import { cudaProbes, gpusOf, group, UNDER_MPICH, type Group } from './cases.js';
 
@@ -149,35 +150,65 @@ const numaGroup = group(numa, [
   },
 ]);
 
-const folder = { path: '/d', fault: '', fileSystem: 'xfs', freeBytes: GIB, direct: true } as const;
+const io: StorageProbe = {
+  direct: 'direct',
+  directReason: '',
+  alignmentBytes: 512,
+  ringRefusal: '',
+  diskIo: 'io_uring+O_DIRECT qd=32',
+};
+const folder = { path: '/d', fault: '', fileSystem: 'xfs', freeBytes: GIB, io } as const;
 const job = {} as SpecToJudge;
-const on = (fileSystem: string) => ({ folders: [{ ...folder, fileSystem }], ioUring: true });
+const on = (fileSystem: string, seen: Partial<StorageProbe> = {}) => ({
+  folders: [{ ...folder, fileSystem, io: { ...io, ...seen } }],
+});
 
 const diskGroup = group(disk, [
-  { title: 'a disk', reading: on('xfs'), expected: ['ok'], says: /\/d: xfs, O_DIRECT, 1 GiB free/ },
-  { title: 'no disk tier', reading: { folders: [], ioUring: true }, setting: { job }, expected: ['ok'] },
+  {
+    title: 'a disk',
+    reading: on('xfs'),
+    expected: ['ok'],
+    says: /\/d: xfs, io_uring\+O_DIRECT qd=32, 1 GiB free/,
+  },
+  { title: 'no disk tier', reading: { folders: [] }, setting: { job }, expected: ['ok'] },
   {
     title: 'no folder of the spec',
-    reading: { folders: [{ ...folder, fault: 'does not exist', direct: null }], ioUring: true },
+    reading: { folders: [{ ...folder, fault: 'does not exist', io: null }] },
     setting: { job },
     expected: ['folder-unusable'],
     says: /\/d does not exist/,
   },
   {
     title: 'a folder that is not ours',
-    reading: { folders: [{ ...folder, fault: 'is not writable', direct: null }], ioUring: true },
+    reading: { folders: [{ ...folder, fault: 'is not writable', io: null }] },
     expected: ['folder-not-writable'],
   },
   {
     title: 'no O_DIRECT',
-    reading: { folders: [{ ...folder, direct: false }], ioUring: true },
+    reading: on('ext4', {
+      direct: 'buffered',
+      directReason: 'the file system has no direct I/O for this file',
+    }),
     expected: ['no-direct-io'],
+    says: /\/d \(ext4\): the file system has no direct I\/O/,
+  },
+  {
+    title: 'a file system that does not say',
+    reading: on('btrfs', { direct: 'unconfirmed', directReason: 'it accepts O_DIRECT' }),
+    expected: ['direct-io-unconfirmed'],
   },
   { title: 'tmpfs', reading: on('tmpfs'), expected: ['memory-file-system'] },
   { title: 'NFS', reading: on('nfs4'), expected: ['network-file-system'] },
   { title: 'FUSE', reading: on('fuse.sshfs'), expected: ['network-file-system'] },
   { title: 'overlay', reading: on('overlay'), expected: ['overlay'] },
-  { title: 'no io_uring', reading: { ...on('ext4'), ioUring: false }, expected: ['ok', 'no-io-uring'] },
+  {
+    title: 'io_uring refused',
+    reading: on('ext4', {
+      ringRefusal: 'a ring of 32 requests: errno 12, the locked-memory limit is 64 KiB',
+    }),
+    expected: ['ok', 'no-io-uring'],
+    says: /locked-memory limit is 64 KiB/,
+  },
 ]);
 
 export const MACHINE_GROUPS: readonly Group[] = [

@@ -1,0 +1,54 @@
+#include <memory>
+
+#include "binding/arguments.h"
+#include "binding/napi_setup.h"
+#include "binding/rooms.h"
+#include "binding/work_lane.h"
+#include "storage/probe.h"
+
+namespace railrunner::binding {
+
+namespace {
+
+const char* directName(DirectIo kind) {
+  switch (kind) {
+    case DirectIo::kDirect:
+      return "direct";
+    case DirectIo::kUnconfirmed:
+      return "unconfirmed";
+    case DirectIo::kBuffered:
+      return "buffered";
+  }
+  return "buffered";
+}
+
+Napi::Value toJs(Napi::Env env, const StorageProbe& probe) {
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("direct", directName(probe.direct.kind));
+  object.Set("directReason", probe.direct.reason);
+  object.Set("alignmentBytes", probe.direct.alignmentBytes);
+  object.Set("ringRefusal", probe.ringRefusal);
+  object.Set("diskIo", probe.diskIo);
+  return object;
+}
+
+// probeStorage(folder: string, queueDepth: number)
+Napi::Value probe(const Napi::CallbackInfo& info) {
+  return guarded(info, [&]() -> Napi::Value {
+    if (!info[0].IsString()) throw argumentError("folder", "a string");
+    const std::string folder = info[0].As<Napi::String>().Utf8Value();
+    const auto queueDepth = static_cast<uint32_t>(requireInteger(info[1], "queueDepth", 1, 4096));
+    auto found = std::make_shared<StorageProbe>();
+    return runOnWorkLane(
+        info.Env(), [found, folder, queueDepth] { *found = probeStorage(folder, queueDepth); },
+        [found](Napi::Env env) { return toJs(env, *found); });
+  });
+}
+
+}  // namespace
+
+void exportStorage(Napi::Env env, Napi::Object exports) {
+  exports.Set("probeStorage", Napi::Function::New(env, probe, "probeStorage"));
+}
+
+}  // namespace railrunner::binding
