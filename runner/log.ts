@@ -7,6 +7,7 @@ import { pino, type Logger } from 'pino';
 export class LogFile {
   #descriptor: number | undefined;
   #waiting: string[] = [];
+  #isCut = false;
 
   /** Called by pino with one whole line. A log that cannot be written never ends a run. */
   write(line: string): void {
@@ -15,9 +16,11 @@ export class LogFile {
       return;
     }
     try {
-      writeSync(this.#descriptor, line);
+      const bytes = Buffer.from(this.#isCut ? `\n${line}` : line, 'utf8');
+      // What a disk that is filling up takes of a line is not a line: the next one starts afresh.
+      this.#isCut = writeSync(this.#descriptor, bytes) < bytes.length;
     } catch {
-      this.close();
+      // A full disk may have room again: the next line is tried.
     }
   }
 

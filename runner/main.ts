@@ -12,6 +12,8 @@ export async function main(args: readonly string[], loadKinds: LoadKinds): Promi
   const { version } = JSON.parse(readFileSync(join(projectRoot, 'package.json'), 'utf8')) as {
     version: string;
   };
+  // Text that Node itself or a library writes there (a deprecation, say) is not worth a run either.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
   try {
     await runCommandLine(args, version, loadKinds);
   } catch (error) {

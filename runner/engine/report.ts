@@ -3,6 +3,7 @@ import type { ColumnDefinition } from '../results/columns.js';
 import { sweptText } from '../results/params.js';
 import type { Progress } from '../console/progress.js';
 import { createProgress } from '../console/progress.js';
+import { standardErrorStream } from '../print.js';
 import type { RankPointResult, RowStatus } from '../results/row.js';
 import { Summary } from '../results/summary.js';
 import { ResultTable } from '../console/table.js';
@@ -29,7 +30,7 @@ export class RunReport {
   ): Promise<RunReport> {
     return new RunReport(
       await Summary.open(folder, columns),
-      createProgress(numPoints, terminal, process.stderr),
+      createProgress(numPoints, terminal, standardErrorStream()),
       terminal,
     );
   }

@@ -117,6 +117,12 @@ export function readEnvironment(): Environment {
  */
 export function tameUcx(): void {
   readEnvironment();
-  const wanted = { UCX_MEM_EVENTS: 'no', UCX_HANDLE_ERRORS: 'none', UCX_ERROR_SIGNALS: '' };
+  const wanted = {
+    UCX_MEM_EVENTS: 'no',
+    UCX_HANDLE_ERRORS: 'none',
+    UCX_ERROR_SIGNALS: '',
+    // UCX 1.13 logs to stdout, where the table and the JSON of commands are.
+    UCX_LOG_FILE: 'stderr',
+  };
   for (const [name, value] of Object.entries(wanted)) process.env[name] ??= value;
 }
