@@ -1,76 +1,85 @@
 /**
- * Where the bytes of a block lie. Sizes are in bytes. A region is the contiguous run of one (block, layer, outer):
- * pageSize x innerDim x dtypeWidthBytes. Strides follow the KV block manager's layouts: fullyContiguous orders
- * (block, layer, outer, page, inner) in one allocation; layerSeparate has one buffer a layer.
+ * Where the bytes of a block lie. Sizes are in bytes. A region is the contiguous run of one (block, group of layers,
+ * layer, outer index); in a layout without groups all regions have pageSize x innerDim x dtypeWidthBytes.
+ * fullyContiguous orders (block, group, layer, outer, page, inner) in one allocation; layerSeparate has one buffer for
+ * each layer of each group. native/kv/block_layout.cc places the same; a test compares both.
  */
 import type { KvLayout } from './kv-spec.js';
 import type { Tier } from '../../runner/native/types/index.js';
 
 /** O_DIRECT wants offsets, lengths and addresses at multiples of the sector; 4096 suits every disk in use. */
 export const DISK_ALIGNMENT_BYTES = 4096;
-/** Each layer of layerSeparate starts at a multiple of this. */
-const LAYER_ALIGNMENT_BYTES = 512;
+/** Each buffer starts at a multiple of this. */
+const BUFFER_ALIGNMENT_BYTES = 512;
 /** Allocations start at multiples of this by themselves. */
 const NATURAL_ALIGNMENT_BYTES = 256;
 
-export interface LayoutSizes {
-  readonly regionBytes: number;
-  /** Bytes of a block without padding: numLayers x outerDim x region. */
-  readonly naturalBlockBytes: number;
-  readonly outerStrideBytes: number;
-  /** fullyContiguous: from layer to layer in a block; layerSeparate: 0, each layer has a buffer of its own. */
-  readonly layerStrideBytes: number;
-  readonly blockStrideBytes: number;
-  /** Buffers: 1, or one a layer. */
-  readonly numBuffers: number;
-  /** Bytes of each buffer, padded so that the next one starts aligned. */
-  readonly bufferBytes: number;
+/** Layers of a block whose regions are alike. */
+export interface RegionGroup {
+  /** '' where it is the only group. */
+  readonly name: string;
+  /** Among the layers that hold anything, from 0, ascending. */
+  readonly layers: readonly number[];
+  /** Of one block and layer, by outer index: K and V, or one. */
+  readonly regionBytes: readonly number[];
+}
+
+/** Groups that share block ids. */
+export interface PoolSection {
+  readonly groups: readonly RegionGroup[];
+  readonly numBlocks: number;
+}
+
+export interface PoolSizes {
   /** All buffers, in one piece: what a pool has on disk. */
   readonly totalBytes: number;
   /** What a pool asks device or host memory for: all buffers, and room to align their start. */
   readonly allocationBytes: number;
 }
 
+/** The groups of a block, as every tier stores them. */
+export function regionGroups(layout: KvLayout): readonly RegionGroup[] {
+  const { numLayers, outerDim, pageSize, innerDim, dtypeWidthBytes } = layout;
+  const regionBytes = Array<number>(outerDim).fill(pageSize * innerDim * dtypeWidthBytes);
+  return [{ name: '', layers: Array.from({ length: numLayers }, (_, layer) => layer), regionBytes }];
+}
+
+/** Bytes of one layer of a block. */
+export function layerBytes(group: RegionGroup): number {
+  return group.regionBytes.reduce((sum, bytes) => sum + bytes, 0);
+}
+
+/** Bytes of a block without padding, in the layers [start, end). */
+export function blockBytes(groups: readonly RegionGroup[], start = 0, end = Infinity): number {
+  return groups.reduce((sum, group) => {
+    const inside = group.layers.filter((layer) => layer >= start && layer < end).length;
+    return sum + inside * layerBytes(group);
+  }, 0);
+}
+
 function alignUp(bytes: number, alignment: number): number {
   return Math.ceil(bytes / alignment) * alignment;
 }
 
-/** Sizes of a pool of `numBlocks`. Beyond 2^53 the numbers are no longer exact: `check` refuses those. */
-export function layoutSizes(layout: KvLayout, numBlocks: number): LayoutSizes {
-  const { numLayers, outerDim, alignment } = layout;
-  const regionBytes = layout.pageSize * layout.innerDim * layout.dtypeWidthBytes;
-  const naturalBlockBytes = numLayers * outerDim * regionBytes;
-  const slackBytes = alignment > NATURAL_ALIGNMENT_BYTES ? alignment : 0;
-  if (layout.kind === 'fullyContiguous') {
-    const blockStrideBytes = alignUp(naturalBlockBytes, alignment);
-    const bufferBytes = numBlocks * blockStrideBytes;
-    return {
-      regionBytes,
-      naturalBlockBytes,
-      outerStrideBytes: regionBytes,
-      layerStrideBytes: regionBytes * outerDim,
-      blockStrideBytes,
-      numBuffers: 1,
-      bufferBytes,
-      totalBytes: bufferBytes,
-      allocationBytes: bufferBytes + slackBytes,
-    };
+/** Sizes of a pool. Beyond 2^53 the numbers are no longer exact: `check` refuses those. */
+export function poolSizes(layout: KvLayout, sections: readonly PoolSection[]): PoolSizes {
+  const { alignment } = layout;
+  const buffer = (bytes: number): number => alignUp(bytes, Math.max(alignment, BUFFER_ALIGNMENT_BYTES));
+  let totalBytes = 0;
+  for (const [index, { groups, numBlocks }] of sections.entries()) {
+    if (layout.kind === 'fullyContiguous') {
+      totalBytes += numBlocks * alignUp(blockBytes(groups), alignment);
+      if (index + 1 < sections.length) totalBytes = buffer(totalBytes);
+      continue;
+    }
+    for (const group of groups) {
+      const extents = layout.blockDim === 'first' ? [layerBytes(group)] : group.regionBytes;
+      const strides = extents.reduce((sum, bytes) => sum + alignUp(bytes, alignment), 0);
+      totalBytes += group.layers.length * buffer(numBlocks * strides);
+    }
   }
-  const blockFirst = layout.blockDim === 'first';
-  const blockStrideBytes = alignUp(blockFirst ? regionBytes * outerDim : regionBytes, alignment);
-  const layerBytes = blockStrideBytes * numBlocks * (blockFirst ? 1 : outerDim);
-  const bufferBytes = alignUp(layerBytes, Math.max(alignment, LAYER_ALIGNMENT_BYTES));
-  return {
-    regionBytes,
-    naturalBlockBytes,
-    outerStrideBytes: blockFirst ? regionBytes : blockStrideBytes * numBlocks,
-    layerStrideBytes: 0,
-    blockStrideBytes,
-    numBuffers: numLayers,
-    bufferBytes,
-    totalBytes: numLayers * bufferBytes,
-    allocationBytes: numLayers * bufferBytes + slackBytes,
-  };
+  const slackBytes = alignment > NATURAL_ALIGNMENT_BYTES ? alignment : 0;
+  return { totalBytes, allocationBytes: totalBytes + slackBytes };
 }
 
 /** The layout as a tier stores it: on disk, runs start at sectors. */

@@ -2,8 +2,9 @@
 import { availableParallelism } from 'node:os';
 import type { PointContext } from '../../runner/job/context.js';
 import type { NativeLayout, NativePool, PoolOptions, Tier } from '../../runner/native/types/index.js';
-import type { KvLayout, KvSpec } from './kv-spec.js';
-import { layoutOf, poolBlocks } from './rules.js';
+import type { KvSpec } from './kv-spec.js';
+import { layoutOf } from './rules.js';
+import { sectionsOf } from './sections.js';
 
 const KEY_PREFIX = 'kv-pool:';
 /** Copies saturate memory with a few threads; more only take cores from other ranks. */
@@ -14,16 +15,22 @@ export function threadsOfRank(hostSize: number): number {
   return Math.max(1, Math.min(MOST_THREADS, Math.floor(availableParallelism() / hostSize)));
 }
 
-export function nativeLayout(layout: KvLayout): NativeLayout {
-  const { kind, blockDim, numLayers, outerDim, pageSize, innerDim, dtypeWidthBytes, alignment } = layout;
-  return { kind, blockDim, numLayers, outerDim, pageSize, innerDim, dtypeWidthBytes, alignment };
+/** Layout of a tier's pool, and the blocks of its sections. */
+export function nativeLayout(
+  spec: KvSpec,
+  tier: Tier,
+): { readonly layout: NativeLayout; readonly sectionBlocks: readonly number[] } {
+  const { kind, blockDim, alignment } = layoutOf(spec, tier);
+  const sections = sectionsOf(spec, tier);
+  const groups = sections.flatMap((each, section) => each.groups.map((group) => ({ ...group, section })));
+  const sectionBlocks = sections.map(({ numBlocks }) => numBlocks);
+  return { layout: { kind, blockDim, alignment, groups }, sectionBlocks };
 }
 
 function poolOptions(spec: KvSpec, tier: Tier, threads: number): PoolOptions {
   return {
     tier,
-    layout: nativeLayout(layoutOf(spec, tier)),
-    numBlocks: poolBlocks(spec, tier),
+    ...nativeLayout(spec, tier),
     diskPath: tier === 'disk' ? spec.pools.diskPath : '',
     threads,
   };

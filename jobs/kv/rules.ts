@@ -2,7 +2,7 @@
 import type { Fault } from '../../runner/job-spec/issue.js';
 import { showValue } from '../../runner/job-spec/issue.js';
 import type { Tier } from '../../runner/native/types/index.js';
-import { layoutSizes, storedLayout } from './layout.js';
+import { poolSizes, regionGroups, storedLayout } from './layout.js';
 import type { KvLayout, KvSpec } from './kv-spec.js';
 import { REPLICATED_STRATEGIES, SHARDED_STRATEGIES } from './schema.js';
 
@@ -146,7 +146,13 @@ function geometryFaults(spec: KvSpec): Fault[] {
   }
   const [source, target] = [layoutOf(spec, spec.from), layoutOf(spec, spec.to)];
   const shape = (layout: KvLayout): string =>
-    `${layout.numLayers} layers x ${layout.outerDim} x ${layoutSizes(layout, 1).regionBytes} bytes`;
+    regionGroups(layout)
+      .map(({ layers, regionBytes }) => {
+        const alike = new Set(regionBytes).size === 1;
+        const bytes = alike ? `${regionBytes.length} x ${regionBytes[0]}` : regionBytes.join(' and ');
+        return `${layers.length} layers x ${bytes} bytes`;
+      })
+      .join(', ');
   if (shape(source) !== shape(target)) {
     // The device's layout is the reference; of two others, the target's is named.
     const tier = spec.to === 'device' ? spec.from : spec.to;
@@ -168,8 +174,9 @@ function tierFaults(spec: KvSpec, tier: Tier): Fault[] {
     faults.push({ pointer: `${pointer}/alignment`, expected: 'a power of two', received });
   }
   const blocks = Math.max(1, poolBlocks(spec, tier));
-  const one = layoutSizes(storedLayout(layout, tier), 1).allocationBytes;
-  const all = layoutSizes(storedLayout(layout, tier), blocks).allocationBytes;
+  const bytesOf = (numBlocks: number): number =>
+    poolSizes(storedLayout(layout, tier), [{ groups: regionGroups(layout), numBlocks }]).allocationBytes;
+  const [one, all] = [bytesOf(1), bytesOf(blocks)];
   const limit = 'at most 2^53 - 1 bytes, what numbers hold exactly';
   if (one > Number.MAX_SAFE_INTEGER) {
     faults.push({

@@ -26,6 +26,8 @@ std::vector<uint32_t> requireBlockIds(const Napi::Object& object, const char* na
 
 // Layout keys of the native surface.
 LayoutShape requireLayout(const Napi::Object& object, const char* name);
+// Blocks of each section of a layout.
+std::vector<uint32_t> requireSectionBlocks(const Napi::Object& object, const char* name);
 // Strategy, batching, disk and thread keys of TransferOptions.
 TransferOptions requireTransferOptions(const Napi::Object& object);
 

@@ -167,14 +167,27 @@ Napi::Value closePool(const Napi::CallbackInfo& info) {
   });
 }
 
+Napi::Object groupObject(Napi::Env env, const GroupLayout& group) {
+  Napi::Array outers = Napi::Array::New(env);
+  for (uint32_t i = 0; i < group.numOuters; ++i) {
+    Napi::Object outer = Napi::Object::New(env);
+    outer.Set("regionBytes", static_cast<double>(group.outers[i].regionBytes));
+    outer.Set("beginBytes", static_cast<double>(group.outers[i].begin));
+    outer.Set("blockStrideBytes", static_cast<double>(group.outers[i].blockStride));
+    outers.Set(i, outer);
+  }
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("outers", outers);
+  object.Set("layerStrideBytes", static_cast<double>(group.layerStride));
+  return object;
+}
+
 Napi::Object geometryObject(Napi::Env env, const BlockPool& pool) {
   const BlockLayout& layout = pool.layout();
   Napi::Object object = Napi::Object::New(env);
-  object.Set("regionBytes", static_cast<double>(layout.regionBytes));
-  object.Set("bytesPerBlock", static_cast<double>(layout.bytesPerBlock));
-  object.Set("blockStrideBytes", static_cast<double>(layout.blockStride));
-  object.Set("layerStrideBytes", static_cast<double>(layout.layerStride));
-  object.Set("outerStrideBytes", static_cast<double>(layout.outerStride));
+  Napi::Array groups = Napi::Array::New(env);
+  for (const GroupLayout& group : layout.groups) groups.Set(groups.Length(), groupObject(env, group));
+  object.Set("groups", groups);
   object.Set("totalBytes", static_cast<double>(layout.totalBytes));
   const uint64_t allocated = pool.tier() == Tier::kDisk ? layout.totalBytes : memoryBytes(layout);
   object.Set("allocationBytes", static_cast<double>(allocated));
@@ -200,14 +213,14 @@ Napi::Value createPool(const Napi::CallbackInfo& info) {
     const Napi::Object options = requireObject(info[0], "options");
     const Tier tier = tierOf(requireString(options, "tier"));
     const LayoutShape shape = requireLayout(options, "layout");
-    const uint32_t numBlocks = requireUint32(options, "numBlocks");
+    const std::vector<uint32_t> sectionBlocks = requireSectionBlocks(options, "sectionBlocks");
     const std::string diskPath = requireString(options, "diskPath");
     const auto threads = static_cast<uint32_t>(requireInteger(options, "threads", 1, 1024));
     return runOnWorkLane(
         info.Env(),
-        [state, tier, shape, numBlocks, diskPath, threads] {
+        [state, tier, shape, sectionBlocks, diskPath, threads] {
           state->pool =
-              std::make_unique<BlockPool>(*state->device, tier, shape, numBlocks, diskPath, threads);
+              std::make_unique<BlockPool>(*state->device, tier, shape, sectionBlocks, diskPath, threads);
         },
         [state](Napi::Env env) { return poolHandle(env, state); });
   });
@@ -242,6 +255,36 @@ std::vector<uint32_t> requireBlockIds(const Napi::Object& object, const char* na
   return ids;
 }
 
+namespace {
+
+Napi::Array requireArray(const Napi::Object& object, const char* name) {
+  const Napi::Value value = object.Get(name);
+  if (!value.IsArray()) throw argumentError(name, "an array");
+  return value.As<Napi::Array>();
+}
+
+std::vector<uint64_t> requireSizes(const Napi::Object& object, const char* name) {
+  const Napi::Array array = requireArray(object, name);
+  std::vector<uint64_t> sizes;
+  for (uint32_t i = 0; i < array.Length(); ++i)
+    sizes.push_back(static_cast<uint64_t>(requireInteger(array.Get(i), name, 0, int64_t{1} << 53)));
+  return sizes;
+}
+
+GroupShape requireGroup(const Napi::Object& object) {
+  GroupShape group;
+  group.name = requireString(object, "name");
+  for (const uint64_t layer : requireSizes(object, "layers")) {
+    if (layer > UINT32_MAX) throw argumentError("layers", "32-bit indices");
+    group.layers.push_back(static_cast<uint32_t>(layer));
+  }
+  group.regionBytes = requireSizes(object, "regionBytes");
+  group.section = requireUint32(object, "section");
+  return group;
+}
+
+}  // namespace
+
 LayoutShape requireLayout(const Napi::Object& object, const char* name) {
   const Napi::Object layout = requireObject(object.Get(name), name);
   const std::string kind = requireString(layout, "kind");
@@ -251,13 +294,20 @@ LayoutShape requireLayout(const Napi::Object& object, const char* name) {
   LayoutShape shape;
   shape.kind = kind == "fullyContiguous" ? LayoutKind::kFullyContiguous : LayoutKind::kLayerSeparate;
   shape.blockDim = blockDim == "first" ? BlockDim::kFirst : BlockDim::kSecond;
-  shape.numLayers = requireUint32(layout, "numLayers");
-  shape.outerDim = requireUint32(layout, "outerDim");
-  shape.pageSize = requireUint32(layout, "pageSize");
-  shape.innerDim = requireUint32(layout, "innerDim");
-  shape.dtypeWidthBytes = requireUint32(layout, "dtypeWidthBytes");
   shape.alignment = requireSize(layout, "alignment");
+  const Napi::Array groups = requireArray(layout, "groups");
+  for (uint32_t i = 0; i < groups.Length(); ++i)
+    shape.groups.push_back(requireGroup(requireObject(groups.Get(i), "groups")));
   return shape;
+}
+
+std::vector<uint32_t> requireSectionBlocks(const Napi::Object& object, const char* name) {
+  std::vector<uint32_t> blocks;
+  for (const uint64_t count : requireSizes(object, name)) {
+    if (count > UINT32_MAX) throw argumentError(name, "32-bit counts");
+    blocks.push_back(static_cast<uint32_t>(count));
+  }
+  return blocks;
 }
 
 Napi::Object checkObject(Napi::Env env, const CheckReport& report) {

@@ -56,8 +56,9 @@ ReplicatedRequest requireRequest(const Napi::Object& object, const std::vector<i
       static_cast<int>(requireInteger(object, "root", 0, static_cast<int64_t>(nodeOfRank.size()) - 1));
   request.sourceTier = tierOf(requireString(object, "sourceTier"));
   request.sourceShape = requireLayout(object, "sourceLayout");
-  request.sourceBlocks = requireUint32(object, "sourceBlocks");
+  request.sourceBlocks = requireSectionBlocks(object, "sourceBlocks");
   request.targetShape = requireLayout(object, "targetLayout");
+  request.targetBlocks = requireSectionBlocks(object, "targetBlocks");
   request.sourceIds = requireBlockIds(object, "sourceIds");
   request.targetIds = requireBlockIds(object, "targetIds");
   request.layerBegin = requireUint32(object, "layerBegin");

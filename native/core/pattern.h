@@ -22,12 +22,13 @@ RAILRUNNER_HOST_DEVICE inline uint64_t mix64(uint64_t x) {
 }
 
 // What a region holds: who owns the data (rank, or replica group 0 in replicated mode), the block's identity,
-// and the region's place in the block. Any two regions differ in every word, so swapped, shifted or stale
-// ones show.
+// and the region's place in the block: group, place of the layer in the group, outer index. Any two regions
+// differ in every word, so swapped, shifted or stale ones show.
 struct RegionIdentity {
   uint64_t seed;
   uint32_t owner;
   uint32_t block;
+  uint32_t group;
   uint32_t layer;
   uint32_t outer;
 };
@@ -35,7 +36,8 @@ struct RegionIdentity {
 RAILRUNNER_HOST_DEVICE inline uint64_t regionBase(const RegionIdentity& id) {
   const uint64_t a = mix64(id.seed + 0x9e3779b97f4a7c15ULL);
   const uint64_t b = mix64(a ^ ((static_cast<uint64_t>(id.owner) << 32) | id.block));
-  return mix64(b ^ ((static_cast<uint64_t>(id.layer) << 32) | id.outer));
+  return mix64(b ^
+               ((static_cast<uint64_t>(id.layer) << 32) | (static_cast<uint64_t>(id.group) << 8) | id.outer));
 }
 
 // The 8-byte word at index `word` of a region; a last partial word holds the low bytes of it.

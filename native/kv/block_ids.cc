@@ -35,6 +35,22 @@ void requireNoCommonBlock(const std::vector<uint32_t>& written, const std::vecto
   }
 }
 
+// A pair of blocks must hold the same groups.
+void requireSameSections(const LaneRequest& lane) {
+  const BlockLayout& source = lane.source->layout();
+  const BlockLayout& target = lane.target->layout();
+  requireSameRegions(source, target);
+  if (source.sections.size() == 1) return;
+  for (size_t i = 0; i < lane.sourceIds.size(); ++i) {
+    const auto from = &source.sectionOf(lane.sourceIds[i]) - source.sections.data();
+    const auto to = &target.sectionOf(lane.targetIds[i]) - target.sections.data();
+    if (from == to) continue;
+    refuse("source block id " + std::to_string(lane.sourceIds[i]) + " and target block id " +
+           std::to_string(lane.targetIds[i]) + " (entry " + std::to_string(i) +
+           ") hold different groups of layers");
+  }
+}
+
 }  // namespace
 
 void validateLane(const LaneRequest& lane) {
@@ -50,6 +66,11 @@ void validateLane(const LaneRequest& lane) {
   }
   requireInRange(lane.sourceIds, *lane.source, "source");
   requireInRange(lane.targetIds, *lane.target, "target");
+  requireSameSections(lane);
+  if (payloadOf(lane.source->layout(), lane.sourceIds, lane.layerBegin, lane.layerEnd).bytes == 0) {
+    refuse("layer range [" + std::to_string(lane.layerBegin) + ", " + std::to_string(lane.layerEnd) +
+           "): the blocks hold nothing in these layers");
+  }
   std::vector<uint8_t> seen(lane.target->layout().numBlocks, 0);
   for (const uint32_t id : lane.targetIds) {
     if (seen[id]++ != 0)

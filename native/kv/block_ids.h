@@ -18,8 +18,9 @@ struct LaneRequest {
   uint32_t layerEnd = 0;
 };
 
-// Checked before any memory is touched, always: equal lengths, at least one block, layer range, ids in range
-// on both sides, no target twice, no block that is source and target of one pool. Throws kBlockIds naming ids
+// Checked before any memory is touched, always: equal lengths, at least one block, layer range, equal regions,
+// ids in range on both sides and of the same groups in pairs, no target twice, no block that is source and
+// target of one pool. Throws kBlockIds naming ids
 // and bounds. Duplicate sources are legal: one block may fan out.
 void validateLane(const LaneRequest& lane);
 

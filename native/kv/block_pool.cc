@@ -41,11 +41,12 @@ const char* tierName(Tier tier) {
   return "device";
 }
 
-BlockPool::BlockPool(Device& device, Tier tier, const LayoutShape& shape, uint32_t numBlocks,
-                     const std::string& diskFolder, uint32_t threads)
+BlockPool::BlockPool(Device& device, Tier tier, const LayoutShape& shape,
+                     const std::vector<uint32_t>& sectionBlocks, const std::string& diskFolder,
+                     uint32_t threads)
     : device_(device),
       tier_(tier),
-      layout_(makeLayout(shape, numBlocks, tier == Tier::kDisk ? kDiskBlockBytes : 1)) {
+      layout_(makeLayout(shape, sectionBlocks, tier == Tier::kDisk ? kDiskBlockBytes : 1)) {
   switch (tier) {
     case Tier::kDevice:
       deviceMemory_ = device.allocate(memoryBytes(layout_));
@@ -63,9 +64,9 @@ BlockPool::BlockPool(Device& device, Tier tier, const LayoutShape& shape, uint32
   makeStore(threads);
 }
 
-BlockPool::BlockPool(Device& device, Tier tier, const LayoutShape& shape, uint32_t numBlocks,
-                     const ShareHandle& handle, uint32_t threads)
-    : device_(device), tier_(tier), layout_(makeLayout(shape, numBlocks, 1)) {
+BlockPool::BlockPool(Device& device, Tier tier, const LayoutShape& shape,
+                     const std::vector<uint32_t>& sectionBlocks, const ShareHandle& handle, uint32_t threads)
+    : device_(device), tier_(tier), layout_(makeLayout(shape, sectionBlocks, 1)) {
   if (handle.rangeBytes != layout_.totalBytes) {
     throw Error(ErrorCode::kArgument, std::string("peer's ") + tierName(tier) + " pool: expected " +
                                           std::to_string(layout_.totalBytes) +

@@ -31,11 +31,12 @@ uint64_t memoryBytes(const BlockLayout& layout);
 // remembers what it wrote into each block, so that preparing it again writes only what changed since.
 class BlockPool {
  public:
-  // `diskFolder` is used by the disk tier alone; `threads` fill and check. The device must outlive the pool.
-  BlockPool(Device& device, Tier tier, const LayoutShape& shape, uint32_t numBlocks,
+  // `sectionBlocks`: blocks of each section of the shape. `diskFolder` is used by the disk tier alone;
+  // `threads` fill and check. The device must outlive the pool.
+  BlockPool(Device& device, Tier tier, const LayoutShape& shape, const std::vector<uint32_t>& sectionBlocks,
             const std::string& diskFolder, uint32_t threads);
   // A same-node peer's memory tier (device or host) of the same shape: copies from or to it, no ownership.
-  BlockPool(Device& device, Tier tier, const LayoutShape& shape, uint32_t numBlocks,
+  BlockPool(Device& device, Tier tier, const LayoutShape& shape, const std::vector<uint32_t>& sectionBlocks,
             const ShareHandle& handle, uint32_t threads);
   ~BlockPool();
   BlockPool(const BlockPool&) = delete;

@@ -24,7 +24,7 @@ struct CopyPlan {
 };
 
 struct CopyPlanOptions {
-  bool coalesce = true;           // false: one span a region, in the order block, layer, outer
+  bool coalesce = true;           // false: one span a region, in the order block, group, layer, outer
   uint32_t maxTransferBatchSize;  // blocks a batch
   uint64_t maxSpanBytes;          // longer runs are cut, so that work spreads and aborts are seen; 0 = never
 };

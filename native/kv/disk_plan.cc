@@ -24,61 +24,96 @@ class Builder {
         memory_(write_ ? lane.source->layout() : lane.target->layout()),
         diskIds_(write_ ? lane.targetIds : lane.sourceIds),
         memoryIds_(write_ ? lane.sourceIds : lane.targetIds),
-        memoryBase_(reinterpret_cast<uint64_t>(write_ ? lane.source->memory() : lane.target->memory())) {}
+        memoryBase_(reinterpret_cast<uint64_t>(write_ ? lane.source->memory() : lane.target->memory())) {
+    for (const GroupLayout& group : disk_.groups)
+      spans_.push_back(group.span(lane.layerBegin, lane.layerEnd));
+  }
 
   DiskPlan build() {
     const auto blocks = static_cast<uint32_t>(diskIds_.size());
-    const uint64_t regionsPerBlock =
-        static_cast<uint64_t>(lane_.layerEnd - lane_.layerBegin) * disk_.outerDim;
-    plan_.numRegions = checkedMultiply(blocks, regionsPerBlock, "regions of a transfer");
-    plan_.payloadBytes = checkedMultiply(plan_.numRegions, disk_.regionBytes, "payload");
+    const Payload payload = payloadOf(disk_, diskIds_, lane_.layerBegin, lane_.layerEnd);
+    plan_.numRegions = payload.regions;
+    plan_.payloadBytes = payload.bytes;
     for (uint32_t begin = 0; begin < blocks; begin += options_.maxTransferBatchSize) {
+      batchBegin_ = plan_.requests.size();
       addBatch(begin, std::min(blocks, begin + options_.maxTransferBatchSize));
-      plan_.batchEnds.push_back(static_cast<uint32_t>(plan_.requests.size()));
+      // A batch whose blocks hold none of the layers is none: nobody could wait for its end.
+      if (plan_.requests.size() > batchBegin_)
+        plan_.batchEnds.push_back(static_cast<uint32_t>(plan_.requests.size()));
     }
     for (DiskRequest& request : plan_.requests) finish(request);
     return std::move(plan_);
   }
 
  private:
+  // A region that is transferred: [begin, end) of the file, and where it lies in memory.
+  struct Region {
+    uint64_t begin, end;
+    uint64_t memoryOffset;
+  };
+
   // Extents in the order of their addresses in the file, where ids follow each other.
   void addBatch(uint32_t begin, uint32_t end) {
-    batchBegin_ = plan_.requests.size();
-    for (uint32_t part = 0; part < disk_.extentsPerBlock; ++part) {
+    for (const Strip& strip : disk_.strips) {
+      const Section& section = disk_.sections[strip.section];
       for (uint32_t entry = begin; entry < end; ++entry) {
-        const Extent extent =
-            extentAt(disk_, static_cast<uint64_t>(part) * disk_.numBlocks + diskIds_[entry]);
-        const uint32_t layerBegin = std::max(extent.layerBegin, lane_.layerBegin);
-        const uint32_t layerEnd = std::min(extent.layerEnd, lane_.layerEnd);
-        if (layerBegin < layerEnd) addRun(extent, entry, layerBegin, layerEnd);
+        const uint32_t block = diskIds_[entry] - section.firstBlock;
+        if (diskIds_[entry] >= section.firstBlock && block < section.numBlocks)
+          addExtent(strip, strip.begin + block * strip.stride, entry);
       }
     }
   }
 
-  // The bytes of layers [layerBegin, layerEnd) of an extent: contiguous in the file, cut into requests.
-  void addRun(const Extent& extent, uint32_t entry, uint32_t layerBegin, uint32_t layerEnd) {
-    const uint32_t outers = extent.outerEnd - extent.outerBegin;
-    const uint64_t begin = extent.offset + (layerBegin - extent.layerBegin) * outers * disk_.regionBytes;
-    const uint64_t end = begin + (layerEnd - layerBegin) * outers * disk_.regionBytes;
-    const uint64_t extentEnd = extent.offset + disk_.extentBytes;
+  // The regions of an extent that are transferred, in runs whose sectors no other run of it touches.
+  void addExtent(const Strip& strip, uint64_t extentBegin, uint32_t entry) {
+    regions_.clear();
+    uint64_t at = extentBegin;
+    forEachRegion(disk_, strip, [&](uint32_t group, uint32_t position, uint32_t outer) {
+      const uint64_t bytes = disk_.groups[group].outers[outer].regionBytes;
+      if (position >= spans_[group].begin && position < spans_[group].end)
+        regions_.push_back({at, at + bytes, memory_.offset(memoryIds_[entry], group, position, outer)});
+      at += bytes;
+    });
+    for (size_t first = 0; first < regions_.size();) {
+      size_t end = first + 1;
+      while (end < regions_.size() &&
+             (regions_[end].begin & ~kSectorMask) < alignUp(regions_[end - 1].end, kDiskBlockBytes)) {
+        ++end;
+      }
+      addRun(first, end, extentBegin + strip.extentBytes);
+      first = end;
+    }
+  }
+
+  // Regions [first, last) of an extent that ends at extentEnd: one range of sectors, cut into requests.
+  void addRun(size_t first, size_t last, uint64_t extentEnd) {
+    const uint64_t begin = regions_[first].begin;
+    const uint64_t end = regions_[last - 1].end;
     const uint64_t alignedEnd = alignUp(end, kDiskBlockBytes);
     for (uint64_t at = begin & ~kSectorMask; at < alignedEnd;) {
       DiskRequest* request = joinable(at, alignedEnd, begin);
       if (request == nullptr) {
-        const auto first = static_cast<uint32_t>(plan_.pieces.size());
-        plan_.requests.push_back({at, 0, 0, first, first, false, false});
+        const auto piece = static_cast<uint32_t>(plan_.pieces.size());
+        plan_.requests.push_back({at, 0, 0, piece, piece, false, false});
         request = &plan_.requests.back();
       }
       const uint64_t room = options_.requestBytes - request->bytes;
       const uint64_t stop = std::min(alignedEnd, at + room);
       const uint64_t payloadStop = std::min(stop, end);
-      addPieces(*request, extent, entry, std::max(at, begin), payloadStop);
+      uint64_t covered = 0;
+      for (; first < last && regions_[first].begin < stop; ++first) {
+        const Region& region = regions_[first];
+        const uint64_t from = std::max(region.begin, at);
+        const uint64_t to = std::min(region.end, stop);
+        addPiece(*request, region.memoryOffset + (from - region.begin),
+                 static_cast<uint32_t>(from - request->fileOffset), static_cast<uint32_t>(to - from));
+        covered += to - from;
+        if (region.end > stop) break;
+      }
       request->bytes = static_cast<uint32_t>(stop - request->fileOffset);
       request->payloadEnd = static_cast<uint32_t>(payloadStop - request->fileOffset);
-      // Sectors at either edge that hold other layers of the block must keep them.
-      const bool sharesFirst = at < begin;
-      const bool sharesLast = stop > end && end != extentEnd;
-      if (write_ && (sharesFirst || sharesLast)) request->readFirst = true;
+      // What else the extent has in these sectors, in other layers of the block, must keep its bytes.
+      if (write_ && covered < std::min(stop, extentEnd) - at) request->readFirst = true;
       at = stop;
     }
   }
@@ -90,21 +125,6 @@ class Builder {
     const bool continues =
         last.fileOffset + last.bytes == at && last.payloadEnd == last.bytes && !last.readFirst;
     return continues && last.bytes + (alignedEnd - at) <= options_.requestBytes ? &last : nullptr;
-  }
-
-  // The regions' parts inside [begin, end) of the file.
-  void addPieces(DiskRequest& request, const Extent& extent, uint32_t entry, uint64_t begin, uint64_t end) {
-    const uint32_t outers = extent.outerEnd - extent.outerBegin;
-    for (uint64_t at = begin; at < end;) {
-      const uint64_t index = (at - extent.offset) / disk_.regionBytes;
-      const uint64_t inside = (at - extent.offset) % disk_.regionBytes;
-      const uint64_t bytes = std::min(disk_.regionBytes - inside, end - at);
-      const auto layer = extent.layerBegin + static_cast<uint32_t>(index / outers);
-      const auto outer = extent.outerBegin + static_cast<uint32_t>(index % outers);
-      addPiece(request, memory_.offset(memoryIds_[entry], layer, outer) + inside,
-               static_cast<uint32_t>(at - request.fileOffset), static_cast<uint32_t>(bytes));
-      at += bytes;
-    }
   }
 
   void addPiece(DiskRequest& request, uint64_t memoryOffset, uint32_t requestOffset, uint32_t bytes) {
@@ -143,6 +163,8 @@ class Builder {
   const std::vector<uint32_t>& diskIds_;
   const std::vector<uint32_t>& memoryIds_;
   uint64_t memoryBase_;
+  std::vector<LayerSpan> spans_;  // by group
+  std::vector<Region> regions_;   // of the extent of the moment
   DiskPlan plan_;
   size_t batchBegin_ = 0;
 };

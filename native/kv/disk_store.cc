@@ -21,47 +21,48 @@ DiskStore::DiskStore(const DiskFile& file, const BlockLayout& layout, uint32_t t
 
 void DiskStore::write(const PoolContent& content, const std::vector<uint32_t>& blocks, bool,
                       const RunControl& control) {
-  // A disk layout has no layer gaps: every extent is padded to kDiskBlockBytes, a multiple of a layer's
-  // alignment.
+  // A disk layout has no gaps: every extent is padded to kDiskBlockBytes, a multiple of a buffer's alignment.
   std::vector<uint32_t> sorted(blocks);
   std::sort(sorted.begin(), sorted.end());
-  const uint64_t stride = layout_.blockStride;
-  const uint64_t perWindow = std::max<uint64_t>(1, kWindowBytes / stride);
+  const std::vector<Extent> extents = extentsOf(layout_, sorted);
+  const uint64_t longest = longestStride(layout_);
+  const uint64_t perWindow = std::max<uint64_t>(1, kWindowBytes / longest);
   std::vector<std::unique_ptr<AlignedBuffer>> buffers(threads_);
-  parallelFor(sorted.size() * layout_.extentsPerBlock, perWindow, threads_, control,
+  parallelFor(extents.size(), perWindow, threads_, control,
               [&](uint64_t begin, uint64_t end, uint32_t worker) {
                 auto& buffer = buffers[worker];
-                if (!buffer) buffer = std::make_unique<AlignedBuffer>(perWindow * stride);
+                if (!buffer) buffer = std::make_unique<AlignedBuffer>(perWindow * longest);
                 uint64_t runStart = 0;
                 uint64_t runBytes = 0;
                 for (uint64_t i = begin; i < end; ++i) {
-                  const uint64_t index = (i / sorted.size()) * layout_.numBlocks + sorted[i % sorted.size()];
-                  const Extent extent = extentAt(layout_, index);
+                  const Extent& extent = extents[i];
                   if (runBytes > 0 && extent.offset != runStart + runBytes) {
                     file_.writeAll(runStart, buffer->data(), runBytes);
                     runBytes = 0;
                   }
                   if (runBytes == 0) runStart = extent.offset;
                   writeExtent(buffer->data() + runBytes, layout_, extent, content);
-                  runBytes += stride;
+                  runBytes += extent.strip->stride;
                 }
                 file_.writeAll(runStart, buffer->data(), runBytes);
               });
 }
 
 CheckReport DiskStore::check(const PoolContent& content, uint32_t wordStep, const RunControl& control) {
-  const uint64_t stride = layout_.blockStride;
-  const uint64_t perWindow = std::max<uint64_t>(1, kWindowBytes / stride);
+  const uint64_t longest = longestStride(layout_);
+  const uint64_t perWindow = std::max<uint64_t>(1, kWindowBytes / longest);
   std::vector<std::unique_ptr<AlignedBuffer>> buffers(threads_);
-  std::vector<CheckReport> reports((layout_.numExtents() + perWindow - 1) / perWindow);
-  parallelFor(layout_.numExtents(), perWindow, threads_, control,
+  std::vector<CheckReport> reports((layout_.numExtents + perWindow - 1) / perWindow);
+  parallelFor(layout_.numExtents, perWindow, threads_, control,
               [&](uint64_t begin, uint64_t end, uint32_t worker) {
                 auto& buffer = buffers[worker];
-                if (!buffer) buffer = std::make_unique<AlignedBuffer>(perWindow * stride);
-                file_.readAll(begin * stride, buffer->data(), (end - begin) * stride);
+                if (!buffer) buffer = std::make_unique<AlignedBuffer>(perWindow * longest);
+                const Extent last = extentAt(layout_, end - 1);
+                const uint64_t from = extentAt(layout_, begin).offset;
+                file_.readAll(from, buffer->data(), last.offset + last.strip->stride - from);
                 for (uint64_t index = begin; index < end; ++index) {
                   const Extent extent = extentAt(layout_, index);
-                  checkExtent(buffer->data() + (index - begin) * stride, layout_, extent, content, wordStep,
+                  checkExtent(buffer->data() + (extent.offset - from), layout_, extent, content, wordStep,
                               reports[begin / perWindow]);
                 }
               });

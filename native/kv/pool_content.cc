@@ -1,6 +1,7 @@
 #include "kv/pool_content.h"
 
 #include <algorithm>
+#include <array>
 #include <cstdio>
 #include <cstring>
 
@@ -47,9 +48,9 @@ void compareSpan(const std::byte* at, uint64_t bytes, uint32_t wordStep, CheckRe
   if (words > 0 && wordStep > 1 && (words - 1) % wordStep != 0) compare(words - 1);
 }
 
-std::string place(uint32_t block, uint32_t layer, uint32_t outer) {
-  return "block " + std::to_string(block) + " layer " + std::to_string(layer) + " outer " +
-         std::to_string(outer);
+// Of the last group of a strip.
+uint32_t lastPosition(const BlockLayout& layout, const Strip& strip) {
+  return std::min(strip.layers.end, layout.groups[strip.groupEnd - 1].numLayers()) - 1;
 }
 
 bool holdsLayer(const BlockHolds& holds, uint32_t layer) {
@@ -85,17 +86,18 @@ void checkPoison(const std::byte* at, uint64_t bytes, uint64_t poisonSalt, uint3
 void writeExtent(std::byte* at, const BlockLayout& layout, const Extent& extent, const PoolContent& content) {
   const BlockHolds& holds = content.blocks[extent.block];
   std::byte* region = at;
-  for (uint32_t layer = extent.layerBegin; layer < extent.layerEnd; ++layer) {
-    for (uint32_t outer = extent.outerBegin; outer < extent.outerEnd; ++outer, region += layout.regionBytes) {
-      if (holdsLayer(holds, layer)) {
-        writePattern(region, layout.regionBytes,
-                     regionBase({holds.seed, content.owner, holds.block, layer, outer}));
-      } else {
-        writePoison(region, layout.regionBytes, content.poisonSalt);
-      }
+  forEachRegion(layout, *extent.strip, [&](uint32_t index, uint32_t position, uint32_t outer) {
+    const GroupLayout& group = layout.groups[index];
+    const uint64_t bytes = group.outers[outer].regionBytes;
+    if (holdsLayer(holds, group.layers[position])) {
+      writePattern(region, bytes,
+                   regionBase({holds.seed, content.owner, holds.block, index, position, outer}));
+    } else {
+      writePoison(region, bytes, content.poisonSalt);
     }
-  }
-  writePoison(at + layout.extentBytes, layout.blockStride - layout.extentBytes, content.poisonSalt);
+    region += bytes;
+  });
+  writePoison(region, extent.strip->stride - extent.strip->extentBytes, content.poisonSalt);
 }
 
 void checkExtent(const std::byte* at, const BlockLayout& layout, const Extent& extent,
@@ -103,27 +105,34 @@ void checkExtent(const std::byte* at, const BlockLayout& layout, const Extent& e
   const BlockHolds& holds = content.blocks[extent.block];
   const uint64_t poison = poisonWord(content.poisonSalt);
   const std::byte* region = at;
-  for (uint32_t layer = extent.layerBegin; layer < extent.layerEnd; ++layer) {
-    for (uint32_t outer = extent.outerBegin; outer < extent.outerEnd; ++outer, region += layout.regionBytes) {
-      if (holdsLayer(holds, layer)) {
-        const uint64_t base = regionBase({holds.seed, content.owner, holds.block, layer, outer});
-        compareSpan(
-            region, layout.regionBytes, wordStep, report,
-            [base](uint64_t word) { return patternWord(base, word); },
-            [&] { return place(extent.block, layer, outer); });
-      } else {
-        compareSpan(
-            region, layout.regionBytes, wordStep, report, [poison](uint64_t) { return poison; },
-            [&] { return place(extent.block, layer, outer) + " (not transferred)"; });
-      }
+  std::array<uint32_t, 3> last{};
+  forEachRegion(layout, *extent.strip, [&](uint32_t index, uint32_t position, uint32_t outer) {
+    const GroupLayout& group = layout.groups[index];
+    const uint64_t bytes = group.outers[outer].regionBytes;
+    const auto name = [&] { return regionName(layout, extent.block, index, position, outer); };
+    if (holdsLayer(holds, group.layers[position])) {
+      const uint64_t base = regionBase({holds.seed, content.owner, holds.block, index, position, outer});
+      compareSpan(
+          region, bytes, wordStep, report, [base](uint64_t word) { return patternWord(base, word); }, name);
+    } else {
+      compareSpan(
+          region, bytes, wordStep, report, [poison](uint64_t) { return poison; },
+          [&] { return name() + " (not transferred)"; });
     }
-  }
-  if (layout.blockStride > layout.extentBytes) {
+    region += bytes;
+    last = {index, position, outer};
+  });
+  if (extent.strip->stride > extent.strip->extentBytes) {
     compareSpan(
-        region, layout.blockStride - layout.extentBytes, wordStep, report,
+        region, extent.strip->stride - extent.strip->extentBytes, wordStep, report,
         [poison](uint64_t) { return poison; },
-        [&] { return "padding behind " + place(extent.block, extent.layerEnd - 1, extent.outerEnd - 1); });
+        [&] { return "padding behind " + regionName(layout, extent.block, last[0], last[1], last[2]); });
   }
+}
+
+std::string gapName(const BlockLayout& layout, uint32_t group, uint32_t position) {
+  const std::string named = layout.groups.size() > 1 ? "group " + layout.groups[group].name + " " : "";
+  return "gap behind " + named + "layer " + std::to_string(layout.groups[group].layers[position]);
 }
 
 void mergeReport(CheckReport& whole, const CheckReport& part) {
@@ -137,28 +146,24 @@ MemoryStore::MemoryStore(std::byte* base, const BlockLayout& layout, uint32_t th
 
 void MemoryStore::write(const PoolContent& content, const std::vector<uint32_t>& blocks, bool layerGaps,
                         const RunControl& control) {
-  const uint64_t step = std::max<uint64_t>(1, kPieceBytes / layout_.blockStride);
-  parallelFor(blocks.size() * layout_.extentsPerBlock, step, threads_, control,
-              [&](uint64_t begin, uint64_t end, uint32_t) {
-                for (uint64_t i = begin; i < end; ++i) {
-                  const uint64_t index = (i / blocks.size()) * layout_.numBlocks + blocks[i % blocks.size()];
-                  const Extent extent = extentAt(layout_, index);
-                  writeExtent(base_ + extent.offset, layout_, extent, content);
-                }
-              });
-  if (!layerGaps || layout_.layerGapBytes == 0) return;
-  for (uint32_t layer = 0; layer < layout_.numLayers; ++layer) {
-    writePoison(base_ + (layer + 1) * layout_.layerStride - layout_.layerGapBytes, layout_.layerGapBytes,
-                content.poisonSalt);
+  const std::vector<Extent> extents = extentsOf(layout_, blocks);
+  const uint64_t step = std::max<uint64_t>(1, kPieceBytes / longestStride(layout_));
+  parallelFor(extents.size(), step, threads_, control, [&](uint64_t begin, uint64_t end, uint32_t) {
+    for (uint64_t i = begin; i < end; ++i)
+      writeExtent(base_ + extents[i].offset, layout_, extents[i], content);
+  });
+  if (!layerGaps) return;
+  for (const Strip& strip : layout_.strips) {
+    if (strip.gapBytes > 0) writePoison(base_ + gapBegin(layout_, strip), strip.gapBytes, content.poisonSalt);
   }
 }
 
 CheckReport MemoryStore::check(const PoolContent& content, uint32_t wordStep, const RunControl& control) {
-  const uint64_t step = std::max<uint64_t>(1, kPieceBytes / layout_.blockStride);
-  const uint64_t pieces = (layout_.numExtents() + step - 1) / step;
+  const uint64_t step = std::max<uint64_t>(1, kPieceBytes / longestStride(layout_));
+  const uint64_t pieces = (layout_.numExtents + step - 1) / step;
   std::vector<CheckReport> reports(
       pieces);  // by place, so that the first bad word is the one of lowest address
-  parallelFor(layout_.numExtents(), step, threads_, control, [&](uint64_t begin, uint64_t end, uint32_t) {
+  parallelFor(layout_.numExtents, step, threads_, control, [&](uint64_t begin, uint64_t end, uint32_t) {
     CheckReport& report = reports[begin / step];
     for (uint64_t index = begin; index < end; ++index) {
       const Extent extent = extentAt(layout_, index);
@@ -167,9 +172,10 @@ CheckReport MemoryStore::check(const PoolContent& content, uint32_t wordStep, co
   });
   CheckReport whole;
   for (const CheckReport& report : reports) mergeReport(whole, report);
-  for (uint32_t layer = 0; layer < layout_.numLayers && layout_.layerGapBytes > 0; ++layer) {
-    checkPoison(base_ + (layer + 1) * layout_.layerStride - layout_.layerGapBytes, layout_.layerGapBytes,
-                content.poisonSalt, wordStep, "gap behind layer " + std::to_string(layer), whole);
+  for (const Strip& strip : layout_.strips) {
+    if (strip.gapBytes == 0) continue;
+    checkPoison(base_ + gapBegin(layout_, strip), strip.gapBytes, content.poisonSalt, wordStep,
+                gapName(layout_, strip.groupEnd - 1, lastPosition(layout_, strip)), whole);
   }
   return whole;
 }

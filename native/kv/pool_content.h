@@ -10,7 +10,7 @@
 namespace railrunner {
 
 // What one block of a pool holds: the pattern of `block` (of whatever pool it came from, told by `seed`) in
-// layers [layerBegin, layerEnd), poison elsewhere. An empty range: poison alone.
+// layers [layerBegin, layerEnd) of all its groups, poison elsewhere. An empty range: poison alone.
 struct BlockHolds {
   uint64_t seed = 0;
   uint32_t block = 0;
@@ -57,6 +57,8 @@ class ContentStore {
 void writeExtent(std::byte* at, const BlockLayout& layout, const Extent& extent, const PoolContent& content);
 void checkExtent(const std::byte* at, const BlockLayout& layout, const Extent& extent,
                  const PoolContent& content, uint32_t wordStep, CheckReport& report);
+// "gap behind layer 3", for messages.
+std::string gapName(const BlockLayout& layout, uint32_t group, uint32_t position);
 // Poison of any span: it starts anew at the span's first byte.
 void writePoison(std::byte* at, uint64_t bytes, uint64_t poisonSalt);
 void checkPoison(const std::byte* at, uint64_t bytes, uint64_t poisonSalt, uint32_t wordStep,

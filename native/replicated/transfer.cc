@@ -18,12 +18,6 @@ namespace railrunner {
 
 namespace {
 
-uint64_t payloadOf(const ReplicatedRequest& request) {
-  const BlockLayout& layout = request.target->layout();
-  return request.targetIds.size() * static_cast<uint64_t>(request.layerEnd - request.layerBegin) *
-         layout.outerDim * layout.regionBytes;
-}
-
 // What every rank can check of its own; the root's lane is checked as any transfer is.
 void validate(const ReplicatedRequest& request, bool holdsSource) {
   const BlockLayout& layout = request.target->layout();
@@ -62,12 +56,19 @@ uint64_t digestOf(const ReplicatedRequest& request, DeviceKind kind) {
   const auto add = [&digest](uint64_t value) { digest = mix64(digest ^ mix64(value + 1)); };
   for (const uint64_t value :
        {static_cast<uint64_t>(layout.kind), static_cast<uint64_t>(layout.blockDim),
-        uint64_t{layout.numBlocks}, uint64_t{layout.numLayers}, uint64_t{layout.outerDim}, layout.regionBytes,
-        layout.blockStride, layout.layerStride, layout.outerStride, uint64_t{request.layerBegin},
-        uint64_t{request.layerEnd}, static_cast<uint64_t>(request.strategy),
+        uint64_t{layout.numBlocks}, uint64_t{layout.numLayers}, layout.groups.size(), layout.sections.size(),
+        uint64_t{request.layerBegin}, uint64_t{request.layerEnd}, static_cast<uint64_t>(request.strategy),
         static_cast<uint64_t>(request.root), static_cast<uint64_t>(request.sourceTier),
         request.options.chunkBytes, static_cast<uint64_t>(kind), request.targetIds.size()}) {
     add(value);
+  }
+  for (const GroupLayout& group : layout.groups) {
+    for (const uint64_t value : {uint64_t{group.section}, uint64_t{group.numOuters}, group.layerStride})
+      add(value);
+    for (const OuterLayout& outer : group.outers) {
+      for (const uint64_t value : {outer.regionBytes, outer.begin, outer.blockStride}) add(value);
+    }
+    for (const uint32_t layer : group.layers) add(layer);
   }
   for (const uint32_t id : request.targetIds) add(id);
   return digest;
@@ -101,7 +102,7 @@ std::unique_ptr<ReplicatedTransfer> openHost(Exchange& exchange, RunControl& con
                                              const ReplicatedRequest& request, int64_t deadlineNs) {
   const ReplicatedTopology topology(request.nodeOfRank, static_cast<int>(exchange.rank()), request.root);
   const uint32_t chunks =
-      chooseNumChunks(payloadOf(request), request.options.chunkBytes, leastChunkBytes(request));
+      chooseNumChunks(payloadBytesOf(request), request.options.chunkBytes, leastChunkBytes(request));
   // A disk is read by the root alone: one read of the file, whatever the number of ranks.
   const bool canShare = request.sourceTier != Tier::kDisk;
   const uint32_t shares = canShare ? topology.rootNodeSize() : 1;
@@ -132,6 +133,10 @@ std::unique_ptr<ReplicatedTransfer> openHost(Exchange& exchange, RunControl& con
 }
 
 }  // namespace
+
+uint64_t payloadBytesOf(const ReplicatedRequest& request) {
+  return payloadOf(request.target->layout(), request.targetIds, request.layerBegin, request.layerEnd).bytes;
+}
 
 uint64_t leastChunkBytes(const ReplicatedRequest& request) {
   if (request.sourceTier != Tier::kDisk) return kLeastChunkBytes;

@@ -44,9 +44,10 @@ struct ReplicatedRequest {
   // stand in the root's target pool, and sourceIds equals targetIds.
   BlockPool* source = nullptr;
   LayoutShape sourceShape;
-  uint32_t sourceBlocks = 0;
+  std::vector<uint32_t> sourceBlocks;  // of each section
   BlockPool* target = nullptr;
   LayoutShape targetShape;
+  std::vector<uint32_t> targetBlocks;
   std::vector<uint32_t> sourceIds;
   std::vector<uint32_t> targetIds;
   uint32_t layerBegin = 0;
@@ -96,6 +97,9 @@ class ReplicatedTransfer {
   // Explicit and idempotent. `exchange` null: after a failure, without the others.
   virtual void close(Exchange* exchange, int64_t deadlineNs) = 0;
 };
+
+// Bytes that the blocks hold in the layers that move.
+uint64_t payloadBytesOf(const ReplicatedRequest& request);
 
 // Steps shorter than this cost more than they hide. The requests of a step on disk end before those of the
 // next begin, so it must be long against the queue's depth.

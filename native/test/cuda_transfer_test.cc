@@ -11,6 +11,7 @@
 #include "device/cuda/cuda_device.h"
 #include "device/device.h"
 #include "kv/transfer.h"
+#include "test/layout_shapes.h"
 #include "test/named_cases.h"
 
 using namespace railrunner;
@@ -21,14 +22,14 @@ namespace {
 constexpr uint64_t kSeed = 7;
 constexpr uint32_t kBlocks = 24;
 
-const LayoutShape kFull{LayoutKind::kFullyContiguous, BlockDim::kFirst, 3, 2, 8, 64, 2, 1};
-const LayoutShape kFirst{LayoutKind::kLayerSeparate, BlockDim::kFirst, 3, 2, 8, 64, 2, 1};
-const LayoutShape kSecond{LayoutKind::kLayerSeparate, BlockDim::kSecond, 3, 2, 8, 64, 2, 1};
-const LayoutShape kOdd{LayoutKind::kFullyContiguous, BlockDim::kFirst, 3, 2, 1, 77, 1, 128};
-const LayoutShape kOddSecond{LayoutKind::kLayerSeparate, BlockDim::kSecond, 3, 2, 1, 77, 1, 64};
+const LayoutShape kFull = uniform(LayoutKind::kFullyContiguous, BlockDim::kFirst, 3, 2, 8, 64, 2, 1);
+const LayoutShape kFirst = uniform(LayoutKind::kLayerSeparate, BlockDim::kFirst, 3, 2, 8, 64, 2, 1);
+const LayoutShape kSecond = uniform(LayoutKind::kLayerSeparate, BlockDim::kSecond, 3, 2, 8, 64, 2, 1);
+const LayoutShape kOdd = uniform(LayoutKind::kFullyContiguous, BlockDim::kFirst, 3, 2, 1, 77, 1, 128);
+const LayoutShape kOddSecond = uniform(LayoutKind::kLayerSeparate, BlockDim::kSecond, 3, 2, 1, 77, 1, 64);
 // 64 KiB regions, and enough of them that a staged copy takes several steps and `auto` stages.
-const LayoutShape kLarge{LayoutKind::kLayerSeparate, BlockDim::kSecond, 8, 2, 32, 1024, 2, 1};
-const LayoutShape kLargeFull{LayoutKind::kFullyContiguous, BlockDim::kFirst, 8, 2, 32, 1024, 2, 1};
+const LayoutShape kLarge = uniform(LayoutKind::kLayerSeparate, BlockDim::kSecond, 8, 2, 32, 1024, 2, 1);
+const LayoutShape kLargeFull = uniform(LayoutKind::kFullyContiguous, BlockDim::kFirst, 8, 2, 32, 1024, 2, 1);
 
 constexpr Strategy kStrategies[] = {Strategy::kMemcpy, Strategy::kMemcpyBatch, Strategy::kKernel,
                                     Strategy::kStaged, Strategy::kAuto};
@@ -55,9 +56,9 @@ struct Bench {
   PoolContent targetContent;
 
   Bench(Tier fromTier, const LayoutShape& fromShape, Tier toTier, const LayoutShape& toShape)
-      : source(gpu(), fromTier, fromShape, kBlocks, "/tmp", 2),
-        target(gpu(), toTier, toShape, kBlocks, "/tmp", 2),
-        layerEnd(fromShape.numLayers) {
+      : source(gpu(), fromTier, fromShape, {kBlocks}, "/tmp", 2),
+        target(gpu(), toTier, toShape, {kBlocks}, "/tmp", 2),
+        layerEnd(source.layout().numLayers) {
     for (uint32_t i = 0; i < 10; ++i) from.push_back((i * 7 + 3) % kBlocks);
     to = {0, 1, 2, 3, 4, 7, 12, 17, 22, 9};  // some neighbours, some scattered
   }
@@ -185,13 +186,14 @@ TEST("both directions at once move both, each timed by host and events") {
 TEST("the check by kernels sees a flipped bit in regions, padding and gaps, and names the first") {
   for (const LayoutShape& shape : {kFull, kSecond, kOdd, kOddSecond}) {
     RunControl control;
-    BlockPool pool(gpu(), Tier::kDevice, shape, kBlocks, "/tmp", 2);
+    BlockPool pool(gpu(), Tier::kDevice, shape, {kBlocks}, "/tmp", 2);
     const PoolContent content = contentOf(3, Tier::kDevice, {1, 5});
     pool.prepare(content, control);
     expectEqual(pool.check(content, 1, control).firstBad, std::string(), "before any fault");
     const BlockLayout& layout = pool.layout();
-    for (const uint64_t offset : {uint64_t{0}, layout.offset(5, 2, 1) + layout.regionBytes - 1,
-                                  layout.totalBytes - 1, layout.offset(0, 0, 0) + layout.blockStride - 1}) {
+    for (const uint64_t offset :
+         {uint64_t{0}, layout.offset(5, 0, 2, 1) + layout.groups[0].outers[1].regionBytes - 1,
+          layout.totalBytes - 1, layout.strips[0].stride - 1}) {
       uint8_t byte = 0;
       pool.store().readBytes(offset, &byte, 1);
       byte ^= 0x10;

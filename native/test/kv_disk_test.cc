@@ -12,6 +12,7 @@
 #include "kv/disk_lane.h"
 #include "kv/transfer.h"
 #include "storage/disk_queue.h"
+#include "test/layout_shapes.h"
 #include "test/named_cases.h"
 
 using namespace railrunner;
@@ -114,9 +115,9 @@ TEST("a write that fails in the middle of a transfer ends it with errno, place a
   for (const DiskEngine engine : {DiskEngine::kAuto, DiskEngine::kThreads}) {
     const auto device = openDevice(DeviceKind::kHost, 0);
     RunControl control;
-    const LayoutShape shape{LayoutKind::kFullyContiguous, BlockDim::kFirst, 2, 2, 16, 511, 2, 1};
-    BlockPool source(*device, Tier::kDevice, shape, 32, "", 1);
-    BlockPool target(*device, Tier::kDisk, shape, 32, "/tmp", 1);
+    const LayoutShape shape = uniform(LayoutKind::kFullyContiguous, BlockDim::kFirst, 2, 2, 16, 511, 2, 1);
+    BlockPool source(*device, Tier::kDevice, shape, {32}, "", 1);
+    BlockPool target(*device, Tier::kDisk, shape, {32}, "/tmp", 1);
     PoolContent filled{0, 1, std::vector<BlockHolds>(32)};
     for (uint32_t block = 0; block < 32; ++block) filled.blocks[block] = {9, block, 0, 2};
     source.prepare(filled, control);
@@ -131,7 +132,7 @@ TEST("a write that fails in the middle of a transfer ends it with errno, place a
     signal(SIGXFSZ, SIG_IGN);
     rlimit before{};
     getrlimit(RLIMIT_FSIZE, &before);
-    const rlimit limit{20 * target.layout().blockStride, before.rlim_max};
+    const rlimit limit{20 * target.layout().strips[0].stride, before.rlim_max};
     setrlimit(RLIMIT_FSIZE, &limit);
     std::string message;
     try {
@@ -165,9 +166,9 @@ TEST("a hop that throws leaves nothing under way, and the next transfer of the q
   for (const DiskEngine engine : {DiskEngine::kAuto, DiskEngine::kThreads}) {
     const auto device = openDevice(DeviceKind::kHost, 0);
     RunControl control;
-    const LayoutShape shape{LayoutKind::kFullyContiguous, BlockDim::kFirst, 4, 2, 16, 1000, 2, 1};
-    BlockPool disk(*device, Tier::kDisk, shape, kBlocks, "/tmp", 1);
-    BlockPool memory(*device, Tier::kDevice, shape, kBlocks, "", 1);
+    const LayoutShape shape = uniform(LayoutKind::kFullyContiguous, BlockDim::kFirst, 4, 2, 16, 1000, 2, 1);
+    BlockPool disk(*device, Tier::kDisk, shape, {kBlocks}, "/tmp", 1);
+    BlockPool memory(*device, Tier::kDevice, shape, {kBlocks}, "", 1);
     PoolContent filled{0, 1, std::vector<BlockHolds>(kBlocks)};
     for (uint32_t block = 0; block < kBlocks; ++block) filled.blocks[block] = {9, block, 0, 4};
     disk.prepare(filled, control);

@@ -4,6 +4,7 @@
 #include "device/device.h"
 #include "kv/block_layout.h"
 #include "kv/copy_plan.h"
+#include "test/layout_shapes.h"
 #include "test/named_cases.h"
 
 using namespace railrunner;
@@ -13,7 +14,7 @@ namespace {
 
 // The golden geometry: 2 layers, K and V apart, 4 tokens, 8 elements of 2 bytes.
 LayoutShape golden(LayoutKind kind, BlockDim blockDim = BlockDim::kFirst, uint64_t alignment = 1) {
-  return {kind, blockDim, 2, 2, 4, 8, 2, alignment};
+  return uniform(kind, blockDim, 2, 2, 4, 8, 2, alignment);
 }
 
 constexpr auto kFull = LayoutKind::kFullyContiguous;
@@ -22,71 +23,69 @@ constexpr auto kSeparate = LayoutKind::kLayerSeparate;
 CopyPlan planOf(const LayoutShape& from, const LayoutShape& to, std::vector<uint32_t> source,
                 std::vector<uint32_t> target, CopyPlanOptions options) {
   const auto device = openDevice(DeviceKind::kHost, 0);
-  BlockPool sourcePool(*device, Tier::kDevice, from, 8, "", 1);
-  BlockPool targetPool(*device, Tier::kHost, to, 8, "", 1);
+  BlockPool sourcePool(*device, Tier::kDevice, from, {8}, "", 1);
+  BlockPool targetPool(*device, Tier::kHost, to, {8}, "", 1);
   return compileCopyPlan({&sourcePool, &targetPool, std::move(source), std::move(target), 0, 2}, options);
 }
 
 }  // namespace
 
 TEST("fullyContiguous has the golden strides and addresses") {
-  const BlockLayout layout = makeLayout(golden(kFull), 4, 1);
-  expectEqual(layout.regionBytes, 64U, "region");
-  expectEqual(layout.layerStride, 128U, "layer stride");
-  expectEqual(layout.bytesPerBlock, 256U, "natural block");
-  expectEqual(layout.offset(1, 1, 1), 448U, "block 1 layer 1 outer 1");
+  const BlockLayout layout = makeLayout(golden(kFull), {4}, 1);
+  expectEqual(layout.groups[0].outers[0].regionBytes, 64U, "region");
+  expectEqual(layout.groups[0].layerStride, 128U, "layer stride");
+  expectEqual(layout.strips[0].extentBytes, 256U, "natural block");
+  expectEqual(layout.offset(1, 0, 1, 1), 448U, "block 1 layer 1 outer 1");
   expectEqual(layout.totalBytes, 1024U, "pool");
 }
 
 TEST("layerSeparate has the golden addresses in both block orders") {
-  const BlockLayout first = makeLayout(golden(kSeparate, BlockDim::kFirst), 4, 1);
-  expectEqual(first.offset(3, 0, 1), 3U * 128 + 64, "block first");
-  expectEqual(first.extentBytes, 128U, "extent of block first");
-  const BlockLayout second = makeLayout(golden(kSeparate, BlockDim::kSecond), 2, 1);
-  expectEqual(second.offset(1, 0, 1), 128U + 64, "block second: outer * 128 + block * 64");
-  expectEqual(second.extentBytes, 64U, "extent of block second");
-  expectEqual(second.layerStride % kLayerAlignmentBytes, 0U, "layers start at 512 bytes");
+  const BlockLayout first = makeLayout(golden(kSeparate, BlockDim::kFirst), {4}, 1);
+  expectEqual(first.offset(3, 0, 0, 1), 3U * 128 + 64, "block first");
+  expectEqual(first.strips[0].extentBytes, 128U, "extent of block first");
+  const BlockLayout second = makeLayout(golden(kSeparate, BlockDim::kSecond), {2}, 1);
+  expectEqual(second.offset(1, 0, 0, 1), 128U + 64, "block second: outer * 128 + block * 64");
+  expectEqual(second.strips[0].extentBytes, 64U, "extent of block second");
+  expectEqual(second.groups[0].layerStride % kBufferAlignmentBytes, 0U, "layers start at 512 bytes");
 }
 
 TEST("alignment pads extents and never the regions in them") {
-  const BlockLayout full = makeLayout(golden(kFull, BlockDim::kFirst, 512), 3, 1);
-  expectEqual(full.blockStride, 512U, "block stride");
-  expectEqual(full.offset(2, 1, 1), 2U * 512 + 192, "address");
-  const BlockLayout disk = makeLayout(golden(kSeparate, BlockDim::kSecond), 3, kDiskBlockBytes);
-  expectEqual(disk.blockStride, 4096U, "disk pads each region");
-  expectEqual(disk.layerGapBytes, 0U, "no gap between layers on disk");
+  const BlockLayout full = makeLayout(golden(kFull, BlockDim::kFirst, 512), {3}, 1);
+  expectEqual(full.strips[0].stride, 512U, "block stride");
+  expectEqual(full.offset(2, 0, 1, 1), 2U * 512 + 192, "address");
+  const BlockLayout disk = makeLayout(golden(kSeparate, BlockDim::kSecond), {3}, kDiskBlockBytes);
+  expectEqual(disk.strips[0].stride, 4096U, "disk pads each region");
+  expectEqual(disk.strips.back().gapBytes, 0U, "no gap between layers on disk");
 }
 
 TEST("one-byte types and odd sizes are legal") {
-  const BlockLayout layout = makeLayout({kFull, BlockDim::kFirst, 61, 1, 1, 576, 1, 1}, 5, 1);
-  expectEqual(layout.bytesPerBlock, 61U * 576, "MLA block in fp8");
+  const BlockLayout layout = makeLayout(uniform(kFull, BlockDim::kFirst, 61, 1, 1, 576, 1, 1), {5}, 1);
+  expectEqual(layout.strips[0].extentBytes, 61U * 576, "MLA block in fp8");
 }
 
 TEST("illegal and overflowing geometry is refused by name") {
-  throws(ErrorCode::kArgument, "outerDim", [] {
-    makeLayout({kFull, BlockDim::kFirst, 1, 3, 1, 1, 2, 1}, 1, 1);
-  });
-  throws(ErrorCode::kArgument, "alignment", [] {
-    makeLayout({kFull, BlockDim::kFirst, 1, 1, 1, 1, 2, 3}, 1, 1);
-  });
-  throws(ErrorCode::kArgument, "numBlocks", [] { makeLayout(golden(kFull), 0, 1); });
+  throws(ErrorCode::kArgument, "outerDim",
+         [] { makeLayout(uniform(kFull, BlockDim::kFirst, 1, 3, 1, 1, 2, 1), {1}, 1); });
+  throws(ErrorCode::kArgument, "alignment",
+         [] { makeLayout(uniform(kFull, BlockDim::kFirst, 1, 1, 1, 1, 2, 3), {1}, 1); });
+  throws(ErrorCode::kArgument, "numBlocks", [] { makeLayout(golden(kFull), {0}, 1); });
   throws(ErrorCode::kArgument, "overflows", [] {
-    makeLayout({kFull, BlockDim::kFirst, 65536, 2, UINT32_MAX, UINT32_MAX, 8, 1}, UINT32_MAX, 1);
+    makeLayout(uniform(kFull, BlockDim::kFirst, 65536, 2, UINT32_MAX, 1U << 20, 1, 1), {UINT32_MAX}, 1);
   });
   throws(ErrorCode::kArgument, "overflows", [] {
-    makeLayout({kSeparate, BlockDim::kSecond, 65536, 2, UINT32_MAX, 1, 8, 1}, UINT32_MAX, 1);
+    makeLayout(uniform(kSeparate, BlockDim::kSecond, 65536, 2, UINT32_MAX, 1, 8, 1), {UINT32_MAX}, 1);
   });
 }
 
 TEST("extents tile every layout by address") {
   for (const LayoutShape& shape :
        {golden(kFull), golden(kSeparate, BlockDim::kFirst), golden(kSeparate, BlockDim::kSecond)}) {
-    const BlockLayout layout = makeLayout(shape, 3, kDiskBlockBytes);
-    for (uint64_t index = 0; index < layout.numExtents(); ++index) {
-      expectEqual(extentAt(layout, index).offset, index * layout.blockStride,
+    const BlockLayout layout = makeLayout(shape, {3}, kDiskBlockBytes);
+    for (uint64_t index = 0; index < layout.numExtents; ++index) {
+      expectEqual(extentAt(layout, index).offset, index * layout.strips[0].stride,
                   "extent " + std::to_string(index));
     }
-    expectEqual(layout.totalBytes, layout.numExtents() * layout.blockStride, "total");
+    expectEqual(layout.totalBytes, layout.numExtents * layout.strips[0].stride, "total");
   }
 }
 

@@ -7,6 +7,7 @@
 #include "core/run_control.h"
 #include "device/device.h"
 #include "kv/transfer.h"
+#include "test/layout_shapes.h"
 #include "test/named_cases.h"
 
 using namespace railrunner;
@@ -18,12 +19,12 @@ constexpr uint64_t kSeed = 7;
 constexpr uint32_t kBlocks = 24;
 
 // 3 layers x 2 x 1 KiB; page and width chosen so that blocks are no multiple of a sector.
-const LayoutShape kFull{LayoutKind::kFullyContiguous, BlockDim::kFirst, 3, 2, 8, 64, 2, 1};
-const LayoutShape kFirst{LayoutKind::kLayerSeparate, BlockDim::kFirst, 3, 2, 8, 64, 2, 1};
-const LayoutShape kSecond{LayoutKind::kLayerSeparate, BlockDim::kSecond, 3, 2, 8, 64, 2, 1};
-const LayoutShape kOdd{LayoutKind::kFullyContiguous, BlockDim::kFirst, 3, 2, 1, 77, 1, 128};
-const LayoutShape kSectors{LayoutKind::kLayerSeparate, BlockDim::kSecond, 2, 2, 32, 64, 2, 1};
-const LayoutShape kLarge{LayoutKind::kFullyContiguous, BlockDim::kFirst, 8, 2, 32, 256, 2, 1};
+const LayoutShape kFull = uniform(LayoutKind::kFullyContiguous, BlockDim::kFirst, 3, 2, 8, 64, 2, 1);
+const LayoutShape kFirst = uniform(LayoutKind::kLayerSeparate, BlockDim::kFirst, 3, 2, 8, 64, 2, 1);
+const LayoutShape kSecond = uniform(LayoutKind::kLayerSeparate, BlockDim::kSecond, 3, 2, 8, 64, 2, 1);
+const LayoutShape kOdd = uniform(LayoutKind::kFullyContiguous, BlockDim::kFirst, 3, 2, 1, 77, 1, 128);
+const LayoutShape kSectors = uniform(LayoutKind::kLayerSeparate, BlockDim::kSecond, 2, 2, 32, 64, 2, 1);
+const LayoutShape kLarge = uniform(LayoutKind::kFullyContiguous, BlockDim::kFirst, 8, 2, 32, 256, 2, 1);
 
 PoolContent contentOf(uint32_t numBlocks, uint32_t numLayers, Tier tier,
                       const std::vector<uint32_t>& filled) {
@@ -44,9 +45,10 @@ struct Bench {
   PoolContent targetContent;
 
   Bench(Tier fromTier, const LayoutShape& fromShape, Tier toTier, const LayoutShape& toShape, bool shuffled) {
-    source = std::make_unique<BlockPool>(*device, fromTier, fromShape, kBlocks, "/tmp", 2);
-    target = std::make_unique<BlockPool>(*device, toTier, toShape, kBlocks, "/tmp", 2);
-    layerEnd = fromShape.numLayers;
+    source =
+        std::make_unique<BlockPool>(*device, fromTier, fromShape, std::vector<uint32_t>{kBlocks}, "/tmp", 2);
+    target = std::make_unique<BlockPool>(*device, toTier, toShape, std::vector<uint32_t>{kBlocks}, "/tmp", 2);
+    layerEnd = source->layout().numLayers;
     for (uint32_t i = 0; i < 10; ++i) {
       from.push_back(shuffled ? (i * 7 + 3) % kBlocks : i + 2);
       to.push_back(shuffled ? (i * 5 + 1) % kBlocks : i + 11);
@@ -90,10 +92,14 @@ struct Bench {
   // Every region and gap of odd length ends in a word of its own.
   uint64_t extraPartialWords() const {
     const BlockLayout& layout = target->layout();
-    const uint64_t regions = static_cast<uint64_t>(layout.numBlocks) * layout.numLayers * layout.outerDim;
-    const uint64_t gap = layout.blockStride - layout.extentBytes;
-    const uint64_t words = regions * ((layout.regionBytes + 7) / 8) + layout.numExtents() * ((gap + 7) / 8) +
-                           layout.numLayers * ((layout.layerGapBytes + 7) / 8);
+    uint64_t words = 0;
+    for (const Strip& strip : layout.strips) {
+      uint64_t extent = (strip.stride - strip.extentBytes + 7) / 8;
+      forEachRegion(layout, strip, [&](uint32_t group, uint32_t, uint32_t outer) {
+        extent += (layout.groups[group].outers[outer].regionBytes + 7) / 8;
+      });
+      words += extent * layout.sections[strip.section].numBlocks + (strip.gapBytes + 7) / 8;
+    }
     return words - (layout.totalBytes + 7) / 8;
   }
 };

@@ -6,6 +6,7 @@
 
 #include "kv/lane_transfer.h"
 #include "kv/transfer.h"
+#include "test/layout_shapes.h"
 #include "test/named_cases.h"
 
 using namespace railrunner;
@@ -16,7 +17,7 @@ namespace {
 constexpr uint32_t kBlocks = 12;
 constexpr uint64_t kSeed = 5;
 // 3 layers x 2 x 1200 bytes, blocks padded to 8 KiB: room for every fault.
-const LayoutShape kShape{LayoutKind::kFullyContiguous, BlockDim::kFirst, 3, 2, 4, 150, 2, 8192};
+const LayoutShape kShape = uniform(LayoutKind::kFullyContiguous, BlockDim::kFirst, 3, 2, 4, 150, 2, 8192);
 
 struct Fixture {
   std::unique_ptr<Device> device = openDevice(DeviceKind::kHost, 0);
@@ -28,8 +29,8 @@ struct Fixture {
   PoolContent before{0, 42, std::vector<BlockHolds>(kBlocks)};
 
   explicit Fixture(Tier tier)
-      : source(*device, Tier::kDevice, kShape, kBlocks, "", 1),
-        target(*device, tier, kShape, kBlocks, "/tmp", 1) {
+      : source(*device, Tier::kDevice, kShape, {kBlocks}, "", 1),
+        target(*device, tier, kShape, {kBlocks}, "/tmp", 1) {
     transfer(kSeed);
   }
 
@@ -62,9 +63,9 @@ struct Fixture {
     target.store().writeBytes(offset, data.data(), data.size());
   }
   uint64_t at(uint32_t block, uint32_t layer = 0, uint32_t outer = 0) {
-    return target.layout().offset(block, layer, outer);
+    return target.layout().offset(block, 0, layer, outer);
   }
-  uint64_t blockBytes() { return target.layout().bytesPerBlock; }
+  uint64_t blockBytes() { return target.layout().strips[0].extentBytes; }
 };
 
 // Plants a fault on host and disk; `says` must be in firstBad. With `sampled`, sampled checks must see it as

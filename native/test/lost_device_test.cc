@@ -3,6 +3,7 @@
 #include "core/error.h"
 #include "device/device.h"
 #include "kv/block_pool.h"
+#include "test/layout_shapes.h"
 #include "test/named_cases.h"
 
 using namespace railrunner;
@@ -49,14 +50,14 @@ class LosableDevice final : public Device {
   std::unique_ptr<Device> host_ = openDevice(DeviceKind::kHost, 0);
 };
 
-const LayoutShape kShape{LayoutKind::kFullyContiguous, BlockDim::kFirst, 3, 2, 8, 64, 2, 1};
+const LayoutShape kShape = uniform(LayoutKind::kFullyContiguous, BlockDim::kFirst, 3, 2, 8, 64, 2, 1);
 
 }  // namespace
 
 TEST("a pool of a lost device says so when it is closed, once") {
   for (const Tier tier : {Tier::kDevice, Tier::kHost}) {
     LosableDevice device;
-    BlockPool pool(device, tier, kShape, 4, "", 1);
+    BlockPool pool(device, tier, kShape, {4}, "", 1);
     device.lost = true;
     throws(ErrorCode::kCudaSticky, "lost", [&] { pool.close(); });
     pool.close();
@@ -66,7 +67,7 @@ TEST("a pool of a lost device says so when it is closed, once") {
 TEST("a pool of a lost device that nobody closed goes without ending the process") {
   for (const Tier tier : {Tier::kDevice, Tier::kHost}) {
     LosableDevice device;
-    const BlockPool pool(device, tier, kShape, 4, "", 1);
+    const BlockPool pool(device, tier, kShape, {4}, "", 1);
     device.lost = true;
   }
 }

@@ -11,3 +11,13 @@ t.test(
     t.match(ended, { status: 0 }, ended.stdout + ended.stderr.slice(0, 3000));
   },
 );
+
+t.test(
+  'kernels that fill and check pools visit every byte once, without a GPU',
+  { timeout: 600_000 },
+  async (t) => {
+    const program = await nativeProgram('span_sets_test', 'address,undefined');
+    const ended = await runSanitized(program, []);
+    t.match(ended, { status: 0 }, ended.stdout + ended.stderr.slice(0, 3000));
+  },
+);

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { layoutSizes, storedLayout } from '../../jobs/kv/layout.js';
+import { poolSizes, storedLayout, type PoolSection } from '../../jobs/kv/layout.js';
 import { addon } from '../../runner/native/binding.js';
 import type {
   CopyStrategy,
@@ -12,12 +12,8 @@ import type {
 const LAYOUT = {
   kind: 'fullyContiguous',
   blockDim: 'second',
-  numLayers: 3,
-  outerDim: 2,
-  pageSize: 4,
-  innerDim: 100,
-  dtypeWidthBytes: 2,
   alignment: 4096,
+  groups: [{ name: '', layers: [0, 1, 2], regionBytes: [800, 800], section: 0 }],
 } as const;
 const BASE = { seed: 11, owner: 2, poisonSalt: 3 };
 const EMPTY = { ...BASE, filled: new Int32Array() };
@@ -25,7 +21,7 @@ const SOURCE = Int32Array.of(3, 1, 4);
 const TARGET = Int32Array.of(5, 9, 2);
 
 function pool(device: NativeDevice, tier: Tier): Promise<NativePool> {
-  return device.createPool({ tier, layout: LAYOUT, numBlocks: 12, diskPath: '/tmp', threads: 1 });
+  return device.createPool({ tier, layout: LAYOUT, sectionBlocks: [12], diskPath: '/tmp', threads: 1 });
 }
 
 function options(source: NativePool, target: NativePool, strategy: CopyStrategy = 'auto'): TransferOptions {
@@ -56,7 +52,9 @@ t.test('a transfer through the addon: bytes of the plan, samples, a check that s
   t.same([clean.wrong, clean.firstBad], [0, '']);
   t.equal(clean.checked * 8, target.geometry.totalBytes);
 
-  const at = 9 * target.geometry.blockStrideBytes + target.geometry.layerStrideBytes + 16;
+  const [group] = target.geometry.groups;
+  t.match(group?.outers, [{ beginBytes: 0 }, { beginBytes: 800, blockStrideBytes: 8192 }]);
+  const at = 9 * 8192 + (group?.layerStrideBytes ?? 0) + 16;
   await target.writeBytes(at, Uint8Array.of(0));
   const damaged = await target.check(EMPTY, [moved], false);
   t.equal(damaged.wrong, 1);
@@ -67,6 +65,25 @@ t.test('a transfer through the addon: bytes of the plan, samples, a check that s
   await device.close();
 });
 
+const SECTIONS: Readonly<Record<string, readonly PoolSection[]>> = {
+  uniform: [{ groups: [{ name: '', layers: [0, 1, 2], regionBytes: [616, 616] }], numBlocks: 7 }],
+  together: [
+    {
+      groups: [
+        { name: 'full', layers: [2], regionBytes: [384, 256] },
+        { name: 'window', layers: [0, 1], regionBytes: [768, 512] },
+        { name: 'index', layers: [0, 1, 2], regionBytes: [132] },
+      ],
+      numBlocks: 7,
+    },
+  ],
+  apart: [
+    { groups: [{ name: 'full', layers: [2], regionBytes: [384, 256] }], numBlocks: 7 },
+    { groups: [{ name: 'window', layers: [0, 1], regionBytes: [768, 512] }], numBlocks: 3 },
+    { groups: [{ name: 'near', layers: [3], regionBytes: [132] }], numBlocks: 2 },
+  ],
+};
+
 t.test('a pool takes the very bytes that the plan says, in every tier and layout', async (t) => {
   const device = await addon().openDevice('host', 0);
   const kinds = [
@@ -74,17 +91,23 @@ t.test('a pool takes the very bytes that the plan says, in every tier and layout
     { kind: 'layerSeparate', blockDim: 'first' },
     { kind: 'layerSeparate', blockDim: 'second' },
   ] as const;
-  for (const kind of kinds) {
-    for (const alignment of [1, 256, 512, 8192]) {
-      for (const tier of ['device', 'host', 'disk'] as const) {
-        const layout = { ...LAYOUT, ...kind, innerDim: 77, alignment };
-        const made = await device.createPool({ tier, layout, numBlocks: 7, diskPath: '/tmp', threads: 1 });
-        const planned = layoutSizes(storedLayout(layout, tier), 7);
-        const name = `${kind.kind} ${kind.blockDim} ${alignment} ${tier}`;
-        t.equal(made.geometry.totalBytes, planned.totalBytes, name);
-        const asked = tier === 'disk' ? planned.totalBytes : planned.allocationBytes;
-        t.equal(made.geometry.allocationBytes, asked, name);
-        await made.close();
+  const numbers = { numLayers: 3, outerDim: 2, pageSize: 4, innerDim: 77, dtypeWidthBytes: 2 } as const;
+  const rest = { diskPath: '/tmp', threads: 1 };
+  for (const [sectionsName, sections] of Object.entries(SECTIONS)) {
+    const groups = sections.flatMap((each, section) => each.groups.map((group) => ({ ...group, section })));
+    const sectionBlocks = sections.map(({ numBlocks }) => numBlocks);
+    for (const kind of kinds) {
+      for (const alignment of [1, 256, 512, 8192]) {
+        for (const tier of ['device', 'host', 'disk'] as const) {
+          const layout = { ...kind, alignment, groups };
+          const made = await device.createPool({ tier, layout, sectionBlocks, ...rest });
+          const planned = poolSizes(storedLayout({ ...numbers, ...kind, alignment }, tier), sections);
+          const name = `${sectionsName} ${kind.kind} ${kind.blockDim} ${alignment} ${tier}`;
+          t.equal(made.geometry.totalBytes, planned.totalBytes, name);
+          const asked = tier === 'disk' ? planned.totalBytes : planned.allocationBytes;
+          t.equal(made.geometry.allocationBytes, asked, name);
+          await made.close();
+        }
       }
     }
   }
@@ -112,8 +135,14 @@ t.test('what is refused has its code and says what to do', async (t) => {
     code: 'E_ARGUMENT',
     message: /NativePool/,
   });
-  const huge = { tier: 'host', layout: LAYOUT, numBlocks: 2 ** 31 - 1, diskPath: '', threads: 1 } as const;
-  await t.rejects(device.createPool(huge), { code: 'E_ALLOCATION', message: /are available on this host/ });
+  const huge = {
+    tier: 'host',
+    layout: LAYOUT,
+    sectionBlocks: [2 ** 31 - 1],
+    diskPath: '',
+    threads: 1,
+  } as const;
+  await t.rejects(device.createPool(huge), { code: 'E_ALLOCATION', message: /are available/ });
   const transfer = await device.compileTransfer(plain);
   await source.close();
   await source.close();
@@ -122,5 +151,5 @@ t.test('what is refused has its code and says what to do', async (t) => {
   await transfer.close();
   await target.close();
   await device.close();
-  t.throws(() => device.createPool({ ...huge, numBlocks: 1 }), { code: 'E_STATE' });
+  t.throws(() => device.createPool({ ...huge, sectionBlocks: [1] }), { code: 'E_STATE' });
 });

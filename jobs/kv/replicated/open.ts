@@ -17,7 +17,6 @@ import { contentBefore, lanesOf, transferredBlocks, type Lane } from '../lanes.j
 import { measureReplicated } from './measure.js';
 import { holdsTier } from '../plan.js';
 import { acquirePools, nativeLayout, threadsOfRank } from '../pools.js';
-import { layoutOf, poolBlocks } from '../rules.js';
 
 /** Every rank has the same data: one owner, whoever loads it. */
 const OWNER = 0;
@@ -81,16 +80,18 @@ function optionsOf(
   communicator: CommunicatorLease | null,
 ): ReplicatedOptions {
   const [layerBegin, layerEnd] = spec.layerRange;
+  const [source, target] = [nativeLayout(spec, spec.from), nativeLayout(spec, 'device')];
   const differs = context.plantedFaults.includes('misorder');
   return {
     strategy: spec.strategy as ReplicatedStrategy,
     root: spec.root,
     sourceTier: spec.from,
     source: spec.from === 'device' ? null : (pools.get(spec.from) ?? null),
-    sourceLayout: nativeLayout(layoutOf(spec, spec.from)),
-    sourceBlocks: poolBlocks(spec, spec.from),
+    sourceLayout: source.layout,
+    sourceBlocks: source.sectionBlocks,
     target: pools.get('device') as NativePool,
-    targetLayout: nativeLayout(spec.layout),
+    targetLayout: target.layout,
+    targetBlocks: target.sectionBlocks,
     sourceIds: lane.ids.source,
     targetIds: differs ? lane.ids.target.slice().reverse() : lane.ids.target,
     layerBegin,

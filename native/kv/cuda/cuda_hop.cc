@@ -109,10 +109,16 @@ void CudaHop::move(uint32_t slot, std::byte* buffer, const DiskPiece* pieces, ui
     runKernel(buffer);
   } else if (s.strategy == Strategy::kStaged) {
     std::byte* twin = s.staging.as<std::byte>() + slot * s.slotBytes;
-    const uint64_t bytes = pieces[count - 1].requestOffset + pieces[count - 1].bytes;
     if (s.toDisk) runKernel(twin);
-    check(cudaMemcpyAsync(s.toDisk ? buffer : twin, s.toDisk ? twin : buffer, bytes, kind, stream),
-          "cudaMemcpyAsync");
+    // One DMA for each run of pieces: between them the buffer holds what the file has of other layers.
+    for (uint32_t i = 0; i < count;) {
+      const uint64_t begin = pieces[i].requestOffset;
+      uint64_t end = begin;
+      for (; i < count && pieces[i].requestOffset == end; ++i) end += pieces[i].bytes;
+      check(cudaMemcpyAsync((s.toDisk ? buffer : twin) + begin, (s.toDisk ? twin : buffer) + begin,
+                            end - begin, kind, stream),
+            "cudaMemcpyAsync");
+    }
     if (!s.toDisk) runKernel(twin);
   } else {
     s.calls.clear();

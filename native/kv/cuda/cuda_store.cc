@@ -9,6 +9,7 @@
 #include "device/cuda/cuda_handles.h"
 #include "device/device.h"
 #include "kv/cuda/pattern_kernels.h"
+#include "kv/cuda/span_sets.h"
 
 namespace railrunner {
 
@@ -18,9 +19,8 @@ using cuda::Buffer;
 using cuda::PatternBlock;
 using cuda::PatternResult;
 using cuda::PatternView;
-
-// The spans of a pool: regions, the padding behind extents, the gaps behind layers.
-enum class Spans { kRegions, kPadding, kGaps };
+using cuda::Spans;
+using cuda::SpanSet;
 
 class CudaStore final : public ContentStore {
  public:
@@ -36,22 +36,30 @@ class CudaStore final : public ContentStore {
   void write(const PoolContent& content, const std::vector<uint32_t>& blocks, bool layerGaps,
              const RunControl& control) override {
     cuda::makeCurrent(ordinal_);
-    upload(content, blocks);
-    const auto count = static_cast<uint32_t>(blocks.size());
-    fill(viewOf(Spans::kRegions, content), count);
-    fill(viewOf(Spans::kPadding, content), count);
-    if (layerGaps) fill(viewOf(Spans::kGaps, content), 1);
-    finish(control);
+    for (uint32_t group = 0; group < layout_.groups.size(); ++group) {
+      const uint32_t count = upload(content, group, blocks);
+      for (const SpanSet& set : cuda::spanSetsOf(layout_, group)) {
+        if (set.kind == Spans::kGaps) {
+          if (layerGaps) fill(viewOf(set, content), 1);
+        } else {
+          fill(viewOf(set, content), count);
+        }
+      }
+      // Before the next group's table overwrites this one's.
+      finish(control);
+    }
   }
 
   CheckReport check(const PoolContent& content, uint32_t, const RunControl& control) override {
     cuda::makeCurrent(ordinal_);
-    std::vector<uint32_t> all(layout_.numBlocks);
-    std::iota(all.begin(), all.end(), 0);
-    upload(content, all);
     CheckReport whole;
-    for (const Spans spans : {Spans::kRegions, Spans::kPadding, Spans::kGaps}) {
-      mergeReport(whole, compare(spans, content, control));
+    for (uint32_t group = 0; group < layout_.groups.size(); ++group) {
+      const Section& section = layout_.sections[layout_.groups[group].section];
+      std::vector<uint32_t> all(section.numBlocks);
+      std::iota(all.begin(), all.end(), section.firstBlock);
+      upload(content, group, all);
+      for (const SpanSet& set : cuda::spanSetsOf(layout_, group))
+        mergeReport(whole, compare(set, content, control));
     }
     return whole;
   }
@@ -67,45 +75,33 @@ class CudaStore final : public ContentStore {
   }
 
  private:
-  // One entry a listed block; one stands for the pool where gaps are visited.
-  void upload(const PoolContent& content, const std::vector<uint32_t>& blocks) {
+  // One entry for each listed block of the group's section, in all how many; one stands for the pool where
+  // gaps are visited.
+  uint32_t upload(const PoolContent& content, uint32_t index, const std::vector<uint32_t>& blocks) {
+    const GroupLayout& group = layout_.groups[index];
+    const Section& section = layout_.sections[group.section];
     std::vector<PatternBlock> table;
     table.reserve(blocks.size() + 1);
-    for (const uint32_t place : blocks) {
-      const BlockHolds& holds = content.blocks[place];
-      table.push_back({holds.seed, place, holds.block, holds.layerBegin, holds.layerEnd});
+    for (const uint32_t block : blocks) {
+      if (block < section.firstBlock || block - section.firstBlock >= section.numBlocks) continue;
+      const BlockHolds& holds = content.blocks[block];
+      const LayerSpan held = group.span(holds.layerBegin, holds.layerEnd);
+      table.push_back({holds.seed, block - section.firstBlock, holds.block, held.begin, held.end});
     }
+    const auto count = static_cast<uint32_t>(table.size());
     if (table.empty()) table.push_back({});
     const uint64_t bytes = table.size() * sizeof(PatternBlock);
     if (blocks_.bytes() < bytes) blocks_ = Buffer(Buffer::Place::kDevice, bytes);
     cuda::check(cudaMemcpy(blocks_.as(), table.data(), bytes, cudaMemcpyHostToDevice),
                 "cudaMemcpy of block contents");
+    return count;
   }
 
-  PatternView viewOf(Spans spans, const PoolContent& content) const {
-    PatternView view{};
-    view.base = reinterpret_cast<uint64_t>(base_);
-    view.blockStride = layout_.blockStride;
-    view.layerStride = layout_.layerStride;
-    view.outerStride = layout_.outerStride;
-    view.numLayers = layout_.numLayers;
-    view.numOuters = layout_.outerDim;
-    view.bytes = layout_.regionBytes;
+  PatternView viewOf(const SpanSet& set, const PoolContent& content) const {
+    PatternView view = set.view;
+    view.base = reinterpret_cast<uint64_t>(base_) + set.begin;
     view.owner = content.owner;
     view.poison = poisonWord(content.poisonSalt);
-    view.poisonOnly = spans == Spans::kRegions ? 0 : 1;
-    if (spans == Spans::kPadding) {
-      view.skip = layout_.extentBytes;
-      view.bytes = layout_.blockStride - layout_.extentBytes;
-      const bool separate = layout_.kind == LayoutKind::kLayerSeparate;
-      view.numLayers = separate ? layout_.numLayers : 1;
-      view.numOuters = separate && layout_.blockDim == BlockDim::kSecond ? layout_.outerDim : 1;
-    } else if (spans == Spans::kGaps) {
-      view.blockStride = 0;
-      view.skip = layout_.layerStride - layout_.layerGapBytes;
-      view.bytes = layout_.layerGapBytes;
-      view.numOuters = 1;
-    }
     return view;
   }
 
@@ -119,11 +115,12 @@ class CudaStore final : public ContentStore {
     done_->wait(control);
   }
 
-  CheckReport compare(Spans spans, const PoolContent& content, const RunControl& control) {
+  CheckReport compare(const SpanSet& set, const PoolContent& content, const RunControl& control) {
     CheckReport report;
-    const PatternView view = viewOf(spans, content);
+    const PatternView view = viewOf(set, content);
     if (view.bytes == 0) return report;
-    const uint32_t numBlocks = spans == Spans::kGaps ? 1 : layout_.numBlocks;
+    const uint32_t numBlocks =
+        set.kind == Spans::kGaps ? 1 : layout_.sections[layout_.groups[view.group].section].numBlocks;
     PatternResult result{0, PatternResult::kNoPlace};
     cuda::check(cudaMemcpy(result_.as(), &result, sizeof(result), cudaMemcpyHostToDevice), "cudaMemcpy");
     cuda::check(
@@ -133,41 +130,54 @@ class CudaStore final : public ContentStore {
     cuda::check(cudaMemcpy(&result, result_.as(), sizeof(result), cudaMemcpyDeviceToHost), "cudaMemcpy");
     report.checked = uint64_t{numBlocks} * view.numLayers * view.numOuters * ((view.bytes + 7) / 8);
     report.wrong = result.wrong;
-    if (result.wrong != 0) report.firstBad = describe(spans, view, content, result.firstPlace);
+    if (result.wrong != 0) report.firstBad = describe(set, view, content, result.firstPlace);
     return report;
   }
 
   // The place and both words, in the words of the check of CPU memory.
-  std::string describe(Spans spans, const PatternView& view, const PoolContent& content,
+  std::string describe(const SpanSet& set, const PatternView& view, const PoolContent& content,
                        uint64_t firstPlace) {
     const uint64_t span = firstPlace >> 32;
     const uint64_t word = firstPlace & 0xffffffffU;
-    const auto block = static_cast<uint32_t>(span / (view.numLayers * view.numOuters));
-    const auto layer = static_cast<uint32_t>(span / view.numOuters % view.numLayers);
+    const GroupLayout& group = layout_.groups[view.group];
+    const Section& section = layout_.sections[group.section];
+    const auto place = static_cast<uint32_t>(span / (view.numLayers * view.numOuters));
+    const auto position = static_cast<uint32_t>(span / view.numOuters % view.numLayers);
     const auto outer = static_cast<uint32_t>(span % view.numOuters);
-    const uint64_t offset =
-        block * view.blockStride + layer * view.layerStride + outer * view.outerStride + view.skip + 8 * word;
+    const uint32_t block = section.firstBlock + place;
+    const uint64_t offset = set.begin + place * view.blockStride + position * view.layerStride +
+                            outer * view.outerStride + 8 * word;
     const uint64_t bytes = std::min<uint64_t>(8, view.bytes - 8 * word);
     uint64_t found = 0;
     readBytes(offset, &found, bytes);
     const BlockHolds& holds = content.blocks[block];
-    const bool poison = spans != Spans::kRegions || layer < holds.layerBegin || layer >= holds.layerEnd;
+    const LayerSpan held = group.span(holds.layerBegin, holds.layerEnd);
+    const bool poison = set.kind != Spans::kRegions || position < held.begin || position >= held.end;
     uint64_t expected = view.poison;
     if (!poison) {
-      expected = patternWord(regionBase({holds.seed, content.owner, holds.block, layer, outer}), word);
+      expected = patternWord(
+          regionBase({holds.seed, content.owner, holds.block, view.group, position, view.firstOuter + outer}),
+          word);
     }
     if (bytes < 8) expected &= (uint64_t{1} << (8 * bytes)) - 1;
-    std::string place = "gap behind layer " + std::to_string(layer);
-    if (spans != Spans::kGaps) {
-      place = std::string(spans == Spans::kPadding ? "padding behind " : "") + "block " +
-              std::to_string(block) + " layer " + std::to_string(layer) + " outer " + std::to_string(outer) +
-              (poison && spans == Spans::kRegions ? " (not transferred)" : "");
-    }
     char text[96];
     std::snprintf(text, sizeof(text), " word %llu: expected 0x%016llx, found 0x%016llx",
                   static_cast<unsigned long long>(word), static_cast<unsigned long long>(expected),
                   static_cast<unsigned long long>(found));
-    return place + text;
+    return spanName(set, block, position, outer, poison) + text;
+  }
+
+  std::string spanName(const SpanSet& set, uint32_t block, uint32_t position, uint32_t outer,
+                       bool poison) const {
+    const GroupLayout& group = layout_.groups[set.view.group];
+    const bool isWhole = set.kind != Spans::kRegions && layout_.kind == LayoutKind::kFullyContiguous;
+    if (isWhole) position = group.numLayers() - 1;
+    if (set.kind == Spans::kGaps) return gapName(layout_, set.view.group, position);
+    if (isWhole) outer = group.numOuters - 1;
+    const std::string region =
+        regionName(layout_, block, set.view.group, position, set.view.firstOuter + outer);
+    if (set.kind == Spans::kPadding) return "padding behind " + region;
+    return region + (poison ? " (not transferred)" : "");
   }
 
   int ordinal_;

@@ -40,7 +40,10 @@ __device__ __forceinline__ Part partAt(const PatternView& view, const PatternBlo
   result.firstWord = static_cast<uint32_t>(skip / 8);
   result.span = span;
   result.poison = view.poisonOnly != 0 || layer < block.layerBegin || layer >= block.layerEnd;
-  result.base = result.poison ? view.poison : regionBase({block.seed, view.owner, block.block, layer, outer});
+  result.base =
+      result.poison
+          ? view.poison
+          : regionBase({block.seed, view.owner, block.block, view.group, layer, view.firstOuter + outer});
   return result;
 }
 

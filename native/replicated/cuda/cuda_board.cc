@@ -119,7 +119,7 @@ class CudaBoard::RawBroadcast {
 
 ProbeResult CudaBoard::probe(GateRef gate, RunControl& control) {
   makeCurrent(ordinal_);
-  const uint64_t payload = request_.targetIds.size() * request_.target->layout().bytesPerBlock;
+  const uint64_t payload = payloadBytesOf(request_);
   RawBroadcast operation(*this, std::min(payload, kProbeMaxBytes), control);
   ProbeResult result;
   try {

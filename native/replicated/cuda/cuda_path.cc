@@ -83,10 +83,7 @@ CudaPath::CudaPath(CudaBoard& board, ReplicatedStrategy strategy, uint32_t numCh
   }
   gatherTable_.upload(gathers_);
   scatterTable_.upload(scatterPieces_);
-  const BlockLayout& layout = request.target->layout();
-  facts_.payloadBytes = request.targetIds.size() *
-                        static_cast<uint64_t>(request.layerEnd - request.layerBegin) * layout.outerDim *
-                        layout.regionBytes;
+  facts_.payloadBytes = payloadBytesOf(request);
   // What peers loaded or the root sent; inside a node over NVLink, else by the network.
   if (!(isRoot && request.sourceIsDevice())) {
     const uint64_t received = facts_.payloadBytes - facts_.loadBytes;

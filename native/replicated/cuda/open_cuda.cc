@@ -18,21 +18,15 @@ constexpr uint32_t kMostDiskChunks = 8;
 constexpr uint64_t kSharedChunkBytes = uint64_t{64} << 20;
 constexpr uint64_t kLeastSharedChunks = 4;
 
-uint64_t payloadOf(const ReplicatedRequest& request) {
-  const BlockLayout& layout = request.target->layout();
-  return request.targetIds.size() * static_cast<uint64_t>(request.layerEnd - request.layerBegin) *
-         layout.outerDim * layout.regionBytes;
-}
-
 uint32_t sharedChunksOf(const ReplicatedRequest& request, uint32_t chunks) {
   if (request.options.chunkBytes != 0) return chunks;
-  const uint64_t wanted = std::max(payloadOf(request) / kSharedChunkBytes, kLeastSharedChunks);
+  const uint64_t wanted = std::max(payloadBytesOf(request) / kSharedChunkBytes, kLeastSharedChunks);
   return static_cast<uint32_t>(std::min<uint64_t>(wanted, chunks));
 }
 
 uint32_t chunksOf(const ReplicatedRequest& request) {
   const uint32_t chunks =
-      chooseNumChunks(payloadOf(request), request.options.chunkBytes, leastChunkBytes(request));
+      chooseNumChunks(payloadBytesOf(request), request.options.chunkBytes, leastChunkBytes(request));
   return request.sourceTier == Tier::kDisk ? std::min(chunks, kMostDiskChunks) : chunks;
 }
 

@@ -73,7 +73,7 @@ void HostBoard::openPools(Exchange& exchange, Device& device, int64_t deadlineNs
         throw Error(ErrorCode::kArgument,
                     "the device pool of rank " + std::to_string(peer) + " is refused: " + fault);
       peerPools_[at] = std::make_unique<BlockPool>(device, Tier::kDevice, request_.targetShape,
-                                                   request_.target->layout().numBlocks, theirs.pool, 1);
+                                                   request_.targetBlocks, theirs.pool, 1);
       if (peer == topology_.root() && tierIsMapped) {
         rootTier_ = std::make_unique<BlockPool>(device, Tier::kHost, request_.sourceShape,
                                                 request_.sourceBlocks, theirs.tier, 1);
@@ -184,7 +184,7 @@ void HostBoard::poisonTargets(const RunControl& control) {
 
 ProbeResult HostBoard::probe(GateRef gate, RunControl& control) {
   ProbeResult result;
-  const uint64_t payload = request_.targetIds.size() * request_.target->layout().bytesPerBlock;
+  const uint64_t payload = payloadBytesOf(request_);
   MemoryLane::Probe operation(std::min(payload, kProbeMaxBytes));
   const SampleSet set = sample(operation, gate, SampleProtocol{2, 7, false}, control);
   result.stopped = set.stopped;

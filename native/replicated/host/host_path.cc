@@ -42,10 +42,7 @@ HostPath::HostPath(HostBoard& board, ReplicatedStrategy strategy, uint32_t numCh
   facts_.numChunks = plan.numChunks();
   facts_.networkTransport = board.networkTransport();
   for (uint32_t chunk = 0; chunk < plan.numChunks(); ++chunk) compileChunk(plan, ownPlan, chunk);
-  const BlockLayout& layout = request.target->layout();
-  facts_.payloadBytes = request.targetIds.size() *
-                        static_cast<uint64_t>(request.layerEnd - request.layerBegin) * layout.outerDim *
-                        layout.regionBytes;
+  facts_.payloadBytes = payloadBytesOf(request);
   const bool streaming = facts_.payloadBytes >= kStreamBytes && canStreamCopy();
   copier_ = std::make_unique<SpanCopier>(std::max(1U, request.options.threads), streaming);
 }

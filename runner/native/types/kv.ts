@@ -4,37 +4,53 @@ import type { NativeWorld } from './world.js';
 
 export type Tier = 'device' | 'host' | 'disk';
 
+/** Layers whose regions are alike. */
+export interface NativeGroup {
+  /** In messages; '' where it is the only group. */
+  readonly name: string;
+  /** Layers of the block, counted over all groups, ascending. */
+  readonly layers: readonly number[];
+  /** Bytes of a region by outer index: K and V, or one. */
+  readonly regionBytes: readonly number[];
+  /** Groups of one section share block ids; from 0, ascending. A group whose window ends has one of its own. */
+  readonly section: number;
+}
+
 /** Bytes of a layout; meaning of each field in the layout schema of configs/README.md. */
 export interface NativeLayout {
   readonly kind: 'fullyContiguous' | 'layerSeparate';
   /** layerSeparate: which dimension is first in a layer's buffer. */
   readonly blockDim: 'first' | 'second';
-  readonly numLayers: number;
-  readonly outerDim: number;
-  readonly pageSize: number;
-  readonly innerDim: number;
-  readonly dtypeWidthBytes: number;
   readonly alignment: number;
+  /** At most 8. */
+  readonly groups: readonly NativeGroup[];
 }
 
 export interface PoolOptions {
   readonly tier: Tier;
   /** Of this tier; on disk every contiguous run of a block is padded to 4096 bytes besides. */
   readonly layout: NativeLayout;
-  readonly numBlocks: number;
+  /** Blocks of each section; their ids follow each other. */
+  readonly sectionBlocks: readonly number[];
   /** Folder of the disk tier's file; '' for the others. */
   readonly diskPath: string;
   /** CPU threads that fill and check. */
   readonly threads: number;
 }
 
-/** Sizes in bytes; offset(block, layer, outer) = block x blockStride + layer x layerStride + outer x outerStride. */
-export interface PoolGeometry {
+/** Region of one outer index: begin + block x blockStride + place of the layer in the group x layerStride. */
+export interface OuterGeometry {
   readonly regionBytes: number;
-  readonly bytesPerBlock: number;
+  readonly beginBytes: number;
   readonly blockStrideBytes: number;
-  readonly layerStrideBytes: number;
-  readonly outerStrideBytes: number;
+}
+
+export interface PoolGeometry {
+  /** Blocks count from the first of the group's section. */
+  readonly groups: readonly {
+    readonly outers: readonly OuterGeometry[];
+    readonly layerStrideBytes: number;
+  }[];
   /** With all padding. */
   readonly totalBytes: number;
   /** What was asked of the tier: `totalBytes`, and in memory room to align its start. */

@@ -40,9 +40,11 @@ export interface ReplicatedOptions {
   /** The root's pool of that tier (independent: every rank's); null elsewhere, and where the source is the device. */
   readonly source: NativePool | null;
   readonly sourceLayout: NativeLayout;
-  readonly sourceBlocks: number;
+  /** Of each section, as for the target. */
+  readonly sourceBlocks: readonly number[];
   readonly target: NativePool;
   readonly targetLayout: NativeLayout;
+  readonly targetBlocks: readonly number[];
   readonly sourceIds: Int32Array;
   readonly targetIds: Int32Array;
   readonly layerBegin: number;

@@ -1,6 +1,7 @@
 import t from 'tap';
 import type { KvLayout } from '../../../jobs/kv/kv-spec.js';
-import { layoutSizes, storedLayout } from '../../../jobs/kv/layout.js';
+import { blockBytes, poolSizes, regionGroups, storedLayout } from '../../../jobs/kv/layout.js';
+import type { PoolSection, PoolSizes } from '../../../jobs/kv/layout.js';
 
 const golden: KvLayout = {
   kind: 'fullyContiguous',
@@ -15,78 +16,46 @@ const golden: KvLayout = {
 const blockFirst: KvLayout = { ...golden, kind: 'layerSeparate', blockDim: 'first' };
 const blockSecond: KvLayout = { ...golden, kind: 'layerSeparate', blockDim: 'second' };
 
+function sizesOf(layout: KvLayout, numBlocks: number): PoolSizes {
+  return poolSizes(layout, [{ groups: regionGroups(layout), numBlocks }]);
+}
+
 t.test('golden sizes: region 64, layer 128, block 256', async (t) => {
-  t.match(layoutSizes(golden, 3), {
-    regionBytes: 64,
-    outerStrideBytes: 64,
-    layerStrideBytes: 128,
-    naturalBlockBytes: 256,
-    blockStrideBytes: 256,
-    numBuffers: 1,
-    allocationBytes: 768,
-  });
-  t.match(layoutSizes(blockFirst, 3), {
-    outerStrideBytes: 64,
-    blockStrideBytes: 128,
-    numBuffers: 2,
-    bufferBytes: 512,
-    totalBytes: 1024,
-  });
-  t.match(layoutSizes(blockSecond, 3), {
-    outerStrideBytes: 192,
-    blockStrideBytes: 64,
-    numBuffers: 2,
-    bufferBytes: 512,
-    totalBytes: 1024,
-  });
+  const groups = regionGroups(golden);
+  t.same(groups, [{ name: '', layers: [0, 1], regionBytes: [64, 64] }]);
+  t.equal(blockBytes(groups), 256);
+  t.equal(blockBytes(groups, 1, 2), 128);
+  t.same(sizesOf(golden, 3), { totalBytes: 768, allocationBytes: 768 });
+  t.same(sizesOf(blockFirst, 3), { totalBytes: 1024, allocationBytes: 1024 });
+  t.same(sizesOf(blockSecond, 3), { totalBytes: 1024, allocationBytes: 1024 });
 });
 
 t.test('alignment pads blocks; layers start at 512 bytes; a start beyond 256 bytes takes room', async (t) => {
   const layout = { ...golden, innerDim: 9, alignment: 512 };
-  t.match(layoutSizes(layout, 3), {
-    naturalBlockBytes: 288,
-    blockStrideBytes: 512,
-    bufferBytes: 3 * 512,
-    allocationBytes: 3 * 512 + 512,
+  t.same(sizesOf(layout, 3), { totalBytes: 3 * 512, allocationBytes: 3 * 512 + 512 });
+  t.equal(sizesOf({ ...layout, alignment: 256 }, 3).allocationBytes, 3 * 512);
+  t.equal(sizesOf({ ...blockFirst, alignment: 512 }, 3).totalBytes, 2 * 1536);
+  t.same(sizesOf({ ...blockSecond, alignment: 512 }, 3), {
+    totalBytes: 2 * 3072,
+    allocationBytes: 2 * 3072 + 512,
   });
-  t.equal(layoutSizes({ ...layout, alignment: 256 }, 3).allocationBytes, 3 * 512);
-  const first = layoutSizes({ ...blockFirst, alignment: 512 }, 3);
-  t.match(first, { outerStrideBytes: 64, blockStrideBytes: 512, bufferBytes: 1536 });
-  const second = layoutSizes({ ...blockSecond, alignment: 512 }, 3);
-  t.match(second, { outerStrideBytes: 1536, blockStrideBytes: 512, bufferBytes: 3072 });
-  t.equal(second.allocationBytes, 2 * 3072 + 512);
 });
 
-interface Region {
-  readonly block: number;
-  readonly layer: number;
-  readonly outer: number;
-}
-
-/** Where a region of a pool of 3 blocks begins, by the strides. */
-function placeOf(layout: KvLayout, { block, layer, outer }: Region): { buffer: number; offsetBytes: number } {
-  const { blockStrideBytes, layerStrideBytes, outerStrideBytes } = layoutSizes(layout, 3);
-  return {
-    buffer: layout.kind === 'layerSeparate' ? layer : 0,
-    offsetBytes: block * blockStrideBytes + layer * layerStrideBytes + outer * outerStrideBytes,
-  };
-}
-
-t.test('no two regions of a pool overlap, and all lie inside', async (t) => {
-  for (const layout of [golden, blockFirst, blockSecond]) {
-    for (const alignment of [1, 32, 256]) {
-      const aligned = { ...layout, alignment };
-      const { regionBytes, bufferBytes } = layoutSizes(aligned, 3);
-      const taken = new Set<string>();
-      for (let word = 0; word < 3 * 2 * 2; word++) {
-        const index = { block: Math.floor(word / 4), layer: Math.floor(word / 2) % 2, outer: word % 2 };
-        const { buffer, offsetBytes } = placeOf(aligned, index);
-        for (let byte = 0; byte < regionBytes; byte++) taken.add(`${buffer}:${offsetBytes + byte}`);
-        t.ok(offsetBytes + regionBytes <= bufferBytes);
-      }
-      t.equal(taken.size, 12 * regionBytes);
-    }
-  }
+t.test('groups follow each other; a section of its own starts as a buffer does', async (t) => {
+  const full = { name: 'full', layers: [2, 5], regionBytes: [384, 256] };
+  const window = { name: 'window', layers: [0, 1, 3, 4], regionBytes: [768, 512] };
+  const together: PoolSection[] = [{ groups: [full, window], numBlocks: 4 }];
+  const apart: PoolSection[] = [
+    { groups: [full], numBlocks: 5 },
+    { groups: [window], numBlocks: 2 },
+  ];
+  t.equal(blockBytes([full, window]), 6400);
+  t.equal(blockBytes([full, window], 2, 3), 640, 'layer 2 is of full alone');
+  t.equal(poolSizes(golden, together).totalBytes, 4 * 6400);
+  t.equal(poolSizes(golden, apart).totalBytes, 6656 + 2 * 5120, '5 x 1280, and on to a multiple of 512');
+  t.equal(poolSizes(blockSecond, together).totalBytes, 2 * 2560 + 4 * 5120);
+  const padded = { ...blockSecond, alignment: 512 };
+  t.equal(poolSizes(padded, together).totalBytes, 2 * 4 * 1024 + 4 * 4 * (1024 + 512));
 });
 
 t.test('what the disk asks for', async (t) => {

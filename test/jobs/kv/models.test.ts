@@ -1,5 +1,5 @@
 import t from 'tap';
-import { layoutSizes } from '../../../jobs/kv/layout.js';
+import { blockBytes, regionGroups } from '../../../jobs/kv/layout.js';
 import { modelPresets, shapeOfConfig } from '../../../jobs/kv/models.js';
 import type { KvSpec } from '../../../jobs/kv/kv-spec.js';
 import { brief, jobFaults, loadJob, offloadJob } from '../../runner/job-spec/spec-fixture.js';
@@ -36,8 +36,8 @@ t.test("every preset's bytes a token and a region, as published", async (t) => {
   };
   t.same(Object.keys(modelPresets()).sort(), Object.keys(published).sort());
   for (const [model, [tokenBytes, regionBytes]] of Object.entries(published)) {
-    const sizes = layoutSizes(layoutOf(model), 1);
-    t.match(sizes, { naturalBlockBytes: 32 * tokenBytes, regionBytes }, model);
+    const groups = regionGroups(layoutOf(model));
+    t.same([blockBytes(groups), groups[0]?.regionBytes[0]], [32 * tokenBytes, regionBytes], model);
   }
 });
 

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <cstdint>
+
+// What the kernels that fill and check pools are told; without CUDA, so that it is tested anywhere.
+namespace railrunner::cuda {
+
+// What one block of a section holds of one group: the pattern of `block` under `seed` in the group's layers
+// at positions [layerBegin, layerEnd), poison in the others. `place` is its index in the section.
+struct PatternBlock {
+  uint64_t seed;
+  uint32_t place;
+  uint32_t block;
+  uint32_t layerBegin;
+  uint32_t layerEnd;
+};
+
+// The spans of a pool that a call visits: for each block, layer < numLayers and outer index from firstOuter
+// the `bytes` at
+//   base + place * blockStride + layer * layerStride + (outer - firstOuter) * outerStride + skip
+// at any alignment. A span's words count from its first byte; a last partial word holds the low bytes.
+struct PatternView {
+  uint64_t base;
+  uint64_t blockStride;
+  uint64_t layerStride;
+  uint64_t outerStride;
+  uint64_t skip;
+  uint64_t bytes;
+  uint32_t numLayers;
+  uint32_t numOuters;
+  uint32_t firstOuter;
+  uint32_t group;       // RegionIdentity::group
+  uint32_t owner;       // RegionIdentity::owner
+  uint32_t poisonOnly;  // not 0: padding, which holds poison whatever the block holds
+  uint64_t poison;      // poisonWord() of the salt
+};
+
+}  // namespace railrunner::cuda
