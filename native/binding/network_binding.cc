@@ -1,9 +1,11 @@
 #include <memory>
 
+#include "binding/arguments.h"
 #include "binding/napi_setup.h"
 #include "binding/rooms.h"
 #include "binding/work_lane.h"
 #include "network/network.h"
+#include "network/ucx_settings.h"
 
 namespace railrunner::binding {
 
@@ -28,9 +30,19 @@ Napi::Value probe(const Napi::CallbackInfo& info) {
       info.Env(), [found] { *found = probeNetwork(); }, [found](Napi::Env env) { return toJs(env, *found); });
 }
 
+// setUcxVariables(named: string)
+Napi::Value nameVariables(const Napi::CallbackInfo& info) {
+  return guarded(info, [&]() -> Napi::Value {
+    if (!info[0].IsString()) throw argumentError("named", "a string");
+    setUcxVariables(info[0].As<Napi::String>().Utf8Value());
+    return info.Env().Undefined();
+  });
+}
+
 }  // namespace
 
 void exportNetwork(Napi::Env env, Napi::Object exports) {
+  exports.Set("setUcxVariables", Napi::Function::New(env, nameVariables, "setUcxVariables"));
   exports.Set("probeNetwork", Napi::Function::New(env, probe, "probeNetwork"));
 }
 

@@ -44,9 +44,9 @@ struct NetworkOptions {
   uint32_t numSlots = 1;            // slots are 0..numSlots-1, for each ordered pair of ranks
   uint64_t batchBytes = 256 << 10;  // payloads to one peer are gathered into messages of up to this size
   NetworkProtocol protocol = NetworkProtocol::kAuto;
-  // UCX transports (UCX_TLS). Shared memory is left out, so that emulated nodes of one host use a network;
-  // cuda_ipc needs no mention because only host memory is registered.
-  std::string transports = "^sm";
+  // UCX transports, as UCX_TLS names them. "": those that UCX is configured with (UCX_TLS, ucx.conf) and
+  // that need no shared memory (ucx_settings.h).
+  std::string transports;
   int64_t deadlineNs = 0;  // of open(), nowNs based; 0 = the stage deadline aborts
   NetworkTestSeam testSeam;
 };
@@ -172,6 +172,6 @@ struct NetworkProbe {
   bool cudaMemory = false;              // UCX can send from and into GPU memory
   std::string reason;
 };
-NetworkProbe probeNetwork();
+NetworkProbe probeNetwork(const std::string& transports = "");  // as in NetworkOptions
 
 }  // namespace railrunner

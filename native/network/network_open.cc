@@ -44,7 +44,7 @@ void checkOptions(const NetworkOptions& options, uint32_t rank, uint32_t worldSi
 // Remote write only where the hardware does it by itself: over TCP a put is five times slower than a message.
 NetworkProtocol localChoice(const NetworkOptions& options) {
   if (options.protocol != NetworkProtocol::kAuto) return options.protocol;
-  const NetworkProbe probe = probeNetwork();
+  const NetworkProbe probe = probeNetwork(options.transports);
   const bool reliable = std::any_of(
       probe.transports.begin(), probe.transports.end(),
       [](const std::string& name) { return name.rfind("rc_", 0) == 0 || name.rfind("dc_", 0) == 0; });

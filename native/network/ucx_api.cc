@@ -4,8 +4,15 @@
 
 #include <dlfcn.h>
 
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <string_view>
 #include <utility>
 #include <vector>
+
+#include "network/ucx_settings.h"
 
 namespace railrunner {
 
@@ -42,14 +49,67 @@ const UcxApi& ucx() {
   return api;
 }
 
-Error ucxError(const std::string& where, ucs_status_t status) {
-  return Error(ErrorCode::kNetwork, "network: " + where + ": " + ucx().ucs_status_string(status));
+namespace {
+
+// " (set: UCX_TLS=rc)": what of the environment may be the reason.
+std::string setVariables() {
+  const std::string variables = ucxVariables();
+  return variables.empty() ? "" : " (set: " + variables + ")";
 }
 
-ucp_context_h createUcxContext(const std::string& transports, uint64_t segmentBytes, bool severalWorkers) {
-  ucp_config_t* config = nullptr;
-  ucs_status_t status = ucx().ucp_config_read(nullptr, nullptr, &config);
+// What a function of UCX prints.
+template <class Print>
+std::string printed(Print&& print) {
+  char* text = nullptr;
+  size_t bytes = 0;
+  FILE* stream = open_memstream(&text, &bytes);
+  if (stream == nullptr) throw errnoError(ErrorCode::kNetwork, "network: open_memstream", errno);
+  print(stream);
+  std::fclose(stream);
+  std::string all(text, bytes);
+  std::free(text);
+  return all;
+}
+
+// UCX_TLS, from the environment or UCX's files; a configuration says its values by printing them alone.
+std::string configuredTransports(const ucp_config_t* config) {
+  const std::string all =
+      printed([&](FILE* stream) { ucx().ucp_config_print(config, stream, "", UCS_CONFIG_PRINT_CONFIG); });
+  constexpr std::string_view kName = "UCX_TLS=";
+  const size_t at = all.find(kName);
+  if (at == std::string::npos) return "";
+  return all.substr(at + kName.size(), all.find('\n', at) - at - kName.size());
+}
+
+Error noNetwork(const std::string& what) { return Error(ErrorCode::kNetworkMissing, what + setVariables()); }
+
+}  // namespace
+
+Error ucxError(const std::string& where, ucs_status_t status) {
+  return Error(ErrorCode::kNetwork,
+               "network: " + where + ": " + ucx().ucs_status_string(status) + setVariables());
+}
+
+std::vector<std::string> networkResources(ucp_context_h context) {
+  const std::string info = printed([&](FILE* stream) { ucx().ucp_context_print_info(context, stream); });
+  std::vector<std::string> names;
+  // "#  resource 1  :  md 1  dev 1  flags -- tcp/lo": printed so by every version.
+  for (size_t at = info.find("resource "); at != std::string::npos; at = info.find("resource ", at + 1)) {
+    const size_t end = info.find('\n', at);
+    const std::string line = info.substr(at, end - at);
+    const std::string name = line.substr(line.rfind(' ') + 1);
+    if (name.rfind("self/", 0) != 0) names.push_back(name);
+  }
+  return names;
+}
+
+ucp_context_h createUcxContext(const std::string& asked, uint64_t segmentBytes, bool severalWorkers) {
+  ucp_config_t* raw = nullptr;
+  ucs_status_t status = ucx().ucp_config_read(nullptr, nullptr, &raw);
   if (status != UCS_OK) throw ucxError("ucp_config_read", status);
+  const std::unique_ptr<ucp_config_t, decltype(ucx().ucp_config_release)> config(raw,
+                                                                                 ucx().ucp_config_release);
+  const std::string transports = asked.empty() ? networkTransports(configuredTransports(raw)) : asked;
   // Settings of TCP are known to ucp_config_modify without their prefix up to UCX 1.16, and with it from 1.17
   // on.
   unsigned major = 0, minor = 0, release = 0;
@@ -75,11 +135,8 @@ ucp_context_h createUcxContext(const std::string& transports, uint64_t segmentBy
                                      {"ZCOPY_THRESH", "inf"}});
   }
   for (const auto& [name, value] : settings) {
-    status = ucx().ucp_config_modify(config, name.c_str(), value.c_str());
-    if (status != UCS_OK) {
-      ucx().ucp_config_release(config);
-      throw ucxError("setting UCX_" + name + "=" + value, status);
-    }
+    status = ucx().ucp_config_modify(raw, name.c_str(), value.c_str());
+    if (status != UCS_OK) throw ucxError("setting UCX_" + name + "=" + value, status);
   }
   ucp_params_t params{};
   params.field_mask = UCP_PARAM_FIELD_FEATURES | UCP_PARAM_FIELD_MT_WORKERS_SHARED | UCP_PARAM_FIELD_NAME;
@@ -87,12 +144,17 @@ ucp_context_h createUcxContext(const std::string& transports, uint64_t segmentBy
   params.mt_workers_shared = severalWorkers ? 1 : 0;
   params.name = "railrunner";
   ucp_context_h context = nullptr;
-  status = ucx().ucp_init_version(UCP_API_MAJOR, UCP_API_MINOR, &params, config, &context);
-  ucx().ucp_config_release(config);
-  if (status != UCS_OK) {
-    throw ucxError(
-        "ucp_init with UCX_TLS=" + transports + " (is there a network device besides shared memory?)",
-        status);
+  status = ucx().ucp_init_version(UCP_API_MAJOR, UCP_API_MINOR, &params, raw, &context);
+  // UCX 1.13.1 says so for a transport that is not here or that it does not know; it does not fail for a device that
+  // is not here.
+  if (status == UCS_ERR_NO_DEVICE)
+    throw noNetwork("UCX has no network device for the transports " + transports);
+  if (status != UCS_OK) throw ucxError("ucp_init for the transports " + transports, status);
+  try {
+    if (networkResources(context).empty()) throw noNetwork("UCX finds no network device: only shared memory");
+  } catch (...) {
+    ucx().ucp_cleanup(context);
+    throw;
   }
   return context;
 }

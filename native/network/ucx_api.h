@@ -5,6 +5,7 @@
 #include <ucp/api/ucp.h>
 
 #include <string>
+#include <vector>
 
 #include "core/error.h"
 
@@ -16,6 +17,7 @@ struct UcxApi {
 #define RAILRUNNER_UCX_FUNCTIONS(X) \
   X(ucp_config_read)                \
   X(ucp_config_modify)              \
+  X(ucp_config_print)               \
   X(ucp_config_release)             \
   X(ucp_init_version)               \
   X(ucp_cleanup)                    \
@@ -53,13 +55,16 @@ struct UcxApi {
 // Opens libucp.so.0 on the first call (RTLD_LOCAL). Throws kNetworkMissing with the name that was looked for.
 const UcxApi& ucx();
 
-// "ucp_worker_create: Input/output error" as an Error of kNetwork.
+// "ucp_worker_create: Input/output error" as an Error of kNetwork, with the variables of UCX that are set.
 Error ucxError(const std::string& where, ucs_status_t status);
 
 // A context for TCP or RDMA, set up from UCX's own configuration (its environment and files) with what this
-// room needs on top. segmentBytes: the largest message, which then travels in one piece over TCP; 0 leaves
+// room needs on top. transports: as in NetworkOptions. Throws kNetworkMissing where UCX has no network for these transports. segmentBytes: the largest message, which then travels in one piece over TCP; 0 leaves
 // UCX's choices.
 ucp_context_h createUcxContext(const std::string& transports, uint64_t segmentBytes, bool severalWorkers);
+
+// What a context may use, as UCX names it, without the transports inside a process: "tcp/eth0", "rc_mlx5/mlx5_0:1".
+std::vector<std::string> networkResources(ucp_context_h context);
 
 }  // namespace railrunner
 

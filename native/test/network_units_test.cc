@@ -1,4 +1,4 @@
-// links: core/error.cc network/arrivals.cc network/setup_record.cc
+// links: core/error.cc network/arrivals.cc network/setup_record.cc network/ucx_settings.cc
 // The network room's parts without UCX: records and counting, hostile bytes, the trigger ring on threads (run
 // under ThreadSanitizer too). `network_units_test CASE` runs one case, `network_units_test` lists them.
 #include <unistd.h>
@@ -17,6 +17,7 @@
 #include "network/peer_board.h"
 #include "network/setup_record.h"
 #include "network/trigger_fifo.h"
+#include "network/ucx_settings.h"
 #include "test/expect.h"
 #include "test/host_ring.h"
 
@@ -56,6 +57,35 @@ int anyOrderPublishesOnce() {
     }
     EXPECT(fixture.memory[63] == 77, "not published");
     EXPECT(std::count(fixture.memory.begin(), fixture.memory.end(), 42) == 7, "payloads are missing");
+  }
+  return 0;
+}
+
+// The user's choice is kept but for what needs shared memory, which ranks of this network do not have.
+int userTransportsAreKept() {
+  const std::pair<const char*, const char*> kept[] = {
+      {"", "^sm"},
+      {"tcp", "tcp"},
+      {"rc_x,sm,self,cuda_copy,cuda_ipc", "rc_x,cuda_copy"},
+      {"posix,cma,\\sysv,\\rc_mlx5", "\\rc_mlx5"},
+      {"nonsense", "nonsense"},  // UCX refuses it, by its name
+      {"all", "^sm"},
+      {"^tcp", "^tcp,sm"},
+      {"^sm,ud", "^sm,ud"},
+  };
+  for (const auto& [asked, expected] : kept) {
+    const std::string got = networkTransports(asked);
+    EXPECT(got == expected, "UCX_TLS=%s gives %s, expected %s", asked, got.c_str(), expected);
+  }
+  for (const char* none : {"self", "sm", "shm,self,cuda_ipc"}) {
+    std::string said;
+    try {
+      networkTransports(none);
+    } catch (const Error& error) {
+      EXPECT(error.code() == ErrorCode::kNetworkMissing, "%s", errorCodeName(error.code()));
+      said = error.what();
+    }
+    EXPECT(said.find(std::string("UCX_TLS=") + none) != std::string::npos, "said: %s", said.c_str());
   }
   return 0;
 }
@@ -264,6 +294,7 @@ int firstReasonOfALossStays() {
 
 const std::map<std::string, int (*)()> kCases = {
     {"any-order-publishes-once", anyOrderPublishesOnce},
+    {"user-transports-are-kept", userTransportsAreKept},
     {"epochs-and-slots-are-apart", epochsAndSlotsAreApart},
     {"illegal-records-are-refused", illegalRecordsAreRefused},
     {"hostile-frames-are-refused", hostileFramesAreRefused},

@@ -1,5 +1,5 @@
 /** The work of `doctor`: one process that looks at its machine; under a launcher, the first rank of each. */
-import { readEnvironment, tameUcx } from '../environment/variables.js';
+import { readEnvironment, tameUcx, ucxVariables } from '../environment/variables.js';
 import { detectLauncher, localPlace } from '../environment/launcher.js';
 import { ncclLibrariesOf } from '../environment/nccl.js';
 import { examine } from '../doctor/examine.js';
@@ -47,7 +47,7 @@ export async function doctor(argv: DoctorArguments, kinds: readonly JobKind[]): 
     ranksHere,
     localRank: local.rank,
     nativeFolder: nativeFolder(),
-    probes: await askAddon(ncclLibrariesOf(environment)),
+    probes: await askAddon(ncclLibrariesOf(environment), ucxVariables(variables)),
     job,
   });
   return {

@@ -6,7 +6,10 @@ import type { Probes } from './setting.js';
 /** A driver that is stuck must not hold the others' answers back. */
 const PROBE_TIMEOUT_MS = 30_000;
 
-export async function askAddon(ncclLibraries: () => readonly string[]): Promise<Probes> {
+export async function askAddon(
+  ncclLibraries: () => readonly string[],
+  ucxVariables: string,
+): Promise<Probes> {
   let native: NativeAddon;
   try {
     native = addon();
@@ -14,6 +17,7 @@ export async function askAddon(ncclLibraries: () => readonly string[]): Promise<
     const nothing = { build: null, devices: null, gpus: null, network: null, nccl: null };
     return { ...nothing, buildReason: messageOf(error), ncclReason: 'there is no addon to ask' };
   }
+  native.setUcxVariables(ucxVariables);
   const gpus = await answerOf(native.describeGpus());
   const network = await answerOf(native.probeNetwork());
   const nccl = await answerOf(native.probeNccl(ncclLibraries()));

@@ -3,6 +3,7 @@
  * gets values. Precedence everywhere: command line > environment > spec > default.
  */
 import { RunnerError } from '../errors.js';
+import { allowedEnvironment } from './recorded.js';
 
 export type Variables = Readonly<Record<string, string | undefined>>;
 
@@ -110,6 +111,15 @@ export function readEnvironment(): Environment {
   return parseEnvironment(startVariables);
 }
 
+/** How UCX is tamed. */
+const UCX_DEFAULTS = {
+  UCX_MEM_EVENTS: 'no',
+  UCX_HANDLE_ERRORS: 'none',
+  UCX_ERROR_SIGNALS: '',
+  // UCX 1.13 logs to stdout, where the table and the JSON of commands are.
+  UCX_LOG_FILE: 'stderr',
+};
+
 /**
  * Must run before MPI or UCX is loaded, on the main thread. UCX's memory hooks patch mmap in the process, which
  * crashes V8 now and then; its signal handlers take SIGSEGV and others away from Node. Values that the user has set
@@ -117,12 +127,14 @@ export function readEnvironment(): Environment {
  */
 export function tameUcx(): void {
   readEnvironment();
-  const wanted = {
-    UCX_MEM_EVENTS: 'no',
-    UCX_HANDLE_ERRORS: 'none',
-    UCX_ERROR_SIGNALS: '',
-    // UCX 1.13 logs to stdout, where the table and the JSON of commands are.
-    UCX_LOG_FILE: 'stderr',
-  };
-  for (const [name, value] of Object.entries(wanted)) process.env[name] ??= value;
+  for (const [name, value] of Object.entries(UCX_DEFAULTS)) process.env[name] ??= value;
+}
+
+/** "UCX_TLS=rc, UCX_NET_DEVICES=mlx5_0:1": what the user has told UCX, for errors of the network; '' for nothing. */
+export function ucxVariables(variables: Variables): string {
+  const named = Object.entries(allowedEnvironment(variables));
+  return named
+    .filter(([name]) => name.startsWith('UCX_') && !(name in UCX_DEFAULTS))
+    .map(([name, value]) => `${name}=${value}`)
+    .join(', ');
 }

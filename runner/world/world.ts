@@ -2,7 +2,7 @@
 import { addon, nativeFolder } from '../native/binding.js';
 import type { NativeWorld, WorldInfo } from '../native/types/index.js';
 import { RunnerError, toRunnerError } from '../errors.js';
-import { readEnvironment, tameUcx } from '../environment/variables.js';
+import { readEnvironment, tameUcx, ucxVariables } from '../environment/variables.js';
 import {
   checkLauncherSize,
   choosePlugin,
@@ -75,9 +75,10 @@ export function currentLauncher(): Launcher {
  */
 export async function openWorld(options: OpenWorldOptions): Promise<MpiWorld> {
   tameUcx();
-  const { settings } = readEnvironment();
+  const { settings, variables } = readEnvironment();
   const launcher = currentLauncher();
   const native = addon();
+  native.setUcxVariables(ucxVariables(variables));
   const folder = nativeFolder();
   const plugin = options.mpi
     ? { mpi: options.mpi, path: pluginFile(folder, options.mpi) }

@@ -14,7 +14,14 @@ const INFINIBAND = '/sys/class/infiniband';
 /** UCX's transports that need an RDMA device. */
 const RDMA = /^(rc|dc|ud|gga)(_|\/)/;
 
-type Kind = 'no-ucx' | 'tcp-alone' | 'rdma-unused' | 'port-down' | 'no-gpu-memory' | 'no-peer-memory-module';
+type Kind =
+  | 'no-ucx'
+  | 'no-network'
+  | 'tcp-alone'
+  | 'rdma-unused'
+  | 'port-down'
+  | 'no-gpu-memory'
+  | 'no-peer-memory-module';
 
 function readPorts(): NetworkReading['ports'] {
   return entriesOf(INFINIBAND).flatMap((device) =>
@@ -31,9 +38,16 @@ export const network = defineCheck<NetworkReading, Kind>({
   kinds: {
     'no-ucx': {
       severity: 'warning',
-      when: 'UCX does not load, or finds no network',
+      when: 'UCX does not load',
       consequence: 'Points between nodes are skipped (E_NETWORK_MISSING). Ranks of one node do not need it.',
       remedy: 'apt-get install libucx0, or put the folder of libucp.so.0 on LD_LIBRARY_PATH.',
+    },
+    'no-network': {
+      severity: 'warning',
+      when: 'UCX loads and has no network for the transports and devices that it may use',
+      consequence: 'Points between nodes are skipped (E_NETWORK_MISSING). Ranks of one node do not need it.',
+      remedy:
+        'Unset UCX_TLS and UCX_NET_DEVICES where they name what this machine does not have; hand the container a network device.',
     },
     'tcp-alone': {
       severity: 'info',
@@ -84,7 +98,7 @@ export const network = defineCheck<NetworkReading, Kind>({
     const { network: ucx } = probes;
     if (!ucx?.available) {
       const reason = ucx?.reason || (probes.build ? 'UCX did not answer' : 'there is no addon to ask');
-      return [...found, { kind: 'no-ucx', what: reason }];
+      return [...found, { kind: ucx?.version ? 'no-network' : 'no-ucx', what: reason }];
     }
     const list = ucx.transports.join(', ');
     const transports = `UCX ${ucx.version}: ${list}`;

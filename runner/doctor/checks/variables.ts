@@ -48,7 +48,8 @@ export const variables = defineCheck<Variables, Kind>({
     'ucx-choice': {
       severity: 'info',
       when: 'UCX_TLS or UCX_NET_DEVICES is set',
-      consequence: "MPI's own traffic and UCX keep to that choice; network_transport says what was used.",
+      consequence:
+        'UCX keeps to that choice, for points between nodes (without transports that need shared memory, and cuda_ipc) and for the traffic of an MPI that uses UCX. network_transport says what was used.',
       remedy: 'Unset it for the choice that UCX makes by itself.',
     },
     'nccl-debug': {

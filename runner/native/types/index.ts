@@ -44,6 +44,8 @@ export interface NativeAddon {
   probeDevices(): DeviceProbe;
   /** Reads what the driver says of the GPUs, and sets nothing; null where the build has no cuda device. */
   describeGpus(): Promise<GpuReport | null>;
+  /** What errors of the network say is set in the environment; '' where nothing is. Before anything of the network. */
+  setUcxVariables(named: string): void;
   probeNetwork(): Promise<NetworkProbe>;
   /** Opens a disk tier's file and queue in a folder, and says how they would be driven. E_IO where it cannot. */
   probeStorage(folder: string, queueDepth: number): Promise<StorageProbe>;

@@ -25,10 +25,22 @@ const networkGroup = group(network, [
     title: 'no UCX',
     reading: { ports: [], peerMemory: false },
     setting: {
-      probes: { ...HOST_PROBES, network: { ...tcp, available: false, reason: 'libucp.so.0 does not load' } },
+      probes: {
+        ...HOST_PROBES,
+        network: { ...tcp, version: '', available: false, reason: 'libucp.so.0 does not load' },
+      },
     },
     expected: ['no-ucx'],
     says: /libucp/,
+  },
+  {
+    title: 'UCX that may use nothing here',
+    reading: { ports: [], peerMemory: false },
+    setting: {
+      probes: { ...HOST_PROBES, network: { ...tcp, available: false, reason: 'none (set: UCX_TLS=rc)' } },
+    },
+    expected: ['no-network'],
+    says: /UCX_TLS=rc/,
   },
   {
     title: 'RDMA that UCX does not see',

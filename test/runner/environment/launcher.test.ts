@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { parseEnvironment, tameUcx, VARIABLES } from '../../../runner/environment/variables.js';
+import { parseEnvironment, tameUcx, ucxVariables, VARIABLES } from '../../../runner/environment/variables.js';
 import {
   checkLauncherSize,
   choosePlugin,
@@ -98,7 +98,7 @@ t.test('settings of the environment are typed, and nonsense is refused by name',
 });
 
 t.test('UCX is tamed unless the user wants otherwise', async (t) => {
-  const names = ['UCX_MEM_EVENTS', 'UCX_HANDLE_ERRORS', 'UCX_ERROR_SIGNALS'];
+  const names = ['UCX_MEM_EVENTS', 'UCX_HANDLE_ERRORS', 'UCX_ERROR_SIGNALS', 'UCX_LOG_FILE'];
   const before = names.map((name) => process.env[name]);
   t.teardown(() =>
     names.forEach((name, i) => {
@@ -111,8 +111,20 @@ t.test('UCX is tamed unless the user wants otherwise', async (t) => {
   tameUcx();
   t.same(
     names.map((name) => process.env[name]),
-    ['no', 'bt', ''],
+    ['no', 'bt', '', 'stderr'],
   );
+});
+
+t.test('errors of the network name what the user has told UCX', async (t) => {
+  const variables = {
+    UCX_TLS: 'rc',
+    UCX_LOG_FILE: 'x',
+    UCX_NET_DEVICES: 'mlx5_0:1',
+    UCX_AUTH_TOKEN: 'y',
+    OMPI_X: 'z',
+  };
+  t.equal(ucxVariables(variables), 'UCX_NET_DEVICES=mlx5_0:1, UCX_TLS=rc');
+  t.equal(ucxVariables({}), '');
 });
 
 t.test('ranks are named shortly', async (t) => {
