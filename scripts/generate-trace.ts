@@ -9,7 +9,7 @@ import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { seededRandom } from '../jobs/kv/random.js';
 import type { Random } from '../jobs/kv/random.js';
-import { TRACE_BLOCK_TOKENS } from '../jobs/kv/trace.js';
+import { USUAL_BLOCK_TOKENS } from '../jobs/kv/trace.js';
 import { projectRoot } from '../runner/project.js';
 
 export const SMALL_TRACE_PATH = 'configs/traces/conversation-small.jsonl';
@@ -99,7 +99,7 @@ export function smallTrace(): string {
     const outputTokens = outputs[index] ?? 1;
     const isBehind = count.hits < HIT_SHARE * count.blocks;
     const earlier = isBehind ? earlierTurn(conversations, inputTokens, random) : null;
-    const numBlocks = Math.ceil(inputTokens / TRACE_BLOCK_TOKENS);
+    const numBlocks = Math.ceil(inputTokens / USUAL_BLOCK_TOKENS);
     // The last block of the earlier turn was not full: its content went on, so its hash is another one now.
     const whole = earlier === null ? 1 : Math.max(1, earlier.hashIds.length - 1);
     const shared = (earlier?.hashIds ?? [0]).slice(0, Math.min(numBlocks, whole));

@@ -46,7 +46,7 @@ export async function openExchange(spec: MoeSpec, context: PointContext): Promis
   let failure: unknown = null;
   try {
     paths = peerPaths(spec, rank, world.info.nodeOfRank);
-    routing = makeRouting(spec, worldSize);
+    routing = makeRouting(spec, worldSize, context.point.files);
   } catch (error) {
     failure = error;
   }

@@ -1,4 +1,5 @@
 /** Bytes and memory of one rank, from the spec alone. */
+import type { FilePlaces } from '../../runner/job-spec/files.js';
 import type { PlanPlace, PointPlan } from '../../runner/job-spec/spec-kind.js';
 import type { MoeSpec } from './moe-spec.js';
 import { dedupUsed, forwardingNodes, nodesInBlocks } from './bytes/nodes.js';
@@ -10,20 +11,20 @@ import { payloadBytes, trafficOf } from './bytes/traffic.js';
 /** Every rank of a plan asks for the same routing, one after the other. */
 let last: { readonly key: string; readonly routing: Routing } | undefined;
 
-export function routingOf(spec: MoeSpec, worldSize: number): Routing {
+export function routingOf(spec: MoeSpec, worldSize: number, files: FilePlaces): Routing {
   const key = JSON.stringify([worldSize, spec]);
-  if (last?.key !== key) last = { key, routing: makeRouting(spec, worldSize) };
+  if (last?.key !== key) last = { key, routing: makeRouting(spec, worldSize, files) };
   return last.routing;
 }
 
-export function planMoe(spec: MoeSpec, place: PlanPlace): PointPlan {
+export function planMoe(spec: MoeSpec, place: PlanPlace, files: FilePlaces): PointPlan {
   const { worldSize } = place;
   const isCuda = place.device === 'cuda';
   const nodes = forwardingNodes(spec, nodesInBlocks(worldSize, place.ranksPerNode));
   const plans = nodes?.ranksPerNode ?? 1;
   const mostPeers = nodes?.numRails ?? mostNetworkPeers(spec, place);
   const symmetric = isCuda ? symmetricBytesCuda(spec, worldSize, plans) : symmetricBytes(spec, worldSize);
-  const traffic = trafficOf(spec, routingOf(spec, worldSize), place.rank, nodes);
+  const traffic = trafficOf(spec, routingOf(spec, worldSize, files), place.rank, nodes);
   return {
     memoryBytes: {
       device: symmetric + privateBytes(spec, worldSize, place.device),

@@ -3,12 +3,12 @@
  * pool, each id once. Deterministic: the same spec and rank give the same lists everywhere.
  */
 import { RunnerError } from '../../runner/errors.js';
-import { SpecFiles } from '../../runner/job-spec/files.js';
+import type { FilePlaces } from '../../runner/job-spec/files.js';
 import { LruPool } from './lru-pool.js';
 import { seededRandom, shuffledIds } from './random.js';
 import type { KvSpec } from './kv-spec.js';
 import { poolBlocks } from './rules.js';
-import { TRACE_BLOCK_TOKENS, readTrace } from './trace.js';
+import { rereadTrace } from './trace.js';
 import type { TraceRequest } from './trace.js';
 
 export interface BlockIds {
@@ -30,9 +30,10 @@ const SOURCE_SALT = 1;
 const TARGET_SALT = 2;
 
 /** The lists of one rank. Order trace reads the trace's file, which every rank must reach and find unchanged. */
-export function blockOrder(spec: KvSpec, rank: number): BlockOrder {
+export function blockOrder(spec: KvSpec, rank: number, files: FilePlaces = {}): BlockOrder {
   const count = spec.bidirectional ? 2 * spec.blocks : spec.blocks;
-  const { source, target } = spec.order === 'trace' ? traceIds(spec, count) : plainIds(spec, rank, count);
+  const { source, target } =
+    spec.order === 'trace' ? traceIds(spec, count, files) : plainIds(spec, rank, count);
   const { blocks } = spec;
   return {
     forward: { source: source.slice(0, blocks), target: target.slice(0, blocks) },
@@ -56,19 +57,12 @@ function plainIds(spec: KvSpec, rank: number, count: number): BlockIds {
 }
 
 /** The trace's lists are the same on every rank: tensor-parallel ranks see the same requests. */
-function traceIds(spec: KvSpec, count: number): BlockIds {
+function traceIds(spec: KvSpec, count: number, files: FilePlaces): BlockIds {
   const { trace } = spec;
   if (trace === undefined)
     throw new RunnerError('E_STATE', 'order trace without a trace: the spec is not resolved');
-  const read = readTrace(trace.path, new SpecFiles(['.']));
-  if ('faults' in read) {
-    const reasons = read.faults.map((fault) => fault.received).join('; ');
-    throw new RunnerError('E_IO', `the trace cannot be read on this rank: ${reasons}`);
-  }
-  if (read.sha256 !== trace.sha256) {
-    const message = `the trace ${trace.path} has sha256 ${read.sha256} on this rank, expected ${trace.sha256}`;
-    throw new RunnerError('E_IO', `${message}: give every rank's host the same file`);
-  }
+  const read = rereadTrace(trace, files);
+  if ('wrong' in read) throw new RunnerError('E_IO', `the trace ${read.wrong}`);
   const ids = walkTrace(spec, read.requests.slice(0, trace.requests), count);
   if (ids.source.length < count) {
     throw new RunnerError('E_BLOCK_IDS', `the trace touches ${ids.source.length} blocks, expected ${count}`);
@@ -91,12 +85,12 @@ export function countTouched(spec: KvSpec, requests: readonly TraceRequest[]): n
 }
 
 /**
- * Walks the requests through a least-recently-used allocator a pool. A hash id stands for ceil(512 / pageSize)
+ * Walks the requests through a least-recently-used allocator a pool. A hash id stands for ceil(blockTokens / pageSize)
  * blocks; what a pool has not (or no more) gets ids there. A pair of ids joins the lists at first touch, unless an
  * eviction has handed one of them out before: each id is moved once.
  */
 export function walkTrace(spec: KvSpec, requests: readonly TraceRequest[], most: number): BlockIds {
-  const perHash = Math.ceil(TRACE_BLOCK_TOKENS / spec.layout.pageSize);
+  const perHash = Math.ceil((spec.trace?.blockTokens ?? 1) / spec.layout.pageSize);
   const [source, target] = ([SOURCE_SALT, TARGET_SALT] as const).map((salt) => {
     const capacity = poolBlocks(spec, salt === SOURCE_SALT ? spec.from : spec.to);
     return new LruPool(capacity, perHash, seededRandom(spec.seed, salt));

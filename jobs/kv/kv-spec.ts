@@ -83,13 +83,17 @@ export interface KvSpec {
    */
   order: 'sequential' | 'shuffled' | 'strided' | 'trace';
   /**
-   * Only with order trace; path is absolute or relative to the working folder.
+   * Only with order trace; path is as the spec has it.
    */
   trace?: {
     /**
      * File in the Mooncake JSONL format.
      */
     path: string;
+    /**
+     * Tokens that one hash id stands for; absent: 512 where that fits the file, else the power of two that does.
+     */
+    blockTokens: number;
     /**
      * Requests taken from the start of the trace; all where absent.
      */

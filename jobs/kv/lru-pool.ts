@@ -1,6 +1,7 @@
 /** Hands out block ids as a serving engine's prefix cache does: free ones first, then those longest untouched. */
 import { shuffledIds } from './random.js';
 import type { Random } from './random.js';
+import type { HashId } from './trace.js';
 
 /**
  * Ids lie in groups of `groupBlocks` neighbours, what one hash id needs: pages of one prefix block are taken and
@@ -13,7 +14,7 @@ export class LruPool {
   /** Groups never handed out yet, next one last. */
   readonly #free: number[];
   /** Hash id -> group, longest untouched first. */
-  readonly #groups = new Map<number, number>();
+  readonly #groups = new Map<HashId, number>();
 
   constructor(capacity: number, groupBlocks: number, random: Random) {
     this.#capacity = capacity;
@@ -23,7 +24,7 @@ export class LruPool {
   }
 
   /** Ids of that hash id's blocks; a group at the pool's end can be short. */
-  touch(hashId: number): number[] {
+  touch(hashId: HashId): number[] {
     let group = this.#groups.get(hashId);
     if (group === undefined) group = this.#free.pop() ?? this.#evict();
     this.#groups.delete(hashId);

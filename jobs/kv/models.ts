@@ -5,6 +5,7 @@ import { projectRoot } from '../../runner/project.js';
 import type { Fault } from '../../runner/job-spec/issue.js';
 import { showValue } from '../../runner/job-spec/issue.js';
 import type { SpecFiles } from '../../runner/job-spec/files.js';
+import { readJsonText } from '../../runner/job-spec/json-text.js';
 import { isObject } from '../../runner/job-spec/pointer.js';
 import { suggestion } from '../../runner/job-spec/suggest.js';
 
@@ -61,14 +62,12 @@ export function findModel(
   }
   const answer = files.read(model, LARGEST_CONFIG_BYTES);
   if (!('file' in answer)) return { fault: { pointer, expected, ...answer } };
-  let config: unknown;
-  try {
-    config = JSON.parse(answer.file.text);
-  } catch (error) {
-    const received = `${answer.file.path}, which is not JSON: ${(error as Error).message}`;
+  const config = readJsonText(answer.file.text);
+  if (config.kind === 'syntax') {
+    const received = `${answer.file.path}:${config.line}:${config.column}: ${config.fault.received}, expected JSON with ${config.expected}`;
     return { fault: { pointer, expected, received } };
   }
-  const read = shapeOfConfig(config);
+  const read = shapeOfConfig(config.value);
   if ('shape' in read) return read;
   return { fault: { pointer, ...read, hint: `in ${answer.file.path}` } };
 }

@@ -140,7 +140,7 @@ function resolveLayout(
 function resolveTrace(resolved: Record<string, unknown>, files: SpecFiles): Fault[] {
   const trace = resolved['trace'];
   if (!isObject(trace)) return [];
-  const read = readTrace(String(trace['path']), files);
+  const read = readTrace(String(trace['path']), trace['blockTokens'] as number | undefined, files);
   if ('faults' in read) return [...read.faults];
   const available = read.requests.length;
   const requests = (trace['requests'] ?? available) as number;
@@ -148,7 +148,8 @@ function resolveTrace(resolved: Record<string, unknown>, files: SpecFiles): Faul
     const expected = `at most the ${available} requests of ${read.path}`;
     return [{ pointer: '/trace/requests', expected, received: showValue(requests) }];
   }
-  resolved['trace'] = { path: read.path, sha256: read.sha256, requests };
+  const { path, sha256, blockTokens } = read;
+  resolved['trace'] = { path, sha256, blockTokens, requests };
   const spec = resolved as unknown as KvSpec;
   if (keyFaults({ ...spec, blocks: spec.blocks ?? 1 }).length > 0) return [];
   const touched = countTouched(spec, read.requests);

@@ -18,10 +18,11 @@ export function kvResolvedSchema(kinds: readonly string[]): Schema {
     trace: {
       ...closedObject({ ...TRACE_KEYS, sha256: { type: 'string', description: "Of the trace's bytes." } }, [
         'path',
+        'blockTokens',
         'requests',
         'sha256',
       ]),
-      description: 'Only with order trace; path is absolute or relative to the working folder.',
+      description: 'Only with order trace; path is as the spec has it.',
     },
   };
   const optional = new Set(['trace']);

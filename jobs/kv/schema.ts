@@ -90,6 +90,12 @@ const poolBlocks = (name: string): Schema => ({
 
 export const TRACE_KEYS: Readonly<Record<string, Schema>> = {
   path: { type: 'string', minLength: 1, maxLength: 4096, description: 'File in the Mooncake JSONL format.' },
+  blockTokens: {
+    ...positive(
+      'Tokens that one hash id stands for; absent: 512 where that fits the file, else the power of two that does.',
+    ),
+    maximum: 2 ** 20,
+  },
   requests: positive('Requests taken from the start of the trace; all where absent.'),
 };
 

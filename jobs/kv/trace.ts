@@ -1,15 +1,18 @@
 /**
- * Request traces in Mooncake's published format: a JSON object a line with timestamp (ms from the start),
- * input_length and output_length (tokens), and hash_ids, one for each 512-token block of the input. Requests with
- * an equal id share that block of their prefix.
+ * Request traces in Mooncake's published format: one JSON object per line with timestamp (ms from the start),
+ * input_length and output_length (tokens), and hash_ids, one for each block of the input. Requests with an equal id
+ * share that block of their prefix. A block has 512 tokens in Mooncake's traces and 16 in Bailian's.
  */
 import type { Fault } from '../../runner/job-spec/issue.js';
 import { showValue } from '../../runner/job-spec/issue.js';
-import type { SpecFiles } from '../../runner/job-spec/files.js';
+import { rereadFile, type FilePlaces, type SpecFiles } from '../../runner/job-spec/files.js';
+import { readJsonLine } from '../../runner/job-spec/json-text.js';
 import { isObject } from '../../runner/job-spec/pointer.js';
+import { textLines } from '../../runner/text/text-file.js';
+import { BlockTokens } from './trace-block-tokens.js';
 
-/** Tokens that one hash id stands for. */
-export const TRACE_BLOCK_TOKENS = 512;
+/** Tokens per hash id where neither the spec nor the file says otherwise. */
+export const USUAL_BLOCK_TOKENS = 512;
 
 /** Traces are read whole. */
 const LARGEST_TRACE_BYTES = 256 * 1024 * 1024;
@@ -17,25 +20,37 @@ const LARGEST_TRACE_BYTES = 256 * 1024 * 1024;
 /** A file of another kind is wrong on every line: the first few tell. */
 const MOST_LINE_FAULTS = 10;
 
+/** Ids are hashes of up to 64 bits: a BigInt where a number would round it. */
+export type HashId = number | bigint;
+
+const LARGEST_HASH_ID = 2n ** 64n - 1n;
+
 export interface TraceRequest {
   readonly timestampMs: number;
   readonly inputTokens: number;
   readonly outputTokens: number;
-  readonly hashIds: readonly number[];
+  readonly hashIds: readonly HashId[];
 }
 
-export type TraceAnswer =
-  | { readonly requests: readonly TraceRequest[]; readonly path: string; readonly sha256: string }
-  | { readonly faults: readonly Fault[] };
+interface Trace {
+  readonly requests: readonly TraceRequest[];
+  readonly path: string;
+  readonly sha256: string;
+  /** Tokens that one hash id stands for. */
+  readonly blockTokens: number;
+}
+
+export type TraceAnswer = Trace | { readonly faults: readonly Fault[] };
 
 /** What is wrong with a line, or the request it holds. `previousMs`: timestamp of the line before. */
 export function parseTraceLine(text: string, previousMs: number): TraceRequest | { readonly wrong: string } {
-  let line: unknown;
-  try {
-    line = JSON.parse(text);
-  } catch {
-    return { wrong: `not JSON: ${showValue(text)}` };
+  const read = readJsonLine(text);
+  if (!('value' in read)) {
+    return {
+      wrong: `not JSON: expected ${read.expected} at column ${read.column}, received ${read.received}`,
+    };
   }
+  const line = read.value;
   if (!isObject(line)) return { wrong: `not an object: ${showValue(line)}` };
   const { timestamp, input_length: inputTokens, output_length: outputTokens, hash_ids: hashIds } = line;
   if (typeof timestamp !== 'number' || !(timestamp >= previousMs) || !Number.isFinite(timestamp)) {
@@ -49,63 +64,92 @@ export function parseTraceLine(text: string, previousMs: number): TraceRequest |
   if (!isCount(outputTokens)) {
     return { wrong: `output_length ${showValue(outputTokens)}, expected a whole number from 0` };
   }
-  if (!Array.isArray(hashIds) || !hashIds.every(isCount)) {
-    return { wrong: `hash_ids ${showValue(hashIds)}, expected a list of whole numbers from 0` };
+  if (!Array.isArray(hashIds) || hashIds.length === 0) {
+    return { wrong: `hash_ids ${showValue(hashIds)}, expected a list of at least one id` };
   }
-  const expected = Math.ceil(inputTokens / TRACE_BLOCK_TOKENS);
-  if (hashIds.length !== expected) {
-    const rule = `expected ${expected}: one a ${TRACE_BLOCK_TOKENS} tokens of input_length ${inputTokens}`;
-    return { wrong: `${hashIds.length} hash_ids, ${rule}` };
+  const odd = hashIds.find((id) => !isHashId(id)) as unknown;
+  if (odd !== undefined) {
+    return { wrong: `${showValue(odd)} in hash_ids, expected whole numbers from 0 to ${LARGEST_HASH_ID}` };
   }
-  return { timestampMs: timestamp, inputTokens, outputTokens, hashIds };
+  return { timestampMs: timestamp, inputTokens, outputTokens, hashIds: hashIds as HashId[] };
 }
 
 function isCount(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0;
 }
 
+function isHashId(value: unknown): value is HashId {
+  return typeof value === 'bigint' ? value >= 0n && value <= LARGEST_HASH_ID : isCount(value);
+}
+
 interface ParsedTrace {
   readonly requests: readonly TraceRequest[];
   /** "line 17: ...", the first few. */
   readonly wrong: readonly string[];
+  readonly hint?: string;
+  readonly blockTokens: number;
 }
 
-/** Every line is checked, also those beyond the requests that a job takes. */
-export function parseTrace(text: string): ParsedTrace {
+/** Every line is checked, also those beyond the requests that a job takes. `saidTokens`: the spec's `blockTokens`. */
+export function parseTrace(text: string, saidTokens?: number): ParsedTrace {
   const requests: TraceRequest[] = [];
+  const numbers: number[] = [];
   const wrong: string[] = [];
-  const lines = text.split('\n');
-  if (lines.at(-1) === '') lines.pop();
   let previousMs = 0;
-  for (const [index, line] of lines.entries()) {
-    const request = parseTraceLine(line, previousMs);
+  for (const line of textLines(text)) {
+    const request = parseTraceLine(line.text, previousMs);
     if ('wrong' in request) {
-      wrong.push(`line ${index + 1}: ${request.wrong}`);
+      wrong.push(`line ${line.number}: ${request.wrong}`);
       if (wrong.length === MOST_LINE_FAULTS) break;
       continue;
     }
     previousMs = request.timestampMs;
     requests.push(request);
+    numbers.push(line.number);
   }
-  if (lines.length === 0) wrong.push('line 1: nothing, expected a request');
-  return { requests, wrong };
+  if (requests.length === 0 && wrong.length === 0) wrong.push('line 1: nothing, expected a request');
+  const tokens = new BlockTokens(requests);
+  const blockTokens = saidTokens ?? tokens.derive(USUAL_BLOCK_TOKENS);
+  const judged = blockTokens ?? USUAL_BLOCK_TOKENS;
+  const misfits = tokens.misfits(judged, MOST_LINE_FAULTS);
+  wrong.push(...misfits.map(({ index, wrong: what }) => `line ${numbers[index]}: ${what}`));
+  if (misfits.length === 0) return { requests, wrong, blockTokens: judged };
+  return { requests, wrong, blockTokens: judged, hint: tokens.hint() };
 }
 
-/** The last trace parsed, by digest: the points of a sweep mostly share one. */
-let latest: { readonly sha256: string; readonly parsed: ParsedTrace } | undefined;
+/** The last trace parsed, by digest and block size: the points of a sweep mostly share one. */
+let latest: { readonly key: string; readonly parsed: ParsedTrace } | undefined;
 
-export function readTrace(path: string, files: SpecFiles): TraceAnswer {
+function parseOnce(sha256: string, text: string, saidTokens: number | undefined): ParsedTrace {
+  const key = `${sha256} ${saidTokens}`;
+  if (latest?.key !== key) latest = { key, parsed: parseTrace(text, saidTokens) };
+  return latest.parsed;
+}
+
+export function readTrace(path: string, saidTokens: number | undefined, files: SpecFiles): TraceAnswer {
   const pointer = '/trace/path';
-  const expected = 'a request trace, a JSON object a line (timestamp, input_length, output_length, hash_ids)';
+  const expected =
+    'a request trace, one JSON object per line (timestamp, input_length, output_length, hash_ids)';
   const answer = files.read(path, LARGEST_TRACE_BYTES);
   if (!('file' in answer)) return { faults: [{ pointer, expected, ...answer }] };
   const { text, sha256 } = answer.file;
-  if (latest?.sha256 !== sha256) latest = { sha256, parsed: parseTrace(text) };
-  const { requests, wrong } = latest.parsed;
+  const { requests, wrong, blockTokens, hint } = parseOnce(sha256, text, saidTokens);
   if (wrong.length > 0) {
+    const note = hint === undefined ? {} : { hint };
     return {
-      faults: wrong.map((received) => ({ pointer, expected, received: `${answer.file.path}, ${received}` })),
+      faults: wrong.map((what) => ({ pointer, expected, received: `${path}, ${what}`, ...note })),
     };
   }
-  return { requests, path: answer.file.path, sha256 };
+  return { requests, path, sha256, blockTokens };
+}
+
+/** The same trace on a rank that received the resolved spec; a message where the file is not there or another one. */
+export function rereadTrace(
+  trace: { readonly path: string; readonly sha256: string; readonly blockTokens: number },
+  files: FilePlaces,
+): Pick<Trace, 'requests'> | { readonly wrong: string } {
+  const answer = rereadFile(trace, files, LARGEST_TRACE_BYTES);
+  if ('wrong' in answer) return answer;
+  const { requests, wrong } = parseOnce(trace.sha256, answer.text, trace.blockTokens);
+  return wrong.length > 0 ? { wrong: `${trace.path}: ${wrong.join('; ')}` } : { requests };
 }

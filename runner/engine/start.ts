@@ -21,6 +21,7 @@ import { SCHEMA_VERSION } from '../results/columns.js';
 import type { MachineClass } from '../run-folder/machine-class.js';
 import { gatherPlaces, machineOf, type Place } from './places.js';
 import { loadSpec, type LoadOptions } from '../job-spec/load.js';
+import type { FilePlaces } from '../job-spec/files.js';
 import { parseResolvedSpec } from '../job-spec/resolved-text.js';
 import { worldFaults } from '../job-spec/resolve-job.js';
 import { SpecError } from '../job-spec/spec-error.js';
@@ -170,17 +171,19 @@ function jobKeys({ settings }: Environment): Record<string, number> {
 
 /** Rank 0 checks the spec against the world; the others receive its canonical text, or learn that there is none. */
 async function shareSpec({ world, ownSpec, request }: StartSetting): Promise<ResolvedSpec> {
-  type Shared = { readonly text: string } | { readonly code: string; readonly message: string };
+  type Shared =
+    | { readonly text: string; readonly files: FilePlaces }
+    | { readonly code: string; readonly message: string };
   let own: Shared | undefined;
   let failure: RunnerError | undefined;
   if (ownSpec) {
     failure = 'spec' in ownSpec ? worldFault(ownSpec.spec, request, world) : ownSpec.failure;
     if (failure) own = { code: failure.code, message: failure.message };
-    else if ('spec' in ownSpec) own = { text: ownSpec.spec.canonicalText };
+    else if ('spec' in ownSpec) own = { text: ownSpec.spec.canonicalText, files: ownSpec.spec.files };
   }
   const shared = await world.broadcastJson<Shared>(own, 0, START_TIMEOUT_MS);
   if (failure) throw failure;
-  if ('text' in shared) return parseResolvedSpec(shared.text);
+  if ('text' in shared) return parseResolvedSpec(shared.text, shared.files);
   throw new RunnerError(isErrorCode(shared.code) ? shared.code : 'E_SPEC_INVALID', shared.message);
 }
 

@@ -1,27 +1,35 @@
-/** The files that a spec names (model configurations, traces), found and read once however many points ask. */
-import { createHash } from 'node:crypto';
-import { readFileSync, statSync } from 'node:fs';
+/** The files that a spec names (model configurations, traces, routing), found and read once however many points ask. */
 import { isAbsolute, relative, resolve } from 'node:path';
+import { readTextFile, TextFileError } from '../text/text-file.js';
 
 export interface NamedFile {
   readonly text: string;
-  /**
-   * Absolute where the spec said so, else relative to the working folder, which launchers keep for every rank. So
-   * the digest of a spec does not depend on where a checkout lies.
-   */
+  /** As the spec has it: what a resolved spec keeps, so that its digest does not depend on the working folder. */
   readonly path: string;
   readonly sha256: string;
 }
 
 export type FileAnswer = { readonly file: NamedFile } | { readonly received: string; readonly hint: string };
 
-/** Looks a relative path up beside the spec first, then in the working folder. */
+/**
+ * sha256 -> where the file lies: absolute where the spec said so, else relative to the working folder, which
+ * launchers keep for every rank. Travels with a resolved spec and is no part of its text.
+ */
+export type FilePlaces = Readonly<Record<string, string>>;
+
+/** Looks a relative path up next to the spec first, then in the working folder. */
 export class SpecFiles {
   readonly #folders: readonly string[];
   readonly #answers = new Map<string, FileAnswer>();
+  readonly #places: Record<string, string> = {};
 
   constructor(folders: readonly string[]) {
     this.#folders = [...new Set(folders.map((folder) => resolve(folder)))];
+  }
+
+  /** Of every file read so far. */
+  get places(): FilePlaces {
+    return this.#places;
   }
 
   read(path: string, limitBytes: number): FileAnswer {
@@ -39,27 +47,12 @@ export class SpecFiles {
     let refusal: FileAnswer | undefined;
     for (const place of places) {
       try {
-        const found = statSync(place);
-        if (!found.isFile()) {
-          refusal ??= { received: `${place}, which is not a file`, hint: 'name a regular file' };
-          continue;
-        }
-        if (found.size > limitBytes) {
-          refusal ??= {
-            received: `${place} of ${found.size} bytes`,
-            hint: `at most ${limitBytes} bytes are read`,
-          };
-          continue;
-        }
-        const bytes = readFileSync(place);
-        const sha256 = createHash('sha256').update(bytes).digest('hex');
-        const shown = isAbsolute(path) ? path : relative(process.cwd(), place);
-        return { file: { text: bytes.toString('utf8'), path: shown, sha256 } };
+        const { text, sha256 } = readTextFile(place, limitBytes);
+        this.#places[sha256] ??= isAbsolute(path) ? path : relative(process.cwd(), place);
+        return { file: { text, path, sha256 } };
       } catch (error) {
-        const code = (error as NodeJS.ErrnoException).code ?? String(error);
-        if (code !== 'ENOENT' && code !== 'ENOTDIR') {
-          refusal ??= { received: `${place}: ${code}`, hint: 'make the file readable for this user' };
-        }
+        if (!(error instanceof TextFileError)) throw error;
+        if (!error.absent) refusal ??= { received: `${place}: ${error.received}`, hint: error.hint };
       }
     }
     return (
@@ -68,5 +61,24 @@ export class SpecFiles {
         hint: `looked for ${places.join(' and ')}`,
       }
     );
+  }
+}
+
+/** The file that rank 0 read, read again on this rank; a message where it is not there or another one. */
+export function rereadFile(
+  file: { readonly path: string; readonly sha256: string },
+  places: FilePlaces,
+  limitBytes: number,
+): { readonly text: string } | { readonly wrong: string } {
+  const place = places[file.sha256] ?? file.path;
+  const remedy = "give every rank's host the same file";
+  try {
+    const { text, sha256 } = readTextFile(place, limitBytes);
+    if (sha256 === file.sha256) return { text };
+    const expected = `expected sha256 ${file.sha256}, as rank 0 read it`;
+    return { wrong: `${place} on this rank: ${expected}, received ${sha256}: ${remedy}` };
+  } catch (error) {
+    if (!(error instanceof TextFileError)) throw error;
+    return { wrong: `${place} on this rank: ${error.received}: ${remedy}` };
   }
 }

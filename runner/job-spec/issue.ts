@@ -32,10 +32,18 @@ export function uniqueFaults(faults: readonly Fault[]): Fault[] {
   return [...seen.values()];
 }
 
-/** A value as a user would recognise it: its JSON, cut to a line. */
+/** A value as a user would recognise it: its JSON, cut to a line. Integers of any size as they were written. */
 export function showValue(value: unknown): string {
   if (value === undefined) return 'nothing';
-  const text = typeof value === 'number' && !Number.isFinite(value) ? String(value) : JSON.stringify(value);
+  const text = jsonOf(value);
   const longest = 100;
   return text.length <= longest ? text : `${text.slice(0, longest)}... (${text.length} characters)`;
+}
+
+function jsonOf(value: unknown): string {
+  if (typeof value === 'bigint' || typeof value === 'number') return String(value);
+  if (Array.isArray(value)) return `[${value.map(jsonOf).join(',')}]`;
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'nothing';
+  const entries = Object.entries(value).filter(([, inner]) => inner !== undefined);
+  return `{${entries.map(([key, inner]) => `${JSON.stringify(key)}:${jsonOf(inner)}`).join(',')}}`;
 }

@@ -1,7 +1,9 @@
 /**
- * Reads JSON text and says where it is wrong. JSON.parse alone gives no line, and takes the last of two equal keys
- * without a word; a spec with a key twice is a mistake that its author should hear of.
+ * Reads JSON text and says where it is wrong. JSON.parse alone gives no line, takes the last of two equal keys
+ * without a word, and rounds integers beyond 2^53; a spec with a key twice is a mistake that its author should hear
+ * of, and a 64-bit id must stay what it is. Integers that numbers do not hold exactly become BigInt.
  */
+import { placeOf } from '../text/text-file.js';
 import { pointerOf } from './pointer.js';
 import type { Fault } from './issue.js';
 
@@ -52,21 +54,22 @@ class Reader {
     this.offset++;
   }
 
-  value(path: readonly (string | number)[]): void {
+  value(path: readonly (string | number)[]): unknown {
     if (path.length > DEEPEST) throw new SyntaxFault(this.offset, `at most ${DEEPEST} levels of nesting`);
     const next = this.peek();
-    if (next === '{') this.object(path);
-    else if (next === '[') this.array(path);
-    else if (this.take(next === '"' ? STRING : /[-\d]/.test(next) ? NUMBER : WORD) === null) {
-      const expected = next === '"' ? 'a closed string with legal escapes' : 'a JSON value';
-      throw new SyntaxFault(this.offset, expected);
-    }
+    if (next === '{') return this.object(path);
+    if (next === '[') return this.array(path);
+    const pattern = next === '"' ? STRING : /[-\d]/.test(next) ? NUMBER : WORD;
+    const text = this.take(pattern);
+    if (text !== null) return pattern === NUMBER ? exactNumber(text) : (JSON.parse(text) as unknown);
+    const expected = next === '"' ? 'a closed string with legal escapes' : 'a JSON value';
+    throw new SyntaxFault(this.offset, expected);
   }
 
-  object(path: readonly (string | number)[]): void {
+  object(path: readonly (string | number)[]): Record<string, unknown> {
     this.offset++;
-    const keys = new Set<string>();
-    if (this.peek() === '}') return void this.offset++;
+    const read: Record<string, unknown> = {};
+    if (this.peek() === '}') return this.#ended(read);
     for (;;) {
       if (this.peek() !== '"') throw new SyntaxFault(this.offset, 'a key in double quotes');
       const start = this.offset;
@@ -74,27 +77,34 @@ class Reader {
       if (quoted === null) throw new SyntaxFault(start, 'a closed string with legal escapes');
       const key = JSON.parse(quoted) as string;
       const inner = [...path, key];
-      if (keys.has(key)) this.duplicates.push(this.duplicate(inner, start));
-      keys.add(key);
+      if (Object.hasOwn(read, key)) this.duplicates.push(this.duplicate(inner, start));
       this.expect(':', "':' after the key");
-      this.value(inner);
-      if (this.peek() === '}') return void this.offset++;
+      const value = this.value(inner);
+      // Not an assignment: the key may be __proto__.
+      Object.defineProperty(read, key, { value, enumerable: true, configurable: true, writable: true });
+      if (this.peek() === '}') return this.#ended(read);
       this.expect(',', "',' or '}'");
     }
   }
 
-  array(path: readonly (string | number)[]): void {
+  array(path: readonly (string | number)[]): unknown[] {
     this.offset++;
-    if (this.peek() === ']') return void this.offset++;
-    for (let index = 0; ; index++) {
-      this.value([...path, index]);
-      if (this.peek() === ']') return void this.offset++;
+    const read: unknown[] = [];
+    if (this.peek() === ']') return this.#ended(read);
+    for (;;) {
+      read.push(this.value([...path, read.length]));
+      if (this.peek() === ']') return this.#ended(read);
       this.expect(',', "',' or ']'");
     }
   }
 
+  #ended<T>(read: T): T {
+    this.offset++;
+    return read;
+  }
+
   duplicate(path: readonly (string | number)[], offset: number): Fault {
-    const { line, column } = place(this.text, offset);
+    const { line, column } = placeOf(this.text, offset);
     return {
       pointer: pointerOf(path),
       expected: 'each key once',
@@ -104,25 +114,33 @@ class Reader {
   }
 }
 
-/** Line and column, both from 1; columns count UTF-16 units as editors do. */
-function place(text: string, offset: number): { line: number; column: number } {
-  const before = text.slice(0, offset);
-  const line = before.split('\n').length;
-  return { line, column: offset - before.lastIndexOf('\n') };
+function exactNumber(text: string): number | bigint {
+  const value = Number(text);
+  return Number.isInteger(value) && !Number.isSafeInteger(value) && /^-?\d+$/.test(text)
+    ? BigInt(text)
+    : value;
 }
 
 export type JsonText =
   | { readonly kind: 'value'; readonly value: unknown; readonly duplicates: readonly Fault[] }
-  | { readonly kind: 'syntax'; readonly fault: Fault; readonly line: number; readonly column: number };
+  | {
+      readonly kind: 'syntax';
+      readonly fault: Fault;
+      /** What JSON needs there. */
+      readonly expected: string;
+      readonly line: number;
+      readonly column: number;
+    };
 
 export function readJsonText(text: string): JsonText {
   const reader = new Reader(text);
+  let value: unknown;
   try {
-    reader.value([]);
+    value = reader.value([]);
     if (reader.peek() !== '') throw new SyntaxFault(reader.offset, 'the end of the document');
   } catch (error) {
     if (!(error instanceof SyntaxFault)) throw error;
-    const { line, column } = place(text, error.offset);
+    const { line, column } = placeOf(text, error.offset);
     const found = text[error.offset];
     const received = found === undefined ? 'the end of the file' : JSON.stringify(found);
     const fault: Fault = {
@@ -134,7 +152,28 @@ export function readJsonText(text: string): JsonText {
           ? 'JSON has no comments'
           : 'JSON has no trailing commas and only double quotes',
     };
-    return { kind: 'syntax', fault, line, column };
+    return { kind: 'syntax', fault, expected: error.expected, line, column };
   }
-  return { kind: 'value', value: JSON.parse(text) as unknown, duplicates: reader.duplicates };
+  return { kind: 'value', value, duplicates: reader.duplicates };
+}
+
+/** A run of digits that a number may not hold exactly. */
+const LONG_INTEGER = /\d{16}/;
+
+export type JsonLine =
+  | { readonly value: unknown }
+  | { readonly column: number; readonly expected: string; readonly received: string };
+
+/** One line of a JSONL file. Files have millions: JSON.parse reads them, this module's reader only what it cannot. */
+export function readJsonLine(text: string): JsonLine {
+  if (!LONG_INTEGER.test(text)) {
+    try {
+      return { value: JSON.parse(text) as unknown };
+    } catch {
+      // Read again below, for the place.
+    }
+  }
+  const read = readJsonText(text);
+  if (read.kind === 'value') return { value: read.value };
+  return { column: read.column, expected: read.expected, received: read.fault.received };
 }

@@ -58,7 +58,8 @@ export function loadSpec(path: string, options: LoadOptions): ResolvedSpec {
   // Faulty defaults are reported where they stand, not once more in every job.
   const faultyDefaults = runFaults.some((fault) => fault.pointer.startsWith('/defaults'));
   const usable = faultyDefaults ? { ...filled, defaults: {} } : filled;
-  const points = resolveJobs(path, usable, sets, options, faults);
+  const files = new SpecFiles([dirname(path), '.']);
+  const points = resolveJobs(usable, files, sets, options, faults);
   if (points.length > MAX_POINTS) {
     const received = `${points.length} points`;
     faults.push({ pointer: '/jobs', expected: `at most ${MAX_POINTS} points in a run`, received });
@@ -71,20 +72,19 @@ export function loadSpec(path: string, options: LoadOptions): ResolvedSpec {
     ranksPerNode: filled['ranksPerNode'] as number,
     allowSharedDevice: filled['allowSharedDevice'] as boolean,
   };
-  return parseResolvedSpec(writeResolvedText(run, points));
+  return parseResolvedSpec(writeResolvedText(run, points), { ...files.places });
 }
 
 /** Points of the jobs that are asked for; adds what is wrong to `faults`. */
 function resolveJobs(
-  path: string,
   document: Document,
+  files: SpecFiles,
   sets: AppliedSets,
   options: LoadOptions,
   faults: Fault[],
 ): Omit<Point, 'index'>[] {
   const jobs = Array.isArray(document['jobs']) ? (document['jobs'] as unknown[]) : [];
   faults.push(...idFaults(jobs), ...onlyFaults(jobs, options.only ?? []));
-  const files = new SpecFiles([dirname(path), '.']);
   const points: Omit<Point, 'index'>[] = [];
   for (const [index, job] of jobs.entries()) {
     if (!isObject(job)) continue;

@@ -114,7 +114,7 @@ function resolveMember(
     if ('faults' in answer) return { faults: [...illegal, ...answer.faults] };
     spec = answer.spec;
   }
-  const point = { job: commonKeys(spec), jobIndex, spec, swept };
+  const point = { job: commonKeys(spec), jobIndex, spec, swept, files: around.files.places };
   const faults = [...illegal, ...prepared.kind.check({ ...point, index: 0 }, null)];
   return faults.length > 0 ? { faults } : { point };
 }

@@ -4,6 +4,7 @@
  * stay small.
  */
 import { canonicalJson, deepFreeze, sha256Hex } from './canonical.js';
+import type { FilePlaces } from './files.js';
 import { isObject } from './pointer.js';
 import { commonKeys } from './resolve-job.js';
 import { RunnerError } from '../errors.js';
@@ -76,8 +77,8 @@ function isRunText(value: unknown): value is RunText {
   return plain && whole && typeof value['allowSharedDevice'] === 'boolean' && jobs;
 }
 
-/** Rebuilds the resolved spec on a rank that received its text. */
-export function parseResolvedSpec(canonicalText: string): ResolvedSpec {
+/** Rebuilds the resolved spec on a rank that received its text, and where rank 0 found the files of it. */
+export function parseResolvedSpec(canonicalText: string, files: FilePlaces): ResolvedSpec {
   let value: unknown;
   try {
     value = JSON.parse(canonicalText);
@@ -96,10 +97,10 @@ export function parseResolvedSpec(canonicalText: string): ResolvedSpec {
     const points = job.points.map((text): Point => {
       const kept = Object.entries(job.base).filter(([key]) => !text.absent.includes(key));
       const spec: JsonObject = { ...Object.fromEntries(kept), ...text.changes };
-      return { index: index++, job: commonKeys(spec), jobIndex: job.index, spec, swept: text.swept };
+      return { index: index++, job: commonKeys(spec), jobIndex: job.index, spec, swept: text.swept, files };
     });
     return { common: commonKeys(job.base), index: job.index, points };
   });
   const points = jobs.flatMap((job) => job.points);
-  return deepFreeze({ ...run, jobs, points, canonicalText, digest: sha256Hex(canonicalText) });
+  return deepFreeze({ ...run, jobs, points, files, canonicalText, digest: sha256Hex(canonicalText) });
 }

@@ -1,5 +1,6 @@
 /** `--set path=value`: changes the document before it is validated, so that a set value meets the same rules. */
 import type { Fault } from './issue.js';
+import { readJsonText } from './json-text.js';
 import { isObject, pointerOf, writeAt } from './pointer.js';
 
 export interface AppliedSets {
@@ -10,11 +11,8 @@ export interface AppliedSets {
 
 /** The value's JSON, or the text itself where it is not JSON. */
 function valueOf(text: string): unknown {
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    return text;
-  }
+  const read = readJsonText(text);
+  return read.kind === 'value' ? read.value : text;
 }
 
 /** Keys of `jobs` that one path segment means: an index, a job's id, or `*` for all. */

@@ -1,4 +1,5 @@
 /** The resolved spec: defaults filled in, presets expanded, frozen. What a run executes and the manifest records. */
+import type { FilePlaces } from './files.js';
 
 export type JsonValue =
   null | boolean | number | string | readonly JsonValue[] | { readonly [key: string]: JsonValue };
@@ -39,6 +40,8 @@ export interface Point {
   readonly spec: JsonObject;
   /** What was swept: dotted key path -> value. */
   readonly swept: JsonObject;
+  /** Where the files that the spec names lie on this machine: no part of what is run. */
+  readonly files: FilePlaces;
 }
 
 export interface ResolvedSpec {
@@ -50,6 +53,8 @@ export interface ResolvedSpec {
   readonly allowSharedDevice: boolean;
   readonly jobs: readonly ResolvedJob[];
   readonly points: readonly Point[];
+  /** Where the files that the spec names lie: handed to the other ranks next to the text. */
+  readonly files: FilePlaces;
   /** Canonical JSON text (sorted keys, no blanks) of the resolved spec, and its sha256 in hex. */
   readonly canonicalText: string;
   readonly digest: string;

@@ -7,6 +7,7 @@ import { LARGEST_INTEGER } from './common-schema.js';
 import type { Schema } from './common-schema.js';
 import { pointerOf, keysOf } from './pointer.js';
 import { suggestion } from './suggest.js';
+import { counted } from '../text/plural.js';
 
 const ajv = new Ajv2020({
   strict: true,
@@ -90,6 +91,8 @@ function wordsOf(schema: Schema): string[] {
 
 /** Value with its type where the type is what is wrong: "4" and 4 look alike in a terminal. */
 function received(schema: Schema, data: unknown): string {
+  // Only integers that numbers do not hold exactly arrive as BigInt.
+  if (typeof data === 'bigint') return `${data}, which is beyond ${LARGEST_INTEGER} (2^53 - 1)`;
   const type = data === null ? 'null' : Array.isArray(data) ? 'array' : typeof data;
   const types = [schema['type'] ?? type].flat() as string[];
   const matches = types.some((name) => name === type || (name === 'integer' && type === 'number'));
@@ -109,19 +112,34 @@ export function describe(schema: Schema): string {
   if (typeof schema['$ref'] === 'string') return 'object';
   const types = [schema['type'] ?? 'value'].flat().map((name) => (name === 'array' ? 'list' : String(name)));
   const parts = [types.join(' or ')];
-  // A limit that is only "what numbers hold" is no news to a reader.
-  const isBounded = 'maximum' in schema && schema['maximum'] !== LARGEST_INTEGER;
-  if ('minimum' in schema && isBounded) parts.push(`from ${schema['minimum']} to ${schema['maximum']}`);
-  else if ('minimum' in schema) parts.push(`>= ${schema['minimum']}`);
-  else if ('exclusiveMinimum' in schema) {
-    parts.push(`> ${schema['exclusiveMinimum']}`, ...(isBounded ? [`at most ${schema['maximum']}`] : []));
-  }
+  parts.push(...rangeWords(schema));
   if ('multipleOf' in schema) parts.push(`a multiple of ${schema['multipleOf']}`);
   if ('pattern' in schema) parts.push(`matching ${schema['pattern']}`);
-  if ('minLength' in schema) parts.push(`of at least ${schema['minLength']} character`);
-  if ('maxLength' in schema) parts.push(`of at most ${schema['maxLength']} characters`);
-  if ('minItems' in schema) parts.push(`of at least ${schema['minItems']} element`);
+  parts.push(...lengthWords(schema, 'Length', 'character'), ...lengthWords(schema, 'Items', 'element'));
   return parts.join(', ').replace(', ', ' ');
+}
+
+function rangeWords(schema: Schema): string[] {
+  // A limit that is only "what numbers hold" is no news to a reader.
+  const most = schema['maximum'] === LARGEST_INTEGER ? undefined : schema['maximum'];
+  const { minimum, exclusiveMinimum, exclusiveMaximum } = schema as Record<string, number | undefined>;
+  if (minimum !== undefined && most !== undefined) return [`from ${minimum} to ${most}`];
+  return [
+    ...(minimum === undefined ? [] : [`>= ${minimum}`]),
+    ...(exclusiveMinimum === undefined ? [] : [`> ${exclusiveMinimum}`]),
+    ...(exclusiveMaximum === undefined ? [] : [`< ${exclusiveMaximum}`]),
+    ...(most === undefined ? [] : [`at most ${most}`]),
+  ];
+}
+
+/** "of exactly 2 elements", from `minItems` and `maxItems` (`minLength` and `maxLength`). */
+function lengthWords(schema: Schema, what: 'Length' | 'Items', unit: string): string[] {
+  const [least, most] = [schema[`min${what}`], schema[`max${what}`]] as (number | undefined)[];
+  const units = (count: number): string => counted(count, unit);
+  if (least !== undefined && least === most) return [`of exactly ${units(least)}`];
+  if (least !== undefined && most !== undefined) return [`of ${least} to ${units(most)}`];
+  if (least !== undefined) return [`of at least ${units(least)}`];
+  return most === undefined ? [] : [`of at most ${units(most)}`];
 }
 
 /** The same faults seen from the document: the job's place goes in front. */

@@ -3,6 +3,7 @@
  * folder under jobs/ and a line in jobs/index.ts.
  */
 import type { PlanPlace, PointPlan, RunPlace, SpecKind } from '../job-spec/spec-kind.js';
+import type { FilePlaces } from '../job-spec/files.js';
 import type { Point } from '../job-spec/types.js';
 import type { ColumnDefinition } from './column.js';
 import type { OpenPoint, PointContext } from './context.js';
@@ -22,7 +23,8 @@ export interface KindDefinition<Spec, Columns extends readonly ColumnDefinition[
 > {
   readonly columns: Columns;
   check(spec: Spec, worldSize: number | null): ReturnType<SpecKind['check']>;
-  plan(spec: Spec, place: PlanPlace): PointPlan;
+  /** `files`: where the files that the spec names lie. */
+  plan(spec: Spec, place: PlanPlace, files: FilePlaces): PointPlan;
   skipReason?(spec: Spec, place: RunPlace): string | null;
   open(spec: Spec, context: PointContext): Promise<OpenPoint<Columns[number]['name']>>;
 }
@@ -39,7 +41,7 @@ export function defineKind<Spec>(): <const Columns extends readonly ColumnDefini
   return ({ check, plan, skipReason, open, ...rest }) => ({
     ...rest,
     check: (point, worldSize) => check(specOf(point), worldSize),
-    plan: (point, place) => plan(specOf(point), place),
+    plan: (point, place) => plan(specOf(point), place, point.files),
     ...(skipReason ? { skipReason: (point, place) => skipReason(specOf(point), place) } : {}),
     open: (context) => open(specOf(context.point), context),
   });

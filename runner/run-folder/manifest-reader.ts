@@ -123,7 +123,7 @@ function resolvedOf(path: string, digest: string, resolved: unknown): ResolvedPo
   const known = resolvedByDigest.get(digest);
   if (known) return known;
   try {
-    const spec = parseResolvedSpec(canonicalJson(resolved ?? null));
+    const spec = parseResolvedSpec(canonicalJson(resolved ?? null), {});
     if (spec.digest !== digest)
       throw damaged(path, 'spec.resolved is not the text that spec.digest stands for');
     if (resolvedByDigest.size >= MAX_REMEMBERED) resolvedByDigest.clear();

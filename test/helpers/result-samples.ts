@@ -35,7 +35,14 @@ export function pointOf(index = 0, spec: JsonObject = {}, swept: JsonObject = {}
     probe: true,
     saveSamples: false,
   } as const;
-  return { index, job, jobIndex: 0, spec: { ...job, blocks: 16, strategy: 'auto', ...spec }, swept };
+  return {
+    index,
+    job,
+    jobIndex: 0,
+    spec: { ...job, blocks: 16, strategy: 'auto', ...spec },
+    swept,
+    files: {},
+  };
 }
 
 export const measurementOf = (changes: Partial<Measured> = {}): Measured => ({

@@ -1,4 +1,6 @@
-/** Routing measured elsewhere: counts of choices a layer and expert (CSV), or the ids of each token (JSONL). */
+/** Routing measured elsewhere: counts of choices per layer and expert (CSV), or the ids of each token (JSONL). */
+import { showValue } from '../../../runner/job-spec/issue.js';
+import { textLines, type TextLine } from '../../../runner/text/text-file.js';
 import { RoutingFileFault, type RoutingFileShape } from './file-issue.js';
 import { parseJsonl } from './jsonl.js';
 
@@ -11,36 +13,45 @@ export type RoutingFile =
   /** Ids of token after token, numTopk each. */
   | { readonly ids: Int32Array };
 
-/** Throws RoutingFileFault. */
+/** Throws RoutingFileFault. The first line that is not blank tells the format. */
 export function parseRoutingFile(text: string, shape: RoutingFileShape): RoutingFile {
-  const isCsv = /^\s*layer_id\s*,/.test(text);
-  return isCsv ? { weights: parseCsv(text, shape) } : { ids: parseJsonl(text, shape) };
+  const lines = textLines(text);
+  const first = lines.next();
+  if (first.done === true) {
+    throw new RoutingFileFault(0, 'at least one line', 'an empty file');
+  }
+  const { number, text: head } = first.value;
+  if (/^\s*[[{]/.test(head)) return { ids: parseJsonl(textLines(text), shape) };
+  if (cellsOf(head).join(',') === CSV_HEADER) return { weights: parseCsv(lines, shape) };
+  const expected = `CSV with the header ${CSV_HEADER}, or JSONL: one array of ids, or object with topk_ids, per token`;
+  const reason = head.includes(',') ? 'a line with commas that is not that header' : 'a line that is neither';
+  throw new RoutingFileFault(number, expected, `${reason}: ${showValue(head)}`);
 }
 
 const CSV_HEADER = 'layer_id,expert_id,count';
 
-function parseCsv(text: string, { numExperts, numTopk, layer }: RoutingFileShape): Float64Array {
+/** Cells of a CSV line whose cells are words or numbers, in quotes or not. */
+function cellsOf(line: string): string[] {
+  return line.split(',').map((cell) => cell.trim().replace(/^"(.*)"$/, '$1'));
+}
+
+function parseCsv(lines: Iterable<TextLine>, { numExperts, numTopk, layer }: RoutingFileShape): Float64Array {
   const weights = new Float64Array(numExperts);
-  const [header = '', ...lines] = text.split(/\r?\n/);
-  if (header.replaceAll(' ', '') !== CSV_HEADER) {
-    throw new RoutingFileFault(1, `the header ${CSV_HEADER}`, JSON.stringify(header.slice(0, 80)));
-  }
   let found = 0;
-  lines.forEach((line, index) => {
-    if (line.trim() === '') return;
-    const match = /^\s*(\d{1,9})\s*,\s*(\d{1,9})\s*,\s*(\d{1,15})\s*$/.exec(line);
-    const [, layerId, expertId, count] = match ?? [];
-    if (layerId === undefined || expertId === undefined || count === undefined) {
-      const shown = JSON.stringify(line.slice(0, 80));
-      throw new RoutingFileFault(index + 2, `three whole numbers, ${CSV_HEADER}`, shown);
+  for (const { text, number } of lines) {
+    const cells = cellsOf(text);
+    if (cells.length !== 3 || !cells.every((cell) => /^\d{1,15}$/.test(cell))) {
+      const expected = `three whole numbers of at most 15 digits, ${CSV_HEADER}`;
+      throw new RoutingFileFault(number, expected, showValue(text));
     }
-    if (Number(expertId) >= numExperts) {
-      throw new RoutingFileFault(index + 2, `an expert_id from 0 to ${numExperts - 1}`, expertId);
+    const [layerId = 0, expertId = 0, count = 0] = cells.map(Number);
+    if (expertId >= numExperts) {
+      throw new RoutingFileFault(number, `an expert_id from 0 to ${numExperts - 1}`, String(expertId));
     }
-    if (Number(layerId) !== layer) return;
+    if (layerId !== layer) continue;
     found += 1;
-    weights[Number(expertId)] = (weights[Number(expertId)] ?? 0) + Number(count);
-  });
+    weights[expertId] = (weights[expertId] ?? 0) + count;
+  }
   if (found === 0) throw new RoutingFileFault(0, `lines of layer ${layer}`, 'none');
   const chosen = weights.filter((weight) => weight > 0).length;
   if (chosen < numTopk) {

@@ -1,11 +1,11 @@
 /** The routing of every rank: a function of the resolved spec and the world's size, the same on all ranks. */
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { RunnerError } from '../../../runner/errors.js';
+import { rereadFile, type FilePlaces } from '../../../runner/job-spec/files.js';
 import { tokensOfRank, type MoeSpec } from '../moe-spec.js';
 import { assignLoads, powerLawLoads } from './power-law.js';
 import { KeyedRandom } from './random.js';
-import { parseRoutingFile } from './file.js';
+import { parseRoutingFile, ROUTING_FILE_LIMIT_BYTES } from './file.js';
 
 /** One rank's tokens. */
 export interface RankRouting {
@@ -25,9 +25,9 @@ export interface Routing {
 /** Independent sequences of one seed. */
 const STREAM = { ids: 1, weights: 2, mask: 3, experts: 4 } as const;
 
-export function makeRouting(spec: MoeSpec, worldSize: number): Routing {
+export function makeRouting(spec: MoeSpec, worldSize: number, files: FilePlaces = {}): Routing {
   const ranks: RankRouting[] = [];
-  const idsOf = idSource(spec, worldSize);
+  const idsOf = idSource(spec, worldSize, files);
   for (let rank = 0; rank < worldSize; rank++) {
     const numTokens = tokensOfRank(spec, rank);
     const topkIdx = idsOf(rank, numTokens);
@@ -45,11 +45,11 @@ export function makeRouting(spec: MoeSpec, worldSize: number): Routing {
 
 type IdSource = (rank: number, numTokens: number) => Int32Array;
 
-function idSource(spec: MoeSpec, worldSize: number): IdSource {
+function idSource(spec: MoeSpec, worldSize: number, files: FilePlaces): IdSource {
   const { routing } = spec;
   if (routing.kind === 'powerLaw') return sliceOf(powerLawIds(spec, worldSize, routing.alpha), spec);
   if (routing.kind === 'file') {
-    const file = readRoutingFile(spec, routing);
+    const file = readRoutingFile(spec, routing, files);
     if ('ids' in file) return repeated(file.ids, spec);
     return weighted(spec, file.weights);
   }
@@ -177,14 +177,9 @@ function makeWeights(spec: MoeSpec, rank: number, numTokens: number): Float32Arr
 function readRoutingFile(
   spec: MoeSpec,
   routing: MoeSpec['routing'] & { kind: 'file' },
+  files: FilePlaces,
 ): ReturnType<typeof parseRoutingFile> {
-  const bytes = readFileSync(routing.path);
-  const sha256 = createHash('sha256').update(bytes).digest('hex');
-  if (sha256 !== routing.sha256) {
-    throw new RunnerError(
-      'E_IO',
-      `routing file ${routing.path}: expected sha256 ${routing.sha256}, as rank 0 read it, received ${sha256}. Give every node the same file.`,
-    );
-  }
-  return parseRoutingFile(bytes.toString('utf8'), { ...spec, layer: routing.layer });
+  const answer = rereadFile(routing, files, ROUTING_FILE_LIMIT_BYTES);
+  if ('wrong' in answer) throw new RunnerError('E_IO', `routing file ${answer.wrong}`);
+  return parseRoutingFile(answer.text, { ...spec, layer: routing.layer });
 }

@@ -36,7 +36,7 @@ interface Opened {
 
 export async function openReplicated(spec: KvSpec, context: PointContext): Promise<OpenPoint<KvColumn>> {
   const { rank } = context.world.info;
-  const [lane] = lanesOf(spec, blockOrder(spec, rank)) as [Lane];
+  const [lane] = lanesOf(spec, blockOrder(spec, rank, context.point.files)) as [Lane];
   const tiers = [...new Set([spec.from, spec.to])].filter((tier) => holdsTier(spec, tier, rank));
   const pools = await acquirePools(context, spec, tiers);
   for (const [tier, pool] of pools) await pool.prepare(contentOf(context, spec, tier, lane));

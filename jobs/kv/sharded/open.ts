@@ -26,7 +26,7 @@ export async function openTransfer(spec: KvSpec, context: PointContext): Promise
     if (spec.to === 'device') return openReplicated(spec, context);
     if (rank !== spec.root) return idlePoint(spec);
   }
-  const lanes = lanesOf(spec, blockOrder(spec, rank));
+  const lanes = lanesOf(spec, blockOrder(spec, rank, context.point.files));
   const pools = await acquirePools(context, spec, [spec.from, spec.to]);
   for (const [tier, pool] of pools) await pool.prepare(contentBefore(spec, tier, lanes, rank));
   const start = process.hrtime.bigint();

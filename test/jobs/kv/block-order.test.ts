@@ -106,7 +106,7 @@ t.test('order trace: ids of what the requests touch, the same on every rank', as
   t.match(brief(jobFaults(offloadJob({ order: 'trace', trace: { ...trace, requests: 401 } }))), [
     '/jobs/0/trace/requests: 401',
   ]);
-  t.throws(() => blockOrder({ ...spec, trace: { ...trace, sha256: '00' } }, 1), {
+  t.throws(() => blockOrder({ ...spec, trace: { ...trace, blockTokens: 512, sha256: '00' } }, 1), {
     code: 'E_IO',
     message: /same file/,
   });
@@ -122,8 +122,9 @@ t.test('bad trace lines are named', async (t) => {
     [line({ input_length: 0 }), /input_length 0/],
     [line({ output_length: 1.5 }), /output_length 1.5/],
     [line({ hash_ids: [0] }), /1 hash_ids, expected 2/],
-    [line({ hash_ids: [0, -1] }), /hash_ids \[0,-1\]/],
-    ['', /not JSON/],
+    [line({ hash_ids: [0, -1] }), /-1 in hash_ids/],
+    [line({ hash_ids: [] }), /hash_ids \[\]/],
+    ['{"timestamp": 5,}', /column 17/],
   ];
   for (const [text, expected] of wrong) {
     const files = { 'bad.jsonl': [line({}), text, line({})].join('\n') };

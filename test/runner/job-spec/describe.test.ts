@@ -1,0 +1,58 @@
+import t from 'tap';
+import { JOB_KINDS } from '../../../jobs/index.js';
+import { jobSchema, publishedSchema } from '../../../runner/job-spec/schema.js';
+import { describe } from '../../../runner/job-spec/validate.js';
+import { jobFaults, offloadJob } from './spec-fixture.js';
+
+/** Keywords that limit a value and that `describe` puts into words. */
+const WORDED =
+  'type enum const anyOf oneOf $ref multipleOf pattern minimum maximum exclusiveMinimum exclusiveMaximum minLength maxLength minItems maxItems';
+/** Keywords that limit nothing by themselves, or whose failures are reported one by one where they are. */
+const SILENT = 'description title default $defs properties required items additionalProperties';
+
+function keywordsOf(schema: unknown, found: Set<string>): Set<string> {
+  if (typeof schema !== 'object' || schema === null) return found;
+  for (const [keyword, value] of Object.entries(schema)) {
+    found.add(keyword);
+    if (keyword === 'properties' || keyword === '$defs') {
+      for (const inner of Object.values(value as object)) keywordsOf(inner, found);
+    } else if (keyword === 'items' || keyword === 'additionalProperties') keywordsOf(value, found);
+    else if (keyword === 'anyOf' || keyword === 'oneOf')
+      for (const one of value as unknown[]) keywordsOf(one, found);
+  }
+  return found;
+}
+
+t.test('every keyword that a schema uses is put into words', async (t) => {
+  const used = new Set<string>();
+  for (const kind of JOB_KINDS) keywordsOf(jobSchema(kind), used);
+  const run = publishedSchema(JOB_KINDS)['run.schema.json'] ?? {};
+  const { jobs: _, ...properties } = run['properties'] as Record<string, unknown>;
+  keywordsOf({ properties }, used);
+  const known = new Set([...WORDED.split(' '), ...SILENT.split(' ')]);
+  t.same(
+    [...used].filter((keyword) => !known.has(keyword)),
+    [],
+    'describe() in runner/job-spec/validate.ts knows them, or this list says why not',
+  );
+});
+
+t.test('the words', async (t) => {
+  const cases: [object, string][] = [
+    [{ type: 'array', minItems: 2, maxItems: 2 }, 'list of exactly 2 elements'],
+    [{ type: 'array', minItems: 1 }, 'list of at least 1 element'],
+    [{ type: 'array', maxItems: 3 }, 'list of at most 3 elements'],
+    [{ type: 'array', minItems: 1, maxItems: 3 }, 'list of 1 to 3 elements'],
+    [{ type: 'string', minLength: 1, maxLength: 64 }, 'string of 1 to 64 characters'],
+    [{ type: 'integer', minimum: 0, maximum: 4 }, 'integer from 0 to 4'],
+    [{ type: 'integer', minimum: 0, maximum: Number.MAX_SAFE_INTEGER }, 'integer >= 0'],
+    [{ type: 'number', exclusiveMinimum: 0, maximum: 5 }, 'number > 0, at most 5'],
+    [{ type: 'number', minimum: 0, exclusiveMaximum: 1 }, 'number >= 0, < 1'],
+    [{ type: 'number', maximum: 1 }, 'number at most 1'],
+    [{ type: 'integer', multipleOf: 8 }, 'integer a multiple of 8'],
+  ];
+  for (const [schema, words] of cases) t.equal(describe(schema as never), words);
+  t.match(jobFaults(offloadJob({ layerRange: [0, 1, 2] })), [
+    { pointer: '/jobs/0/layerRange', expected: 'list of exactly 2 elements', received: '[0,1,2]' },
+  ]);
+});
