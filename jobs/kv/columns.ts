@@ -1,4 +1,4 @@
-/** What rows of offload and onboard say beyond the common columns; rows of broadcast leave them empty. */
+/** What rows of these kinds say beyond the common columns: the first two of offload and onboard, the last of the others. */
 import { column, type ColumnName } from '../../runner/job/column.js';
 
 export const kvColumns = [
@@ -9,6 +9,11 @@ export const kvColumns = [
       '`no` where batches of maxTransferBatchSize blocks went on their own.',
   ),
   column('copies', '', 'Copy calls, kernels, spans or disk requests of one iteration.', { type: 'integer' }),
+  column(
+    'collective_library',
+    '',
+    'The NCCL that ran the collectives of replicated points: version and file. Empty where none did.',
+  ),
 ];
 
 export type KvColumn = ColumnName<typeof kvColumns>;

@@ -84,6 +84,7 @@ Napi::Value communicatorHandle(Napi::Env env, const std::shared_ptr<OpenedCommun
   Napi::Object object = makeHandle(env, state, kCommunicatorKind,
                                    {{"close", closeCommunicator}, {"abandon", abandonCommunicator}});
   object.Set("version", ncclVersionText(state->communicator->library().version()));
+  object.Set("path", state->communicator->library().path());
   return object;
 }
 

@@ -25,6 +25,7 @@ std::unique_ptr<Communicator> Communicator::open(std::shared_ptr<const NcclLibra
   made->accept("ncclCommInitRankConfig", made->calls().commInitRankConfig(&made->comm_, record.worldSize, id,
                                                                           options.rank, config.data()));
   made->settle("ncclCommInitRankConfig", options.deadlineNs);
+  NcclLibrary::noteJoined(record);
   return made;
 }
 
@@ -53,9 +54,14 @@ void Communicator::settle(const char* call, int64_t deadlineNs) {
   };
   try {
     waitUntil(settled, control_, deadlineNs, call);
-  } catch (const Error&) {
+  } catch (const Error& error) {
+    // Ranks that disagree (sizes, a rank twice) stay in progress without an error: only this text tells, and only on
+    // the rank that made the id (2.28.9).
+    const char* said = calls().getLastError(comm_);
+    const std::string detail = said == nullptr ? "" : said;
     giveUp();
-    throw;
+    if (detail.empty()) throw;
+    throw Error(error.code(), std::string(error.what()) + "; NCCL's last words are \"" + detail + "\"");
   }
   if (state != kNcclSuccess) fail(call, state);
 }

@@ -3,6 +3,8 @@
 #include <dlfcn.h>
 
 #include <cstring>
+#include <mutex>
+#include <set>
 
 #include "collective/nccl_config.h"
 #include "collective/nccl_results.h"
@@ -34,6 +36,17 @@ const char* takeAll(void* library, NcclCalls& calls) {
   return nullptr;
 }
 
+// The file that a function was loaded from: a candidate may be a name that the loader looked for.
+std::string fileOf(void* function, const std::string& candidate) {
+  Dl_info info{};
+  return dladdr(function, &info) != 0 && info.dli_fname != nullptr ? info.dli_fname : candidate;
+}
+
+// Ids whose communicator has not come up, of this process. Each that was never joined by all of its ranks keeps a
+// thread and a listening socket of NCCL's for good (2.28.9); there is no call to end them.
+std::mutex idsMutex;
+std::set<NcclUniqueIdBytes> pendingIds;
+
 }  // namespace
 
 std::shared_ptr<const NcclLibrary> NcclLibrary::open(const std::vector<std::string>& candidates) {
@@ -60,25 +73,41 @@ std::string NcclLibrary::tryOpen(const std::string& candidate) {
     fault = std::string("it has no ") + missing;
   } else if (const int result = calls_.getVersion(&version_); result != kNcclSuccess) {
     fault = "ncclGetVersion: " + ncclResultName(result);
-  } else if (version_ < kNcclOldestVersion) {
-    fault = "it is NCCL " + ncclVersionText(version_) + ", 2.18 or newer is needed";
+  } else {
+    fault = ncclVersionFault(version_);
   }
   if (!fault.empty()) {
     dlclose(handle);
     return fault;
   }
-  path_ = candidate;
+  path_ = fileOf(reinterpret_cast<void*>(calls_.getVersion), candidate);
   return "";
 }
 
 BootstrapRecord NcclLibrary::makeRecord(int worldSize) const {
+  const std::lock_guard lock(idsMutex);
+  if (pendingIds.size() >= kMostPendingIds) {
+    throw Error(
+        ErrorCode::kNccl,
+        "ncclGetUniqueId: " + std::to_string(pendingIds.size()) +
+            " communicators of this run have not come up, and each keeps a thread and a socket of NCCL's for "
+            "good; expected fewer than " +
+            std::to_string(kMostPendingIds) +
+            ". No further one is begun: look at the first that failed, then start the run again.");
+  }
   NcclUniqueId id{};
   const int result = calls_.getUniqueId(&id);
   if (result != kNcclSuccess) throw ncclError("ncclGetUniqueId", result, calls_.getLastError(nullptr));
   BootstrapRecord record;
   record.worldSize = worldSize;
   std::memcpy(record.id.data(), id.bytes, sizeof(id.bytes));
+  pendingIds.insert(record.id);
   return record;
+}
+
+void NcclLibrary::noteJoined(const BootstrapRecord& record) {
+  const std::lock_guard lock(idsMutex);
+  pendingIds.erase(record.id);
 }
 
 }  // namespace railrunner

@@ -48,11 +48,17 @@ class NcclLibrary {
 
   const NcclCalls& calls() const { return calls_; }
   int version() const { return version_; }
-  // The candidate that was loaded.
+  // The file that was loaded.
   const std::string& path() const { return path_; }
 
-  // A unique id for a new communicator, made by one rank.
+  // Ids that this process may have made whose communicators have not come up.
+  static constexpr size_t kMostPendingIds = 32;
+
+  // A unique id for a new communicator, made by one rank. Throws kNccl, at kMostPendingIds too: NCCL keeps a thread
+  // and a socket for each, and a sweep of failing points must not use up the machine's.
   BootstrapRecord makeRecord(int worldSize) const;
+  // All ranks have joined the record's communicator: NCCL has ended what it kept for the id.
+  static void noteJoined(const BootstrapRecord& record);
 
  private:
   NcclLibrary() = default;

@@ -4,6 +4,7 @@
 // links: collective/nccl_library.cc collective/communicator.cc
 #include <dlfcn.h>
 
+#include <algorithm>
 #include <climits>
 #include <cstring>
 #include <functional>
@@ -84,20 +85,25 @@ void records() {
   EXPECT_THROWN(decodeRecord(good, 5), "E_ARGUMENT", "expected MPI's world size 5, received 4");
 }
 
-// Every int that any version from 2.18 to 2.30 reads must be set or say "not set" its way.
+// Every int that any version from 2.18 to 2.32 reads must be set or say "not set" its way. Fields by the public
+// headers: ints from 56 on, up to graphStreamOrdering at 92 in 2.30.5, and in 2.31 and 2.32 launchOrderImplicit,
+// numRmaSig, rmaEagerInit, hostCftMode and nvlsHostMode at 96 to 112.
 void configs() {
-  for (const int version : {21800, 21805, 22005, 22407, 22602, 22703, 22809, 22903, 23003, 23007, 23100}) {
+  for (const int version :
+       {21800, 21805, 22005, 22407, 22602, 22703, 22809, 22903, 23003, 23007, 23100, 23200, 23301, 29900}) {
     const NcclConfigBlock block = makeNcclConfig(version, 8);
     uint64_t size = 0;
     std::memcpy(&size, block.data(), sizeof(size));
-    CHECK_EQUAL(size, uint64_t{96});
+    CHECK_EQUAL(size, uint64_t{120});
     CHECK_EQUAL(static_cast<uint32_t>(wordAt(block, 8)), 0xcafebeefU);
-    CHECK_EQUAL(wordAt(block, 12), version);
+    // A library newer than those known is told of the newest known one: it defaults what was added since.
+    CHECK_EQUAL(wordAt(block, 12), std::min(version, 23200));
     CHECK_EQUAL(wordAt(block, 16), 0);
     CHECK_EQUAL(wordAt(block, 24), 1);
     CHECK_EQUAL(wordAt(block, 28), 8);
     for (const size_t pointer : {32, 36, 48, 52}) CHECK_EQUAL(wordAt(block, pointer), 0);
-    for (const size_t word : {20, 40, 44, 56, 60, 64, 68, 72, 76, 80, 84, 88, 92}) {
+    for (const size_t word :
+         {20, 40, 44, 56, 60, 64, 68, 72, 76, 80, 84, 88, 92, 96, 100, 104, 108, 112, 116}) {
       CHECK_EQUAL(wordAt(block, word), INT_MIN);
     }
   }
@@ -105,7 +111,9 @@ void configs() {
   CHECK_EQUAL(wordAt(open, 24), INT_MIN);
   CHECK_EQUAL(wordAt(open, 28), INT_MIN);
   EXPECT_THROWN(makeNcclConfig(22809, 0), "E_ARGUMENT", "maxCtas: expected 1 or more, received 0");
-  EXPECT_THROWN(makeNcclConfig(21702, 8), "E_NCCL_MISSING", "NCCL 2.17.2 is too old");
+  EXPECT_THROWN(makeNcclConfig(21702, 8), "E_NCCL_MISSING",
+                "it is NCCL 2.17.2, 2.18 or newer of NCCL 2 is needed");
+  EXPECT_THROWN(makeNcclConfig(30000, 8), "E_NCCL_MISSING", "it is NCCL 3.0.0");
   CHECK_EQUAL(ncclVersionText(22809), std::string("2.28.9"));
   CHECK_EQUAL(ncclVersionText(2804), std::string("2.8.4"));
 }
@@ -126,9 +134,14 @@ void missingLibraries() {
   EXPECT_THROWN(NcclLibrary::open({}), "E_NCCL_MISSING", "Looked for nothing");
   standIn->version = 21605;
   EXPECT_THROWN(NcclLibrary::open({standInPath}), "E_NCCL_MISSING",
-                "it is NCCL 2.16.5, 2.18 or newer is needed");
+                "it is NCCL 2.16.5, 2.18 or newer of NCCL 2 is needed");
+  standIn->version = 30101;
+  EXPECT_THROWN(NcclLibrary::open({standInPath}), "E_NCCL_MISSING", "it is NCCL 3.1.1");
   standIn->reset();
   CHECK_EQUAL(NcclLibrary::open({"/nowhere", standInPath})->path(), standInPath);
+  // The file is said, whatever name it was found by.
+  const std::string name = standInPath.substr(standInPath.rfind('/') + 1);
+  CHECK_EQUAL(NcclLibrary::open({name})->path(), standInPath);
 }
 
 constexpr int kRanks = 4;
@@ -190,6 +203,7 @@ void goodWay() {
   }
   CHECK_EQUAL(standIn->destroyed.load(), kRanks);
   CHECK_EQUAL(standIn->aborted.load(), 0);
+  CHECK_EQUAL(standIn->earlyCalls.load(), 0);
   NcclConfigBlock seen;
   std::memcpy(seen.data(), standIn->config.data(), seen.size());
   CHECK(seen == makeNcclConfig(22809, 8));
@@ -270,6 +284,64 @@ void deadInGroup() {
   goodWay();
 }
 
+// NCCL 2.28.9: ranks that disagree on the size stay in progress, and only ncclGetLastError of the rank that made the
+// id says why. The text is in what that rank throws, from which all rows have it.
+void mismatchedSizes() {
+  standIn->reset();
+  const auto library = NcclLibrary::open({standInPath});
+  std::vector<Thrown> thrown(2);
+  const BootstrapRecord record = library->makeRecord(2);
+  std::vector<std::thread> threads;
+  for (int rank = 0; rank < 2; ++rank) {
+    threads.emplace_back([&, rank] {
+      BootstrapRecord own = record;
+      own.worldSize = 2 + rank;
+      RunControl control;
+      thrown[static_cast<size_t>(rank)] = thrownBy([&] {
+        Communicator::open(library, own, {rank, 8, nowNs() + kSecondNs / 5}, control);
+      });
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  for (const Thrown& one : thrown) CHECK_EQUAL(one.code, std::string("E_TIMEOUT"));
+  CHECK(thrown[0].message.find("NCCL's last words are \"Bootstrap Root : mismatch") != std::string::npos ||
+        thrown[1].message.find("NCCL's last words are \"Bootstrap Root : mismatch") != std::string::npos);
+  CHECK_EQUAL(standIn->aborted.load(), 2);
+}
+
+// Each id whose communicator does not come up leaves a thread and a listening socket of NCCL's behind (2.28.9): a
+// sweep of failing points ends with a reason instead of using up the machine, and goes on to fail at once.
+void failingOpensAreBounded() {
+  standIn->reset();
+  standIn->idsMade = 0;
+  const auto library = NcclLibrary::open({standInPath});
+  int refused = 0;
+  for (int point = 0; point < 1000; ++point) {
+    RunControl control;
+    const Thrown thrown = thrownBy([&] {
+      Communicator::open(library, library->makeRecord(2), {0, 8, nowNs() + 1}, control);
+    });
+    CHECK(thrown.code != "nothing");
+    if (thrown.message.find("communicators of this run have not come up") != std::string::npos) ++refused;
+  }
+  CHECK(standIn->idsMade.load() <= static_cast<int>(NcclLibrary::kMostPendingIds));
+  CHECK_EQUAL(refused + standIn->idsMade.load(), 1000);
+}
+
+// Ids whose communicators came up are not counted, however many there are.
+void openedIdsAreNotCounted() {
+  standIn->reset();
+  const auto library = NcclLibrary::open({standInPath});
+  for (size_t i = 0; i < 2 * NcclLibrary::kMostPendingIds; ++i) {
+    RunControl control;
+    const auto communicator =
+        Communicator::open(library, library->makeRecord(1), {0, 8, nowNs() + kCloseNs}, control);
+    communicator->close(nowNs() + kCloseNs);
+  }
+  CHECK_EQUAL(standIn->destroyed.load(), static_cast<int>(2 * NcclLibrary::kMostPendingIds));
+  CHECK_EQUAL(standIn->earlyCalls.load(), 0);
+}
+
 // As above with the abort word, which is how a stage's deadline and a peer's failure end a wait.
 void abortWordEndsWaits() {
   standIn->reset();
@@ -310,6 +382,9 @@ int main(int argc, char** argv) {
   deadBeforeInit();
   deadInGroup();
   abortWordEndsWaits();
+  mismatchedSizes();
+  openedIdsAreNotCounted();
+  failingOpensAreBounded();
   std::printf("failures: %d\n", failures.load());
   return failures.load() == 0 ? 0 : 1;
 }

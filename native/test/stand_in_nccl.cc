@@ -24,6 +24,8 @@ std::mutex mutex;
 // What the ranks of one unique id share.
 struct Shared {
   int joined = 0;
+  int worldSize = 0;  // of the first that came
+  bool mismatch = false;
   // By number of the operation: pieces by rank.
   std::map<uint64_t, std::map<int, std::vector<char>>> pieces;
 };
@@ -46,6 +48,8 @@ struct ncclComm {
   int worldSize = 0;
   uint64_t operations = 0;
   std::vector<Operation> underWay;
+  bool ready = false;
+  bool spoiled = false;
 };
 
 namespace {
@@ -53,6 +57,7 @@ namespace {
 // The rank that the calling thread is, for the calls without a communicator.
 thread_local int callersRank = -1;
 thread_local int groupDepth = 0;
+thread_local std::vector<ncclComm*> groupMembers;
 
 int planned(StandInCall call, int rank) {
   const int only = control.onlyRank;
@@ -83,9 +88,25 @@ bool advance(ncclComm& comm, Operation& operation) {
   return true;
 }
 
+std::string lastError = "said by the stand-in";
+
+// A call on a communicator that is still in progress ruins it.
+bool isEarly(ncclComm* comm) {
+  if (comm->ready) return false;
+  comm->spoiled = true;
+  ++control.earlyCalls;
+  return true;
+}
+
 int enqueue(ncclComm* comm, Operation operation, StandInCall call) {
   if (const int result = planned(call, comm->rank)) return result;
   const std::lock_guard lock(mutex);
+  if (isEarly(comm)) return kInvalidArgument;
+  if (groupDepth > 0) {
+    groupMembers.push_back(comm);
+  } else {
+    comm->ready = false;
+  }
   operation.number = comm->operations++;
   comm->underWay.push_back(operation);
   return groupDepth > 0 ? 0 : kInProgress;
@@ -125,16 +146,23 @@ EXPORT int ncclCommInitRankConfig(ncclComm** comm, int worldSize, ncclUniqueId i
   auto& group = shared[number];
   if (!group) group = std::make_shared<Shared>();
   ++group->joined;
+  if (group->worldSize == 0) group->worldSize = worldSize;
+  if (group->worldSize != worldSize) {
+    group->mismatch = true;
+    lastError = "Bootstrap Root : mismatch in info from procs, nranks " + std::to_string(worldSize) + " vs " +
+                std::to_string(group->worldSize);
+  }
   *comm = new ncclComm{group, rank, worldSize, 0, {}};
   return kInProgress;
 }
 
 EXPORT int ncclCommGetAsyncError(ncclComm* comm, int* state) {
   const std::lock_guard lock(mutex);
-  *state = kInProgress;
-  if (comm->group->joined < comm->worldSize) return 0;
+  *state = comm->spoiled ? kInvalidArgument : kInProgress;
+  if (comm->spoiled || comm->group->mismatch || comm->group->joined < comm->worldSize) return 0;
   if (comm->operations == 0) {
     *state = planned(StandInCall::kInitAsync, comm->rank);
+    comm->ready = *state == 0;
     return 0;
   }
   if (const int result = planned(StandInCall::kCollectiveAsync, comm->rank)) {
@@ -146,6 +174,7 @@ EXPORT int ncclCommGetAsyncError(ncclComm* comm, int* state) {
     comm->underWay.erase(comm->underWay.begin());
   }
   *state = 0;
+  comm->ready = true;
   return 0;
 }
 
@@ -157,6 +186,11 @@ EXPORT int ncclGroupStart() {
 
 EXPORT int ncclGroupEnd() {
   if (groupDepth > 0) --groupDepth;
+  {
+    const std::lock_guard lock(mutex);
+    for (ncclComm* comm : groupMembers) comm->ready = false;
+    groupMembers.clear();
+  }
   if (const int result = planned(StandInCall::kGroupEnd, callersRank)) return result;
   return kInProgress;
 }
@@ -179,6 +213,8 @@ EXPORT int ncclAllGather(const void* source, void* target, size_t count, int typ
 }
 
 EXPORT int ncclCommFinalize(ncclComm* comm) {
+  const std::lock_guard lock(mutex);
+  if (isEarly(comm)) return kInvalidArgument;
   if (const int result = planned(StandInCall::kFinalize, comm->rank)) return result;
   return kInProgress;
 }
@@ -197,4 +233,9 @@ EXPORT int ncclCommAbort(ncclComm* comm) {
   return 0;
 }
 
-EXPORT const char* ncclGetLastError(ncclComm*) { return "said by the stand-in"; }
+EXPORT const char* ncclGetLastError(ncclComm*) {
+  static thread_local std::string said;
+  const std::lock_guard lock(mutex);
+  said = lastError;
+  return said.c_str();
+}

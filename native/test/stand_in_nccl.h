@@ -29,7 +29,9 @@ struct StandInControl {
   std::array<std::atomic<int>, static_cast<size_t>(StandInCall::kCount)> results{};
   std::atomic<int> onlyRank{-1};
   // Seen: the configuration that came last, and calls by number.
-  std::array<uint8_t, 96> config{};
+  std::array<uint8_t, 120> config{};
+  // Calls on a communicator that was not ready; each spoils it for good, as NCCL 2.28.9 does.
+  std::atomic<int> earlyCalls{0};
   std::atomic<int> aborted{0};
   std::atomic<int> destroyed{0};
   std::atomic<int> broadcasts{0};
@@ -44,7 +46,7 @@ struct StandInControl {
     for (auto& result : results) result = 0;
     onlyRank = -1;
     version = 22809;
-    aborted = destroyed = broadcasts = allGathers = 0;
+    aborted = destroyed = broadcasts = allGathers = earlyCalls = 0;
   }
 };
 

@@ -1,7 +1,11 @@
 /** Stage `measure` of replicated points: the probe, the samples, and a row for each phase. */
 import type { Measured, Measurement, PathBytes } from '../../../runner/job/measurement.js';
 import type { PointContext } from '../../../runner/job/context.js';
-import type { NativeReplicated, ReplicatedFacts } from '../../../runner/native/types/index.js';
+import type {
+  NativeCommunicator,
+  NativeReplicated,
+  ReplicatedFacts,
+} from '../../../runner/native/types/index.js';
 import type { KvColumn } from '../columns.js';
 import type { KvSpec } from '../kv-spec.js';
 
@@ -12,6 +16,7 @@ export async function measureReplicated(
   context: PointContext,
   spec: KvSpec,
   transfer: NativeReplicated,
+  communicator: NativeCommunicator | null,
   setupUs: number,
 ): Promise<Measurement<KvColumn>[]> {
   const probe = spec.probe ? await transfer.probe() : null;
@@ -26,6 +31,9 @@ export async function measureReplicated(
     strategyUsed: facts.strategyUsed,
     setupUs,
     ...(facts.networkTransport === '' ? {} : { networkTransport: facts.networkTransport }),
+    ...(communicator === null
+      ? {}
+      : { extra: { collective_library: `NCCL ${communicator.version} ${communicator.path}` } }),
   } as const;
   const peak = probe !== null && probe.GBps > 0 ? { peak: { GBps: probe.GBps, source: probe.source } } : {};
   // The limit is that of handing on; of the whole it is one only where nothing is loaded before.
@@ -57,7 +65,7 @@ export async function measureReplicated(
 /** A phase that this rank has no part in by design is idle. */
 function phaseRow(row: Measured<KvColumn>): Measurement<KvColumn> {
   if (row.samplesUs.length > 0 || row.stopped === true) return row;
-  const { phase, timing, direction, strategyRequested, strategyUsed } = row;
+  const { phase, timing, direction, strategyRequested, strategyUsed, extra } = row;
   return {
     state: 'idle',
     phase,
@@ -65,6 +73,7 @@ function phaseRow(row: Measured<KvColumn>): Measurement<KvColumn> {
     direction,
     ...(strategyRequested === undefined ? {} : { strategyRequested }),
     ...(strategyUsed === undefined ? {} : { strategyUsed }),
+    ...(extra === undefined ? {} : { extra }),
   };
 }
 

@@ -122,7 +122,7 @@ function openPoint(opened: Opened): OpenPoint<KvColumn> {
   return {
     measure: async () => {
       measured = true;
-      return await measureReplicated(context, spec, transfer, opened.setupUs);
+      return await measureReplicated(context, spec, transfer, communicator?.native ?? null, opened.setupUs);
     },
     // All ranks come here or none: after this, collectives are known to have ended well everywhere.
     verify: async (): Promise<Verification[]> => {

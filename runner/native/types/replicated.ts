@@ -5,7 +5,7 @@ import type { SampleOptions, SampleSet } from './samples.js';
 export interface NcclProbe {
   /** "2.28.9". */
   readonly version: string;
-  /** The candidate that was loaded. */
+  /** The file that was loaded. */
   readonly path: string;
 }
 
@@ -24,6 +24,8 @@ export interface CommunicatorOptions {
 export interface NativeCommunicator {
   /** Of NCCL, "2.28.9". */
   readonly version: string;
+  /** NCCL's file. */
+  readonly path: string;
   /** Collective: finalise, then destroy. */
   close(timeoutMs: number): Promise<void>;
   /** Abort, after a failure: alone, at once. Every rank must. */
