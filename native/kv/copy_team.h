@@ -2,9 +2,8 @@
 
 #include <atomic>
 #include <cstdint>
-
-#include "core/run_control.h"
-#include "core/threads.h"
+#include <thread>
+#include <vector>
 
 namespace railrunner {
 
@@ -12,38 +11,37 @@ namespace railrunner {
 // allocation and no lock: helpers spin for a moment after each run, then sleep on a futex.
 class CopyTeam {
  public:
-  // `size` counts the caller of run(): a team of 1 has no thread of its own. Throws kAllocation.
+  // `size` counts the caller of run(): a team of 1 has no thread of its own.
   explicit CopyTeam(uint32_t size);
+  ~CopyTeam();
   CopyTeam(const CopyTeam&) = delete;
   CopyTeam& operator=(const CopyTeam&) = delete;
 
-  uint32_t size() const { return threads_.size() + 1; }
+  uint32_t size() const { return static_cast<uint32_t>(helpers_.size()) + 1; }
 
   // Calls work(worker) once for each worker below `active` (at most size()), the caller being worker 0;
-  // returns when all have ended: they use the caller's memory. `work` must not throw; it ends soon after the abort word
-  // is set. Where a helper does not, control.heldUpBy says so.
+  // returns when all have ended. `work` must not throw.
   template <class Work>
-  void run(Work& work, uint32_t active, RunControl& control) {
+  void run(Work& work, uint32_t active) {
     call_ = [](void* context, uint32_t worker) { (*static_cast<Work*>(context))(worker); };
     context_ = &work;
     start(active);
     work(0);
-    finish(active, control);
+    finish();
   }
 
  private:
   void start(uint32_t active);
-  void finish(uint32_t active, RunControl& control);
+  void finish();
   void helperLoop(uint32_t worker);
 
+  std::vector<std::thread> helpers_;
   void (*call_)(void*, uint32_t) = nullptr;
   void* context_ = nullptr;
-  // The number of the run, and how many take part in it: one word, because a helper that wakes late must not take the
-  // number of one run for that of another.
-  alignas(64) std::atomic<uint64_t> run_{0};
+  uint32_t active_ = 1;
+  alignas(64) std::atomic<uint32_t> epoch_{0};
   alignas(64) std::atomic<uint32_t> pending_{0};
   std::atomic<bool> ending_{false};
-  ThreadGroup threads_;
 };
 
 }  // namespace railrunner

@@ -12,16 +12,18 @@ constexpr uint32_t kMaxThreads = 32;
 
 }  // namespace
 
-DiskThreads::DiskThreads(int descriptor, uint32_t depth)
-    : descriptor_(descriptor), threads_("disk threads", [this] {
-        {
-          std::lock_guard lock(mutex_);
-          ending_ = true;
-        }
-        started_.notify_all();
-      }) {
+DiskThreads::DiskThreads(int descriptor, uint32_t depth) : descriptor_(descriptor) {
   done_.reserve(depth);
-  for (uint32_t i = 0; i < std::min(depth, kMaxThreads); ++i) threads_.start([this] { work(); });
+  for (uint32_t i = 0; i < std::min(depth, kMaxThreads); ++i) threads_.emplace_back([this] { work(); });
+}
+
+DiskThreads::~DiskThreads() {
+  {
+    std::lock_guard lock(mutex_);
+    ending_ = true;
+  }
+  started_.notify_all();
+  for (std::thread& thread : threads_) thread.join();
 }
 
 void DiskThreads::start(uint32_t slot, const DiskOperation& operation) {

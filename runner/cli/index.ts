@@ -6,6 +6,7 @@ import { printOut } from '../print.js';
 import { doctorCommand } from './doctor.js';
 import { launchCommand } from './launch.js';
 import { planCommand } from './plan.js';
+import { reportCommand } from './report.js';
 import { runCommand } from './run.js';
 import { schemaCommand } from './schema.js';
 import { validateCommand } from './validate.js';
@@ -28,6 +29,7 @@ export async function runCommandLine(
     .command(launchCommand)
     .command(validateCommand(loadKinds))
     .command(planCommand(loadKinds))
+    .command(reportCommand(version))
     .command(schemaCommand(loadKinds))
     .command(doctorCommand(loadKinds))
     .demandCommand(1, 'Say which command to run.')

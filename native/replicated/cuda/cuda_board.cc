@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
-#include "core/agreement.h"
 #include "core/clock.h"
+#include "peers/agreement.h"
 #include "peers/symmetric_buffer.h"
 
 namespace railrunner::cuda {
@@ -32,13 +32,16 @@ CudaBoard::CudaBoard(Exchange& exchange, Device& device, const ReplicatedRequest
       ordinal_(currentOrdinal(device)) {
   const bool isRoot = topology_.rank() == topology_.root();
   if (isRoot) source_ = request.sourceIsDevice() ? request.target : request.source;
-  const auto all = Agreement(exchange, "sharing the root's blocks", deadlineNs).run([&] {
+  ShareHandle mine;
+  std::exception_ptr failure = attempt([&] {
     if (request.communicator == nullptr)
       throw Error(ErrorCode::kArgument, "replicated mode on cuda needs a communicator");
     use_ = std::make_unique<Communicator::Use>(*request.communicator);
-    return bytesOfValue(isRoot && mapsSource ? source_->share() : ShareHandle{});
+    if (isRoot && mapsSource) mine = source_->share();
   });
-  Agreement(exchange, "mapping the root's blocks", deadlineNs).run([&] {
+  const auto all = agreeOn(exchange, "sharing the root's blocks", failure,
+                           {reinterpret_cast<const uint8_t*>(&mine), sizeof(mine)}, deadlineNs);
+  failure = attempt([&] {
     if (!mapsSource || isRoot || !topology_.isOnRootNode()) return;
     ShareHandle theirs;
     const auto& bytes = all[static_cast<size_t>(topology_.root())];
@@ -53,6 +56,7 @@ CudaBoard::CudaBoard(Exchange& exchange, Device& device, const ReplicatedRequest
                                           request.sourceBlocks, theirs, 1);
     source_ = mapped_.get();
   });
+  agreeOn(exchange, "mapping the root's blocks", failure, {}, deadlineNs);
 }
 
 void CudaBoard::requireAllWell(const std::exception_ptr& failure) {
@@ -138,7 +142,7 @@ void CudaBoard::close(Exchange* exchange, int64_t deadlineNs) {
   use_.reset();
   // The root's memory may go once nobody has it mapped: the owner waits for all.
   mapped_.reset();
-  if (exchange != nullptr) Agreement(*exchange, "unmapping the root's blocks", deadlineNs).run([] {});
+  if (exchange != nullptr) agreeOn(*exchange, "unmapping the root's blocks", nullptr, {}, deadlineNs);
 }
 
 }  // namespace railrunner::cuda

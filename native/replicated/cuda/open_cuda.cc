@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "peers/agreement.h"
 #include "replicated/cuda/cuda_path.h"
 #include "replicated/path_transfer.h"
 #include "replicated/piece_plan.h"
@@ -39,7 +40,7 @@ std::unique_ptr<ReplicatedTransfer> openCudaReplicated(Exchange& exchange, RunCo
   const bool mapsSource = canShare && (isAuto || request.strategy == ReplicatedStrategy::kScatterAllgather);
   auto board = std::make_unique<CudaBoard>(exchange, device, request, mapsSource, deadlineNs);
   std::vector<std::unique_ptr<CudaPath>> paths;
-  const auto compile = [&] {
+  const std::exception_ptr failure = attempt([&] {
     const uint32_t chunks = chunksOf(request);
     const auto add = [&](ReplicatedStrategy strategy, uint32_t numChunks, uint32_t numShares) {
       paths.push_back(std::make_unique<CudaPath>(*board, strategy, numChunks, numShares));
@@ -53,8 +54,13 @@ std::unique_ptr<ReplicatedTransfer> openCudaReplicated(Exchange& exchange, RunCo
     }
     if (mapsSource)
       add(ReplicatedStrategy::kScatterAllgather, sharedChunksOf(request, chunks), topology.rootNodeSize());
-  };
-  agreeOrClose(exchange, *board, deadlineNs, compile);
+  });
+  try {
+    agreeOn(exchange, "compiling the replicated transfer", failure, {}, deadlineNs);
+  } catch (...) {
+    board->close(nullptr, 0);
+    throw;
+  }
   return std::make_unique<PathTransfer<CudaPath>>(exchange, std::move(board), std::move(paths));
 }
 

@@ -1,48 +1,12 @@
-import { spawnSync } from 'node:child_process';
-import { readFileSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { readFileSync, rmSync } from 'node:fs';
 import t from 'tap';
 import { ManifestFile } from '../../../runner/results/manifest.js';
 import { RankCsv } from '../../../runner/results/rank-csv.js';
 import { manifestStart, parseCsv, plainColumns, rowsOfPoint } from '../../helpers/result-samples.js';
-import { firstMissing, needsProgram, needsRoot, type Missing } from '../../helpers/require.js';
-import { withTempDir } from '../../helpers/with-temp-dir.js';
+import { fill, needsMount, withSmallDisk } from '../../helpers/full-disk.js';
 
-/** A file system of 64 KiB around the body, filled to the last page by a file that the body may delete. */
-function withFullDisk(body: (folder: string, filler: string) => Promise<void>): Promise<void> {
-  return withTempDir(async (folder) => {
-    const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'railrunner-test', folder]);
-    if (mounted.status !== 0) throw new Error(`mount: ${mounted.stderr.toString()}`);
-    try {
-      await body(folder, join(folder, 'filler'));
-    } finally {
-      spawnSync('umount', ['-l', folder]);
-    }
-  });
-}
-
-/** Leaves `pages` pages free. */
-function fill(filler: string, folder: string, pages: number): void {
-  const { bavail, bsize } = statfsSync(folder);
-  writeFileSync(filler, Buffer.alloc((bavail - pages) * bsize));
-}
-
-function needsMount(): Missing {
-  const missing = firstMissing(needsRoot(), needsProgram('mount', 'mount'));
-  if (missing !== false) return missing;
-  const tried = spawnSync('unshare', [
-    '-m',
-    'mount',
-    '-t',
-    'tmpfs',
-    '-o',
-    'size=64k',
-    'railrunner-test',
-    '/mnt',
-  ]);
-  return tried.status === 0 ? false : 'needs the right to mount a tmpfs';
-}
-
+const withFullDisk = (body: (folder: string, filler: string) => Promise<void>): Promise<void> =>
+  withSmallDisk(64, body);
 const skip = needsMount();
 const point = (index: number) => rowsOfPoint(3, index);
 const pointsIn = (csv: RankCsv): string[] =>

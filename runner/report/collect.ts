@@ -1,0 +1,124 @@
+/** Run folders -> report. A folder that cannot be read is a complaint, and the others are reported all the same. */
+import { RunnerError } from '../errors.js';
+import { counted } from '../text/plural.js';
+import { openRunFolder, type RunFolder } from '../run-folder/run-rows.js';
+import { joinShards, type JoinedRun } from '../run-folder/shards.js';
+import type { RankTime, ReportRow, ReportedRun, Suite } from './model.js';
+import { missingRows, readPart, readRanks } from './read-rows.js';
+
+export interface Folders {
+  /** At least one. */
+  readonly runs: readonly string[];
+  readonly earlier: readonly string[];
+}
+
+export interface Collected {
+  readonly suites: readonly Suite[];
+  /** One for each folder that is no readable run. */
+  readonly unreadable: readonly RunnerError[];
+}
+
+/** Rejects with E_USAGE where a run was named twice, and with the folder's error where none can be read. */
+export async function collect(folders: Folders): Promise<Collected> {
+  const opened: RunFolder[] = [];
+  const unreadable: RunnerError[] = [];
+  const openInto = async (paths: readonly string[]): Promise<RunFolder[]> => {
+    const runs: RunFolder[] = [];
+    for (const path of paths) {
+      try {
+        runs.push(await openRunFolder(path));
+      } catch (error) {
+        if (!(error instanceof RunnerError)) throw error;
+        unreadable.push(error);
+      }
+    }
+    opened.push(...runs);
+    return runs;
+  };
+  const named = await openInto(folders.runs);
+  const older = await openInto(folders.earlier);
+  if (named.length === 0) throw unreadable[0] as RunnerError;
+  joinShards(opened); // refuses a run that stands on both sides
+  const runs = joinShards(named);
+  const earlier = joinShards(older);
+  const newest = new Set([...groupBySuite(runs).values()].map((group) => group.at(-1) as JoinedRun));
+  const read = async (run: JoinedRun): Promise<ReportedRun> => await readJoined(run, newest.has(run));
+  const suites: Suite[] = [];
+  const olderBySuite = groupBySuite(earlier);
+  for (const [suite, group] of groupBySuite(runs)) {
+    const reported = await readAll(group, read);
+    const newestOne = reported.at(-1) as ReportedRun;
+    const before = await readAll(olderBySuite.get(suite) ?? [], read);
+    suites.push({
+      specName: newestOne.specName,
+      machine: newestOne.machine,
+      runs: reported,
+      earlier: before,
+    });
+  }
+  return { suites, unreadable };
+}
+
+async function readAll(
+  runs: readonly JoinedRun[],
+  read: (run: JoinedRun) => Promise<ReportedRun>,
+): Promise<ReportedRun[]> {
+  const all: ReportedRun[] = [];
+  for (const run of runs) all.push(await read(run));
+  return all;
+}
+
+/** Suite -> its runs, oldest first. */
+function groupBySuite(runs: readonly JoinedRun[]): Map<string, JoinedRun[]> {
+  const groups = new Map<string, JoinedRun[]>();
+  for (const run of runs.toSorted((a, b) => +a.startedAt - +b.startedAt)) {
+    const { specName, machine } = (run.parts[0] as RunFolder).manifest;
+    const suite = JSON.stringify([specName, machine.device, machine.deviceName, machine.layout]);
+    groups.set(suite, [...(groups.get(suite) ?? []), run]);
+  }
+  return groups;
+}
+
+async function readJoined(run: JoinedRun, withRanks: boolean): Promise<ReportedRun> {
+  const first = run.parts[0] as RunFolder;
+  const { manifest } = first;
+  const rows: ReportRow[] = [];
+  const rankTimes: RankTime[] = [];
+  const complaints: string[] = [];
+  for (const part of run.parts) {
+    complaints.push(...(await readPart(part, rows)));
+    if (withRanks) complaints.push(...(await readRanks(part, rankTimes)));
+  }
+  const ids = run.parts.map((part) => part.manifest.runId);
+  if (run.missingShards.length > 0) {
+    complaints.push(
+      `${ids[0]}: shard ${run.missingShards.join(', ')} of ${manifest.shard?.count} is missing: name its folder too`,
+    );
+  }
+  const missing = missingRows(first, rows);
+  if (missing.length > 0) {
+    complaints.push(
+      `${ids.join(', ')}: ${counted(missing.length, 'point')} of ${manifest.points.length} without a row`,
+    );
+  }
+  const versions = manifest.json['versions'] as Readonly<Record<string, unknown>>;
+  return {
+    runId: ids.join(', '),
+    folders: run.parts.map((part) => part.path),
+    outcome: worstOutcome(run.parts.map((part) => part.manifest.outcome)),
+    startedAt: run.startedAt,
+    specName: manifest.specName,
+    specDigest: manifest.specDigest,
+    worldSize: manifest.worldSize,
+    machine: manifest.machine,
+    railrunnerVersion: String(versions['railrunner'] ?? ''),
+    numPoints: manifest.points.length,
+    rows: [...rows, ...missing].toSorted((a, b) => a.point - b.point),
+    rankTimes,
+    complaints,
+  };
+}
+
+function worstOutcome(outcomes: readonly string[]): string {
+  return outcomes.find((outcome) => outcome !== 'ok') ?? 'ok';
+}

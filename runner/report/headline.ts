@@ -1,0 +1,94 @@
+/** One line for each job, phase and direction: how many points, how they ended, the best figure and where. */
+import { paramsForPeople } from './key-names.js';
+import { isBad, newestRun, type Report, type ReportRow, type RowOutcome, type Suite } from './model.js';
+
+export interface HeadlineRow {
+  readonly suite: Suite;
+  readonly jobId: string;
+  readonly kind: string;
+  readonly phase: string;
+  readonly timing: string;
+  readonly direction: string;
+  readonly numPoints: number;
+  /** Worst first, for example `1 failed, 7 ok`. */
+  readonly statuses: string;
+  readonly bad: boolean;
+  readonly wrong: number;
+  readonly best: ReportRow | undefined;
+  /** Largest relative deviation of the samples of one row, in percent. */
+  readonly worstDeviationPct: number | undefined;
+}
+
+const STATUS_ORDER: readonly RowOutcome[] = [
+  'aborted',
+  'timeout',
+  'failed',
+  'wrong',
+  'missing',
+  'skipped',
+  'idle',
+  'ok',
+];
+
+/** Of the newest run of each suite. */
+export function headlineOf(report: Report): HeadlineRow[] {
+  return report.suites.flatMap((suite) => {
+    const groups = new Map<string, ReportRow[]>();
+    for (const row of newestRun(suite).rows) {
+      const group = JSON.stringify([row.jobId, row.phase, row.timing, row.direction]);
+      groups.set(group, [...(groups.get(group) ?? []), row]);
+    }
+    return [...groups.values()].map((rows) => summarize(suite, rows));
+  });
+}
+
+function summarize(suite: Suite, rows: readonly ReportRow[]): HeadlineRow {
+  const { jobId, kind, phase, timing, direction } = rows[0] as ReportRow;
+  const good = rows.filter((row) => !isBad(row.status));
+  const fastest = good.filter((row) => row.totalGBps !== undefined);
+  const deviations = good.map(deviationPct).filter((value) => value !== undefined);
+  return {
+    suite,
+    jobId,
+    kind,
+    phase,
+    timing,
+    direction,
+    numPoints: rows.length,
+    statuses: statusText(rows.map((row) => row.status)),
+    bad: rows.some((row) => isBad(row.status)),
+    wrong: rows.reduce((sum, row) => sum + (row.wrong ?? 0), 0),
+    best: fastest.toSorted((a, b) => (b.totalGBps as number) - (a.totalGBps as number))[0],
+    worstDeviationPct: deviations.length > 0 ? Math.max(...deviations) : undefined,
+  };
+}
+
+/** `2 failed, 7 ok`, worst first. */
+export function statusText(statuses: readonly RowOutcome[]): string {
+  return STATUS_ORDER.flatMap((status) => {
+    const count = statuses.filter((other) => other === status).length;
+    return count > 0 ? [`${count} ${status}`] : [];
+  }).join(', ');
+}
+
+/** Standard deviation over mean of the samples. It says nothing of how runs differ. */
+export function deviationPct(row: Pick<ReportRow, 'stdevUs' | 'meanUs'>): number | undefined {
+  if (row.stdevUs === undefined || row.meanUs === undefined || row.meanUs === 0) return undefined;
+  return (100 * row.stdevUs) / row.meanUs;
+}
+
+/** The swept values, or the point's number where nothing is swept. */
+export function pointName(row: Pick<ReportRow, 'params' | 'point'>): string {
+  return paramsForPeople(row.params) || `#${row.point}`;
+}
+
+/** One sentence on the whole. */
+export function verdictOf(report: Report): string {
+  const runs = report.suites.flatMap((suite) => suite.runs);
+  const rows = runs.flatMap((run) => run.rows);
+  const bad = rows.filter((row) => isBad(row.status));
+  const gaps = report.complaints.length + runs.reduce((sum, run) => sum + run.complaints.length, 0);
+  const what = `${runs.length} ${runs.length === 1 ? 'run' : 'runs'}, ${rows.length} rows: ${statusText(rows.map((row) => row.status))}`;
+  if (bad.length === 0 && gaps === 0) return `${what}. Nothing is missing.`;
+  return gaps === 0 ? `${what}.` : `${what}. Not everything is as it should be: see below.`;
+}

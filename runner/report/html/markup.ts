@@ -1,0 +1,30 @@
+/** HTML from templates (of a name that formatters leave as they are): whatever is put in is text, and escaped, unless it is markup itself. */
+
+export class Markup {
+  readonly text: string;
+
+  constructor(text: string) {
+    this.text = text;
+  }
+}
+
+type Part = string | number | undefined | false | Markup | readonly Part[];
+
+const ENTITIES: Readonly<Record<string, string>> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+  "'": '&#39;',
+};
+
+function textOf(part: Part): string {
+  if (part === undefined || part === false) return '';
+  if (part instanceof Markup) return part.text;
+  if (Array.isArray(part)) return (part as readonly Part[]).map(textOf).join('');
+  return String(part as string | number).replaceAll(/[&<>"']/g, (found) => ENTITIES[found] as string);
+}
+
+export function markup(strings: TemplateStringsArray, ...parts: readonly Part[]): Markup {
+  return new Markup(strings.map((text, at) => (at === 0 ? '' : textOf(parts[at - 1])) + text).join(''));
+}

@@ -1,0 +1,91 @@
+/**
+ * Draws plots as SVG text by Vega-Lite, on this side: the page then needs no script and no library to show them, prints
+ * sharp, and takes its colours from the style sheet, dark or light.
+ */
+import { parse, View } from 'vega';
+import { compile, type TopLevelSpec } from 'vega-lite';
+
+/** A plot with what it says in words, for those who do not see it. */
+export interface Plot {
+  readonly title: string;
+  readonly caption: string;
+  /** The text alternative. */
+  readonly words: string;
+  readonly svg: string;
+}
+
+export const SERIES_COLORS = Array.from({ length: 8 }, (_, at) => `var(--s${at + 1})`);
+export const MOST_SERIES = SERIES_COLORS.length;
+export const WIDTH = 460;
+
+const TEXT = {
+  labelColor: 'currentColor',
+  titleColor: 'currentColor',
+  labelFontSize: 11,
+  titleFontSize: 11,
+  titleFontWeight: 'normal',
+} as const;
+
+const CONFIG: TopLevelSpec['config'] = {
+  background: 'transparent',
+  font: 'system-ui, sans-serif',
+  view: { stroke: null },
+  axis: {
+    ...TEXT,
+    domainColor: 'var(--soft)',
+    tickColor: 'var(--soft)',
+    gridColor: 'var(--grid)',
+    labelLimit: 280,
+  },
+  legend: { ...TEXT, orient: 'bottom', columns: 1, labelLimit: 420, symbolStrokeWidth: 2, title: null },
+  range: { category: SERIES_COLORS },
+};
+
+/** Labels of axes in expressions of Vega. */
+export const TIME_LABEL =
+  "datum.value >= 1e6 ? format(datum.value / 1e6, '.3~r') + ' s' : datum.value >= 1e3 ? format(datum.value / 1e3, '.3~r') + ' ms' : format(datum.value, '.3~r') + ' us'";
+export const DECIMAL_BYTES_LABEL = "format(datum.value, '.3~s') + 'B'";
+
+/** A plot without what all have in common; marks whose tip is to be shown have a `description` channel. */
+export type PlotSpec = Readonly<Record<string, unknown>>;
+
+export async function draw(spec: PlotSpec): Promise<string> {
+  const full = {
+    width: WIDTH,
+    autosize: { type: 'fit-x', contains: 'padding' },
+    padding: 4,
+    ...spec,
+    config: CONFIG,
+  } as unknown as TopLevelSpec;
+  const view = new View(parse(compile(full, { logger: SILENT }).spec), { renderer: 'none' });
+  try {
+    return tidy(await view.toSVG());
+  } finally {
+    view.finalize();
+  }
+}
+
+/** What Vega-Lite would print is of no use to someone who reads a report; a spec that is wrong throws. */
+const SILENT = {
+  level: () => SILENT,
+  error: (message: unknown) => {
+    throw new Error(String(message));
+  },
+  warn: () => SILENT,
+  info: () => SILENT,
+  debug: () => SILENT,
+} as never;
+
+/**
+ * The whole plot is one image with a text alternative, so its marks need no roles; what they say becomes the tip. A role on
+ * each of thousands of marks would make the page slow, and a screen reader recite them.
+ */
+function tidy(svg: string): string {
+  return svg
+    .replaceAll(
+      / aria-label="([^"]*)" role="graphics-symbol" aria-roledescription="[^"]*"/g,
+      ' data-tip="$1"',
+    )
+    .replaceAll(/ (role|aria-[a-z]+)="[^"]*"/g, '')
+    .replace('<svg ', '<svg aria-hidden="true" focusable="false" ');
+}

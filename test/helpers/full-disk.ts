@@ -1,0 +1,43 @@
+/** A small file system around a test's body, which can be filled to the last page. */
+import { spawnSync } from 'node:child_process';
+import { statfsSync, writeFileSync } from 'node:fs';
+import { firstMissing, needsProgram, needsRoot, type Missing } from './require.js';
+import { withTempDir } from './with-temp-dir.js';
+
+/** A file system of `sizeKib` KiB around the body; `filler` is a file that fills it, which the body may delete. */
+export function withSmallDisk(
+  sizeKib: number,
+  body: (folder: string, filler: string) => Promise<void>,
+): Promise<void> {
+  return withTempDir(async (folder) => {
+    const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${sizeKib}k`, 'railrunner-test', folder]);
+    if (mounted.status !== 0) throw new Error(`mount: ${mounted.stderr.toString()}`);
+    try {
+      await body(folder, `${folder}/filler`);
+    } finally {
+      spawnSync('umount', ['-l', folder]);
+    }
+  });
+}
+
+/** Leaves `pages` pages free. */
+export function fill(filler: string, folder: string, pages: number): void {
+  const { bavail, bsize } = statfsSync(folder);
+  writeFileSync(filler, Buffer.alloc((bavail - pages) * bsize));
+}
+
+export function needsMount(): Missing {
+  const missing = firstMissing(needsRoot(), needsProgram('mount', 'mount'));
+  if (missing !== false) return missing;
+  const tried = spawnSync('unshare', [
+    '-m',
+    'mount',
+    '-t',
+    'tmpfs',
+    '-o',
+    'size=64k',
+    'railrunner-test',
+    '/mnt',
+  ]);
+  return tried.status === 0 ? false : 'needs the right to mount a tmpfs';
+}
