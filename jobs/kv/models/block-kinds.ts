@@ -1,0 +1,36 @@
+/** Kinds of layers that are not said by a word per layer: blocks of Nemotron-NAS, and patterns of classes. */
+import { isOff } from './config-keys.js';
+import { chunked, full, fullWithState, nothing, state, windowed, type LayerKind } from './layer-kinds.js';
+import { ATTENTION_AND_STATE, CLASS_PATTERNS } from './model-types.js';
+import { ConfigRefusal, show } from './refusal.js';
+
+/** One block of block_configs (Nemotron-NAS): `attention` says whether it is there, linear, or windowed. */
+export function kindOfBlock(block: unknown): LayerKind {
+  const attention = (block as { attention?: Record<string, unknown> } | null)?.attention;
+  if (attention === undefined || attention === null || typeof attention !== 'object') {
+    throw new ConfigRefusal('an object attention in each of block_configs', show(block));
+  }
+  const known = ['n_heads_in_group', 'no_op', 'window_length', 'num_sink_tokens', 'replace_with_linear'];
+  const unknown = Object.keys(attention).find((key) => !known.includes(key) && !isOff(attention[key]));
+  const odd = unknown ?? (isOff(attention['num_sink_tokens']) ? undefined : 'num_sink_tokens');
+  if (odd !== undefined && attention['no_op'] !== true) {
+    throw new ConfigRefusal(
+      `blocks without ${odd}`,
+      `block_configs with attention.${odd} = ${show(attention[odd])}`,
+    );
+  }
+  if (attention['no_op'] === true || attention['replace_with_linear'] === true) {
+    return { ...nothing, word: attention['no_op'] === true ? 'no_op' : 'replace_with_linear' };
+  }
+  return isOff(attention['window_length']) ? full : windowed;
+}
+
+/** The pattern that the type's class has where the file says none. */
+export function classKinds(modelType: string, numLayers: number): readonly LayerKind[] | undefined {
+  if (ATTENTION_AND_STATE.has(modelType)) return Array.from({ length: numLayers }, () => fullWithState);
+  const pattern = Object.hasOwn(CLASS_PATTERNS, modelType) ? CLASS_PATTERNS[modelType] : undefined;
+  if (pattern === undefined) return undefined;
+  const window = modelType === 'llama4_text' ? chunked : windowed;
+  const other = pattern.other === 'state' ? state : window;
+  return Array.from({ length: numLayers }, (_, layer) => (pattern.full(layer, numLayers) ? full : other));
+}
