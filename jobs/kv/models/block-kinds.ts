@@ -1,5 +1,5 @@
 /** Kinds of layers that are not said by a word per layer: blocks of Nemotron-NAS, and patterns of classes. */
-import { isOff } from './config-keys.js';
+import { isOff, type ConfigKeys } from './config-keys.js';
 import { chunked, full, fullWithState, nothing, state, windowed, type LayerKind } from './layer-kinds.js';
 import { ATTENTION_AND_STATE, CLASS_PATTERNS } from './model-types.js';
 import { ConfigRefusal, show } from './refusal.js';
@@ -33,4 +33,17 @@ export function classKinds(modelType: string, numLayers: number): readonly Layer
   const window = modelType === 'llama4_text' ? chunked : windowed;
   const other = pattern.other === 'state' ? state : window;
   return Array.from({ length: numLayers }, (_, layer) => (pattern.full(layer, numLayers) ? full : other));
+}
+
+/** Cohere2-MoE: its first dense layers have a pattern of their own. */
+export function kindsOfDensePrefix(keys: ConfigKeys, numLayers: number): readonly LayerKind[] {
+  const prefix = 'first_k_dense_replace' in keys.config ? keys.size('first_k_dense_replace') : 0;
+  const [ofPrefix, ofRest] = [
+    keys.need(['prefix_dense_sliding_window_pattern']),
+    keys.need(['sliding_window_pattern']),
+  ];
+  return Array.from({ length: numLayers }, (_, layer) => {
+    const isFull = layer < prefix ? (layer + 1) % ofPrefix === 0 : (layer - prefix + 1) % ofRest === 0;
+    return isFull ? full : windowed;
+  });
 }

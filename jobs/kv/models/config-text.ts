@@ -25,7 +25,7 @@ const DEEPEST_CONFIG = 64;
 
 const MARK = '\u0000number:';
 const NEEDS_MARKS = /Infinity|NaN|\d{16}/;
-const STRING_OR_NUMBER = /"(?:[^"\\]|\\.)*"|-?Infinity|NaN|-?\d{16,}(?![\d.eE])/g;
+const STRING_OR_NUMBER = /"(?:[^"\\]|\\.)*"|-?Infinity|NaN|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g;
 
 /** Text of a file -> its JSON value. Integers above 2^53 become bigint. Throws ConfigRefusal. */
 export function parseConfig(fileText: string): unknown {
@@ -46,7 +46,8 @@ export function parseConfig(fileText: string): unknown {
 
 function markNumber(token: string): string {
   if (token.startsWith('"')) return token;
-  if (/^-?\d/.test(token) && Number.isSafeInteger(Number(token))) return token;
+  const isPlain = /^-?\d/.test(token) && (/\D/.test(token.slice(1)) || Number.isSafeInteger(Number(token)));
+  if (isPlain) return token;
   return `"\\u0000number:${token}"`;
 }
 

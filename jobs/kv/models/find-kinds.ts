@@ -132,6 +132,8 @@ export function windowTokens(keys: ConfigKeys, kind: LayerKind): number {
   if (keys.first(WINDOW_KEYS) === undefined && keys.has('local_attention')) {
     return Math.floor(keys.need(['local_attention']) / 2);
   }
+  // ModernBERT-decoder's older name counts both sides of a token.
+  keys.peek('local_attention');
   const tokens = keys.need([...WINDOW_KEYS]);
   for (const key of [...WINDOW_KEYS, 'attention_chunk_size']) {
     if (!keys.has(key)) continue;

@@ -88,7 +88,15 @@ const HEAD_RULES: readonly HeadRule[] = [
         attention.take('attn_type');
         return 1;
       }
-      return attention.count(['kv_n_heads']) ?? queryHeads(keys);
+      const heads = attention.count(['kv_n_heads']);
+      const plain = keys.count(KV_HEADS);
+      if (heads !== undefined && plain !== undefined && heads !== plain) {
+        throw new ConfigRefusal(
+          'one number of KV heads',
+          `attn_config.kv_n_heads = ${heads} beside ${plain}`,
+        );
+      }
+      return heads ?? plain ?? queryHeads(keys);
     },
   },
   { applies: (keys) => keys.has('block_configs'), heads: (keys) => queryHeads(keys) },

@@ -79,10 +79,17 @@ const RULES: readonly IndexRule[] = [
   },
 ];
 
-export function indexCaches(keys: ConfigKeys, kinds: readonly LayerKind[]): IndexOfLayer {
+export function indexCaches(keys: ConfigKeys, kinds: readonly LayerKind[], modelType: string): IndexOfLayer {
+  // Their classes use an indexer only in layers whose kind names it, or where indexer_head_dim turns it on.
+  const isNamedOnly = modelType.startsWith('minimax_m3') && Object.hasOwn(keys.config, 'layer_types');
+  if (isNamedOnly && !kinds.some((kind) => kind.indexed) && !isSparseOn(keys)) {
+    for (const key of ['index_head_dim', 'index_block_size']) keys.peek(key);
+    return () => undefined;
+  }
   const rule = RULES.find(({ applies }) => applies(keys, kinds));
   if (rule !== undefined) return rule.read(keys, kinds);
-  if (kinds.some((kind) => kind.indexed)) keys.need(['index_head_dim']);
+  const isOptional = modelType.startsWith('qwen4_exp');
+  if (!isOptional && kinds.some((kind) => kind.indexed)) keys.need(['index_head_dim']);
   return () => undefined;
 }
 

@@ -12,7 +12,7 @@ import {
   windowed,
   type LayerKind,
 } from './layer-kinds.js';
-import { kindOfBlock } from './block-kinds.js';
+import { kindOfBlock, kindsOfDensePrefix } from './block-kinds.js';
 import { ConfigRefusal, show } from './refusal.js';
 
 export interface LayerCount {
@@ -149,8 +149,11 @@ export const KIND_RULES: readonly KindRule[] = [
   },
   {
     key: 'attention_layers',
-    read: (keys, { numLayers }) =>
-      keys.perLayer('attention_layers', numLayers).map((word) => kindOfWord('attention_layers', word)),
+    read: (keys, count, modelType) => {
+      // GPT-Neo's shorter spelling of the same list.
+      keys.peek('attention_types');
+      return words('attention_layers').read(keys, count, modelType);
+    },
   },
   {
     key: 'block_types',
@@ -222,6 +225,10 @@ export const KIND_RULES: readonly KindRule[] = [
       const length = keys.need(['global_attn_every_n_layers']);
       return layersBy(numLayers, (layer) => layer % length === 0, full, windowed);
     },
+  },
+  {
+    key: 'prefix_dense_sliding_window_pattern',
+    read: (keys, { numLayers }) => kindsOfDensePrefix(keys, numLayers),
   },
   {
     key: 'cross_attention_layers',

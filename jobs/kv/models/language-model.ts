@@ -83,11 +83,13 @@ function refuseByType(outer: readonly ConfigObject[], types: readonly string[]):
       'is_encoder_decoder = true: two caches, its own and that of cross-attention',
     );
   }
-  const bidirectional = outer.find((object) =>
-    [true, 'all'].includes(object['use_bidirectional_attention'] as never),
+  const encoder = outer.find(
+    (object) =>
+      /^gemma[34]/.test(String(object['model_type'])) &&
+      [true, 'all'].includes(object['use_bidirectional_attention'] as never),
   );
-  if (bidirectional !== undefined) {
-    const value = show(bidirectional['use_bidirectional_attention']);
+  if (encoder !== undefined) {
+    const value = show(encoder['use_bidirectional_attention']);
     throw new ConfigRefusal(
       expected,
       `use_bidirectional_attention = ${value}: an encoder, which keeps no KV cache`,

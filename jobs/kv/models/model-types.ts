@@ -145,7 +145,7 @@ export const REFUSED_TYPES: ReadonlyMap<string, string> = new Map([
     ENCODER,
     `bert roberta xlm-roberta xlm-roberta-xl albert electra distilbert deberta deberta-v2 modernbert mpnet nomic_bert
     camembert ernie megatron-bert rembert roformer data2vec-text longformer big_bird bert-generation clip_text_model
-    siglip_text_model eurobert vit clip siglip siglip2 dinov2 wav2vec2 hubert esm xmod roc_bert convbert`,
+    siglip_text_model eurobert vit clip siglip siglip2 dinov2 wav2vec2 hubert esm xmod roc_bert convbert roberta-prelayernorm`,
   ),
   ...byWhy(
     TWO_CACHES,

@@ -52,7 +52,7 @@ export function readConfig(document: unknown, options: ReadOptions = DEFAULT_REA
   const kinds = withMtp(keys, listed, count, options.mtp ? numMtpLayers : 0, mtpKey);
   const base = baseShape(keys, modelType, numLayers);
   const shapeOf = layerShapes(keys, base, kinds, modelType);
-  const indexOf = indexCaches(keys, kinds.slice(0, numLayers));
+  const indexOf = indexCaches(keys, kinds.slice(0, numLayers), modelType);
   const shared = sharedLayers(keys, kinds, numLayers);
   const layers = kinds.map((kind, layer): LayerCache => {
     const modelLayer = Math.min(layer, numLayers - 1);
