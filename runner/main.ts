@@ -1,21 +1,21 @@
 /** The process: command line in, exit status out. The only file that ends the process by itself. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { runCommandLine } from './cli/index.js';
+import { runCommandLine, type JobLoaders } from './cli/index.js';
 import { EXIT, RunnerError } from './errors.js';
-import type { LoadKinds } from './job/kind.js';
+
 import { printError } from './print.js';
 import { projectRoot } from './project.js';
 
-/** `loadKinds` gives the registry of job kinds when a command needs it. */
-export async function main(args: readonly string[], loadKinds: LoadKinds): Promise<void> {
+/** `loaders` give what belongs to the jobs when a command needs it. */
+export async function main(args: readonly string[], loaders: JobLoaders): Promise<void> {
   const { version } = JSON.parse(readFileSync(join(projectRoot, 'package.json'), 'utf8')) as {
     version: string;
   };
   // Text that Node itself or a library writes there (a deprecation, say) is not worth a run either.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
   try {
-    await runCommandLine(args, version, loadKinds);
+    await runCommandLine(args, version, loaders);
   } catch (error) {
     process.exitCode = describe(error);
   }

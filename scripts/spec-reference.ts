@@ -1,5 +1,5 @@
 /** configs/README.md: every key of a spec with its meaning, its values and its default, from the schemas. */
-import { modelPresets } from '../jobs/kv/models.js';
+import { modelPresets } from '../jobs/kv/models/find-model.js';
 import { COMMON_JOB_KEYS } from '../runner/job-spec/common-schema.js';
 import type { Schema } from '../runner/job-spec/common-schema.js';
 import type { SpecKind } from '../runner/job-spec/spec-kind.js';

@@ -6,7 +6,7 @@ import type { ResolveAnswer, ResolveRequest } from '../../runner/job-spec/spec-k
 import { isObject, pointerOf } from '../../runner/job-spec/pointer.js';
 import type { JsonObject } from '../../runner/job-spec/types.js';
 import { countTouched } from './block-order.js';
-import { findModel, modelGeometry } from './models.js';
+import { modelDimensions } from './model-dimensions.js';
 import type { KvLayout, KvSpec } from './kv-spec.js';
 import { keyFaults } from './rules.js';
 import { LAYOUT_DEFAULTS } from './schema.js';
@@ -111,11 +111,9 @@ function resolveLayout(
     }
     const tensorParallel = Number(merged['tensorParallel'] ?? LAYOUT_DEFAULTS.tensorParallel);
     merged['tensorParallel'] = tensorParallel;
-    const found = findModel(model, at('model'), files);
-    const answer =
-      'fault' in found ? found : modelGeometry(found.shape, tensorParallel, at('tensorParallel'));
+    const answer = modelDimensions(model, given, tensorParallel, files, at);
     if ('fault' in answer) faults.push(answer.fault);
-    else Object.assign(merged, answer.geometry);
+    else Object.assign(merged, answer.dimensions);
   } else {
     if (given['tensorParallel'] !== undefined) {
       const received = showValue(given['tensorParallel']);

@@ -1,10 +1,12 @@
 /** The command line: text alone, no work. What a command needs is imported when it runs, so that help is quick. */
 import yargs from 'yargs';
 import type { LoadKinds } from '../job/kind.js';
+import type { LoadModelReport } from '../job/model-report.js';
 import { RunnerError } from '../errors.js';
 import { printOut } from '../print.js';
 import { doctorCommand } from './doctor.js';
 import { launchCommand } from './launch.js';
+import { modelCommand } from './model.js';
 import { planCommand } from './plan.js';
 import { reportCommand } from './report.js';
 import { runCommand } from './run.js';
@@ -16,11 +18,17 @@ const USAGE = `$0 <command>
 Runs KV-cache and MoE communication jobs on every rank of mpirun or srun, verifies every byte,
 and writes one CSV row for each rank and measured point.`;
 
+/** What the command line takes from the jobs. bin/railrunner hands it in, so that help is quick. */
+export interface JobLoaders {
+  readonly loadKinds: LoadKinds;
+  readonly loadModelReport: LoadModelReport;
+}
+
 /** Runs one command line. The exit status is left in process.exitCode, or is the thrown RunnerError's. */
 export async function runCommandLine(
   args: readonly string[],
   version: string,
-  loadKinds: LoadKinds,
+  { loadKinds, loadModelReport }: JobLoaders,
 ): Promise<void> {
   const parser = yargs([...args])
     .scriptName('railrunner')
@@ -32,6 +40,7 @@ export async function runCommandLine(
     .command(reportCommand(version))
     .command(schemaCommand(loadKinds))
     .command(doctorCommand(loadKinds))
+    .command(modelCommand(loadModelReport))
     .demandCommand(1, 'Say which command to run.')
     .strict()
     .recommendCommands()

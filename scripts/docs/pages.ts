@@ -4,12 +4,14 @@ import { format, resolveConfig } from 'prettier';
 import { projectRoot } from '../../runner/project.js';
 import { doctorPage } from './doctor-page.js';
 import { errorsPage } from './errors-page.js';
+import { modelsPage } from './models-page.js';
 import { replicatedFigure } from './replicated-figure.js';
 import { resultsPage } from './results-page.js';
 
 export const GENERATED_PAGES: Readonly<Record<string, () => string>> = {
   'docs/doctor.md': doctorPage,
   'docs/errors.md': errorsPage,
+  'docs/models.md': modelsPage,
   'docs/replicated.svg': replicatedFigure,
   'results/README.md': resultsPage,
 };

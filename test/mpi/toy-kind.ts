@@ -43,4 +43,7 @@ const toy = defineKind<ToySpec>()({
   }),
 });
 
-await main(process.argv.slice(2), async () => [toy]);
+await main(process.argv.slice(2), {
+  loadKinds: async () => [toy],
+  loadModelReport: async () => () => ({ refusal: 'this registry has no models' }),
+});

@@ -4,14 +4,22 @@ import { chunked, full, fullWithState, nothing, state, windowed, type LayerKind 
 import { ATTENTION_AND_STATE, CLASS_PATTERNS } from './model-types.js';
 import { ConfigRefusal, show } from './refusal.js';
 
+/** What a block may say of its attention. */
+const BLOCK_KEYS: ReadonlySet<string> = new Set([
+  'n_heads_in_group',
+  'no_op',
+  'window_length',
+  'num_sink_tokens',
+  'replace_with_linear',
+]);
+
 /** One block of block_configs (Nemotron-NAS): `attention` says whether it is there, linear, or windowed. */
 export function kindOfBlock(block: unknown): LayerKind {
   const attention = (block as { attention?: Record<string, unknown> } | null)?.attention;
   if (attention === undefined || attention === null || typeof attention !== 'object') {
     throw new ConfigRefusal('an object attention in each of block_configs', show(block));
   }
-  const known = ['n_heads_in_group', 'no_op', 'window_length', 'num_sink_tokens', 'replace_with_linear'];
-  const unknown = Object.keys(attention).find((key) => !known.includes(key) && !isOff(attention[key]));
+  const unknown = Object.keys(attention).find((key) => !BLOCK_KEYS.has(key) && !isOff(attention[key]));
   const odd = unknown ?? (isOff(attention['num_sink_tokens']) ? undefined : 'num_sink_tokens');
   if (odd !== undefined && attention['no_op'] !== true) {
     throw new ConfigRefusal(
@@ -22,7 +30,14 @@ export function kindOfBlock(block: unknown): LayerKind {
   if (attention['no_op'] === true || attention['replace_with_linear'] === true) {
     return { ...nothing, word: attention['no_op'] === true ? 'no_op' : 'replace_with_linear' };
   }
-  return isOff(attention['window_length']) ? full : windowed;
+  const window = attention['window_length'];
+  if (isOff(window)) return full;
+  if (typeof window === 'number' && Number.isSafeInteger(window) && window >= 1)
+    return { ...windowed, window };
+  throw new ConfigRefusal(
+    'a window of whole tokens',
+    `block_configs with attention.window_length = ${show(window)}`,
+  );
 }
 
 /** The pattern that the type's class has where the file says none. */
@@ -47,3 +62,10 @@ export function kindsOfDensePrefix(keys: ConfigKeys, numLayers: number): readonl
     return isFull ? full : windowed;
   });
 }
+
+/** DeepSeek-V4's list: tokens per compressed entry. Layers of ratio 4 choose their entries by an indexer. */
+export const RATIOS: ReadonlyMap<unknown, LayerKind> = new Map([
+  [0, { ...windowed, ratio: 0, word: 'ratio 0' }],
+  [4, { ...windowed, ratio: 4, indexed: true, word: 'ratio 4' }],
+  [128, { ...windowed, ratio: 128, word: 'ratio 128' }],
+]);

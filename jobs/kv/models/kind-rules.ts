@@ -12,7 +12,7 @@ import {
   windowed,
   type LayerKind,
 } from './layer-kinds.js';
-import { kindOfBlock, kindsOfDensePrefix } from './block-kinds.js';
+import { kindOfBlock, kindsOfDensePrefix, RATIOS } from './block-kinds.js';
 import { ConfigRefusal, show } from './refusal.js';
 
 export interface LayerCount {
@@ -243,10 +243,3 @@ export const KIND_RULES: readonly KindRule[] = [
     },
   },
 ];
-
-/** DeepSeek-V4's list: tokens per compressed entry. Layers of ratio 4 choose their entries by an indexer. */
-const RATIOS: ReadonlyMap<unknown, LayerKind> = new Map([
-  [0, { ...windowed, ratio: 0, word: 'ratio 0' }],
-  [4, { ...windowed, ratio: 4, indexed: true, word: 'ratio 4' }],
-  [128, { ...windowed, ratio: 128, word: 'ratio 128' }],
-]);

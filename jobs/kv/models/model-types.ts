@@ -6,11 +6,16 @@ import type { ConfigObject } from './config-keys.js';
 
 let defaults: Readonly<Record<string, ConfigObject>> | undefined;
 
-/** Defaults of the configuration classes of transformers 5.18 (its public configuration files), for absent keys. */
-export function classDefaults(modelType: string): ConfigObject {
+function classFile(): Readonly<Record<string, ConfigObject>> {
   const path = join(projectRoot, 'configs', 'presets', 'class-defaults.json');
   defaults ??= JSON.parse(readFileSync(path, 'utf8')) as Record<string, ConfigObject>;
-  const known = Object.hasOwn(defaults, modelType) ? defaults[modelType] : undefined;
+  return defaults;
+}
+
+/** Defaults of the configuration classes of transformers 5.18 (its public configuration files), for absent keys. */
+export function classDefaults(modelType: string): ConfigObject {
+  const file = classFile();
+  const known = Object.hasOwn(file, modelType) ? file[modelType] : undefined;
   return { ...known, ...MORE_DEFAULTS[modelType] };
 }
 
@@ -28,6 +33,11 @@ const REMOTE_CODE_TYPES: readonly string[] =
   phi-msft phi3small phi3_v qwen qwen2_5_vl qwen2_vl step3_text step3p7 telechat telechat2 xverse yi`.split(
     /\s+/,
   );
+
+/** Every model_type whose keys were checked, sorted. */
+export function knownTypes(): readonly string[] {
+  return [...new Set([...Object.keys(classFile()), ...REMOTE_CODE_TYPES])].sort();
+}
 
 export function isKnownType(modelType: string): boolean {
   return Object.keys(classDefaults(modelType)).length > 0 || REMOTE_CODE_TYPES.includes(modelType);

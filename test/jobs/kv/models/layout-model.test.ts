@@ -1,0 +1,62 @@
+import t from 'tap';
+import type { KvSpec } from '../../../../jobs/kv/kv-spec.js';
+import { brief, jobFaults, loadJob, offloadJob } from '../../../runner/job-spec/spec-fixture.js';
+
+function layoutOf(model: string, keys: Record<string, unknown> = {}, files: Record<string, string> = {}) {
+  const layout = { kind: 'fullyContiguous', model, pageSize: 32, ...keys };
+  const [point] = loadJob(offloadJob({ layout }), {}, files).points;
+  if (point === undefined) throw new Error('no point');
+  return (point.spec as unknown as KvSpec).layout;
+}
+
+t.test('tensor parallel splits heads, at least one each; a latent is whole on every rank', async (t) => {
+  t.equal(layoutOf('llama-3.1-70b', { tensorParallel: 4 }).innerDim, 256);
+  t.equal(layoutOf('llama-3.1-70b', { tensorParallel: 16 }).innerDim, 128);
+  t.equal(layoutOf('deepseek-r1', { tensorParallel: 8 }).innerDim, 576);
+  const layout = { kind: 'fullyContiguous', model: 'llama-3.1-70b', pageSize: 32, tensorParallel: 3 };
+  t.match(jobFaults(offloadJob({ layout })), [
+    { pointer: '/jobs/0/layout/tensorParallel', expected: /8 KV heads/ },
+  ]);
+});
+
+t.test('a model of several shapes is refused by the names of its groups', async (t) => {
+  const layout = { kind: 'fullyContiguous', model: 'gpt-oss-20b', pageSize: 32 };
+  t.match(jobFaults(offloadJob({ layout })), [
+    { pointer: '/jobs/0/layout/model', received: /window: 12 layers .* window 128; full: 12 layers/ },
+  ]);
+});
+
+t.test('an 8-bit cache of the file is planned with 1 byte, and dtypeWidthBytes by hand wins', async (t) => {
+  const config = {
+    model_type: 'llama',
+    num_hidden_layers: 4,
+    num_attention_heads: 16,
+    hidden_size: 2048,
+    quantization_config: { kv_cache_scheme: { num_bits: 8, type: 'float' } },
+  };
+  const files = { 'eight.json': JSON.stringify(config) };
+  t.match(layoutOf('eight.json', {}, files), { innerDim: 2048, dtypeWidthBytes: 1 });
+  t.match(layoutOf('eight.json', { dtypeWidthBytes: 2 }, files), { innerDim: 2048, dtypeWidthBytes: 2 });
+});
+
+t.test('a config.json beside the spec', async (t) => {
+  const config = JSON.stringify({ num_hidden_layers: 4, num_attention_heads: 16, hidden_size: 2048 });
+  t.match(layoutOf('tiny.json', {}, { 'tiny.json': config }), { numLayers: 4, outerDim: 2, innerDim: 2048 });
+  const layout = (model: string) => ({ kind: 'fullyContiguous', model, pageSize: 32 });
+  t.match(brief(jobFaults(offloadJob({ layout: layout('./none.json') }))), [/none.json", not found/]);
+  t.match(brief(jobFaults(offloadJob({ layout: layout('bad.json') }), {}, { 'bad.json': '{' })), [
+    /not JSON/,
+  ]);
+});
+
+t.test('a layout is dimensions or a model, not both and not neither', async (t) => {
+  const both = { kind: 'fullyContiguous', model: 'qwen3-8b', pageSize: 32, numLayers: 3 };
+  t.match(brief(jobFaults(offloadJob({ layout: both }))), ['/jobs/0/layout/numLayers: 3']);
+  const neither = { kind: 'fullyContiguous', pageSize: 32, tensorParallel: 2 };
+  t.same(brief(jobFaults(offloadJob({ layout: neither }))), [
+    '/jobs/0/layout/tensorParallel: 2',
+    '/jobs/0/layout/numLayers: nothing',
+    '/jobs/0/layout/outerDim: nothing',
+    '/jobs/0/layout/innerDim: nothing',
+  ]);
+});

@@ -1,0 +1,116 @@
+import t from 'tap';
+import { parseConfig } from '../../../../jobs/kv/models/config-text.js';
+import { geometryBytes, type ModelGeometry } from '../../../../jobs/kv/models/geometry.js';
+import { DEFAULT_READ, readConfig, type ReadOptions } from '../../../../jobs/kv/models/read-config.js';
+import { CASES, plain } from './deciding-keys.js';
+
+const read = (config: unknown, options: Partial<ReadOptions> = {}): ModelGeometry =>
+  readConfig(config, { ...DEFAULT_READ, ...options });
+const summary = (config: unknown, options: Partial<ReadOptions> = {}): string =>
+  read(config, options)
+    .groups.map((group) => {
+      const { name, layers, kvHeads, headDimK, headDimV, window } = group;
+      return `${name} ${layers.join(',')} ${kvHeads}x${headDimK}/${headDimV}${window === null ? '' : ` w${window}`}`;
+    })
+    .join('; ');
+
+t.test('deciding keys alone', async (t) => {
+  for (const [name, config, expected] of CASES) t.equal(summary(config), expected, name);
+});
+
+t.test('a compressing cache: an entry per token in the window, one per ratio beyond', async (t) => {
+  const config = {
+    model_type: 'deepseek_v4',
+    num_hidden_layers: 3,
+    num_attention_heads: 64,
+    num_key_value_heads: 1,
+    head_dim: 512,
+    sliding_window: 128,
+    index_head_dim: 128,
+    compress_ratios: [0, 4, 128],
+  };
+  t.same(geometryBytes(read(config).groups), {
+    bytesPerToken: 3 * 1024,
+    indexBytesPerToken: 256 / 4,
+    bytesPerTokenBeyondWindow: 1024 / 4 + 1024 / 128 + 256 / 4,
+  });
+});
+
+t.test('index keys are 128 bytes and a scale of 4', async (t) => {
+  const config = {
+    ...plain,
+    model_type: 'deepseek_v32',
+    kv_lora_rank: 512,
+    qk_rope_head_dim: 64,
+    index_head_dim: 128,
+  };
+  t.match(geometryBytes(read(config).groups), { bytesPerToken: 4 * 1152, indexBytesPerToken: 4 * 132 });
+});
+
+t.test('MTP layers count when they are asked for', async (t) => {
+  const config = { ...plain, num_key_value_heads: 2, num_nextn_predict_layers: 1 };
+  t.equal(read(config).numLayers, 4);
+  t.match(read(config).notes.join('\n'), /num_nextn_predict_layers = 1: MTP layers are not counted/);
+  t.equal(summary(config, { mtp: true }), 'full 0,1,2,3,4 2x64/64');
+});
+
+t.test('what decided and what was assumed', async (t) => {
+  const unknown = read({ ...plain, model_type: 'brand_new', num_key_value_heads: 2 });
+  t.same(unknown.decidedBy, [
+    'hidden_size',
+    'num_attention_heads',
+    'num_hidden_layers',
+    'num_key_value_heads',
+  ]);
+  t.match(unknown.notes.join('\n'), /model_type "brand_new" is not in this reader's table/);
+  t.match(read(plain).notes.join('\n'), /as many as query heads/);
+});
+
+t.test('8-bit caches: in the file, beside it, by hand', async (t) => {
+  const width = (config: unknown, options: Partial<ReadOptions> = {}): number | undefined =>
+    read(config, options).groups[0]?.dtypeWidthBytes;
+  const quantized = { ...plain, quantization_config: { kv_cache_scheme: { num_bits: 8, type: 'float' } } };
+  t.equal(width(plain), 2);
+  t.equal(width(quantized), 1);
+  t.equal(width({ ...plain, quantization_config: { kv_cache_scheme: 'FP8' } }), 1);
+  t.equal(width(plain, { quantConfig: { quantization: { kv_cache_quant_algo: 'FP8' } } }), 1);
+  t.equal(width(quantized, { dtypeWidthBytes: 2 }), 2);
+  t.match(read(quantized).decidedBy, [
+    'hidden_size',
+    'num_attention_heads',
+    'num_hidden_layers',
+    /kv_cache_scheme/,
+  ]);
+});
+
+t.test('text as Python writes it', async (t) => {
+  const text = `\uFEFF{"a": Infinity, "b": [-Infinity, NaN], "c": "Infinity NaN 12345678901234567890", "d": 12345678901234567890, "e": 0.19611613513818404}`;
+  t.same(parseConfig(text), {
+    a: Infinity,
+    b: [-Infinity, NaN],
+    c: 'Infinity NaN 12345678901234567890',
+    d: 12345678901234567890n,
+    e: 0.19611613513818404,
+  });
+});
+
+t.test('the sum over groups is the whole, and shards are the whole and what is replicated', async (t) => {
+  const { splitGroups } = await import('../../../../jobs/kv/models/split-groups.js');
+  const { modelPresets } = await import('../../../../jobs/kv/models/find-model.js');
+  for (const [name, { config }] of Object.entries(modelPresets())) {
+    const { groups } = read(config);
+    const whole = geometryBytes(groups);
+    const sum = groups.reduce((total, group) => total + group.bytesPerToken, 0);
+    t.equal(sum, whole.bytesPerToken + whole.indexBytesPerToken, name);
+    for (const ranks of [2, 4, 8]) {
+      const split = splitGroups(groups, ranks);
+      if (!('groups' in split)) continue;
+      const shards = split.groups.reduce((total, group) => total + ranks * group.bytesPerToken, 0);
+      const copies = groups.reduce((total, group) => {
+        const parts = group.kind === 'kv' ? Math.min(ranks, group.kvHeads) : 1;
+        return total + (ranks / parts - 1) * group.bytesPerToken;
+      }, 0);
+      t.equal(shards, sum + copies, `${name} over ${ranks} ranks`);
+    }
+  }
+});
