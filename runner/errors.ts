@@ -48,6 +48,10 @@ export const ERROR_CATALOGUE = {
     exit: EXIT.usage,
     meaning: 'a run folder cannot be read: missing, damaged, of another schema version, or not a run',
   },
+  E_RESUME: {
+    exit: EXIT.usage,
+    meaning: 'the run cannot be resumed: another spec, world, shard or version than the one that began it',
+  },
   E_ARGUMENT: { exit: EXIT.failed, meaning: 'a native call was handed something illegal' },
   E_STATE: { exit: EXIT.failed, meaning: 'a native handle was used after its close, or out of order' },
   E_ALLOCATION: { exit: EXIT.failed, meaning: 'memory of some tier could not be had' },

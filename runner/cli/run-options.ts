@@ -6,6 +6,9 @@ export interface RunArguments extends SpecArguments {
   readonly spec: string;
   readonly out: string;
   readonly runId: string | undefined;
+  readonly resume: string | undefined;
+  readonly shard: string | undefined;
+  readonly points: string | undefined;
 }
 
 export function runOptions<T>(argv: Argv<T>): Argv<T & RunArguments> {
@@ -19,6 +22,19 @@ export function runOptions<T>(argv: Argv<T>): Argv<T & RunArguments> {
     .option('run-id', {
       type: 'string',
       describe: 'Name of the run [default: UTC time and a random part]',
+    })
+    .option('resume', {
+      type: 'string',
+      describe: 'Go on with the run in this folder: points that are whole on all ranks are not run again',
+      conflicts: ['run-id'],
+    })
+    .option('shard', {
+      type: 'string',
+      describe: 'Run one part of the points: I/N, or slurm for the place of this task in its job array',
+    })
+    .option('points', {
+      type: 'string',
+      describe: 'Run these points only: numbers as `plan` lists them, for example 0,3,7-9',
     }) as never;
 }
 
@@ -26,6 +42,9 @@ export function runOptions<T>(argv: Argv<T>): Argv<T & RunArguments> {
 export function runWords(args: RunArguments): string[] {
   const words = ['run', args.spec, '--out', args.out];
   if (args.runId !== undefined) words.push('--run-id', args.runId);
+  if (args.resume !== undefined) words.push('--resume', args.resume);
+  if (args.shard !== undefined) words.push('--shard', args.shard);
+  if (args.points !== undefined) words.push('--points', args.points);
   for (const assignment of args.set) words.push('--set', assignment);
   if (args.only.length > 0) words.push('--only', args.only.join(','));
   if (args.device !== undefined) words.push('--device', args.device);

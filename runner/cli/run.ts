@@ -17,6 +17,8 @@ export const runCommand = (loadKinds: LoadKinds): CommandModule<object, RunArgum
       specPath: args.spec,
       outFolder: args.out,
       runId: args.runId,
+      resume: args.resume,
+      selection: { shard: args.shard, points: args.points },
       kinds,
       load: loadOptions(args, kinds),
     });

@@ -1,4 +1,5 @@
 /** All points in order: each through its stages, its rows written before the next begins. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { JobKind } from '../job/kind.js';
 import { AgreementLost } from '../world/agreement.js';
 import { EXIT, toRunnerError, worstExit, type ErrorCode } from '../errors.js';
@@ -23,19 +24,23 @@ export interface LoopEnd {
 }
 
 const GATHER_TIMEOUT_MS = 60_000;
+/** A disk that hangs must not hold the run: the rows wait in memory and are tried again. */
+const WRITE_TIMEOUT_MS = 2000;
 
 export async function runPoints(run: Run): Promise<LoopEnd> {
-  const statuses: number[] = [];
-  for (const point of run.spec.points) {
+  const statuses: number[] = [run.keptExit];
+  let previous: Point | undefined;
+  for (const [at, point] of run.pending.entries()) {
     if (run.ending) break;
     run.current = point;
     run.report?.begin(point);
-    await giveBackStale(run, point);
+    await giveBackStale(run, previous, point);
+    previous = point;
     const startedAt = new Date();
     let result: PointResult;
     try {
       result = await runPoint({ ...run, point, kind: kindOf(run, point), stopStatus: () => run.stop.status });
-      statuses.push(await record(run, point, outcomeOf(result, run.stop.signal)));
+      statuses.push(await record(run, point, outcomeOf(result, run.stop.signal), run.pending[at + 1]));
     } catch (error) {
       return await lost(run, point, startedAt, error, statuses);
     }
@@ -58,10 +63,15 @@ export async function runPoints(run: Run): Promise<LoopEnd> {
 }
 
 /** Rows of this rank, then the point's rows of all ranks to rank 0. Returns the exit status that they ask for. */
-async function record(run: Run, point: Point, outcome: PointOutcome): Promise<number> {
+async function record(
+  run: Run,
+  point: Point,
+  outcome: PointOutcome,
+  next: Point | undefined,
+): Promise<number> {
   if (run.ending) return EXIT.ok;
   const result = buildPointResult(run.facts, point, outcome);
-  void run.csv.append(result.rows);
+  const written = run.csv.append(result.rows);
   run.counts.add(result.rows);
   if (point.job.saveSamples && outcome.measurements.length > 0) {
     const place = { point: point.index, rank: run.facts.rank };
@@ -69,11 +79,13 @@ async function record(run: Run, point: Point, outcome: PointOutcome): Promise<nu
       run.failures.push(toRunnerError(error, 'E_OUTPUT'));
     });
   }
+  // A summary row stands for rows that are in every rank's file: resuming relies on it.
+  await Promise.race([written, sleep(WRITE_TIMEOUT_MS, undefined, { ref: false })]);
   const packed = Buffer.from(JSON.stringify(result));
   const gathered = await run.world.native.gather(packed, 0, GATHER_TIMEOUT_MS);
   const perRank = (gathered ?? []).map((bytes) => JSON.parse(bytes.toString()) as RankPointResult);
   run.report?.add(point, perRank);
-  if (isLastOfJob(run, point)) {
+  if (next?.jobIndex !== point.jobIndex) {
     run.csv.endJob();
     run.report?.endJob();
   }
@@ -91,11 +103,14 @@ const ABORTED_ROWS_CHUNK = 50;
  */
 export function abortFrom(run: Run, index: number, outcome: PointOutcome): void {
   if (run.ending) return;
-  const points = run.spec.points.slice(index);
+  const points = run.pending.filter((point) => point.index >= index);
   const endsAt = performance.now() + ABORTED_ROWS_BUDGET_MS;
   for (let at = 0; at < points.length; at += ABORTED_ROWS_CHUNK) {
     if (performance.now() > endsAt) {
-      run.log.warn({ firstWithoutRow: index + at }, 'no time for the rows of the points that never ran');
+      run.log.warn(
+        { firstWithoutRow: points[at]?.index },
+        'no time for the rows of the points that never ran',
+      );
       return;
     }
     const rows = points
@@ -137,13 +152,8 @@ async function lost(
  * Resources live on while consecutive points of a job use them. At a job's border all are given back, so that the
  * memory of two jobs is never held at once: the check before the run counted the largest point alone.
  */
-async function giveBackStale(run: Run, point: Point): Promise<void> {
-  const previous = run.spec.points[point.index - 1];
+async function giveBackStale(run: Run, previous: Point | undefined, point: Point): Promise<void> {
   if (previous && previous.jobIndex !== point.jobIndex) await run.resources.closeAll();
-}
-
-function isLastOfJob(run: Run, point: Point): boolean {
-  return run.spec.points[point.index + 1]?.jobIndex !== point.jobIndex;
 }
 
 function kindOf(run: Run, point: Point): JobKind {

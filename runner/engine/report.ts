@@ -4,7 +4,7 @@ import { sweptText } from '../results/params.js';
 import type { Progress } from '../console/progress.js';
 import { createProgress } from '../console/progress.js';
 import { standardErrorStream } from '../print.js';
-import type { RankPointResult, RowStatus } from '../results/row.js';
+import type { RankPointResult, Row, RowStatus } from '../results/row.js';
 import { Summary } from '../results/summary.js';
 import { ResultTable } from '../console/table.js';
 import type { Terminal } from '../console/terminal.js';
@@ -27,12 +27,18 @@ export class RunReport {
     columns: readonly ColumnDefinition[],
     numPoints: number,
     terminal: Terminal,
+    kept?: readonly (readonly string[])[],
   ): Promise<RunReport> {
     return new RunReport(
-      await Summary.open(folder, columns),
+      await Summary.open(folder, columns, kept),
       createProgress(numPoints, terminal, standardErrorStream()),
       terminal,
     );
+  }
+
+  /** Summary rows of points that an earlier part of the run measured: they stand in the table too. */
+  keep(points: readonly Point[], rows: readonly Row[]): void {
+    for (const row of rows) this.#table.add(sweptText(points[Number(row['point'])]?.swept ?? {}), [row]);
   }
 
   begin(point: Point): void {

@@ -16,6 +16,12 @@ import type { StopRequest } from './signals.js';
 
 export interface Run {
   readonly spec: ResolvedSpec;
+  /** The points that this run takes, in order. */
+  readonly pending: readonly Point[];
+  /** Points of an earlier part of this run that are not measured again. */
+  readonly numKept: number;
+  /** Exit status that their rows ask for. */
+  readonly keptExit: number;
   readonly kinds: ReadonlyMap<string, JobKind>;
   readonly world: World;
   readonly device: ChosenDevice;

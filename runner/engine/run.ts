@@ -6,10 +6,12 @@ import { EXIT, RunnerError, toRunnerError, worstExit } from '../errors.js';
 import { LogFile } from '../log.js';
 import { addon } from '../native/binding.js';
 import { printError, printOut } from '../print.js';
+import { counted } from '../text/plural.js';
 import { neverStarted, stopFailure } from './outcome.js';
 import { abortFrom, runPoints, type LoopEnd } from './points.js';
 import type { Run } from './run-state.js';
-import { readOwnSpec, startRun, type RunRequest } from './start.js';
+import type { RunRequest } from './run-request.js';
+import { readOwnSpec, startRun } from './start.js';
 import { START_TIMEOUT_MS } from '../world/on-all-ranks.js';
 
 /** Ranks end together; one that lags is left alone after this. */
@@ -159,9 +161,10 @@ function sayEnd(run: Run, status: number, end: LoopEnd, failures: readonly Runne
   if (!end.hurried) printOut(run.report?.table() ?? '');
   for (const failure of failures) printError(`railrunner: ${failure.message}`);
   if (end.why) printError(`railrunner: the run ended early: ${end.why}`);
-  const count = `${run.spec.points.length} ${run.spec.points.length === 1 ? 'point' : 'points'}`;
+  const kept = run.numKept === 0 ? '' : ` and ${run.numKept} from before`;
+  const count = `${counted(run.pending.length, 'point')}${kept}`;
   printOut(
-    `${status === EXIT.ok ? 'ok' : `exit ${status}`}: ${count} on ${run.world.info.worldSize} ranks, results in ${run.folder}`,
+    `${status === EXIT.ok ? 'ok' : `exit ${status}`}: ${count} on ${counted(run.world.info.worldSize, 'rank')}, results in ${run.folder}`,
   );
 }
 

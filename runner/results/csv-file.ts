@@ -4,7 +4,7 @@
  * that was measured as long as it is freed before the run ends. Nothing here blocks the main thread.
  */
 import { constants } from 'node:fs';
-import { open, type FileHandle } from 'node:fs/promises';
+import { open, rename, writeFile, type FileHandle } from 'node:fs/promises';
 import { stringify } from 'csv-stringify/sync';
 import { RunnerError } from '../errors.js';
 import type { ColumnDefinition } from './columns.js';
@@ -53,6 +53,30 @@ export class CsvFile {
       throw outputError(`${path} cannot be written`, file.#failure);
     }
     return file;
+  }
+
+  /**
+   * Goes on in the file of an earlier run: `records` are what stays of it, put in place by one rename, and new rows
+   * follow. Rejects with E_OUTPUT.
+   */
+  static async resume(
+    path: string,
+    columns: readonly ColumnDefinition[],
+    records: readonly (readonly string[])[],
+  ): Promise<CsvFile> {
+    const next = `${path}.next`;
+    const text = Buffer.from(
+      stringify([columns.map((column) => column.name), ...records.map((row) => [...row])]),
+    );
+    try {
+      await writeFile(next, text, { flush: true });
+      await rename(next, path);
+      const file = new CsvFile(path, await open(path, 'r+'), columns);
+      file.#wholeBytes = text.length;
+      return file;
+    } catch (error) {
+      throw outputError(`${path} cannot be written`, error);
+    }
   }
 
   /** Takes a point's rows; they are in the file when the promise resolves, or kept for later. Never rejects;

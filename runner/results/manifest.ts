@@ -6,6 +6,7 @@
 import { open, rename } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { EXIT } from '../errors.js';
+import type { ShardPlace } from '../run-folder/manifest-reader.js';
 import type { MachineClass } from '../run-folder/machine-class.js';
 import type { JsonValue } from '../job-spec/types.js';
 import { outputError } from './csv-file.js';
@@ -25,6 +26,10 @@ export interface Manifest {
   /** UTC, ISO 8601. */
   readonly startedAt: string;
   readonly endedAt: string | null;
+  /** UTC times at which `--resume` went on with the run. */
+  readonly resumedAt: readonly string[];
+  /** The part of the points that this run takes; null: all. */
+  readonly shard: ShardPlace | null;
   readonly spec: { readonly digest: string; readonly path: string | null; readonly resolved: JsonValue };
   /** Name -> version; null where the thing is not there. */
   readonly versions: Readonly<Record<string, string | null>>;
@@ -58,6 +63,8 @@ export const MANIFEST_FIELDS: Readonly<Record<keyof Manifest, string>> = {
   error: '`code` and `message` of the error that decided the outcome, or null',
   startedAt: 'UTC time of the start, ISO 8601',
   endedAt: 'UTC time of the end; null while the run lasts',
+  resumedAt: 'UTC times at which `run --resume` went on with this run',
+  shard: '`index` (from 1) and `count` where `--shard` gave this run a part of the points; null: all',
   spec: '`digest` (sha256 of the canonical text), `path` as given, and `resolved`: the spec with every default',
   versions: 'railrunner, addon, Node, kernel, MPI, UCX, NCCL, CUDA; null where a thing is not there',
   topology: '`worldSize`, `numNodes`, `ranksPerNode`, and of each rank `node`, `localRank`, `hostname`',

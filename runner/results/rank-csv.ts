@@ -15,9 +15,15 @@ export class RankCsv {
     this.#file = file;
   }
 
-  /** Rejects with E_RUN_EXISTS or E_OUTPUT. */
-  static async open(folder: string, rank: number, columns: readonly ColumnDefinition[]): Promise<RankCsv> {
-    return new RankCsv(await CsvFile.open(join(folder, rankFileName(rank)), columns));
+  /** `kept`: the rows that stay of a run that is resumed. Rejects with E_RUN_EXISTS or E_OUTPUT. */
+  static async open(
+    folder: string,
+    rank: number,
+    columns: readonly ColumnDefinition[],
+    kept?: readonly (readonly string[])[],
+  ): Promise<RankCsv> {
+    const path = join(folder, rankFileName(rank));
+    return new RankCsv(await (kept ? CsvFile.resume(path, columns, kept) : CsvFile.open(path, columns)));
   }
 
   get path(): string {

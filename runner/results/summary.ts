@@ -34,11 +34,18 @@ export class Summary {
     this.#ownNames = ownNames;
   }
 
-  /** `rankColumns`: the header of the rank files; what kinds added there follows the summary's own columns. */
-  static async open(folder: string, rankColumns: readonly ColumnDefinition[]): Promise<Summary> {
+  /** `rankColumns`: the header of the rank files; what kinds added there follows the summary's own columns. `kept`: the rows
+   *  that stay of a run that is resumed. */
+  static async open(
+    folder: string,
+    rankColumns: readonly ColumnDefinition[],
+    kept?: readonly (readonly string[])[],
+  ): Promise<Summary> {
     const own = ownColumns(rankColumns);
     await writeColumnsFile(folder, describeColumns(rankColumns, own));
-    const file = await CsvFile.open(join(folder, 'summary.csv'), [...SUMMARY_COLUMNS, ...own]);
+    const path = join(folder, 'summary.csv');
+    const columns = summaryColumns(rankColumns);
+    const file = await (kept ? CsvFile.resume(path, columns, kept) : CsvFile.open(path, columns));
     return new Summary(
       file,
       own.map((column) => column.name),
@@ -64,6 +71,11 @@ export class Summary {
   close(options?: { readonly sync?: boolean }): Promise<void> {
     return this.#file.close(options);
   }
+}
+
+/** The header of summary.csv for that of the rank files. */
+export function summaryColumns(rankColumns: readonly ColumnDefinition[]): ColumnDefinition[] {
+  return [...SUMMARY_COLUMNS, ...ownColumns(rankColumns)];
 }
 
 /** Columns that kinds added and that the summary does not name otherwise. */

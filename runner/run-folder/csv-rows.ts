@@ -15,6 +15,8 @@ const NUMBER = /^-?\d+(\.\d+)?([eE][+-]?\d+)?$/;
 export interface CsvRow {
   /** Line of the file on which the row ends, from 1. */
   readonly line: number;
+  /** As they stand in the file, in the order of the columns. Outlives the callback. */
+  readonly cells: readonly string[];
   /** The value as written; '' where it is missing or the file has no such column. */
   text(column: string): string;
   /** Throws E_RUN_READ for what is not a finite number. */
@@ -127,20 +129,20 @@ class Table {
 
 class Row implements CsvRow {
   readonly line: number;
+  readonly cells: readonly string[];
   readonly #path: string;
-  readonly #record: readonly string[];
   readonly #index: ReadonlyMap<string, number>;
 
   constructor(path: string, line: number, record: readonly string[], index: ReadonlyMap<string, number>) {
     this.line = line;
     this.#path = path;
-    this.#record = record;
+    this.cells = record;
     this.#index = index;
   }
 
   text(column: string): string {
     const at = this.#index.get(column);
-    return at === undefined ? '' : (this.#record[at] as string);
+    return at === undefined ? '' : (this.cells[at] as string);
   }
 
   number(column: string): number | undefined {

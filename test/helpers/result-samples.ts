@@ -88,6 +88,8 @@ export const manifestStart: ManifestStart = {
   schemaVersion: 2,
   runId: 'test-run',
   startedAt: '2026-01-02T03:04:05.678Z',
+  resumedAt: [],
+  shard: null,
   spec: { digest: 'abc123', path: 'example.json', resolved: { name: 'example', jobs: [] } },
   versions: { railrunner: '0.1.0', nccl: null },
   topology: {

@@ -41,6 +41,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ],
   'runner/engine': [
     'runner/run-folder',
+    'runner/text',
     'runner/print',
     'runner/environment',
     'runner/world',

@@ -1,0 +1,155 @@
+/** Everything that a run writes while points run: its folder, rows, summary and manifest; new, or those of a run that goes on. */
+import { join, resolve } from 'node:path';
+import { allowedEnvironment } from '../environment/recorded.js';
+import type { JsonValue, ResolvedSpec } from '../job-spec/types.js';
+import { createLog } from '../log.js';
+import { columnsForKinds, SCHEMA_VERSION, type ColumnDefinition } from '../results/columns.js';
+import { ManifestFile, StatusCounts } from '../results/manifest.js';
+import { RankCsv } from '../results/rank-csv.js';
+import { rowOfRecord } from '../results/records.js';
+import { claimRunFolder, joinRunFolder, makeRunId } from '../results/run-folder.js';
+import { summaryColumns } from '../results/summary.js';
+import type { MachineClass } from '../run-folder/machine-class.js';
+import { decideTerminal, type Terminal } from '../console/terminal.js';
+import { START_TIMEOUT_MS, together } from '../world/on-all-ranks.js';
+import type { Versions } from '../world/versions.js';
+import type { World } from '../world/world.js';
+import { exitOf } from './outcome.js';
+import type { Place } from './places.js';
+import { RunReport } from './report.js';
+import { agreeOnKept, shareEarlierRun, withdrawManifest, type EarlierRun, type Kept } from './resume.js';
+import type { Run } from './run-state.js';
+import { selectPoints, type Selection } from './selection.js';
+import type { RunRequest, StartSetting } from './run-request.js';
+
+export interface OutputRequest {
+  readonly spec: ResolvedSpec;
+  readonly selection: Selection;
+  readonly versions: Versions;
+  readonly places: readonly Place[];
+  readonly machine: MachineClass;
+}
+
+export type Output = Pick<
+  Run,
+  'log' | 'csv' | 'report' | 'folder' | 'manifest' | 'counts' | 'pending' | 'numKept' | 'keptExit'
+> & { readonly runId: string };
+
+const NOTHING_KEPT: Kept = { points: new Set(), rankRecords: [], summaryRecords: [] };
+
+/** Collective. Throws the same error on all ranks. */
+export async function openOutput(setting: StartSetting, wanted: OutputRequest): Promise<Output> {
+  const startedAt = new Date().toISOString();
+  const { request, world, logFile } = setting;
+  const { spec } = wanted;
+  const { rank, node, hostname } = world.info;
+  const log = createLog(logFile, { pid: process.pid, rank, node, host: hostname });
+  const rankColumns = columnsForKinds(request.kinds, new Set(spec.jobs.map((job) => job.common.kind)));
+  const columns = { rank: rankColumns, summary: summaryColumns(rankColumns) };
+  const earlier =
+    request.resume === undefined
+      ? undefined
+      : await shareEarlierRun(world, { path: request.resume, ...wanted });
+  const { runId, folder } = earlier ?? (await shareFolder(request, world));
+  const kept = earlier ? await agreeOnKept(world, earlier, spec, columns) : NOTHING_KEPT;
+  const selection = earlier?.shard ? { ...wanted.selection, shard: earlier.shard } : wanted.selection;
+  const pending = selectPoints(spec.points, selection).filter(({ index }) => !kept.points.has(index));
+  const manifest = await beginManifest(
+    setting,
+    { ...wanted, selection },
+    { runId, folder, startedAt, earlier },
+  );
+  const csv = await together(world, 'opening the row file', async () => {
+    logFile.open(folder, rank);
+    return await RankCsv.open(folder, rank, columns.rank, earlier && kept.rankRecords);
+  });
+  const report = await together(world, 'opening the summary', async () => {
+    if (rank !== 0) return undefined;
+    const opened = await RunReport.open(
+      folder,
+      columns.rank,
+      spec.points.length,
+      terminalOf(setting),
+      earlier && kept.summaryRecords,
+    );
+    opened.keep(
+      spec.points,
+      kept.summaryRecords.map((record) => rowOfRecord(columns.summary, record)),
+    );
+    return opened;
+  });
+  return { log, csv, report, folder, runId, manifest, pending, ...keptFacts(columns.rank, kept) };
+}
+
+function keptFacts(
+  columns: readonly ColumnDefinition[],
+  kept: Kept,
+): Pick<Output, 'counts' | 'numKept' | 'keptExit'> {
+  const rows = kept.rankRecords.map((record) => rowOfRecord(columns, record));
+  const counts = new StatusCounts();
+  counts.add(rows);
+  return { counts, numKept: kept.points.size, keptExit: exitOf(rows) };
+}
+
+function terminalOf({ environment, world }: StartSetting): Terminal {
+  return decideTerminal({
+    isTTY: process.stderr.isTTY === true,
+    underLauncher: world.launcher.size !== null,
+    launchSawTerminal: environment.settings.launchTerminal === 1,
+    noColor: (environment.variables['NO_COLOR'] ?? '') !== '',
+    columns: process.stderr.columns,
+  });
+}
+
+async function shareFolder(request: RunRequest, world: World): Promise<{ runId: string; folder: string }> {
+  const runId = await world.broadcastJson(request.runId ?? makeRunId(), 0, START_TIMEOUT_MS);
+  const claimed = await together(world, 'making the run folder', async () =>
+    world.info.rank === 0 ? await claimRunFolder(request.outFolder, runId) : join(request.outFolder, runId),
+  );
+  await together(world, 'joining the run folder', async () =>
+    world.info.rank === 0 ? claimed : await joinRunFolder(request.outFolder, runId),
+  );
+  return { runId, folder: resolve(claimed) };
+}
+
+interface RunOfManifest {
+  readonly runId: string;
+  readonly folder: string;
+  readonly startedAt: string;
+  readonly earlier: EarlierRun | undefined;
+}
+
+async function beginManifest(
+  { world, request, environment }: StartSetting,
+  { spec, selection, versions, places, machine }: OutputRequest,
+  { runId, folder, startedAt, earlier }: RunOfManifest,
+): Promise<ManifestFile | undefined> {
+  const { rank, worldSize, numNodes } = world.info;
+  return await together(world, 'writing the manifest', async () => {
+    if (rank !== 0) return undefined;
+    if (earlier) await withdrawManifest(folder);
+    return await ManifestFile.begin(folder, {
+      schemaVersion: SCHEMA_VERSION,
+      runId,
+      startedAt: earlier?.startedAt ?? startedAt,
+      resumedAt: earlier ? [...earlier.resumedAt, startedAt] : [],
+      shard: selection.shard ?? null,
+      spec: {
+        digest: spec.digest,
+        path: request.specPath,
+        resolved: JSON.parse(spec.canonicalText) as JsonValue,
+      },
+      versions: { ...versions },
+      topology: {
+        worldSize,
+        numNodes,
+        ranksPerNode: spec.ranksPerNode,
+        ranks: places.map(({ device: _device, host: _host, ...place }) => place),
+      },
+      devices: places.map((place) => place.device as JsonValue),
+      machine,
+      probes: [],
+      environment: allowedEnvironment(environment.variables),
+    });
+  });
+}
