@@ -2,6 +2,7 @@
 import { RunnerError } from '../errors.js';
 import { counted } from '../text/plural.js';
 import { openRunFolder, type RunFolder } from '../run-folder/run-rows.js';
+import { groupBy } from './group-by.js';
 import { joinShards, type JoinedRun } from '../run-folder/shards.js';
 import type { RankTime, ReportRow, ReportedRun, Suite } from './model.js';
 import { missingRows, readPart, readRanks } from './read-rows.js';
@@ -70,13 +71,11 @@ async function readAll(
 
 /** Suite -> its runs, oldest first. */
 function groupBySuite(runs: readonly JoinedRun[]): Map<string, JoinedRun[]> {
-  const groups = new Map<string, JoinedRun[]>();
-  for (const run of runs.toSorted((a, b) => +a.startedAt - +b.startedAt)) {
+  const sorted = runs.toSorted((a, b) => +a.startedAt - +b.startedAt);
+  return groupBy(sorted, (run) => {
     const { specName, machine } = (run.parts[0] as RunFolder).manifest;
-    const suite = JSON.stringify([specName, machine.device, machine.deviceName, machine.layout]);
-    groups.set(suite, [...(groups.get(suite) ?? []), run]);
-  }
-  return groups;
+    return JSON.stringify([specName, machine.device, machine.deviceName, machine.layout]);
+  });
 }
 
 async function readJoined(run: JoinedRun, withRanks: boolean): Promise<ReportedRun> {

@@ -1,4 +1,5 @@
 /** One line for each job, phase and direction: how many points, how they ended, the best figure and where. */
+import { groupBy } from './group-by.js';
 import { paramsForPeople } from './key-names.js';
 import { isBad, newestRun, type Report, type ReportRow, type RowOutcome, type Suite } from './model.js';
 
@@ -33,11 +34,9 @@ const STATUS_ORDER: readonly RowOutcome[] = [
 /** Of the newest run of each suite. */
 export function headlineOf(report: Report): HeadlineRow[] {
   return report.suites.flatMap((suite) => {
-    const groups = new Map<string, ReportRow[]>();
-    for (const row of newestRun(suite).rows) {
-      const group = JSON.stringify([row.jobId, row.phase, row.timing, row.direction]);
-      groups.set(group, [...(groups.get(group) ?? []), row]);
-    }
+    const groups = groupBy(newestRun(suite).rows, (row) =>
+      JSON.stringify([row.jobId, row.phase, row.timing, row.direction]),
+    );
     return [...groups.values()].map((rows) => summarize(suite, rows));
   });
 }

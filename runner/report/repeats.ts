@@ -1,4 +1,5 @@
 /** Several runs of one suite as one figure for each key: the run is the unit, so figures are medians over runs. */
+import { groupBy } from './group-by.js';
 import { uniqueNames } from './key-names.js';
 import { isBad, type Key, type Report, type ReportRow, type RowOutcome, type Suite } from './model.js';
 
@@ -49,13 +50,7 @@ export function figuresOf(report: Report): KeyFigures[] {
 
 function rowsByKey(suite: Suite): Map<string, ReportRow[]> {
   const rows = suite.runs.flatMap((run) => run.rows).toSorted((a, b) => a.point - b.point);
-  const groups = new Map<string, ReportRow[]>();
-  for (const row of rows) {
-    const group = groups.get(keyOf(row));
-    if (group) group.push(row);
-    else groups.set(keyOf(row), [row]);
-  }
-  return groups;
+  return groupBy(rows, keyOf);
 }
 
 function figures(rows: readonly ReportRow[], name: string): KeyFigures {

@@ -4,6 +4,7 @@
  */
 import { isBad, type Report } from '../model.js';
 import type { KeyFigures, OverRuns } from '../repeats.js';
+import { groupBy } from '../group-by.js';
 import { keyName } from '../key-names.js';
 import type { ReportFormat } from './format.js';
 
@@ -21,10 +22,7 @@ export const junitFormat: ReportFormat = {
 };
 
 function junitXml(report: Report, figures: readonly KeyFigures[]): string {
-  const suites = new Map<string, Case[]>();
-  for (const entry of [...runCases(report), ...figures.map(caseOf)]) {
-    suites.set(entry.suite, [...(suites.get(entry.suite) ?? []), entry]);
-  }
+  const suites = groupBy([...runCases(report), ...figures.map(caseOf)], (entry) => entry.suite);
   const startedAt = report.suites[0]?.runs[0]?.startedAt;
   const timestamp = startedAt?.toISOString().replace(/\.\d+Z$/, '');
   const all = [...suites.values()].flat();

@@ -5,6 +5,7 @@
  */
 import { stringify } from 'csv-stringify/sync';
 import { stringify as yaml } from 'yaml';
+import { groupBy } from '../group-by.js';
 import { uniqueNames } from '../key-names.js';
 import type { Report, ReportRow, ReportedRun, Suite } from '../model.js';
 import { keyOf } from '../repeats.js';
@@ -58,12 +59,10 @@ function testName(suite: Suite, at: number, group: number, report: Report): stri
 
 /** Columns whose runs are the same, the fullest group first. */
 function columnGroups(suite: Suite): Column[][] {
-  const groups = new Map<string, Column[]>();
   const runs = runsOf(suite);
-  for (const column of columnsOf(runs)) {
-    const pattern = runs.map((run) => (column.values.has(run) ? '1' : '0')).join('');
-    groups.set(pattern, [...(groups.get(pattern) ?? []), column]);
-  }
+  const groups = groupBy(columnsOf(runs), (column) =>
+    runs.map((run) => (column.values.has(run) ? '1' : '0')).join(''),
+  );
   return [...groups.values()].toSorted((a, b) => b.length - a.length);
 }
 

@@ -1,5 +1,6 @@
 /** The report as one page that needs nothing else: no network, and no script to be read. */
 import { createHash } from 'node:crypto';
+import { groupBy } from '../group-by.js';
 import { headlineOf, verdictOf } from '../headline.js';
 import { isWhole, newestRun, type RankTime, type Report, type ReportRow, type Suite } from '../model.js';
 import { bandwidthPlot } from '../plots/bandwidth.js';
@@ -64,18 +65,8 @@ function noticeSection(report: Report): Markup | false {
 
 async function suiteSections(suite: Suite, several: boolean, budget: { jobs: number }): Promise<Markup> {
   const run = newestRun(suite);
-  const times = new Map<string, RankTime[]>();
-  for (const time of run.rankTimes) {
-    const known = times.get(placeOf(time));
-    if (known) known.push(time);
-    else times.set(placeOf(time), [time]);
-  }
-  const byJob = new Map<string, ReportRow[]>();
-  for (const row of run.rows) {
-    const known = byJob.get(row.jobId);
-    if (known) known.push(row);
-    else byJob.set(row.jobId, [row]);
-  }
+  const times = groupBy(run.rankTimes, placeOf);
+  const byJob = groupBy(run.rows, (row) => row.jobId);
   const sections: Markup[] = [];
   for (const [jobId, rows] of byJob) {
     const anchor = jobAnchor(suite.specName, suite.machine.layout, jobId);

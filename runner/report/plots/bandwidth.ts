@@ -2,6 +2,7 @@
 import { formatBytes } from '../../text/bytes.js';
 import type { JsonObject } from '../../job-spec/types.js';
 import { sweptText } from '../../results/params.js';
+import { groupBy } from '../group-by.js';
 import { pointName } from '../headline.js';
 import type { ReportRow } from '../model.js';
 import { threeDigits } from '../numbers.js';
@@ -64,16 +65,13 @@ function inWords({ name, rows }: Series): string {
 function seriesOf(rows: readonly Measured[]): Series[] {
   const sizeKeys = keysThatSetTheSize(rows);
   const severalPhases = new Set(rows.map(phaseName)).size > 1;
-  const groups = new Map<string, Measured[]>();
-  for (const row of rows) {
+  const groups = groupBy(rows, (row) => {
     const swept = JSON.parse(row.params) as JsonObject;
     const kept = Object.entries(swept).filter(([key]) => !sizeKeys.has(key));
     const values = sweptText(Object.fromEntries(kept));
-    const name = [severalPhases || values === '' ? phaseName(row) : '', values]
-      .filter((part) => part !== '')
-      .join(' ');
-    groups.set(name, [...(groups.get(name) ?? []), row]);
-  }
+    const phase = severalPhases || values === '' ? phaseName(row) : '';
+    return [phase, values].filter((part) => part !== '').join(' ');
+  });
   return [...groups].map(([name, group]) => ({
     name,
     rows: group.toSorted((a, b) => a.payloadBytes - b.payloadBytes),

@@ -1,4 +1,5 @@
 /** How the median time of each key went over the runs, relative to that key's own median. */
+import { groupBy } from '../group-by.js';
 import { uniqueNames } from '../key-names.js';
 import type { ReportRow, ReportedRun, Suite } from '../model.js';
 import { threeDigits, timeText } from '../numbers.js';
@@ -73,13 +74,10 @@ export async function historyPlot(suite: Suite): Promise<Plot | undefined> {
 
 /** Keys with at least two good runs. */
 function coursesOf(runs: readonly ReportedRun[]): Course[] {
-  const byKey = new Map<string, { readonly row: ReportRow; readonly run: ReportedRun }[]>();
-  for (const run of runs) {
-    for (const row of run.rows) {
-      if (row.status !== 'ok' || row.p50Us === undefined || row.p50Us <= 0) continue;
-      byKey.set(keyOf(row), [...(byKey.get(keyOf(row)) ?? []), { row, run }]);
-    }
-  }
+  const measured = runs.flatMap((run) =>
+    run.rows.filter((row) => row.status === 'ok' && (row.p50Us ?? 0) > 0).map((row) => ({ row, run })),
+  );
+  const byKey = groupBy(measured, ({ row }) => keyOf(row));
   const groups = [...byKey.values()].filter((group) => group.length > 1);
   const names = uniqueNames(groups.map((group) => (group[0] as { row: ReportRow }).row));
   return groups.map((group, at) => {
