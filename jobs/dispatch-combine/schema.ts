@@ -2,7 +2,7 @@
 import type { Schema } from '../../runner/job-spec/common-schema.js';
 import { RUN_DEFAULT_KEYS } from '../../runner/job-spec/common-schema.js';
 
-export const MAX_TOPK = 16;
+export const MAX_TOPK = 32;
 export const MAX_EXPERTS = 65_536;
 export const MAX_HIDDEN = 65_536;
 export const MAX_TOKENS = 1_048_576;

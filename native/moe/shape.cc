@@ -22,7 +22,7 @@ void requireLegal(const Shape& shape) {
   require(shape.numExperts >= 1 && shape.numExperts <= (1U << 16), "numExperts in 1..65536",
           shape.numExperts);
   require(shape.numExperts % shape.worldSize == 0, "numExperts divisible by worldSize", shape.numExperts);
-  require(shape.numTopk >= 1 && shape.numTopk <= kMaxTopk, "numTopk in 1..16", shape.numTopk);
+  require(shape.numTopk >= 1 && shape.numTopk <= kMaxTopk, "numTopk in 1..32", shape.numTopk);
   require(shape.numTopk <= shape.numExperts, "numTopk at most numExperts", shape.numTopk);
   require(shape.hidden >= 1 && shape.hidden <= (1U << 16), "hidden in 1..65536", shape.hidden);
   require(shape.maxTokens >= 1 && shape.maxTokens <= (1U << 20), "maxDispatchTokensPerRank in 1..1048576",

@@ -7,7 +7,7 @@
 // What all ranks agree on before the first exchange. Shared by host code and CUDA kernels.
 namespace railrunner::moe {
 
-constexpr uint32_t kMaxTopk = 16;
+constexpr uint32_t kMaxTopk = 32;  // a warp's lanes hold one choice each
 constexpr uint32_t kScaleBlock =
     128;  // channels that share one fp8 scale; hidden is padded to a multiple of it
 

@@ -66,6 +66,14 @@ inline void addShared(std::vector<Case>& list) {
   other.hidden = 20001;  // padded, and cut into slices
   other.numTopk = 16;
   list.push_back({"hidden 20001, top 16", other});
+  other.hidden = 1024;
+  other.numExperts = 512;
+  other.numTopk = 22;
+  list.push_back({"hidden 1024, top 22", other});
+  other.numTopk = 32;  // every lane of a warp holds a choice
+  list.push_back({"top 32", other});
+  other.dedup = false;
+  list.push_back({"top 32, dedup off", other});
   list.push_back({"decode 128 x 7168", decodeShape()});
 }
 

@@ -278,6 +278,13 @@ int main() {
   s.dedup = true;
   s.numTopk = 16;
   check("every expert", s, 10);
+  s.numExperts = 48, s.numTopk = 22;
+  check("top 22", s, 10);
+  s.numTopk = 32, s.dedup = false;
+  check("top 32 without dedup", s, 10);
+  s.dedup = true, s.payload = PayloadType::kFp8E4m3;
+  check("top 32 fp8", s, 10);
+  s.payload = PayloadType::kBf16;
   s.worldSize = 8, s.numExperts = 8, s.numTopk = 1, s.hidden = 128;
   check("top-1, one expert a rank", s, 20);
   s.worldSize = 1;

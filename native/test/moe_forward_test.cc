@@ -33,6 +33,8 @@ void checkFormats() {
   s.hidden = 300;
   s.numTopk = 16;
   check("2 x 2 every expert, padded hidden", s, 10, nodes);
+  s.numExperts = 64, s.numTopk = 32;
+  check("2 x 2 top 32", s, 10, nodes);
   s = shapeOf(4);
   s.numExperts = 4, s.numTopk = 1;
   check("2 x 2 top-1, one expert a rank", s, 20, nodes);

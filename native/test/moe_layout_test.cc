@@ -163,8 +163,8 @@ void checkShapes() {
   Shape s = good;
   s.numExperts = 9;
   refused(s, "divisible");
-  s = good, s.numTopk = 17, s.numExperts = 32;
-  refused(s, "1..16");
+  s = good, s.numTopk = 33, s.numExperts = 64;
+  refused(s, "1..32");
   s = good, s.numTopk = 9;
   refused(s, "at most numExperts");
   s = good, s.dedup = false, s.outputLayout = OutputLayout::kRankMajor;

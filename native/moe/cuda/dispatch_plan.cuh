@@ -44,9 +44,12 @@ __device__ inline void countPlaces(const KernelArguments& a, const Choices& choi
         const int32_t id = ids[j];
         if (id < 0) continue;
         ranks |= 1ULL << choices.rankOf(id);
+        // In halves, so that a choice of 16 or fewer costs no more than it did.
+        for (uint32_t half = 0; half < numTopk; half += 16) {
 #pragma unroll
-        for (uint32_t k = 0; k < kMaxTopk; ++k) {
-          if (k < numTopk && id == token.ids[k]) sameExpert |= 1U << k;
+          for (uint32_t k = 0; k < 16; ++k) {
+            if (half + k < numTopk && id == token.ids[half + k]) sameExpert |= 1U << (half + k);
+          }
         }
       }
     }

@@ -14,6 +14,10 @@ struct Arrival {
   int64_t row = -1;         // of x for choice `lane` (rankMajor: for the message, in lane 0)
 };
 
+// The lane that reads a record's last word and notes the message: behind those of the choices, or lane 0 as well where
+// 32 choices take every lane.
+__device__ inline uint32_t messageLane(uint32_t numTopk) { return numTopk % 32; }
+
 // False when the wait was ended from outside, or the record is refused.
 template <bool kNetwork>
 __device__ inline bool readRecord(const Call<kNetwork>& call, const Slice& slice, uint32_t source,
@@ -26,7 +30,8 @@ __device__ inline bool readRecord(const Call<kNetwork>& call, const Slice& slice
   if (lane < numTopk) {
     ok = call.awaitWord(record + lane, &arrival.place, Missing::kRecord, source, slice.token) &&
          call.awaitWord(record + numTopk + lane, &arrival.weight, Missing::kRecord, source, slice.token);
-  } else if (lane == numTopk) {
+  }
+  if (ok && lane == messageLane(numTopk)) {
     ok = call.awaitWord(record + 2 * numTopk, &arrival.copy, Missing::kRecord, source, slice.token);
   }
   // They become indices: place of rows, counts and messages, copy of messages.
@@ -40,7 +45,7 @@ __device__ inline bool readRecord(const Call<kNetwork>& call, const Slice& slice
     const uint32_t copies = __popc(__ballot_sync(kAll, arrival.place != kNone));
     if (copies > a.map.copies) return call.refuse(Missing::kWrongCopies, source, slice.token, copies);
   }
-  arrival.copy = __shfl_sync(kAll, arrival.copy, numTopk);
+  arrival.copy = __shfl_sync(kAll, arrival.copy, messageLane(numTopk));
   return true;
 }
 
@@ -94,7 +99,7 @@ __device__ inline void noteMessage(const KernelArguments& a, uint32_t token, uin
     result.messageWeight[message * numTopk + lane] = __uint_as_float(arrival.weight);
     if (source == a.rank && !rankMajor) result.ownRow[static_cast<uint64_t>(token) * numTopk + lane] = row;
   }
-  if (lane == numTopk) result.messageToken[message] = static_cast<int32_t>(token);
+  if (lane == messageLane(numTopk)) result.messageToken[message] = static_cast<int32_t>(token);
   if (arrival.row >= 0) result.sourceToken[arrival.row] = static_cast<int32_t>(token);
 }
 
