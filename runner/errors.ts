@@ -8,6 +8,7 @@ export const EXIT = {
   environment: 3,
   fatal: 4,
   regression: 5,
+  noVerdict: 6,
   timeout: 124,
   interrupted: 130,
   terminated: 143,
@@ -47,6 +48,10 @@ export const ERROR_CATALOGUE = {
   E_RUN_READ: {
     exit: EXIT.usage,
     meaning: 'a run folder cannot be read: missing, damaged, of another schema version, or not a run',
+  },
+  E_MACHINE_CLASS: {
+    exit: EXIT.usage,
+    meaning: 'times of different machine classes are not compared; every differing field is named',
   },
   E_RESUME: {
     exit: EXIT.usage,
@@ -117,6 +122,7 @@ export function toRunnerError(error: unknown, fallback: ErrorCode = 'E_JOB'): Ru
 export function worstExit(statuses: Iterable<number>): number {
   const order = [
     EXIT.ok,
+    EXIT.noVerdict,
     EXIT.regression,
     EXIT.failed,
     EXIT.usage,

@@ -4,6 +4,7 @@ import type { LoadKinds } from '../job/kind.js';
 import type { LoadModelReport } from '../job/model-report.js';
 import { RunnerError } from '../errors.js';
 import { printOut } from '../print.js';
+import { compareCommand } from './compare.js';
 import { doctorCommand } from './doctor.js';
 import { launchCommand } from './launch.js';
 import { modelCommand } from './model.js';
@@ -37,6 +38,7 @@ export async function runCommandLine(
     .command(launchCommand)
     .command(validateCommand(loadKinds))
     .command(planCommand(loadKinds))
+    .command(compareCommand)
     .command(reportCommand(version))
     .command(schemaCommand(loadKinds))
     .command(doctorCommand(loadKinds))

@@ -8,7 +8,9 @@ const EXIT_MEANINGS: Readonly<Record<keyof typeof EXIT, string>> = {
   usage: 'the command line or the spec',
   environment: 'MPI, GPU, addon, memory, or the output folder',
   fatal: 'the runner could not go on; later points are `aborted`',
-  regression: '`compare` found a regression',
+  regression: '`ab` or `compare`: at least one key is slower, or failed in the candidate',
+  noVerdict:
+    '`ab` or `compare`: no verdict, because keys are too noisy or missing, or equal builds differed; never read it as a pass',
   timeout: 'a point ran into its deadline',
   interrupted: 'SIGINT',
   terminated: 'SIGTERM, or SIGUSR1 from a scheduler',

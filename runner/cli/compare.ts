@@ -1,0 +1,55 @@
+/** `railrunner compare CANDIDATE... --against BASELINE...` */
+import type { CommandModule } from 'yargs';
+import { withThresholdOptions, type ThresholdArguments } from './threshold-options.js';
+
+interface CompareArguments extends ThresholdArguments {
+  readonly candidate: readonly string[];
+  readonly against: readonly string[];
+  readonly ratioOnly: boolean;
+  readonly json: string | undefined;
+}
+
+export const compareCommand: CommandModule<object, CompareArguments> = {
+  command: 'compare <candidate..>',
+  describe: 'Judge runs against earlier ones: exit 0 no regression, 5 regression, 6 no verdict',
+  builder: (yargs) =>
+    withThresholdOptions(yargs)
+      .positional('candidate', {
+        type: 'string',
+        array: true,
+        demandOption: true,
+        describe: 'Folders of the runs to judge (results/<run-id>)',
+      })
+      .option('against', {
+        type: 'string',
+        array: true,
+        demandOption: true,
+        describe: 'Folders of the runs to judge them by',
+      })
+      .option('ratio-only', {
+        type: 'boolean',
+        default: false,
+        describe: 'Compare shares of the probed peak instead of times, over machine classes too',
+      })
+      .option('json', { type: 'string', describe: 'Write the verdict to this file, too' }) as never,
+  handler: async (argv) => {
+    const [{ finish }, { compareFolders }, { verdictText }, { writeVerdict }, { exitOfVerdict }] =
+      await Promise.all([
+        import('./command-result.js'),
+        import('../compare/compare-runs.js'),
+        import('../compare/verdict-text.js'),
+        import('../compare/write-verdict.js'),
+        import('../compare/verdict.js'),
+      ]);
+    const verdict = await compareFolders({
+      candidate: argv.candidate,
+      baseline: argv.against,
+      ratioOnly: argv.ratioOnly,
+      thresholdPct: argv.threshold,
+      resolutionPct: argv.resolution,
+      keyThresholds: argv.keyThreshold,
+    });
+    if (argv.json !== undefined) await writeVerdict(argv.json, verdict);
+    finish({ stdout: verdictText(verdict), stderr: '', exitStatus: exitOfVerdict(verdict) });
+  },
+};

@@ -1,0 +1,55 @@
+/** A verdict for people: the keys that matter in a table, the others counted. */
+import Table from 'cli-table3';
+import { EXIT } from '../errors.js';
+import { countWords, exitOfVerdict, WORDS, type KeyVerdict, type Verdict } from './verdict.js';
+
+const MAX_LINES = 60;
+const HEAD = ['verdict', 'key', 'change', 'range', 'would see', 'pairs', 'by'];
+
+export function verdictText(verdict: Verdict): string {
+  const order = (key: KeyVerdict): number => WORDS.indexOf(key.word);
+  const sorted = verdict.keys.toSorted((a, b) => order(a) - order(b) || size(b) - size(a));
+  const table = new Table({ head: HEAD, style: { head: [], border: [], compact: true }, chars: NO_BORDERS });
+  for (const key of sorted.slice(0, MAX_LINES)) table.push(lineOf(key));
+  const left = sorted.length - MAX_LINES;
+  const reasons = sorted.filter((key) => key.why !== '' && key.word !== 'too noisy').slice(0, MAX_LINES);
+  return [
+    table.toString().replaceAll(/ +$/gm, ''),
+    ...(left > 0 ? [`${left} more keys`] : []),
+    ...reasons.map((key) => `${key.word}: ${key.key}: ${key.why}`),
+    ...verdict.notes.map((note) => `note: ${note}`),
+    ...verdict.problems.map((problem) => `problem: ${problem}`),
+    sentenceOf(verdict),
+  ].join('\n');
+}
+
+/** `regression: 1 regressed, 19 equal (candidate against baseline)` */
+export function sentenceOf(verdict: Verdict): string {
+  const counts = countWords(verdict.keys);
+  const told = WORDS.filter((word) => counts[word] > 0).map((word) => `${counts[word]} ${word}`);
+  const status = exitOfVerdict(verdict);
+  const word =
+    status === EXIT.ok ? 'no regression' : status === EXIT.regression ? 'regression' : 'no verdict';
+  const control = verdict.controlTripped ? ' (equal builds differed: the machine is not steady enough)' : '';
+  return `${word}${control}: ${told.join(', ') || 'no key'}; ${verdict.candidate} against ${verdict.baseline}`;
+}
+
+const size = (key: KeyVerdict): number => Math.abs(key.estimate?.changePct ?? 0);
+const signed = (value: number): string => `${value > 0 ? '+' : ''}${value.toFixed(1)} %`;
+
+function lineOf({ word, key, estimate, numPairs, basis }: KeyVerdict): string[] {
+  const range =
+    estimate === null || estimate.lowPct === null || estimate.highPct === null
+      ? ''
+      : `${signed(estimate.lowPct)} .. ${signed(estimate.highPct)}`;
+  const mde = estimate === null || estimate.mdePct === null ? '' : `${estimate.mdePct.toFixed(1)} %`;
+  const change = estimate === null ? '' : signed(estimate.changePct);
+  return [word, key, change, range, mde, numPairs > 0 ? String(numPairs) : '', basis === 'none' ? '' : basis];
+}
+
+const NO_BORDERS = Object.fromEntries(
+  'top top-mid top-left top-right bottom bottom-mid bottom-left bottom-right left left-mid right right-mid mid mid-mid'
+    .split(' ')
+    .map((name) => [name, ''])
+    .concat([['middle', ' ']]),
+) as Record<string, string>;
