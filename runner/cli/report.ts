@@ -5,6 +5,7 @@ import { FORMAT_NAMES, type FormatName } from '../report/formats/format.js';
 interface ReportArguments {
   readonly runs: readonly string[];
   readonly earlier: readonly string[];
+  readonly against: readonly string[];
   readonly out: string;
   readonly format: readonly FormatName[];
   readonly title: string | undefined;
@@ -27,6 +28,12 @@ export const reportCommand = (version: string): CommandModule<object, ReportArgu
         array: true,
         default: [],
         describe: 'Folders of older runs, for the history alone',
+      })
+      .option('against', {
+        type: 'string',
+        array: true,
+        default: [],
+        describe: 'Folders of baseline runs: ratios of each key, without a verdict',
       })
       .option('out', {
         type: 'string',
@@ -53,8 +60,8 @@ export const reportCommand = (version: string): CommandModule<object, ReportArgu
       import('./command-result.js'),
       import('../report/write-report.js'),
     ]);
-    const { runs, earlier, out: outFolder, format: formats, title } = argv;
-    const written = await writeReport({ runs, earlier, outFolder, formats, title, version });
+    const { runs, earlier, against, out: outFolder, format: formats, title } = argv;
+    const written = await writeReport({ runs, earlier, against, outFolder, formats, title, version });
     finish({
       stdout: [written.sentence, ...written.files].join('\n'),
       stderr: written.complaints.join('\n'),

@@ -11,10 +11,13 @@ export interface Folders {
   /** At least one. */
   readonly runs: readonly string[];
   readonly earlier: readonly string[];
+  /** The baseline. */
+  readonly against: readonly string[];
 }
 
 export interface Collected {
   readonly suites: readonly Suite[];
+  readonly baseline: readonly Suite[];
   /** One for each folder that is no readable run. */
   readonly unreadable: readonly RunnerError[];
 }
@@ -38,26 +41,29 @@ export async function collect(folders: Folders): Promise<Collected> {
   };
   const named = await openInto(folders.runs);
   const older = await openInto(folders.earlier);
+  const against = await openInto(folders.against);
   if (named.length === 0) throw unreadable[0] as RunnerError;
-  joinShards(opened); // refuses a run that stands on both sides
-  const runs = joinShards(named);
-  const earlier = joinShards(older);
-  const newest = new Set([...groupBySuite(runs).values()].map((group) => group.at(-1) as JoinedRun));
-  const read = async (run: JoinedRun): Promise<ReportedRun> => await readJoined(run, newest.has(run));
+  joinShards(opened); // refuses a run that stands on two sides
+  const earlier = groupBySuite(joinShards(older));
+  const suites = await readSuites(groupBySuite(joinShards(named)), earlier, true);
+  const baseline = await readSuites(groupBySuite(joinShards(against)), new Map(), false);
+  return { suites, baseline, unreadable };
+}
+
+/** `withRanks`: the rank files of each suite's newest run are read too. */
+async function readSuites(
+  groups: ReadonlyMap<string, readonly JoinedRun[]>,
+  earlier: ReadonlyMap<string, readonly JoinedRun[]>,
+  withRanks: boolean,
+): Promise<Suite[]> {
   const suites: Suite[] = [];
-  const olderBySuite = groupBySuite(earlier);
-  for (const [suite, group] of groupBySuite(runs)) {
-    const reported = await readAll(group, read);
-    const newestOne = reported.at(-1) as ReportedRun;
-    const before = await readAll(olderBySuite.get(suite) ?? [], read);
-    suites.push({
-      specName: newestOne.specName,
-      machine: newestOne.machine,
-      runs: reported,
-      earlier: before,
-    });
+  for (const [suite, group] of groups) {
+    const runs = await readAll(group, (run) => readJoined(run, withRanks && run === group.at(-1)));
+    const { specName, machine } = runs.at(-1) as ReportedRun;
+    const before = await readAll(earlier.get(suite) ?? [], (run) => readJoined(run, false));
+    suites.push({ specName, machine, runs, earlier: before });
   }
-  return { suites, unreadable };
+  return suites;
 }
 
 async function readAll(

@@ -113,6 +113,8 @@ export interface Comparison {
   readonly baseline: string;
   readonly candidate: string;
   readonly judged: readonly Judged[];
+  /** What the bounds of a ratio are, in a sentence. */
+  readonly bounds: string;
   readonly summary: string;
 }
 

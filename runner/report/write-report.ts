@@ -1,23 +1,24 @@
 /** The work of `report`: folders in, files out, and whether all of it is good. */
 import { EXIT, worstExit, type RunnerError } from '../errors.js';
+import { compareWith } from './against.js';
 import { collect } from './collect.js';
 import { REPORT_FORMATS } from './formats/index.js';
 import { FORMAT_NAMES, type FormatName, type OutputFile } from './formats/format.js';
 import { verdictOf } from './headline.js';
-import { isWhole, type Comparison, type Report, type Suite } from './model.js';
+import { isWhole, type Report, type Suite } from './model.js';
 import { figuresOf } from './repeats.js';
 import { writeFiles } from './write-files.js';
 
 export interface ReportRequest {
   readonly runs: readonly string[];
   readonly earlier: readonly string[];
+  readonly against: readonly string[];
   readonly outFolder: string;
   /** Empty = all. */
   readonly formats: readonly FormatName[];
   readonly title: string | undefined;
   /** Of railrunner, for the page's foot. */
   readonly version: string;
-  readonly comparison?: Comparison | undefined;
 }
 
 export interface WrittenReport {
@@ -31,13 +32,15 @@ export interface WrittenReport {
 
 /** Rejects with E_RUN_READ where no run can be read, E_USAGE where one was named twice, E_OUTPUT where a file cannot be written. */
 export async function writeReport(request: ReportRequest): Promise<WrittenReport> {
-  const { suites, unreadable } = await collect(request);
+  const { suites, baseline, unreadable } = await collect(request);
+  const against =
+    baseline.length > 0 ? compareWith(suites, baseline) : { comparison: undefined, complaints: [] };
   const report: Report = {
     title: request.title ?? titleOf(suites),
     version: request.version,
     suites,
-    comparison: request.comparison,
-    complaints: unreadable.map((error) => error.message),
+    comparison: against.comparison,
+    complaints: [...unreadable.map((error) => error.message), ...against.complaints],
   };
   const files = await writeFiles(request.outFolder, await render(report, request.formats));
   const runs = suites.flatMap((suite) => suite.runs);

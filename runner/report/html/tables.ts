@@ -97,18 +97,19 @@ function endText(row: ReportRow): Markup {
   return markup`${rank}${wrong}${text !== '' && markup`<br>${text}`}`;
 }
 
-export function comparisonTable({ judged, baseline, candidate }: Comparison): Markup {
+export function comparisonTable({ judged, baseline, candidate, bounds }: Comparison): Markup {
   const change = (ratio: number | undefined): string =>
     ratio === undefined ? '' : `${ratio >= 1 ? '+' : ''}${threeDigits(100 * (ratio - 1))} %`;
-  const notGood = new Set(['regressed', 'missing', 'failed']);
+  const good = new Set(['equal', 'improved']);
+  const neither = new Set(['not judged', 'new', 'skipped', 'idle', 'too noisy']);
   const body = judged.map(
     (
       entry,
-    ) => markup`<tr data-row><th scope="row">${entry.key}</th><td>${statusMarkup(entry.verdict, notGood.has(entry.verdict))}</td>${number(change(entry.ratio))}${number(change(entry.ratioLow))}${number(change(entry.ratioHigh))}<td>${entry.note}</td></tr>
+    ) => markup`<tr data-row><th scope="row">${entry.key}</th><td>${neither.has(entry.verdict) ? entry.verdict : statusMarkup(entry.verdict, !good.has(entry.verdict))}</td>${number(change(entry.ratio))}${number(change(entry.ratioLow))}${number(change(entry.ratioHigh))}<td>${entry.note}</td></tr>
 `,
   );
   return markup`<div class="scroll" tabindex="0" role="region" aria-label="Table of the comparison"><table>
-<caption>Change of the median time, ${candidate} against ${baseline}; plus is slower.</caption>
+<caption>Change of the median time, ${candidate} against ${baseline}; plus is slower. ${bounds}</caption>
 <thead><tr>${['key', 'verdict', 'change', 'at least', 'at most', 'note'].map((name) => markup`<th scope="col">${name}</th>`)}</tr></thead><tbody>
 ${body}</tbody></table></div>`;
 }

@@ -1,7 +1,7 @@
 /** A against B: the ratio of each judged key with its bounds. */
 import type { Comparison, Judged } from '../model.js';
 import { threeDigits } from '../numbers.js';
-import { draw, SERIES_COLORS, type Plot } from './draw.js';
+import { draw, SERIES_COLORS, WIDE, type Plot } from './draw.js';
 
 const MOST_KEYS = 40;
 
@@ -19,13 +19,13 @@ export async function comparisonPlot(comparison: Comparison): Promise<Plot | und
     high: entry.ratioHigh ?? entry.ratio,
     tip: `${entry.key}; ${entry.verdict}; ${percent(entry.ratio as number)}`,
   }));
-  const y = { field: 'key', type: 'nominal', title: null, sort: null };
-  const scale = { type: 'log', zero: false };
+  const y = { field: 'key', type: 'nominal', title: null, sort: null, axis: { labelLimit: 440 } };
+  const scale = { type: 'log', zero: false, nice: false, padding: 12 };
   const axis = {
-    title: `time of ${comparison.candidate} over ${comparison.baseline}`,
-    tickCount: 6,
-    labelOverlap: true,
-    format: '.2~f',
+    title: `change of time, ${comparison.candidate} against ${comparison.baseline}`,
+    values: ticksOf(values),
+    labelOverlap: 'greedy',
+    labelExpr: "format(100 * (datum.value - 1), '+.2~r') + ' %'",
   };
   const color = {
     field: 'verdict',
@@ -38,10 +38,11 @@ export async function comparisonPlot(comparison: Comparison): Promise<Plot | und
     kept.length < judged.length ? ` The ${kept.length} keys farthest from 1 of ${judged.length}.` : '';
   return {
     title: 'A against B',
-    caption: `Above 1 the candidate is slower. Lines are the bounds of the estimate.${some}`,
+    caption: `Right of the dashed line the candidate is slower. ${comparison.bounds}${some}`,
     words: `${comparison.summary} Farthest from 1: ${farthest.key}, ${percent(farthest.ratio as number)}, ${farthest.verdict}.`,
     svg: await draw({
       data: { values },
+      width: WIDE,
       height: { step: 16 },
       encoding: { y },
       layer: [
@@ -67,3 +68,21 @@ export async function comparisonPlot(comparison: Comparison): Promise<Plot | und
     }),
   };
 }
+
+/** Round changes within the range of the plot: a logarithmic axis of so few percent would have none. */
+function ticksOf(
+  values: readonly { readonly low: number | undefined; readonly high: number | undefined }[],
+): number[] {
+  const least = Math.min(...values.map(({ low }) => low ?? 1), 1);
+  const most = Math.max(...values.map(({ high }) => high ?? 1), 1);
+  const apart = Math.log(most / least) / MOST_TICKS;
+  return ROUND_CHANGES_PCT.map((percent) => 1 + percent / 100).filter(
+    (ratio) => ratio >= least && ratio <= most && (ratio === 1 || Math.abs(Math.log(ratio)) >= apart),
+  );
+}
+
+const MOST_TICKS = 14;
+const ROUND_CHANGES_PCT = [
+  -99, -90, -75, -50, -30, -20, -10, -5, -2, -1, -0.5, 0, 0.5, 1, 2, 5, 10, 20, 30, 50, 75, 100, 200, 400,
+  900, 9900,
+];

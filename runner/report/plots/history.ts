@@ -4,7 +4,7 @@ import { uniqueNames } from '../key-names.js';
 import type { ReportRow, ReportedRun, Suite } from '../model.js';
 import { threeDigits, timeText } from '../numbers.js';
 import { keyOf, medianOfSorted } from '../repeats.js';
-import { draw, MOST_SERIES, SERIES_COLORS, type Plot } from './draw.js';
+import { draw, MOST_SERIES, SERIES_COLORS, WIDE, type Plot } from './draw.js';
 
 interface Course {
   readonly name: string;
@@ -48,7 +48,7 @@ export async function historyPlot(suite: Suite): Promise<Plot | undefined> {
       type: 'nominal',
       sort: names,
       scale: { domain: names, range: SERIES_COLORS.slice(0, names.length) },
-      legend: { columns: 1, labelLimit: 430 },
+      legend: { columns: 1, labelLimit: 800 },
     },
   };
   const point = {
@@ -63,6 +63,7 @@ export async function historyPlot(suite: Suite): Promise<Plot | undefined> {
     caption: `${runs.length} runs. A gap is a run without that key.${some}`,
     words: `The key that moved most is ${widest.name}: its slowest run took ${threeDigits(widest.range)} times its fastest.`,
     svg: await draw({
+      width: WIDE,
       height: 230,
       layer: [
         { data: { values }, mark: { type: 'line', strokeWidth: 1.5, aria: false }, encoding },

@@ -19,6 +19,7 @@ const COMPARISON: Comparison = {
   baseline: 'main',
   candidate: 'branch',
   summary: '1 regressed, 1 equal.',
+  bounds: 'Lines: bounds of 95 %.',
   judged: [
     {
       key: 'small/down a',
