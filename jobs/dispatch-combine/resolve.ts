@@ -5,12 +5,16 @@ import type { SpecFiles } from '../../runner/job-spec/files.js';
 import type { ResolveAnswer, ResolveRequest } from '../../runner/job-spec/spec-kind.js';
 import { isObject } from '../../runner/job-spec/pointer.js';
 import type { JsonObject } from '../../runner/job-spec/types.js';
+import { resolveShape } from './model-shape.js';
 import { RoutingFileFault } from './routing/file-issue.js';
 import { parseRoutingFile, ROUTING_FILE_LIMIT_BYTES } from './routing/file.js';
 import { ROUTING_DEFAULTS } from './schema.js';
 
-export function resolveMoe({ spec, given, swept, files }: ResolveRequest): ResolveAnswer {
-  const written = isObject(given['routing']) ? given['routing'] : { kind: 'uniform' };
+export function resolveMoe({ spec: defaulted, given, swept, files }: ResolveRequest): ResolveAnswer {
+  const resolved = resolveShape(given, files);
+  if ('faults' in resolved) return { faults: resolved.faults };
+  const spec: JsonObject = { ...defaulted, ...resolved.shape?.keys };
+  const written = writtenRouting(given['routing'], resolved.shape?.routing ?? {});
   const kind = String(written['kind']);
   const own = ROUTING_DEFAULTS[kind] ?? {};
   const faults: Fault[] = [];
@@ -30,6 +34,17 @@ export function resolveMoe({ spec, given, swept, files }: ResolveRequest): Resol
   if (kind === 'file') faults.push(...resolveFile(routing, spec, files));
   if (faults.length > 0) return { faults };
   return { spec: { ...spec, routing: routing as JsonObject } };
+}
+
+/** The job's routing; what it leaves open is the model's, where that is of the same kind. */
+function writtenRouting(
+  given: unknown,
+  ofModel: Readonly<Record<string, unknown>>,
+): Readonly<Record<string, unknown>> {
+  const { maskedFraction, ...limited } = ofModel;
+  const masked = maskedFraction === undefined ? {} : { maskedFraction };
+  if (!isObject(given)) return { kind: 'uniform', ...ofModel };
+  return { ...masked, ...(given['kind'] === limited['kind'] ? limited : {}), ...given };
 }
 
 function resolveFile(routing: Record<string, unknown>, spec: JsonObject, files: SpecFiles): Fault[] {

@@ -31,6 +31,6 @@ export function moeResolvedSchema(): Schema {
     type: 'object',
     additionalProperties: false,
     properties,
-    required: Object.keys(properties),
+    required: Object.keys(properties).filter((key) => key !== 'model'),
   };
 }

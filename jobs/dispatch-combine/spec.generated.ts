@@ -119,6 +119,10 @@ export interface MoeSpec {
    */
   saveSamples: boolean;
   /**
+   * Instead of hidden, numTopk and numExperts: a preset, or the path of a Hugging Face config.json. Its groups and experts that stay home go into routing where that does not say them.
+   */
+  model?: string;
+  /**
    * Elements of a token; padded to a multiple of 128 on the way.
    */
   hidden: number;

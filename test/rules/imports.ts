@@ -57,8 +57,10 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'runner/cli': ['runner/'],
   'runner/main': ['runner/'],
   'jobs/index': ['jobs/'],
+  // Readers of model files, for every kind and for railrunner model.
+  'jobs/kv/models': ['runner/job-spec'],
   // a kind's folder
-  'jobs/*': ['runner/job', 'runner/job-spec', 'runner/native', 'runner/statistics'],
+  'jobs/*': ['jobs/kv/models', 'runner/job', 'runner/job-spec', 'runner/native', 'runner/statistics'],
   scripts: ['runner/', 'jobs/'],
   test: ['runner/', 'jobs/', 'scripts/'],
 };
@@ -75,7 +77,7 @@ function moduleOf(path: string): string {
   const parts = path.replace(/\.(ts|mjs|js)$/, '').split('/');
   const [top = ''] = parts;
   if (top === 'test' || top === 'scripts') return top;
-  return parts.slice(0, 2).join('/');
+  return parts.slice(0, parts.slice(0, 3).join('/') === 'jobs/kv/models' ? 3 : 2).join('/');
 }
 
 function ruleFor(module: string): string {
