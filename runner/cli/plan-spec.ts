@@ -10,6 +10,7 @@ import { worldFaults } from '../job-spec/resolve-job.js';
 import { SpecError } from '../job-spec/spec-error.js';
 import type { ResolvedSpec } from '../job-spec/types.js';
 import type { CommandResult } from './command-result.js';
+import { availableMemory } from '../preflight/memory.js';
 import { formatBytes } from '../text/bytes.js';
 import { loadOptions } from './spec-options.js';
 import type { SpecArguments } from './spec-options.js';
@@ -82,9 +83,11 @@ function hostLines(planned: readonly PlannedPoint[], ranksPerNode: number, world
       ? `  ${tier}: none`
       : `  ${tier}: ${formatBytes(most.bytes)} (point ${most.point})`;
   });
+  const available = availableMemory();
   const where = ranksPerNode === 0 ? `all ${worldSize} ranks on one host` : `nodes of ${perNode} ranks`;
   return [
     `Largest need of a host while a point runs, ${where}; on device host, device memory is host memory:`,
     ...lines,
+    `Available on this host now: ${formatBytes(available.bytes)} of memory (${available.source}).`,
   ];
 }

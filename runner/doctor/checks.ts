@@ -6,6 +6,7 @@ import { gpuClocks } from './checks/gpu-clocks.js';
 import { gpuLinks } from './checks/gpu-links.js';
 import { gpuUse } from './checks/gpu-use.js';
 import { gpus } from './checks/gpus.js';
+import { limits } from './checks/limits.js';
 import { memlock } from './checks/memlock.js';
 import { memory } from './checks/memory.js';
 import { mpi } from './checks/mpi.js';
@@ -25,6 +26,7 @@ export const CHECKS: readonly Check[] = [
   cores,
   memory,
   memlock,
+  limits,
   sharedMemory,
   numa,
   disk,

@@ -31,7 +31,16 @@ export function parseList(text: string): number[] {
     });
 }
 
-/** CPUs that this process may run on, in ascending order. */
-export function allowedCpus(): number[] {
-  return parseList(/^Cpus_allowed_list:\s*(\S+)/m.exec(textOf('/proc/self/status'))?.[1] ?? '');
+/** CPUs that a process may run on, in ascending order; "self" is this one. */
+export function allowedCpus(pid = 'self'): number[] {
+  return parseList(statusLine(pid, 'Cpus_allowed_list'));
+}
+
+/** CPUs that the process which started this one may run on; empty where it cannot be asked. */
+export function launcherCpus(): number[] {
+  return allowedCpus(statusLine('self', 'PPid'));
+}
+
+function statusLine(pid: string, name: string): string {
+  return new RegExp(`^${name}:\\s*(\\S+)`, 'm').exec(textOf(`/proc/${pid}/status`))?.[1] ?? '';
 }

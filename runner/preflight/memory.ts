@@ -1,16 +1,27 @@
 /** Whether the spec fits this machine, asked before anything is allocated. */
 import { formatBytes } from '../text/bytes.js';
-import { readFileSync, statfsSync } from 'node:fs';
+import { counted } from '../text/plural.js';
+import { statfsSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import type { JobKind } from '../job/kind.js';
 import type { PlanPlace, PointPlan } from '../job-spec/spec-kind.js';
 import type { World } from '../world/world.js';
 import type { DeviceKindName, DeviceProperties } from '../native/types/index.js';
 import { RunnerError } from '../errors.js';
+import { memoryLimits, systemText } from './control-groups.js';
+import { addressSpaceUsed, processLimits } from './process-limits.js';
 import type { ResolvedSpec } from '../job-spec/types.js';
 
 /** Share of the free memory that a run may take: the rest is Node, MPI and the page tables of the pools. */
 const USABLE_SHARE = 0.9;
+
+/** Memory that ranks share: the machine's, or a control group's. */
+export interface MemoryShare {
+  readonly key: string;
+  /** What limits it, for messages: MemAvailable, or the file of a control group. */
+  readonly source: string;
+  readonly bytes: number;
+}
 
 export interface Need {
   readonly host: number;
@@ -18,7 +29,12 @@ export interface Need {
   readonly deviceBytes: number;
   readonly diskBytes: number;
   readonly diskPath: string;
-  readonly availableMemoryBytes: number;
+  /** What this rank may take of, with others that name the same key. */
+  readonly memory: readonly MemoryShare[];
+  /** Left of RLIMIT_AS, which is a process's own. */
+  readonly addressSpaceBytes: number;
+  /** RLIMIT_FSIZE. */
+  readonly fileSizeBytes: number;
   readonly freeDeviceBytes: number;
   readonly freeDiskBytes: number;
 }
@@ -51,10 +67,10 @@ export function fitFaults(needs: readonly Need[], device: DeviceKindName): strin
   const faults: string[] = [];
   for (const host of new Set(needs.map((n) => n.host))) {
     const here = needs.filter((n) => n.host === host);
-    const first = here[0] as Need;
-    faults.push(...memoryFaults(host, here, first.availableMemoryBytes), ...diskFaults(host, here));
+    faults.push(...memoryFaults(host, here), ...diskFaults(host, here));
   }
   for (const [rank, need] of needs.entries()) {
+    faults.push(...ownLimitFaults(rank, need));
     if (device === 'cuda' && need.deviceBytes > need.freeDeviceBytes * USABLE_SHARE) {
       faults.push(
         `rank ${rank}: needs ${formatBytes(need.deviceBytes)} of GPU memory, ${formatBytes(need.freeDeviceBytes)} are free`,
@@ -64,12 +80,45 @@ export function fitFaults(needs: readonly Need[], device: DeviceKindName): strin
   return faults;
 }
 
-function memoryFaults(host: number, here: readonly Need[], availableBytes: number): string[] {
-  const needed = here.reduce((sum, n) => sum + n.memoryBytes, 0);
-  if (needed <= availableBytes * USABLE_SHARE) return [];
-  return [
-    `host ${host}: ${here.length} ranks need ${formatBytes(needed)} of memory, ${formatBytes(availableBytes)} are available`,
-  ];
+/** One sentence for the share that is furthest from enough. */
+function memoryFaults(host: number, here: readonly Need[]): string[] {
+  const shares = new Map<string, { source: string; bytes: number; neededBytes: number; ranks: number }>();
+  for (const { memory, memoryBytes } of here) {
+    for (const { key, source, bytes } of memory) {
+      const share = shares.get(key) ?? { source, bytes, neededBytes: 0, ranks: 0 };
+      shares.set(key, {
+        source,
+        bytes: Math.min(share.bytes, bytes),
+        neededBytes: share.neededBytes + memoryBytes,
+        ranks: share.ranks + 1,
+      });
+    }
+  }
+  const [worst] = [...shares.values()]
+    .filter(({ bytes, neededBytes }) => neededBytes > bytes * USABLE_SHARE)
+    .toSorted((left, right) => left.bytes - right.bytes);
+  if (worst === undefined) return [];
+  const { ranks, neededBytes, bytes, source } = worst;
+  const need = `${counted(ranks, 'rank')} need${ranks === 1 ? 's' : ''} ${formatBytes(neededBytes)} of memory`;
+  return [`host ${host}: ${need}, ${formatBytes(bytes)} are available (${source})`];
+}
+
+/** What the kernel limits for each process alone. */
+function ownLimitFaults(rank: number, need: Need): string[] {
+  const faults: string[] = [];
+  if (need.memoryBytes > need.addressSpaceBytes * USABLE_SHARE) {
+    const left = formatBytes(need.addressSpaceBytes);
+    faults.push(
+      `rank ${rank}: needs ${formatBytes(need.memoryBytes)} of memory, ${left} of address space are left (ulimit -v, RLIMIT_AS)`,
+    );
+  }
+  if (need.diskBytes > need.fileSizeBytes) {
+    const most = formatBytes(need.fileSizeBytes);
+    faults.push(
+      `rank ${rank}: needs a file of ${formatBytes(need.diskBytes)} in ${need.diskPath}, files may have ${most} (ulimit -f, RLIMIT_FSIZE)`,
+    );
+  }
+  return faults;
 }
 
 function diskFaults(host: number, here: readonly Need[]): string[] {
@@ -113,9 +162,20 @@ export function needOf(
     deviceBytes,
     diskBytes,
     diskPath,
-    availableMemoryBytes: availableMemoryBytes(),
+    memory: memoryShares(),
+    ...ownLimits(),
     freeDeviceBytes: device.freeBytes,
     freeDiskBytes: diskPath === '' ? 0 : freeBytesAt(diskPath),
+  };
+}
+
+/** What crosses ranks as JSON has no Infinity. */
+function ownLimits(): Pick<Need, 'addressSpaceBytes' | 'fileSizeBytes'> {
+  const { addressSpace, fileSize } = processLimits();
+  const finite = (bytes: number): number => Math.min(bytes, Number.MAX_SAFE_INTEGER);
+  return {
+    addressSpaceBytes: Math.max(0, finite(addressSpace) - addressSpaceUsed()),
+    fileSizeBytes: finite(fileSize),
   };
 }
 
@@ -124,13 +184,21 @@ function hostBytes(plan: PointPlan, device: Pick<DeviceProperties, 'kind'>): num
   return plan.memoryBytes.host + (device.kind === 'host' ? plan.memoryBytes.device : 0);
 }
 
-/** MemAvailable, or what is left of the cgroup's limit where that is less. */
-export function availableMemoryBytes(): number {
-  const match = /^MemAvailable:\s+(\d+) kB/m.exec(readText('/proc/meminfo'));
+/** MemAvailable and the limit of every control group above this process. `root`: another tree in tests. */
+export function memoryShares(root = '/'): MemoryShare[] {
+  const match = /^MemAvailable:\s+(\d+) kB/m.exec(systemText(root, '/proc/meminfo'));
   const machine = match ? Number(match[1]) * 1024 : Number.MAX_SAFE_INTEGER;
-  const limit = Number(readText('/sys/fs/cgroup/memory.max').trim() || 'NaN');
-  const used = Number(readText('/sys/fs/cgroup/memory.current').trim() || 'NaN');
-  return Number.isFinite(limit) && Number.isFinite(used) ? Math.min(machine, limit - used) : machine;
+  return [
+    { key: 'machine', source: 'MemAvailable', bytes: machine },
+    ...memoryLimits(root).map(({ source, key, limit, used }) => {
+      return { key, source, bytes: Math.max(0, limit - used) };
+    }),
+  ];
+}
+
+/** The share that binds: what this process's host has for all ranks, and what sets it. */
+export function availableMemory(root = '/'): MemoryShare {
+  return memoryShares(root).reduce((least, share) => (share.bytes < least.bytes ? share : least));
 }
 
 /** Free bytes of the file system that holds the path, or its nearest parent that exists. */
@@ -142,13 +210,5 @@ export function freeBytesAt(path: string): number {
     } catch (error) {
       if (folder === dirname(folder)) throw error;
     }
-  }
-}
-
-function readText(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return '';
   }
 }

@@ -1,13 +1,16 @@
 import { cpus, loadavg } from 'node:os';
-import { allowedCpus, textOf } from '../files.js';
+import { cpuQuota } from '../../preflight/control-groups.js';
+import { allowedCpus, launcherCpus, textOf } from '../files.js';
 import { defineCheck } from '../finding.js';
 import type { Noticed } from '../finding.js';
 
 export interface CoresReading {
   readonly onlineCores: number;
   readonly allowedCores: number;
-  /** Cores' worth of time that the control group allows; null: no limit. */
-  readonly quotaCores: number | null;
+  /** Of the launcher's daemon, before it binds ranks: what all of them share. */
+  readonly launcherCores: number;
+  /** Cores' worth of time that the control groups allow; null: no limit. */
+  readonly quota: { readonly cores: number; readonly source: string } | null;
   /** Runnable tasks over the last minute. */
   readonly load: number;
   /** Of the first core; '' where the kernel has none. */
@@ -17,12 +20,6 @@ export interface CoresReading {
 
 /** A third of the cores in use by others is seen in every figure. */
 const BUSY_SHARE = 1 / 3;
-
-/** "max 100000" or "200000 100000": time and period. */
-export function parseQuota(text: string): number | null {
-  const [time = '', period = ''] = text.trim().split(/\s+/);
-  return time === '' || time === 'max' || Number(period) === 0 ? null : Number(time) / Number(period);
-}
 
 type Kind =
   | 'more-ranks-than-cores'
@@ -78,20 +75,22 @@ export const cores = defineCheck<CoresReading, Kind>({
   read: () => ({
     onlineCores: cpus().length,
     allowedCores: allowedCpus().length || cpus().length,
-    quotaCores: parseQuota(textOf('/sys/fs/cgroup/cpu.max')),
+    launcherCores: launcherCpus().length || cpus().length,
+    quota: cpuQuota(),
     load: loadavg()[0] ?? 0,
     governor: textOf('/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor').trim(),
     virtual: /^flags\s*:.*\bhypervisor\b/m.test(textOf('/proc/cpuinfo')),
   }),
   judge: (reading, { ranksHere, launcher }) => {
-    const { onlineCores, allowedCores, quotaCores, load, governor } = reading;
+    const { onlineCores, allowedCores, launcherCores, quota, load, governor } = reading;
     const found: Noticed<Kind>[] = [];
-    // Under a launcher each rank sees its own binding, so the machine's cores are what all ranks share.
-    const shared = launcher.size === null ? allowedCores : onlineCores;
+    // Under a launcher each rank sees its own binding; what all ranks share is what the launcher itself may use.
+    const shared = launcher.size === null ? allowedCores : Math.max(allowedCores, launcherCores);
     if (ranksHere > shared)
       found.push({ kind: 'more-ranks-than-cores', what: `${ranksHere} ranks on ${shared} cores` });
-    if (quotaCores !== null && quotaCores < ranksHere) {
-      found.push({ kind: 'cpu-quota', what: `${quotaCores} cores' worth of time for ${ranksHere} ranks` });
+    if (quota !== null && quota.cores < ranksHere) {
+      const what = `${quota.cores} cores' worth of time for ${ranksHere} ranks (${quota.source})`;
+      found.push({ kind: 'cpu-quota', what });
     }
     if (allowedCores === 1 && onlineCores > 1) {
       found.push({ kind: 'bound-to-one-core', what: `1 of ${onlineCores} cores` });

@@ -1,4 +1,5 @@
-import { entriesOf, textOf } from '../files.js';
+import { processLimits } from '../../preflight/process-limits.js';
+import { entriesOf } from '../files.js';
 import { defineCheck } from '../finding.js';
 import { usableGpus } from '../setting.js';
 import { formatBytes } from '../../text/bytes.js';
@@ -9,12 +10,7 @@ export interface MemlockReading {
   readonly rdmaDevices: number;
 }
 
-/** The line "Max locked memory  8388608  8388608  bytes" of /proc/self/limits. */
-export function parseMemlock(limits: string): number | null {
-  const soft = /^Max locked memory\s+(\S+)/m.exec(limits)?.[1];
-  if (soft === undefined) throw new Error('/proc/self/limits has no line "Max locked memory"');
-  return soft === 'unlimited' ? null : Number(soft);
-}
+const boundedOrNull = (limit: number): number | null => (limit === Infinity ? null : limit);
 
 export const memlock = defineCheck<MemlockReading, 'memlock-limited' | 'memlock-limited-unused'>({
   name: 'memlock',
@@ -36,7 +32,7 @@ export const memlock = defineCheck<MemlockReading, 'memlock-limited' | 'memlock-
     },
   },
   read: () => ({
-    limitBytes: parseMemlock(textOf('/proc/self/limits')),
+    limitBytes: boundedOrNull(processLimits().lockedMemory),
     rdmaDevices: entriesOf('/sys/class/infiniband').length,
   }),
   judge: ({ limitBytes, rdmaDevices }, { probes }) => {

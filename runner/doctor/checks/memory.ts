@@ -1,12 +1,14 @@
-import { availableMemoryBytes } from '../../preflight/memory.js';
+import { availableMemory } from '../../preflight/memory.js';
 import { textOf } from '../files.js';
 import { defineCheck } from '../finding.js';
 import type { Noticed } from '../finding.js';
 import { formatBytes } from '../../text/bytes.js';
 
 export interface MemoryReading {
-  /** Of the machine or the control group, whichever is less. */
+  /** Of the machine or of a control group, whichever is least. */
   readonly availableBytes: number;
+  /** What sets it: MemAvailable, or the file of a control group. */
+  readonly source: string;
   readonly swapUsedBytes: number;
 }
 
@@ -39,13 +41,13 @@ export const memory = defineCheck<MemoryReading, 'little-memory' | 'swapping'>({
       remedy: 'Free memory and `swapoff -a` (as root) while measuring.',
     },
   },
-  read: () => ({
-    availableBytes: availableMemoryBytes(),
-    swapUsedBytes: swapUsed(textOf('/proc/meminfo')),
-  }),
-  judge: ({ availableBytes, swapUsedBytes }, { ranksHere }) => {
+  read: () => {
+    const { bytes, source } = availableMemory();
+    return { availableBytes: bytes, source, swapUsedBytes: swapUsed(textOf('/proc/meminfo')) };
+  },
+  judge: ({ availableBytes, source, swapUsedBytes }, { ranksHere }) => {
     const found: Noticed<'little-memory' | 'swapping'>[] = [];
-    const available = `${formatBytes(availableBytes)} available`;
+    const available = `${formatBytes(availableBytes)} available (${source})`;
     if (availableBytes < ranksHere * LEAST_BYTES_PER_RANK) {
       found.push({ kind: 'little-memory', what: `${available} for ${ranksHere} ranks` });
     }

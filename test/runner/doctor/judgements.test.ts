@@ -2,10 +2,10 @@
 import t from 'tap';
 import { CHECKS } from '../../../runner/doctor/checks.js';
 import { fileSystemOf } from '../../../runner/doctor/checks/disk.js';
-import { parseMemlock } from '../../../runner/doctor/checks/memlock.js';
+import { parseQuota } from '../../../runner/preflight/control-groups.js';
+import { parseLimits } from '../../../runner/preflight/process-limits.js';
 import { swapUsed } from '../../../runner/doctor/checks/memory.js';
 import { parseLdd } from '../../../runner/doctor/checks/mpi.js';
-import { parseQuota } from '../../../runner/doctor/checks/cores.js';
 import { parseList } from '../../../runner/doctor/files.js';
 import { defineCheck } from '../../../runner/doctor/finding.js';
 import { settingOf } from './cases.js';
@@ -75,11 +75,17 @@ t.test('what the kernel and ldd print', async (t) => {
   t.equal(parseQuota('250000 100000\n'), 2.5);
   t.equal(parseQuota('max 100000\n'), null);
   t.equal(parseQuota(''), null);
-  const limits =
-    'Limit  Soft Limit  Hard Limit  Units\nMax locked memory         8388608              unlimited            bytes\n';
-  t.equal(parseMemlock(limits), 8388608);
-  t.equal(parseMemlock('Max locked memory  unlimited  unlimited  bytes'), null);
-  t.throws(() => parseMemlock(''), /Max locked memory/);
+  t.equal(parseQuota('-1 100000'), null, 'no limit in cgroup v1');
+  const rows = ['address space', 'file size', 'locked memory', 'open files', 'processes'];
+  const text = rows.map((row, index) => `Max ${row}   ${index + 1}024   unlimited   bytes`).join('\n');
+  t.same(parseLimits(text.replace('3024', 'unlimited')), {
+    addressSpace: 1024,
+    fileSize: 2024,
+    lockedMemory: Infinity,
+    openFiles: 4024,
+    processes: 5024,
+  });
+  t.throws(() => parseLimits(''), /no line "Max address space"/);
   t.equal(swapUsed('SwapTotal:  2048 kB\nSwapFree:  1024 kB\n'), 1024 * 1024);
   t.same(
     parseLdd('\tlinux-vdso.so.1 (0x1)\n\tlibmpi.so.40 => not found\n\tlibc.so.6 => /lib/libc.so.6 (0x2)\n'),

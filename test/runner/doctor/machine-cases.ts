@@ -1,20 +1,20 @@
 import { cores } from '../../../runner/doctor/checks/cores.js';
 import { disk } from '../../../runner/doctor/checks/disk.js';
-import { memlock } from '../../../runner/doctor/checks/memlock.js';
 import { memory } from '../../../runner/doctor/checks/memory.js';
 import { numa } from '../../../runner/doctor/checks/numa.js';
 import { sharedMemory } from '../../../runner/doctor/checks/shared-memory.js';
 import type { StorageProbe } from '../../../runner/native/types/index.js';
 import type { SpecToJudge } from '../../../runner/doctor/setting.js';
 import { cudaProbes, gpusOf, group, UNDER_MPICH, type Group } from './cases.js';
+import { LIMIT_GROUPS } from './limit-cases.js';
 
 const GIB = 1024 ** 3;
-const cuda = cudaProbes(gpusOf(2));
 
 const calm = {
   onlineCores: 8,
   allowedCores: 8,
-  quotaCores: null,
+  launcherCores: 8,
+  quota: null,
   load: 0.2,
   governor: 'performance',
   virtual: false,
@@ -37,15 +37,23 @@ const coresGroup = group(cores, [
   },
   {
     title: 'a quota',
-    reading: { ...calm, quotaCores: 2.5 },
+    reading: { ...calm, quota: { cores: 2.5, source: '/sys/fs/cgroup/job/cpu.max' } },
     setting: { ranksHere: 4 },
     expected: ['cpu-quota', 'ok'],
+    says: /2.5 cores' worth of time for 4 ranks \(.sys.fs.cgroup.job.cpu.max\)/,
   },
   {
     title: 'ranks bound to a core each',
     reading: { ...calm, allowedCores: 1 },
     setting: { ranksHere: 4, launcher: UNDER_MPICH },
     expected: ['bound-to-one-core', 'ok'],
+  },
+  {
+    title: 'a launcher that may use two of eight cores',
+    reading: { ...calm, allowedCores: 2, launcherCores: 2 },
+    setting: { ranksHere: 4, launcher: UNDER_MPICH },
+    expected: ['more-ranks-than-cores', 'ok'],
+    says: /4 ranks on 2 cores/,
   },
   { title: 'one core alone', reading: { ...calm, allowedCores: 1, onlineCores: 1 }, expected: ['ok'] },
   { title: 'other work', reading: { ...calm, load: 3.1 }, expected: ['machine-busy', 'ok'] },
@@ -56,43 +64,20 @@ const coresGroup = group(cores, [
 const memoryGroup = group(memory, [
   {
     title: 'much',
-    reading: { availableBytes: 64 * GIB, swapUsedBytes: 0 },
+    reading: { availableBytes: 64 * GIB, source: 'MemAvailable', swapUsedBytes: 0 },
     expected: ['ok'],
-    says: /64 GiB available/,
+    says: /64 GiB available \(MemAvailable\)/,
   },
   {
     title: 'little',
-    reading: { availableBytes: 3 * GIB, swapUsedBytes: 0 },
+    reading: { availableBytes: 3 * GIB, source: 'MemAvailable', swapUsedBytes: 0 },
     setting: { ranksHere: 4 },
     expected: ['little-memory'],
   },
-  { title: 'swapped', reading: { availableBytes: 64 * GIB, swapUsedBytes: GIB }, expected: ['swapping'] },
-]);
-
-const memlockGroup = group(memlock, [
   {
-    title: 'unlimited',
-    reading: { limitBytes: null, rdmaDevices: 2 },
-    setting: { probes: cuda },
-    expected: ['ok'],
-  },
-  {
-    title: 'limited beside GPUs',
-    reading: { limitBytes: 8 * 1024 ** 2, rdmaDevices: 0 },
-    setting: { probes: cuda },
-    expected: ['memlock-limited'],
-    says: /8 MiB/,
-  },
-  {
-    title: 'limited beside RDMA',
-    reading: { limitBytes: 65536, rdmaDevices: 1 },
-    expected: ['memlock-limited'],
-    says: /64 KiB/,
-  },
-  {
-    title: 'limited, nothing pins',
-    reading: { limitBytes: 65536, rdmaDevices: 0 },
-    expected: ['memlock-limited-unused'],
+    title: 'swapped',
+    reading: { availableBytes: 64 * GIB, source: 'MemAvailable', swapUsedBytes: GIB },
+    expected: ['swapping'],
   },
 ]);
 
@@ -214,7 +199,7 @@ const diskGroup = group(disk, [
 export const MACHINE_GROUPS: readonly Group[] = [
   coresGroup,
   memoryGroup,
-  memlockGroup,
+  ...LIMIT_GROUPS,
   shmGroup,
   numaGroup,
   diskGroup,

@@ -1,0 +1,31 @@
+/** The limits that the kernel sets this process by itself (ulimit), and the CPUs that it may run on. */
+import { systemText } from './control-groups.js';
+
+const ROWS = {
+  addressSpace: 'Max address space',
+  fileSize: 'Max file size',
+  lockedMemory: 'Max locked memory',
+  openFiles: 'Max open files',
+  processes: 'Max processes',
+} as const;
+
+export type ProcessLimits = { readonly [Name in keyof typeof ROWS]: number };
+
+/** Soft limits from the text of /proc/self/limits; Infinity: unlimited. Throws where a row is not there. */
+export function parseLimits(text: string): ProcessLimits {
+  const entries = Object.entries(ROWS).map(([name, row]) => {
+    const soft = new RegExp(`^${row}\\s+(\\S+)`, 'm').exec(text)?.[1];
+    if (soft === undefined) throw new Error(`/proc/self/limits has no line "${row}"`);
+    return [name, soft === 'unlimited' ? Infinity : Number(soft)];
+  });
+  return Object.fromEntries(entries) as ProcessLimits;
+}
+
+export function processLimits(root = '/'): ProcessLimits {
+  return parseLimits(systemText(root, '/proc/self/limits'));
+}
+
+/** Bytes of address space that this process holds. */
+export function addressSpaceUsed(root = '/'): number {
+  return Number(/^VmSize:\s+(\d+) kB/m.exec(systemText(root, '/proc/self/status'))?.[1] ?? 0) * 1024;
+}
