@@ -4,6 +4,7 @@ import type { LoadKinds } from '../job/kind.js';
 import type { LoadModelReport } from '../job/model-report.js';
 import { RunnerError } from '../errors.js';
 import { printOut } from '../print.js';
+import { abCommand } from './ab.js';
 import { compareCommand } from './compare.js';
 import { doctorCommand } from './doctor.js';
 import { launchCommand } from './launch.js';
@@ -38,12 +39,15 @@ export async function runCommandLine(
     .command(launchCommand)
     .command(validateCommand(loadKinds))
     .command(planCommand(loadKinds))
+    .command(abCommand)
     .command(compareCommand)
     .command(reportCommand(version))
     .command(schemaCommand(loadKinds))
     .command(doctorCommand(loadKinds))
     .command(modelCommand(loadModelReport))
     .demandCommand(1, 'Say which command to run.')
+    // What `ab` is told of a side may begin with an option of `run`.
+    .parserConfiguration({ 'nargs-eats-options': true })
     .strict()
     .recommendCommands()
     .version(version)

@@ -13,6 +13,7 @@ export interface Cell {
   /** Natural logarithm of a quantity that is better the smaller; undefined where nothing was measured. */
   readonly log: number | undefined;
   readonly series: string;
+  readonly point: number;
   readonly job: JsonObject;
 }
 
@@ -47,6 +48,7 @@ async function readTable(run: JoinedRun, metric: Metric): Promise<RunTable> {
         status: row.status,
         log: logOf(row, metric),
         series: row.series,
+        point: row.point,
         job,
       });
     });

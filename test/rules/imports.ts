@@ -30,7 +30,13 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'runner/run-folder': ['runner/job-spec'],
   'runner/results': ['runner/statistics', 'runner/job-spec', 'runner/job', 'runner/run-folder'],
   'runner/console': ['runner/results'],
-  'runner/compare': ['runner/job-spec', 'runner/run-folder', 'runner/results', 'runner/statistics'],
+  'runner/compare': [
+    'runner/environment',
+    'runner/job-spec',
+    'runner/run-folder',
+    'runner/results',
+    'runner/statistics',
+  ],
   'runner/report': ['runner/job-spec', 'runner/run-folder', 'runner/results'],
   'runner/doctor': [
     'runner/environment',

@@ -1,0 +1,90 @@
+/** `railrunner ab SPEC --a PREFIX --b PREFIX -n N` */
+import type { CommandModule } from 'yargs';
+import { withThresholdOptions, type ThresholdArguments } from './threshold-options.js';
+
+interface AbArguments extends ThresholdArguments {
+  readonly spec: string;
+  readonly a: string;
+  readonly b: string;
+  readonly n: number;
+  readonly launcher: string;
+  readonly pairs: number;
+  readonly confirmPairs: number;
+  readonly budget: number | undefined;
+  readonly out: string;
+  readonly resume: string | undefined;
+}
+
+export const abCommand: CommandModule<object, AbArguments> = {
+  command: 'ab <spec>',
+  describe: 'Compare two builds, environments or settings, interleaved: exit 0, 5 regression, 6 no verdict',
+  builder: (yargs) =>
+    withThresholdOptions(yargs)
+      .positional('spec', { type: 'string', demandOption: true, describe: 'Path of a JSON spec' })
+      .option('a', {
+        type: 'string',
+        nargs: 1,
+        default: '',
+        describe: 'The baseline: "NAME=value ... BUILD --set path=value ..."; empty: this build',
+      })
+      .option('b', { type: 'string', nargs: 1, default: '', describe: 'The candidate, likewise' })
+      .option('n', { type: 'number', default: 1, describe: 'Number of ranks' })
+      .option('launcher', {
+        type: 'string',
+        default: '',
+        describe: 'What starts the ranks, for example "srun -n 4" [default: `launch -n` on this machine]',
+      })
+      .option('pairs', { type: 'number', default: 6, describe: 'Pairs of runs of all points' })
+      .option('confirm-pairs', {
+        type: 'number',
+        default: 10,
+        describe: 'Fresh pairs of the points that those flag',
+      })
+      .option('budget', { type: 'number', describe: 'Seconds after which it ends with what it has' })
+      .option('out', {
+        type: 'string',
+        default: 'results',
+        describe: 'Folder that it gets its own folder in',
+      })
+      .option('resume', { type: 'string', describe: 'Go on with the comparison in this folder' })
+      .check((argv) => {
+        const { n, pairs, confirmPairs, budget } = argv as unknown as AbArguments;
+        const counts = [
+          ['-n', n, 1],
+          ['--pairs', pairs, 6],
+          ['--confirm-pairs', confirmPairs, 6],
+        ] as const;
+        for (const [name, value, least] of counts) {
+          if (Number.isSafeInteger(value) && value >= least && value <= 10_000) continue;
+          throw new Error(`${name}: expected a whole number from ${least} to 10000, received ${value}`);
+        }
+        if (budget === undefined || budget > 0) return true;
+        throw new Error(`--budget: expected seconds above 0, received ${budget}`);
+      }) as never,
+  handler: async (argv) => {
+    const [{ finish }, { compareBuilds }, { verdictText }, { printError }] = await Promise.all([
+      import('./command-result.js'),
+      import('../compare/compare-builds.js'),
+      import('../compare/verdict-text.js'),
+      import('../print.js'),
+    ]);
+    const { spec, a, b, launcher, resume } = argv;
+    const { verdict, folder, exitStatus } = await compareBuilds({
+      spec,
+      a,
+      b,
+      launcher,
+      resume,
+      numRanks: argv.n,
+      numPairs: argv.pairs,
+      numFreshPairs: argv.confirmPairs,
+      budgetSeconds: argv.budget,
+      outFolder: argv.out,
+      thresholdPct: argv.threshold,
+      resolutionPct: argv.resolution,
+      keyThresholds: argv.keyThreshold,
+      onRun: (name) => printError(`measuring ${name}`),
+    });
+    finish({ stdout: `${verdictText(verdict)}\nresults in ${folder}`, stderr: '', exitStatus });
+  },
+};
