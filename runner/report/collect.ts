@@ -18,6 +18,8 @@ export interface Folders {
 export interface Collected {
   readonly suites: readonly Suite[];
   readonly baseline: readonly Suite[];
+  /** Earlier runs that are of no suite of the reported ones. */
+  readonly strangers: readonly string[];
   /** One for each folder that is no readable run. */
   readonly unreadable: readonly RunnerError[];
 }
@@ -45,9 +47,11 @@ export async function collect(folders: Folders): Promise<Collected> {
   if (named.length === 0) throw unreadable[0] as RunnerError;
   joinShards(opened); // refuses a run that stands on two sides
   const earlier = groupBySuite(joinShards(older));
-  const suites = await readSuites(groupBySuite(joinShards(named)), earlier, true);
+  const suitesOfRuns = groupBySuite(joinShards(named));
+  const suites = await readSuites(suitesOfRuns, earlier, true);
+  const strangers = [...earlier].filter(([suite]) => !suitesOfRuns.has(suite)).flatMap(([, group]) => group);
   const baseline = await readSuites(groupBySuite(joinShards(against)), new Map(), false);
-  return { suites, baseline, unreadable };
+  return { suites, baseline, unreadable, strangers: strangers.map(idOf) };
 }
 
 /** `withRanks`: the rank files of each suite's newest run are read too. */
@@ -127,3 +131,5 @@ async function readJoined(run: JoinedRun, withRanks: boolean): Promise<ReportedR
 function worstOutcome(outcomes: readonly string[]): string {
   return outcomes.find((outcome) => outcome !== 'ok') ?? 'ok';
 }
+
+const idOf = (run: JoinedRun): string => run.parts.map((part) => part.manifest.runId).join(', ');

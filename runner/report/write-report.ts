@@ -32,7 +32,7 @@ export interface WrittenReport {
 
 /** Rejects with E_RUN_READ where no run can be read, E_USAGE where one was named twice, E_OUTPUT where a file cannot be written. */
 export async function writeReport(request: ReportRequest): Promise<WrittenReport> {
-  const { suites, baseline, unreadable } = await collect(request);
+  const { suites, baseline, unreadable, strangers } = await collect(request);
   const against =
     baseline.length > 0 ? compareWith(suites, baseline) : { comparison: undefined, complaints: [] };
   const report: Report = {
@@ -40,7 +40,11 @@ export async function writeReport(request: ReportRequest): Promise<WrittenReport
     version: request.version,
     suites,
     comparison: against.comparison,
-    complaints: [...unreadable.map((error) => error.message), ...against.complaints],
+    complaints: [
+      ...unreadable.map((error) => error.message),
+      ...against.complaints,
+      ...strangers.map(strangerText),
+    ],
   };
   const files = await writeFiles(request.outFolder, await render(report, request.formats));
   const runs = suites.flatMap((suite) => suite.runs);
@@ -59,6 +63,9 @@ export async function render(report: Report, names: readonly FormatName[]): Prom
   for (const name of wanted) files.push(...(await REPORT_FORMATS[name].write(report, figures)));
   return files;
 }
+
+const strangerText = (runId: string): string =>
+  `earlier: ${runId} is of another spec, device or layout than every RUN, so it is not in the history`;
 
 function titleOf(suites: readonly Suite[]): string {
   return [...new Set(suites.map((suite) => suite.specName))].join(', ');

@@ -24,7 +24,8 @@ export function productionPackages(root: string): string[] {
 }
 
 function isNeededOfPackage(path: string): boolean {
-  return !/\.(map|d\.[cm]?ts|tsbuildinfo)$|\/(test|tests|docs?|benchmarks?|examples?|\.github)$/.test(path);
+  // Folders of the package itself only: deeper ones of these names hold code (yaml/dist/doc).
+  return !/\.(map|d\.[cm]?ts|tsbuildinfo)$|^\/(test|tests|docs?|benchmarks?|examples?|\.github)$/.test(path);
 }
 
 function copyPackages(root: string, folder: string): void {

@@ -75,6 +75,12 @@ t.test('the bundle runs where neither Node nor the clone is', { skip }, async (t
       const ended = await mpirun({ mpi: 'openmpi', ranks: 2, env, cwd, timeoutMs: 300_000 }, line);
       t.equal(ended.status, 0, `${ended.stdout}${ended.stderr}`.slice(-3000));
       t.ok(existsSync(join(out, 'bundle', 'rank-0001.csv')));
+      const page = await run(railrunner, ['report', join(out, 'bundle'), '--out', join(folder, 'report')], {
+        env,
+        cwd,
+      });
+      t.equal(page.status, 0, page.stderr);
+      t.ok(existsSync(join(folder, 'report', 'report.html')), 'every package that a report needs is inside');
     }
 
     rmSync(join(root, 'native'), { recursive: true });

@@ -84,7 +84,9 @@ function keysThatSetTheSize(rows: readonly Measured[]): Set<string> {
   const seen = new Map<string, number>();
   for (const row of rows) {
     const swept = JSON.parse(row.params) as JsonObject;
-    for (const key of Object.keys(swept)) {
+    for (const [key, value] of Object.entries(swept)) {
+      // A line over names, such as types of data, would mean nothing.
+      if (typeof value !== 'number') continue;
       const others = JSON.stringify([
         key,
         row.phase,
@@ -154,7 +156,7 @@ function lineLayers(shown: readonly Series[]): object[] {
   ];
 }
 
-/** One dashed line for each limit. */
+/** A dashed line for each series: its limit was probed with its own ranks, direction and bytes. */
 function limitLayer(shown: readonly Series[]): object {
   return {
     data: { values: limitValues(shown) },
@@ -162,26 +164,24 @@ function limitLayer(shown: readonly Series[]): object {
     encoding: {
       x: { field: 'size', type: 'quantitative' },
       y: { field: 'GBps', type: 'quantitative', aggregate: 'max' },
-      detail: { field: 'limit' },
+      detail: { field: 'series' },
     },
   };
 }
 
 function limitValues(shown: readonly Series[]): object[] {
   return shown.flatMap(({ name, rows }) =>
-    rows.flatMap((row) => {
-      const limit = `${row.peakSource} ${row.direction} ${row.phase}`;
-      return row.peakGBps === undefined
-        ? []
-        : [{ size: row.payloadBytes, GBps: row.peakGBps, series: name, limit }];
-    }),
+    rows.flatMap((row) =>
+      row.peakGBps === undefined ? [] : [{ size: row.payloadBytes, GBps: row.peakGBps, series: name }],
+    ),
   );
 }
 
+/** No series has a second size, so there is no line to draw. */
 const oneSize = (shown: readonly Series[]): boolean =>
-  new Set(shown.flatMap(({ rows }) => rows.map((row) => row.payloadBytes))).size === 1;
+  shown.every(({ rows }) => new Set(rows.map((row) => row.payloadBytes)).size === 1);
 
-/** Where nothing varies the size, a bar for each series, with its limit as a dashed tick. */
+/** Where no series has a line, a bar for each series, with its limit as a dashed tick. */
 function barSpec(shown: readonly Series[]): PlotSpec {
   const values = shown.map(({ name, rows }) => {
     const row = rows[0] as Measured;

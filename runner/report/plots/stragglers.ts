@@ -49,7 +49,7 @@ export async function stragglerPlot(
           field: 'ratio',
           type: 'quantitative',
           scale: { scheme: 'cividis', domain: [1, Math.max(1.1, most)], clamp: true },
-          legend: { title: 'times the median', gradientLength: 200, direction: 'horizontal', format: '.2~f' },
+          legend: { title: 'times the median', gradientLength: 120, direction: 'horizontal', format: '.2~f' },
         },
         description: { field: 'tip' },
       },

@@ -1,4 +1,4 @@
-/** `railrunner report RUN... --against BASELINE...` */
+/** `railrunner report RUN... --against BASELINE... --earlier OLDER...` */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
@@ -36,5 +36,25 @@ t.test('A against B: ratios of medians, what is missing, and other machines by n
       /other is of another machine class and was not compared: deviceName \(Xeon, here AMD EPYC\)/,
     );
     t.notMatch(readFileSync(join(folder, 'out', 'report.md'), 'utf8'), /Against the baseline/);
+  }),
+);
+
+t.test('earlier runs are in the history alone, and one that fits nowhere is named', (t) =>
+  withTempDir(async (folder) => {
+    const older = writeReportRun(folder, {
+      runId: 'older',
+      startedAt: '2025-01-01T00:00:00.000Z',
+      cells: (point) => measuredCells(point, 3),
+    });
+    const other = writeReportRun(folder, { runId: 'other', worldSize: 3 });
+    const run = writeReportRun(folder);
+    const ended = await report(folder, [run, '--earlier', older]);
+    t.equal(ended.status, 0, ended.stderr);
+    const bmf = readFileSync(join(folder, 'out', 'bencher.json'), 'utf8');
+    t.notMatch(bmf, /lower_value/, 'the exports hold the reported run only');
+    t.match(readFileSync(join(folder, 'out', 'report.html'), 'utf8'), /History of small/);
+    const lost = await report(folder, [run, '--earlier', other]);
+    t.equal(lost.status, 1);
+    t.match(lost.stderr, /earlier: other is of another spec, device or layout/);
   }),
 );
