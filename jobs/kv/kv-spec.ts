@@ -199,6 +199,10 @@ export interface KvLayout {
    */
   model?: string;
   /**
+   * With model: the layers of multi-token prediction count as well. Default false.
+   */
+  mtp?: boolean;
+  /**
    * With model: the KV heads are spread over this many ranks.
    */
   tensorParallel?: number;

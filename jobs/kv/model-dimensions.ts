@@ -21,7 +21,7 @@ export function modelDimensions(
 ): { readonly dimensions: ModelDimensions } | { readonly fault: Fault } {
   const width = given['dtypeWidthBytes'];
   const dtypeWidthBytes = typeof width === 'number' ? width : null;
-  const found = findModelGroups(model, at('model'), files, { dtypeWidthBytes, mtp: false });
+  const found = findModelGroups(model, at('model'), files, { dtypeWidthBytes, mtp: given['mtp'] === true });
   if ('fault' in found) return found;
   const kept = found.groups.filter(({ kind }) => kind !== 'state');
   const [only] = kept;

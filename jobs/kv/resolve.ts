@@ -115,9 +115,9 @@ function resolveLayout(
     if ('fault' in answer) faults.push(answer.fault);
     else Object.assign(merged, answer.dimensions);
   } else {
-    if (given['tensorParallel'] !== undefined) {
-      const received = showValue(given['tensorParallel']);
-      faults.push({ pointer: at('tensorParallel'), expected: 'nothing without model', received });
+    for (const name of ['tensorParallel', 'mtp'].filter((key) => given[key] !== undefined)) {
+      const received = showValue(given[name]);
+      faults.push({ pointer: at(name), expected: 'nothing without model', received });
     }
     for (const name of DIMENSIONS.filter((dimension) => merged[dimension] === undefined)) {
       const hint = 'give numLayers, outerDim and innerDim, or a model';
@@ -129,7 +129,7 @@ function resolveLayout(
       });
     }
     // Dimensions of its own: the device's model does not describe this tier.
-    if (said.length > 0) for (const name of ['model', 'tensorParallel']) delete merged[name];
+    if (said.length > 0) for (const name of ['model', 'tensorParallel', 'mtp']) delete merged[name];
   }
   return faults.length > 0 ? { faults } : { layout: merged as unknown as KvLayout };
 }

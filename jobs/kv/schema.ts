@@ -52,6 +52,10 @@ export const LAYOUT_KEYS: Readonly<Record<string, Schema>> = {
     description:
       'Instead of numLayers, outerDim and innerDim: a preset, or the path of a Hugging Face config.json.',
   },
+  mtp: {
+    type: 'boolean',
+    description: 'With model: the layers of multi-token prediction count as well. Default false.',
+  },
   tensorParallel: positive('With model: the KV heads are spread over this many ranks.'),
 };
 

@@ -93,7 +93,7 @@ function howRead(): string {
 5. **Windowed and full layers of their own sizes**: \`swa_*\`, \`attention_other_setting\`, \`global_head_dim\`,
    \`num_global_key_value_heads\`, \`per_layer_config\`. \`num_kv_shared_layers\` keep nothing.
 6. **Index caches**: \`index_head_dim\` (only layers whose \`indexer_types\` is \`full\`), \`sparse_attention_config\`.
-7. **MTP layers** (\`num_nextn_predict_layers\` and its other names) are not counted.
+7. **MTP layers** (\`num_nextn_predict_layers\` and its other names) count with \`layout.mtp: true\` alone.
 8. **Width**: 2 bytes; 1 where \`quantization_config\` or \`hf_quant_config.json\` in the same folder says an 8-bit KV cache.
    \`layout.dtypeWidthBytes\` by hand wins.
 9. **Absent keys** of a known type take the default of the type's class (transformers 5.18), with a note.

@@ -21,6 +21,7 @@ const HEAD_SIZES = [
   'd_head',
   'dim_head',
   'key_size',
+  'hidden_size_per_head',
 ] as const;
 const KV_HEADS = [
   'num_key_value_heads',
@@ -146,7 +147,11 @@ function latentShape(keys: ConfigKeys): TokenShape {
 
 function headSize(keys: ConfigKeys): number {
   const said = keys.count(HEAD_SIZES);
-  if (said !== undefined) return said;
+  if (said !== undefined) {
+    // The same size under a second name needs no rule of its own.
+    for (const key of HEAD_SIZES) if (keys.config[key] === said) keys.peek(key);
+    return said;
+  }
   const [hidden, heads] = [keys.need(HIDDEN), queryHeads(keys)];
   if (hidden % heads === 0) return hidden / heads;
   throw new ConfigRefusal(

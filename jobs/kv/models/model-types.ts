@@ -165,6 +165,7 @@ export const REFUSED_TYPES: ReadonlyMap<string, string> = new Map([
     musicgen_melody udop pix2struct trocr bark pp_formulanet nougat donut-swin`,
   ),
   ...byWhy('a model whose layers run several times per token', 'hrm_text ouro huginn_raven blt'),
+  ...byWhy('a model whose layers share caches in a way that this reader does not know', 'phi4flash hymba'),
   ...byWhy('a model that hashes its keys instead of keeping them in order', 'reformer'),
   ...byWhy('a model with a second, recurrent memory', 'xlnet'),
   ...byWhy(

@@ -4,7 +4,11 @@ export const plain = { model_type: 'llama', num_hidden_layers: 4, num_attention_
 
 /** Inputs that hold the deciding keys alone -> the groups that an engine keeps. */
 export const CASES: readonly (readonly [string, Record<string, unknown>, string])[] = [
-  ['multi-head', plain, 'full 0,1,2,3 8x64/64'],
+  [
+    'one head size under two names',
+    { ...plain, head_dim: 32, attention_head_dim: 32, num_key_value_heads: 2 },
+    'full 0,1,2,3 2x32/32',
+  ],
   ['grouped', { ...plain, num_key_value_heads: 2, head_dim: 32 }, 'full 0,1,2,3 2x32/32'],
   ['GPT-2 names', { model_type: 'gpt2', n_layer: 2, n_head: 4, n_embd: 64 }, 'full 0,1 4x16/16'],
   [

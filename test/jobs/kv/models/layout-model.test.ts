@@ -26,6 +26,11 @@ t.test('a model of several shapes is refused by the names of its groups', async 
   ]);
 });
 
+t.test('layers of multi-token prediction count where mtp says so', async (t) => {
+  t.equal(layoutOf('deepseek-r1').numLayers, 61);
+  t.equal(layoutOf('deepseek-r1', { mtp: true }).numLayers, 62);
+});
+
 t.test('an 8-bit cache of the file is planned with 1 byte, and dtypeWidthBytes by hand wins', async (t) => {
   const config = {
     model_type: 'llama',

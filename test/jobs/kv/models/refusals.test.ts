@@ -84,6 +84,7 @@ const REFUSED: readonly (readonly [string, Record<string, unknown>, RegExp])[] =
   ['all layers shared', { ...plain, num_kv_shared_layers: 4 }, /num_kv_shared_layers = 4/],
   ['an encoder-decoder', { ...plain, is_encoder_decoder: true }, /is_encoder_decoder = true/],
   ['T5', { model_type: 't5', num_layers: 6, d_model: 512 }, /encoder-decoder/],
+  ['a type that shares caches', { ...plain, model_type: 'phi4flash' }, /share caches/],
   ['BERT', { ...plain, model_type: 'bert' }, /an encoder, which keeps no KV cache/],
   ['Mamba', { model_type: 'mamba', num_hidden_layers: 4 }, /a recurrent model/],
   [
