@@ -32,7 +32,7 @@ export function seed32(spec: MoeSpec): number {
 }
 
 /**
- * Threads that serve the network. `auto` by measurement (docs/performance.md): one on the host device, where it shares
+ * Threads that serve the network. `auto` by measurement (docs/bench/moe-gpu.md): one on the host device, where it shares
  * the rank's core; four on GPUs, whose machines have cores to spare.
  */
 export function proxiesOf({ numProxies }: Pick<MoeSpec, 'numProxies'>, device: 'host' | 'cuda'): number {

@@ -1,6 +1,6 @@
 /**
  * `npm run bench [-- --quick] [--device host|cuda] [--only NAME,...]`: runs the suites, keeps each run's summary.csv
- * as docs/bench/NAME.csv and writes the tables of docs/performance.md anew. Fails where a run fails, never by a time.
+ * as docs/bench/NAME.csv and writes the tables of docs/performance.md and docs/bench anew. Fails where a run fails, never by a time.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync } from 'node:fs';
@@ -60,7 +60,7 @@ for (const [name, bench] of nativeBenches(values.quick)) {
 // A bundle has no tables to write: its CSV files are brought home.
 if (existsSync(join(import.meta.dirname, 'tables.js'))) {
   const { writeTables } = await import('./tables.js');
-  writeTables(join(projectRoot, 'docs', 'bench'), join(projectRoot, 'docs', 'performance.md'));
+  writeTables(join(projectRoot, 'docs', 'bench'));
 }
 console.log(`\n${failed === 0 ? 'all suites ran' : `${failed} suites failed`}; CSV in ${values.out}`);
 process.exitCode = failed === 0 ? 0 : 1;

@@ -5,7 +5,7 @@ import { join, relative, resolve } from 'node:path';
 import { projectRoot } from '../../runner/project.js';
 
 export interface Suite {
-  /** Name of docs/bench/<name>.csv and of the table in docs/performance.md. */
+  /** Name of docs/bench/<name>.csv and of its table on a page of docs/bench. */
   readonly name: string;
   /** Path of its spec below configs; bench/<name>.json where none is given. */
   readonly spec?: string;

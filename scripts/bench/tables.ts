@@ -1,25 +1,45 @@
-/** The tables of docs/performance.md, from the CSV beside it: what stands between two markers is generated. */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+/** The tables of docs/performance.md and docs/bench/*.md, from the CSV: what stands between two markers is generated. */
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { parse } from 'csv-parse/sync';
 import { exchangeLines } from './exchange-table.js';
+import { headlineLines } from './headlines.js';
 import { nodesLines } from './nodes-table.js';
 import { median } from './median.js';
+import { provenanceText, readProvenance } from './provenance.js';
 import type { Row } from './row.js';
 
 const MARKER = /<!-- table (\S+) -->\n[\s\S]*?<!-- end -->/g;
+const HEADLINES = /<!-- headlines -->\n[\s\S]*?<!-- end -->/;
 
-/** Text of the page with every table as the CSV files have it now. */
-export function fillTables(page: string, benchFolder: string): string {
-  return page.replace(MARKER, (_text, name: string) => {
-    const path = join(benchFolder, `${name}.csv`);
-    const table = existsSync(path) ? tableOf(name, readFileSync(path, 'utf8')) : '_not measured yet_\n';
-    return `<!-- table ${name} -->\n\n${table}\n<!-- end -->`;
-  });
+/** Pages with generated tables: the headline page, and one page for each subject beside the CSV. */
+export function tablePages(benchFolder: string): string[] {
+  const subjects = readdirSync(benchFolder).filter((name) => name.endsWith('.md'));
+  return [
+    join(dirname(benchFolder), 'performance.md'),
+    ...subjects.sort().map((name) => join(benchFolder, name)),
+  ];
 }
 
-export function writeTables(benchFolder: string, pagePath: string): void {
-  writeFileSync(pagePath, fillTables(readFileSync(pagePath, 'utf8'), benchFolder));
+/** Text of the page with every table as the CSV files have it now, and where and when each was measured. */
+export function fillTables(page: string, benchFolder: string): string {
+  const provenance = readProvenance(benchFolder);
+  return page
+    .replace(MARKER, (_text, name: string) => {
+      const path = join(benchFolder, `${name}.csv`);
+      const table = existsSync(path) ? tableOf(name, readFileSync(path, 'utf8')) : '_not measured yet_\n';
+      return `<!-- table ${name} -->\n\n${provenanceText(provenance, name)}\n\n${table}\n<!-- end -->`;
+    })
+    .replace(HEADLINES, () => {
+      const { head, lines } = headlineLines(benchFolder, provenance.tables);
+      return `<!-- headlines -->\n\n${markdown(head, lines)}\n<!-- end -->`;
+    });
+}
+
+export function writeTables(benchFolder: string): void {
+  for (const path of tablePages(benchFolder)) {
+    writeFileSync(path, fillTables(readFileSync(path, 'utf8'), benchFolder));
+  }
 }
 
 function tableOf(name: string, csv: string): string {

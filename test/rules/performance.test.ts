@@ -1,23 +1,50 @@
-/** The page's tables are those of the committed CSV files: no figure is typed by hand. */
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+/** Tables and headlines are those of the committed CSV files: no figure is typed by hand, and each says where it was measured. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import t from 'tap';
 import { projectRoot } from '../../runner/project.js';
 import { exchangeLines } from '../../scripts/bench/exchange-table.js';
-import { fillTables } from '../../scripts/bench/tables.js';
+import { HEADLINES, headlineLines, pick } from '../../scripts/bench/headlines.js';
+import { changesSince, provenanceText, readProvenance } from '../../scripts/bench/provenance.js';
+import { fillTables, tablePages } from '../../scripts/bench/tables.js';
 
-const page = readFileSync(join(projectRoot, 'docs', 'performance.md'), 'utf8');
 const bench = join(projectRoot, 'docs', 'bench');
+const read = (path: string): string => readFileSync(path, 'utf8');
 
 t.test('tables = CSV', async (t) => {
-  t.equal(fillTables(page, bench), page, 'mend it with: npm run bench, or fillTables over the page');
-  t.ok((page.match(/<!-- table /g) ?? []).length >= 5);
+  const pages = tablePages(bench);
+  for (const path of pages) {
+    const remedy = `${basename(path)}: npm run bench writes the tables, or fillTables over the page`;
+    t.equal(fillTables(read(path), bench), read(path), remedy);
+  }
+  const tables = pages.flatMap((path) => read(path).match(/<!-- table /g) ?? []);
+  t.ok(tables.length >= 15, `${tables.length} tables`);
 });
 
 t.test('a figure changed by hand is seen', async (t) => {
+  const page = read(join(bench, 'kv-gpu.md'));
   const forged = page.replace(/\| 0\.9\d\d of/, '| 1.000 of');
   t.not(forged, page);
   t.not(fillTables(forged, bench), forged);
+});
+
+t.test('the page of headlines is one page', async (t) => {
+  const page = read(join(projectRoot, 'docs', 'performance.md'));
+  t.ok(page.split('\n').length <= 150, 'at most 150 lines');
+  t.ok(HEADLINES.length >= 20);
+  t.throws(() => pick([], { job_id: 'x' }), /expected one row of .* received 0/);
+  t.throws(() => headlineLines(bench, {}), /provenance.json has no entry/);
+});
+
+t.test('every CSV says where and when it was measured, and what changed since', async (t) => {
+  const provenance = readProvenance(bench);
+  const names = readdirSync(bench).filter((name) => name.endsWith('.csv'));
+  t.same(Object.keys(provenance.tables).sort(), names.map((name) => name.replace('.csv', '')).sort());
+  const [table] = Object.entries(provenance.tables).find(([, { gpuSources }]) => gpuSources) ?? [''];
+  const later = [...provenance.gpuChanges, { gpuSources: 'f', text: 'one more change' }];
+  const changed = { ...provenance, gpuChanges: later };
+  t.equal(changesSince(changed, table).length, changesSince(provenance, table).length + 1);
+  t.match(provenanceText(changed, table), /GPU code changed since: .*one more change/);
 });
 
 t.test('models: a point that was skipped says so, and shares stand where a peak was probed', async (t) => {

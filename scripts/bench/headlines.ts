@@ -1,0 +1,185 @@
+/** The headline figures of docs/performance.md: each is computed from the committed CSV, none is typed by hand. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parse } from 'csv-parse/sync';
+import type { Row } from './row.js';
+
+/** Cells that a row must hold; `params` holds keys of the resolved point. */
+interface Selection {
+  readonly [column: string]: string | Readonly<Record<string, unknown>>;
+}
+
+interface Headline {
+  readonly what: string;
+  /** Name of docs/bench/NAME.csv. */
+  readonly table: string;
+  /** Page under docs/bench that has the whole table. */
+  readonly page: string;
+  readonly figure: (rows: readonly Row[]) => string;
+  /** What it is compared with in the same run, and the ratio. */
+  readonly ratio: (rows: readonly Row[]) => string;
+}
+
+/** The one row of a selection. Throws where there is none or several: a headline must not pick one silently. */
+export function pick(rows: readonly Row[], selection: Selection): Row {
+  const { params = {}, ...cells } = selection;
+  const found = rows.filter((row) => {
+    if (Object.entries(cells).some(([column, value]) => row[column] !== value)) return false;
+    const own = JSON.parse(row['params'] || '{}') as Record<string, unknown>;
+    return Object.entries(params).every(([key, value]) => JSON.stringify(own[key]) === JSON.stringify(value));
+  });
+  const [row] = found;
+  if (row === undefined || found.length > 1) {
+    throw new Error(`headline: expected one row of ${JSON.stringify(selection)}, received ${found.length}`);
+  }
+  return row;
+}
+
+const number = (row: Row, column: string): number => Number(row[column]);
+const milliseconds = (row: Row): string => `${(number(row, 't_p50_us') / 1000).toFixed(2)} ms`;
+const microseconds = (row: Row): string => `${number(row, 't_p50_us').toFixed(1)} us`;
+const share = (row: Row): string => (number(row, 'aggregate_pct_of_peak') / 100).toFixed(2);
+const times = (faster: Row, slower: Row): string =>
+  `${(number(slower, 't_p50_us') / number(faster, 't_p50_us')).toFixed(2)} x`;
+
+function replicated(strategy: string, maxCtas: number | 'uncapped'): (rows: readonly Row[]) => Row {
+  return (rows) =>
+    pick(rows, { job_id: 'host-1g', phase: 'total', strategy_requested: strategy, params: { maxCtas } });
+}
+
+function replicatedHeadline(maxCtas: number | 'uncapped', caps: string): Headline {
+  const [best, baseline] = [replicated('scatterAllgather', maxCtas), replicated('rootBroadcast', maxCtas)];
+  return {
+    what: `1 GiB from one rank's host memory to 4 GPUs, \`scatterAllgather\`, ${caps}`,
+    table: 'replicated',
+    page: 'replicated-gpu',
+    figure: (rows) => milliseconds(best(rows)),
+    ratio: (rows) => `${times(best(rows), baseline(rows))} \`rootBroadcast\``,
+  };
+}
+
+function copyHeadline(job: string, what: string): Headline {
+  const row = (rows: readonly Row[]): Row =>
+    pick(rows, { job_id: job, phase: 'total', timing: 'event', strategy_requested: 'auto' });
+  return {
+    what: `One GPU, ${what}, \`auto\``,
+    table: 'cuda-kv',
+    page: 'kv-gpu',
+    figure: (rows) => `${number(row(rows), 'aggregate_GBps').toFixed(1)} GB/s`,
+    ratio: (rows) => `${share(row(rows))} of the contiguous pinned copy`,
+  };
+}
+
+function exchangeHeadline(phase: 'dispatch' | 'combine', dtype: string, numTokens: number): Headline {
+  const row = (rows: readonly Row[], timing: string): Row =>
+    pick(rows, {
+      job_id: 'deepseek-v3',
+      phase,
+      timing,
+      params: { dispatchDtype: dtype, numTokens },
+    });
+  const name = phase === 'combine' ? 'combine' : `dispatch ${dtype}`;
+  return {
+    what: `DeepSeek-V3 shape on 4 GPUs, ${name}, ${numTokens} ${numTokens === 1 ? 'token' : 'tokens'} per rank (graph / cold event)`,
+    table: 'moe-models-cuda',
+    page: 'moe-gpu',
+    figure: (rows) => `${microseconds(row(rows, 'graph'))} / ${microseconds(row(rows, 'event'))}`,
+    ratio: (rows) => `${share(row(rows, 'graph'))} of peer stores of the same bytes`,
+  };
+}
+
+function nodesHeadline(phase: 'dispatch' | 'combine'): Headline {
+  const row = (rows: readonly Row[], transport: string): Row =>
+    pick(rows, {
+      job_id: 'deepseek-v3-2x2',
+      phase,
+      timing: 'graph',
+      transport_requested: transport,
+      strategy_requested: 'dedup auto',
+      params: { dispatchDtype: 'bf16', numTokens: 128 },
+    });
+  return {
+    what: `2 x 2 GPUs, emulated nodes over UCX/TCP loopback, ${phase} bf16, 128 tokens, hybrid`,
+    table: 'moe-cuda-nodes',
+    page: 'moe-gpu',
+    figure: (rows) => milliseconds(row(rows, 'hybrid')),
+    ratio: (rows) =>
+      `${times(row(rows, 'hybrid'), row(rows, 'network'))} the network only; bytes bound it to 1.5`,
+  };
+}
+
+const alltoallv = (tokens: string): Headline => ({
+  what: `Host device, 4 ranks, dispatch and combine, ${tokens} ${tokens === '1' ? 'token' : 'tokens'} per rank`,
+  table: 'host-moe-alltoallv',
+  page: 'moe-host',
+  figure: (rows) => {
+    const row = pick(rows, { tokens });
+    return `${row['dispatch us']} / ${row['combine us']} us`;
+  },
+  ratio: (rows) => `${pick(rows, { tokens })['ratio']} x MPI_Ialltoallv`,
+});
+
+function diskHeadline(table: string, page: string, job: string, where: string, params: object): Headline {
+  const row = (rows: readonly Row[]): Row =>
+    pick(rows, { job_id: job, phase: 'total', strategy_requested: 'auto', params: { ...params } });
+  return {
+    what: `${where}, ${job === 'to-disk' ? 'device to disk' : 'disk to device'}, \`auto\``,
+    table,
+    page,
+    figure: (rows) => `${number(row(rows), 'aggregate_GBps').toFixed(2)} GB/s`,
+    ratio: (rows) => `${share(row(rows))} of a bare loop of the same requests`,
+  };
+}
+
+const QUEUE = { disk: { queueDepth: 32, requestBytes: 1_048_576 } };
+
+export const HEADLINES: readonly Headline[] = [
+  replicatedHeadline('uncapped', 'thread blocks uncapped'),
+  replicatedHeadline(8, 'at most 8 thread blocks'),
+  copyHeadline('ls-64k-down', '64 KiB regions scattered on both sides, device to host'),
+  copyHeadline('ls-64k-up', '64 KiB regions scattered on both sides, host to device'),
+  copyHeadline('ls-4k-down', '4 KiB regions scattered on both sides, device to host'),
+  copyHeadline('ls-64k-both', '64 KiB regions scattered, both directions at once'),
+  copyHeadline('ls-4k-both', '4 KiB regions scattered, both directions at once'),
+  diskHeadline('cuda-disk', 'disk', 'to-disk', 'One GPU', {}),
+  diskHeadline('cuda-disk', 'disk', 'from-disk', 'One GPU', {}),
+  exchangeHeadline('dispatch', 'bf16', 128),
+  exchangeHeadline('dispatch', 'fp8_e4m3', 128),
+  exchangeHeadline('combine', 'bf16', 128),
+  exchangeHeadline('dispatch', 'bf16', 1),
+  nodesHeadline('dispatch'),
+  nodesHeadline('combine'),
+  alltoallv('1'),
+  alltoallv('32'),
+  alltoallv('128'),
+  diskHeadline('host-disk', 'disk', 'to-disk', 'Host device', QUEUE),
+  diskHeadline('host-disk', 'disk', 'from-disk', 'Host device', QUEUE),
+];
+
+export interface Provenance {
+  readonly machine: string;
+  readonly date: string;
+  readonly commit: string;
+}
+
+/** Head and lines of the headline table. Throws where a CSV, a row or a provenance is missing. */
+export function headlineLines(
+  benchFolder: string,
+  provenance: Readonly<Record<string, Provenance>>,
+): { head: readonly string[]; lines: string[][] } {
+  const lines = HEADLINES.map(({ what, table, page, figure, ratio }) => {
+    const rows = parse(readFileSync(join(benchFolder, `${table}.csv`), 'utf8'), { columns: true }) as Row[];
+    const made = provenance[table];
+    if (made === undefined) throw new Error(`headline: docs/bench/provenance.json has no entry for ${table}`);
+    const machine = made.machine.split(',')[0] ?? '';
+    return [
+      what,
+      figure(rows),
+      ratio(rows),
+      machine,
+      `${made.date}, ${made.commit}`,
+      `[${page}](bench/${page}.md)`,
+    ];
+  });
+  return { head: ['what', 'figure', 'against, same run', 'machine', 'measured', 'all rows'], lines };
+}
