@@ -11,6 +11,7 @@ import { launchCommand } from './launch.js';
 import { modelCommand } from './model.js';
 import { planCommand } from './plan.js';
 import { reportCommand } from './report.js';
+import { refuseRepeatedOptions } from './repeated-options.js';
 import { runCommand } from './run.js';
 import { schemaCommand } from './schema.js';
 import { validateCommand } from './validate.js';
@@ -32,7 +33,10 @@ export async function runCommandLine(
   version: string,
   { loadKinds, loadModelReport }: JobLoaders,
 ): Promise<void> {
+  refuseRepeatedOptions(args);
   const parser = yargs([...args])
+    // Scripts look for these sentences, and all others are English.
+    .locale('en')
     .scriptName('railrunner')
     .usage(USAGE)
     .command(runCommand(loadKinds))

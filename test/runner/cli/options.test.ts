@@ -1,0 +1,29 @@
+import t from 'tap';
+import { readdirSync } from 'node:fs';
+import { runCli } from '../../helpers/run-cli.js';
+import { withTempDir } from '../../helpers/with-temp-dir.js';
+
+t.test('an option given twice is refused by name, before anything is written', async (t) => {
+  await withTempDir(async (folder) => {
+    const cases = [
+      ['launch', '-n', '2', 'x.json', '--out', 'a', '--out', 'b'],
+      ['run', 'x.json', '--out=a', '--out', 'b'],
+      ['run', 'x.json', '--run-id', 'a', '--runId', 'b'],
+      ['plan', 'x.json', '--world-size', '1', '--world-size=2'],
+      ['doctor', '--json', '--no-json'],
+    ];
+    for (const args of cases) {
+      const { status, stderr } = await runCli(args, { cwd: folder });
+      t.equal(status, 2, args.join(' '));
+      t.match(stderr, /--[\w-]+ was given twice/);
+    }
+    t.same(readdirSync(folder), []);
+  });
+});
+
+t.test('sentences do not follow the language of the shell', async (t) => {
+  for (const language of ['de_DE.UTF-8', 'fr_FR.UTF-8', 'zh_CN.UTF-8']) {
+    const { stderr } = await runCli(['validat', 'x.json'], { env: { LC_ALL: language, LANG: language } });
+    t.match(stderr, /Did you mean validate\?/, language);
+  }
+});
