@@ -1,5 +1,6 @@
 /** The pools of a point: made once for each tier, geometry and size, kept for the points that follow. */
 import { availableParallelism } from 'node:os';
+import { readEnvironment } from '../../runner/environment/variables.js';
 import type { PointContext } from '../../runner/job/context.js';
 import type { NativeLayout, NativePool, PoolOptions, Tier } from '../../runner/native/types/index.js';
 import type { KvSpec } from './kv-spec.js';
@@ -10,8 +11,10 @@ const KEY_PREFIX = 'kv-pool:';
 /** Copies saturate memory with a few threads; more only take cores from other ranks. */
 const MOST_THREADS = 16;
 
-/** CPU threads that a rank may copy, fill and check with: its share of the host's cores. */
+/** CPU threads that a rank may copy, fill and check with: its share of the host's cores, or what the user says. */
 export function threadsOfRank(hostSize: number): number {
+  const { threadsPerRank } = readEnvironment().settings;
+  if (threadsPerRank !== undefined) return threadsPerRank;
   return Math.max(1, Math.min(MOST_THREADS, Math.floor(availableParallelism() / hostSize)));
 }
 

@@ -1,6 +1,7 @@
 #include <unistd.h>
 
 #include "binding/arguments.h"
+#include "binding/errors.h"
 #include "binding/main_thread.h"
 #include "binding/napi_setup.h"
 #include "binding/rooms.h"
@@ -39,10 +40,21 @@ Napi::Value exitNow(const Napi::CallbackInfo& info) {
       info, [&]() -> Napi::Value { _exit(static_cast<int>(requireInteger(info[0], "status", 0, 255))); });
 }
 
+// What the work thread waits for though it was told to stop; null where it does not.
+Napi::Value heldUpBy(const Napi::CallbackInfo& info) {
+  const char* what = processControl().heldUpBy.load(std::memory_order_relaxed);
+  return what == nullptr ? info.Env().Null() : Napi::String::New(info.Env(), what);
+}
+
 Napi::Object initialize(Napi::Env env, Napi::Object exports) {
-  MainThread::initialize(env);
+  try {
+    MainThread::initialize(env);
+  } catch (const Error&) {
+    throw toJsError(env, std::current_exception());
+  }
   exports.Set("buildInfo", Napi::Function::New(env, buildInfo, "buildInfo"));
   exports.Set("workLaneBusy", Napi::Function::New(env, isWorkLaneBusy, "workLaneBusy"));
+  exports.Set("heldUpBy", Napi::Function::New(env, heldUpBy, "heldUpBy"));
   exports.Set("exitNow", Napi::Function::New(env, exitNow, "exitNow"));
   // One line a room: each binding file adds its own part of the surface.
   exportWorld(env, exports);

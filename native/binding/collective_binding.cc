@@ -74,8 +74,8 @@ Napi::Value abandonCommunicator(const Napi::CallbackInfo& info) {
   return guarded(info, [&]() -> Napi::Value {
     auto state = requireState(info.This(), "this", kCommunicatorKind);
     return runOnWorkLane(info.Env(), [state] {
+      // It stays, closed: a transfer that is still open refers to it, and so does its last call.
       if (state->communicator) state->communicator->giveUp();
-      state->communicator.reset();
     });
   });
 }
@@ -120,7 +120,7 @@ Napi::Value openCommunicator(const Napi::CallbackInfo& info) {
 }  // namespace
 
 Communicator& OpenedCommunicator::require() const {
-  if (!communicator) throw Error(ErrorCode::kState, "the communicator is closed");
+  if (!communicator || !communicator->isOpen()) throw Error(ErrorCode::kState, "the communicator is closed");
   return *communicator;
 }
 

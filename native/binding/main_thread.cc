@@ -1,9 +1,11 @@
 #include "binding/main_thread.h"
 
 #include <memory>
+#include <mutex>
 #include <utility>
 
 #include "binding/errors.h"
+#include "core/error.h"
 
 namespace railrunner::binding {
 
@@ -20,12 +22,25 @@ using Channel = Napi::TypedThreadSafeFunction<std::nullptr_t, Closure, callClosu
 
 // One a process; never destroyed: native threads may outlive Node's environment while the process exits.
 Channel* channel = nullptr;
+uv_loop_s* loop = nullptr;  // of the environment that it belongs to
+std::mutex loading;         // worker threads may load the addon at the same time
 int underWay = 0;
 
 }  // namespace
 
 void MainThread::initialize(Napi::Env env) {
-  if (channel != nullptr) return;
+  uv_loop_s* own = nullptr;
+  if (napi_get_uv_event_loop(env, &own) != napi_ok)
+    throw Napi::Error::New(env, "the event loop is not known");
+  std::lock_guard lock(loading);
+  if (channel != nullptr) {
+    if (own == loop) return;  // loaded again by the same environment
+    throw Error(ErrorCode::kState,
+                "the railrunner addon is loaded in another thread of this process already (a worker, or the "
+                "main thread); "
+                "MPI and the native threads exist once per process. Load it in one thread only.");
+  }
+  loop = own;
   channel = new Channel(Channel::New(env, "railrunner main thread", 0, 1));
   channel->Unref(env);
 }

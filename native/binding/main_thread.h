@@ -13,6 +13,7 @@ namespace railrunner::binding {
 // is kept alive; otherwise it may end.
 class MainThread {
  public:
+  // Throws kState in a second Node environment (a worker thread): promises could not be settled in both.
   static void initialize(Napi::Env env);
 
   // Main thread only: a task is under way, or has ended.

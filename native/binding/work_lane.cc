@@ -5,10 +5,10 @@
 #include <deque>
 #include <memory>
 #include <mutex>
-#include <thread>
 #include <utility>
 
 #include "binding/main_thread.h"
+#include "core/threads.h"
 
 namespace railrunner::binding {
 
@@ -25,9 +25,9 @@ class WorkLane {
   void push(Task task) {
     std::lock_guard lock(mutex_);
     if (!started_) {
-      started_ = true;
       // Detached: a thread stuck in native code is left behind by _exit, never joined.
-      std::thread([this] { loop(); }).detach();
+      startDetached("the work thread", [this] { loop(); });
+      started_ = true;
     }
     tasks_.push_back(std::move(task));
     wake_.notify_one();
@@ -82,7 +82,11 @@ RunControl& processControl() {
 Napi::Promise runOnWorkLane(Napi::Env env, std::function<void()> execute,
                             std::function<Napi::Value(Napi::Env)> result) {
   auto pending = std::make_shared<PendingPromise>(env);
-  lane().push({std::move(execute), std::move(result), pending});
+  try {
+    lane().push({std::move(execute), std::move(result), pending});
+  } catch (...) {
+    pending->settle(std::current_exception(), {});
+  }
   return pending->promise();
 }
 

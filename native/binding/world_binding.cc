@@ -13,6 +13,7 @@
 #include "binding/rooms.h"
 #include "binding/work_lane.h"
 #include "core/clock.h"
+#include "core/threads.h"
 
 namespace railrunner::binding {
 
@@ -32,14 +33,19 @@ class GuardedPromise {
 
   GuardedPromise(Napi::Env env, int64_t deadlineNs, const char* what)
       : state_(std::make_shared<State>(env)), promise_(state_->pending.promise()) {
-    std::thread([state = state_, deadlineNs, what] {
+    const auto watch = [state = state_, deadlineNs, what] {
       std::unique_lock lock(state->mutex);
       // Grace: the control thread's own deadline knows more about the reason.
       const auto rest = std::chrono::nanoseconds(deadlineNs - nowNs()) + std::chrono::milliseconds(500);
       if (state->wake.wait_for(lock, rest, [&] { return state->isSettled; })) return;
       lock.unlock();
       settle(state, std::make_exception_ptr(Error(ErrorCode::kTimeout, what)), {});
-    }).detach();
+    };
+    try {
+      startDetached("the thread that watches MPI", watch);
+    } catch (...) {
+      settle(state_, std::current_exception(), {});
+    }
   }
 
   Napi::Promise promise() const { return promise_; }
@@ -299,10 +305,14 @@ Napi::Value abortWorld(const Napi::CallbackInfo& info) {
   return guarded(info, [&]() -> Napi::Value {
     const int status = static_cast<int>(requireInteger(info[0], "status", 1, 255));
     self(info)->world->abort(status);
-    std::thread([status] {
-      std::this_thread::sleep_for(kAbortGrace);
+    try {
+      startDetached("the thread that ends the process", [status] {
+        std::this_thread::sleep_for(kAbortGrace);
+        _exit(status);
+      });
+    } catch (const Error&) {
       _exit(status);
-    }).detach();
+    }
     return info.Env().Undefined();
   });
 }
@@ -343,17 +353,20 @@ Napi::Value openWorld(const Napi::CallbackInfo& info) {
       throw Error(ErrorCode::kState, "the world is already open in this process");
     GuardedPromise guardedPromise(info.Env(), nowNs() + request.timeoutNs,
                                   "MPI_Init did not return before its deadline; are all ranks started?");
-    World::open(
-        std::move(request), processControl(),
-        [settle = guardedPromise.settler()](std::exception_ptr failure, std::shared_ptr<World> world) {
-          settle(failure, [world = std::move(world)](Napi::Env env) { return makeWorldObject(env, world); });
-        });
+    const auto settle = guardedPromise.settler();
+    try {
+      World::open(std::move(request), processControl(),
+                  [settle](std::exception_ptr failure, std::shared_ptr<World> world) {
+                    settle(failure,
+                           [world = std::move(world)](Napi::Env env) { return makeWorldObject(env, world); });
+                  });
+    } catch (const Error&) {
+      settle(std::current_exception(), {});
+    }
     return guardedPromise.promise();
   });
 }
 
-// Ends the process at once, without exit handlers: where a native thread is stuck they could wait for it for
-// ever.
 }  // namespace
 
 std::shared_ptr<OpenedWorld> requireWorld(const Napi::Value& value, const char* name) {

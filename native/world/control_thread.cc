@@ -6,9 +6,9 @@
 #include <algorithm>
 #include <chrono>
 #include <cstring>
-#include <thread>
 
 #include "core/clock.h"
+#include "core/threads.h"
 #include "world/plugin_loader.h"
 
 namespace railrunner {
@@ -23,7 +23,8 @@ constexpr int64_t kLongestNapIdleNs = 10'000'000;
 }  // namespace
 
 void ControlThread::start(Opened opened) {
-  std::thread([self = shared_from_this(), opened = std::move(opened)] { self->run(opened); }).detach();
+  startDetached("the control thread",
+                [self = shared_from_this(), opened = std::move(opened)] { self->run(opened); });
 }
 
 void ControlThread::run(const Opened& opened) {
@@ -39,9 +40,13 @@ void ControlThread::run(const Opened& opened) {
 void ControlThread::push(Command command) {
   {
     std::lock_guard lock(mutex_);
-    commands_.push_back(std::move(command));
+    if (!isOver_) {
+      commands_.push_back(std::move(command));
+      wake_.notify_one();
+      return;
+    }
   }
-  wake_.notify_one();
+  command();  // nobody takes commands any more; with lost_ set it only answers
 }
 
 void ControlThread::submit(OperationPointer operation) {
@@ -78,7 +83,7 @@ void ControlThread::setEpoch(uint32_t epoch) {
 
 void ControlThread::abort(int status) {
   push([this, status] {
-    if (mpi_) mpi_->calls.abort(status);
+    if (mpi_ && !isFinalized_) mpi_->calls.abort(status);
     _exit(status);
   });
 }
@@ -98,30 +103,49 @@ void ControlThread::finalize(int64_t deadlineNs, Opened done) {
 }
 
 void ControlThread::loop() {
-  while (!over_) {
+  while (!isFinalized_) {
     const int64_t timeNs = nowNs();
-    bool moved = takeCommands();
-    if (!lost_) {
-      try {
-        moved = step(timeNs) || moved;
-      } catch (...) {
-        lose(std::current_exception());
-      }
-    } else {
-      beatOn(timeNs);
+    bool moved = false;
+    try {
+      moved = takeCommands();
+      if (!lost_) moved = step(timeNs) || moved;
+    } catch (...) {
+      lose(std::current_exception());
     }
+    if (lost_ && !isFinalized_) beatOn(timeNs);
     pause(moved, timeNs);
+  }
+  endCommands();
+}
+
+// One at a time: a command may throw, and those behind it are still to be answered.
+bool ControlThread::takeCommands() {
+  bool taken = false;
+  for (;;) {
+    Command command;
+    {
+      std::lock_guard lock(mutex_);
+      if (commands_.empty()) return taken;
+      command = std::move(commands_.front());
+      commands_.pop_front();
+    }
+    taken = true;
+    command();
   }
 }
 
-bool ControlThread::takeCommands() {
-  std::deque<Command> taken;
+// The world is down: what is asked of it now, or was under way, is answered with lost_.
+void ControlThread::endCommands() {
+  for (OperationPointer& operation : operations_) operation->finish(lost_);
+  operations_.clear();
+  mailbox_->failAll(lost_);
+  std::deque<Command> left;
   {
     std::lock_guard lock(mutex_);
-    taken.swap(commands_);
+    isOver_ = true;
+    left.swap(commands_);
   }
-  for (const Command& command : taken) command();
-  return !taken.empty();
+  for (const Command& command : left) command();
 }
 
 bool ControlThread::step(int64_t timeNs) {
@@ -224,8 +248,9 @@ bool ControlThread::stepFinalize() {
   // Until all have met, beats and messages of the others are still taken by step().
   if (!mpi_->test(request_, "MPI_Ibarrier")) return false;
   mpi_->check(mpi_->calls.finalize(), "MPI_Finalize");
-  lost_ = std::make_exception_ptr(Error(ErrorCode::kState, "the world is finalized"));
-  over_ = true;
+  lost_ = std::make_exception_ptr(
+      Error(ErrorCode::kState, "the world is finalized: no call of it is possible any more"));
+  isFinalized_ = true;
   finalized_(nullptr);
   return true;
 }

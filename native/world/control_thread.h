@@ -65,12 +65,14 @@ class ControlThread : public std::enable_shared_from_this<ControlThread> {
   void run(const Opened& opened);
   void open();
   void findHost();
+  int countHostCores(const std::vector<int>& leaders, int leader);
   void exchangeNodeBlocks();
   int duplicate(const char* what);
   void wait(int request, const char* what);
   void push(Command command);
   void loop();
   bool takeCommands();
+  void endCommands();
   bool stepOperation();
   bool step(int64_t timeNs);
   void checkDead();
@@ -94,6 +96,7 @@ class ControlThread : public std::enable_shared_from_this<ControlThread> {
   std::mutex mutex_;
   std::condition_variable wake_;
   std::deque<Command> commands_;
+  bool isOver_ = false;  // under mutex_: commands are answered by whoever gives them
 
   std::deque<OperationPointer> operations_;  // the first one is under way
   int request_ = CollectiveOperation::kOver;
@@ -108,7 +111,7 @@ class ControlThread : public std::enable_shared_from_this<ControlThread> {
   Finalizing finalizing_ = Finalizing::kNo;
   int64_t finalizeDeadlineNs_ = 0;
   Opened finalized_;
-  bool over_ = false;
+  bool isFinalized_ = false;
 };
 
 }  // namespace railrunner

@@ -17,8 +17,8 @@ void finish(MailTask& task, std::exception_ptr failure) {
 }  // namespace
 
 void Mailbox::submit(MailTaskPointer task) {
-  startRound(*task);
-  tasks_.push_back(std::move(task));
+  tasks_.push_back(std::move(task));  // first: where MPI fails in the round, it is among those that are told
+  startRound(*tasks_.back());
 }
 
 // Round r of a maximum: to the participant 2^r behind, from the one 2^r before; correct for any number
@@ -149,10 +149,6 @@ bool Mailbox::takeMail(MailTask& task) {
 // True when the task is over.
 bool Mailbox::advance(MailTask& task) {
   if (task.abandoned.load(std::memory_order_relaxed)) return true;
-  if (const auto failed = failedRankOfEpoch_.find(task.epoch); failed != failedRankOfEpoch_.end()) {
-    throw Error(ErrorCode::kAborted, std::string("stopped waiting in ") + task.what + ": rank " +
-                                         std::to_string(failed->second) + " has failed");
-  }
   if (task.epoch < epoch_) {
     throw Error(ErrorCode::kState, std::string(task.what) + " belongs to a point that is over");
   }
@@ -171,6 +167,11 @@ bool Mailbox::advance(MailTask& task) {
     if (value > task.maximum) task.maximum = value;
     ++task.round;
     startRound(task);
+  }
+  // What the failed rank sent before counts: all leave at the same place where its messages have come.
+  if (const auto failed = failedRankOfEpoch_.find(task.epoch); failed != failedRankOfEpoch_.end()) {
+    throw Error(ErrorCode::kAborted, std::string("stopped waiting in ") + task.what + ": rank " +
+                                         std::to_string(failed->second) + " has failed");
   }
   return false;
 }

@@ -1,7 +1,11 @@
 // The opening of the world, on the control thread: MPI, hosts, communicators, node blocks.
+#include <sched.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <bit>
 #include <cstring>
+#include <iterator>
 
 #include "core/clock.h"
 #include "core/wait.h"
@@ -10,6 +14,23 @@
 #include "world/signal_keeper.h"
 
 namespace railrunner {
+
+namespace {
+
+// Of the cores that this process may run on; Linux has at most 8192.
+struct CoreMask {
+  uint64_t words[128] = {};
+};
+
+CoreMask ownCores() {
+  CoreMask mask;
+  if (sched_getaffinity(0, sizeof mask.words, reinterpret_cast<cpu_set_t*>(mask.words)) == 0) return mask;
+  const long online = std::clamp(sysconf(_SC_NPROCESSORS_ONLN), 1L, 8192L);
+  for (long core = 0; core < online; ++core) mask.words[core / 64] |= uint64_t{1} << (core % 64);
+  return mask;
+}
+
+}  // namespace
 
 void ControlThread::wait(int request, const char* what) {
   Backoff backoff;
@@ -47,7 +68,6 @@ void ControlThread::open() {
   gethostname(hostname, sizeof hostname - 1);
   info_.hostname = hostname;
   findHost();
-  control_.setCrowded(info_.hostSize > sysconf(_SC_NPROCESSORS_ONLN));
   controlComm_ = duplicate("MPI_Comm_idup");
   const int beatComm = duplicate("MPI_Comm_idup");
   const int mailComm = duplicate("MPI_Comm_idup");
@@ -73,6 +93,25 @@ void ControlThread::findHost() {
   mpi_->check(mpi_->calls.ibcast(kMpiWorld, &ranksPerNode, sizeof ranksPerNode, 0, &request), "MPI_Ibcast");
   wait(request, "MPI_Ibcast");
   placeRank(info_, leaders, ranksPerNode);
+  control_.setCrowded(info_.hostSize > countHostCores(leaders, leader));
+}
+
+// Cores that the ranks of this host may run on, all together: a launcher binds each rank to its own, and a container
+// leaves all of them fewer than are online.
+int ControlThread::countHostCores(const std::vector<int>& leaders, int leader) {
+  const CoreMask mine = ownCores();
+  std::vector<CoreMask> all(leaders.size());
+  int request = -1;
+  mpi_->check(mpi_->calls.iallgather(kMpiWorld, &mine, sizeof mine, all.data(), &request), "MPI_Iallgather");
+  wait(request, "MPI_Iallgather");
+  CoreMask host;
+  for (size_t rank = 0; rank < all.size(); ++rank) {
+    for (size_t i = 0; leaders[rank] == leader && i < std::size(host.words); ++i)
+      host.words[i] |= all[rank].words[i];
+  }
+  int cores = 0;
+  for (const uint64_t word : host.words) cores += std::popcount(word);
+  return cores;
 }
 
 // First through /proc, which leaves nothing behind whatever happens; by name where any rank could not.

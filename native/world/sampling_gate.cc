@@ -11,24 +11,44 @@ namespace {
 constexpr auto kFailureWord = static_cast<uint32_t>(StopReason::kFailure);
 // Polls before the missing rank is looked up for the heartbeat: a healthy gate never gets there.
 constexpr uint32_t kPollsBeforeNaming = 1024;
+// What the gate itself gets to bring the news of a failure, once the abort word has brought it.
+constexpr int64_t kNewsNs = 500'000'000;
 }  // namespace
 
 // Waits for ready(); after a while it keeps naming the rank that awaited() finds missing.
 template <class Ready, class Awaited>
 void SamplingGate::wait(Ready&& ready, Awaited&& awaited, const char* what) {
   uint32_t polls = 0;
-  waitUntil(
-      [&] {
-        if (ready()) return true;
-        if (++polls % kPollsBeforeNaming == 0) {
-          const int localRank = awaited();
-          const int32_t peer = localRank < 0 ? -1 : link_.worldRank(localRank);
-          control_.awaitedPeer.store(peer, std::memory_order_relaxed);
-        }
-        return false;
-      },
-      control_, 0, what);
+  try {
+    waitUntil(
+        [&] {
+          if (ready()) return true;
+          if (++polls % kPollsBeforeNaming == 0) {
+            const int localRank = awaited();
+            const int32_t peer = localRank < 0 ? -1 : link_.worldRank(localRank);
+            control_.awaitedPeer.store(peer, std::memory_order_relaxed);
+          }
+          return false;
+        },
+        control_, 0, what);
+  } catch (const Error&) {
+    if (!comesWithTheNews(ready)) throw;
+  }
   if (polls >= kPollsBeforeNaming) control_.awaitedPeer.store(-1, std::memory_order_relaxed);
+}
+
+// A failure of another rank sets this rank's abort word, for waits that watch nothing else. A gate is told of it as well,
+// by way of local rank 0: the ranks of a node leave it alike, with the samples that they have.
+template <class Ready>
+bool SamplingGate::comesWithTheNews(Ready&& ready) {
+  const int64_t limitNs = nowNs() + kNewsNs;
+  Backoff backoff(control_);
+  while (control_.abort.load(std::memory_order_relaxed) == static_cast<uint32_t>(AbortReason::kPeerFailed) &&
+         nowNs() < limitNs) {
+    if (ready()) return true;
+    backoff.pause();
+  }
+  return ready();
 }
 
 bool SamplingGate::hasFailed(int localRank) {

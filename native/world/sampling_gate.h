@@ -56,6 +56,8 @@ class SamplingGate {
   uint32_t follow(uint64_t ticket);
   template <class Ready, class Awaited>
   void wait(Ready&& ready, Awaited&& awaited, const char* what);
+  template <class Ready>
+  bool comesWithTheNews(Ready&& ready);
 
   NodeBlock& block_;
   GatePlace& place_;

@@ -24,8 +24,10 @@ uint32_t WorldGate::mergeStop(uint32_t stop, uint32_t epoch, uint64_t sequence) 
     return static_cast<uint32_t>(world_->maximumOverNodes(stop, epoch, sequence));
   } catch (const Error& error) {
     // Another rank has failed: this node leaves the loop with the news, and the failing rank explains itself.
-    const bool ownAbort = world_->control().abort.load(std::memory_order_relaxed) != 0;
-    if (error.code() != ErrorCode::kAborted || ownAbort) throw;
+    // The news sets this rank's abort word too; an own deadline or a lost world are no news of a failure.
+    const auto reason = static_cast<AbortReason>(world_->control().abort.load(std::memory_order_relaxed));
+    const bool mustThrow = reason == AbortReason::kOwn || reason == AbortReason::kWorldLost;
+    if (error.code() != ErrorCode::kAborted || mustThrow) throw;
     return std::max(stop, static_cast<uint32_t>(StopReason::kFailure));
   }
 }

@@ -99,7 +99,7 @@ export async function runStage<T>(
   });
   if (ending.kind === 'threw' && ending.error instanceof AgreedFailure) throw ending.error;
   if (ending.kind === 'stuck' && addon.workLaneBusy()) {
-    return say('timeout', stuckError(setting, awaitedPeer));
+    return say('timeout', stuckError(setting, awaitedPeer, addon.heldUpBy()));
   }
   if (late) return say('timeout', deadlineError(setting, awaitedPeer, iteration));
   if (ending.kind === 'threw') {
@@ -128,8 +128,13 @@ function deadlineError(setting: StageSetting, awaitedPeer: number, iteration: nu
   );
 }
 
-function stuckError(setting: StageSetting, awaitedPeer: number): RunnerError {
-  const whom = awaitedPeer >= 0 ? `, last waiting for rank ${awaitedPeer}` : '';
+function stuckError(setting: StageSetting, awaitedPeer: number, heldUpBy: string | null): RunnerError {
+  const whom =
+    heldUpBy !== null
+      ? `: it waits for ${heldUpBy}`
+      : awaitedPeer >= 0
+        ? `, last waiting for rank ${awaitedPeer}`
+        : '';
   return new RunnerError(
     'E_STUCK',
     `${setting.stage} passed its deadline of ${setting.timeoutMs / 1000} s and its thread did not come back${whom}`,

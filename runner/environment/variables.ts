@@ -16,6 +16,7 @@ export interface Settings {
   /** A planted fault, for tests of what happens then; its form is the engine's. */
   readonly fault?: string;
   readonly peerTimeoutSeconds?: number;
+  readonly threadsPerRank?: number;
   readonly ncclLibrary?: string;
   /** 1 where `launch` was started from a terminal, 0 where not: under mpirun a rank cannot see that itself. */
   readonly launchTerminal?: number;
@@ -72,6 +73,13 @@ export const VARIABLES: readonly VariableEntry[] = [
     setting: 'peerTimeoutSeconds',
     range: [1, 86400],
     meaning: 'silence after which a rank is held for dead; 5 where not set',
+  },
+  {
+    name: 'RAILRUNNER_THREADS_PER_RANK',
+    setting: 'threadsPerRank',
+    range: [1, 64],
+    meaning:
+      'CPU threads with which a rank copies, fills and checks; its share of the cores, 16 at most, where not set',
   },
   {
     name: 'RAILRUNNER_TERMINAL',

@@ -2,6 +2,7 @@
 import { isErrorCode, RunnerError, toRunnerError, type ErrorCode } from '../errors.js';
 import type { RankLiveness } from '../native/types/index.js';
 import { rankList } from '../text/ranges.js';
+import { MpiStuck } from './watch.js';
 import type { World } from './world.js';
 
 export interface RankFailure {
@@ -153,6 +154,12 @@ export function missingRanks(
 function lostAgreement(world: World, step: string, options: AgreeOptions, cause: RunnerError): AgreementLost {
   const deadRank = world.native.deadRank();
   const liveness = world.native.liveness();
+  if (cause instanceof MpiStuck) {
+    // This rank hears nobody: what it knows of the others is old, and says nothing against them.
+    const missing = liveness.filter(({ rank }) => rank === world.info.rank);
+    const message = `agreement on "${step}": ${cause.message}`;
+    return new AgreementLost('E_STUCK', message, { step, missing, deadRank: -1 }, cause);
+  }
   // The others miss the agreement for the dead one's sake, or are on their way: only it is to be named.
   const missing =
     deadRank >= 0

@@ -2,6 +2,7 @@
 import { addon, nativeFolder } from '../native/binding.js';
 import type { NativeWorld, WorldInfo } from '../native/types/index.js';
 import { RunnerError, toRunnerError } from '../errors.js';
+import { watchControlThread } from './watch.js';
 import { readEnvironment, tameUcx, ucxVariables } from '../environment/variables.js';
 import {
   checkLauncherSize,
@@ -48,6 +49,7 @@ export class MpiWorld implements World {
   readonly launcher: Launcher;
 
   constructor(native: NativeWorld, launcher: Launcher) {
+    watchControlThread(native);
     this.native = native;
     this.info = native.info;
     this.launcher = launcher;

@@ -37,6 +37,8 @@ export interface NativeAddon {
   buildInfo(): BuildInfo;
   /** True while the work thread is inside a native task: after an abort it is stuck, and the run cannot go on. */
   workLaneBusy(): boolean;
+  /** What the work thread waits for although it was told to stop, as copy threads that do not end; null: nothing. */
+  heldUpBy(): string | null;
   /** Leaves the process at once, without exit hooks. */
   exitNow(status: number): never;
   /** Opens MPI through the plug-in and forms the world: collective. One a process. */
