@@ -16,6 +16,8 @@ class Exchange {
   virtual uint32_t worldSize() const = 0;
   // Every rank's bytes, by rank; lengths may differ. Throws kTimeout, kAborted or kWorldLost.
   virtual std::vector<std::vector<uint8_t>> allgather(std::span<const uint8_t> mine, int64_t deadlineNs) = 0;
+  // This rank comes to no further call: the others' calls and waits end at once, where the exchange can tell them.
+  virtual void announceFailure() {}
 };
 
 }  // namespace railrunner

@@ -24,6 +24,9 @@ struct RunControl {
   // a wait is waiting for (-1 none known).
   std::atomic<int64_t> iteration{-1};
   std::atomic<int32_t> awaitedPeer{-1};
+  // What this rank still waits for though it was told to stop: a wait that cannot be given up, because others use the
+  // waiter's memory. Null where there is none. For the report of a thread that is stuck.
+  std::atomic<const char*> heldUpBy{nullptr};
   // Polls of a wait before it begins to yield. Few where a host has more ranks than cores: the awaited rank
   // may be waiting for this one's core (4 ranks on 2 cores: dispatch and combine of one token 30 instead of
   // 40 us).

@@ -25,6 +25,8 @@ class Backoff {
     if (polls_ < barePolls_) {
 #if defined(__x86_64__)
       __builtin_ia32_pause();
+#elif defined(__aarch64__)
+      asm volatile("isb" ::: "memory");  // `yield` is a no-op on most cores; isb gives the pipeline a pause
 #endif
     } else if (polls_ < 20'000) {
       sched_yield();

@@ -49,7 +49,7 @@ class LaneTransfer : public Transfer {
   }
 
   ProbeResult probe(GateRef gate, RunControl& control) override {
-    ProbeOperation operation(*this);
+    ProbeOperation operation(*this, control);
     const SampleSet set = sample(operation, gate, SampleProtocol{2, 7, false}, control);
     ProbeResult result;
     result.stopped = set.stopped;
@@ -81,7 +81,7 @@ class LaneTransfer : public Transfer {
     double run() {
       startUs_ = nowUs();
       failures_ = {};
-      transfer_.pair_.run(*this, static_cast<uint32_t>(transfer_.lanes_.size()));
+      transfer_.pair_.run(*this, static_cast<uint32_t>(transfer_.lanes_.size()), control_);
       const double timeUs = nowUs() - startUs_;
       for (const std::exception_ptr& failure : failures_) {
         if (failure) std::rethrow_exception(failure);
@@ -117,7 +117,7 @@ class LaneTransfer : public Transfer {
 
   class ProbeOperation {
    public:
-    explicit ProbeOperation(LaneTransfer& transfer) : transfer_(transfer) {}
+    ProbeOperation(LaneTransfer& transfer, RunControl& control) : transfer_(transfer), control_(control) {}
 
     // Its memory is had inside the loop's protocol: a rank that gets none then leaves by the gate, with the
     // others.
@@ -131,7 +131,7 @@ class LaneTransfer : public Transfer {
 
     double run() {
       const double startUs = nowUs();
-      transfer_.pair_.run(*this, static_cast<uint32_t>(probes_.size()));
+      transfer_.pair_.run(*this, static_cast<uint32_t>(probes_.size()), control_);
       const double timeUs = nowUs() - startUs;
       for (const std::exception_ptr& failure : failures_) {
         if (failure) std::rethrow_exception(failure);
@@ -151,6 +151,7 @@ class LaneTransfer : public Transfer {
 
    private:
     LaneTransfer& transfer_;
+    RunControl& control_;
     std::vector<std::unique_ptr<typename Lane::Probe>> probes_;
     uint64_t bytes_ = 0;
     std::array<std::exception_ptr, 2> failures_{};

@@ -120,7 +120,7 @@ void MemoryLane::executeRegions(const RunControl& control) {
 }
 
 template <bool kStreaming>
-void MemoryLane::executeTiles(uint32_t active, const RunControl& control) {
+void MemoryLane::executeTiles(uint32_t active, RunControl& control) {
   for (size_t batch = 0; batch < tilesOfBatch_.size(); ++batch) {
     tilesLeft_[batch].store(tilesOfBatch_[batch], std::memory_order_relaxed);
   }
@@ -129,7 +129,7 @@ void MemoryLane::executeTiles(uint32_t active, const RunControl& control) {
   batchesDone_.store(0, std::memory_order_relaxed);
   aborted_.store(false, std::memory_order_relaxed);
   auto body = [this, &control](uint32_t worker) { work<kStreaming>(worker, control); };
-  team_->run(body, active);
+  team_->run(body, active, control);
   if (aborted_.load(std::memory_order_relaxed)) throw Error(ErrorCode::kAborted, "stopped while copying");
   uint64_t bytes = 0;
   for (const WorkerCount& count : issued_) bytes += count.bytes;
@@ -148,7 +148,7 @@ void MemoryLane::work(uint32_t worker, const RunControl& control) {
     const Tile& tile = tiles_[index];
     Backoff backoff;
     while (tile.batch >= batchesDone_.load(std::memory_order_acquire) + options_.maxConcurrentTransfers &&
-           !aborted_.load(std::memory_order_relaxed)) {
+           !aborted_.load(std::memory_order_relaxed) && control.abort.load(std::memory_order_relaxed) == 0) {
       backoff.pause();
     }
     if (control.abort.load(std::memory_order_relaxed) != 0) aborted_.store(true, std::memory_order_relaxed);

@@ -47,7 +47,7 @@ class MemoryLane {
   void executeWay(Way way, RunControl& control);
   void executeRegions(const RunControl& control);
   template <bool kStreaming>
-  void executeTiles(uint32_t active, const RunControl& control);
+  void executeTiles(uint32_t active, RunControl& control);
   template <bool kStreaming>
   void work(uint32_t worker, const RunControl& control);
   void finishTile(uint32_t batch);

@@ -5,11 +5,10 @@
 #include <cstdint>
 #include <exception>
 #include <mutex>
-#include <thread>
-#include <vector>
 
 #include "core/error.h"
 #include "core/run_control.h"
+#include "core/threads.h"
 
 namespace railrunner {
 
@@ -40,10 +39,10 @@ void parallelFor(uint64_t count, uint64_t step, uint32_t threads, const RunContr
   };
   const uint64_t pieces = (count + step - 1) / step;
   const auto extra = static_cast<uint32_t>(std::min<uint64_t>(threads, pieces));
-  std::vector<std::thread> helpers;
-  for (uint32_t worker = 1; worker < extra; ++worker) helpers.emplace_back(work, worker);
+  ThreadGroup helpers("threads that fill or check a pool", [&] { failed.store(true); });
+  for (uint32_t worker = 1; worker < extra; ++worker) helpers.start([&work, worker] { work(worker); });
   work(0);
-  for (std::thread& helper : helpers) helper.join();
+  helpers.join();
   if (failure) std::rethrow_exception(failure);
 }
 

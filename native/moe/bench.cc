@@ -2,8 +2,10 @@
 
 #include <algorithm>
 
+#include "core/agreement.h"
+#include "core/attempt.h"
 #include "moe/host/bench.h"
-#include "peers/agreement.h"
+#include "moe/peer_links.h"
 
 #if defined(RAILRUNNER_CUDA)
 #include "moe/cuda/open.h"
@@ -49,75 +51,91 @@ std::unique_ptr<Network> openNetwork(Exchange& exchange, RunControl& control, co
   return Network::open(exchange, control, network);
 }
 
+// Everything of the point on one rank while it opens.
+struct Opening {
+  Exchange& exchange;
+  Device& device;
+  RunControl& control;
+  const BenchOptions& options;
+  int64_t deadlineNs;
+  bool isCuda;
+  std::shared_ptr<PeerLinks> links = std::make_shared<PeerLinks>();
+#if defined(RAILRUNNER_CUDA)
+  std::shared_ptr<cuda::NetworkBlocks> blocks = nullptr;
+#endif
+};
+
+void openBuffer(Opening& opening) {
+  std::vector<uint8_t> sharesMemory;
+  for (const uint8_t path : opening.options.overNetwork) sharesMemory.push_back(path == 0 ? 1 : 0);
+  uint64_t bytes = bufferLayout(opening.options.shape).totalBytes;
+#if defined(RAILRUNNER_CUDA)
+  if (opening.isCuda) bytes = cuda::mapOf(opening.options).totalBytes;
+#endif
+  opening.links->buffer =
+      SymmetricBuffer::open(opening.exchange, opening.device, bytes, sharesMemory, opening.deadlineNs);
+}
+
+void connectNodes(Opening& opening, [[maybe_unused]] const std::vector<std::vector<uint8_t>>& relation) {
+  PeerLinks& links = *opening.links;
+  void* reached = links.buffer->local();
+  uint64_t reachedBytes = links.buffer->bytes();
+  uint32_t numSlots = numNetworkSlots(opening.options.shape);
+#if defined(RAILRUNNER_CUDA)
+  if (opening.isCuda) {
+    Agreement(opening.exchange, "allocating the host memory that the network reaches", opening.deadlineNs)
+        .run([&] {
+          opening.blocks =
+              cuda::makeNetworkBlocks(opening.options, relation, opening.exchange.rank(), opening.device);
+        });
+    links.reached = opening.blocks;
+    reached = opening.blocks->memory();
+    reachedBytes = opening.blocks->bytes();
+    numSlots = cuda::networkSlots(opening.options);
+  }
+#endif
+  links.network =
+      openNetwork(opening.exchange, opening.control, opening.options, numSlots, opening.deadlineNs);
+  links.region = links.network->registerMemory(opening.exchange, reached, reachedBytes, DeviceKind::kHost,
+                                               opening.deadlineNs);
+}
+
+std::unique_ptr<Bench> buildBench(Opening& opening, Routing routing) {
+  const uint32_t rank = opening.exchange.rank();
+#if defined(RAILRUNNER_CUDA)
+  if (opening.isCuda) {
+    return cuda::makeBench(opening.options, std::move(routing), opening.control, rank, opening.device,
+                           opening.links, opening.blocks);
+  }
+#endif
+  return std::make_unique<host::HostBench>(opening.options, std::move(routing), opening.control, rank,
+                                           opening.links);
+}
+
 }  // namespace
 
 std::unique_ptr<Bench> openBench(Exchange& exchange, Device& device, RunControl& control,
                                  const BenchOptions& options, Routing routing, int64_t deadlineNs) {
-  const uint32_t rank = exchange.rank();
-  [[maybe_unused]] const bool isCuda = device.kind() == DeviceKind::kCuda;
-  const std::exception_ptr failure = attempt([&] {
-    requireLegal(options, routing, rank, exchange.worldSize());
-#if defined(RAILRUNNER_CUDA)
-    if (isCuda) cuda::requireRunnable(options, device);
-#endif
-  });
+  Opening opening{exchange, device, control, options, deadlineNs, device.kind() == DeviceKind::kCuda};
   // Whether anybody uses the network is asked of all: the steps that follow are collective.
-  const auto relation = agreeOn(exchange, "checking the MoE point", failure, options.overNetwork, deadlineNs);
-
-  std::vector<uint8_t> sharesMemory;
-  for (const uint8_t path : options.overNetwork) sharesMemory.push_back(path == 0 ? 1 : 0);
-  uint64_t bytes = bufferLayout(options.shape).totalBytes;
+  const auto relation = Agreement(exchange, "checking the MoE point", deadlineNs).run([&] {
+    requireLegal(options, routing, exchange.rank(), exchange.worldSize());
 #if defined(RAILRUNNER_CUDA)
-  if (isCuda) bytes = cuda::mapOf(options).totalBytes;
+    if (opening.isCuda) cuda::requireRunnable(options, device);
 #endif
-  auto buffer = SymmetricBuffer::open(exchange, device, bytes, sharesMemory, deadlineNs);
-  std::unique_ptr<Network> network;
-  uint32_t region = 0;
-#if defined(RAILRUNNER_CUDA)
-  std::unique_ptr<cuda::NetworkBlocks> blocks;
-#endif
+    return options.overNetwork;
+  });
   std::unique_ptr<Bench> bench;
   try {
-    if (anyOverNetwork(relation)) {
-      void* reached = buffer->local();
-      uint64_t reachedBytes = buffer->bytes();
-      uint32_t numSlots = numNetworkSlots(options.shape);
-#if defined(RAILRUNNER_CUDA)
-      if (isCuda) {
-        const std::exception_ptr refused =
-            attempt([&] { blocks = cuda::makeNetworkBlocks(options, relation, rank, device); });
-        agreeOn(exchange, "allocating the host memory that the network reaches", refused, {}, deadlineNs);
-        reached = blocks->memory();
-        reachedBytes = blocks->bytes();
-        numSlots = cuda::networkSlots(options);
-      }
-#endif
-      network = openNetwork(exchange, control, options, numSlots, deadlineNs);
-      region = network->registerMemory(exchange, reached, reachedBytes, DeviceKind::kHost, deadlineNs);
-    }
-    const std::exception_ptr built = attempt([&] {
-#if defined(RAILRUNNER_CUDA)
-      if (isCuda) {
-        bench = cuda::makeBench(options, std::move(routing), control, rank, device, std::move(buffer),
-                                {std::move(blocks), std::move(network), region});
-        return;
-      }
-#endif
-      bench = std::make_unique<host::HostBench>(options, std::move(routing), control, rank, std::move(buffer),
-                                                std::move(network), region);
+    openBuffer(opening);
+    if (anyOverNetwork(relation)) connectNodes(opening, relation);
+    Agreement(exchange, "preparing the MoE point", deadlineNs).run([&] {
+      bench = buildBench(opening, std::move(routing));
     });
-    agreeOn(exchange, "preparing the MoE point", built, {}, deadlineNs);
-  } catch (...) {
-    const std::exception_ptr first = std::current_exception();
-    static_cast<void>(attempt([&] {
-      if (bench != nullptr) {
-        bench->close(nullptr, deadlineNs);
-        return;
-      }
-      if (network != nullptr) network->close(nullptr, deadlineNs);
-      if (buffer != nullptr) buffer->close(nullptr, deadlineNs);
-    }));
-    std::rethrow_exception(first);
+  } catch (const AgreedError&) {
+    bench.reset();
+    static_cast<void>(attempt([&] { opening.links->close(&exchange, deadlineNs); }));
+    throw;
   }
   return bench;
 }

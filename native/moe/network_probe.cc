@@ -3,12 +3,12 @@
 #include <atomic>
 #include <functional>
 #include <string>
-#include <thread>
 
+#include "core/attempt.h"
 #include "core/error.h"
 #include "core/sampler.h"
+#include "core/threads.h"
 #include "core/wait.h"
-#include "peers/agreement.h"
 
 namespace railrunner::moe {
 
@@ -19,9 +19,11 @@ class SlotThreads {
   using Stream = std::function<void(uint32_t slot, uint64_t epoch)>;
 
   SlotThreads(uint32_t numSlots, Stream stream, const RunControl& control)
-      : stream_(std::move(stream)), control_(control), failures_(numSlots) {
-    for (uint32_t slot = 1; slot < numSlots; ++slot)
-      threads_.emplace_back([this, slot](const std::stop_token& stop) { serve(slot, stop); });
+      : stream_(std::move(stream)),
+        control_(control),
+        failures_(numSlots),
+        threads_("threads that stream over the network", [this] { isOver_.store(true); }) {
+    for (uint32_t slot = 1; slot < numSlots; ++slot) threads_.start([this, slot] { serve(slot); });
   }
 
   // Every slot's stream of this epoch (1, 2, ...). Throws what the first of them threw.
@@ -38,11 +40,12 @@ class SlotThreads {
   }
 
  private:
-  void serve(uint32_t slot, const std::stop_token& stop) {
-    for (uint64_t served = 0; !stop.stop_requested();) {
+  void serve(uint32_t slot) {
+    for (uint64_t served = 0; !isOver_.load(std::memory_order_relaxed);) {
       Backoff backoff(control_);
       uint64_t epoch = served;
-      while ((epoch = epoch_.load(std::memory_order_acquire)) == served && !stop.stop_requested())
+      while ((epoch = epoch_.load(std::memory_order_acquire)) == served &&
+             !isOver_.load(std::memory_order_relaxed))
         backoff.pause();
       if (epoch == served) return;
       failures_[slot] = attempt([&] { stream_(slot, epoch); });
@@ -56,7 +59,8 @@ class SlotThreads {
   std::vector<std::exception_ptr> failures_;  // by slot
   std::atomic<uint64_t> epoch_{0};
   std::atomic<uint32_t> ended_{0};
-  std::vector<std::jthread> threads_;  // last: they end before what they use
+  std::atomic<bool> isOver_{false};
+  ThreadGroup threads_;  // last: they end before what they use
 };
 
 // What core/sampler.h asks for.
@@ -82,30 +86,11 @@ void StreamWords::open(Network& network, Exchange& exchange, int64_t deadlineNs)
                                    DeviceKind::kHost, deadlineNs);
 }
 
-void StreamWords::close(Network& network, Exchange& exchange, int64_t deadlineNs) {
-  if (region_) network.unregisterMemory(exchange, *region_, deadlineNs);
-  region_.reset();
-}
-
 bool StreamWords::isReached(uint32_t source, uint64_t epoch) const {
   for (uint32_t slot = 0; slot < numSlots_; ++slot) {
     if (__atomic_load_n(words_.data() + source * numSlots_ + slot, __ATOMIC_ACQUIRE) < epoch) return false;
   }
   return true;
-}
-
-void closeNetwork(std::unique_ptr<Network> network, uint32_t region, StreamWords& words, Exchange* exchange,
-                  int64_t deadlineNs) {
-  try {
-    if (exchange != nullptr) {
-      network->unregisterMemory(*exchange, region, deadlineNs);
-      words.close(*network, *exchange, deadlineNs);
-    }
-    network->close(exchange, deadlineNs);
-  } catch (...) {
-    static_cast<void>(attempt([&] { network->close(nullptr, 0); }));
-    throw;
-  }
 }
 
 NetworkStreams::NetworkStreams(StreamPlace place, StreamWords& words, std::vector<uint32_t> peers,

@@ -21,7 +21,8 @@ struct StreamPlace {
   uint32_t numSlots = 1;
 };
 
-// [worldSize, numSlots] words: where the streams of a probe are signalled, over all probes of a point.
+// [worldSize, numSlots] words: where the streams of a probe are signalled, over all probes of a point. They outlive the
+// network, whose end ends their region.
 class StreamWords {
  public:
   StreamWords(uint32_t worldSize, uint32_t numSlots)
@@ -29,8 +30,6 @@ class StreamWords {
 
   // Collective; the first call makes the words a region of the network.
   void open(Network& network, Exchange& exchange, int64_t deadlineNs);
-  // Collective; nothing where they were never opened.
-  void close(Network& network, Exchange& exchange, int64_t deadlineNs);
 
   uint32_t region() const { return *region_; }
   uint64_t nextEpoch() { return ++epoch_; }
@@ -45,12 +44,6 @@ class StreamWords {
   std::optional<uint32_t> region_;
   uint64_t epoch_ = 0;
 };
-
-// Ends the network of a point, once: its memory `region` and the probe's words are released first. Collective
-// with an exchange, alone with null. Where it throws, the connections have been cut all the same, so that no
-// message of a peer comes into memory that goes next.
-void closeNetwork(std::unique_ptr<Network> network, uint32_t region, StreamWords& words, Exchange* exchange,
-                  int64_t deadlineNs);
 
 // The network half of the limit: all ranks at once put the bytes of one call into the memory of the same
 // peers, one run for each peer and proxy, a thread a proxy. It ends as a call does: when all that peers send

@@ -3,8 +3,8 @@
 #include <cstring>
 #include <string>
 
+#include "core/agreement.h"
 #include "core/error.h"
-#include "peers/agreement.h"
 
 namespace railrunner::moe {
 
@@ -22,16 +22,15 @@ uint64_t probeSourceBytes(const ProbeRequest& request) {
 std::vector<std::vector<uint64_t>> agreeOnProbe(Exchange& exchange, const ProbeRequest& request,
                                                 const std::function<void()>& prepare, int64_t deadlineNs) {
   const uint32_t worldSize = exchange.worldSize();
-  const std::exception_ptr failure = attempt([&] {
+  const auto told = Agreement(exchange, "preparing the probe", deadlineNs).run([&] {
     if (request.bytesTo.size() != worldSize) {
       throw Error(ErrorCode::kArgument, "MoE probe: expected bytes to " + std::to_string(worldSize) +
                                             " ranks, received " + std::to_string(request.bytesTo.size()));
     }
     prepare();
+    const auto* begin = reinterpret_cast<const uint8_t*>(request.bytesTo.data());
+    return std::vector<uint8_t>(begin, begin + request.bytesTo.size() * sizeof(uint64_t));
   });
-  const auto* begin = reinterpret_cast<const uint8_t*>(request.bytesTo.data());
-  const auto told = agreeOn(exchange, "preparing the probe", failure,
-                            {begin, request.bytesTo.size() * sizeof(uint64_t)}, deadlineNs);
   std::vector<std::vector<uint64_t>> bytes(worldSize, std::vector<uint64_t>(worldSize));
   for (uint32_t source = 0; source < worldSize; ++source) {
     if (told[source].size() != worldSize * sizeof(uint64_t)) {

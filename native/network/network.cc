@@ -1,5 +1,6 @@
 #include "network/network.h"
 
+#include "core/attempt.h"
 #include "network/network_state.h"
 
 #ifdef RAILRUNNER_HAVE_UCX
@@ -33,27 +34,22 @@ void checkPlace(const Network::State& state, const char* what, uint32_t slot, ui
 
 }  // namespace
 
-Network::Network(RunControl& control, std::unique_ptr<State> state)
+Network::Network(RunControl& control, std::shared_ptr<State> state)
     : control_(control), state_(std::move(state)) {}
 
-Network::~Network() {
-  // Threads and connections that were not closed are left to the process: a destructor must not wait.
-  if (!state_->closed) (void)state_.release();
-}
+Network::~Network() { state_->end(); }
 
-void Network::put(const NetworkPut& put) {
-  State& state = *state_;
-  NetworkWorker& worker = state.workerOf(state.shared.rank, put.peer, put.slot);
+void Network::State::put(const NetworkPut& put) {
+  NetworkWorker& worker = workerOf(shared.rank, put.peer, put.slot);
   std::lock_guard<std::mutex> hold(worker.mutex());
-  checkPlace(state, "a put", put.slot, put.region, put.offset, put.bytes);
+  checkPlace(*this, "a put", put.slot, put.region, put.offset, put.bytes);
   worker.put(put);
 }
 
-void Network::signal(const NetworkSignal& signal, bool push) {
-  State& state = *state_;
-  NetworkWorker& worker = state.workerOf(state.shared.rank, signal.peer, signal.slot);
+void Network::State::signal(const NetworkSignal& signal, bool push) {
+  NetworkWorker& worker = workerOf(shared.rank, signal.peer, signal.slot);
   std::lock_guard<std::mutex> hold(worker.mutex());
-  checkPlace(state, "a signal", signal.slot, signal.region, signal.offset, sizeof(uint64_t));
+  checkPlace(*this, "a signal", signal.slot, signal.region, signal.offset, sizeof(uint64_t));
   if (signal.offset % sizeof(uint64_t) != 0) {
     throw placeError("a signal", signal.region, signal.offset, sizeof(uint64_t),
                      "an offset that is a multiple of 8");
@@ -61,6 +57,10 @@ void Network::signal(const NetworkSignal& signal, bool push) {
   worker.signal(signal);
   if (push) worker.push(signal.peer);
 }
+
+void Network::put(const NetworkPut& put) { state_->put(put); }
+
+void Network::signal(const NetworkSignal& signal, bool push) { state_->signal(signal, push); }
 
 void Network::push(uint32_t peer) {
   for (auto& worker : state_->workers) {
@@ -101,17 +101,20 @@ void Network::flush(int64_t deadlineNs) {
       throw ucxError("ucp_worker_flush", UCS_PTR_STATUS(request));
     }
     ucs_status_t status = UCS_INPROGRESS;
-    waitUntil(
-        [&] {
-          progress();
-          throwIfPeerLost();
-          std::lock_guard<std::mutex> hold(worker->mutex());
-          status = ucx().ucp_request_check_status(request);
-          return status != UCS_INPROGRESS;
-        },
-        control_, deadlineNs, "the network's flush");
+    const std::exception_ptr failure = attempt([&] {
+      waitUntil(
+          [&] {
+            progress();
+            throwIfPeerLost();
+            std::lock_guard<std::mutex> hold(worker->mutex());
+            status = ucx().ucp_request_check_status(request);
+            return status != UCS_INPROGRESS;
+          },
+          control_, deadlineNs, "the network's flush");
+    });
     std::lock_guard<std::mutex> hold(worker->mutex());
-    ucx().ucp_request_free(request);
+    ucx().ucp_request_free(request);  // one that is under way is freed when it ends
+    if (failure) std::rethrow_exception(failure);
     if (status != UCS_OK) throw ucxError("ucp_worker_flush", status);
   }
 }

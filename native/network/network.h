@@ -94,7 +94,7 @@ class Network {
   static std::unique_ptr<Network> open(Exchange& exchange, RunControl& control,
                                        const NetworkOptions& options);
 
-  // After close() alone; a network that was never closed is abandoned, not torn down.
+  // Where it was not closed: as close(nullptr) does. Waits for no other rank.
   ~Network();
   Network(const Network&) = delete;
   Network& operator=(const Network&) = delete;
@@ -152,16 +152,17 @@ class Network {
   NetworkCounters counters(uint32_t peer) const;  // since open
   NetworkCounters totalCounters() const;
 
-  // Explicit, bounded, once. With an exchange: collective, orderly. With null (after failures): connections
-  // are cut.
+  // Bounded and idempotent. With an exchange: collective, orderly, with agreement. With null (after failures):
+  // connections are cut. Where it throws they have been cut all the same. Afterwards no message of a peer comes into
+  // registered memory, and no thread of the network reads it.
   void close(Exchange* exchange, int64_t deadlineNs);
 
   struct State;
 
  private:
-  Network(RunControl& control, std::unique_ptr<State> state);
+  Network(RunControl& control, std::shared_ptr<State> state);
   RunControl& control_;
-  std::unique_ptr<State> state_;
+  std::shared_ptr<State> state_;  // its proxy threads own it too
 };
 
 // What this process could use, without connecting anything. `reason` says why there is none.

@@ -1,6 +1,7 @@
+#include "core/agreement.h"
+#include "core/byte_record.h"
 #include "network/network.h"
 #include "network/network_state.h"
-#include "network/setup_record.h"
 
 #ifdef RAILRUNNER_HAVE_UCX
 
@@ -14,8 +15,7 @@ void checkMemory(const void* base, uint64_t bytes, DeviceKind kind, uint32_t num
   if (kind != DeviceKind::kHost) {
     throw Error(ErrorCode::kUnsupportedHere,
                 "network_memory device could not be tried: no machine with RDMA and GPUs was at hand. Use "
-                "host memory, "
-                "which the kernels read and poll.");
+                "host memory, which the kernels read and poll.");
   }
   if (base == nullptr || bytes == 0 || reinterpret_cast<uintptr_t>(base) % 8 != 0) {
     throw Error(ErrorCode::kArgument, "network: memory to register is empty or not aligned to 8 bytes");
@@ -92,10 +92,12 @@ uint32_t Network::registerMemory(Exchange& exchange, void* base, uint64_t bytes,
     Agreement(exchange, step, deadlineNs).run([&] {
       for (uint32_t peer = 0; peer < records.size(); ++peer)
         learnTarget(state, records[peer], peer, number, bytes);
-      return std::vector<uint8_t>{};
     });
   } catch (...) {
-    state.withAllLocks([&] { state.arrivalRegions.resize(number); });
+    state.withAllLocks([&] {
+      state.arrivalRegions.resize(number);
+      for (auto& worker : state.workers) worker->dropTarget(number);
+    });
     if (region.memory != nullptr) ucx().ucp_mem_unmap(state.shared.context, region.memory);
     throw;
   }
@@ -110,10 +112,7 @@ void Network::unregisterMemory(Exchange& exchange, uint32_t region, int64_t dead
   }
   // Whatever this rank sent has left it before any rank lets go; what still comes afterwards misses the
   // region.
-  Agreement(exchange, "releasing network memory", deadlineNs).run([&] {
-    flush(deadlineNs);
-    return std::vector<uint8_t>{};
-  });
+  Agreement(exchange, "releasing network memory", deadlineNs).run([&] { flush(deadlineNs); });
   state.withAllLocks([&] {
     state.arrivalRegions[region] = {};
     for (auto& worker : state.workers) worker->dropTarget(region);

@@ -2,11 +2,13 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "core/agreement.h"
+#include "core/attempt.h"
+#include "core/byte_record.h"
 #include "core/pattern.h"
 #include "network/network.h"
 #include "network/network_state.h"
 #include "network/proxy.h"
-#include "network/setup_record.h"
 
 #ifdef RAILRUNNER_HAVE_UCX
 
@@ -19,6 +21,7 @@ constexpr uint32_t kMaxProxies = 32;
 constexpr uint64_t kMinBatchBytes = 4 << 10;
 constexpr uint64_t kMaxBatchBytes = 64 << 20;
 constexpr uint64_t kSegmentSlackBytes = 1 << 10;  // UCX's headers around a batch
+constexpr int64_t kEndNs = 5'000'000'000;  // of connections that are cut and proxies that are told to end
 
 void checkOptions(const NetworkOptions& options, uint32_t rank, uint32_t worldSize) {
   const auto refuse = [](const std::string& what) {
@@ -52,19 +55,22 @@ NetworkProtocol localChoice(const NetworkOptions& options) {
 }
 
 // What must be the same on all ranks, or is decided from all of them: options, networkId, protocol.
-void agreeOnTerms(Exchange& exchange, Network::State& state) {
+std::vector<uint8_t> termsOf(const Network::State& state, uint32_t rank, uint32_t worldSize) {
   const NetworkOptions& options = state.options;
-  const auto all = Agreement(exchange, "opening the network", options.deadlineNs).run([&] {
-    checkOptions(options, exchange.rank(), exchange.worldSize());
-    ByteWriter writer;
-    writer.number(options.numProxies);
-    writer.number(options.numSlots);
-    writer.number(options.batchBytes);
-    writer.number(mix64(static_cast<uint64_t>(nowNs()) ^ reinterpret_cast<uintptr_t>(&state)));
-    writer.number(static_cast<uint64_t>(localChoice(options)));
-    writer.bytes(options.usesNetwork);
-    return writer.data();
-  });
+  checkOptions(options, rank, worldSize);
+  ByteWriter writer;
+  writer.number(options.numProxies);
+  writer.number(options.numSlots);
+  writer.number(options.batchBytes);
+  writer.number(mix64(static_cast<uint64_t>(nowNs()) ^ reinterpret_cast<uintptr_t>(&state)));
+  writer.number(static_cast<uint64_t>(localChoice(options)));
+  writer.bytes(options.usesNetwork);
+  return writer.data();
+}
+
+void applyTerms(Network::State& state, const std::vector<std::vector<uint8_t>>& all) {
+  const NetworkOptions& options = state.options;
+  const uint32_t self = state.shared.rank;
   state.shared.protocol = NetworkProtocol::kRemoteWrite;
   for (uint32_t rank = 0; rank < all.size(); ++rank) {
     ByteReader reader(all[rank], rank);
@@ -83,11 +89,10 @@ void agreeOnTerms(Exchange& exchange, Network::State& state) {
     if (numProxies != options.numProxies || numSlots != options.numSlots ||
         batchBytes != options.batchBytes) {
       throw reader.fault("its numProxies, numSlots or batchBytes differ from those of rank " +
-                         std::to_string(exchange.rank()));
+                         std::to_string(self));
     }
-    if (rank != exchange.rank() && (usesNetwork[exchange.rank()] != 0) != (options.usesNetwork[rank] != 0)) {
-      throw reader.fault("it and rank " + std::to_string(exchange.rank()) +
-                         " disagree on whether they use the network");
+    if (rank != self && (usesNetwork[self] != 0) != (options.usesNetwork[rank] != 0)) {
+      throw reader.fault("it and rank " + std::to_string(self) + " disagree on whether they use the network");
     }
   }
 }
@@ -108,8 +113,7 @@ std::vector<uint8_t> createWorkers(Network::State& state) {
   return writer.data();
 }
 
-void connectPeers(Network::State& state, const std::vector<std::vector<uint8_t>>& addresses,
-                  const RunControl& control) {
+void connectPeers(Network::State& state, const std::vector<std::vector<uint8_t>>& addresses) {
   for (uint32_t peer = 0; peer < addresses.size(); ++peer) {
     if (state.options.usesNetwork[peer] == 0) continue;
     ByteReader reader(addresses[peer], peer);
@@ -119,18 +123,26 @@ void connectPeers(Network::State& state, const std::vector<std::vector<uint8_t>>
       if (reader.number() != digestOf(address, state.shared.networkId))
         throw reader.fault("its worker address does not match its digest");
       worker->connect(peer, address);
-      worker->sendHello(peer);
     }
     reader.end();
   }
-  for (uint32_t peer = 0; peer < addresses.size(); ++peer) {
+}
+
+// A message each way over every connection: what UCX calls connected may reach nobody. Ends when the own ones have left
+// too, since nobody progresses them until the proxies run.
+void greetPeers(Network::State& state, const RunControl& control) {
+  for (uint32_t peer = 0; peer < state.options.usesNetwork.size(); ++peer) {
+    if (state.options.usesNetwork[peer] == 0) continue;
+    for (auto& worker : state.workers) worker->sendHello(peer);
+  }
+  for (uint32_t peer = 0; peer < state.options.usesNetwork.size(); ++peer) {
     if (state.options.usesNetwork[peer] == 0) continue;
     waitUntil(
         [&] {
           bool all = true;
           for (auto& worker : state.workers) all &= (worker->progress(), worker->hasHelloOf(peer));
           state.peers.throwIfAnyLost();
-          return all;
+          return all && !state.hasUnsent();
         },
         control, state.options.deadlineNs, ("the first message of rank " + std::to_string(peer)).c_str());
   }
@@ -146,27 +158,13 @@ std::string transportsOf(const Network::State& state) {
   return all;
 }
 
-// Cuts what an open that failed has made, so that a later one starts afresh.
-void abandonWorkers(Network::State& state) {
-  state.peers.setClosing();
-  for (auto& worker : state.workers) worker->beginClose();
-  const int64_t deadlineNs = nowNs() + 2'000'000'000;
-  for (auto& worker : state.workers) {
-    while (!worker->closed() && nowNs() < deadlineNs) sched_yield();
-    worker->destroy();
-  }
-  if (state.shared.context != nullptr) ucx().ucp_cleanup(state.shared.context);
-  state.closed = true;
-}
-
 }  // namespace
 
 std::unique_ptr<Network> Network::open(Exchange& exchange, RunControl& control,
                                        const NetworkOptions& options) {
-  auto state = std::make_unique<State>(exchange.rank(), exchange.worldSize());
+  auto state = std::make_shared<State>(exchange.rank(), exchange.worldSize());
   state->options = options;
   state->arrivalRegions.reserve(kMaxRegions);
-  agreeOnTerms(exchange, *state);
   WorkerContext& shared = state->shared;
   shared.rank = exchange.rank();
   shared.worldSize = exchange.worldSize();
@@ -178,26 +176,31 @@ std::unique_ptr<Network> Network::open(Exchange& exchange, RunControl& control,
   shared.regions = &state->arrivalRegions;
   shared.peers = &state->peers;
   shared.control = &control;
+  std::unique_ptr<Network> network(new Network(control, state));  // ends what an open that fails has made
+  const int64_t deadlineNs = options.deadlineNs;
+  const auto terms = Agreement(exchange, "opening the network", deadlineNs).run([&] {
+    return termsOf(*state, exchange.rank(), exchange.worldSize());
+  });
+  const auto addresses = Agreement(exchange, "creating network workers", deadlineNs).run([&] {
+    applyTerms(*state, terms);
+    return createWorkers(*state);
+  });
+  // Before anybody waits for anybody: a rank that cannot connect is known to all at once.
+  Agreement(exchange, "connecting the network", deadlineNs).run([&] { connectPeers(*state, addresses); });
   try {
-    const auto addresses = Agreement(exchange, "creating network workers", options.deadlineNs).run([&] {
-      return createWorkers(*state);
-    });
-    Agreement(exchange, "connecting the network", options.deadlineNs).run([&] {
-      connectPeers(*state, addresses, control);
-      return std::vector<uint8_t>{};
-    });
-  } catch (...) {
-    abandonWorkers(*state);
+    greetPeers(*state, control);
+  } catch (const Error& error) {
+    // Others wait for this rank's messages, or will wait in vain at the agreement.
+    if (error.code() != ErrorCode::kAborted) exchange.announceFailure();
     throw;
   }
-  state->info = {ucx().ucp_get_version_string(), transportsOf(*state), shared.protocol, options.numProxies};
-  std::unique_ptr<Network> network(new Network(control, std::move(state)));
-  for (uint32_t i = 0; i < options.numProxies; ++i)
-    network->state_->proxies.push_back(std::make_unique<State::Proxy>());
-  for (uint32_t i = 0; i < options.numProxies; ++i) {
-    network->state_->proxies[i]->thread =
-        std::thread([raw = network.get(), i] { runProxy(*raw, *raw->state_, i); });
-  }
+  Agreement(exchange, "starting the network", deadlineNs).run([&] {
+    state->info = {ucx().ucp_get_version_string(), transportsOf(*state), shared.protocol, options.numProxies};
+    for (uint32_t i = 0; i < options.numProxies; ++i)
+      state->proxies.push_back(std::make_unique<State::Proxy>());
+    for (uint32_t i = 0; i < options.numProxies; ++i)
+      state->proxyThreads.start([state, i] { runProxy(*state, i); });
+  });
   return network;
 }
 
@@ -212,31 +215,35 @@ void Network::attachTriggers(uint32_t proxy, const TriggerFifo& triggers) {
 }
 
 void Network::close(Exchange* exchange, int64_t deadlineNs) {
-  State& state = *state_;
-  if (state.closed) return;
-  if (exchange != nullptr) {
-    Agreement(*exchange, "closing the network", deadlineNs).run([&] {
-      flush(deadlineNs);
-      return std::vector<uint8_t>{};
-    });
+  if (state_->ended) return;
+  const std::exception_ptr failure = attempt([&] {
+    if (exchange == nullptr) return;
+    Agreement(*exchange, "closing the network", deadlineNs).run([&] { flush(deadlineNs); });
+    state_->peers.setClosing();
+    exchange->allgather({}, deadlineNs);  // nobody cuts before all expect it
+  });
+  state_->end();
+  if (failure) std::rethrow_exception(failure);
+}
+
+void Network::State::end() noexcept {
+  if (ended) return;
+  ended = true;
+  peers.setClosing();  // ends sends that wait, also those of proxies
+  const int64_t limitNs = nowNs() + kEndNs;
+  // One that is stuck inside UCX keeps its worker's lock: all that it uses stays, owned by it.
+  if (!proxyThreads.finishBy(limitNs)) return;
+  for (auto& worker : workers) worker->beginClose();
+  for (auto& worker : workers) {
+    while (!worker->closed() && nowNs() < limitNs) sched_yield();
   }
-  state.peers.setClosing();
-  if (exchange != nullptr) exchange->allgather({}, deadlineNs);  // nobody cuts before all expect it
-  state.stopProxies.store(true);
-  for (auto& proxy : state.proxies) proxy->thread.join();
-  for (auto& worker : state.workers) worker->beginClose();
-  const int64_t limitNs = deadlineNs != 0 ? deadlineNs : nowNs() + 5'000'000'000;
-  for (auto& worker : state.workers) {
-    waitUntil([&] { return worker->closed() || nowNs() > limitNs; }, RunControl{}, 0,
-              "the network's connections to close");
-  }
-  for (State::Region& region : state.regions) {
-    if (region.memory != nullptr) ucx().ucp_mem_unmap(state.shared.context, region.memory);
+  for (Region& region : regions) {
+    if (region.memory != nullptr) ucx().ucp_mem_unmap(shared.context, region.memory);
     region.memory = nullptr;
   }
-  for (auto& worker : state.workers) worker->destroy();
-  ucx().ucp_cleanup(state.shared.context);
-  state.closed = true;
+  for (auto& worker : workers) worker->destroy();
+  if (shared.context != nullptr) ucx().ucp_cleanup(shared.context);
+  shared.context = nullptr;
 }
 
 }  // namespace railrunner

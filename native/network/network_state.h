@@ -5,9 +5,9 @@
 #include <atomic>
 #include <memory>
 #include <string>
-#include <thread>
 #include <vector>
 
+#include "core/threads.h"
 #include "network/network.h"
 #include "network/trigger_fifo.h"
 #include "network/worker.h"
@@ -21,14 +21,15 @@ struct Network::State {
   struct Region {
     ucp_mem_h memory = nullptr;  // remote write alone
   };
-  // A proxy thread: progresses its worker when nobody else does, and drains the triggers given to it.
+  // What a proxy thread is given. It progresses its worker when nobody else does, and drains its triggers.
   struct Proxy {
-    std::thread thread;
     std::atomic<bool> hasTriggers{false};
     TriggerFifo triggers;
   };
 
-  State(uint32_t rank, uint32_t worldSize) : peers(rank, worldSize) {}
+  State(uint32_t rank, uint32_t worldSize)
+      : peers(rank, worldSize),
+        proxyThreads("proxy threads of the network", [this] { stopProxies.store(true); }) {}
 
   NetworkOptions options;
   NetworkInfo info;
@@ -37,10 +38,11 @@ struct Network::State {
   std::vector<ArrivalRegion> arrivalRegions;  // read by workers under their lock, changed under all locks
   std::vector<Region> regions;
   std::vector<std::unique_ptr<NetworkWorker>> workers;
-  std::vector<std::unique_ptr<Proxy>> proxies;
+  std::vector<std::unique_ptr<Proxy>> proxies;  // by worker
   std::atomic<bool> stopProxies{false};
   std::atomic<uint64_t> callerPolls{0};  // polls by waiting threads: proxies keep out of their way
-  bool closed = false;
+  bool ended = false;
+  ThreadGroup proxyThreads;
 
   // Both sides of a pair compute the same worker, so the records of one (source, slot) meet in one table.
   uint32_t workerIndex(uint32_t source, uint32_t target, uint32_t slot) const {
@@ -57,6 +59,12 @@ struct Network::State {
     body();
   }
   bool hasUnsent();
+  void put(const NetworkPut& put);
+  void signal(const NetworkSignal& signal, bool push);
+
+  // The one end of a network, orderly or not: connections are cut, threads joined, UCX's objects destroyed. Idempotent,
+  // never throws, waits for no other rank and never long.
+  void end() noexcept;
 };
 
 }  // namespace railrunner

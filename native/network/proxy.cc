@@ -48,17 +48,18 @@ const uint8_t* sourceOf(Network::State& state, NetworkWorker& worker, const Trig
   return regions[trigger.region].base + trigger.sourceOrValue;
 }
 
-void forwardTrigger(Network& network, Network::State& state, NetworkWorker& worker, const Trigger& trigger) {
+void forwardTrigger(Network::State& state, NetworkWorker& worker, const Trigger& trigger) {
   // A peer that is lost must not block the kernel's ring: its triggers are consumed, and the waits above
   // report it.
   try {
     if (trigger.kind == TriggerKind::kSignal) {
-      network.signal(
-          {trigger.peer, trigger.slot, trigger.epoch, trigger.region, trigger.offset, trigger.sourceOrValue});
+      state.signal(
+          {trigger.peer, trigger.slot, trigger.epoch, trigger.region, trigger.offset, trigger.sourceOrValue},
+          true);
       return;
     }
     const uint8_t* source = sourceOf(state, worker, trigger);
-    network.put(
+    state.put(
         {trigger.peer, trigger.slot, trigger.epoch, trigger.region, trigger.offset, source, trigger.bytes});
   } catch (const Error& error) {
     if (trigger.peer < state.shared.worldSize) state.peers.markLost(trigger.peer, error.what());
@@ -67,7 +68,7 @@ void forwardTrigger(Network& network, Network::State& state, NetworkWorker& work
 
 }  // namespace
 
-void runProxy(Network& network, Network::State& state, uint32_t index) {
+void runProxy(Network::State& state, uint32_t index) {
   Network::State::Proxy& self = *state.proxies[index];
   NetworkWorker& worker = *state.workers[index];
   ProxyRest rest;
@@ -78,7 +79,7 @@ void runProxy(Network& network, Network::State& state, uint32_t index) {
     bool happened = false;
     Trigger trigger;
     for (int i = 0; hasTriggers && i < 64 && self.triggers.pop(trigger, consumed); ++i) {
-      forwardTrigger(network, state, worker, trigger);
+      forwardTrigger(state, worker, trigger);
       happened = true;
     }
     const uint64_t polls = state.callerPolls.load(std::memory_order_relaxed);

@@ -7,7 +7,7 @@
 namespace railrunner {
 
 // The body of a proxy thread, until stopProxies.
-void runProxy(Network& network, Network::State& state, uint32_t index);
+void runProxy(Network::State& state, uint32_t index);
 
 }  // namespace railrunner
 

@@ -20,7 +20,7 @@ namespace {
 }  // namespace
 
 std::unique_ptr<Network> Network::open(Exchange&, RunControl&, const NetworkOptions&) { throwMissing(); }
-Network::Network(RunControl& control, std::unique_ptr<State> state)
+Network::Network(RunControl& control, std::shared_ptr<State> state)
     : control_(control), state_(std::move(state)) {}
 Network::~Network() = default;
 uint32_t Network::registerMemory(Exchange&, void*, uint64_t, DeviceKind, int64_t) { throwMissing(); }

@@ -22,17 +22,26 @@ NetworkWorker::NetworkWorker(const WorkerContext& shared)
   ucp_worker_params_t params{};
   params.field_mask = UCP_WORKER_PARAM_FIELD_THREAD_MODE;
   params.thread_mode = UCS_THREAD_MODE_SERIALIZED;
-  ucs_status_t status = ucx().ucp_worker_create(shared.context, &params, &worker_);
+  const ucs_status_t status = ucx().ucp_worker_create(shared.context, &params, &worker_);
   if (status != UCS_OK) throw ucxError("ucp_worker_create", status);
+  try {
+    receiveMessages();
+    createBatches();
+  } catch (...) {
+    destroy();
+    throw;
+  }
+}
+
+void NetworkWorker::receiveMessages() {
   ucp_am_handler_param_t handler{};
   handler.field_mask =
       UCP_AM_HANDLER_PARAM_FIELD_ID | UCP_AM_HANDLER_PARAM_FIELD_CB | UCP_AM_HANDLER_PARAM_FIELD_ARG;
   handler.id = kFrameMessageId;
   handler.cb = &NetworkWorker::onMessage;
   handler.arg = this;
-  status = ucx().ucp_worker_set_am_recv_handler(worker_, &handler);
+  const ucs_status_t status = ucx().ucp_worker_set_am_recv_handler(worker_, &handler);
   if (status != UCS_OK) throw ucxError("ucp_worker_set_am_recv_handler", status);
-  createBatches();
 }
 
 void NetworkWorker::createBatches() {

@@ -109,6 +109,7 @@ class NetworkWorker {
   static void onEndpointError(void* connection, ucp_ep_h endpoint, ucs_status_t status);
 
   Connection& usable(uint32_t peer);
+  void receiveMessages();
   void createBatches();
   Batch& batchWithRoom(Connection& connection, uint64_t bytes, bool isMessage);
   void appendRecord(Connection& connection, const FrameRecord& record, const void* payload);

@@ -32,6 +32,7 @@ NetworkWorker::Connection& NetworkWorker::usable(uint32_t peer) {
                     std::to_string(shared_.rank) + ", expected a rank that open() was told of");
   }
   shared_.peers->throwIfLost(peer);
+  shared_.peers->throwIfClosing(peer);
   return connections_[peer];
 }
 

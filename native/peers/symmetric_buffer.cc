@@ -3,8 +3,10 @@
 #include <cstring>
 #include <type_traits>
 
+#include "core/agreement.h"
+#include "core/attempt.h"
 #include "core/error.h"
-#include "peers/agreement.h"
+#include "peers/abandoned_memory.h"
 
 namespace railrunner {
 
@@ -25,27 +27,30 @@ std::string faultOf(const ShareHandle& handle, DeviceKind kind, uint64_t expecte
 std::unique_ptr<SymmetricBuffer> SymmetricBuffer::open(Exchange& exchange, Device& device, uint64_t bytes,
                                                        const std::vector<uint8_t>& sharesMemory,
                                                        int64_t deadlineNs) {
+  AbandonedMemory::freeWhereAllLetGo(exchange, deadlineNs);
   std::unique_ptr<SymmetricBuffer> buffer(new SymmetricBuffer());
-  static_assert(std::is_trivially_copyable_v<ShareHandle>);
-  ShareHandle mine;
-  std::exception_ptr failure = attempt([&] {
-    if (sharesMemory.size() != exchange.worldSize()) {
-      throw Error(ErrorCode::kArgument, "symmetric buffer: expected one sharesMemory entry a rank");
-    }
-    buffer->own_ = device.allocate(bytes);
-    buffer->own_->zero();
-    mine = buffer->own_->share(0, bytes);
-  });
-  const auto all = agreeOn(exchange, "allocating the symmetric buffer", failure,
-                           {reinterpret_cast<const uint8_t*>(&mine), sizeof(mine)}, deadlineNs);
-  failure = attempt([&] { buffer->openPeers(device, exchange.rank(), all, sharesMemory); });
+  std::vector<std::vector<uint8_t>> all;
   try {
-    agreeOn(exchange, "mapping the peers' symmetric buffers", failure, {}, deadlineNs);
-  } catch (...) {
-    const std::exception_ptr refused = std::current_exception();
+    all = Agreement(exchange, "allocating the symmetric buffer", deadlineNs).run([&] {
+      if (sharesMemory.size() != exchange.worldSize()) {
+        throw Error(ErrorCode::kArgument, "symmetric buffer: expected one sharesMemory entry per rank");
+      }
+      buffer->own_ = device.allocate(bytes);
+      buffer->own_->zero();
+      return bytesOfValue(buffer->own_->share(0, bytes));
+    });
+  } catch (const AgreedError&) {
+    buffer->own_.reset();  // nobody maps what all know to have failed
+    throw;
+  }
+  try {
+    Agreement(exchange, "mapping the peers' symmetric buffers", deadlineNs).run([&] {
+      buffer->openPeers(device, exchange.rank(), all, sharesMemory);
+    });
+  } catch (const AgreedError&) {
     // Nobody has used it, but some may have mapped it: the same order as in an orderly end.
     static_cast<void>(attempt([&] { buffer->close(&exchange, deadlineNs); }));
-    std::rethrow_exception(refused);
+    throw;
   }
   return buffer;
 }
@@ -73,34 +78,46 @@ void SymmetricBuffer::openPeers(Device& device, uint32_t rank,
     }
     if (peer == rank || sharesMemory[peer] == 0) continue;
     imports_[peer] = device.open(theirs);
+    AbandonedMemory::countImport();
     bases_[peer] = static_cast<std::byte*>(imports_[peer]->data());
   }
 }
 
 SymmetricBuffer::~SymmetricBuffer() {
-  try {
-    close(nullptr, 0);
-  } catch (const Error&) {
-    // The device is lost, and its mappings with it; who needs to know closes explicitly.
+  // What it throws: the device is lost, and its mappings with it. Who needs to know closes explicitly.
+  static_cast<void>(attempt([this] { close(nullptr, 0); }));
+}
+
+void SymmetricBuffer::closeImports() {
+  std::exception_ptr failure;
+  for (std::unique_ptr<DeviceMemory>& import : imports_) {
+    if (import == nullptr) continue;
+    const std::exception_ptr refused = attempt([&] { import->close(); });
+    if (failure == nullptr) failure = refused;
+    import.reset();
+    AbandonedMemory::uncountImport();
   }
+  bases_.clear();
+  if (failure) std::rethrow_exception(failure);
 }
 
 void SymmetricBuffer::close(Exchange* exchange, int64_t deadlineNs) {
   if (own_ == nullptr) return;
-  const std::exception_ptr failure = attempt([&] {
-    const auto imports = std::move(imports_);
-    for (const std::unique_ptr<DeviceMemory>& import : imports) {
-      if (import != nullptr) import->close();
+  // Until all peers have let go, the memory must stay.
+  std::unique_ptr<DeviceMemory> own = std::move(own_);
+  try {
+    if (exchange == nullptr) {
+      closeImports();
+    } else {
+      Agreement(*exchange, "closing the peers' symmetric buffers", deadlineNs).run([&] { closeImports(); });
+      own->close();
+      return;
     }
-  });
-  bases_.clear();
-  // Until all peers have let go, the memory must stay: released here, freed below or never.
-  DeviceMemory* own = own_.release();
-  if (exchange == nullptr && failure) std::rethrow_exception(failure);
-  if (exchange == nullptr) return;
-  agreeOn(*exchange, "closing the peers' symmetric buffers", failure, {}, deadlineNs);
-  own->close();
-  delete own;
+  } catch (...) {
+    AbandonedMemory::keep(std::move(own));
+    throw;
+  }
+  AbandonedMemory::keep(std::move(own));
 }
 
 }  // namespace railrunner

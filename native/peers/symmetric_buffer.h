@@ -20,7 +20,7 @@ class SymmetricBuffer {
   // Sizes and the relation are the same on all ranks; the own entry is ignored.
   static std::unique_ptr<SymmetricBuffer> open(Exchange& exchange, Device& device, uint64_t bytes,
                                                const std::vector<uint8_t>& sharesMemory, int64_t deadlineNs);
-  // One that was never closed is abandoned: a peer may still have it mapped.
+  // One that was not closed: as close(nullptr) does.
   ~SymmetricBuffer();
   SymmetricBuffer(const SymmetricBuffer&) = delete;
   SymmetricBuffer& operator=(const SymmetricBuffer&) = delete;
@@ -31,13 +31,14 @@ class SymmetricBuffer {
   std::byte* local() const { return static_cast<std::byte*>(own_->data()); }
   uint64_t bytes() const { return own_->bytes(); }
 
-  // Explicit and idempotent. With an exchange: collective, in the order that IPC demands: every rank closes
-  // what it imported, all agree, owners free. With null (after failures): peers' mappings are closed and the
-  // own memory is left to the end of the process, because a peer may still have it mapped.
+  // Idempotent. With an exchange: collective, in the order that IPC demands: every rank closes what it imported, all
+  // agree, owners free. With null (after failures): peers' mappings are closed here, and the own memory, which a peer may
+  // still have mapped, is freed by the next open() in which every rank says that it has let go.
   void close(Exchange* exchange, int64_t deadlineNs);
 
  private:
   SymmetricBuffer() = default;
+  void closeImports();
   void openPeers(Device& device, uint32_t rank, const std::vector<std::vector<uint8_t>>& announcements,
                  const std::vector<uint8_t>& sharesMemory);
 

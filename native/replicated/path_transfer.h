@@ -6,11 +6,27 @@
 #include <utility>
 #include <vector>
 
+#include "core/agreement.h"
+#include "core/attempt.h"
 #include "core/clock.h"
 #include "replicated/phase_clock.h"
 #include "replicated/transfer.h"
 
 namespace railrunner {
+
+// Compiles the paths over a board, on all ranks or on none: where a rank cannot, the board is closed on each.
+template <class Board, class Compile>
+void agreeOrClose(Exchange& exchange, Board& board, int64_t deadlineNs, Compile&& compile) {
+  try {
+    Agreement(exchange, "compiling the replicated transfer", deadlineNs).run(compile);
+  } catch (const AgreedError&) {
+    static_cast<void>(attempt([&] { board.close(&exchange, deadlineNs); }));
+    throw;
+  } catch (...) {
+    static_cast<void>(attempt([&] { board.close(nullptr, 0); }));
+    throw;
+  }
+}
 
 // A replicated transfer by one of several compiled paths over a board that they share. A Path offers
 //   void execute(int64_t iteration, RunControl&, PhaseTimes&)   nothing is under way when it returns or

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "core/agreement.h"
 #include "core/pattern.h"
-#include "peers/agreement.h"
 #include "replicated/host/host_path.h"
 #include "replicated/independent.h"
 #include "replicated/path_transfer.h"
@@ -78,15 +78,12 @@ uint64_t digestOf(const ReplicatedRequest& request, DeviceKind kind) {
 // blocks.
 void compareDigests(Exchange& exchange, const ReplicatedRequest& request, DeviceKind kind,
                     int64_t deadlineNs) {
-  uint64_t mine = 0;
   const bool holdsSource = static_cast<int>(exchange.rank()) == request.root ||
                            request.strategy == ReplicatedStrategy::kIndependent;
-  const std::exception_ptr failure = attempt([&] {
+  const auto all = Agreement(exchange, "checking the blocks", deadlineNs).run([&] {
     validate(request, holdsSource);
-    mine = digestOf(request, kind);
+    return bytesOfValue(digestOf(request, kind));
   });
-  const auto all = agreeOn(exchange, "checking the blocks", failure,
-                           {reinterpret_cast<const uint8_t*>(&mine), sizeof(mine)}, deadlineNs);
   const auto& expected = all.at(static_cast<size_t>(request.root));
   std::string differing;
   for (size_t rank = 0; rank < all.size(); ++rank) {
@@ -109,7 +106,7 @@ std::unique_ptr<ReplicatedTransfer> openHost(Exchange& exchange, RunControl& con
   auto board =
       std::make_unique<HostBoard>(exchange, control, device, request, chunks * shares, shares, deadlineNs);
   std::vector<std::unique_ptr<HostPath>> paths;
-  const std::exception_ptr failure = attempt([&] {
+  const auto compile = [&] {
     const auto add = [&](ReplicatedStrategy strategy, uint32_t numChunks, uint32_t numShares) {
       if (request.strategy == strategy || request.strategy == ReplicatedStrategy::kAuto) {
         paths.push_back(std::make_unique<HostPath>(*board, strategy, numChunks, numShares));
@@ -122,13 +119,8 @@ std::unique_ptr<ReplicatedTransfer> openHost(Exchange& exchange, RunControl& con
     } else if (request.strategy == ReplicatedStrategy::kScatterAllgather) {
       paths.push_back(std::make_unique<HostPath>(*board, ReplicatedStrategy::kPipelined, chunks, 1));
     }
-  });
-  try {
-    agreeOn(exchange, "compiling the replicated transfer", failure, {}, deadlineNs);
-  } catch (...) {
-    board->close(nullptr, 0);
-    throw;
-  }
+  };
+  agreeOrClose(exchange, *board, deadlineNs, compile);
   return std::make_unique<PathTransfer<HostPath>>(exchange, std::move(board), std::move(paths));
 }
 
@@ -167,9 +159,9 @@ std::unique_ptr<ReplicatedTransfer> openReplicated(Exchange& exchange, RunContro
   if (holdsTarget) request.target->markUnknown(request.targetIds);
   if (request.strategy == ReplicatedStrategy::kIndependent) {
     std::unique_ptr<ReplicatedTransfer> made;
-    const std::exception_ptr failure =
-        attempt([&] { made = std::make_unique<IndependentTransfer>(device, request); });
-    agreeOn(exchange, "compiling the loads of every rank", failure, {}, deadlineNs);
+    Agreement(exchange, "compiling the loads of every rank", deadlineNs).run([&] {
+      made = std::make_unique<IndependentTransfer>(device, request);
+    });
     return made;
   }
   if (kind == DeviceKind::kHost) return openHost(exchange, control, device, request, deadlineNs);

@@ -12,18 +12,16 @@ constexpr uint32_t kMaxThreads = 32;
 
 }  // namespace
 
-DiskThreads::DiskThreads(int descriptor, uint32_t depth) : descriptor_(descriptor) {
+DiskThreads::DiskThreads(int descriptor, uint32_t depth)
+    : descriptor_(descriptor), threads_("disk threads", [this] {
+        {
+          std::lock_guard lock(mutex_);
+          ending_ = true;
+        }
+        started_.notify_all();
+      }) {
   done_.reserve(depth);
-  for (uint32_t i = 0; i < std::min(depth, kMaxThreads); ++i) threads_.emplace_back([this] { work(); });
-}
-
-DiskThreads::~DiskThreads() {
-  {
-    std::lock_guard lock(mutex_);
-    ending_ = true;
-  }
-  started_.notify_all();
-  for (std::thread& thread : threads_) thread.join();
+  for (uint32_t i = 0; i < std::min(depth, kMaxThreads); ++i) threads_.start([this] { work(); });
 }
 
 void DiskThreads::start(uint32_t slot, const DiskOperation& operation) {

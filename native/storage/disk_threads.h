@@ -4,9 +4,9 @@
 #include <cstdint>
 #include <deque>
 #include <mutex>
-#include <thread>
 #include <vector>
 
+#include "core/threads.h"
 #include "storage/disk_queue.h"
 
 namespace railrunner {
@@ -14,8 +14,8 @@ namespace railrunner {
 // The way to several requests at a time without io_uring: threads that block in preadv and pwritev.
 class DiskThreads {
  public:
+  // Throws kAllocation where threads are refused.
   DiskThreads(int descriptor, uint32_t depth);
-  ~DiskThreads();
   DiskThreads(const DiskThreads&) = delete;
   DiskThreads& operator=(const DiskThreads&) = delete;
 
@@ -39,7 +39,7 @@ class DiskThreads {
   std::deque<Item> queue_;
   std::vector<DiskCompletion> done_;
   bool ending_ = false;
-  std::vector<std::thread> threads_;
+  ThreadGroup threads_;
 };
 
 }  // namespace railrunner

@@ -1,4 +1,4 @@
-// links: core/error.cc network/arrivals.cc network/setup_record.cc network/ucx_settings.cc
+// links: core/agreement.cc core/byte_record.cc core/error.cc network/arrivals.cc network/ucx_settings.cc
 // The network room's parts without UCX: records and counting, hostile bytes, the trigger ring on threads (run
 // under ThreadSanitizer too). `network_units_test CASE` runs one case, `network_units_test` lists them.
 #include <unistd.h>
@@ -13,9 +13,9 @@
 #include <thread>
 #include <vector>
 
+#include "core/agreement.h"
 #include "network/arrivals.h"
 #include "network/peer_board.h"
-#include "network/setup_record.h"
 #include "network/trigger_fifo.h"
 #include "network/ucx_settings.h"
 #include "test/expect.h"
@@ -217,7 +217,7 @@ int hostileSetupIsRefused() {
       Agreement(exchange, "a test", 0).run([] { return Bytes(16, 3); });
       EXPECT(false, "a record that is %s was taken", name.c_str());
     } catch (const Error& error) {
-      EXPECT(error.code() == ErrorCode::kNetwork, "%s: %s", name.c_str(), error.what());
+      EXPECT(error.code() == ErrorCode::kWrongData, "%s: %s", name.c_str(), error.what());
       EXPECT(std::strstr(error.what(), "rank 1") != nullptr, "%s: %s", name.c_str(), error.what());
     }
   }

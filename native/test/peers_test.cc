@@ -1,7 +1,7 @@
 #include <cstring>
 
 #include "check.h"
-#include "peers/agreement.h"
+#include "core/agreement.h"
 #include "peers/symmetric_buffer.h"
 #include "rank_processes.h"
 
@@ -44,15 +44,12 @@ int differentSizes(HubExchange& exchange) {
 
 int oneCannot(HubExchange& exchange) {
   try {
-    agreeOn(exchange, "trying", attempt([&] {
-              if (exchange.rank() == 2) throw Error(ErrorCode::kAllocation, "no memory left");
-            }),
-            {}, 0);
-  } catch (const Error& error) {
-    const bool own = exchange.rank() == 2;
-    CHECK_EQUAL(std::string(error.what()),
-                std::string(own ? "no memory left" : "trying failed on rank 2: no memory left"));
-    CHECK(error.code() == (own ? ErrorCode::kAllocation : ErrorCode::kState));
+    Agreement(exchange, "trying", 0).run([&] {
+      if (exchange.rank() == 2) throw Error(ErrorCode::kAllocation, "no memory left");
+    });
+  } catch (const AgreedError& error) {
+    CHECK_EQUAL(std::string(error.what()), std::string("trying failed on rank 2: no memory left"));
+    CHECK(error.code() == ErrorCode::kAllocation);
     return failures == 0 ? 0 : 1;
   }
   return 2;

@@ -15,6 +15,7 @@ class WorldExchange : public Exchange {
   std::vector<std::vector<uint8_t>> allgather(std::span<const uint8_t> mine, int64_t deadlineNs) override {
     return world_.allgather(mine, deadlineNs);
   }
+  void announceFailure() override { world_.failEpoch(); }
 
  private:
   World& world_;

@@ -15,3 +15,8 @@ for (const name of cases) {
     t.equal(status, 0, stderr);
   });
 }
+
+t.test('messages on both sides of the size from which UCX would send by rendezvous', async (t) => {
+  const { status, stderr } = await run(await nativeProgram('network_border_test'), [], { env });
+  t.equal(status, 0, stderr);
+});

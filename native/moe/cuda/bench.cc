@@ -62,8 +62,8 @@ CudaResult::CudaResult(const Shape& s, bool forwards) {
 }
 
 CudaBench::CudaBench(const BenchOptions& options, Routing routing, RunControl& control, uint32_t rank,
-                     int ordinal, const LaunchShape& launch, std::unique_ptr<SymmetricBuffer> buffer,
-                     NetworkLink link)
+                     int ordinal, const LaunchShape& launch, std::shared_ptr<PeerLinks> links,
+                     std::shared_ptr<NetworkBlocks> blocks)
     : options_(options),
       shape_(options.shape),
       routing_(std::move(routing)),
@@ -72,8 +72,8 @@ CudaBench::CudaBench(const BenchOptions& options, Routing routing, RunControl& c
       ordinal_(ordinal),
       launch_(launch),
       rails_(rank, shape_.worldSize, options.nodeOfRank),
-      buffer_(std::move(buffer)),
-      link_(std::move(link)),
+      blocks_(std::move(blocks)),
+      links_(std::move(links)),
       result_(shape_, rails_.forwards()),
       x_(deviceBuffer(shape_.maxTokens * shape_.bf16RowBytes())),
       topkIdx_(uploaded(routing_.topkIdx)),
@@ -109,16 +109,16 @@ void CudaBench::pointArguments() {
   a.out = combined_.as<uint16_t>();
   barrier_.worldSize = shape_.worldSize;
   barrier_.control = a.control;
-  barrier_.mine = reinterpret_cast<const uint64_t*>(buffer_->local() + a.map.barrier);
+  barrier_.mine = reinterpret_cast<const uint64_t*>(links_->buffer->local() + a.map.barrier);
   for (uint32_t peer = 0; peer < shape_.worldSize; ++peer) {
-    a.from[peer] = buffer_->local() + blockOffset(a.map, peer);
-    std::byte* base = buffer_->bases()[peer];
+    a.from[peer] = links_->buffer->local() + blockOffset(a.map, peer);
+    std::byte* base = links_->buffer->bases()[peer];
     if (base == nullptr) continue;
     a.to[peer] = base + blockOffset(a.map, rank_);
     barrier_.theirs[peer] = reinterpret_cast<uint64_t*>(base + a.map.barrier) + rank_;
   }
-  if (link_.network == nullptr) return;
-  link_.blocks->connect(*link_.network, link_.region, rails_, a);
+  if (links_->network == nullptr) return;
+  blocks_->connect(*links_->network, links_->region, rails_, a);
   streamWords_ = std::make_unique<StreamWords>(shape_.worldSize, options_.numProxies);
 }
 
@@ -139,7 +139,7 @@ void CudaBench::beginCall() {
   arguments_.seam.corrupt = seam.corruptFromEpoch != 0 && epoch_ >= seam.corruptFromEpoch ? 1 : 0;
   arguments_.seam.wrongWord = seam.wrongWord;
   arguments_.y = shape_.zeroCopy
-                     ? reinterpret_cast<const uint16_t*>(buffer_->local() + arguments_.map.zeroCopy +
+                     ? reinterpret_cast<const uint16_t*>(links_->buffer->local() + arguments_.map.zeroCopy +
                                                          (epoch_ & 1U) * arguments_.map.zeroCopyBytes)
                      : y_.as<uint16_t>();
 }
@@ -205,9 +205,9 @@ void CudaBench::finish(const char* call) {
         [this] {
           if (done_.isPast() || hasEndedWait()) return true;
           tellAwaited();
-          if (link_.network == nullptr) return false;
-          link_.network->progress();
-          link_.network->throwIfPeerLost();
+          if (links_->network == nullptr) return false;
+          links_->network->progress();
+          links_->network->throwIfPeerLost();
           return done_.isPast();
         },
         control_, 0, "the GPU");
@@ -295,17 +295,14 @@ BenchResults CudaBench::results() const {
 }
 
 NetworkUse CudaBench::networkUse() const {
-  if (link_.network == nullptr) return {};
-  return {link_.network->info().transport, "host"};
+  if (links_->network == nullptr) return {};
+  return {links_->network->info().transport, "host"};
 }
 
 void CudaBench::close(Exchange* exchange, int64_t deadlineNs) {
   makeCurrent(ordinal_);
   endWaits();
-  if (link_.network != nullptr) {
-    closeNetwork(std::move(link_.network), link_.region, *streamWords_, exchange, deadlineNs);
-  }
-  buffer_->close(exchange, deadlineNs);
+  links_->close(exchange, deadlineNs);
 }
 
 }  // namespace railrunner::moe::cuda

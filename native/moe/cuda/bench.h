@@ -8,7 +8,7 @@
 #include "moe/cuda/network_blocks.h"
 #include "moe/cuda/probe.h"
 #include "moe/network_probe.h"
-#include "peers/symmetric_buffer.h"
+#include "moe/peer_links.h"
 
 namespace railrunner::moe::cuda {
 
@@ -49,7 +49,8 @@ class CudaResult {
 class CudaBench : public Bench {
  public:
   CudaBench(const BenchOptions& options, Routing routing, RunControl& control, uint32_t rank, int ordinal,
-            const LaunchShape& launch, std::unique_ptr<SymmetricBuffer> buffer, NetworkLink link);
+            const LaunchShape& launch, std::shared_ptr<PeerLinks> links,
+            std::shared_ptr<NetworkBlocks> blocks);
   ~CudaBench() override;
 
   BenchSamples measure(const SampleProtocol& protocol, GateRef gate) override;
@@ -101,9 +102,9 @@ class CudaBench : public Bench {
   const int ordinal_;
   const LaunchShape launch_;
   const Rails rails_;
-  std::unique_ptr<SymmetricBuffer> buffer_;
-  std::unique_ptr<StreamWords> streamWords_;  // with a network, which reaches them: they outlive it
-  NetworkLink link_;
+  const std::shared_ptr<NetworkBlocks> blocks_;  // null where every peer shares memory
+  std::unique_ptr<StreamWords> streamWords_;     // with a network, which reaches them: they outlive it
+  const std::shared_ptr<PeerLinks> links_;
   Stream stream_;
   Event done_;
   CudaResult result_;

@@ -124,7 +124,7 @@ void CudaBench::requireCountedBytes(uint64_t before) const {
 }
 
 uint64_t CudaBench::issuedToNetwork() const {
-  return link_.network == nullptr ? 0 : link_.network->totalCounters().payloadBytes;
+  return links_->network == nullptr ? 0 : links_->network->totalCounters().payloadBytes;
 }
 
 }  // namespace railrunner::moe::cuda

@@ -100,7 +100,7 @@ class CudaRoundTrip {
 class GraphReplay {
  public:
   GraphReplay(CudaBench& bench, bool isCombine)
-      : bench_(bench), isCombine_(isCombine), numCalls_(bench.link_.network == nullptr ? 20 : 4) {
+      : bench_(bench), isCombine_(isCombine), numCalls_(bench.links_->network == nullptr ? 20 : 4) {
     phase_.name = isCombine ? "combine" : "dispatch";
     phase_.timing = "graph";
     bench.beginCall();

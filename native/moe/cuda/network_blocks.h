@@ -9,7 +9,6 @@
 #include "moe/cuda/kernels.h"
 #include "moe/rails.h"
 #include "network/network.h"
-#include "peers/agreement.h"
 
 namespace railrunner::moe::cuda {
 
@@ -48,26 +47,6 @@ class NetworkBlocks {
   std::vector<railrunner::cuda::Buffer> entries_;  // of a ring, then its tail: in host memory
   railrunner::cuda::Buffer heads_;  // where the kernels take tickets, and the tail as they saw it
   railrunner::cuda::Buffer path_;   // NetworkPath
-};
-
-// The network as a point on a GPU uses it: nothing where every peer shares memory.
-struct NetworkLink {
-  std::unique_ptr<NetworkBlocks> blocks;
-  std::unique_ptr<Network> network;
-  uint32_t region = 0;
-
-  NetworkLink() = default;
-  NetworkLink(std::unique_ptr<NetworkBlocks> theBlocks, std::unique_ptr<Network> theNetwork,
-              uint32_t theRegion)
-      : blocks(std::move(theBlocks)), network(std::move(theNetwork)), region(theRegion) {}
-  NetworkLink(NetworkLink&&) = default;
-  NetworkLink& operator=(NetworkLink&&) = delete;
-  // Of a point that could not be built: its proxies must not outlive the blocks.
-  ~NetworkLink() {
-    static_cast<void>(attempt([this] {
-      if (network != nullptr) network->close(nullptr, 0);
-    }));
-  }
 };
 
 }  // namespace railrunner::moe::cuda

@@ -38,7 +38,7 @@ BufferMap mapOf(const BenchOptions& options) {
   return bufferMap(options.shape, slicesOf(options.shape), rails.forwards() ? rails.ranksPerNode() : 1);
 }
 
-std::unique_ptr<NetworkBlocks> makeNetworkBlocks(const BenchOptions& options, const NetworkRelation& relation,
+std::shared_ptr<NetworkBlocks> makeNetworkBlocks(const BenchOptions& options, const NetworkRelation& relation,
                                                  uint32_t rank, Device& device) {
   railrunner::cuda::makeCurrent(device.ordinal());
   // Where nodes forward, only ranks of equal place send to each other between them.
@@ -49,16 +49,16 @@ std::unique_ptr<NetworkBlocks> makeNetworkBlocks(const BenchOptions& options, co
       if (rails.placeOf(from) != rails.placeOf(to)) sends[from][to] = 0;
     }
   }
-  return std::make_unique<NetworkBlocks>(mapOf(options), sends, rank, options.numProxies);
+  return std::make_shared<NetworkBlocks>(mapOf(options), sends, rank, options.numProxies);
 }
 
 std::unique_ptr<Bench> makeBench(const BenchOptions& options, Routing routing, RunControl& control,
-                                 uint32_t rank, Device& device, std::unique_ptr<SymmetricBuffer> buffer,
-                                 NetworkLink link) {
+                                 uint32_t rank, Device& device, std::shared_ptr<PeerLinks> links,
+                                 std::shared_ptr<NetworkBlocks> blocks) {
   const int ordinal = device.ordinal();
   railrunner::cuda::makeCurrent(ordinal);
   return std::make_unique<CudaBench>(options, std::move(routing), control, rank, ordinal,
-                                     launchShape(options.shape), std::move(buffer), std::move(link));
+                                     launchShape(options.shape), std::move(links), std::move(blocks));
 }
 
 }  // namespace railrunner::moe::cuda

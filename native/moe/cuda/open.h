@@ -4,7 +4,7 @@
 
 #include "moe/bench.h"
 #include "moe/cuda/network_blocks.h"
-#include "peers/symmetric_buffer.h"
+#include "moe/peer_links.h"
 
 // The cuda device's part of opening a point.
 namespace railrunner::moe::cuda {
@@ -19,11 +19,12 @@ BufferMap mapOf(const BenchOptions& options);
 uint32_t networkSlots(const BenchOptions& options);
 
 // The host memory through which peers over the network are reached.
-std::unique_ptr<NetworkBlocks> makeNetworkBlocks(const BenchOptions& options, const NetworkRelation& relation,
+std::shared_ptr<NetworkBlocks> makeNetworkBlocks(const BenchOptions& options, const NetworkRelation& relation,
                                                  uint32_t rank, Device& device);
 
+// `blocks`: null where every peer shares memory.
 std::unique_ptr<Bench> makeBench(const BenchOptions& options, Routing routing, RunControl& control,
-                                 uint32_t rank, Device& device, std::unique_ptr<SymmetricBuffer> buffer,
-                                 NetworkLink link);
+                                 uint32_t rank, Device& device, std::shared_ptr<PeerLinks> links,
+                                 std::shared_ptr<NetworkBlocks> blocks);
 
 }  // namespace railrunner::moe::cuda

@@ -40,24 +40,21 @@ HostResult::HostResult(const Shape& s)
             relayIds_.data()} {}
 
 HostBench::HostBench(const BenchOptions& options, Routing routing, RunControl& control, uint32_t rank,
-                     std::unique_ptr<SymmetricBuffer> buffer, std::unique_ptr<Network> network,
-                     uint32_t region)
+                     std::shared_ptr<PeerLinks> links)
     : options_(options),
       shape_(options.shape),
       routing_(std::move(routing)),
       control_(control),
       rank_(rank),
-      buffer_(std::move(buffer)),
-      network_(std::move(network)),
-      region_(region),
-      exchange_(shape_, {rank, buffer_->bases(), options.nodeOfRank}, control, {network_.get(), region},
-                options.seam),
+      streamWords_(shape_.worldSize, options.numProxies),
+      links_(std::move(links)),
+      exchange_(shape_, {rank, links_->buffer->bases(), options.nodeOfRank}, control,
+                {links_->network.get(), links_->region}, options.seam),
       result_(shape_),
       x_(static_cast<uint64_t>(shape_.maxTokens) * shape_.paddedHidden(), "tokens"),
       y_(shape_.zeroCopy ? 0 : shape_.resultRows() * shape_.paddedHidden(), "expert outputs"),
       combined_(x_.count(), "combined tokens"),
-      expertRow_(shape_.paddedHidden()),
-      streamWords_(shape_.worldSize, options.numProxies) {
+      expertRow_(shape_.paddedHidden()) {
   std::fill_n(result_.view().count, numGroups(), -1);  // not known before the first dispatch
 }
 
@@ -242,13 +239,13 @@ ProbeRates HostBench::probe(const ProbeRequest& request, Exchange& exchange, Gat
   const std::span<const std::byte> source(memory->data(), memory->count());
   std::vector<uint64_t> bytesFrom;
   for (const auto& to : bytes) bytesFrom.push_back(to[rank_]);
-  if (network_ != nullptr) streamWords_.open(*network_, exchange, deadlineNs);
+  if (links_->network != nullptr) streamWords_.open(*links_->network, exchange, deadlineNs);
   const BufferLayout& layout = exchange_.layout();
   const uint64_t shareBytes = layout.receiveBytes / shape_.worldSize / kCacheLineBytes * kCacheLineBytes;
-  PeerCopies copies({{rank_, buffer_->bases(), {}}, layout.receiveOffset(0), shareBytes}, request.bytesTo,
-                    std::move(bytesFrom), source, control_);
+  PeerCopies copies({{rank_, links_->buffer->bases(), {}}, layout.receiveOffset(0), shareBytes},
+                    request.bytesTo, std::move(bytesFrom), source, control_);
   const ProbedWay copied = copies.run(gate, request.repeats);
-  if (network_ == nullptr || copied.stopped) return {copied.GBps, 0, copied.stopped};
+  if (links_->network == nullptr || copied.stopped) return {copied.GBps, 0, copied.stopped};
   const ProbedWay streamed =
       probeStreams(request, source, layout.receiveOffset(0) + rank_ * shareBytes, shareBytes, gate);
   return {copied.GBps, streamed.GBps, streamed.stopped};
@@ -257,11 +254,11 @@ ProbeRates HostBench::probe(const ProbeRequest& request, Exchange& exchange, Gat
 ProbedWay HostBench::probeStreams(const ProbeRequest& request, std::span<const std::byte> source,
                                   uint64_t shareOffset, uint64_t shareBytes, GateRef gate) {
   std::vector<uint32_t> peers = ranksAfter(rank_, shape_.worldSize);
-  std::erase_if(peers, [&](uint32_t peer) { return buffer_->bases()[peer] != nullptr; });
+  std::erase_if(peers, [&](uint32_t peer) { return links_->buffer->bases()[peer] != nullptr; });
   StreamPlace place;
-  place.network = network_.get();
+  place.network = links_->network.get();
   place.rank = rank_;
-  place.region = region_;
+  place.region = links_->region;
   place.shareOffset.assign(shape_.worldSize, shareOffset);
   place.shareBytes = shareBytes;
   place.firstSlot = numNetworkSlots(shape_);
@@ -300,13 +297,10 @@ BenchResults HostBench::results() const {
 }
 
 NetworkUse HostBench::networkUse() const {
-  if (network_ == nullptr) return {};
-  return {network_->info().transport, "host"};
+  if (links_->network == nullptr) return {};
+  return {links_->network->info().transport, "host"};
 }
 
-void HostBench::close(Exchange* exchange, int64_t deadlineNs) {
-  if (network_ != nullptr) closeNetwork(std::move(network_), region_, streamWords_, exchange, deadlineNs);
-  buffer_->close(exchange, deadlineNs);
-}
+void HostBench::close(Exchange* exchange, int64_t deadlineNs) { links_->close(exchange, deadlineNs); }
 
 }  // namespace railrunner::moe::host

@@ -7,8 +7,7 @@
 #include "moe/host/lazy_memory.h"
 #include "moe/host/probe.h"
 #include "moe/network_probe.h"
-#include "network/network.h"
-#include "peers/symmetric_buffer.h"
+#include "moe/peer_links.h"
 
 namespace railrunner::moe::host {
 
@@ -38,9 +37,9 @@ class HostResult {
 
 class HostBench : public Bench {
  public:
-  // Takes what openBench has opened; every peer is reached by `buffer` or by `network`.
+  // `links`: every peer is reached by their buffer or by their network.
   HostBench(const BenchOptions& options, Routing routing, RunControl& control, uint32_t rank,
-            std::unique_ptr<SymmetricBuffer> buffer, std::unique_ptr<Network> network, uint32_t region);
+            std::shared_ptr<PeerLinks> links);
 
   BenchSamples measure(const SampleProtocol& protocol, GateRef gate) override;
   ProbeRates probe(const ProbeRequest& request, Exchange& exchange, GateRef gate,
@@ -71,9 +70,8 @@ class HostBench : public Bench {
   const Routing routing_;
   RunControl& control_;
   const uint32_t rank_;
-  std::unique_ptr<SymmetricBuffer> buffer_;
-  std::unique_ptr<Network> network_;
-  const uint32_t region_;
+  StreamWords streamWords_;  // the network reaches them: they outlive it
+  const std::shared_ptr<PeerLinks> links_;
   HostExchange exchange_;
   HostResult result_;
   LazyMemory<uint16_t> x_;         // [maxTokens, paddedHidden]
@@ -81,7 +79,6 @@ class HostBench : public Bench {
   LazyMemory<uint16_t> combined_;  // [maxTokens, paddedHidden]
   std::vector<uint16_t> expertRow_;
   uint32_t salt_ = 0;
-  StreamWords streamWords_;
 };
 
 }  // namespace railrunner::moe::host

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "core/agreement.h"
 #include "core/clock.h"
-#include "peers/agreement.h"
 #include "peers/symmetric_buffer.h"
 
 namespace railrunner::cuda {
@@ -32,16 +32,13 @@ CudaBoard::CudaBoard(Exchange& exchange, Device& device, const ReplicatedRequest
       ordinal_(currentOrdinal(device)) {
   const bool isRoot = topology_.rank() == topology_.root();
   if (isRoot) source_ = request.sourceIsDevice() ? request.target : request.source;
-  ShareHandle mine;
-  std::exception_ptr failure = attempt([&] {
+  const auto all = Agreement(exchange, "sharing the root's blocks", deadlineNs).run([&] {
     if (request.communicator == nullptr)
       throw Error(ErrorCode::kArgument, "replicated mode on cuda needs a communicator");
     use_ = std::make_unique<Communicator::Use>(*request.communicator);
-    if (isRoot && mapsSource) mine = source_->share();
+    return bytesOfValue(isRoot && mapsSource ? source_->share() : ShareHandle{});
   });
-  const auto all = agreeOn(exchange, "sharing the root's blocks", failure,
-                           {reinterpret_cast<const uint8_t*>(&mine), sizeof(mine)}, deadlineNs);
-  failure = attempt([&] {
+  Agreement(exchange, "mapping the root's blocks", deadlineNs).run([&] {
     if (!mapsSource || isRoot || !topology_.isOnRootNode()) return;
     ShareHandle theirs;
     const auto& bytes = all[static_cast<size_t>(topology_.root())];
@@ -56,7 +53,6 @@ CudaBoard::CudaBoard(Exchange& exchange, Device& device, const ReplicatedRequest
                                           request.sourceBlocks, theirs, 1);
     source_ = mapped_.get();
   });
-  agreeOn(exchange, "mapping the root's blocks", failure, {}, deadlineNs);
 }
 
 void CudaBoard::requireAllWell(const std::exception_ptr& failure) {
@@ -142,7 +138,7 @@ void CudaBoard::close(Exchange* exchange, int64_t deadlineNs) {
   use_.reset();
   // The root's memory may go once nobody has it mapped: the owner waits for all.
   mapped_.reset();
-  if (exchange != nullptr) agreeOn(*exchange, "unmapping the root's blocks", nullptr, {}, deadlineNs);
+  if (exchange != nullptr) Agreement(*exchange, "unmapping the root's blocks", deadlineNs).run([] {});
 }
 
 }  // namespace railrunner::cuda

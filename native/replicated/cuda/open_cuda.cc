@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "peers/agreement.h"
 #include "replicated/cuda/cuda_path.h"
 #include "replicated/path_transfer.h"
 #include "replicated/piece_plan.h"
@@ -40,7 +39,7 @@ std::unique_ptr<ReplicatedTransfer> openCudaReplicated(Exchange& exchange, RunCo
   const bool mapsSource = canShare && (isAuto || request.strategy == ReplicatedStrategy::kScatterAllgather);
   auto board = std::make_unique<CudaBoard>(exchange, device, request, mapsSource, deadlineNs);
   std::vector<std::unique_ptr<CudaPath>> paths;
-  const std::exception_ptr failure = attempt([&] {
+  const auto compile = [&] {
     const uint32_t chunks = chunksOf(request);
     const auto add = [&](ReplicatedStrategy strategy, uint32_t numChunks, uint32_t numShares) {
       paths.push_back(std::make_unique<CudaPath>(*board, strategy, numChunks, numShares));
@@ -54,13 +53,8 @@ std::unique_ptr<ReplicatedTransfer> openCudaReplicated(Exchange& exchange, RunCo
     }
     if (mapsSource)
       add(ReplicatedStrategy::kScatterAllgather, sharedChunksOf(request, chunks), topology.rootNodeSize());
-  });
-  try {
-    agreeOn(exchange, "compiling the replicated transfer", failure, {}, deadlineNs);
-  } catch (...) {
-    board->close(nullptr, 0);
-    throw;
-  }
+  };
+  agreeOrClose(exchange, *board, deadlineNs, compile);
   return std::make_unique<PathTransfer<CudaPath>>(exchange, std::move(board), std::move(paths));
 }
 

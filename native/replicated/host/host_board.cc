@@ -3,10 +3,11 @@
 #include <algorithm>
 #include <cstring>
 
+#include "core/agreement.h"
+#include "core/attempt.h"
 #include "core/clock.h"
 #include "core/wait.h"
 #include "kv/memory_lane.h"
-#include "peers/agreement.h"
 
 namespace railrunner {
 
@@ -43,8 +44,13 @@ HostBoard::HostBoard(Exchange& exchange, RunControl& control, Device& device,
   std::vector<uint8_t> sharesMemory(exchange.worldSize());
   for (const int peer : topology_.nodeRanks()) sharesMemory[static_cast<size_t>(peer)] = 1;
   words_ = SymmetricBuffer::open(exchange, device, numWords() * sizeof(BoardWord), sharesMemory, deadlineNs);
-  openPools(exchange, device, deadlineNs);
-  if (topology_.numNodes() > 1) openNetwork(exchange, deadlineNs);
+  try {
+    openPools(exchange, device, deadlineNs);
+    if (topology_.numNodes() > 1) openNetwork(exchange, deadlineNs);
+  } catch (const AgreedError&) {
+    static_cast<void>(attempt([&] { close(&exchange, deadlineNs); }));
+    throw;
+  }
 }
 
 uint32_t HostBoard::numWords() const {
@@ -54,14 +60,13 @@ uint32_t HostBoard::numWords() const {
 void HostBoard::openPools(Exchange& exchange, Device& device, int64_t deadlineNs) {
   const bool isRoot = rank() == topology_.root();
   const bool tierIsMapped = request_.sourceTier == Tier::kHost;
-  Announcement mine;
-  std::exception_ptr failure = attempt([&] {
+  const auto all = Agreement(exchange, "sharing the device pools", deadlineNs).run([&] {
+    Announcement mine;
     mine.pool = request_.target->share();
     if (isRoot && tierIsMapped) mine.tier = request_.source->share();
+    return bytesOfValue(mine);
   });
-  const auto all = agreeOn(exchange, "sharing the device pools", failure,
-                           {reinterpret_cast<const uint8_t*>(&mine), sizeof(mine)}, deadlineNs);
-  failure = attempt([&] {
+  Agreement(exchange, "mapping the peers' pools", deadlineNs).run([&] {
     peerPools_.resize(all.size());
     const uint64_t expected = request_.target->layout().totalBytes;
     for (const int peer : topology_.nodeRanks()) {
@@ -86,7 +91,6 @@ void HostBoard::openPools(Exchange& exchange, Device& device, int64_t deadlineNs
                                           : rootTier_.get();
     }
   });
-  agreeOn(exchange, "mapping the peers' pools", failure, {}, deadlineNs);
 }
 
 void HostBoard::openNetwork(Exchange& exchange, int64_t deadlineNs) {
@@ -113,19 +117,34 @@ BoardWord& HostBoard::word(int rank, uint32_t index) const {
   return reinterpret_cast<BoardWord*>(words_->bases()[static_cast<size_t>(rank)])[index];
 }
 
+bool HostBoard::sharesMemory(int peer) const {
+  return peer != rank() && peerPools_[static_cast<size_t>(peer)] != nullptr;
+}
+
+// A link that is lost ends every wait, also for a rank of this node: that one may be waiting for the link too.
 void HostBoard::await(int peer, BoardWord& awaited, const char* what) {
   const auto isThere = [&] { return awaited.value.load(std::memory_order_acquire) >= iteration_; };
-  const bool isNear = poolOf(peer) != nullptr;
+  const bool isNear = sharesMemory(peer);
   bool failed = false;
   control_.awaitedPeer.store(peer, std::memory_order_relaxed);
-  waitUntil(
-      [&] {
-        if (isThere()) return true;
-        if (network_) network_->progress();
-        failed = isNear && word(peer, kFailed).value.load(std::memory_order_acquire) >= iteration_;
-        return failed || isThere();
-      },
-      control_, 0, what);
+  try {
+    waitUntil(
+        [&] {
+          if (isThere()) return true;
+          if (network_) {
+            network_->progress();
+            if (isThere()) return true;
+            network_->throwIfPeerLost();
+          }
+          failed = isNear && word(peer, kFailed).value.load(std::memory_order_acquire) >= iteration_;
+          return failed || isThere();
+        },
+        control_, 0, what);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kAborted) throw;
+    throw Error(ErrorCode::kAborted, std::string(error.what()) + ": rank " + std::to_string(peer) +
+                                         (isNear ? " of this node" : ", over the network"));
+  }
   if (failed) {
     throw Error(ErrorCode::kAborted,
                 "rank " + std::to_string(peer) + " failed its load; stopped waiting for " + what);
@@ -133,13 +152,13 @@ void HostBoard::await(int peer, BoardWord& awaited, const char* what) {
   control_.awaitedPeer.store(-1, std::memory_order_relaxed);
 }
 
-void HostBoard::awaitArrived(int fromRank, uint32_t step) {
-  await(fromRank, arrived(fromRank, step), "blocks of a same-node rank");
+void HostBoard::awaitArrived(int holder, int sender, uint32_t step) {
+  await(sender, arrived(holder, step), "blocks to arrive");
 }
 
 void HostBoard::awaitNodeFinished() {
   for (const int peer : topology_.nodeRanks()) {
-    if (peer != rank()) await(peer, word(peer, kFinished), "a same-node rank to take its blocks");
+    if (peer != rank()) await(peer, word(peer, kFinished), "its blocks to be taken");
   }
 }
 
@@ -173,7 +192,7 @@ void HostBoard::awaitAcknowledged(uint32_t share) {
     if (node == topology_.node()) continue;
     const auto& ranks = topology_.ranksOf(node);
     const int peer = ranks[share % ranks.size()];
-    await(peer, word(rank(), acknowledgedIndex(node, share)), "another node to take its blocks");
+    await(peer, word(rank(), acknowledgedIndex(node, share)), "its blocks to be taken");
   }
 }
 
@@ -197,12 +216,16 @@ ProbeResult HostBoard::probe(GateRef gate, RunControl& control) {
 }
 
 void HostBoard::close(Exchange* exchange, int64_t deadlineNs) {
-  if (network_) network_->close(exchange, deadlineNs);
+  // Memory is closed by agreements over MPI: a link of the network that is lost does not keep it.
+  const std::exception_ptr failure = attempt([&] {
+    if (network_) network_->close(exchange, deadlineNs);
+  });
   network_.reset();
   peerPools_.clear();
   rootTier_.reset();
   if (words_) words_->close(exchange, deadlineNs);
   words_.reset();
+  if (failure) std::rethrow_exception(failure);
 }
 
 }  // namespace railrunner

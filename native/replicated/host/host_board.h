@@ -43,8 +43,9 @@ class HostBoard {
   void advance() { ++iteration_; }
   // A step of this rank is whole in its pool.
   void publishArrived(uint32_t step) { publish(arrived(rank(), step)); }
-  // Waits until it is whole in the pool of a same-node rank. Throws kAborted naming the rank that failed.
-  void awaitArrived(int fromRank, uint32_t step);
+  // Waits until it is whole in the pool of `holder`, a rank of this node or this one, where `sender` puts it. Throws
+  // kAborted naming the rank that failed, kNetwork naming a link that is lost.
+  void awaitArrived(int holder, int sender, uint32_t step);
   void publishFinished() { publish(word(rank(), kFinished)); }
   // Waits until every rank of the node has all it takes from this one.
   void awaitNodeFinished();
@@ -81,6 +82,7 @@ class HostBoard {
   }
   void publish(BoardWord& target) { target.value.store(iteration_, std::memory_order_release); }
   void await(int peer, BoardWord& awaited, const char* what);
+  bool sharesMemory(int peer) const;
 
   RunControl& control_;
   ReplicatedRequest request_;

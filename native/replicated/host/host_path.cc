@@ -77,8 +77,9 @@ void HostPath::compileChunk(const PiecePlan& plan, const PiecePlan& ownPlan, uin
   for (uint32_t share = 0; share < numShares_; ++share) {
     if (static_cast<int>(share) == ownShare_) continue;
     const int from = topology.entry(topology.node(), share, numShares_);
-    Take taken{from, stepOf(chunk, share), {}};
-    if (from != topology.rank()) taken.spans = spansOf(plan.piece(chunk, share), wholeRuns);
+    const bool comesByNetwork = from == topology.rank();
+    Take taken{from, comesByNetwork ? topology.origin(share, numShares_) : from, stepOf(chunk, share), {}};
+    if (!comesByNetwork) taken.spans = spansOf(plan.piece(chunk, share), wholeRuns);
     facts_.ipcBytes += bytesOf(taken.spans);
     planned_ += bytesOf(taken.spans);
     facts_.numOperations += taken.spans.size();
@@ -138,7 +139,7 @@ void HostPath::dieIfPlanted(int64_t iteration) const {
 
 void HostPath::take(const Chunk& chunk, int64_t iteration, RunControl& control, PhaseTimes& times) {
   for (const Take& taken : chunk.takes) {
-    board_.awaitArrived(taken.fromRank, taken.step);
+    board_.awaitArrived(taken.fromRank, taken.sender, taken.step);
     dieIfPlanted(iteration);
     if (!times.hasMove()) times.moveBegin = times.moveEnd = nowUs();
     if (!taken.spans.empty()) {

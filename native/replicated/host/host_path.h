@@ -26,7 +26,8 @@ class HostPath {
   using Spans = std::vector<CopySpan>;
   // Of one chunk, on this rank.
   struct Take {
-    int fromRank;
+    int fromRank;  // of this node, or this rank: who holds it first
+    int sender;    // who puts it there
     uint32_t step;
     Spans spans;  // empty: it comes over the network by itself
   };

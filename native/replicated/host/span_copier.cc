@@ -17,13 +17,13 @@ constexpr uint64_t kBytesAtOnce = uint64_t{4} << 20;
 }  // namespace
 
 uint64_t SpanCopier::copy(const std::vector<CopySpan>& spans, const std::byte* source, std::byte* target,
-                          const RunControl& control) {
+                          RunControl& control) {
   next_.store(0, std::memory_order_relaxed);
   auto body = [&](uint32_t worker) { work(worker, spans, source, target, control); };
   const auto wanted = static_cast<uint32_t>((spans.size() + kSpansAtOnce - 1) / kSpansAtOnce);
   const uint32_t active = std::clamp(wanted, 1U, team_.size());
   for (Count& count : issued_) count.bytes = 0;
-  team_.run(body, active);
+  team_.run(body, active, control);
   uint64_t bytes = 0;
   for (const Count& count : issued_) bytes += count.bytes;
   if (control.abort.load(std::memory_order_relaxed) != 0) {

@@ -19,7 +19,7 @@ class SpanCopier {
 
   // Returns the bytes copied; throws kAborted. Nothing is under way afterwards.
   uint64_t copy(const std::vector<CopySpan>& spans, const std::byte* source, std::byte* target,
-                const RunControl& control);
+                RunControl& control);
 
  private:
   struct alignas(64) Count {

@@ -7,12 +7,10 @@
 #include <vector>
 
 #include "core/error.h"
-#include "core/exchange.h"
 
 namespace railrunner {
 
-// What ranks tell each other while a network is set up. Writing and reading of plain bytes; the reader trusts
-// nothing.
+// What ranks tell each other while something is set up: numbers, bytes and texts in a row. The reader trusts nothing.
 class ByteWriter {
  public:
   void number(uint64_t value) { raw(&value, sizeof(value)); }
@@ -33,9 +31,7 @@ class ByteWriter {
   std::vector<uint8_t> data_;
 };
 
-// Tells bytes that changed on the way from those that were sent; no protection against intent.
-uint64_t digestOf(std::span<const uint8_t> data, uint64_t salt);
-
+// Every read throws kWrongData where the bytes cannot have been written by ByteWriter in that order.
 class ByteReader {
  public:
   // `source` is named in errors: the rank that the bytes came from.
@@ -66,8 +62,8 @@ class ByteReader {
     if (!data_.empty()) throw fault(std::to_string(data_.size()) + " bytes too many");
   }
   Error fault(const std::string& what) const {
-    return Error(ErrorCode::kNetwork, "network: the set-up record of rank " + std::to_string(source_) +
-                                          " is not legal: " + what + ". All ranks must run the same build.");
+    return Error(ErrorCode::kWrongData, "the record of rank " + std::to_string(source_) + " is not valid: " +
+                                            what + ". All ranks must run the same build.");
   }
 
  private:
@@ -79,33 +75,7 @@ class ByteReader {
   uint32_t source_;
 };
 
-// One step of a collective call: this rank's outcome is told to all. Either every rank gets all payloads, or
-// every rank throws, with the code of the lowest failed rank and the names and reasons of all.
-class Agreement {
- public:
-  Agreement(Exchange& exchange, const char* step, int64_t deadlineNs)
-      : exchange_(exchange), step_(step), deadlineNs_(deadlineNs) {}
-
-  // Runs `local`, which returns this rank's payload, and exchanges the outcome.
-  template <class Local>
-  std::vector<std::vector<uint8_t>> run(Local&& local) {
-    std::vector<uint8_t> payload;
-    try {
-      payload = local();
-    } catch (const Error& error) {
-      return exchange(false, error.code(), error.what(), {});
-    } catch (const std::exception& error) {
-      return exchange(false, ErrorCode::kNetwork, error.what(), {});
-    }
-    return exchange(true, ErrorCode::kNetwork, "", payload);
-  }
-
- private:
-  std::vector<std::vector<uint8_t>> exchange(bool ok, ErrorCode code, const std::string& reason,
-                                             const std::vector<uint8_t>& payload);
-  Exchange& exchange_;
-  const char* step_;
-  int64_t deadlineNs_;
-};
+// Tells bytes that changed in transit from those that were sent; no protection against intent.
+uint64_t digestOf(std::span<const uint8_t> data, uint64_t salt);
 
 }  // namespace railrunner

@@ -1,0 +1,32 @@
+/** What is left of points that fail, and what waits say of links that are lost: ranks as processes, without MPI. */
+import t from 'tap';
+import { nativeProgram } from '../helpers/native-program.js';
+import { run } from '../helpers/run-cli.js';
+
+t.setTimeout(600_000);
+
+/** As the runner sets it before anything loads: UCX's memory hooks off. */
+const env = { UCX_MEM_EVENTS: 'no', UCX_HANDLE_ERRORS: 'none', UCX_ERROR_SIGNALS: '' };
+
+const OPENINGS = '1000';
+const LIMIT_SECONDS = '5'; // of a case: on a machine that is busy it ends after fewer openings, 20 at least
+
+const leaks = await nativeProgram('leak_test');
+const failures = (await run(leaks, [])).stdout.trim().split('\n');
+t.ok(failures.length >= 8, `${failures.length} cases`);
+for (const name of failures) {
+  t.test(`no memfd, socket, thread, descriptor or memory is left by ${name}`, async (t) => {
+    const { status, stderr } = await run(leaks, [name, OPENINGS, LIMIT_SECONDS], { env, timeoutMs: 200_000 });
+    t.equal(status, 0, stderr);
+  });
+}
+
+const links = await nativeProgram('lost_link_test');
+const waits = (await run(links, [])).stdout.trim().split('\n');
+t.ok(waits.length >= 2, `${waits.length} cases`);
+for (const name of waits) {
+  t.test(`a lost link is named by the wait for ${name}`, async (t) => {
+    const { status, stderr } = await run(links, [name], { env, timeoutMs: 200_000 });
+    t.equal(status, 0, stderr);
+  });
+}

@@ -1,0 +1,17 @@
+/** Teams of threads: no race, no double call, and an error where the system refuses a thread. */
+import t from 'tap';
+import { nativeProgram } from '../helpers/native-program.js';
+import { run } from '../helpers/run-cli.js';
+
+t.setTimeout(600_000);
+
+t.test('copy teams of 3 to 6 threads under ThreadSanitizer, with changing numbers of workers', async (t) => {
+  const program = await nativeProgram('copy_team_test', 'thread');
+  const ended = await run(program, ['3000'], { env: { TSAN_OPTIONS: 'halt_on_error=1 exitcode=66' } });
+  t.equal(ended.status, 0, `${ended.stdout}${ended.stderr}`.slice(0, 3000));
+});
+
+t.test('a thread that the system refuses is an error that names the limits', async (t) => {
+  const ended = await run(await nativeProgram('threads_test'), []);
+  t.equal(ended.status, 0, `${ended.stdout}${ended.stderr}`.slice(0, 3000));
+});
