@@ -1,6 +1,5 @@
 /** The pools of a point: made once for each tier, geometry and size, kept for the points that follow. */
 import { availableParallelism } from 'node:os';
-import { readEnvironment } from '../../runner/environment/variables.js';
 import type { PointContext } from '../../runner/job/context.js';
 import type { NativeLayout, NativePool, PoolOptions, Tier } from '../../runner/native/types/index.js';
 import type { KvSpec } from './kv-spec.js';
@@ -12,10 +11,9 @@ const KEY_PREFIX = 'kv-pool:';
 const MOST_THREADS = 16;
 
 /** CPU threads that a rank may copy, fill and check with: its share of the host's cores, or what the user says. */
-export function threadsOfRank(hostSize: number): number {
-  const { threadsPerRank } = readEnvironment().settings;
+export function threadsOfRank({ threadsPerRank, world }: PointContext): number {
   if (threadsPerRank !== undefined) return threadsPerRank;
-  return Math.max(1, Math.min(MOST_THREADS, Math.floor(availableParallelism() / hostSize)));
+  return Math.max(1, Math.min(MOST_THREADS, Math.floor(availableParallelism() / world.info.hostSize)));
 }
 
 /** Layout of a tier's pool, and the blocks of its sections. */
@@ -45,7 +43,7 @@ export async function acquirePools(
   spec: KvSpec,
   tiers: readonly Tier[],
 ): Promise<ReadonlyMap<Tier, NativePool>> {
-  const threads = threadsOfRank(context.world.info.hostSize);
+  const threads = threadsOfRank(context);
   const wanted = tiers.map((tier) => {
     const options = poolOptions(spec, tier, threads);
     return { tier, options, key: `${KEY_PREFIX}${JSON.stringify(options)}` };

@@ -2,6 +2,10 @@
 // again, with memfds, sockets, threads, descriptors and resident memory counted before and after.
 // usage: leak_test CASE [openings [seconds]]; without a case it lists them. A case ends early when the seconds are over
 // and 20 openings are done.
+#include <ifaddrs.h>
+#include <net/if.h>
+#include <sys/socket.h>
+
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
@@ -12,6 +16,7 @@
 #include "core/clock.h"
 #include "device/host/host_device.h"
 #include "moe/bench.h"
+#include "network/network.h"
 #include "peers/symmetric_buffer.h"
 #include "test/broadcast_between_nodes.h"
 #include "test/cut_links.h"
@@ -210,10 +215,48 @@ int broadcastThatOneRankCannotCompile() {
   });
 }
 
+// An IPv4 device beside the loopback; '' where there is none.
+std::string otherDevice() {
+  ifaddrs* all = nullptr;
+  if (getifaddrs(&all) != 0) return "";
+  std::string name;
+  for (const ifaddrs* one = all; one != nullptr && name.empty(); one = one->ifa_next) {
+    const bool isInternet = one->ifa_addr != nullptr && one->ifa_addr->sa_family == AF_INET;
+    const bool isUp = (one->ifa_flags & IFF_UP) != 0 && (one->ifa_flags & IFF_LOOPBACK) == 0;
+    if (isInternet && isUp) name = one->ifa_name;
+  }
+  freeifaddrs(all);
+  return name;
+}
+
+// Ranks 0 and 1 have no device in common; rank 2 reaches both, and would wait for their greetings until its deadline.
+int networkThatTwoRanksCannotConnect() {
+  const std::string other = otherDevice();
+  EXPECT(!other.empty(), "a network device beside the loopback");
+  return runCase(3, "E_NETWORK", [other](HubExchange& exchange, RunControl& control) {
+    const std::string devices[] = {"lo", other, "lo," + other};
+    setenv("UCX_NET_DEVICES", devices[exchange.rank()].c_str(), 1);
+    NetworkOptions options;
+    options.usesNetwork.assign(3, 1);
+    options.usesNetwork[exchange.rank()] = 0;
+    options.deadlineNs = nowNs() + 120'000'000'000;  // beyond what a rank of this test may live
+    try {
+      Network::open(exchange, control, options);
+    } catch (const Error& error) {
+      const std::string said = error.what();
+      EXPECT(said.find("rank 0: ") != std::string::npos && said.find("rank 1: ") != std::string::npos &&
+                 said.find("rank 2: ") == std::string::npos,
+             "%s", said.c_str());
+      throw;
+    }
+  });
+}
+
 const std::map<std::string, int (*)()> kCases = {
     {"a-buffer-that-one-rank-cannot-allocate", bufferThatOneRankCannotAllocate},
     {"a-buffer-that-one-rank-cannot-map", bufferThatOneRankCannotMap},
     {"a-buffer-that-is-abandoned", bufferThatIsAbandoned},
+    {"a-network-that-two-ranks-cannot-connect", networkThatTwoRanksCannotConnect},
     {"an-exchange-that-every-rank-refuses", exchangeThatIsRefused},
     {"an-exchange-whose-proxy-thread-one-rank-is-refused", proxyThatOneRankCannotStart},
     {"an-exchange-that-is-abandoned", exchangeThatIsAbandoned},

@@ -27,6 +27,7 @@ export interface PointSetting {
   readonly resources: ResourceCache;
   readonly log: Logger;
   readonly faults: FaultPlan;
+  readonly threadsPerRank: number | undefined;
   ncclLibraries(): readonly string[];
   stopStatus(): number;
 }
@@ -162,6 +163,7 @@ function contextOf(setting: PointSetting, stageName: string, clock: StageClock):
       freeRunning: point.job.freeRunning,
     },
     signal: clock.signal,
+    threadsPerRank: setting.threadsPerRank,
     ncclLibraries: () => setting.ncclLibraries(),
     remainingMs: () => clock.remainingMs(),
     agree: async (step, error) => {

@@ -29,6 +29,8 @@ export interface Run {
   readonly resources: ResourceCache;
   readonly log: Logger;
   readonly faults: FaultPlan;
+  /** CPU threads with which this rank copies, fills and checks, where the user says so. */
+  readonly threadsPerRank: number | undefined;
   /** Where NCCL is looked for, in order. */
   ncclLibraries(): readonly string[];
   readonly stop: StopRequest;

@@ -54,6 +54,7 @@ export async function startRun(setting: StartSetting): Promise<Run> {
     device,
     addon: native,
     resources: new ResourceCache(),
+    threadsPerRank: environment.settings.threadsPerRank,
     ncclLibraries: ncclLibrariesOf(environment),
     faults: new FaultPlan(environment.settings.fault ?? '', world.info.rank),
     stop: new StopRequest(setting.onStop, setting.leaveAlone),

@@ -33,6 +33,8 @@ export interface PointContext {
   readonly plantedFaults: readonly PlantedFault[];
   /** Aborted when the stage's deadline passes or the run is told to stop. */
   readonly signal: AbortSignal;
+  /** CPU threads with which this rank copies, fills and checks, where the user says so. */
+  readonly threadsPerRank: number | undefined;
   /** Paths and names under which NCCL is looked for, in order. */
   ncclLibraries(): readonly string[];
   /** Milliseconds left of the stage's deadline. */

@@ -103,7 +103,7 @@ function optionsOf(
       chunkBytes: spec.chunkBytes === 'auto' ? 0 : spec.chunkBytes,
       queueDepth: spec.disk.queueDepth,
       requestBytes: spec.disk.requestBytes,
-      threads: threadsOfRank(context.world.info.hostSize),
+      threads: threadsOfRank(context),
       maxCtas: ctasOf(spec),
     },
     communicator: communicator?.native ?? null,

@@ -49,7 +49,7 @@ function compile(
     chunkBytes: spec.chunkBytes === 'auto' ? 0 : spec.chunkBytes,
     queueDepth: spec.disk.queueDepth,
     requestBytes: spec.disk.requestBytes,
-    threads: threadsOfRank(context.world.info.hostSize),
+    threads: threadsOfRank(context),
     maxCtas: spec.maxCtas === 'uncapped' ? DEFAULT_CTAS : spec.maxCtas,
     ...plantedFault(context),
   });
