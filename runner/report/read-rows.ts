@@ -110,7 +110,7 @@ export function missingRows(run: RunFolder, rows: readonly ReportRow[]): ReportR
       point: point.index,
       status: 'missing',
       ...NOTHING_MEASURED,
-      error: 'no row: the run ended before this point, or its shard was not named',
+      error: 'no row: the run ended before this point, left it out (--points), or its shard was not named',
     }));
 }
 

@@ -5,7 +5,7 @@ import t from 'tap';
 import { parse as parseYaml } from 'yaml';
 import { projectRoot } from '../../runner/project.js';
 import { firstMissing, needsMpi, needsSlurm } from '../helpers/require.js';
-import { railrunner, run, type Finished } from '../helpers/run-cli.js';
+import { railrunner, run, runCli, type Finished } from '../helpers/run-cli.js';
 import { writeSmallSpec } from '../helpers/small-spec.js';
 import { withTempDir } from '../helpers/with-temp-dir.js';
 import { withSlurm } from '../testbed/slurm.js';
@@ -133,7 +133,7 @@ t.test(
 );
 
 t.test(
-  'Slurm: the script as a batch job on two nodes',
+  'Slurm: the script as a batch job on two nodes, and as a job array',
   { skip: firstMissing(needsSlurm(), needsMpi('openmpi')), timeout: 600_000 },
   (t) =>
     withTempDir((folder) =>
@@ -166,6 +166,18 @@ t.test(
           /1 run, 2 rows: 2 ok\. Nothing is missing/,
         );
         t.match(log(), /Nothing is missing/);
+
+        const parts = await slurm.run(['sbatch', '--array=1-2', ...args], { env, timeoutMs: 400_000 });
+        t.equal(parts.status, 0, `${parts.stderr}\n${log()}`);
+        const shards = readdirSync(env.RESULTS).filter((name) => /^slurm-\d+-\d$/.test(name));
+        t.equal(shards.length, 2);
+        const joined = await runCli([
+          'report',
+          ...shards.map((name) => join(env.RESULTS, name)),
+          '--out',
+          join(folder, 'joined'),
+        ]);
+        t.match(joined, { status: 0, stdout: /^1 run, 2 rows: 2 ok\. Nothing is missing/ }, joined.stderr);
       }),
     ),
 );
