@@ -33,7 +33,7 @@ export async function generatedFiles(): Promise<Record<string, string>> {
     'offload, onboard or broadcast job',
     'jobs/kv',
   );
-  files['jobs/kv/kv-spec.ts'] = await prettier.format(kv, typescript);
+  files['jobs/kv/spec.generated.ts'] = await prettier.format(kv, typescript);
   const moe = await typeOf(moeResolvedSchema(), 'MoeSpec', 'dispatchCombine job', 'jobs/dispatch-combine');
   files['jobs/dispatch-combine/spec.generated.ts'] = await prettier.format(moe, typescript);
   return files;

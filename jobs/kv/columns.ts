@@ -1,4 +1,4 @@
-/** What rows of these kinds say beyond the common columns: the first two of offload and onboard, the last of the others. */
+/** What rows of these kinds say beyond the common columns: copies of offload and onboard, the library of the others. */
 import { column, type ColumnName } from '../../runner/job/column.js';
 
 export const kvColumns = [
@@ -9,6 +9,13 @@ export const kvColumns = [
       '`no` where batches of maxTransferBatchSize blocks went on their own.',
   ),
   column('copies', '', 'Copy calls, kernels, spans or disk requests of one iteration.', { type: 'integer' }),
+  column(
+    'geometry',
+    '',
+    'What a block holds: layers of each group, its window, KV heads and head sizes on a rank; of a layout without ' +
+      'groups layers, outerDim and innerDim.',
+    { type: 'text', below: true },
+  ),
   column(
     'collective_library',
     '',

@@ -2,7 +2,7 @@
 import type { PointContext } from '../../runner/job/context.js';
 import { defineKind } from '../../runner/job/kind.js';
 import { kvColumns } from './columns.js';
-import type { KvSpec } from './kv-spec.js';
+import type { KvSpec } from './spec.generated.js';
 import { planKv } from './plan.js';
 import { resolveKv } from './resolve.js';
 import { kvFaults } from './rules.js';

@@ -7,8 +7,8 @@ import type {
   TransferredBlocks,
 } from '../../runner/native/types/index.js';
 import type { BlockIds, BlockOrder } from './block-order.js';
-import type { KvSpec } from './kv-spec.js';
-import { poolBlocks } from './rules.js';
+import type { KvSpec } from './spec.generated.js';
+import { allBlocks } from './sections.js';
 
 export interface Lane {
   readonly from: Tier;
@@ -52,6 +52,6 @@ export function contentBefore(spec: KvSpec, tier: Tier, lanes: readonly Lane[], 
   const written = lanes.filter((lane) => lane.to === tier).flatMap((lane) => [...lane.ids.target]);
   if (written.length === 0) return { ...base, filled: null };
   const isWritten = new Set(written);
-  const all = Int32Array.from({ length: poolBlocks(spec, tier) }, (_, block) => block);
+  const all = Int32Array.from({ length: allBlocks(spec, tier) }, (_, block) => block);
   return { ...base, filled: all.filter((block) => !isWritten.has(block)) };
 }

@@ -4,7 +4,8 @@
  * fullyContiguous orders (block, group, layer, outer, page, inner) in one allocation; layerSeparate has one buffer for
  * each layer of each group. native/kv/block_layout.cc places the same; a test compares both.
  */
-import type { KvLayout } from './kv-spec.js';
+import type { KvLayout } from './spec.generated.js';
+import { outerBytes, type KvGroup } from './models/geometry.js';
 import type { Tier } from '../../runner/native/types/index.js';
 
 /** O_DIRECT wants offsets, lengths and addresses at multiples of the sector; 4096 suits every disk in use. */
@@ -24,6 +25,11 @@ export interface RegionGroup {
   readonly regionBytes: readonly number[];
 }
 
+export interface BlockGroup extends RegionGroup {
+  /** Tokens after which an entry is no longer kept; null: kept for the whole context. */
+  readonly window: number | null;
+}
+
 /** Groups that share block ids. */
 export interface PoolSection {
   readonly groups: readonly RegionGroup[];
@@ -37,11 +43,30 @@ export interface PoolSizes {
   readonly allocationBytes: number;
 }
 
+/** Of one block and layer, by outer index. Not whole where entries of several tokens do not fill a page. */
+export function groupRegionBytes(group: KvGroup, pageSize: number): number[] {
+  const tokens = group.compression?.how === 'pooled' ? group.compression.ratio : 1;
+  return outerBytes(group).map((bytes) => (bytes * pageSize) / tokens);
+}
+
 /** The groups of a block, as every tier stores them. */
-export function regionGroups(layout: KvLayout): readonly RegionGroup[] {
-  const { numLayers, outerDim, pageSize, innerDim, dtypeWidthBytes } = layout;
+export function regionGroups(layout: KvLayout): readonly BlockGroup[] {
+  if (layout.groups !== undefined) return namedGroups(layout.groups, layout.pageSize);
+  const { numLayers, outerDim = 1, pageSize, innerDim = 1, dtypeWidthBytes } = layout;
   const regionBytes = Array<number>(outerDim).fill(pageSize * innerDim * dtypeWidthBytes);
-  return [{ name: '', layers: Array.from({ length: numLayers }, (_, layer) => layer), regionBytes }];
+  const layers = Array.from({ length: numLayers }, (_, layer) => layer);
+  return [{ name: '', layers, regionBytes, window: null }];
+}
+
+function namedGroups(groups: readonly KvGroup[], pageSize: number): BlockGroup[] {
+  const kept = [...new Set(groups.flatMap(({ layers }) => layers))].sort((a, b) => a - b);
+  const placeOf = new Map(kept.map((layer, place) => [layer, place]));
+  return groups.map((group) => ({
+    name: groups.length === 1 ? '' : group.name,
+    layers: group.layers.map((layer) => placeOf.get(layer) ?? 0),
+    regionBytes: groupRegionBytes(group, pageSize),
+    window: group.window,
+  }));
 }
 
 /** Bytes of one layer of a block. */

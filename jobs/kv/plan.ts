@@ -1,9 +1,10 @@
 /** Bytes and memory of one rank, from the spec alone. */
 import type { PlanPlace, PointPlan } from '../../runner/job-spec/spec-kind.js';
 import type { Tier } from '../../runner/native/types/index.js';
-import { blockBytes, regionGroups } from './layout.js';
-import type { KvSpec } from './kv-spec.js';
-import { tierSizes } from './sections.js';
+import { blockBytes } from './layout.js';
+import { detailsOf } from './details.js';
+import type { KvSpec } from './spec.generated.js';
+import { sectionsOf, tierSizes } from './sections.js';
 
 /** Whether this rank holds a pool of that tier: in replicated mode the root alone has host and disk. */
 export function holdsTier(spec: KvSpec, tier: Tier, rank: number): boolean {
@@ -13,10 +14,15 @@ export function holdsTier(spec: KvSpec, tier: Tier, rank: number): boolean {
   return (tier === 'device' && spec.to === 'device') || spec.strategy === 'independent';
 }
 
-/** Bytes without padding that the job moves in one direction. */
-export function directionBytes(spec: KvSpec): number {
+/** Bytes without padding that a rank moves in one iteration, in both directions of a bidirectional job. */
+export function payloadBytes(spec: KvSpec): number {
   const [start = 0, end = 0] = spec.layerRange;
-  return spec.blocks * blockBytes(regionGroups(spec.layout), start, end);
+  const [first, ...windowed] = sectionsOf(spec, spec.from);
+  const whole = spec.blocks * (spec.bidirectional ? 2 : 1) * blockBytes(first?.groups ?? [], start, end);
+  return windowed.reduce((sum, { groups }) => {
+    const moved = spec.trace?.groupBlocks?.[groups[0]?.name ?? ''] ?? 0;
+    return sum + moved * blockBytes(groups, start, end);
+  }, whole);
 }
 
 export function planKv(spec: KvSpec, place: PlanPlace): PointPlan {
@@ -26,17 +32,11 @@ export function planKv(spec: KvSpec, place: PlanPlace): PointPlan {
     return tier === 'disk' ? sizes.totalBytes : sizes.allocationBytes;
   };
   const moves = spec.mode === 'sharded' || spec.to === 'device' || place.rank === spec.root;
-  const payloadBytes = moves ? directionBytes(spec) * (spec.bidirectional ? 2 : 1) : 0;
-  const groups = regionGroups(spec.layout);
   const usesDisk = spec.from === 'disk' || spec.to === 'disk';
   return {
     memoryBytes: { device: memory('device'), host: memory('host'), disk: memory('disk') },
     ...(usesDisk ? { diskPath: spec.pools.diskPath } : {}),
-    payloadBytes,
-    details: {
-      region_bytes: groups[0]?.regionBytes[0] ?? 0,
-      block_bytes: blockBytes(groups),
-      blocks: spec.blocks,
-    },
+    payloadBytes: moves ? payloadBytes(spec) : 0,
+    details: detailsOf(spec),
   };
 }

@@ -2,7 +2,7 @@
 import { availableParallelism } from 'node:os';
 import type { PointContext } from '../../runner/job/context.js';
 import type { NativeLayout, NativePool, PoolOptions, Tier } from '../../runner/native/types/index.js';
-import type { KvSpec } from './kv-spec.js';
+import type { KvSpec } from './spec.generated.js';
 import { layoutOf } from './rules.js';
 import { sectionsOf } from './sections.js';
 
@@ -23,7 +23,9 @@ export function nativeLayout(
 ): { readonly layout: NativeLayout; readonly sectionBlocks: readonly number[] } {
   const { kind, blockDim, alignment } = layoutOf(spec, tier);
   const sections = sectionsOf(spec, tier);
-  const groups = sections.flatMap((each, section) => each.groups.map((group) => ({ ...group, section })));
+  const groups = sections.flatMap((each, section) =>
+    each.groups.map(({ name, layers, regionBytes }) => ({ name, layers, regionBytes, section })),
+  );
   const sectionBlocks = sections.map(({ numBlocks }) => numBlocks);
   return { layout: { kind, blockDim, alignment, groups }, sectionBlocks };
 }

@@ -5,17 +5,15 @@ import type { SpecFiles } from '../../runner/job-spec/files.js';
 import type { ResolveAnswer, ResolveRequest } from '../../runner/job-spec/spec-kind.js';
 import { isObject, pointerOf } from '../../runner/job-spec/pointer.js';
 import type { JsonObject } from '../../runner/job-spec/types.js';
-import { countTouched } from './block-order.js';
-import { modelDimensions } from './model-dimensions.js';
-import type { KvLayout, KvSpec } from './kv-spec.js';
+import type { KvSpec } from './spec.generated.js';
 import { keyFaults } from './rules.js';
-import { LAYOUT_DEFAULTS } from './schema.js';
+import { resolveLayout } from './resolve-layout.js';
+import { sectionsOf } from './sections.js';
 import { readTrace } from './trace.js';
+import type { TraceRequest } from './trace.js';
+import { countTouched } from './walk-trace.js';
 
 type Given = Readonly<Record<string, unknown>>;
-type LayoutAnswer = { readonly layout: KvLayout } | { readonly faults: readonly Fault[] };
-
-const DIMENSIONS = ['numLayers', 'outerDim', 'innerDim'] as const;
 
 export function resolveKv(request: ResolveRequest): ResolveAnswer {
   const { swept, files } = request;
@@ -81,59 +79,6 @@ function resolveLayouts(
   return { layout: device.layout, hostLayout, diskLayout };
 }
 
-/** One tier's layout: its own keys over those of `base` (the device's), or over the defaults. */
-function resolveLayout(
-  key: string,
-  given: Given,
-  base: KvLayout | null,
-  swept: JsonObject,
-  files: SpecFiles,
-): LayoutAnswer {
-  const faults: Fault[] = [];
-  const at = (name: string): string => pointerOf([key, name]);
-  const { blockDim, dtypeWidthBytes, alignment } = LAYOUT_DEFAULTS;
-  const merged: Record<string, unknown> = { blockDim, dtypeWidthBytes, alignment, ...base, ...given };
-  if (given['blockDim'] !== undefined && merged['kind'] === 'fullyContiguous' && !(`${key}.kind` in swept)) {
-    const received = showValue(given['blockDim']);
-    faults.push({ pointer: at('blockDim'), expected: 'nothing with kind fullyContiguous', received });
-  }
-  const model = given['model'];
-  const said = DIMENSIONS.filter((name) => given[name] !== undefined);
-  if (typeof model === 'string') {
-    for (const name of said) {
-      const hint = `the model says ${name}: remove one of the two`;
-      faults.push({
-        pointer: at(name),
-        expected: 'nothing beside model',
-        received: showValue(given[name]),
-        hint,
-      });
-    }
-    const tensorParallel = Number(merged['tensorParallel'] ?? LAYOUT_DEFAULTS.tensorParallel);
-    merged['tensorParallel'] = tensorParallel;
-    const answer = modelDimensions(model, given, tensorParallel, files, at);
-    if ('fault' in answer) faults.push(answer.fault);
-    else Object.assign(merged, answer.dimensions);
-  } else {
-    for (const name of ['tensorParallel', 'mtp'].filter((key) => given[key] !== undefined)) {
-      const received = showValue(given[name]);
-      faults.push({ pointer: at(name), expected: 'nothing without model', received });
-    }
-    for (const name of DIMENSIONS.filter((dimension) => merged[dimension] === undefined)) {
-      const hint = 'give numLayers, outerDim and innerDim, or a model';
-      faults.push({
-        pointer: at(name),
-        expected: 'a whole number from 1, or model',
-        received: 'nothing',
-        hint,
-      });
-    }
-    // Dimensions of its own: the device's model does not describe this tier.
-    if (said.length > 0) for (const name of ['model', 'tensorParallel', 'mtp']) delete merged[name];
-  }
-  return faults.length > 0 ? { faults } : { layout: merged as unknown as KvLayout };
-}
-
 /** Reads the trace, and fills `requests`, its digest and, where absent, `blocks`. */
 function resolveTrace(resolved: Record<string, unknown>, files: SpecFiles): Fault[] {
   const trace = resolved['trace'];
@@ -150,13 +95,27 @@ function resolveTrace(resolved: Record<string, unknown>, files: SpecFiles): Faul
   resolved['trace'] = { path, sha256, blockTokens, requests };
   const spec = resolved as unknown as KvSpec;
   if (keyFaults({ ...spec, blocks: spec.blocks ?? 1 }).length > 0) return [];
-  const touched = countTouched(spec, read.requests);
+  const [touched = 0] = countTouched(spec, read.requests);
   const most = spec.bidirectional ? Math.floor(touched / 2) : touched;
-  if (spec.blocks !== undefined && spec.blocks <= most) return [];
+  if (spec.blocks !== undefined && spec.blocks <= most) {
+    addGroupBlocks(resolved, read.requests);
+    return [];
+  }
   if (spec.blocks !== undefined || most === 0) {
     const expected = `at most the ${most} blocks that ${requests} requests touch in these pools`;
     return [{ pointer: '/blocks', expected, received: showValue(spec.blocks), hint: 'take more requests' }];
   }
   resolved['blocks'] = most;
+  addGroupBlocks(resolved, read.requests);
   return [];
+}
+
+/** What moves of the groups whose windows end, so that `plan` can say it without the trace. */
+function addGroupBlocks(resolved: Record<string, unknown>, requests: readonly TraceRequest[]): void {
+  const spec = resolved as unknown as KvSpec;
+  const [, ...windowed] = sectionsOf(spec, spec.from);
+  if (windowed.length === 0) return;
+  const [, ...counts] = countTouched(spec, requests, spec.bidirectional ? 2 * spec.blocks : spec.blocks);
+  const entries = windowed.map(({ groups }, index) => [groups[0]?.name ?? '', counts[index] ?? 0]);
+  resolved['trace'] = { ...spec.trace, groupBlocks: Object.fromEntries(entries) };
 }

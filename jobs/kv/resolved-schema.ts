@@ -1,9 +1,20 @@
 /** JSON Schema of a KV job as it is resolved: every default filled, every layout in numbers. */
 import { COMMON_JOB_KEYS } from '../../runner/job-spec/common-schema.js';
 import type { Schema } from '../../runner/job-spec/common-schema.js';
-import { KV_KEYS, LAYOUT_KEYS, TRACE_KEYS, closedObject } from './schema.js';
+import { resolvedGroups } from './group-schema.js';
+import { LAYOUT_KEYS, closedObject } from './layout-schema.js';
+import { KV_KEYS, TRACE_KEYS } from './schema.js';
 
-/** As the run executes it: what KvSpec (kv-spec.ts) is generated from, and resolved points are held to. */
+const RESOLVED_TRACE_KEYS: Readonly<Record<string, Schema>> = {
+  sha256: { type: 'string', description: "Of the trace's bytes." },
+  groupBlocks: {
+    type: 'object',
+    additionalProperties: { type: 'integer' },
+    description: 'Blocks that move of each group whose window ends, in both directions together.',
+  },
+};
+
+/** As the run executes it: what KvSpec (spec.generated.ts) is generated from, and resolved points are held to. */
 export function kvResolvedSchema(kinds: readonly string[]): Schema {
   const { sweep: _, ...common } = COMMON_JOB_KEYS;
   const all: Record<string, Schema> = {
@@ -16,7 +27,7 @@ export function kvResolvedSchema(kinds: readonly string[]): Schema {
     pools: requireDefaults(KV_KEYS['pools'] ?? {}),
     disk: requireDefaults(KV_KEYS['disk'] ?? {}),
     trace: {
-      ...closedObject({ ...TRACE_KEYS, sha256: { type: 'string', description: "Of the trace's bytes." } }, [
+      ...closedObject({ ...TRACE_KEYS, ...RESOLVED_TRACE_KEYS }, [
         'path',
         'blockTokens',
         'requests',
@@ -26,19 +37,12 @@ export function kvResolvedSchema(kinds: readonly string[]): Schema {
     },
   };
   const optional = new Set(['trace']);
-  const plain = [
-    'kind',
-    'blockDim',
-    'numLayers',
-    'outerDim',
-    'pageSize',
-    'innerDim',
-    'dtypeWidthBytes',
-    'alignment',
-  ];
+  const plain = ['kind', 'blockDim', 'numLayers', 'pageSize', 'dtypeWidthBytes', 'alignment'];
   return {
     title: 'KvSpec',
-    $defs: { layout: { title: 'KvLayout', ...closedObject(LAYOUT_KEYS, plain) } },
+    $defs: {
+      layout: { title: 'KvLayout', ...closedObject({ ...LAYOUT_KEYS, groups: resolvedGroups }, plain) },
+    },
     type: 'object',
     additionalProperties: false,
     properties: all,

@@ -3,7 +3,7 @@ import type { Fault } from '../../runner/job-spec/issue.js';
 import { showValue } from '../../runner/job-spec/issue.js';
 import type { Tier } from '../../runner/native/types/index.js';
 import { poolSizes, regionGroups, storedLayout } from './layout.js';
-import type { KvLayout, KvSpec } from './kv-spec.js';
+import type { KvLayout, KvSpec } from './spec.generated.js';
 import { REPLICATED_STRATEGIES, SHARDED_STRATEGIES } from './schema.js';
 
 /** The legal pairs of pools, from -> to, and the kind that each belongs to. Every other pair is refused. */

@@ -1,11 +1,53 @@
 /** The parts of a pool that have block ids of their own. */
 import type { Tier } from '../../runner/native/types/index.js';
-import type { KvSpec } from './kv-spec.js';
-import { poolSizes, regionGroups, storedLayout, type PoolSection, type PoolSizes } from './layout.js';
+import type { KvSpec } from './spec.generated.js';
+import { poolSizes, regionGroups, storedLayout } from './layout.js';
+import type { BlockGroup, PoolSection, PoolSizes } from './layout.js';
 import { layoutOf, poolBlocks } from './rules.js';
 
-export function sectionsOf(spec: KvSpec, tier: Tier): readonly PoolSection[] {
-  return [{ groups: regionGroups(layoutOf(spec, tier)), numBlocks: poolBlocks(spec, tier) }];
+export interface TierSection extends PoolSection {
+  readonly groups: readonly BlockGroup[];
+  /** Id of its first block: ids of sections follow each other. */
+  readonly firstBlock: number;
+  /** Blocks of a request that it keeps; null: all. */
+  readonly windowBlocks: number | null;
+}
+
+/** Blocks that a window of so many tokens needs: it seldom begins where a block does. */
+export function windowBlocks(windowTokens: number, pageSize: number): number {
+  return Math.ceil(windowTokens / pageSize) + 1;
+}
+
+/**
+ * One section, unless requests of a trace outgrow windows. Then a group with a window has blocks of its own, for
+ * ceil(window / page) + 1 of each request; the groups that keep everything share the first section. Where no group
+ * keeps everything, the first section is that of the longest window.
+ */
+export function sectionsOf(spec: KvSpec, tier: Tier): readonly TierSection[] {
+  const layout = layoutOf(spec, tier);
+  const groups = regionGroups(layout);
+  const capacity = poolBlocks(spec, tier);
+  const windowed = groups.filter(({ window }) => window !== null);
+  if (spec.order !== 'trace' || windowed.length === 0) {
+    return [{ groups, numBlocks: capacity, firstBlock: 0, windowBlocks: null }];
+  }
+  const byWindow = windowed.sort((a, b) => (b.window ?? 0) - (a.window ?? 0)).map((group) => [group]);
+  const whole = groups.filter(({ window }) => window === null);
+  const requests = spec.trace?.requests ?? 1;
+  let firstBlock = 0;
+  return [...(whole.length > 0 ? [whole] : []), ...byWindow].map((of, index) => {
+    const window = of[0]?.window ?? null;
+    const kept = window === null ? null : windowBlocks(window, layout.pageSize);
+    const numBlocks = index === 0 || kept === null ? capacity : Math.min(capacity, kept * requests);
+    const section = { groups: of, numBlocks, firstBlock, windowBlocks: kept };
+    firstBlock += numBlocks;
+    return section;
+  });
+}
+
+/** Blocks of all sections of that tier's pool. */
+export function allBlocks(spec: KvSpec, tier: Tier): number {
+  return sectionsOf(spec, tier).reduce((sum, { numBlocks }) => sum + numBlocks, 0);
 }
 
 /** Sizes of the pool of that tier, as it is stored there. */

@@ -1,6 +1,6 @@
 /** What is skipped somewhere, known before anything is opened; native code refuses the same points. */
 import type { RunPlace } from '../../runner/job-spec/spec-kind.js';
-import type { KvSpec } from './kv-spec.js';
+import type { KvSpec } from './spec.generated.js';
 
 const CUDA_STRATEGIES: ReadonlySet<string> = new Set(['memcpyBatch', 'staged']);
 

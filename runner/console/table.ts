@@ -35,9 +35,17 @@ const GAP = 2;
 export class ResultTable {
   readonly #good: Line[] = [];
   readonly #bad: Line[] = [];
+  /** Of columns that are said below the lines: "job: value". */
+  readonly #remarks = new Set<string>();
+  readonly #belowColumns: readonly string[];
   /** Why rows are not ok, in words -> how many rows. */
   readonly #reasons = new Map<string, number>();
   #count = 0;
+
+  /** `belowColumns`: names of columns whose values are said below the lines, once for each job. */
+  constructor(belowColumns: readonly string[] = []) {
+    this.#belowColumns = belowColumns;
+  }
 
   /** `sweptText`: the point's swept values in words; `rows`: its summary rows. */
   add(sweptText: string, rows: readonly Row[]): void {
@@ -48,6 +56,7 @@ export class ResultTable {
         lines.push({ sequence: this.#count, cells: toCells(sweptText, row), bad });
       this.#count += 1;
       this.#addReason(row);
+      this.#addRemarks(row);
     }
   }
 
@@ -69,8 +78,16 @@ export class ResultTable {
     const below = [...this.#reasons].map(([reason, times]) =>
       times > 1 ? `${reason} (${times} rows)` : reason,
     );
+    below.unshift(...this.#remarks);
     if (left > 0) below.unshift(`${left} more rows are in summary.csv`);
     return [table.toString().replace(/ +$/gm, ''), ...below].join('\n');
+  }
+
+  #addRemarks(row: Row): void {
+    for (const name of this.#belowColumns) {
+      if (row[name] === undefined || this.#remarks.size >= MAX_REASONS) continue;
+      this.#remarks.add(`${row['job_id']}: ${name}: ${row[name]}`);
+    }
   }
 
   #addReason(row: Row): void {

@@ -13,13 +13,14 @@ import type { Point } from '../job-spec/types.js';
 export class RunReport {
   readonly #summary: Summary;
   readonly #progress: Progress;
-  readonly #table = new ResultTable();
+  readonly #table: ResultTable;
   readonly #terminal: Terminal;
 
-  private constructor(summary: Summary, progress: Progress, terminal: Terminal) {
+  private constructor(summary: Summary, progress: Progress, terminal: Terminal, table: ResultTable) {
     this.#summary = summary;
     this.#progress = progress;
     this.#terminal = terminal;
+    this.#table = table;
   }
 
   static async open(
@@ -33,6 +34,7 @@ export class RunReport {
       await Summary.open(folder, columns, kept),
       createProgress(numPoints, terminal, standardErrorStream()),
       terminal,
+      new ResultTable(columns.filter(({ below }) => below === true).map(({ name }) => name)),
     );
   }
 

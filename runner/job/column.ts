@@ -13,6 +13,8 @@ export interface ColumnDefinition<Name extends string = string> {
   readonly type?: ColumnType;
   /** Which direction is good; absent: by the unit. Null where neither is. */
   readonly better?: Better;
+  /** The table at the end of a run says its values below the lines, once for each job. */
+  readonly below?: boolean;
 }
 
 /** A column whose name is a type, so that a misspelt one does not compile. */
@@ -20,7 +22,7 @@ export const column = <const Name extends string>(
   name: Name,
   unit: string,
   meaning: string,
-  more: Pick<ColumnDefinition, 'type' | 'better'> = {},
+  more: Pick<ColumnDefinition, 'type' | 'better' | 'below'> = {},
 ): ColumnDefinition<Name> => ({ name, unit, meaning, ...more });
 
 export type ColumnName<Columns extends readonly ColumnDefinition[]> = Columns[number]['name'];

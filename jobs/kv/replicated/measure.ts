@@ -7,7 +7,8 @@ import type {
   ReplicatedFacts,
 } from '../../../runner/native/types/index.js';
 import type { KvColumn } from '../columns.js';
-import type { KvSpec } from '../kv-spec.js';
+import { geometryOf } from '../details.js';
+import type { KvSpec } from '../spec.generated.js';
 
 /** nccl-tests: every rank receives the payload once. */
 const BROADCAST_BUSBW_FACTOR = 1;
@@ -30,6 +31,7 @@ export async function measureReplicated(
     strategyRequested: spec.strategy,
     strategyUsed: facts.strategyUsed,
     setupUs,
+    extra: { geometry: geometryOf(spec.layout) },
     ...(facts.networkTransport === '' ? {} : { networkTransport: facts.networkTransport }),
     ...(communicator === null
       ? {}

@@ -12,7 +12,7 @@ import type {
 import { blockOrder } from '../block-order.js';
 import { leaseCommunicator, type CommunicatorLease } from './communicator.js';
 import type { KvColumn } from '../columns.js';
-import type { KvSpec } from '../kv-spec.js';
+import type { KvSpec } from '../spec.generated.js';
 import { contentBefore, lanesOf, transferredBlocks, type Lane } from '../lanes.js';
 import { measureReplicated } from './measure.js';
 import { holdsTier } from '../plan.js';

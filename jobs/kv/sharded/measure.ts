@@ -3,7 +3,8 @@ import type { Measured, PathBytes } from '../../../runner/job/measurement.js';
 import type { PointContext } from '../../../runner/job/context.js';
 import type { LaneFacts, NativeTransfer, TimedSampleSet } from '../../../runner/native/types/index.js';
 import type { KvColumn } from '../columns.js';
-import type { KvSpec } from '../kv-spec.js';
+import { geometryOf } from '../details.js';
+import type { KvSpec } from '../spec.generated.js';
 import type { Lane } from '../lanes.js';
 
 export async function measureTransfer(
@@ -20,7 +21,7 @@ export async function measureTransfer(
   const facts = await transfer.facts();
   const peak = probe !== null && probe.GBps > 0 ? { GBps: probe.GBps, source: probe.source } : null;
   return sets.map((set) => ({
-    ...rowOf(set, lanes, facts),
+    ...rowOf(spec, set, lanes, facts),
     strategyRequested: spec.strategy,
     setupUs,
     ...(peak !== null && set.lane < 0 ? { peak } : {}),
@@ -28,7 +29,12 @@ export async function measureTransfer(
 }
 
 /** `total` is all that moved; with two directions at once each has a row of its own, named for what it does. */
-function rowOf(set: TimedSampleSet, lanes: readonly Lane[], facts: readonly LaneFacts[]): Measured<KvColumn> {
+function rowOf(
+  spec: KvSpec,
+  set: TimedSampleSet,
+  lanes: readonly Lane[],
+  facts: readonly LaneFacts[],
+): Measured<KvColumn> {
   const [first] = lanes;
   const lane = lanes[set.lane];
   const own = lane === undefined ? facts : facts.slice(set.lane, set.lane + 1);
@@ -48,6 +54,7 @@ function rowOf(set: TimedSampleSet, lanes: readonly Lane[], facts: readonly Lane
     extra: {
       batches_merged: own.some(({ batchesMerged }) => batchesMerged) ? 'yes' : 'no',
       copies: own.reduce((total, { numCopies }) => total + numCopies, 0),
+      geometry: geometryOf(spec.layout),
     },
     ...(own[0]?.diskIo ? { diskIo: own[0].diskIo } : {}),
   };

@@ -10,7 +10,7 @@ import type {
 } from '../../../runner/native/types/index.js';
 import { blockOrder } from '../block-order.js';
 import type { KvColumn } from '../columns.js';
-import type { KvSpec } from '../kv-spec.js';
+import type { KvSpec } from '../spec.generated.js';
 import { contentBefore, lanesOf, nativeLane, transferredBlocks } from '../lanes.js';
 import type { Lane } from '../lanes.js';
 import { measureTransfer } from './measure.js';

@@ -1,5 +1,5 @@
 import t from 'tap';
-import type { KvSpec } from '../../../jobs/kv/kv-spec.js';
+import type { KvSpec } from '../../../jobs/kv/spec.generated.js';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { blockOrder } from '../../../jobs/kv/block-order.js';

@@ -1,7 +1,7 @@
 import t from 'tap';
 import { JOB_KINDS } from '../../../jobs/index.js';
 import { blockOrder } from '../../../jobs/kv/block-order.js';
-import type { KvSpec } from '../../../jobs/kv/kv-spec.js';
+import type { KvSpec } from '../../../jobs/kv/spec.generated.js';
 import { holdsTier } from '../../../jobs/kv/plan.js';
 import { worldFaults } from '../../../runner/job-spec/resolve-job.js';
 import {

@@ -1,5 +1,5 @@
 import t from 'tap';
-import type { KvLayout } from '../../../jobs/kv/kv-spec.js';
+import type { KvLayout } from '../../../jobs/kv/spec.generated.js';
 import { blockBytes, poolSizes, regionGroups, storedLayout } from '../../../jobs/kv/layout.js';
 import type { PoolSection, PoolSizes } from '../../../jobs/kv/layout.js';
 
@@ -22,7 +22,7 @@ function sizesOf(layout: KvLayout, numBlocks: number): PoolSizes {
 
 t.test('golden sizes: region 64, layer 128, block 256', async (t) => {
   const groups = regionGroups(golden);
-  t.same(groups, [{ name: '', layers: [0, 1], regionBytes: [64, 64] }]);
+  t.same(groups, [{ name: '', layers: [0, 1], regionBytes: [64, 64], window: null }]);
   t.equal(blockBytes(groups), 256);
   t.equal(blockBytes(groups, 1, 2), 128);
   t.same(sizesOf(golden, 3), { totalBytes: 768, allocationBytes: 768 });

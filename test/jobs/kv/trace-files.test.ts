@@ -3,7 +3,7 @@ import t from 'tap';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { JOB_KINDS } from '../../../jobs/index.js';
-import type { KvSpec } from '../../../jobs/kv/kv-spec.js';
+import type { KvSpec } from '../../../jobs/kv/spec.generated.js';
 import { parseTrace } from '../../../jobs/kv/trace.js';
 import { loadSpec } from '../../../runner/job-spec/load.js';
 import { runCli } from '../../helpers/run-cli.js';

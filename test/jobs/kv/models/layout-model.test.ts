@@ -1,5 +1,5 @@
 import t from 'tap';
-import type { KvSpec } from '../../../../jobs/kv/kv-spec.js';
+import type { KvSpec } from '../../../../jobs/kv/spec.generated.js';
 import { brief, jobFaults, loadJob, offloadJob } from '../../../runner/job-spec/spec-fixture.js';
 
 function layoutOf(model: string, keys: Record<string, unknown> = {}, files: Record<string, string> = {}) {
@@ -19,11 +19,14 @@ t.test('tensor parallel splits heads, at least one each; a latent is whole on ev
   ]);
 });
 
-t.test('a model of several shapes is refused by the names of its groups', async (t) => {
-  const layout = { kind: 'fullyContiguous', model: 'gpt-oss-20b', pageSize: 32 };
-  t.match(jobFaults(offloadJob({ layout })), [
-    { pointer: '/jobs/0/layout/model', received: /window: 12 layers .* window 128; full: 12 layers/ },
+t.test('a model of several shapes has groups; one of them is a layout of its own', async (t) => {
+  t.match(layoutOf('gpt-oss-20b').groups, [
+    { name: 'window', window: 128, kvHeads: 8 },
+    { name: 'full', window: null, kvHeads: 8 },
   ]);
+  t.match(layoutOf('gpt-oss-20b', { group: 'full', tensorParallel: 8 }), { numLayers: 12, innerDim: 64 });
+  const layout = { kind: 'fullyContiguous', model: 'gpt-oss-20b', pageSize: 32, group: 'latent' };
+  t.match(jobFaults(offloadJob({ layout })), [{ pointer: '/jobs/0/layout/group', expected: /window, full/ }]);
 });
 
 t.test('layers of multi-token prediction count where mtp says so', async (t) => {

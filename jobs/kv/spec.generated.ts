@@ -102,6 +102,12 @@ export interface KvSpec {
      * Of the trace's bytes.
      */
     sha256: string;
+    /**
+     * Blocks that move of each group whose window ends, in both directions together.
+     */
+    groupBlocks?: {
+      [k: string]: number;
+    };
   };
   /**
    * [start, end): layers that move; all where absent.
@@ -177,7 +183,7 @@ export interface KvLayout {
   /**
    * 2: K and V apart; 1: together (MLA).
    */
-  outerDim: number;
+  outerDim?: number;
   /**
    * Tokens in a block.
    */
@@ -185,7 +191,7 @@ export interface KvLayout {
   /**
    * Elements a token, layer and outer index: KV heads on this rank times head size.
    */
-  innerDim: number;
+  innerDim?: number;
   /**
    * Bytes of an element.
    */
@@ -195,7 +201,7 @@ export interface KvLayout {
    */
   alignment: number;
   /**
-   * Instead of numLayers, outerDim and innerDim: a preset, or the path of a Hugging Face config.json.
+   * Instead of numLayers, outerDim and innerDim, or groups: a preset, or the path of a Hugging Face config.json.
    */
   model?: string;
   /**
@@ -203,7 +209,74 @@ export interface KvLayout {
    */
   mtp?: boolean;
   /**
-   * With model: the KV heads are spread over this many ranks.
+   * Where layers are not alike: groups of layers, in the order of a block.
+   */
+  groups?: KvLayoutGroup[];
+  /**
+   * With model or groups: blocks hold this group alone.
+   */
+  group?: string;
+  /**
+   * With model or groups: the KV heads are spread over this many ranks.
    */
   tensorParallel?: number;
+}
+export interface KvLayoutGroup {
+  /**
+   * Name of the group, once in a layout: full, window, latent, index, ...
+   */
+  name: string;
+  /**
+   * Its layers of the model.
+   */
+  layers: number[];
+  /**
+   * kv: K and V of heads; latent: one vector per token; index: keys of an indexer; state: kept once per sequence, not in blocks.
+   */
+  kind: 'kv' | 'latent' | 'index' | 'state';
+  /**
+   * KV heads of the whole model; with kind latent or index 1, with state 0.
+   */
+  kvHeads: number;
+  /**
+   * Elements of a head's K; of the whole vector with kind latent or index.
+   */
+  headDimK: number;
+  /**
+   * Elements of a head's V; 0: one vector holds everything.
+   */
+  headDimV: number;
+  /**
+   * Tokens after which an entry is no longer kept; null: kept for the whole context.
+   */
+  window: null | number;
+  /**
+   * Bytes of an element.
+   */
+  dtypeWidthBytes: 1 | 2 | 4 | 8;
+  /**
+   * Bytes that all its layers keep for one token: compared with what the other keys give.
+   */
+  bytesPerToken: number;
+  /**
+   * Bytes per token and layer beside the elements: scales of an 8-bit index.
+   */
+  scaleBytes?: number;
+  /**
+   * A cache that keeps one entry for several tokens.
+   */
+  compression?: {
+    /**
+     * pooled: an entry stands for `ratio` tokens.
+     */
+    how: 'pooled' | 'aged';
+    /**
+     * Tokens of an entry.
+     */
+    ratio: number;
+  };
+  /**
+   * state: elements of all its layers for one sequence; told and not moved.
+   */
+  stateElements?: null | number;
 }

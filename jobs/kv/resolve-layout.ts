@@ -1,0 +1,110 @@
+/** Layouts as written into layouts in numbers: dimensions by hand, groups by hand, or the groups of a model. */
+import type { Fault } from '../../runner/job-spec/issue.js';
+import { showValue } from '../../runner/job-spec/issue.js';
+import type { SpecFiles } from '../../runner/job-spec/files.js';
+import { isObject, pointerOf } from '../../runner/job-spec/pointer.js';
+import type { JsonObject } from '../../runner/job-spec/types.js';
+import { readGroups, type GroupsAnswer } from './given-groups.js';
+import { blockGroups, layoutOfGroups } from './group-layout.js';
+import type { KvLayout } from './spec.generated.js';
+import { findModelGroups } from './models/find-model.js';
+import { LAYOUT_DEFAULTS } from './layout-schema.js';
+
+type Given = Readonly<Record<string, unknown>>;
+type LayoutAnswer = { readonly layout: KvLayout } | { readonly faults: readonly Fault[] };
+
+const DIMENSIONS = ['numLayers', 'outerDim', 'innerDim'] as const;
+const SOURCES = ['model', 'groups'] as const;
+
+/** One tier's layout: its own keys over those of `base` (the device's), or over the defaults. */
+export function resolveLayout(
+  key: string,
+  given: Given,
+  base: KvLayout | null,
+  swept: JsonObject,
+  files: SpecFiles,
+): LayoutAnswer {
+  const at = (name: string): string => pointerOf([key, name]);
+  const { blockDim, dtypeWidthBytes, alignment } = LAYOUT_DEFAULTS;
+  const merged: Record<string, unknown> = { blockDim, dtypeWidthBytes, alignment, ...base, ...given };
+  const faults = combinationFaults(key, given, merged, swept);
+  const source = SOURCES.find((name) => given[name] !== undefined);
+  if (source !== undefined) {
+    const tensorParallel = Number(merged['tensorParallel'] ?? LAYOUT_DEFAULTS.tensorParallel);
+    merged['tensorParallel'] = tensorParallel;
+    const found = sourceGroups(source, given, Number(merged['dtypeWidthBytes']), at, files);
+    const answer = 'faults' in found ? found : blockGroups(found.groups, given, tensorParallel, at);
+    if ('faults' in answer) return { faults: [...faults, ...answer.faults] };
+    const placed = layoutOfGroups(answer.groups, Number(merged['pageSize']), at);
+    if ('faults' in placed) return { faults: [...faults, ...placed.faults] };
+    for (const name of [...DIMENSIONS, 'groups']) delete merged[name];
+    Object.assign(merged, placed.keys);
+    // The device's model does not describe a tier with groups of its own.
+    if (source === 'groups') for (const name of ['model', 'mtp']) delete merged[name];
+  } else {
+    faults.push(...dimensionFaults(given, merged, at));
+    const said = DIMENSIONS.some((name) => given[name] !== undefined);
+    // Dimensions of its own: the device's model does not describe this tier.
+    if (said) for (const name of ['model', 'tensorParallel', 'mtp', 'groups', 'group']) delete merged[name];
+  }
+  return faults.length > 0 ? { faults } : { layout: merged as unknown as KvLayout };
+}
+
+function sourceGroups(
+  source: (typeof SOURCES)[number],
+  given: Given,
+  dtypeWidthBytes: number,
+  at: (name: string) => string,
+  files: SpecFiles,
+): GroupsAnswer {
+  if (source === 'groups') return readGroups(given['groups'] as Given[], dtypeWidthBytes, at('groups'));
+  // A width by hand wins over what the model's files say.
+  const byHand = given['dtypeWidthBytes'] === undefined ? null : dtypeWidthBytes;
+  const options = { dtypeWidthBytes: byHand, mtp: given['mtp'] === true };
+  const found = findModelGroups(String(given['model']), at('model'), files, options);
+  return 'fault' in found ? { faults: [found.fault] } : found;
+}
+
+/** Keys that exclude each other. */
+function combinationFaults(key: string, given: Given, merged: Given, swept: JsonObject): Fault[] {
+  const faults: Fault[] = [];
+  const refuse = (name: string, expected: string, hint?: string): void => {
+    const received = showValue(given[name]);
+    faults.push({ pointer: pointerOf([key, name]), expected, received, ...(hint ? { hint } : {}) });
+  };
+  if (given['blockDim'] !== undefined && merged['kind'] === 'fullyContiguous' && !(`${key}.kind` in swept)) {
+    refuse('blockDim', 'nothing with kind fullyContiguous');
+  }
+  const source = SOURCES.find((name) => given[name] !== undefined);
+  if (source === undefined) {
+    for (const name of ['tensorParallel', 'group']) {
+      if (given[name] !== undefined) refuse(name, 'nothing without model or groups');
+    }
+    if (given['mtp'] !== undefined) refuse('mtp', 'nothing without model');
+    return faults;
+  }
+  if (source === 'groups' && given['mtp'] !== undefined) refuse('mtp', 'nothing without model');
+  const said = source === 'model' ? 'the model says' : 'the groups say';
+  for (const name of DIMENSIONS.filter((dimension) => given[dimension] !== undefined)) {
+    refuse(name, `nothing beside ${source}`, `${said} ${name}: remove one of the two`);
+  }
+  if (source === 'model' && given['groups'] !== undefined) refuse('groups', 'nothing beside model');
+  return faults;
+}
+
+function dimensionFaults(given: Given, merged: Given, at: (name: string) => string): Fault[] {
+  const isOwn = DIMENSIONS.some((name) => given[name] !== undefined);
+  // A tier takes the groups of the device's layout.
+  if (isObject(merged['groups']) || (Array.isArray(merged['groups']) && !isOwn)) {
+    if (given['dtypeWidthBytes'] === undefined) return [];
+    const expected = 'nothing where the groups of layout have widths of their own';
+    return [{ pointer: at('dtypeWidthBytes'), expected, received: showValue(given['dtypeWidthBytes']) }];
+  }
+  const hint = 'give numLayers, outerDim and innerDim, or groups, or a model';
+  return DIMENSIONS.filter((dimension) => merged[dimension] === undefined).map((name) => ({
+    pointer: at(name),
+    expected: 'a whole number from 1, or groups, or model',
+    received: 'nothing',
+    hint,
+  }));
+}
