@@ -23,7 +23,11 @@ t.test('a planted import against the table is found', async (t) => {
     ['runner/engine/x.ts', `import { kinds } from '../../jobs/index.js';`, /not even by a type/],
     ['runner/engine/x.ts', `export { offload } from '../../jobs/kv/offload.js';`, /not even by a type/],
     ['runner/cli/x.ts', `import { kinds } from '../../jobs/index.js';`, /not even by a type/],
-    ['runner/engine/x.ts', `import type { KvSpec } from '../../jobs/kv/spec.generated.js';`, /not even by a type/],
+    [
+      'runner/engine/x.ts',
+      `import type { KvSpec } from '../../jobs/kv/spec.generated.js';`,
+      /not even by a type/,
+    ],
     ['runner/cli/x.ts', `import { offload } from '../../jobs/kv/offload.js';`, /not even by a type/],
     ['jobs/kv/x.ts', `import { moe } from '../moe/y.js';`, /knows no other/],
     [
