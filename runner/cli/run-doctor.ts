@@ -1,6 +1,7 @@
 /** The work of `doctor`: one process that looks at its machine; under a launcher, the first rank of each. */
 import { readEnvironment, tameUcx, ucxVariables } from '../environment/variables.js';
-import { detectLauncher, localPlace } from '../environment/launcher.js';
+import { localPlace } from '../environment/launcher.js';
+import { currentLauncher } from '../world/world.js';
 import { ncclLibrariesOf } from '../environment/nccl.js';
 import { examine } from '../doctor/examine.js';
 import { askAddon } from '../doctor/probes.js';
@@ -25,7 +26,7 @@ const SILENT: CommandResult = { stdout: '', stderr: '', exitStatus: EXIT.ok };
 export async function doctor(argv: DoctorArguments, kinds: readonly JobKind[]): Promise<CommandResult> {
   const environment = readEnvironment();
   const { variables } = environment;
-  const launcher = detectLauncher(variables);
+  const launcher = currentLauncher();
   const local = localPlace(variables, launcher);
   if (local.rank > 0) return SILENT;
   const worldSize = argv.worldSize ?? launcher.size ?? 1;

@@ -1,10 +1,13 @@
 /** A whole run on this rank: start, points, end. */
+import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Launcher } from '../environment/launcher.js';
 import { readEnvironment } from '../environment/variables.js';
 import { currentLauncher, openWorld, type MpiWorld, type World } from '../world/world.js';
 import { EXIT, RunnerError, toRunnerError, worstExit } from '../errors.js';
 import { LogFile } from '../log.js';
 import { addon } from '../native/binding.js';
+import { abortLaunch } from '../world/abort-launch.js';
 import { printError, printOut } from '../print.js';
 import { counted } from '../text/plural.js';
 import { neverStarted, stopFailure } from './outcome.js';
@@ -19,7 +22,10 @@ const END_TIMEOUT_MS = 20_000;
 /** After a signal there is no time: Open MPI kills a second after TERM. */
 const HURRIED_END_TIMEOUT_MS = 200;
 
-/** Without a world, ranks that leave the speaking to the first give it this long; its own end ends them sooner. */
+/**
+ * Without a world to agree in, the first rank speaks at once and the others after this: where it has spoken, its end has
+ * made the launcher end them. Open MPI 4.1.4 takes 1 s for that, MPICH 4.0.2 does it at once.
+ */
 const FIRST_RANK_GRACE_MS = 3000;
 /** A launcher ends all ranks with the first that leaves: in a lost world each gives the others time to write their rows. */
 const LOST_WORLD_GRACE_MS = 2000;
@@ -34,12 +40,7 @@ export async function runOnThisRank(request: RunRequest): Promise<number> {
   try {
     world = await openWorld({ ranksPerNode, timeoutMs: START_TIMEOUT_MS });
   } catch (error) {
-    const failure = toRunnerError(error, 'E_MPI_MISSING');
-    // There is no world to agree in: the launcher's own word decides who speaks.
-    if (launcher.rank === 0) printError(`railrunner: ${failure.message}`);
-    // A launcher ends all ranks with the first that leaves: the one that speaks may not have spoken yet.
-    else await sleep(FIRST_RANK_GRACE_MS);
-    return failure.exitStatus;
+    return await failAlone(launcher, toRunnerError(error, 'E_MPI_MISSING'));
   }
   const logFile = new LogFile();
   const holder: { run?: Run } = {};
@@ -61,6 +62,17 @@ export async function runOnThisRank(request: RunRequest): Promise<number> {
   const status = await endRun(run, end);
   logFile.close();
   return status;
+}
+
+/** There is no world. Whichever rank fails says so: the first may be well, and killed for this one's sake. */
+async function failAlone(launcher: Launcher, failure: RunnerError): Promise<number> {
+  const place =
+    launcher.size === 1 || launcher.size === null ? '' : `rank ${launcher.rank} on ${hostname()}: `;
+  const isSharedByAll = failure.code !== 'E_LAUNCHER_MISMATCH' || launcher.speaks === null;
+  if (launcher.rank > 0 && isSharedByAll) await sleep(FIRST_RANK_GRACE_MS);
+  printError(`railrunner: ${place}${failure.message}`);
+  abortLaunch(failure.exitStatus);
+  return failure.exitStatus;
 }
 
 /** The run could not start: said once, and every rank leaves in order. */

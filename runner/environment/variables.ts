@@ -146,3 +146,9 @@ export function ucxVariables(variables: Variables): string {
     .map(([name, value]) => `${name}=${value}`)
     .join(', ');
 }
+
+/** Takes variables from MPI's sight; what they were stays in readEnvironment(). */
+export function unsetVariables(names: readonly string[]): void {
+  readEnvironment();
+  for (const name of names) delete process.env[name];
+}

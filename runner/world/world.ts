@@ -3,12 +3,15 @@ import { addon, nativeFolder } from '../native/binding.js';
 import type { NativeWorld, WorldInfo } from '../native/types/index.js';
 import { RunnerError, toRunnerError } from '../errors.js';
 import { watchControlThread } from './watch.js';
-import { readEnvironment, tameUcx, ucxVariables } from '../environment/variables.js';
+import { readEnvironment, tameUcx, ucxVariables, unsetVariables } from '../environment/variables.js';
+import { readProcessFacts } from '../environment/ancestors.js';
+import { foreignVariables } from '../environment/launcher-variables.js';
 import {
   checkLauncherSize,
   choosePlugin,
   detectLauncher,
   pluginFile,
+  refuseContradiction,
   type Launcher,
   type MpiName,
 } from '../environment/launcher.js';
@@ -68,7 +71,7 @@ export class MpiWorld implements World {
 
 /** Who started this process; good before and without MPI. */
 export function currentLauncher(): Launcher {
-  return detectLauncher(readEnvironment().variables);
+  return detectLauncher(readEnvironment().variables, readProcessFacts());
 }
 
 /**
@@ -79,6 +82,8 @@ export async function openWorld(options: OpenWorldOptions): Promise<MpiWorld> {
   tameUcx();
   const { settings, variables } = readEnvironment();
   const launcher = currentLauncher();
+  refuseContradiction(launcher);
+  unsetVariables(foreignVariables(variables, launcher));
   const native = addon();
   native.setUcxVariables(ucxVariables(variables));
   const folder = nativeFolder();

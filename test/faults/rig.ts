@@ -2,6 +2,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { projectRoot } from '../../runner/project.js';
 import { mpirunLine, type Mpi } from '../helpers/mpirun.js';
 import { pidOfRank } from '../helpers/rank-process.js';
 import { railrunner, start } from '../helpers/run-cli.js';
@@ -104,7 +105,7 @@ export function startRig(fault: FaultCase, mpi: Mpi, scratch: string): Rig {
   const running = start(command, args, {
     timeoutMs: RUN_LIMIT_MS,
     cwd: scratch,
-    env: { SCRATCH: scratch, TMPDIR: scratch, ...fault.env },
+    env: { SCRATCH: scratch, ROOT: projectRoot, TMPDIR: scratch, ...fault.env },
   });
   const ranks = fault.startedBy === 'alone' ? 1 : (fault.ranks ?? 2);
   const pid = running.child.pid ?? 0;

@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mpirunsOnPath, type FoundMpirun } from '../../launch/mpirun.js';
 import { pluginFile, type MpiName } from '../../environment/launcher.js';
+import { MPI_NAMES, MPIS } from '../../environment/mpis.js';
 import { defineCheck } from '../finding.js';
 import type { Noticed } from '../finding.js';
 import type { DoctorSetting } from '../setting.js';
@@ -22,7 +23,6 @@ export interface MpiReading {
   readonly mpiruns: readonly FoundMpirun[];
 }
 
-const LABELS: Readonly<Record<MpiName, string>> = { openmpi: 'Open MPI', mpich: 'MPICH' };
 const LDD_TIMEOUT_MS = 10_000;
 
 /** What ldd prints: "libmpi.so.40 => /lib/libmpi.so.40 (0x...)", "libmpi.so.40 => not found". */
@@ -46,6 +46,7 @@ type Kind =
   | 'plugin-library-missing'
   | 'launcher-without-plugin'
   | 'launcher-without-mpi'
+  | 'launcher-contradicts'
   | 'no-mpirun'
   | 'mpirun-mismatch'
   | 'several-mpis';
@@ -55,17 +56,18 @@ function judgeLauncher(
   mpiruns: readonly FoundMpirun[],
   launcher: DoctorSetting['launcher'],
 ): Noticed<Kind>[] {
-  const { speaks, size, name } = launcher;
+  const { speaks, size, name, contradiction } = launcher;
+  if (!speaks && size !== null && size > 1) {
+    return [{ kind: 'launcher-without-mpi', what: `started by ${name} as one of ${size} processes` }];
+  }
+  if (contradiction !== undefined) return [{ kind: 'launcher-contradicts', what: contradiction }];
   if (speaks && !usable.includes(speaks)) {
     return [
       {
         kind: 'launcher-without-plugin',
-        what: `started by ${name}; no usable plug-in for ${LABELS[speaks]}`,
+        what: `started by ${name}; no usable plug-in for ${MPIS[speaks].title}`,
       },
     ];
-  }
-  if (!speaks && size !== null && size > 1) {
-    return [{ kind: 'launcher-without-mpi', what: `started by ${name} as one of ${size} processes` }];
   }
   if (speaks) return [{ kind: 'ok', what: `started by ${name}` }];
   const known = mpiruns.filter((mpirun) => mpirun.mpi !== undefined);
@@ -77,14 +79,16 @@ function judgeLauncher(
   if (plain.mpi && !usable.includes(plain.mpi)) {
     found.push({
       kind: 'mpirun-mismatch',
-      what: `${plain.path} is ${LABELS[plain.mpi]}, which has no usable plug-in`,
+      what: `${plain.path} is ${MPIS[plain.mpi].title}, which has no usable plug-in`,
     });
   }
   if (onePerMpi.length > 1) {
-    const list = onePerMpi.map(({ path, mpi }) => `${path} is ${mpi ? LABELS[mpi] : 'unknown'}`).join(', ');
+    const list = onePerMpi
+      .map(({ path, mpi }) => `${path} is ${mpi ? MPIS[mpi].title : 'unknown'}`)
+      .join(', ');
     found.push({ kind: 'several-mpis', what: list });
   }
-  return found.length > 0 ? found : [{ kind: 'ok', what: `${first.path} is ${LABELS[first.mpi]}` }];
+  return found.length > 0 ? found : [{ kind: 'ok', what: `${first.path} is ${MPIS[first.mpi].title}` }];
 }
 
 export const mpi = defineCheck<MpiReading, Kind>({
@@ -116,6 +120,13 @@ export const mpi = defineCheck<MpiReading, Kind>({
       consequence: 'Every process would be a world of one; run ends with E_LAUNCHER_MISMATCH.',
       remedy: 'srun --mpi=pmix for Open MPI, srun --mpi=pmi2 for MPICH, or mpirun.',
     },
+    'launcher-contradicts': {
+      severity: 'blocks',
+      when: 'variables of a launcher contradict what can be seen of the launcher itself',
+      consequence:
+        'run ends with E_LAUNCHER_MISMATCH before MPI is opened, which would abort or build a wrong world.',
+      remedy: 'Unset the variables that are named, or start railrunner from the launcher directly.',
+    },
     'no-mpirun': {
       severity: 'warning',
       when: 'there is no mpirun on PATH, and no launcher started this process',
@@ -136,7 +147,7 @@ export const mpi = defineCheck<MpiReading, Kind>({
     },
   },
   read: ({ nativeFolder }) => ({
-    plugins: [...readPlugin('openmpi', nativeFolder), ...readPlugin('mpich', nativeFolder)],
+    plugins: MPI_NAMES.flatMap((name) => readPlugin(name, nativeFolder)),
     mpiruns: mpirunsOnPath(),
   }),
   judge: ({ plugins, mpiruns }, { launcher }) => {
@@ -148,13 +159,13 @@ export const mpi = defineCheck<MpiReading, Kind>({
     for (const { mpi: name, missing } of broken) {
       found.push({
         kind: 'plugin-library-missing',
-        what: `${LABELS[name]}: ${missing.join(', ')} not found`,
+        what: `${MPIS[name].title}: ${missing.join(', ')} not found`,
       });
     }
     for (const { mpi: name, library } of usable)
       found.push({
         kind: 'ok',
-        what: `plug-in for ${LABELS[name]}, ${library || 'its library was not asked for (no ldd)'}`,
+        what: `plug-in for ${MPIS[name].title}, ${library || 'its library was not asked for (no ldd)'}`,
       });
     return [...found, ...judgeLauncher(names, mpiruns, launcher)];
   },

@@ -1,5 +1,6 @@
 /** Every fault, in the order of the page. */
 import type { FaultCase } from '../fault.js';
 import { OUTPUT_FAULTS } from './output.js';
+import { START_FAULTS } from './start.js';
 
-export const FAULTS: readonly FaultCase[] = [...OUTPUT_FAULTS];
+export const FAULTS: readonly FaultCase[] = [...START_FAULTS, ...OUTPUT_FAULTS];

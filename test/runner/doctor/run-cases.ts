@@ -79,6 +79,13 @@ const mpiGroup = group(mpi, [
     expected: ['ok', 'launcher-without-mpi'],
   },
   {
+    title: 'variables of another job',
+    reading: { plugins: [openmpi], mpiruns: [] },
+    setting: { launcher: { ...ALONE, contradiction: 'PMIX_RANK=1 says otherwise' } },
+    expected: ['ok', 'launcher-contradicts'],
+    says: /PMIX_RANK=1/,
+  },
+  {
     title: 'two MPIs',
     reading: { plugins: [openmpi, { ...openmpi, mpi: 'mpich' }], mpiruns: [mpirun, hydra] },
     expected: ['ok', 'ok', 'several-mpis'],

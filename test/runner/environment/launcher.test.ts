@@ -8,6 +8,8 @@ import {
   detectLauncher,
   localPlace,
 } from '../../../runner/environment/launcher.js';
+import type { ProcessFacts } from '../../../runner/environment/launcher-claims.js';
+import { foreignVariables, withoutLaunchers } from '../../../runner/environment/launcher-variables.js';
 import { rankList } from '../../../runner/text/ranges.js';
 import { withTempDir } from '../../helpers/with-temp-dir.js';
 
@@ -51,7 +53,81 @@ t.test('the launcher is known by what it leaves in the environment', async (t) =
       { name: 'no launcher', speaks: null, size: null, rank: 0 },
     ],
   ];
-  for (const [variables, expected] of cases) t.same(detectLauncher(variables), expected);
+  for (const [variables, expected] of cases) {
+    const { contradiction, ...found } = detectLauncher(variables);
+    t.same(found, expected);
+    t.equal(contradiction !== undefined, found.speaks === null && found.size !== null, found.name);
+  }
+});
+
+const FACTS: ProcessFacts = {
+  ancestor: null,
+  seesAll: true,
+  isSocket: (descriptor) => descriptor === 6,
+  isFolder: (path) => path === '/there',
+};
+const under = (kind: 'openmpi' | 'mpich' | 'slurm' | 'flux'): ProcessFacts => ({
+  ...FACTS,
+  ancestor: { kind, name: kind },
+});
+const OMPI = {
+  OMPI_COMM_WORLD_SIZE: '4',
+  OMPI_COMM_WORLD_RANK: '3',
+  PMIX_RANK: '3',
+  PMIX_NAMESPACE: '12345',
+  PMIX_SERVER_URI2: '1;tcp4://127.0.0.1:1',
+  PMIX_SERVER_TMPDIR: '/there',
+};
+const HYDRA = { PMI_RANK: '1', PMI_SIZE: '2', PMI_FD: '6', HYDI_CONTROL_FD: '7' };
+const STEP = { SLURM_JOB_ID: '5', SLURM_STEP_ID: '0', SLURM_STEP_NUM_TASKS: '6', SLURM_PROCID: '2' };
+const STEP_PMIX = { ...STEP, ...OMPI, PMIX_RANK: '2', PMIX_NAMESPACE: 'slurm.pmix.5.0' };
+
+t.test('the nearest launcher counts, and what others left behind does not', async (t) => {
+  const found = (variables: Record<string, string>, facts: ProcessFacts): unknown => {
+    const { name, size, rank, contradiction } = detectLauncher(variables, facts);
+    return contradiction === undefined ? [name, size, rank] : 'contradiction';
+  };
+  const both = { ...OMPI, ...HYDRA };
+  t.same(found(both, under('mpich')), ['mpiexec of MPICH', 2, 1]);
+  t.same(found(both, under('openmpi')), ['mpirun of Open MPI', 4, 3]);
+  t.same(found(both, FACTS), ['mpiexec of MPICH', 2, 1], 'in a container: the open connection');
+  t.same(found({ ...both, PMI_FD: '9' }, FACTS), ['mpirun of Open MPI', 4, 3], 'which is closed here');
+  t.same(found(STEP_PMIX, under('slurm')), ['srun with PMIx', 6, 2], 'OMPI_COMM_WORLD_* is a leftover');
+  t.same(found({ ...STEP, ...OMPI }, under('openmpi')), ['mpirun of Open MPI', 4, 3]);
+  t.same(
+    found({ SLURM_JOB_ID: '5', SLURM_PROCID: '0' }, under('slurm')),
+    ['no launcher', null, 0],
+    'a batch job',
+  );
+  t.same(found({ ...OMPI, PMIX_SERVER_TMPDIR: '/gone' }, FACTS), 'contradiction');
+  t.same(found({ ...OMPI, PMIX_RANK: '1' }, under('openmpi')), 'contradiction', 'two ranks at once');
+  t.same(found({ PMI_RANK: '4', PMI_SIZE: '4', PMI_FD: '6' }, FACTS), 'contradiction', 'no rank of 4');
+  t.same(found(STEP, under('slurm')), 'contradiction', 'several tasks without an MPI');
+  t.same(found({ ...STEP, SLURM_STEP_NUM_TASKS: '1', SLURM_PROCID: '0' }, under('slurm')), [
+    'srun without an MPI plug-in',
+    1,
+    0,
+  ]);
+  t.same(found({}, under('openmpi')), 'contradiction', 'a cleared environment');
+});
+
+t.test('an MPI sees the variables of its own launcher alone', async (t) => {
+  const user = {
+    OMPI_MCA_btl: 'self,tcp',
+    PMIX_MCA_gds: 'hash',
+    SLURM_CONF: '/etc/slurm.conf',
+    HOME: '/root',
+  };
+  const all = { ...user, ...OMPI, ...HYDRA, ...STEP, FLUX_JOB_ID: '1', OMPI_MCA_ess: '^singleton' };
+  t.same(Object.keys(withoutLaunchers(all)).sort(), Object.keys(user).sort(), 'what launch hands on');
+  const kept = (facts: ProcessFacts): string[] => {
+    const gone = new Set(foreignVariables(all, detectLauncher(all, facts)));
+    return Object.keys(all).filter((name) => !gone.has(name) && !(name in user));
+  };
+  t.notMatch(kept(under('openmpi')).join(), /PMI_/);
+  t.match(kept(under('openmpi')).join(), /PMIX_RANK/);
+  t.notMatch(kept(under('mpich')).join(), /PMIX_|OMPI_/);
+  t.match(kept(under('mpich')).join(), /PMI_FD/);
 });
 
 t.test('the plug-in that is there is taken, one that is not is named with what mends it', async (t) => {
@@ -76,6 +152,9 @@ t.test('sizes that differ are refused', async (t) => {
   const launcher = detectLauncher({ PMI_RANK: '0', PMI_SIZE: '4' });
   t.doesNotThrow(() => checkLauncherSize(launcher, 'mpich', 4));
   t.doesNotThrow(() => checkLauncherSize(detectLauncher({}), 'mpich', 1));
+  const guessed = detectLauncher({ PMIX_RANK: '1' });
+  t.doesNotThrow(() => checkLauncherSize(guessed, 'openmpi', 2));
+  t.throws(() => checkLauncherSize(guessed, 'openmpi', 1), { message: /gave this process rank 1/ });
   t.throws(() => checkLauncherSize(launcher, 'openmpi', 1), {
     code: 'E_LAUNCHER_MISMATCH',
     message: /mpiexec of MPICH started 4 processes, but MPI \(openmpi\) sees a world of 1/,
