@@ -2,6 +2,7 @@
 import Table from 'cli-table3';
 import type { Row } from '../results/fields.js';
 import type { Terminal } from './terminal.js';
+import { TrustNotes } from './trust-notes.js';
 
 /** Lines of each sort that are kept: a run of 10 000 points must neither grow nor drown its failures. */
 const MAX_LINES = 100;
@@ -23,12 +24,13 @@ const HEAD = [
   'p50 us',
   'GB/s',
   '% peak',
+  '± %',
   'wrong',
   'status',
 ];
-const RIGHT_ALIGNED = new Set(['p50 us', 'GB/s', '% peak', 'wrong']);
+const RIGHT_ALIGNED = new Set(['p50 us', 'GB/s', '% peak', '± %', 'wrong']);
 /** Longest text of columns that could crowd the others out. The point's column gets the room that is left. */
-const MAX_WIDTHS: Readonly<Record<string, number>> = { job: 14, phase: 15, direction: 13, strategy: 16 };
+const MAX_WIDTHS: Readonly<Record<string, number>> = { job: 13, phase: 14, direction: 13, strategy: 16 };
 const MIN_POINT_WIDTH = 12;
 const GAP = 2;
 
@@ -40,6 +42,7 @@ export class ResultTable {
   readonly #belowColumns: readonly string[];
   /** Why rows are not ok, in words -> how many rows. */
   readonly #reasons = new Map<string, number>();
+  readonly #trust = new TrustNotes();
   #count = 0;
 
   /** `belowColumns`: names of columns whose values are said below the lines, once for each job. */
@@ -57,6 +60,7 @@ export class ResultTable {
       this.#count += 1;
       this.#addReason(row);
       this.#addRemarks(row);
+      this.#trust.add(row);
     }
   }
 
@@ -80,7 +84,7 @@ export class ResultTable {
     );
     below.unshift(...this.#remarks);
     if (left > 0) below.unshift(`${left} more rows are in summary.csv`);
-    return [table.toString().replace(/ +$/gm, ''), ...below].join('\n');
+    return [table.toString().replace(/ +$/gm, ''), ...below, ...this.#trust.sentences()].join('\n');
   }
 
   #addRemarks(row: Row): void {
@@ -131,6 +135,7 @@ function toCells(sweptText: string, row: Row): string[] {
     decimals(row['t_p50_us'], 1),
     decimals(row['aggregate_GBps'], 3),
     decimals(row['aggregate_pct_of_peak'], 1),
+    decimals(row['noise_pct'], 1),
     text('wrong'),
     text('status'),
   ];

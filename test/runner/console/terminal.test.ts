@@ -30,14 +30,15 @@ t.test('the table: one line a summary row, at most 120 columns, no escapes in a 
   table.add('', [{ job_id: 'a-job-with-a-long-name', point: 7, ...failed }]);
   table.add('', [{ job_id: 'a-job-with-a-long-name', point: 8, ...failed }]);
   const lines = table.render(plain).split('\n');
-  t.equal(lines.length, 5);
-  t.match(lines[0], /^job +point +phase +direction +strategy +p50 us +GB\/s +% peak +wrong +status$/);
+  t.equal(lines.length, 6);
+  t.match(lines[0], /^job +point +phase +direction +strategy +p50 us +GB\/s +% peak +± % +wrong +status$/);
   t.match(
     lines[1],
-    /^down +layout\.pageSize=\S*… +dispatchReceive +device->host +scatterAllgather +20\.0 +2\.000 +25\.0 +0 +ok$/,
+    /^down +layout\.page\S*… +dispatchRecei… +device->host +scatterAllgather +20\.0 +2\.000 +25\.0 +50\.0 +0 +ok$/,
   );
-  t.match(lines[2], /^a-job-with-a-… +#7 +failed$/);
+  t.match(lines[2], /^a-job-with-a… +#7 +failed$/);
   t.equal(lines[4], 'a-job-with-a-long-name failed on rank 3: E_IO: write failed (2 rows)');
+  t.match(lines[5], /^noise: iterations of 1 of 1 rows vary by more than 10 %/);
   for (const line of lines) {
     t.ok(line.length <= 120, `${line.length} columns`);
     t.notOk(line.includes('\u001b'), 'no escapes');
