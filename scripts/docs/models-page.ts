@@ -100,8 +100,27 @@ function howRead(): string {
 10. **Everything else**: a key that looks as if it decided, and that no rule has read, refuses the file by its name and value.
     An unknown \`model_type\` with plain keys alone is taken, with a note.
 
-Where a file is refused, write the group by hand: \`numLayers\`, \`outerDim\` (2 for K and V, 1 for a latent), \`innerDim\`
-(heads per rank x head size) and \`dtypeWidthBytes\`.`;
+Where a file is refused, write \`layout.groups\` by hand, or \`numLayers\`, \`outerDim\` (2 for K and V, 1 for a latent),
+\`innerDim\` (heads per rank x head size) and \`dtypeWidthBytes\` of layers that are all alike.
+
+## Groups in specs
+
+\`layout.model\` of a model with several groups runs as it is; \`layout.group\` takes one of them. By hand:
+
+    "layout": { "kind": "fullyContiguous", "pageSize": 16, "tensorParallel": 4, "groups": [
+      { "name": "full", "layers": "5,11", "kvHeads": 16, "headDimK": 128 },
+      { "name": "window", "layers": "0-4,6-10", "kvHeads": 16, "headDimK": 128, "window": 1024 } ] }
+
+- \`kind\` is \`kv\` unless said: \`latent\` and \`index\` hold one vector of \`headDimK\` elements, \`state\` nothing per token.
+  \`headDimV\` is \`headDimK\` unless said. Sizes are those of the whole model; \`tensorParallel\` splits the heads of each group.
+  What \`railrunner model --json\` prints for a group is legal here.
+- Every layer is in a group. Layers that keep nothing per token are a group of kind \`state\`, which no block holds.
+- A block holds all groups, one behind the other (\`fullyContiguous\`), or each layer of each group has a buffer of its own
+  (\`layerSeparate\`). K and V of different size are two regions of their own size. \`layerRange\` counts the layers that keep
+  anything. At most 8 groups; regions of several groups are multiples of 4 bytes.
+- With \`order: "trace"\` a group with a window has blocks of its own: ceil(window / pageSize) + 1 of each request, at most as
+  many as the pool has for the others. \`blocks\` counts those of the groups that keep everything. \`plan\` shows both
+  (\`block_bytes\`, \`block_bytes_beyond_window\`, \`blocks_of_...\`). Other orders move fresh blocks, with all groups.`;
 }
 
 function listed(): string {

@@ -88,3 +88,12 @@ t.test('progress: a bar on a terminal, with the count of what is not ok', async 
   progress.stop();
   t.match(text(), /2\/2 up \(1 not ok\)/);
 });
+
+t.test('columns that are said below the lines are said once for each job', async (t) => {
+  const table = new ResultTable(['geometry']);
+  for (const point of [0, 1]) {
+    table.add('', [{ job_id: 'down', point, status: 'ok', geometry: '2 full of 2 x 8 x 128' }]);
+  }
+  const below = table.render(plain).split('\n').slice(3);
+  t.same(below, ['down: geometry: 2 full of 2 x 8 x 128']);
+});
