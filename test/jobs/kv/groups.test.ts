@@ -206,3 +206,40 @@ t.test('a hybrid model runs as it is, and by one of its groups', async (t) => {
   const one = specOf({ layout: { ...layout, group: 'full' } }, { 'm.json': config }).layout;
   t.match(one, { numLayers: 2, outerDim: 2, innerDim: 128, groups: undefined });
 });
+
+t.test('the sum over groups is the whole, and shards are the whole with what is replicated', async (t) => {
+  for (const [name, groups] of Object.entries({ ...SMALL, GEMMA_27B, MIMO_FLASH, DEEPSEEK_V32 })) {
+    const kept = groups.filter(({ kind }) => kind !== 'state');
+    const [whole = 0] = tokenBytes(groups);
+    const parts = kept.map((group) => tokenBytes(groups, { group: group['name'] })[0] ?? 0);
+    t.equal(
+      parts.reduce((sum, bytes) => sum + bytes, 0),
+      whole,
+      name,
+    );
+    for (const tensorParallel of [2, 4, 16]) {
+      const shards = kept.map((group) => {
+        const heads = group['kind'] === undefined ? Number(group['kvHeads']) : 1;
+        return Math.max(1, heads / tensorParallel) / heads;
+      });
+      const expected = parts.reduce((sum, bytes, at) => sum + bytes * (shards[at] ?? 0), 0);
+      t.equal(tokenBytes(groups, { tensorParallel })[0], expected, `${name} on ${tensorParallel} ranks`);
+    }
+  }
+});
+
+t.test('a prompt of 32 k tokens of Gemma-3-27B moves what an engine still holds of it', async (t) => {
+  const tokens = 32_768;
+  const hashIds = Array.from({ length: tokens / 512 }, (_, at) => at);
+  const line = { timestamp: 0, input_length: tokens, output_length: 1, hash_ids: hashIds };
+  const { blocks: _, ...job } = offloadJob({
+    layout: { kind: 'fullyContiguous', pageSize: 16, groups: GEMMA_27B },
+    order: 'trace',
+    trace: { path: 'long.jsonl', blockTokens: 512 },
+    pools: { deviceBlocks: 2048, hostBlocks: 2048 },
+  }) as Json & { blocks: number };
+  const [point] = loadJob(job, {}, { 'long.jsonl': JSON.stringify(line) }).points;
+  const spec = point?.spec as unknown as KvSpec;
+  t.same([spec.blocks, spec.trace?.groupBlocks], [2048, { window: 65 }]);
+  t.equal(planKv(spec, PLACE).payloadBytes, tokens * 81_920 + 65 * 16 * (507_904 - 81_920));
+});
