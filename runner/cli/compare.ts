@@ -7,6 +7,7 @@ interface CompareArguments extends ThresholdArguments {
   readonly against: readonly string[];
   readonly ratioOnly: boolean;
   readonly json: string | undefined;
+  readonly history: string | undefined;
 }
 
 export const compareCommand: CommandModule<object, CompareArguments> = {
@@ -23,8 +24,18 @@ export const compareCommand: CommandModule<object, CompareArguments> = {
       .option('against', {
         type: 'string',
         array: true,
-        demandOption: true,
+        default: [] as string[],
         describe: 'Folders of the runs to judge them by',
+      })
+      .option('history', {
+        type: 'string',
+        describe:
+          'Folder of figures of earlier runs: adds the candidates, names changes, and is the baseline without --against',
+      })
+      .check((argv) => {
+        const { against, history } = argv as unknown as CompareArguments;
+        if (against.length > 0 || history !== undefined) return true;
+        throw new Error('expected --against BASELINE..., or --history DIR');
       })
       .option('ratio-only', {
         type: 'boolean',
@@ -45,6 +56,7 @@ export const compareCommand: CommandModule<object, CompareArguments> = {
       candidate: argv.candidate,
       baseline: argv.against,
       ratioOnly: argv.ratioOnly,
+      history: argv.history,
       thresholdPct: argv.threshold,
       resolutionPct: argv.resolution,
       keyThresholds: argv.keyThreshold,

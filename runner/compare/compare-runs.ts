@@ -1,6 +1,7 @@
 /** Judges runs that are there already. */
 import { RunnerError } from '../errors.js';
 import { classDifferences } from '../run-folder/machine-class.js';
+import { appendHistory, baselineOf, changesOf, readHistory } from './history.js';
 import { judgeAll, MIN_PAIRS, MIN_RUNS_UNPAIRED, type KeyRuns } from './judge.js';
 import { keyText, readRuns, type RunTable } from './run-table.js';
 import { pairRuns, sortKeys, type Pair } from './sides.js';
@@ -12,16 +13,36 @@ export interface CompareRequest extends ThresholdRequest {
   readonly candidate: readonly string[];
   /** Compare shares of the probed peak, over machine classes too. */
   readonly ratioOnly: boolean;
+  /** Folder of the figures of earlier runs; the candidates are added to it. */
+  readonly history: string | undefined;
 }
 
 /** Rejects with E_RUN_READ, E_USAGE and E_MACHINE_CLASS. */
 export async function compareFolders(request: CompareRequest): Promise<Verdict> {
   const metric = request.ratioOnly ? 'share' : 'time';
-  const baseline = await readRuns(request.baseline, metric);
   const candidate = await readRuns(request.candidate, metric);
+  const history = await readAndAppend(request, candidate);
+  const named = await readRuns(request.baseline, metric);
+  const baseline = named.length > 0 ? named : baselineOf(history, candidate);
+  if (baseline.length === 0) {
+    throw new RunnerError(
+      'E_USAGE',
+      'no baseline: name runs with --against; the history has none of this machine class',
+    );
+  }
   refuseSharedRuns(baseline, candidate);
   if (!request.ratioOnly) refuseOtherClass([...baseline, ...candidate]);
-  return compareTables(baseline, candidate, request);
+  const verdict = compareTables(baseline, candidate, request);
+  return { ...verdict, notes: [...verdict.notes, ...changesOf(history)] };
+}
+
+async function readAndAppend(request: CompareRequest, candidate: readonly RunTable[]): Promise<RunTable[]> {
+  const [first] = candidate;
+  if (request.history === undefined || first === undefined) return [];
+  if (request.ratioOnly) throw new RunnerError('E_USAGE', '--history keeps times: leave out --ratio-only');
+  refuseOtherClass(candidate);
+  await appendHistory(request.history, candidate);
+  return readHistory(request.history, first.machine);
 }
 
 function refuseSharedRuns(baseline: readonly RunTable[], candidate: readonly RunTable[]): void {

@@ -90,6 +90,7 @@ function wordOf(old: State, now: State): Word | 'skipped' | undefined {
 function workDifference(old: Cell, now: Cell): string {
   if (old.series === now.series) return '';
   const named = differingKeys(old.job, now.job);
+  if (Object.keys(old.job).length === 0) return 'not the same work as in the history (another series)';
   return named.length === 0 ? '' : `not the same work: ${named.join(', ')} differ`;
 }
 

@@ -1,4 +1,4 @@
-import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { runCli, type Finished } from '../../helpers/run-cli.js';
@@ -194,6 +194,28 @@ t.test('other work and other machines are no change of speed', (t) =>
     const refused = await compare(xeon, a);
     t.equal(refused.status, 2);
     t.match(refused.stderr, /deviceName: AMD EPYC and Xeon; layout: 2 and 3.*--ratio-only/);
+  }),
+);
+
+t.test('a history keeps figures, is the baseline, and names where they changed', (t) =>
+  withTempDir(async (folder) => {
+    const history = join(folder, 'history');
+    const [old] = interleaved(folder, 30, [base, { ...slower(0), name: 'unused' }]);
+    const [, next] = interleaved(folder, 60, [{ ...base, name: 'other' }, slower(8, 2)]);
+    t.match(await compare(old, [], '--history', history), { status: 2, stderr: /no baseline/ });
+    const newer = next.slice(30);
+    const judged = await compare(newer, [], '--history', history);
+    t.equal(judged.status, 5, judged.stdout + judged.stderr);
+    t.match(judged.stdout, /note: down seed=3 .*: \+[78]\.\d % from run next-3\d on \(2026-01-02/);
+    t.notMatch(judged.stdout, /note: down seed=[124] /);
+    const [file = ''] = readdirSync(history);
+    const text = readFileSync(join(history, file), 'utf8');
+    t.equal(text.split('\n').length - 1, 60 * NUM_POINTS);
+    await compare(newer, [], '--history', history);
+    t.equal(readFileSync(join(history, file), 'utf8'), text, 'a run is added once');
+    writeFileSync(join(history, file), text.replace('"log":', '"lag":'));
+    t.match(await compare(newer, [], '--history', history), { status: 2, stderr: /line 1: expected run/ });
+    t.equal((await compare(newer, [])).status, 2);
   }),
 );
 

@@ -1,0 +1,133 @@
+/** Figures of earlier runs, one line for each run and key, a file for each machine class; and where they changed. */
+import { appendFileSync, existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { RunnerError } from '../errors.js';
+import { canonicalJson, sha256Hex } from '../job-spec/canonical.js';
+import { outputError } from '../results/csv-file.js';
+import { makeFolder } from '../results/run-folder.js';
+import { damaged } from '../run-folder/csv-rows.js';
+import type { MachineClass } from '../run-folder/machine-class.js';
+import { changePoints } from '../statistics/change-points.js';
+import { percent } from './judge.js';
+import { keyText, type Cell, type RunTable } from './run-table.js';
+
+interface Line {
+  readonly run: string;
+  readonly startedAt: string;
+  readonly key: string;
+  readonly series: string;
+  /** Natural logarithm of the median time in us. */
+  readonly log: number;
+}
+
+/** Change points of one key in a thousand would be chance at 0.05; so many permutations give 0.0001 at the least. */
+const LEVEL = 0.05;
+const SMALLEST_LEVEL = 0.0002;
+/** So many runs stand for the baseline where none is named. */
+const BASELINE_RUNS = 12;
+
+export function historyFile(folder: string, machine: MachineClass): string {
+  return join(folder, `${sha256Hex(canonicalJson(machine)).slice(0, 12)}.jsonl`);
+}
+
+/** Runs of that class, oldest first. Rejects with E_RUN_READ; half a line at the end is left out. */
+export function readHistory(folder: string, machine: MachineClass): RunTable[] {
+  const path = historyFile(folder, machine);
+  if (!existsSync(path)) return [];
+  const text = readFileSync(path, 'utf8');
+  const runs = new Map<string, { startedAt: Date; cells: Map<string, Cell> }>();
+  const lines = text.slice(0, text.lastIndexOf('\n') + 1).split('\n');
+  lines.slice(0, -1).forEach((line, at) => {
+    const { run, startedAt, key, series, log } = parseLine(path, at + 1, line);
+    const table = runs.get(run) ?? { startedAt: new Date(startedAt), cells: new Map<string, Cell>() };
+    runs.set(run, table);
+    table.cells.set(key, { status: 'ok', log, series, point: -1, job: {} });
+  });
+  return [...runs]
+    .map(([name, { startedAt, cells }]): RunTable => ({ name, startedAt, machine, cells, problems: [] }))
+    .sort((a, b) => +a.startedAt - +b.startedAt);
+}
+
+function parseLine(path: string, number: number, text: string): Line {
+  let value: Partial<Line> | null = null;
+  try {
+    value = JSON.parse(text) as Partial<Line> | null;
+  } catch {
+    // Said below, as for a line that is JSON of another form.
+  }
+  const { run, startedAt, key, series, log } = value ?? {};
+  const texts = [run, startedAt, key, series].every((part) => typeof part === 'string');
+  if (
+    !texts ||
+    !Number.isFinite(log) ||
+    Number.isNaN(Date.parse(startedAt as string)) ||
+    key?.split('\u0000').length !== 7
+  ) {
+    throw damaged(path, `line ${number}: expected run, startedAt, key, series and log`);
+  }
+  return value as Line;
+}
+
+/** Adds the runs that the file does not have yet. Rejects with E_OUTPUT. */
+export async function appendHistory(folder: string, runs: readonly RunTable[]): Promise<void> {
+  for (const run of runs) {
+    if (run.problems.length > 0 || readHistory(folder, run.machine).some(({ name }) => name === run.name))
+      continue;
+    const lines = [...run.cells].flatMap(([key, { log, series }]) =>
+      log === undefined
+        ? []
+        : [
+            `${JSON.stringify({ run: run.name, startedAt: run.startedAt.toISOString(), key, series, log })}\n`,
+          ],
+    );
+    const path = historyFile(folder, run.machine);
+    try {
+      await makeFolder(folder);
+      const cut = existsSync(path) && !readFileSync(path, 'utf8').endsWith('\n');
+      if (cut) throw new RunnerError('E_OUTPUT', `${path} ends in the middle of a line: remove that line`);
+      appendFileSync(path, lines.join(''));
+    } catch (error) {
+      if (error instanceof RunnerError) throw error;
+      throw outputError(`${path} cannot be written`, error);
+    }
+  }
+}
+
+export function baselineOf(history: readonly RunTable[], candidate: readonly RunTable[]): RunTable[] {
+  const names = new Set(candidate.map(({ name }) => name));
+  return history.filter(({ name }) => !names.has(name)).slice(-BASELINE_RUNS);
+}
+
+/** Sentences, one for each change of a key's level; the same for the same history. */
+export function changesOf(history: readonly RunTable[]): string[] {
+  const keys = [...new Set(history.flatMap((run) => [...run.cells.keys()]))];
+  const level = Math.max(SMALLEST_LEVEL, LEVEL / Math.max(1, keys.length));
+  return keys.flatMap((key) => {
+    const runs = history.filter((run) => run.cells.get(key)?.log !== undefined);
+    const logs = runs.map((run) => run.cells.get(key)?.log as number);
+    const points = changePoints(logs, level, seededRandom(sha256Hex(key)));
+    const ends = [...points.slice(1).map(({ at }) => at), logs.length];
+    return points.map(({ at, p }, index) => {
+      const before = mean(logs.slice(points[index - 1]?.at ?? 0, at));
+      const change = percent(mean(logs.slice(at, ends[index])) - before);
+      const { name, startedAt } = runs[at] as RunTable;
+      const size = `${change > 0 ? '+' : ''}${change.toFixed(1)} %`;
+      return `${keyText(key)}: ${size} from run ${name} on (${startedAt.toISOString().slice(0, 10)}, p ${p.toPrecision(2)})`;
+    });
+  });
+}
+
+function mean(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
+/** xorshift32 from the first digits of a digest. */
+function seededRandom(digest: string): () => number {
+  let state = Number.parseInt(digest.slice(0, 8), 16) || 1;
+  return () => {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    return ((state >>> 0) + 0.5) / 2 ** 32;
+  };
+}

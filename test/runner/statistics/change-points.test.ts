@@ -1,0 +1,63 @@
+import t from 'tap';
+import { changePoints, energy } from '../../../runner/statistics/change-points.js';
+import { Random } from '../../../scripts/bench/random.js';
+
+const LEVEL = 0.01;
+
+function series(seed: number, levels: readonly (readonly [count: number, mean: number])[]): number[] {
+  const random = new Random(seed);
+  return levels.flatMap(([count, mean]) =>
+    Array.from({ length: count }, () => mean + 0.01 * random.normal()),
+  );
+}
+
+const find = (values: readonly number[], seed = 7): number[] => {
+  const random = new Random(seed);
+  return changePoints(values, LEVEL, () => random.uniform()).map(({ at }) => at);
+};
+
+t.test('the energy of a split by hand', async (t) => {
+  // 2 v 2: 2x2/4 x (2 x 10 - 1 - 1) with distances 9, 10, 10, 11 between.
+  t.equal(energy([0, 1, 10, 11], 2), 18);
+  t.equal(energy([5, 5, 5, 5], 2), 0);
+});
+
+t.test('changes are found at their place, none elsewhere', async (t) => {
+  t.same(
+    find(
+      series(1, [
+        [40, 0],
+        [40, 0.05],
+      ]),
+    ),
+    [40],
+  );
+  const two = find(
+    series(2, [
+      [40, 0],
+      [40, 0.06],
+      [40, 0.01],
+    ]),
+  );
+  t.equal(two.length, 2);
+  t.ok(Math.abs((two[0] ?? 0) - 40) <= 2 && Math.abs((two[1] ?? 0) - 80) <= 2, two.join(' '));
+});
+
+t.test('a single outlier is no change, and the same series gives the same answer', async (t) => {
+  const spike = series(3, [[60, 0]]);
+  spike[31] = 1;
+  t.same(find(spike), []);
+  const values = series(4, [
+    [30, 0],
+    [30, 0.04],
+  ]);
+  t.same(find(values, 5), find(values, 5));
+  t.same(find([1, 2, 3]), [], 'too short to tell');
+});
+
+t.test('series without a change: no more than the level says', async (t) => {
+  const found = Array.from({ length: 300 }, (_, seed) => find(series(100 + seed, [[60, 0]]))).filter(
+    (points) => points.length > 0,
+  );
+  t.ok(found.length <= 9, `${found.length} of 300 at a level of 1 %`);
+});
