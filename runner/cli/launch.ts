@@ -1,6 +1,6 @@
 /** `railrunner launch -n N SPEC`: the mpirun line for this machine, printed and started. */
+import { join } from 'node:path';
 import type { CommandModule } from 'yargs';
-import { EXIT } from '../errors.js';
 import { printOut } from '../print.js';
 import { runOptions, runWords, type RunArguments } from './run-options.js';
 
@@ -26,9 +26,25 @@ export const launchCommand: CommandModule<object, LaunchArguments> = {
         describe: 'Print the line and start nothing',
       }) as never,
   handler: async (args) => {
-    const { planLaunch, runLaunch } = await import('../launch/mpirun.js');
-    const line = planLaunch({ numRanks: args.n, mpi: args.mpi, command: runWords(args) });
+    const [
+      { launchEnvironment, planLaunch, refuseNested },
+      { startRanks },
+      { makeRunId },
+      { currentLauncher },
+    ] = await Promise.all([
+      import('../launch/mpirun.js'),
+      import('../launch/start-ranks.js'),
+      import('../results/run-folder.js'),
+      import('../world/world.js'),
+    ]);
+    // The name is chosen here, so that the manifest can be found at the end.
+    const isResumed = args.resume !== undefined;
+    const named = isResumed ? args : { ...args, runId: args.runId ?? makeRunId() };
+    const line = planLaunch({ numRanks: args.n, mpi: args.mpi, command: runWords(named) });
     printOut(`+ ${line.text}`);
-    process.exitCode = args.printOnly ? EXIT.ok : await runLaunch(line);
+    if (args.printOnly) return;
+    refuseNested(currentLauncher());
+    const folder = args.resume ?? join(args.out, named.runId ?? '');
+    process.exitCode = await startRanks({ line, environment: launchEnvironment(line), folder });
   },
 };

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { JobKind } from '../job/kind.js';
 import { AgreementLost } from '../world/agreement.js';
 import { EXIT, toRunnerError, worstExit, type ErrorCode } from '../errors.js';
-import { buildPointResult, buildRows, type PointOutcome, type RankPointResult } from '../results/row.js';
+import { buildPointResult, type PointOutcome, type RankPointResult } from '../results/row.js';
 import { writeSamples } from '../results/samples-file.js';
 import type { Point } from '../job-spec/types.js';
 import { exitOf, fatalExit, lostOutcome, neverStarted, outcomeOf, stopFailure } from './outcome.js';
@@ -32,7 +32,6 @@ export async function runPoints(run: Run): Promise<LoopEnd> {
   let previous: Point | undefined;
   for (const [at, point] of run.pending.entries()) {
     if (run.ending) break;
-    run.current = point;
     run.report?.begin(point);
     await giveBackStale(run, previous, point);
     previous = point;
@@ -46,7 +45,7 @@ export async function runPoints(run: Run): Promise<LoopEnd> {
     }
     if (result.stop > 0) {
       run.stop.agreed();
-      abortFrom(run, point.index + 1, neverStarted('E_INTERRUPTED', stopFailure(run.stop.signal).error));
+      abortRest(run, neverStarted('E_INTERRUPTED', stopFailure(run.stop.signal).error));
       const exitStatus = worstExit([...statuses, result.stop]);
       return { exitStatus, worldLost: false, hurried: true, why: 'a signal', code: 'E_INTERRUPTED' };
     }
@@ -54,7 +53,7 @@ export async function runPoints(run: Run): Promise<LoopEnd> {
       const culprit = result.trouble?.judgement.culprits[0];
       const code = culprit?.code ?? 'E_WORLD_LOST';
       const why = `rank ${culprit?.rank ?? -1} cannot go on: ${culprit?.message ?? code}`;
-      abortFrom(run, point.index + 1, neverStarted(code, why, culprit?.rank));
+      abortRest(run, neverStarted(code, why, culprit?.rank));
       const exitStatus = worstExit([...statuses, fatalExit(code)]);
       return { exitStatus, worldLost: false, hurried: false, why, code };
     }
@@ -73,6 +72,7 @@ async function record(
   const result = buildPointResult(run.facts, point, outcome);
   const written = run.csv.append(result.rows);
   run.counts.add(result.rows);
+  run.firstWithoutRow = point.index + 1;
   if (point.job.saveSamples && outcome.measurements.length > 0) {
     const place = { point: point.index, rank: run.facts.rank };
     await writeSamples(run.folder, place, outcome.measurements).catch((error: unknown) => {
@@ -85,6 +85,7 @@ async function record(
   const gathered = await run.world.native.gather(packed, 0, GATHER_TIMEOUT_MS);
   const perRank = (gathered ?? []).map((bytes) => JSON.parse(bytes.toString()) as RankPointResult);
   run.report?.add(point, perRank);
+  run.firstWithoutSummary = point.index + 1;
   if (next?.jobIndex !== point.jobIndex) {
     run.csv.endJob();
     run.report?.endJob();
@@ -95,16 +96,26 @@ async function record(
 
 /** How long rows of points that never ran may take to write: after a signal the launcher kills within a second. */
 const ABORTED_ROWS_BUDGET_MS = 150;
+const LOST_WORLD_ROWS_BUDGET_MS = 1000;
 const ABORTED_ROWS_CHUNK = 50;
 
 /**
- * Rows for every point from `index` on, without talking to anyone. Where the budget ends before the points do, the log
- * says from which point on there are none.
+ * Rows for every point that has none, without talking to anyone: a point never has two verdicts. Rank 0 fills the summary
+ * too, also for a point whose rows it could not gather. Where the budget ends before the points do, the log says from
+ * which point on there are none. `underWay` is the outcome of the first of them, where that had begun.
  */
-export function abortFrom(run: Run, index: number, outcome: PointOutcome): void {
+export function abortRest(
+  run: Run,
+  outcome: PointOutcome,
+  {
+    underWay,
+    budgetMs = ABORTED_ROWS_BUDGET_MS,
+  }: { readonly underWay?: PointOutcome; readonly budgetMs?: number } = {},
+): void {
   if (run.ending) return;
-  const points = run.pending.filter((point) => point.index >= index);
-  const endsAt = performance.now() + ABORTED_ROWS_BUDGET_MS;
+  const first = Math.min(run.firstWithoutRow, run.firstWithoutSummary);
+  const points = run.pending.filter((point) => point.index >= first);
+  const endsAt = performance.now() + budgetMs;
   for (let at = 0; at < points.length; at += ABORTED_ROWS_CHUNK) {
     if (performance.now() > endsAt) {
       run.log.warn(
@@ -113,9 +124,12 @@ export function abortFrom(run: Run, index: number, outcome: PointOutcome): void 
       );
       return;
     }
-    const rows = points
-      .slice(at, at + ABORTED_ROWS_CHUNK)
-      .flatMap((point) => buildRows(run.facts, point, outcome));
+    const rows = points.slice(at, at + ABORTED_ROWS_CHUNK).flatMap((point, offset) => {
+      const own = at + offset === 0 && underWay ? underWay : outcome;
+      const result = buildPointResult(run.facts, point, own);
+      if (point.index >= run.firstWithoutSummary) run.report?.addUnheard(point, result);
+      return point.index >= run.firstWithoutRow ? result.rows : [];
+    });
     run.counts.add(rows);
     void run.csv.append(rows);
   }
@@ -132,12 +146,11 @@ async function lost(
   const { hungRank, hungStage = '' } = error instanceof AgreementLost ? error : {};
   run.log.error({ err: failure, point: point.index }, failure.message);
   const outcome = lostOutcome(startedAt, hungStage, failure.message, hungRank);
-  if (!run.ending) {
-    const rows = buildRows(run.facts, point, outcome);
-    run.counts.add(rows);
-    void run.csv.append(rows);
-  }
-  abortFrom(run, point.index + 1, neverStarted('E_WORLD_LOST', failure.message, hungRank));
+  abortRest(run, neverStarted('E_WORLD_LOST', failure.message, hungRank), {
+    underWay: outcome,
+    // Nobody ends this rank for the next two seconds: the others are in the same state.
+    ...(run.stop.status === 0 ? { budgetMs: LOST_WORLD_ROWS_BUDGET_MS } : {}),
+  });
   const stop = run.stop.status;
   return {
     exitStatus: worstExit([...statuses, EXIT.fatal, stop]),

@@ -55,6 +55,11 @@ export class RunReport {
     this.#progress.end(progressOf(point), (rows[0]?.['status'] ?? 'aborted') as RowStatus);
   }
 
+  /** A point that this rank alone speaks of, because the run ended before the others could be heard. */
+  addUnheard(point: Point, own: RankPointResult): void {
+    this.#table.add(sweptText(point.swept), this.#summary.add([own]));
+  }
+
   endJob(): void {
     this.#summary.endJob();
   }

@@ -47,6 +47,8 @@ export interface Run {
   readonly failures: RunnerError[];
   /** No more rows: the files are being closed. */
   ending: boolean;
-  /** Point under way, for an end that comes in the middle of it. */
-  current: Point | undefined;
+  /** Index of the first point that has no row in this rank's file yet, for an end that comes in the middle. */
+  firstWithoutRow: number;
+  /** The same of summary.csv, on rank 0: rows of a point reach it later. */
+  firstWithoutSummary: number;
 }

@@ -11,7 +11,7 @@ import { abortLaunch } from '../world/abort-launch.js';
 import { printError, printOut } from '../print.js';
 import { counted } from '../text/plural.js';
 import { neverStarted, stopFailure } from './outcome.js';
-import { abortFrom, runPoints, type LoopEnd } from './points.js';
+import { abortRest, runPoints, type LoopEnd } from './points.js';
 import type { Run } from './run-state.js';
 import type { RunRequest } from './run-request.js';
 import { readOwnSpec, startRun } from './start.js';
@@ -195,11 +195,7 @@ async function leaveAlone(run: Run | undefined): Promise<never> {
   if (run) {
     if (!run.ending)
       run.log.warn('the ranks did not agree on the stop in time: this rank leaves without the others');
-    abortFrom(
-      run,
-      run.current?.index ?? 0,
-      neverStarted('E_INTERRUPTED', stopFailure(run.stop.signal).error),
-    );
+    abortRest(run, neverStarted('E_INTERRUPTED', stopFailure(run.stop.signal).error));
     run.ending = true;
     await run.csv.close({ sync: false }).catch(() => undefined);
     await run.report?.close({ sync: false }).catch(() => undefined);

@@ -9,6 +9,7 @@ const END_WITHIN_MS = 250;
 const STATUS: Readonly<Record<string, number>> = {
   SIGINT: EXIT.interrupted,
   SIGTERM: EXIT.terminated,
+  SIGHUP: EXIT.terminated,
   SIGUSR1: EXIT.terminated,
 };
 

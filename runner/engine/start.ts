@@ -69,7 +69,8 @@ export async function startRun(setting: StartSetting): Promise<Run> {
     },
     failures: [],
     ending: false,
-    current: undefined,
+    firstWithoutRow: 0,
+    firstWithoutSummary: 0,
   };
 }
 

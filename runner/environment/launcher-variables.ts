@@ -11,8 +11,8 @@ const OPEN_MPI =
 const PMIX = /^PMIX_(?!MCA_(?!mca_base_component_show))/;
 const PMI = /^(PMI_|PMI2_|HYDI_|HYDRA_|HYDRAI_|MPI_LOCAL|MPIR_CVAR_CH3_INTERFACE_HOSTNAME$)/;
 const SLURM = /^(SLURM_|SLURMD_|SRUN_|SBATCH_|SALLOC_)/;
-/** Where Slurm itself is configured: no word about a job. */
-const SLURM_CONFIGURATION = /^SLURM_CONF$/;
+/** Where Slurm itself is configured, and a job array's numbers, which `--shard slurm` reads: no word about ranks. */
+const SLURM_CONFIGURATION = /^SLURM_CONF$|^SLURM_ARRAY_/;
 const FLUX = /^FLUX_/;
 /** Hosts and jobs of other schedulers, which an mpirun asks for slots. */
 const SCHEDULERS = /^(PBS_|LSB_|LS_SUBCWD$|PE_HOSTFILE$|COBALT_|OAR_)/;

@@ -1,12 +1,14 @@
-/** Builds the mpirun line for this machine and becomes its parent. */
-import { spawn, spawnSync } from 'node:child_process';
+/** Finds mpirun and builds its line for this machine. */
+import { spawnSync } from 'node:child_process';
 import { accessSync, constants as fileConstants } from 'node:fs';
-import { availableParallelism, constants } from 'node:os';
+import { availableParallelism } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { RunnerError } from '../errors.js';
 import { projectRoot } from '../project.js';
 import { readEnvironment } from '../environment/variables.js';
-import type { MpiName } from '../environment/launcher.js';
+import type { Launcher, MpiName } from '../environment/launcher.js';
+import { withoutLaunchers } from '../environment/launcher-variables.js';
+import { MPI_NAMES, MPIS } from '../environment/mpis.js';
 
 interface Mpirun {
   readonly mpi: MpiName;
@@ -30,6 +32,10 @@ export interface LaunchRequest {
 export interface LaunchLine {
   readonly path: string;
   readonly words: readonly string[];
+  /** What each rank's process is, word by word. */
+  readonly command: readonly string[];
+  /** For mpirun, where the user has set nothing. */
+  readonly variables: Readonly<Record<string, string>>;
   /** As a shell would take it. */
   readonly text: string;
 }
@@ -41,18 +47,34 @@ export function planLaunch({ numRanks, mpi, command }: LaunchRequest): LaunchLin
   }
   const mpirun = findMpirun(mpi);
   const railrunner = join(projectRoot, 'bin', 'railrunner');
-  const words = [...launcherWords(mpirun, numRanks), process.execPath, railrunner, ...command];
-  return { path: mpirun.path, words, text: [mpirun.path, ...words].map(quoted).join(' ') };
+  const entry = MPIS[mpirun.mpi];
+  const own = [process.execPath, railrunner, ...command];
+  const words = [...entry.launchWords(numRanks, process.getuid?.() === 0), ...own];
+  const text = [mpirun.path, ...words].map(quoted).join(' ');
+  const variables = entry.launchVariables(numRanks, availableParallelism());
+  return { path: mpirun.path, words, command: own, variables, text };
 }
 
-function launcherWords(mpirun: Mpirun, numRanks: number): string[] {
-  if (mpirun.mpi === 'mpich') return ['-n', String(numRanks)];
-  const words = ['-n', String(numRanks)];
-  if (process.getuid?.() === 0) words.push('--allow-run-as-root');
-  // Open MPI's default binding gives each rank one core, which starves copy and progress threads.
-  words.push('--bind-to', 'none');
-  if (numRanks > availableParallelism()) words.push('--oversubscribe');
-  return words;
+/** The environment for it: nothing of launchers or schedulers around, the line's own where the user has set nothing. */
+export function launchEnvironment(line: LaunchLine): Record<string, string> {
+  const own = withoutLaunchers(readEnvironment().variables);
+  return { ...line.variables, ...own, RAILRUNNER_TERMINAL: process.stdout.isTTY ? '1' : '0' };
+}
+
+/** Each of several ranks would start ranks of its own. Throws E_LAUNCHER_MISMATCH. */
+export function refuseNested(launcher: Launcher): void {
+  if (launcher.contradiction !== undefined && launcher.speaks === null && (launcher.size ?? 1) > 1) {
+    throw nested(launcher);
+  }
+  if (launcher.contradiction === undefined && (launcher.size ?? 1) > 1) throw nested(launcher);
+}
+
+function nested({ name, size }: Launcher): RunnerError {
+  return new RunnerError(
+    'E_LAUNCHER_MISMATCH',
+    `launch starts ranks itself, and ${name} has started ${size} of it, each of which would start its own. ` +
+      `Expected launch alone, or run under a launcher: use run in place of launch, or leave ${name} out.`,
+  );
 }
 
 const MPIRUN_NAMES = ['mpirun.openmpi', 'mpirun', 'mpiexec', 'mpirun.mpich', 'mpiexec.mpich'];
@@ -101,20 +123,7 @@ function onPath(name: string): string | undefined {
 
 function nameOf(path: string): MpiName | undefined {
   const { stdout } = spawnSync(path, ['--version'], { encoding: 'utf8', timeout: 10_000 });
-  if (/Open MPI|OpenRTE/.test(stdout)) return 'openmpi';
-  return /HYDRA|MPICH/i.test(stdout) ? 'mpich' : undefined;
-}
-
-/** Resolves to the launcher's exit status; 128 + the signal's number where a signal ended it. */
-export function runLaunch({ path, words }: LaunchLine): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const env = { ...readEnvironment().variables, RAILRUNNER_TERMINAL: process.stdout.isTTY ? '1' : '0' };
-    const child = spawn(path, words, { stdio: 'inherit', env });
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGUSR1'] as const)
-      process.on(signal, () => void child.kill(signal));
-    child.on('error', reject);
-    child.on('exit', (status, signal) => resolve(status ?? 128 + (signal ? constants.signals[signal] : 0)));
-  });
+  return MPI_NAMES.find((mpi) => MPIS[mpi].version.test(stdout ?? ''));
 }
 
 function quoted(word: string): string {

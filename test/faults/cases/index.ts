@@ -1,6 +1,7 @@
 /** Every fault, in the order of the page. */
 import type { FaultCase } from '../fault.js';
 import { OUTPUT_FAULTS } from './output.js';
+import { SIGNAL_FAULTS } from './signals.js';
 import { START_FAULTS } from './start.js';
 
-export const FAULTS: readonly FaultCase[] = [...START_FAULTS, ...OUTPUT_FAULTS];
+export const FAULTS: readonly FaultCase[] = [...START_FAULTS, ...SIGNAL_FAULTS, ...OUTPUT_FAULTS];

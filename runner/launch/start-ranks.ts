@@ -1,0 +1,164 @@
+/** Becomes the parent of an mpirun: hands signals on once, leaves no orphan, and says how the run itself ended. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { constants } from 'node:os';
+import { join } from 'node:path';
+import { EXIT } from '../errors.js';
+import type { LaunchLine } from './mpirun.js';
+
+/** From a signal on: ranks write their rows and leave within a second; what is left after this is ended by force. */
+const LEAVE_WITHIN_MS = 10_000;
+
+/** What a signal to `launch` becomes for the ranks. SIGHUP and SIGUSR2 would end a launcher at once. */
+const HANDED_ON: Readonly<Record<string, NodeJS.Signals>> = {
+  SIGINT: 'SIGINT',
+  SIGTERM: 'SIGTERM',
+  SIGHUP: 'SIGTERM',
+  SIGUSR1: 'SIGUSR1',
+  SIGUSR2: 'SIGTERM',
+};
+
+/**
+ * Reads until `launch` is gone, however it ends, SIGKILL included: then mpirun is asked to end its ranks, and after ten
+ * seconds its group is killed. A word on stdin says that there is nothing left to do.
+ */
+const WATCHDOG = `read -r word && exit 0
+kill -TERM "$1" 2>/dev/null || exit 0
+for second in 1 2 3 4 5 6 7 8 9 10; do sleep 1; kill -0 "$1" 2>/dev/null || exit 0; done
+kill -KILL "-$1"`;
+
+export interface RanksRequest {
+  readonly line: LaunchLine;
+  readonly environment: Readonly<Record<string, string>>;
+  /** Where the run will be; its manifest has the exit status. */
+  readonly folder: string;
+}
+
+/**
+ * Resolves to the exit status of the run. mpirun has a session of its own: a terminal's Ctrl-C and the group signals of
+ * `timeout` reach `launch` alone, which hands them on, because Open MPI 4.1.4 takes a second SIGINT within 5 s for "kill
+ * at once". It has no standard input: what `launch` was given there belongs to the caller's script.
+ */
+export function startRanks({ line, environment, folder }: RanksRequest): Promise<number> {
+  const before = manifestIdentity(folder);
+  return new Promise((resolve, reject) => {
+    const child = spawn(line.path, line.words, {
+      stdio: ['ignore', 'inherit', 'inherit'],
+      env: environment,
+      detached: true,
+    });
+    const watchdog = watch(child);
+    let signalled = 0;
+    let timer: NodeJS.Timeout | undefined;
+    for (const [signal, handedOn] of Object.entries(HANDED_ON)) {
+      process.on(signal, () => {
+        signalled ||= signal === 'SIGINT' ? EXIT.interrupted : EXIT.terminated;
+        handOn(child, line.command, handedOn);
+        timer ??= setTimeout(() => endByForce(child), LEAVE_WITHIN_MS);
+      });
+    }
+    child.on('error', reject);
+    child.on('exit', (status, signal) => {
+      clearTimeout(timer);
+      watchdog?.stdin?.end('over\n');
+      const own = status ?? 128 + (signal ? constants.signals[signal] : 0);
+      const isOfThisRun = manifestIdentity(folder) !== before;
+      resolve((isOfThisRun ? statusOfRun(folder) : undefined) ?? (signalled || statusWithoutManifest(own)));
+    });
+  });
+}
+
+function watch(child: ChildProcess): ChildProcess | undefined {
+  if (child.pid === undefined) return undefined;
+  const watchdog = spawn('/bin/sh', ['-c', WATCHDOG, 'sh', String(child.pid)], {
+    stdio: ['pipe', 'ignore', 'ignore'],
+    detached: true,
+  });
+  // Without a shell the run goes on; only a SIGKILL of `launch` then leaves ranks behind.
+  watchdog.on('error', () => undefined);
+  watchdog.stdin.on('error', () => undefined);
+  watchdog.unref();
+  return watchdog;
+}
+
+/** To the ranks themselves, so that no launcher's clock runs; to mpirun where it has not started them yet. */
+function handOn(child: ChildProcess, command: readonly string[], signal: NodeJS.Signals): void {
+  const ranks = descendantsOf(child.pid ?? 0).filter((pid) => commandLineOf(pid) === command.join('\0'));
+  let reached = 0;
+  for (const pid of ranks) {
+    try {
+      process.kill(pid, signal);
+      reached += 1;
+    } catch {
+      // It has ended in between.
+    }
+  }
+  if (reached === 0) child.kill('SIGTERM');
+}
+
+function endByForce(child: ChildProcess): void {
+  child.kill('SIGTERM');
+  setTimeout(() => {
+    try {
+      if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
+    } catch {
+      // It has ended by itself.
+    }
+  }, LEAVE_WITHIN_MS).unref();
+}
+
+function commandLineOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replace(/\0$/, '');
+  } catch {
+    return '';
+  }
+}
+
+function descendantsOf(root: number): number[] {
+  const childrenOf = new Map<number, number[]>();
+  for (const name of readdirSync('/proc')) {
+    if (!/^\d+$/.test(name)) continue;
+    try {
+      const parent = Number(/^PPid:\t(\d+)$/m.exec(readFileSync(`/proc/${name}/status`, 'utf8'))?.[1]);
+      childrenOf.set(parent, [...(childrenOf.get(parent) ?? []), Number(name)]);
+    } catch {
+      // It has ended in between.
+    }
+  }
+  const found: number[] = [];
+  const queue = [root];
+  for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+    const children = childrenOf.get(next) ?? [];
+    found.push(...children);
+    queue.push(...children);
+  }
+  return found;
+}
+
+/** Tells this run's manifest from that of an earlier run whose name was taken or that is resumed; '' for none. */
+function manifestIdentity(folder: string): string {
+  try {
+    const { ino, mtimeMs } = statSync(join(folder, 'manifest.json'));
+    return `${ino} ${mtimeMs}`;
+  } catch {
+    return '';
+  }
+}
+
+/** From manifest.json; undefined where the run did not come to its end. */
+function statusOfRun(folder: string): number | undefined {
+  try {
+    const manifest = JSON.parse(readFileSync(join(folder, 'manifest.json'), 'utf8')) as {
+      exitStatus?: unknown;
+    };
+    return typeof manifest.exitStatus === 'number' ? manifest.exitStatus : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Launchers lose statuses or mix them: hydra of MPICH 4.0.2 ORs those of all ranks. Without a manifest no run was good. */
+function statusWithoutManifest(status: number): number {
+  return status === EXIT.ok ? EXIT.fatal : status;
+}
