@@ -1,5 +1,6 @@
 /** Signals of schedulers and people. A handler also keeps SIGUSR1 from opening Node's debugger port. */
 import { EXIT } from '../errors.js';
+import { takeHeldSignal } from '../early-signals.js';
 
 /** How long ranks have to agree on the stop before this rank leaves alone. Open MPI kills 1 s after TERM. */
 const LEAVE_ALONE_AFTER_MS = 450;
@@ -34,6 +35,8 @@ export class StopRequest {
       process.on(signal, listener);
       this.#listeners.push([signal, listener]);
     }
+    const early = takeHeldSignal();
+    this.#listeners.find(([signal]) => signal === early)?.[1]();
   }
 
   /** 0 until a signal came, then the exit status that it asks for. */

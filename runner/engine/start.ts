@@ -22,12 +22,17 @@ import { refuseWhatCannotFit } from '../preflight/memory.js';
 import { ResourceCache } from '../job/resources.js';
 import type { Run } from './run-state.js';
 import { StopRequest } from './signals.js';
-import { START_TIMEOUT_MS } from '../world/on-all-ranks.js';
+import { START_TIMEOUT_MS, together } from '../world/on-all-ranks.js';
 
 /** Everything up to the first point. Throws the same error on all ranks. Collective. */
 export async function startRun(setting: StartSetting): Promise<Run> {
   const { environment, world, request } = setting;
   const { spec, selection } = await shareSpec(setting);
+  const faults = await together(
+    world,
+    'reading RAILRUNNER_FAULT',
+    () => new FaultPlan(environment.settings.fault ?? '', world.info.rank),
+  );
   const native = addon();
   const versions = ownVersions(world, native);
   await compareVersions(world, versions, START_TIMEOUT_MS);
@@ -56,7 +61,7 @@ export async function startRun(setting: StartSetting): Promise<Run> {
     resources: new ResourceCache(),
     threadsPerRank: environment.settings.threadsPerRank,
     ncclLibraries: ncclLibrariesOf(environment),
-    faults: new FaultPlan(environment.settings.fault ?? '', world.info.rank),
+    faults,
     stop: new StopRequest(setting.onStop, setting.leaveAlone),
     facts: {
       ...placeFacts(world),

@@ -48,8 +48,8 @@ export function judge(stage: string, verdicts: readonly Verdict[]): Judgement {
   }
   if (timedOut.length > 0) {
     const culprits = hungVerdicts(timedOut);
-    // Several that all wait for others (a link is down between them): none stands out, nobody is blamed.
-    const isNamed = culprits.length === 1 || culprits.some((v) => (v.awaitedPeer ?? -1) < 0);
+    // Several candidates: a link is down between them, or the point is merely slow. Nobody is blamed.
+    const isNamed = culprits.length === 1;
     const hungRank = isNamed ? culprits[0]?.rank : undefined;
     return {
       status: 'timeout',

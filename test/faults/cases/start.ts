@@ -140,4 +140,13 @@ export const START_FAULTS: readonly FaultCase[] = [
     onRank: WITHOUT_FILE('railrunner.node; echo short >"$SCRATCH/kept/build/Release/railrunner.node"'),
     ending: refused('rank 1', /rank 1 on .*railrunner\.node/),
   },
+  {
+    id: 'fault-misspelt-on-one-rank',
+    fault: 'RAILRUNNER_FAULT is misspelt on rank 1 alone',
+    startedBy: 'mpirun',
+    workload: 'short',
+    onRank: 'if [ "$RANK" = 1 ]; then export RAILRUNNER_FAULT=nonsense; fi; exec "$@"',
+    ending: refused('rank 1', /rank 1: RAILRUNNER_FAULT: expected/, [2]),
+    always: true,
+  },
 ];
