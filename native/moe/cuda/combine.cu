@@ -72,9 +72,9 @@ void launchCombine(const KernelArguments& arguments, uint32_t blocks, cudaStream
   launchOverlapped(kernel, "combine", arguments, blocks + listeningBlocks(arguments), bytes, stream);
 }
 
-void prepareCombine(uint32_t maxSharedBytes) {
+void prepareCombine() {
   for (const bool network : {false, true})
-    allowShared(reinterpret_cast<const void*>(kernelFor(network)), maxSharedBytes);
+    allowShared(reinterpret_cast<const void*>(kernelFor(network)));
 }
 
 uint32_t combineBlocksPerProcessor(uint32_t sharedBytes) {

@@ -76,10 +76,10 @@ void launchAdvanceEpoch(uint32_t* epochBase, uint32_t count, cudaStream_t stream
   requireLaunched("advanceEpoch");
 }
 
-void prepareDispatch(uint32_t maxSharedBytes) {
+void prepareDispatch() {
   for (const bool fp8 : {false, true}) {
     for (const bool network : {false, true})
-      allowShared(reinterpret_cast<const void*>(kernelFor(fp8, network)), maxSharedBytes);
+      allowShared(reinterpret_cast<const void*>(kernelFor(fp8, network)));
   }
 }
 

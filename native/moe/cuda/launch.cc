@@ -64,8 +64,13 @@ void allowCarveout(const void* kernel) {
           "asking for shared memory instead of cache");
 }
 
-void allowShared(const void* kernel, uint32_t bytes) {
-  require(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(bytes)),
+void allowShared(const void* kernel) {
+  // What the kernel declares itself comes off the block's limit, and changes with its code.
+  cudaFuncAttributes code{};
+  require(cudaFuncGetAttributes(&code, kernel), "asking for a kernel's own shared memory");
+  const int most =
+      attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin) - static_cast<int>(code.sharedSizeBytes);
+  require(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, most),
           "raising a kernel's shared memory");
   allowCarveout(kernel);
 }
@@ -79,10 +84,8 @@ uint32_t blocksPerProcessor(const void* kernel, uint32_t threads, uint32_t share
 }
 
 void prepareKernels() {
-  // The kernels' static shared memory comes off the limit.
-  const uint32_t most = static_cast<uint32_t>(attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin)) - 2048;
-  prepareDispatch(most);
-  prepareCombine(most);
+  prepareDispatch();
+  prepareCombine();
 }
 
 uint32_t slicesOf(const Shape& shape) {

@@ -52,11 +52,12 @@ void launchOverlapped(void (*kernel)(KernelArguments), const char* name, const K
                       uint32_t blocks, uint32_t sharedBytes, cudaStream_t stream);
 // All of a processor's memory that is not cache, whatever the launch asks for.
 void allowCarveout(const void* kernel);
-void allowShared(const void* kernel, uint32_t bytes);
+// As much dynamic shared memory as the device leaves alongside the kernel's own; throws kCuda.
+void allowShared(const void* kernel);
 uint32_t blocksPerProcessor(const void* kernel, uint32_t threads, uint32_t sharedBytes);
 
-void prepareDispatch(uint32_t maxSharedBytes);
-void prepareCombine(uint32_t maxSharedBytes);
+void prepareDispatch();
+void prepareCombine();
 uint32_t dispatchBlocksPerProcessor(bool fp8, uint32_t sharedBytes);
 uint32_t combineBlocksPerProcessor(uint32_t sharedBytes);
 

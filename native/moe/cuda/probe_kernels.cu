@@ -58,7 +58,7 @@ __global__ void countWrongKernel(const __grid_constant__ ArrivedShares a) {
 }  // namespace
 
 void prepareProbeKernels() {
-  allowShared(reinterpret_cast<const void*>(peerPiecesKernel), kPieceMemory);
+  allowShared(reinterpret_cast<const void*>(peerPiecesKernel));
   allowCarveout(reinterpret_cast<const void*>(fillPiecesKernel));
   allowCarveout(reinterpret_cast<const void*>(countWrongKernel));
 }
