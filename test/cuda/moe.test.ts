@@ -11,7 +11,9 @@ const needs = { skip: firstMissing(needsGpus(2)), timeout: 600_000 };
 
 t.test('every layout, payload and phase on GPUs, a process a rank; faults are seen', needs, async (t) => {
   const ended = await run(await nativeProgram('moe_cuda_test'), [], { timeoutMs: 120_000 });
-  t.match(ended, { status: 0, stdout: /^ok 31 - a rank silent to the network$/m }, ended.stdout.slice(-3000));
+  t.equal(ended.status, 0, ended.stdout.slice(-3000));
+  t.notMatch(ended.stdout, /^not ok/m);
+  t.ok((ended.stdout.match(/^ok \d+ - /gm) ?? []).length >= 42, 'every case ran');
 });
 
 const needsSanitizer = {

@@ -73,8 +73,7 @@ void launchCombine(const KernelArguments& arguments, uint32_t blocks, cudaStream
 }
 
 void prepareCombine() {
-  for (const bool network : {false, true})
-    allowShared(reinterpret_cast<const void*>(kernelFor(network)));
+  for (const bool network : {false, true}) allowShared(reinterpret_cast<const void*>(kernelFor(network)));
 }
 
 uint32_t combineBlocksPerProcessor(uint32_t sharedBytes) {

@@ -40,12 +40,12 @@ __device__ inline void countPlaces(const KernelArguments& a, const Choices& choi
     uint64_t ranks = 0;       // bit r: it goes to rank r
     if (other < tokenIndex) {
       const int32_t* ids = choices.ids + other * numTopk;
-      for (uint32_t j = 0; j < numTopk; ++j) {
-        const int32_t id = ids[j];
-        if (id < 0) continue;
-        ranks |= 1ULL << choices.rankOf(id);
-        // In halves, so that a choice of 16 or fewer costs no more than it did.
-        for (uint32_t half = 0; half < numTopk; half += 16) {
+      // In halves, each held in registers while the other token's choices pass by: 32 at once would cost every shape.
+      for (uint32_t half = 0; half < numTopk; half += 16) {
+        for (uint32_t j = 0; j < numTopk; ++j) {
+          const int32_t id = ids[j];
+          if (id < 0) continue;
+          if (half == 0) ranks |= 1ULL << choices.rankOf(id);
 #pragma unroll
           for (uint32_t k = 0; k < 16; ++k) {
             if (half + k < numTopk && id == token.ids[half + k]) sameExpert |= 1U << (half + k);
