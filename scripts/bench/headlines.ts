@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'csv-parse/sync';
+import { median } from './median.js';
 import type { Row } from './row.js';
 
 /** Cells that a row must hold; `params` holds keys of the resolved point. */
@@ -131,6 +132,32 @@ function diskHeadline(table: string, page: string, job: string, where: string, p
   };
 }
 
+function mixedBlockHeadline(model: string, name: string, direction: string): Headline {
+  const timesOf = (rows: readonly Row[], column: string): number =>
+    median(
+      rows
+        .filter((row) => row['model'] === model && row['direction'] === direction)
+        .filter((row) => row['layout'] === 'fullyContiguous' && row['timing'] === 'event')
+        .map((row) => Number(row[column])),
+    );
+  return {
+    what: `One GPU, blocks of ${name}, ${direction}, \`auto\``,
+    table: 'cuda-kv-groups',
+    page: 'kv-gpu',
+    figure: (rows) => `${(timesOf(rows, 'mixed_us') / 1000).toFixed(2)} ms`,
+    ratio: (rows) =>
+      `${(timesOf(rows, 'uniform_us') / timesOf(rows, 'mixed_us')).toFixed(2)} of the speed of a uniform block`,
+  };
+}
+
+const noise: Headline = {
+  what: 'One build against itself on 4 GPUs, all kinds of jobs (`railrunner ab`)',
+  table: 'gpu-noise',
+  page: 'noise',
+  figure: (rows) => `${rows.filter((row) => row['verdict'] === 'equal').length} of ${rows.length} keys equal`,
+  ratio: (rows) => `${rows.filter((row) => row['verdict'] === 'regressed').length} accused`,
+};
+
 const QUEUE = { disk: { queueDepth: 32, requestBytes: 1_048_576 } };
 
 export const HEADLINES: readonly Headline[] = [
@@ -149,6 +176,9 @@ export const HEADLINES: readonly Headline[] = [
   exchangeHeadline('dispatch', 'bf16', 1),
   nodesHeadline('dispatch'),
   nodesHeadline('combine'),
+  mixedBlockHeadline('gemma', 'Gemma-3-27B (full and window layers)', 'device->host'),
+  mixedBlockHeadline('v32', 'DeepSeek-V3.2 (latent and index)', 'host->device'),
+  noise,
   alltoallv('1'),
   alltoallv('32'),
   alltoallv('128'),
