@@ -260,6 +260,14 @@ Napi::Value deadRank(const Napi::CallbackInfo& info) {
       info, [&]() -> Napi::Value { return Napi::Number::New(info.Env(), self(info)->world->deadRank()); });
 }
 
+Napi::Value noteDead(const Napi::CallbackInfo& info) {
+  return guarded(info, [&]() -> Napi::Value {
+    World& world = *self(info)->world;
+    world.noteDead(static_cast<int>(requireInteger(info[0], "rank", 0, world.info().worldSize - 1)));
+    return info.Env().Undefined();
+  });
+}
+
 Napi::Value setStop(const Napi::CallbackInfo& info) {
   return guarded(info, [&]() -> Napi::Value {
     const auto reason = static_cast<uint32_t>(requireInteger(info[0], "reason", 0, 2));
@@ -327,7 +335,7 @@ Napi::Value makeWorldObject(Napi::Env env, std::shared_ptr<World> world) {
       {"broadcast", broadcast}, {"allgather", allgather}, {"gather", gather},       {"alltoall", alltoall},
       {"barrier", barrier},     {"renew", renew},         {"failEpoch", failEpoch}, {"report", report},
       {"liveness", liveness},   {"deadRank", deadRank},   {"setStop", setStop},     {"setAbort", setAbort},
-      {"finalize", finalize},   {"abort", abortWorld},
+      {"finalize", finalize},   {"abort", abortWorld},    {"noteDead", noteDead},
   };
   for (const auto& [name, method] : methods) object.Set(name, Napi::Function::New(env, method, name));
   napi_type_tag_object(env, object, &kWorldTag);
@@ -349,6 +357,8 @@ Napi::Value openWorld(const Napi::CallbackInfo& info) {
     request.ranksPerNode = static_cast<int>(requireInteger(options, "ranksPerNode", 0, 1 << 20));
     request.timeoutNs = requireInteger(options, "timeoutMs", 1, kMaxTimeoutMs) * 1'000'000;
     request.peerTimeoutNs = requireInteger(options, "peerTimeoutMs", 500, kMaxTimeoutMs) * 1'000'000;
+    request.remotePeerTimeoutNs =
+        requireInteger(options, "remotePeerTimeoutMs", 500, kMaxTimeoutMs) * 1'000'000;
     if (std::exchange(isOpened, true))
       throw Error(ErrorCode::kState, "the world is already open in this process");
     GuardedPromise guardedPromise(info.Env(), nowNs() + request.timeoutNs,

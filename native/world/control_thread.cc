@@ -188,10 +188,9 @@ bool ControlThread::stepOperation() {
 void ControlThread::checkDead() {
   const int dead = heartbeat_->deadRank();
   if (dead < 0) return;
-  throw Error(ErrorCode::kPeerDead, "rank " + std::to_string(dead) +
-                                        " ended or stopped answering: nothing heard for " +
-                                        std::to_string(options_.peerTimeoutNs / 1'000'000) +
-                                        " ms. Look at that rank's own output and at its host.");
+  throw Error(ErrorCode::kPeerDead, "rank " + std::to_string(dead) + " ended or stopped answering" +
+                                        heartbeat_->deathText() +
+                                        ". Look at that rank's own output and at its host.");
 }
 
 // The failure reaches everything that is waiting, and everything asked for later gets kWorldLost with the

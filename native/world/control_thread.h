@@ -24,7 +24,9 @@ struct WorldOptions {
   std::string pluginPath;
   int ranksPerNode = 0;  // 0 = nodes are hosts
   int64_t timeoutNs = 0;
-  int64_t peerTimeoutNs = 5'000'000'000;  // silence after which a rank is held for dead
+  // Silence after which a rank is held for dead: TCP takes 6 s to come back from an outage of 3 s between hosts.
+  int64_t peerTimeoutNs = 5'000'000'000;  // on this host
+  int64_t remotePeerTimeoutNs = 15'000'000'000;
 };
 
 // The one thread that calls MPI, init and finalize included. It never waits inside MPI: it issues
@@ -89,6 +91,7 @@ class ControlThread : public std::enable_shared_from_this<ControlThread> {
   WorldInfo info_;
   int controlComm_ = -1;
   std::unique_ptr<NodeBlock> nodeBlock_;
+  std::vector<int> hostLeaders_;  // by rank: the lowest rank of its host
   std::unique_ptr<Heartbeat> heartbeat_;
   std::unique_ptr<Mailbox> mailbox_;
   std::atomic<uint32_t> epoch_{1};

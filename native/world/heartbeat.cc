@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "core/clock.h"
 
@@ -15,15 +16,15 @@ constexpr int kTag = 1;
 constexpr int64_t kOwnStallNs = 1'000'000'000;
 }  // namespace
 
-Heartbeat::Heartbeat(const Mpi& mpi, int comm, int rank, int worldSize, int64_t peerTimeoutNs,
-                     RunControl& control)
+Heartbeat::Heartbeat(const Mpi& mpi, int comm, int rank, std::vector<int64_t> silenceNs, RunControl& control)
     : mpi_(mpi),
       comm_(comm),
       rank_(rank),
-      peerTimeoutNs_(peerTimeoutNs),
+      silenceNs_(std::move(silenceNs)),
       control_(control),
       lastProgressNs_(nowNs()),
-      known_(static_cast<size_t>(worldSize)) {
+      known_(silenceNs_.size()) {
+  const int worldSize = static_cast<int>(known_.size());
   for (Known& known : known_) known.heardNs = lastProgressNs_;
   for (int peer = 0; peer < worldSize; ++peer) {
     if (peer != rank && (rank == 0 || peer == 0)) outgoing_.push_back({peer, -1, {}});
@@ -113,8 +114,8 @@ void Heartbeat::take(int source, Beat beat, int64_t timeNs) {
   const int worldSize = static_cast<int>(known_.size());
   beat.stage.back() = '\0';
   if (beat.awaitedPeer < -1 || beat.awaitedPeer >= worldSize) beat.awaitedPeer = -1;
-  if (source == 0 && deadRank_ < 0 && beat.deadRank >= 0 && beat.deadRank < worldSize)
-    deadRank_ = beat.deadRank;
+  // Rank 0 hears of the deaths on other nodes, and tells everybody.
+  if (beat.deadRank >= 0 && beat.deadRank < worldSize && beat.deadRank != rank_) noteDead(beat.deadRank);
   std::lock_guard lock(mutex_);
   known_[static_cast<size_t>(source)] = {beat, timeNs};
 }
@@ -141,11 +142,24 @@ void Heartbeat::judge(int64_t timeNs) {
   std::lock_guard lock(mutex_);
   for (int rank = 0; rank < static_cast<int>(known_.size()); ++rank) {
     const bool heardOf = rank != rank_ && (rank_ == 0 || rank == 0);
-    if (heardOf && timeNs - known_[static_cast<size_t>(rank)].heardNs > peerTimeoutNs_) {
-      deadRank_ = rank;
+    if (heardOf &&
+        timeNs - known_[static_cast<size_t>(rank)].heardNs > silenceNs_[static_cast<size_t>(rank)]) {
+      isSilent_ = true;
+      noteDead(rank);
       return;
     }
   }
+}
+
+void Heartbeat::noteDead(int rank) {
+  int none = -1;
+  deadRank_.compare_exchange_strong(none, rank);
+}
+
+std::string Heartbeat::deathText() const {
+  const int dead = deadRank();
+  if (!isSilent_ || dead < 0) return "";
+  return ": nothing heard for " + std::to_string(silenceNs_[static_cast<size_t>(dead)] / 1'000'000) + " ms";
 }
 
 bool Heartbeat::isQuiet() {

@@ -32,15 +32,20 @@ class Heartbeat {
  public:
   static constexpr int64_t kPeriodNs = 150'000'000;
 
-  Heartbeat(const Mpi& mpi, int comm, int rank, int worldSize, int64_t peerTimeoutNs, RunControl& control);
+  // `silenceNs`: by rank, the silence after which it is held for dead.
+  Heartbeat(const Mpi& mpi, int comm, int rank, std::vector<int64_t> silenceNs, RunControl& control);
 
   void setPlace(const std::string& stage, int64_t point);
   std::vector<RankLiveness> liveness() const;
 
   // Receives what is there, sends what is due. True when a message moved.
   bool progress(int64_t timeNs);
-  // The first rank whose beats have stopped for the time-out, -1 while all live.
+  // The first rank whose beats have stopped for the time-out or whose process is gone, -1 while all live.
   int deadRank() const { return deadRank_.load(std::memory_order_relaxed); }
+  // The process of `rank` was seen to be gone: as if its beats had stopped, at once. The first death stays.
+  void noteDead(int rank);
+  // What is known of the death in this rank, as the end of a sentence.
+  std::string deathText() const;
   // No more beats are sent, and silence is no longer death: the world is being taken down.
   void stopSending() { sending_ = false; }
   // True when every beat that was sent has been taken by its receiver.
@@ -74,10 +79,11 @@ class Heartbeat {
   const Mpi& mpi_;
   const int comm_;
   const int rank_;
-  const int64_t peerTimeoutNs_;
+  const std::vector<int64_t> silenceNs_;
   RunControl& control_;
   bool sending_ = true;
   std::atomic<int> deadRank_{-1};
+  std::atomic<bool> isSilent_{false};  // this rank found the death by silence
   int64_t nextSendNs_ = 0;
   int64_t lastProgressNs_;
   std::vector<Transfer> outgoing_;  // one a peer; a peer that has not taken the last beat gets no further one

@@ -72,8 +72,12 @@ void ControlThread::open() {
   const int beatComm = duplicate("MPI_Comm_idup");
   const int mailComm = duplicate("MPI_Comm_idup");
   exchangeNodeBlocks();
-  heartbeat_ = std::make_unique<Heartbeat>(*mpi_, beatComm, info_.rank, info_.worldSize,
-                                           options_.peerTimeoutNs, control_);
+  std::vector<int64_t> silenceNs;
+  for (const int leader : hostLeaders_) {
+    const bool isHere = leader == hostLeaders_[static_cast<size_t>(info_.rank)];
+    silenceNs.push_back(isHere ? options_.peerTimeoutNs : options_.remotePeerTimeoutNs);
+  }
+  heartbeat_ = std::make_unique<Heartbeat>(*mpi_, beatComm, info_.rank, std::move(silenceNs), control_);
   mailbox_ = std::make_unique<Mailbox>(*mpi_, mailComm, info_.worldSize, control_);
 }
 
@@ -84,7 +88,8 @@ void ControlThread::findHost() {
   int request = -1;
   mpi_->check(mpi_->calls.ibcast(hostComm, &leader, sizeof leader, 0, &request), "MPI_Ibcast");
   wait(request, "MPI_Ibcast");
-  std::vector<int> leaders(static_cast<size_t>(info_.worldSize));
+  std::vector<int>& leaders = hostLeaders_;
+  leaders.resize(static_cast<size_t>(info_.worldSize));
   mpi_->check(mpi_->calls.iallgather(kMpiWorld, &leader, sizeof leader, leaders.data(), &request),
               "MPI_Iallgather");
   wait(request, "MPI_Iallgather");

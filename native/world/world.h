@@ -44,8 +44,10 @@ class World {
 
   void report(const std::string& stage, int64_t point) { thread_->heartbeat().setPlace(stage, point); }
   std::vector<RankLiveness> liveness() const { return thread_->heartbeat().liveness(); }
-  // The rank whose heartbeats stopped and ended this world, -1 while there is none. Known on every rank.
+  // The rank whose heartbeats stopped, or whose process ended, and so this world, -1 while there is none. Known on every rank.
   int deadRank() const { return thread_->heartbeat().deadRank(); }
+  // The process of `rank` is gone: the world ends as if its heartbeats had stopped.
+  void noteDead(int rank) { thread_->heartbeat().noteDead(rank); }
 
   // Work plane. deadlineNs as in core/wait.h (0: the stage's abort ends it). Throw kAborted when this rank is
   // told to stop waiting or another has failed, kTimeout, kState when ranks are in different calls,

@@ -27,15 +27,23 @@ export function neverStarted(code: ErrorCode, why: string, hungRank?: number): P
   };
 }
 
+/** How a world was lost. */
+export interface Loss {
+  readonly code: ErrorCode;
+  readonly why: string;
+  readonly stage: string;
+  readonly hungRank?: number | undefined;
+}
+
 /** For the point under way when the ranks lost each other. */
-export function lostOutcome(startedAt: Date, stage: string, why: string, hungRank?: number): PointOutcome {
+export function lostOutcome(startedAt: Date | undefined, { code, why, stage, hungRank }: Loss): PointOutcome {
   return {
-    startedAt,
+    ...(startedAt ? { startedAt } : {}),
     measurements: [],
     verifications: [],
     failure: {
       status: 'aborted',
-      errorCode: 'E_WORLD_LOST',
+      errorCode: code,
       error: why,
       hungStage: stage,
       ...(hungRank === undefined ? {} : { hungRank }),

@@ -1,12 +1,20 @@
 /** All points in order: each through its stages, its rows written before the next begins. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { JobKind } from '../job/kind.js';
-import { AgreementLost } from '../world/agreement.js';
+import { AgreementLost, stageOf } from '../world/agreement.js';
 import { EXIT, toRunnerError, worstExit, type ErrorCode } from '../errors.js';
 import { buildPointResult, type PointOutcome, type RankPointResult } from '../results/row.js';
 import { writeSamples } from '../results/samples-file.js';
 import type { Point } from '../job-spec/types.js';
-import { exitOf, fatalExit, lostOutcome, neverStarted, outcomeOf, stopFailure } from './outcome.js';
+import {
+  exitOf,
+  fatalExit,
+  lostOutcome,
+  neverStarted,
+  outcomeOf,
+  stopFailure,
+  type Loss,
+} from './outcome.js';
 import { runPoint, type PointResult } from './point.js';
 import type { Run } from './run-state.js';
 
@@ -135,6 +143,16 @@ export function abortRest(
   }
 }
 
+/** Who is known to be dead explains whatever call failed first. */
+function lossOf(run: Run, error: unknown): Loss {
+  const failure = toRunnerError(error, 'E_WORLD_LOST');
+  const deadRank = run.world.native.deadRank();
+  const { hungRank = deadRank >= 0 ? deadRank : undefined, hungStage } =
+    error instanceof AgreementLost ? error : {};
+  const code = deadRank >= 0 ? 'E_PEER_DEAD' : 'E_WORLD_LOST';
+  return { code, why: failure.message, stage: hungStage ?? stageOf(run.world, deadRank), hungRank };
+}
+
 async function lost(
   run: Run,
   point: Point,
@@ -142,12 +160,10 @@ async function lost(
   error: unknown,
   statuses: number[],
 ): Promise<LoopEnd> {
-  const failure = toRunnerError(error, 'E_WORLD_LOST');
-  const { hungRank, hungStage = '' } = error instanceof AgreementLost ? error : {};
-  run.log.error({ err: failure, point: point.index }, failure.message);
-  const outcome = lostOutcome(startedAt, hungStage, failure.message, hungRank);
-  abortRest(run, neverStarted('E_WORLD_LOST', failure.message, hungRank), {
-    underWay: outcome,
+  const loss = lossOf(run, error);
+  run.log.error({ err: error, point: point.index }, loss.why);
+  abortRest(run, neverStarted(loss.code, loss.why, loss.hungRank), {
+    underWay: lostOutcome(startedAt, loss),
     // Nobody ends this rank for the next two seconds: the others are in the same state.
     ...(run.stop.status === 0 ? { budgetMs: LOST_WORLD_ROWS_BUDGET_MS } : {}),
   });
@@ -156,8 +172,8 @@ async function lost(
     exitStatus: worstExit([...statuses, EXIT.fatal, stop]),
     worldLost: true,
     hurried: stop > 0,
-    why: failure.message,
-    code: 'E_WORLD_LOST',
+    why: loss.why,
+    code: loss.code,
   };
 }
 

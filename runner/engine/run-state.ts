@@ -12,6 +12,7 @@ import type { Point, ResolvedSpec } from '../job-spec/types.js';
 import type { FaultPlan } from './fault-injection.js';
 import type { RunReport } from './report.js';
 import type { ResourceCache } from '../job/resources.js';
+import type { Neighbours } from '../world/neighbours.js';
 import type { StopRequest } from './signals.js';
 
 export interface Run {
@@ -34,6 +35,7 @@ export interface Run {
   /** Where NCCL is looked for, in order. */
   ncclLibraries(): readonly string[];
   readonly stop: StopRequest;
+  readonly neighbours: Neighbours;
   readonly facts: RunFacts;
   readonly csv: RankCsv;
   /** Rank 0 alone has these two. */

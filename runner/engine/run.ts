@@ -10,11 +10,12 @@ import { addon } from '../native/binding.js';
 import { abortLaunch } from '../world/abort-launch.js';
 import { printError, printOut } from '../print.js';
 import { counted } from '../text/plural.js';
-import { neverStarted, stopFailure } from './outcome.js';
+import { lostOutcome, neverStarted, stopFailure, type Loss } from './outcome.js';
 import { abortRest, runPoints, type LoopEnd } from './points.js';
 import type { Run } from './run-state.js';
 import type { RunRequest } from './run-request.js';
 import { readOwnSpec, startRun } from './start.js';
+import { stageOf } from '../world/agreement.js';
 import { START_TIMEOUT_MS } from '../world/on-all-ranks.js';
 
 /** Ranks end together; one that lags is left alone after this. */
@@ -107,6 +108,7 @@ async function endRun(run: Run, end: LoopEnd): Promise<number> {
     );
   const own = worstExit([end.exitStatus, ...failures.map((failure) => failure.exitStatus)]);
   const agreed = await agreeOnEnd(run, own, end, hurried);
+  run.neighbours.close();
   let { status } = agreed;
   if (run.manifest) {
     const before = failures.length;
@@ -189,18 +191,38 @@ async function finalize(run: Run, hurried: boolean, status: number): Promise<voi
   }
 }
 
+/** The signal may be the launcher's, which ends all ranks for the sake of one that died. */
+function deathIn(run: Run): Loss | null {
+  const hungRank = run.world.native.deadRank();
+  if (hungRank < 0) return null;
+  const why = `rank ${hungRank} ended or stopped answering. Look at that rank's own output and at its host.`;
+  return { code: 'E_PEER_DEAD', why, stage: stageOf(run.world, hungRank), hungRank };
+}
+
 /** A signal came and the ranks did not agree in time: this rank's rows are written, and it goes. */
 async function leaveAlone(run: Run | undefined): Promise<never> {
   const status = run?.stop.status || EXIT.terminated;
   if (run) {
     if (!run.ending)
       run.log.warn('the ranks did not agree on the stop in time: this rank leaves without the others');
-    abortRest(run, neverStarted('E_INTERRUPTED', stopFailure(run.stop.signal).error));
+    const death = deathIn(run);
+    abortRest(
+      run,
+      death
+        ? neverStarted(death.code, death.why, death.hungRank)
+        : neverStarted('E_INTERRUPTED', stopFailure(run.stop.signal).error),
+      death ? { underWay: lostOutcome(undefined, death) } : {},
+    );
     run.ending = true;
     await run.csv.close({ sync: false }).catch(() => undefined);
     await run.report?.close({ sync: false }).catch(() => undefined);
     await run.manifest
-      ?.finish({ exitStatus: status, endedAt: new Date(), statusCounts: [run.counts.toJSON()] })
+      ?.finish({
+        exitStatus: status,
+        endedAt: new Date(),
+        statusCounts: [run.counts.toJSON()],
+        ...(death ? { error: { code: death.code, message: death.why } } : {}),
+      })
       .catch(() => undefined);
   }
   leaveWorld(status);

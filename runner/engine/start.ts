@@ -1,4 +1,5 @@
 /** The start of a run, in agreed steps: world, spec, versions, device, memory, run folder. No rank waits for one that failed. */
+import { Neighbours } from '../world/neighbours.js';
 import { ncclLibrariesOf } from '../environment/nccl.js';
 import { chooseDevice } from '../world/device.js';
 import type { Environment } from '../environment/variables.js';
@@ -45,8 +46,10 @@ export async function startRun(setting: StartSetting): Promise<Run> {
   await refuseWhatCannotFit(spec, kinds, world, device.properties, START_TIMEOUT_MS);
   const { properties } = device;
   const places = await gatherPlaces(world, properties);
+  const neighbours = await Neighbours.meet(world);
   const machine = machineOf(places, world, spec.ranksPerNode);
   const { runId, ...output } = await openOutput(setting, { spec, selection, versions, places, machine });
+  neighbours.watch();
   output.log.info(
     { runId, digest: spec.digest, points: output.pending.length, device: properties.kind },
     'run starts',
@@ -62,7 +65,11 @@ export async function startRun(setting: StartSetting): Promise<Run> {
     threadsPerRank: environment.settings.threadsPerRank,
     ncclLibraries: ncclLibrariesOf(environment),
     faults,
-    stop: new StopRequest(setting.onStop, setting.leaveAlone),
+    neighbours,
+    stop: new StopRequest(() => {
+      neighbours.look();
+      setting.onStop();
+    }, setting.leaveAlone),
     facts: {
       ...placeFacts(world),
       runId,

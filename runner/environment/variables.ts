@@ -72,7 +72,8 @@ export const VARIABLES: readonly VariableEntry[] = [
     name: 'RAILRUNNER_PEER_TIMEOUT_SECONDS',
     setting: 'peerTimeoutSeconds',
     range: [1, 86400],
-    meaning: 'silence after which a rank is held for dead; 5 where not set',
+    meaning:
+      'silence after which a rank is held for dead; where not set, 5 within a host and 15 between hosts',
   },
   {
     name: 'RAILRUNNER_THREADS_PER_RANK',

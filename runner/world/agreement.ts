@@ -25,7 +25,7 @@ export interface Agreement {
   readonly failures: readonly RankFailure[];
 }
 
-/** A rank that did not come to an agreement, as far as rank 0 knows it from heartbeats. */
+/** A rank that did not come to an agreement, as far as this rank knows it from heartbeats. */
 export interface MissingRank {
   readonly rank: number;
   readonly stage: string;
@@ -44,9 +44,9 @@ interface Lost {
 /** The ranks could not agree: the world is lost and the run ends. */
 export class AgreementLost extends RunnerError {
   readonly step: string;
-  /** Filled on rank 0, by heartbeats. */
+  /** By heartbeats: rank 0 hears all ranks, the others hear rank 0 alone. */
   readonly missing: readonly MissingRank[];
-  /** The rank that the run ends for, where one is known: on rank 0 the first missing, elsewhere only a dead one. */
+  /** The rank that the run ends for, where one is known: the first missing, or a dead one. */
   readonly hungRank: number | undefined;
   readonly hungStage: string;
 
@@ -139,16 +139,21 @@ function describe(rank: MissingRank): string {
   return parts.join(', ');
 }
 
-/** Those that rank 0 has not heard waiting at this point. */
+/** Those that this rank hears, but not waiting at this point. */
 export function missingRanks(
   liveness: readonly RankLiveness[],
   ownRank: number,
   point: number,
 ): MissingRank[] {
-  if (ownRank !== 0) return [];
   return liveness.filter(
     (entry) => entry.rank !== ownRank && !(entry.stage.endsWith(WAITING) && entry.point === point),
   );
+}
+
+/** Where `rank` was when it was last heard of; empty where this rank hears nothing of it. */
+export function stageOf(world: World, rank: number): string {
+  const heard = world.native.liveness().find((entry) => entry.rank === rank);
+  return (heard?.stage ?? '').replace(WAITING, '');
 }
 
 function lostAgreement(world: World, step: string, options: AgreeOptions, cause: RunnerError): AgreementLost {
@@ -165,7 +170,8 @@ function lostAgreement(world: World, step: string, options: AgreeOptions, cause:
     deadRank >= 0
       ? liveness.filter(({ rank }) => rank === deadRank)
       : missingRanks(liveness, world.info.rank, options.point);
-  const code = cause.code === 'E_TIMEOUT' ? 'E_STUCK' : cause.code;
+  // What is asked for in a world that is lost already fails with E_WORLD_LOST: the death is the reason.
+  const code = deadRank >= 0 ? 'E_PEER_DEAD' : cause.code === 'E_TIMEOUT' ? 'E_STUCK' : cause.code;
   const seconds = (options.timeoutMs / 1000).toFixed(1);
   const what = code === 'E_STUCK' ? `not all ranks came within ${seconds} s` : cause.message;
   const who =

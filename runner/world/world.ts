@@ -34,6 +34,8 @@ export interface OpenWorldOptions {
 }
 
 const PEER_TIMEOUT_SECONDS = 5;
+/** Between hosts: after an outage of 3 s TCP tries again at 6 s, and every MPI here recovers from that. */
+const REMOTE_PEER_TIMEOUT_SECONDS = 15;
 
 /** Values cross the wire as JSON: what does not parse came from a rank of another build. */
 function parse<T>(bytes: Buffer, rank: number): T {
@@ -97,6 +99,7 @@ export async function openWorld(options: OpenWorldOptions): Promise<MpiWorld> {
       ranksPerNode: options.ranksPerNode,
       timeoutMs: options.timeoutMs,
       peerTimeoutMs: (settings.peerTimeoutSeconds ?? PEER_TIMEOUT_SECONDS) * 1000,
+      remotePeerTimeoutMs: (settings.peerTimeoutSeconds ?? REMOTE_PEER_TIMEOUT_SECONDS) * 1000,
     });
   } catch (error) {
     throw toRunnerError(error, 'E_WORLD_LOST');

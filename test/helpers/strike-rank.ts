@@ -79,7 +79,7 @@ export function namesLast(t: Test, rows: readonly CsvRow[][]): void {
     t.ok(rest.some((row) => row['job_id'] === 'long') && rest.some((row) => row['job_id'] === 'never'));
     const said = {
       status: 'aborted',
-      error_code: 'E_WORLD_LOST',
+      error_code: 'E_PEER_DEAD',
       error: new RegExp(`rank ${victim} ended or stopped answering`),
       hung_rank: String(victim),
     };

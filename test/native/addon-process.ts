@@ -21,6 +21,7 @@ async function afterFinalize(): Promise<Record<string, Answer>> {
     ranksPerNode: 0,
     timeoutMs: 60_000,
     peerTimeoutMs: 60_000,
+    remotePeerTimeoutMs: 60_000,
   });
   await world.finalize(60_000);
   const bytes = Buffer.from('x');

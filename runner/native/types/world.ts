@@ -6,8 +6,10 @@ export interface WorldOpenOptions {
   /** Cuts a host's ranks into emulated nodes of this many; 0 = nodes are hosts. Rank 0's word holds for all. */
   readonly ranksPerNode: number;
   readonly timeoutMs: number;
-  /** Silence after which a rank is held for dead. */
+  /** Silence after which a rank of this host is held for dead. */
   readonly peerTimeoutMs: number;
+  /** The same of a rank of another host. */
+  readonly remotePeerTimeoutMs: number;
 }
 
 export interface WorldInfo {
@@ -66,8 +68,10 @@ export interface NativeWorld {
   /** Where this rank is, carried by its heartbeats. Returns at once. */
   report(stage: string, point: number): void;
   liveness(): RankLiveness[];
-  /** The rank whose heartbeats stopped and so ended this world, -1 while there is none; known on every rank. */
+  /** The rank whose heartbeats stopped, or whose process ended, and so ended this world, -1 while there is none; known on every rank. */
   deadRank(): number;
+  /** The process of `rank` was seen to be gone: the world ends as if its heartbeats had stopped. The first death stays. */
+  noteDead(rank: number): void;
   /** This rank's stop word for the sampling gate: 0 none, 1 signal, 2 failure. Seen by all ranks at the next sample. */
   setStop(reason: number): void;
   /** Ends (true) or allows again (false) this rank's native waits. false also clears iteration and awaited peer. */

@@ -69,5 +69,14 @@ t.test('missing is who is not heard waiting at this point', async (t) => {
     missingRanks(liveness, 0, 4).map(({ rank }) => rank),
     [2, 3],
   );
-  t.same(missingRanks(liveness, 1, 4), [], 'other ranks hear rank 0 alone');
+  const heardByOne = (stage: string): typeof liveness => [
+    { ...entry, rank: 0, stage, point: 4 },
+    { ...entry, rank: 1, stage: 'measure (waits)', point: 4 },
+  ];
+  t.same(missingRanks(heardByOne('measure (waits)'), 1, 4), [], 'other ranks hear rank 0 alone');
+  t.same(
+    missingRanks(heardByOne('measure'), 1, 4).map(({ rank }) => rank),
+    [0],
+    'and name it where it is the one that does not come',
+  );
 });
