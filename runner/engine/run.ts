@@ -15,13 +15,9 @@ import { abortRest, runPoints, type LoopEnd } from './points.js';
 import type { Run } from './run-state.js';
 import type { RunRequest } from './run-request.js';
 import { readOwnSpec, startRun } from './start.js';
+import { agreeOnEnd, END_TIMEOUT_MS, HURRIED_END_TIMEOUT_MS, type Agreed } from './end-agreement.js';
 import { stageOf } from '../world/agreement.js';
 import { START_TIMEOUT_MS } from '../world/on-all-ranks.js';
-
-/** Ranks end together; one that lags is left alone after this. */
-const END_TIMEOUT_MS = 20_000;
-/** After a signal there is no time: Open MPI kills a second after TERM. */
-const HURRIED_END_TIMEOUT_MS = 200;
 
 /**
  * Without a world to agree in, the first rank speaks at once and the others after this: where it has spoken, its end has
@@ -107,15 +103,16 @@ async function endRun(run: Run, end: LoopEnd): Promise<number> {
       (run.report as NonNullable<Run['report']>).close({ sync: !hurried }),
     );
   const own = worstExit([end.exitStatus, ...failures.map((failure) => failure.exitStatus)]);
-  const agreed = await agreeOnEnd(run, own, end, hurried);
+  const agreed = await agreeOnEnd(run, own, end);
   run.neighbours.close();
   let { status } = agreed;
   if (run.manifest) {
     const before = failures.length;
-    await attempt('writing the manifest', () => finishManifest(run, agreed, end, failures));
+    await attempt('writing the manifest', () => finishManifest(run, agreed, end));
     // Without its manifest a run was not good, whatever all ranks had agreed on.
-    status = worstExit([status, ...failures.slice(before).map((failure) => failure.exitStatus)]);
-    sayEnd(run, status, end, failures);
+    const late = failures.slice(before);
+    status = worstExit([status, ...late.map((failure) => failure.exitStatus)]);
+    sayEnd(run, status, end, [...agreed.failures, ...late]);
   }
   if (end.worldLost && !hurried) await sleep(LOST_WORLD_GRACE_MS);
   if (end.worldLost || !agreed.whole || run.addon.workLaneBusy()) leaveWorld(status);
@@ -124,41 +121,8 @@ async function endRun(run: Run, end: LoopEnd): Promise<number> {
   return status;
 }
 
-interface Agreed {
-  readonly status: number;
-  readonly counts: readonly Record<string, number>[];
-  /** All ranks took part. */
-  readonly whole: boolean;
-}
-
-async function agreeOnEnd(run: Run, own: number, end: LoopEnd, hurried: boolean): Promise<Agreed> {
-  const alone: Agreed = {
-    status: own,
-    counts: [run.counts.toJSON() as Record<string, number>],
-    whole: false,
-  };
-  if (end.worldLost) return alone;
-  try {
-    const timeoutMs = hurried ? HURRIED_END_TIMEOUT_MS : END_TIMEOUT_MS;
-    const words = await run.world.allgatherJson({ status: own, counts: run.counts.toJSON() }, timeoutMs);
-    return {
-      status: worstExit(words.map((word) => word.status)),
-      counts: words.map((word) => word.counts as Record<string, number>),
-      whole: true,
-    };
-  } catch (error) {
-    run.log.error({ err: error }, 'the ranks did not agree on the end');
-    return { ...alone, status: worstExit([own, hurried ? EXIT.ok : EXIT.fatal]) };
-  }
-}
-
-async function finishManifest(
-  run: Run,
-  agreed: Agreed,
-  end: LoopEnd,
-  failures: readonly RunnerError[],
-): Promise<void> {
-  const first = failures[0];
+async function finishManifest(run: Run, agreed: Agreed, end: LoopEnd): Promise<void> {
+  const first = agreed.failures[0];
   // Why the run ended early comes first: what failed afterwards, giving back memory say, follows from it.
   const error = end.why
     ? { code: end.code ?? 'E_INTERRUPTED', message: end.why }

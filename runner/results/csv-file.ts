@@ -33,6 +33,8 @@ export class CsvFile {
   #syncing: Promise<void> = Promise.resolve();
   #failure: unknown = null;
   #syncFailure: unknown = null;
+  /** What somebody else did to the file. */
+  #damage: string | null = null;
   #closed = false;
 
   private constructor(path: string, handle: FileHandle, columns: readonly ColumnDefinition[]) {
@@ -123,6 +125,7 @@ export class CsvFile {
     await this.flush();
     if (options.sync ?? true) this.sync();
     this.#closed = true;
+    await this.#lookForDamage((size) => size !== this.#wholeBytes);
     // close() waits for a sync that is under way, for which a signalled exit has no time.
     if (options.sync === false) void this.#handle.close().catch(() => undefined);
     else {
@@ -134,6 +137,9 @@ export class CsvFile {
       const message = `${this.path} ends early: ${describe(this.#failure)}; free the disk, then add the rows by hand`;
       throw new UnwrittenRowsError(message, text, this.#failure);
     }
+    if (this.#damage !== null) {
+      throw new RunnerError('E_OUTPUT', `${this.path} ${this.#damage}: its rows are not whole; run again`);
+    }
     if (this.#syncFailure !== null) {
       throw outputError(`${this.path} may not have reached the disk`, this.#syncFailure);
     }
@@ -143,6 +149,8 @@ export class CsvFile {
     if (this.#pending.length === 0) return;
     const count = this.#pending.length;
     const bytes = Buffer.from(this.#pending.join(''));
+    // A file that was cut would be filled up with zeros, and have its right size again.
+    await this.#lookForDamage((size) => size < this.#wholeBytes);
     try {
       let done = 0;
       while (done < bytes.length) {
@@ -161,6 +169,15 @@ export class CsvFile {
     } catch (error) {
       this.#failure = error;
       await this.#handle.truncate(this.#wholeBytes).catch(() => undefined);
+    }
+  }
+
+  async #lookForDamage(isWrong: (size: number) => boolean): Promise<void> {
+    const facts = await this.#handle.stat().catch(() => null);
+    if (!facts) return;
+    if (facts.nlink === 0) this.#damage ??= 'was deleted or replaced while the run was writing it';
+    else if (isWrong(facts.size)) {
+      this.#damage ??= `was changed by somebody else: it has ${facts.size} bytes where ${this.#wholeBytes} were written`;
     }
   }
 

@@ -13,7 +13,7 @@ import { outputError } from './csv-file.js';
 import type { Row } from './fields.js';
 import type { RowStatus } from './row.js';
 
-export type RunOutcome = 'running' | 'ok' | 'failed' | 'timeout' | 'aborted' | 'refused';
+export type RunOutcome = 'running' | 'ok' | 'failed' | 'timeout' | 'aborted' | 'refused' | 'incomplete';
 
 export interface Manifest {
   readonly schemaVersion: number;
@@ -58,7 +58,8 @@ export interface Manifest {
 export const MANIFEST_FIELDS: Readonly<Record<keyof Manifest, string>> = {
   schemaVersion: 'version of the meaning of the columns and of these fields',
   runId: 'name of the run, and of its folder',
-  outcome: '`ok`, `failed`, `timeout`, `aborted` or `refused`; `running` in manifest.json.part',
+  outcome:
+    '`ok`, `failed`, `timeout`, `aborted`, or `incomplete`: all was run, but a result file could not be written whole; `running` in manifest.json.part',
   exitStatus: 'exit status of every rank; null while the run lasts',
   error: '`code` and `message` of the error that decided the outcome, or null',
   startedAt: 'UTC time of the start, ISO 8601',
@@ -150,7 +151,9 @@ export class ManifestFile {
 export function outcomeOf(exitStatus: number): RunOutcome {
   if (exitStatus === EXIT.ok) return 'ok';
   if (exitStatus === EXIT.timeout) return 'timeout';
-  if (exitStatus === EXIT.usage || exitStatus === EXIT.environment) return 'refused';
+  // A run that has a manifest to finish was not refused: what fails then is its output.
+  if (exitStatus === EXIT.environment) return 'incomplete';
+  if (exitStatus === EXIT.usage) return 'refused';
   if (exitStatus === EXIT.fatal || exitStatus > 128) return 'aborted';
   return 'failed';
 }

@@ -57,7 +57,7 @@ t.test('the first end stays', (t) =>
 
 t.test('outcome of each exit status', async (t) => {
   const outcomes = [0, 1, 2, 3, 4, 5, 124, 130, 143].map(outcomeOf);
-  const expected = 'ok failed refused refused aborted failed timeout aborted aborted';
+  const expected = 'ok failed refused incomplete aborted failed timeout aborted aborted';
   t.equal(outcomes.join(' '), expected);
 });
 

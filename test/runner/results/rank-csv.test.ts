@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import t from 'tap';
@@ -54,6 +54,25 @@ t.test('a file that is there is refused and left alone', (t) =>
     t.equal(readFileSync(file(folder), 'utf8'), 'precious');
     const gone = join(folder, 'gone');
     await t.rejects(RankCsv.open(gone, 3, plainColumns), { code: 'E_OUTPUT', message: /ENOENT.*--out/ });
+  }),
+);
+
+t.test('a file that somebody else deletes, cuts or extends is named', (t) =>
+  withTempDir(async (folder) => {
+    const harms: readonly [RegExp, (path: string) => void, boolean][] = [
+      [/rank-0003\.csv was deleted or replaced/, (path) => rmSync(path), false],
+      [/rank-0003\.csv was changed .* has 10 bytes/, (path) => truncateSync(path, 10), false],
+      [/rank-0003\.csv was changed .* has 10 bytes/, (path) => truncateSync(path, 10), true],
+      [/rank-0003\.csv was changed/, (path) => writeFileSync(path, 'x\n', { flag: 'a' }), false],
+    ];
+    for (const [message, harm, goesOn] of harms) {
+      rmSync(file(folder), { force: true });
+      const csv = await RankCsv.open(folder, 3, plainColumns);
+      await csv.append(resultOf(3).rows);
+      harm(csv.path);
+      if (goesOn) await csv.append(resultOf(3).rows);
+      await t.rejects(csv.close(), { code: 'E_OUTPUT', message });
+    }
   }),
 );
 
