@@ -2,6 +2,7 @@
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { pino, type Logger } from 'pino';
+import { systemFailure } from './system-failure.js';
 
 /** Keeps lines until the run's folder exists, then writes them there as they come. */
 export class LogFile {
@@ -24,8 +25,14 @@ export class LogFile {
     }
   }
 
+  /** Throws E_OUTPUT where the file cannot be made: a folder without room for it has none for rows either. */
   open(folder: string, rank: number): void {
-    this.#descriptor = openSync(join(folder, `rank-${String(rank).padStart(4, '0')}.log`), 'a', 0o644);
+    const path = join(folder, `rank-${String(rank).padStart(4, '0')}.log`);
+    try {
+      this.#descriptor = openSync(path, 'a', 0o644);
+    } catch (error) {
+      throw systemFailure(error, `${path} cannot be made`);
+    }
     for (const line of this.#waiting.splice(0)) this.write(line);
   }
 

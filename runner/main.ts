@@ -6,6 +6,7 @@ import { EXIT, RunnerError } from './errors.js';
 
 import { printError } from './print.js';
 import { projectRoot } from './project.js';
+import { knownSystemFailure } from './system-failure.js';
 
 /** `loaders` give what belongs to the jobs when a command needs it. */
 export async function main(args: readonly string[], loaders: JobLoaders): Promise<void> {
@@ -31,8 +32,12 @@ function describe(error: unknown): number {
     printError(`railrunner: ${error.message}${help}`);
     return error.exitStatus;
   }
-  printError(
-    `railrunner: unexpected failure: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
-  );
+  const known = knownSystemFailure(error);
+  if (known !== undefined) {
+    printError(`railrunner: ${known.message}`);
+    return known.exitStatus;
+  }
+  const what = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  printError(`railrunner: unexpected failure: ${what}. Please report it with the command and the spec.`);
   return EXIT.failed;
 }

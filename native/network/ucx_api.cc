@@ -4,6 +4,7 @@
 
 #include <dlfcn.h>
 
+#include <atomic>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
@@ -81,7 +82,15 @@ std::string configuredTransports(const ucp_config_t* config) {
   return all.substr(at + kName.size(), all.find('\n', at) - at - kName.size());
 }
 
-Error noNetwork(const std::string& what) { return Error(ErrorCode::kNetworkMissing, what + setVariables()); }
+// Set once a network was opened. A machine without one skips its points; one that lost it in the middle of a run (an
+// interface that went down) has failed them.
+std::atomic<bool> hadNetwork{false};
+
+Error noNetwork(const std::string& what) {
+  if (hadNetwork)
+    return Error(ErrorCode::kNetwork, what + ", which it did earlier in this run" + setVariables());
+  return Error(ErrorCode::kNetworkMissing, what + setVariables());
+}
 
 }  // namespace
 
@@ -148,7 +157,7 @@ ucp_context_h createUcxContext(const std::string& asked, uint64_t segmentBytes, 
   // UCX 1.13.1 says so for a transport that is not here or that it does not know; it does not fail for a device that
   // is not here.
   if (status == UCS_ERR_NO_DEVICE)
-    throw noNetwork("UCX has no network device for the transports " + transports);
+    throw noNetwork("UCX finds no network device for the transports " + transports);
   if (status != UCS_OK) throw ucxError("ucp_init for the transports " + transports, status);
   try {
     if (networkResources(context).empty()) throw noNetwork("UCX finds no network device: only shared memory");
@@ -156,6 +165,7 @@ ucp_context_h createUcxContext(const std::string& asked, uint64_t segmentBytes, 
     ucx().ucp_cleanup(context);
     throw;
   }
+  hadNetwork = true;
   return context;
 }
 

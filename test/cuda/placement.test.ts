@@ -32,7 +32,7 @@ t.test(
     const spec = { device: 'host', job: { pools: { deviceBlocks: 8, hostBlocks: 2_000_000_000 } } } as const;
     const ended = await runOnGpus({ folder: t.testdir(), spec });
     t.equal(ended.status, 3, ended.stderr);
-    t.match(ended.stderr, /host 0: 2 ranks need 31250000 MiB of memory, \d+ MiB are available/);
+    t.match(ended.stderr, /host 0: 2 ranks need 29\.8 TiB of memory, [\d.]+ [KMGT]iB are available/);
     t.same(ended.rows, []);
   },
 );
@@ -44,7 +44,7 @@ t.test(
     const spec = { job: { pools: { deviceBlocks: 200_000_000, hostBlocks: 8 } } };
     const ended = await runOnGpus({ folder: t.testdir(), ranks: 1, spec });
     t.equal(ended.status, 3, ended.stderr);
-    t.match(ended.stderr, /rank 0: needs 1562500 MiB of GPU memory, \d+ MiB are free/);
+    t.match(ended.stderr, /rank 0: needs 1\.49 TiB of GPU memory, [\d.]+ [KMGT]iB are free/);
     t.same(ended.rows, []);
   },
 );

@@ -10,12 +10,20 @@ interface Import {
 }
 
 /** What every module may use. */
-const BASE = ['runner/early-signals', 'runner/errors', 'runner/project', 'runner/log', 'runner/text'];
+const BASE = [
+  'runner/early-signals',
+  'runner/errors',
+  'runner/system-failure',
+  'runner/project',
+  'runner/log',
+  'runner/text',
+];
 
 /** Values (not types) that a module may import besides itself and BASE. The folders follow the data path. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'runner/early-signals': [],
   'runner/errors': [],
+  'runner/system-failure': [],
   'runner/project': [],
   'runner/log': [],
   'runner/print': [],

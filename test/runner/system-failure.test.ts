@@ -1,0 +1,43 @@
+/** What the operating system refuses ends with its class and what to do, never with a stack trace. */
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import { firstMissing, needsMpi, needsNamespaces } from '../helpers/require.js';
+import { railrunner, run } from '../helpers/run-cli.js';
+import { writeSmallSpec } from '../helpers/small-spec.js';
+import { knownSystemFailure, systemFailure } from '../../runner/system-failure.js';
+
+const STACK = /\n\s+at |node:internal|\.js:\d+/;
+
+t.test('a working folder that was deleted', async (t) => {
+  const folder = join(t.testdir(), 'gone');
+  mkdirSync(folder);
+  const spec = writeSmallSpec(join(folder, '..'));
+  const script = `cd ${folder} && rm -r ${folder} && exec ${process.execPath} ${railrunner} validate ${spec}`;
+  const ended = await run('sh', ['-c', script]);
+  t.notMatch(ended.stderr, STACK);
+  t.ok(ended.status === 0 || ended.status === 3, `${ended.status} ${ended.stderr}`);
+});
+
+const skip = firstMissing(needsNamespaces(), needsMpi('openmpi'));
+t.test('a folder without inodes for the log', { skip }, async (t) => {
+  const folder = t.testdir();
+  const spec = writeSmallSpec(folder);
+  const out = join(folder, 'out');
+  mkdirSync(out);
+  // The folder itself, the run's folder and its manifest: nothing is left for the log.
+  const script = `mount -t tmpfs -o size=1m,nr_inodes=3 none ${out} && exec ${process.execPath} ${railrunner} run ${spec} --out ${out}`;
+  const ended = await run('unshare', ['-m', 'sh', '-c', script]);
+  t.equal(ended.status, 3, ended.stderr);
+  t.match(ended.stderr, /No space|ENOSPC|no space/);
+  t.notMatch(ended.stderr, STACK);
+});
+
+t.test('classes', async (t) => {
+  const full = Object.assign(new Error('ENOSPC: no space left on device'), { code: 'ENOSPC' });
+  t.match(systemFailure(full, 'x.log cannot be made'), { code: 'E_OUTPUT', message: /x\.log.*Free space/ });
+  t.match(knownSystemFailure(Object.assign(new Error('EMFILE'), { code: 'EMFILE' })), {
+    message: /ulimit -n/,
+  });
+  t.equal(knownSystemFailure(new TypeError('x is not a function')), undefined);
+});
