@@ -67,3 +67,9 @@ export async function agreeOnEnd(run: Run, own: number, end: LoopEnd): Promise<A
     return { ...alone, failures, status: worstExit([own, EXIT.fatal]) };
   }
 }
+
+/** Every row of the run is a skipped one: its exit status says ok, and nobody has a figure. */
+export function measuredNothing(counts: Agreed['counts']): boolean {
+  const statuses = counts.flatMap((own) => Object.entries(own)).filter(([, rows]) => rows > 0);
+  return statuses.length > 0 && statuses.every(([status]) => status === 'skipped');
+}

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { JobKind } from '../job/kind.js';
 import { AgreementLost, stageOf } from '../world/agreement.js';
 import { EXIT, toRunnerError, worstExit, type ErrorCode } from '../errors.js';
+import { printError } from '../print.js';
 import { buildPointResult, type PointOutcome, type RankPointResult } from '../results/row.js';
 import { writeSamples } from '../results/samples-file.js';
 import type { Point } from '../job-spec/types.js';
@@ -89,6 +90,7 @@ async function record(
   }
   // A summary row stands for rows that are in every rank's file: resuming relies on it.
   await Promise.race([written, sleep(WRITE_TIMEOUT_MS, undefined, { ref: false })]);
+  warnOfUnwritten(run);
   const packed = Buffer.from(JSON.stringify(result));
   const gathered = await run.world.native.gather(packed, 0, GATHER_TIMEOUT_MS);
   const perRank = (gathered ?? []).map((bytes) => JSON.parse(bytes.toString()) as RankPointResult);
@@ -100,6 +102,16 @@ async function record(
   }
   const all = gathered ? perRank.flatMap((rank) => rank.rows) : result.rows;
   return exitOf(all);
+}
+
+/** While the run lasts there is time to free the disk: said once, on every rank that it happens to. */
+function warnOfUnwritten(run: Run): void {
+  const { failure } = run.csv;
+  if (!failure || run.saidUnwritten) return;
+  run.saidUnwritten = true;
+  const { rank, hostname } = run.facts;
+  run.log.warn({ err: failure }, failure.message);
+  printError(`railrunner: rank ${rank} on ${hostname}: ${failure.message}`);
 }
 
 /** How long rows of points that never ran may take to write: after a signal the launcher kills within a second. */

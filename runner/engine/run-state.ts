@@ -47,6 +47,8 @@ export interface Run {
   readonly counts: StatusCounts;
   /** What could not be written, for the end of the run. */
   readonly failures: RunnerError[];
+  /** The user knows that rows wait in memory for room on the disk. */
+  saidUnwritten: boolean;
   /** No more rows: the files are being closed. */
   ending: boolean;
   /** Index of the first point that has no row in this rank's file yet, for an end that comes in the middle. */

@@ -12,10 +12,18 @@ import { printError, printOut } from '../print.js';
 import { counted } from '../text/plural.js';
 import { lostOutcome, neverStarted, stopFailure, type Loss } from './outcome.js';
 import { abortRest, runPoints, type LoopEnd } from './points.js';
+import { UnwrittenRowsError } from '../results/csv-file.js';
+import { rescueRows } from '../results/rescue.js';
 import type { Run } from './run-state.js';
 import type { RunRequest } from './run-request.js';
 import { readOwnSpec, startRun } from './start.js';
-import { agreeOnEnd, END_TIMEOUT_MS, HURRIED_END_TIMEOUT_MS, type Agreed } from './end-agreement.js';
+import {
+  agreeOnEnd,
+  END_TIMEOUT_MS,
+  HURRIED_END_TIMEOUT_MS,
+  measuredNothing,
+  type Agreed,
+} from './end-agreement.js';
 import { stageOf } from '../world/agreement.js';
 import { START_TIMEOUT_MS } from '../world/on-all-ranks.js';
 
@@ -89,7 +97,10 @@ async function endRun(run: Run, end: LoopEnd): Promise<number> {
     try {
       await body();
     } catch (error) {
-      const failure = toRunnerError(error, 'E_OUTPUT');
+      const failure =
+        error instanceof UnwrittenRowsError
+          ? rescueRows(error, run.facts.runId, printError)
+          : toRunnerError(error, 'E_OUTPUT');
       run.log.error({ err: failure }, `${what}: ${failure.message}`);
       failures.push(failure);
     }
@@ -112,7 +123,7 @@ async function endRun(run: Run, end: LoopEnd): Promise<number> {
     // Without its manifest a run was not good, whatever all ranks had agreed on.
     const late = failures.slice(before);
     status = worstExit([status, ...late.map((failure) => failure.exitStatus)]);
-    sayEnd(run, status, end, [...agreed.failures, ...late]);
+    sayEnd(run, status, end, { failures: [...agreed.failures, ...late], statusCounts: agreed.counts });
   }
   if (end.worldLost && !hurried) await sleep(LOST_WORLD_GRACE_MS);
   if (end.worldLost || !agreed.whole || run.addon.workLaneBusy()) leaveWorld(status);
@@ -135,14 +146,20 @@ async function finishManifest(run: Run, agreed: Agreed, end: LoopEnd): Promise<v
   });
 }
 
-function sayEnd(run: Run, status: number, end: LoopEnd, failures: readonly RunnerError[]): void {
+function sayEnd(
+  run: Run,
+  status: number,
+  end: LoopEnd,
+  { failures, statusCounts }: { failures: readonly RunnerError[]; statusCounts: Agreed['counts'] },
+): void {
   if (!end.hurried) printOut(run.report?.table() ?? '');
   for (const failure of failures) printError(`railrunner: ${failure.message}`);
   if (end.why) printError(`railrunner: the run ended early: ${end.why}`);
   const kept = run.numKept === 0 ? '' : ` and ${run.numKept} from before`;
   const count = `${counted(run.pending.length, 'point')}${kept}`;
+  const word = status === EXIT.ok ? 'ok' : `exit ${status}`;
   printOut(
-    `${status === EXIT.ok ? 'ok' : `exit ${status}`}: ${count} on ${counted(run.world.info.worldSize, 'rank')}, results in ${run.folder}`,
+    `${word}${measuredNothing(statusCounts) ? ', but nothing was measured (all points were skipped)' : ''}: ${count} on ${counted(run.world.info.worldSize, 'rank')}, results in ${run.folder}`,
   );
 }
 
@@ -178,8 +195,13 @@ async function leaveAlone(run: Run | undefined): Promise<never> {
       death ? { underWay: lostOutcome(undefined, death) } : {},
     );
     run.ending = true;
-    await run.csv.close({ sync: false }).catch(() => undefined);
-    await run.report?.close({ sync: false }).catch(() => undefined);
+    const rescue = (error: unknown): void => {
+      if (error instanceof UnwrittenRowsError) {
+        printError(`railrunner: ${rescueRows(error, run.facts.runId, printError).message}`);
+      }
+    };
+    await run.csv.close({ sync: false }).catch(rescue);
+    await run.report?.close({ sync: false }).catch(rescue);
     await run.manifest
       ?.finish({
         exitStatus: status,

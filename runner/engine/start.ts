@@ -80,6 +80,7 @@ export async function startRun(setting: StartSetting): Promise<Run> {
       deviceShared: device.shared,
     },
     failures: [],
+    saidUnwritten: false,
     ending: false,
     firstWithoutRow: 0,
     firstWithoutSummary: 0,

@@ -13,11 +13,14 @@ import type { Row } from './fields.js';
 /** Rows that could not be written by the end; `text` is their CSV, without a header. */
 export class UnwrittenRowsError extends RunnerError {
   readonly text: string;
+  /** Of the file that they belong to. */
+  readonly path: string;
 
-  constructor(message: string, text: string, cause: unknown) {
+  constructor(message: string, path: string, text: string, cause: unknown) {
     super('E_OUTPUT', message, { cause });
     this.name = 'UnwrittenRowsError';
     this.text = text;
+    this.path = path;
   }
 }
 
@@ -135,7 +138,7 @@ export class CsvFile {
     if (this.#pending.length > 0) {
       const text = this.#pending.join('');
       const message = `${this.path} ends early: ${describe(this.#failure)}; free the disk, then add the rows by hand`;
-      throw new UnwrittenRowsError(message, text, this.#failure);
+      throw new UnwrittenRowsError(message, this.path, text, this.#failure);
     }
     if (this.#damage !== null) {
       throw new RunnerError('E_OUTPUT', `${this.path} ${this.#damage}: its rows are not whole; run again`);

@@ -3,7 +3,7 @@
  * with the outcome `running`; the rename to its final name is the last thing that a run does. Exit statuses of
  * launchers lie, so this is the proof: no manifest.json with the outcome `ok`, no success.
  */
-import { open, rename } from 'node:fs/promises';
+import { open, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { EXIT } from '../errors.js';
 import type { ShardPlace } from '../run-folder/manifest-reader.js';
@@ -136,9 +136,15 @@ export class ManifestFile {
       statusCounts: end.statusCounts,
       probes: end.probes ?? this.#start.probes,
     });
-    await writeSynced(join(this.#folder, NEXT_NAME), manifest);
+    const next = join(this.#folder, NEXT_NAME);
     try {
-      await rename(join(this.#folder, NEXT_NAME), join(this.#folder, RUNNING_NAME));
+      await writeSynced(next, manifest);
+    } catch (error) {
+      await rm(next, { force: true }).catch(() => undefined);
+      throw error;
+    }
+    try {
+      await rename(next, join(this.#folder, RUNNING_NAME));
       await rename(join(this.#folder, RUNNING_NAME), join(this.#folder, FINAL_NAME));
       await syncFolder(this.#folder);
     } catch (error) {
