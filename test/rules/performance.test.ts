@@ -5,7 +5,12 @@ import t from 'tap';
 import { projectRoot } from '../../runner/project.js';
 import { exchangeLines } from '../../scripts/bench/exchange-table.js';
 import { HEADLINES, headlineLines, pick } from '../../scripts/bench/headlines.js';
-import { changesSince, provenanceText, readProvenance } from '../../scripts/bench/provenance.js';
+import {
+  changesSince,
+  gpuSourcesDigest,
+  provenanceText,
+  readProvenance,
+} from '../../scripts/bench/provenance.js';
 import { fillTables, tablePages } from '../../scripts/bench/tables.js';
 
 const bench = join(projectRoot, 'docs', 'bench');
@@ -45,6 +50,13 @@ t.test('every CSV says where and when it was measured, and what changed since', 
   const changed = { ...provenance, gpuChanges: later };
   t.equal(changesSince(changed, table).length, changesSince(provenance, table).length + 1);
   t.match(provenanceText(changed, table), /GPU code changed since: .*one more change/);
+});
+
+t.test('a change of GPU code has a word in the heads of the tables', async (t) => {
+  const { gpuChanges } = readProvenance(bench);
+  const remedy =
+    'add to gpuChanges of docs/bench/provenance.json what changed and whether figures are expected to move, then npm run bench (or fillTables) for the heads';
+  t.equal(gpuChanges.at(-1)?.gpuSources, gpuSourcesDigest(projectRoot), remedy);
 });
 
 t.test('models: a point that was skipped says so, and shares stand where a peak was probed', async (t) => {
