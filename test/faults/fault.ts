@@ -1,4 +1,4 @@
-/** A fault on purpose as data: what is done to a run, and how the run must end. docs/reliability.md is made from these. */
+/** A fault on purpose as data: what is done to a run, and how the run must end. */
 import type { Mpi } from '../helpers/mpirun.js';
 import type { Running } from '../helpers/run-cli.js';
 
