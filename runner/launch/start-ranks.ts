@@ -35,7 +35,7 @@ export interface RanksRequest {
 }
 
 /**
- * Resolves to the exit status of the run. mpirun has a session of its own: a terminal's Ctrl-C and the group signals of
+ * Resolves to the exit status of the run. mpirun is detached from the terminal (setsid): a terminal's Ctrl-C and the group signals of
  * `timeout` reach `launch` alone, which hands them on, because Open MPI 4.1.4 takes a second SIGINT within 5 s for "kill
  * at once". It has no standard input: what `launch` was given there belongs to the caller's script.
  */
