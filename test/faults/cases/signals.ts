@@ -58,8 +58,8 @@ export const SIGNAL_FAULTS: readonly FaultCase[] = [
       await rig.untilRows(1);
       rig.signal('SIGKILL');
     },
+    // Not in every run: Open MPI gives the ranks one second, which a machine that is busy does not always leave them.
     ending: { outcome: 'aborted', status: [null], named: 'the signal', rows: 'all' },
-    always: true,
   },
   {
     id: 'launch-in-a-loop',
