@@ -14,6 +14,7 @@
 #include "kv/transfer.h"
 #include "test/group_shapes.h"
 #include "test/named_cases.h"
+#include "test/small_transfers.h"
 
 using namespace railrunner;
 using namespace railrunner::test;
@@ -37,16 +38,6 @@ PoolContent contentOf(const BlockPool& pool, const std::vector<uint32_t>& filled
   for (const uint32_t block : filled)
     content.blocks[block] = {tierSeed(kSeed, pool.tier()), block, 0, pool.layout().numLayers};
   return content;
-}
-
-TransferOptions optionsOf(Strategy strategy) {
-  TransferOptions options;
-  options.strategy = strategy;
-  options.maxTransferBatchSize = 3;
-  options.maxConcurrentTransfers = 2;
-  options.requestBytes = 8192;
-  options.queueDepth = 4;
-  return options;
 }
 
 struct Bench {
@@ -98,8 +89,8 @@ void everyPair(const LayoutShape& a, const LayoutShape& b, const std::string& na
       Bench bench(pair[0], a, pair[1], b);
       bench.layerBegin = layerBegin;
       if (layerEnd != 0) bench.layerEnd = layerEnd;
-      bench.copyAndCheck(optionsOf(strategy), name + " " + strategyName(strategy) + " " + tierName(pair[0]) +
-                                                  " to " + tierName(pair[1]));
+      bench.copyAndCheck(smallTransfers(strategy), name + " " + strategyName(strategy) + " " +
+                                                       tierName(pair[0]) + " to " + tierName(pair[1]));
     }
   }
 }

@@ -13,6 +13,7 @@
 #include "kv/transfer.h"
 #include "test/layout_shapes.h"
 #include "test/named_cases.h"
+#include "test/small_transfers.h"
 
 using namespace railrunner;
 using namespace railrunner::test;
@@ -93,16 +94,6 @@ struct Bench {
   }
 };
 
-TransferOptions optionsOf(Strategy strategy) {
-  TransferOptions options;
-  options.strategy = strategy;
-  options.maxTransferBatchSize = 3;
-  options.maxConcurrentTransfers = 2;
-  options.requestBytes = 8192;
-  options.queueDepth = 4;
-  return options;
-}
-
 void everyPair(const LayoutShape& a, const LayoutShape& b, const std::string& name) {
   const Tier pairs[][2] = {{Tier::kDevice, Tier::kHost},
                            {Tier::kHost, Tier::kDevice},
@@ -112,7 +103,7 @@ void everyPair(const LayoutShape& a, const LayoutShape& b, const std::string& na
     for (const auto& pair : pairs) {
       const std::string what =
           name + " " + strategyName(strategy) + " " + tierName(pair[0]) + " to " + tierName(pair[1]);
-      Bench(pair[0], a, pair[1], b).copyAndCheck(optionsOf(strategy), what);
+      Bench(pair[0], a, pair[1], b).copyAndCheck(smallTransfers(strategy), what);
     }
   }
 }
@@ -136,7 +127,8 @@ TEST("every pair and strategy moves the right blocks: unequal layouts, large blo
 
 TEST("the host tier goes to disk on a cuda device too") {
   for (const Strategy strategy : {Strategy::kMemcpy, Strategy::kAuto}) {
-    Bench(Tier::kHost, kFull, Tier::kDisk, kFull).copyAndCheck(optionsOf(strategy), strategyName(strategy));
+    Bench(Tier::kHost, kFull, Tier::kDisk, kFull)
+        .copyAndCheck(smallTransfers(strategy), strategyName(strategy));
   }
 }
 
@@ -146,12 +138,12 @@ TEST("layer ranges leave the other layers alone") {
       Bench bench(Tier::kDevice, shape, to, shape);
       bench.layerBegin = 1;
       bench.layerEnd = 2;
-      bench.copyAndCheck(optionsOf(Strategy::kAuto), std::string("to ") + tierName(to));
+      bench.copyAndCheck(smallTransfers(Strategy::kAuto), std::string("to ") + tierName(to));
     }
     Bench bench(Tier::kHost, shape, Tier::kDevice, shape);
     bench.layerBegin = 1;
     bench.layerEnd = 3;
-    bench.copyAndCheck(optionsOf(Strategy::kStaged), "from host");
+    bench.copyAndCheck(smallTransfers(Strategy::kStaged), "from host");
   }
 }
 
@@ -170,7 +162,7 @@ TEST("both directions at once move both, each timed by host and events") {
     const auto transfer = compileTransfer(
         gpu(),
         {{&bench.source, &bench.target, out, outTo, 0, 3}, {&bench.target, &bench.source, in, inTo, 0, 3}},
-        optionsOf(strategy));
+        smallTransfers(strategy));
     SoloGate gate;
     const auto sets = transfer->measure(GateRef(gate), {2, 4, false}, bench.control);
     expectEqual(sets.size(), 6U, "the whole and each direction, twice");
@@ -209,7 +201,7 @@ TEST("the check by kernels sees a flipped bit in regions, padding and gaps, and 
 
 TEST("probes run, and an abort ends a transfer") {
   Bench bench(Tier::kDevice, kFull, Tier::kHost, kFull);
-  const auto transfer = bench.compile(optionsOf(Strategy::kStaged));
+  const auto transfer = bench.compile(smallTransfers(Strategy::kStaged));
   SoloGate gate;
   const ProbeResult probe = transfer->probe(GateRef(gate), bench.control);
   ok(probe.GBps > 0, "probe of 0");

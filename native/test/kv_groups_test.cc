@@ -9,6 +9,7 @@
 #include "kv/transfer.h"
 #include "test/group_shapes.h"
 #include "test/named_cases.h"
+#include "test/small_transfers.h"
 
 using namespace railrunner;
 using namespace railrunner::test;
@@ -84,16 +85,6 @@ struct Bench {
   }
 };
 
-TransferOptions optionsOf(Strategy strategy) {
-  TransferOptions options;
-  options.strategy = strategy;
-  options.threads = 2;
-  options.maxTransferBatchSize = 3;
-  options.maxConcurrentTransfers = 2;
-  options.requestBytes = 8192;
-  return options;
-}
-
 void everyPair(const LayoutShape& a, const LayoutShape& b, const std::string& name, uint32_t layerBegin,
                uint32_t layerEnd) {
   const Tier pairs[][2] = {{Tier::kDevice, Tier::kHost},
@@ -105,8 +96,8 @@ void everyPair(const LayoutShape& a, const LayoutShape& b, const std::string& na
       Bench bench(pair[0], a, pair[1], b);
       bench.layerBegin = layerBegin;
       if (layerEnd != 0) bench.layerEnd = layerEnd;
-      bench.copyAndCheck(optionsOf(strategy), name + " " + strategyName(strategy) + " " + tierName(pair[0]) +
-                                                  " to " + tierName(pair[1]));
+      bench.copyAndCheck(smallTransfers(strategy, 2), name + " " + strategyName(strategy) + " " +
+                                                          tierName(pair[0]) + " to " + tierName(pair[1]));
     }
   }
 }
@@ -115,7 +106,7 @@ void everyPair(const LayoutShape& a, const LayoutShape& b, const std::string& na
 void mustFind(const LayoutShape& shape, const std::string& says, const std::function<void(Bench&)>& plant) {
   for (const Tier tier : {Tier::kHost, Tier::kDisk}) {
     Bench bench(Tier::kDevice, shape, tier, shape);
-    auto transfer = bench.compile(optionsOf(Strategy::kAuto));
+    auto transfer = bench.compile(smallTransfers(Strategy::kAuto, 2));
     SoloGate gate;
     transfer->measure(GateRef(gate), {0, 1, false}, bench.control);
     expectEqual(bench.check().firstBad, std::string(), "before the fault");
@@ -251,7 +242,7 @@ TEST("layer ranges leave the other layers alone, where groups share sectors") {
 TEST("blocks larger than a request and a chunk arrive whole") {
   for (const uint32_t section : {0U, 1U}) {
     const auto shape = largeWindowed(kFull, BlockDim::kFirst, section);
-    TransferOptions options = optionsOf(Strategy::kKernel);
+    TransferOptions options = smallTransfers(Strategy::kKernel, 2);
     options.chunkBytes = 40960;
     options.requestBytes = 12288;
     Bench(Tier::kDevice, shape, Tier::kHost, shape).copyAndCheck(options, "to host");
@@ -265,7 +256,7 @@ TEST("requests of one transfer never meet in a sector") {
     Bench bench(Tier::kDevice, each.shape, Tier::kDisk, each.shape);
     bench.layerBegin = 1;
     bench.layerEnd = 3;
-    bench.compile(optionsOf(Strategy::kKernel));
+    bench.compile(smallTransfers(Strategy::kKernel, 2));
     const LaneRequest lane{&bench.source, &bench.target, bench.from, bench.to, 1, 3};
     const DiskPlan plan = compileDiskPlan(lane, {3, 8192, true, 0});
     std::map<uint64_t, uint64_t> ranges;

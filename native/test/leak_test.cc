@@ -9,7 +9,6 @@
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
-#include <map>
 
 #include "core/agreement.h"
 #include "core/attempt.h"
@@ -19,6 +18,7 @@
 #include "network/network.h"
 #include "peers/symmetric_buffer.h"
 #include "test/broadcast_between_nodes.h"
+#include "test/case_by_name.h"
 #include "test/cut_links.h"
 #include "test/expect.h"
 #include "test/process_counts.h"
@@ -252,7 +252,7 @@ int networkThatTwoRanksCannotConnect() {
   });
 }
 
-const std::map<std::string, int (*)()> kCases = {
+const CasesByName kCases = {
     {"a-buffer-that-one-rank-cannot-allocate", bufferThatOneRankCannotAllocate},
     {"a-buffer-that-one-rank-cannot-map", bufferThatOneRankCannotMap},
     {"a-buffer-that-is-abandoned", bufferThatIsAbandoned},
@@ -268,12 +268,7 @@ const std::map<std::string, int (*)()> kCases = {
 }  // namespace railrunner::test
 
 int main(int argc, char** argv) {
-  using railrunner::test::kCases;
-  if (argc < 2 || kCases.count(argv[1]) == 0) {
-    for (const auto& [name, run] : kCases) std::printf("%s\n", name.c_str());
-    return argc == 1 ? 0 : 2;
-  }
   if (argc > 2) railrunner::test::openings = std::atoi(argv[2]);
   if (argc > 3) railrunner::test::limitNs = std::atoi(argv[3]) * int64_t{1'000'000'000};
-  return kCases.at(argv[1])();
+  return railrunner::test::runCaseByName(railrunner::test::kCases, argc, argv);
 }

@@ -3,12 +3,12 @@
 #include <unistd.h>
 
 #include <cstring>
-#include <map>
 #include <thread>
 
 #include "core/clock.h"
 #include "core/gate.h"
 #include "test/broadcast_between_nodes.h"
+#include "test/case_by_name.h"
 #include "test/cut_links.h"
 #include "test/expect.h"
 #include "test/rank_processes.h"
@@ -64,7 +64,7 @@ int runCase(uint32_t waiter) {
   return 0;
 }
 
-const std::map<std::string, int (*)()> kCases = {
+const CasesByName kCases = {
     {"blocks-that-do-not-arrive", [] { return runCase(1); }},
     {"an-acknowledgement-that-does-not-arrive", [] { return runCase(0); }},
 };
@@ -73,10 +73,5 @@ const std::map<std::string, int (*)()> kCases = {
 }  // namespace railrunner::test
 
 int main(int argc, char** argv) {
-  using railrunner::test::kCases;
-  if (argc != 2 || kCases.count(argv[1]) == 0) {
-    for (const auto& [name, run] : kCases) std::printf("%s\n", name.c_str());
-    return argc == 1 ? 0 : 2;
-  }
-  return kCases.at(argv[1])();
+  return railrunner::test::runCaseByName(railrunner::test::kCases, argc, argv);
 }

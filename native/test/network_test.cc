@@ -9,7 +9,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <map>
 #include <numeric>
 #include <string>
 #include <thread>
@@ -17,6 +16,7 @@
 
 #include "core/clock.h"
 #include "core/pattern.h"
+#include "test/case_by_name.h"
 #include "test/expect.h"
 #include "test/host_ring.h"
 #include "test/network_board.h"
@@ -324,7 +324,7 @@ int closeEndsAProxyThatWaits() {
   return 0;
 }
 
-const std::map<std::string, int (*)()> kCases = {
+const CasesByName kCases = {
     {"delivers-whole", deliversWhole},
     {"several-proxies", severalProxies},
     {"large-puts", largePuts},
@@ -343,10 +343,5 @@ const std::map<std::string, int (*)()> kCases = {
 }  // namespace railrunner::test
 
 int main(int argc, char** argv) {
-  using railrunner::test::kCases;
-  if (argc != 2 || kCases.count(argv[1]) == 0) {
-    for (const auto& [name, run] : kCases) std::printf("%s\n", name.c_str());
-    return argc == 1 ? 0 : 2;
-  }
-  return kCases.at(argv[1])();
+  return railrunner::test::runCaseByName(railrunner::test::kCases, argc, argv);
 }

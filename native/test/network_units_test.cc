@@ -18,6 +18,7 @@
 #include "network/peer_board.h"
 #include "network/trigger_fifo.h"
 #include "network/ucx_settings.h"
+#include "test/case_by_name.h"
 #include "test/expect.h"
 #include "test/host_ring.h"
 
@@ -292,7 +293,7 @@ int firstReasonOfALossStays() {
   return 0;
 }
 
-const std::map<std::string, int (*)()> kCases = {
+const CasesByName kCases = {
     {"any-order-publishes-once", anyOrderPublishesOnce},
     {"user-transports-are-kept", userTransportsAreKept},
     {"epochs-and-slots-are-apart", epochsAndSlotsAreApart},
@@ -308,10 +309,5 @@ const std::map<std::string, int (*)()> kCases = {
 }  // namespace railrunner::test
 
 int main(int argc, char** argv) {
-  using railrunner::test::kCases;
-  if (argc != 2 || kCases.count(argv[1]) == 0) {
-    for (const auto& [name, run] : kCases) std::printf("%s\n", name.c_str());
-    return argc == 1 ? 0 : 2;
-  }
-  return kCases.at(argv[1])();
+  return railrunner::test::runCaseByName(railrunner::test::kCases, argc, argv);
 }
