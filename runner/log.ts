@@ -2,7 +2,7 @@
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { pino, type Logger } from 'pino';
-import { systemFailure } from './system-failure.js';
+import { outputError } from './system-failure.js';
 
 /** Keeps lines until the run's folder exists, then writes them there as they come. */
 export class LogFile {
@@ -31,7 +31,7 @@ export class LogFile {
     try {
       this.#descriptor = openSync(path, 'a', 0o644);
     } catch (error) {
-      throw systemFailure(error, `${path} cannot be made`);
+      throw outputError(`${path} cannot be made`, error);
     }
     for (const line of this.#waiting.splice(0)) this.write(line);
   }

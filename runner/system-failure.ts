@@ -13,11 +13,21 @@ const REMEDIES: Readonly<Record<string, string>> = {
   ESTALE: 'The network file system lost the file: mount it anew.',
 };
 
-/** E_OUTPUT with the system's own words; `what` says which file, and that it cannot be had. */
-export function systemFailure(error: unknown, what: string): RunnerError {
-  const { code = '', message = String(error) } = error as NodeJS.ErrnoException;
-  const remedy = REMEDIES[code] ?? '';
-  return new RunnerError('E_OUTPUT', `${what}: ${message}. ${remedy}`.trim(), { cause: error });
+/** E_OUTPUT for a file that cannot be written: which one, the system's own words, and what to do. */
+export function outputError(what: string, cause: unknown): RunnerError {
+  const remedy = REMEDIES[codeOf(cause)] ?? 'Free space, or name another folder by --out.';
+  return new RunnerError('E_OUTPUT', `${what}: ${wordsOf(cause)}. ${remedy}`, { cause });
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error ? ((error as NodeJS.ErrnoException).code ?? '') : '';
+}
+
+/** "ENOSPC: no space left on device, write": the code always stands in it. */
+export function wordsOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const code = codeOf(error);
+  return error.message.includes(code) ? error.message : `${code}: ${error.message}`;
 }
 
 /**
@@ -25,12 +35,11 @@ export function systemFailure(error: unknown, what: string): RunnerError {
  * gone, no descriptors, no room. Undefined for everything else.
  */
 export function knownSystemFailure(error: unknown): RunnerError | undefined {
-  const { code, syscall } = error as NodeJS.ErrnoException;
-  if (syscall === 'uv_cwd' || syscall === 'process.cwd') {
+  if ((error as NodeJS.ErrnoException).syscall === 'uv_cwd') {
     return new RunnerError('E_OUTPUT', 'the working folder is gone or not readable. Change to another one.', {
       cause: error,
     });
   }
-  if (code === undefined || REMEDIES[code] === undefined) return undefined;
-  return systemFailure(error, 'the system refused a file');
+  if (REMEDIES[codeOf(error)] === undefined) return undefined;
+  return outputError('the system refused a file', error);
 }

@@ -31,7 +31,7 @@ export function resolveShape(
   if (both.length > 0) {
     const faults = both.map((key) => ({
       pointer: `/${key}`,
-      expected: 'nothing beside model',
+      expected: 'omitted where `model` is set',
       received: showValue(given[key]),
       hint: `the model says ${key}: remove one of the two`,
     }));

@@ -94,6 +94,6 @@ function regionFaults(group: KvGroup, numGroups: number, pageSize: number, at: A
     if (numGroups === 1 || bytes % REGION_MULTIPLE_BYTES === 0) return [];
     const expected = `regions of a multiple of ${REGION_MULTIPLE_BYTES} bytes, which keep the others aligned`;
     const received = `${bytes} bytes of group ${name} in a block of ${pageSize} tokens`;
-    return [{ pointer: at('pageSize'), expected, received, hint: 'take more tokens a block' }];
+    return [{ pointer: at('pageSize'), expected, received, hint: 'take more tokens per block' }];
   });
 }

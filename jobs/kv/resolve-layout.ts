@@ -86,9 +86,9 @@ function combinationFaults(key: string, given: Given, merged: Given, swept: Json
   if (source === 'groups' && given['mtp'] !== undefined) refuse('mtp', 'nothing without model');
   const said = source === 'model' ? 'the model says' : 'the groups say';
   for (const name of DIMENSIONS.filter((dimension) => given[dimension] !== undefined)) {
-    refuse(name, `nothing beside ${source}`, `${said} ${name}: remove one of the two`);
+    refuse(name, `omitted where \`${source}\` is set`, `${said} ${name}: remove one of the two`);
   }
-  if (source === 'model' && given['groups'] !== undefined) refuse('groups', 'nothing beside model');
+  if (source === 'model' && given['groups'] !== undefined) refuse('groups', 'omitted where `model` is set');
   return faults;
 }
 

@@ -6,7 +6,7 @@ import { constants } from 'node:os';
 import { join } from 'node:path';
 import type { Variables } from '../environment/variables.js';
 import { RunnerError } from '../errors.js';
-import { outputError } from '../results/csv-file.js';
+import { outputError } from '../system-failure.js';
 import { makeFolder } from '../results/run-folder.js';
 import { orderOfPair, type MeasureRun, type RunPlace, type Side } from './ab-judge.js';
 import { refuseOtherClass } from './compare-runs.js';

@@ -3,7 +3,7 @@ import { appendFileSync, existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { RunnerError } from '../errors.js';
 import { canonicalJson, sha256Hex } from '../job-spec/canonical.js';
-import { outputError } from '../results/csv-file.js';
+import { outputError } from '../system-failure.js';
 import { makeFolder } from '../results/run-folder.js';
 import { damaged } from '../run-folder/csv-rows.js';
 import type { MachineClass } from '../run-folder/machine-class.js';

@@ -1,7 +1,7 @@
 /** The verdict as a file, whole or not at all, before the process says how it went. */
 import { rename, unlink, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { outputError } from '../results/csv-file.js';
+import { outputError } from '../system-failure.js';
 import { makeFolder } from '../results/run-folder.js';
 import { countWords, exitOfVerdict, type Verdict } from './verdict.js';
 

@@ -1,7 +1,7 @@
 /** Files that appear whole or not at all: written beside their place, synced, then renamed. */
 import { open, rename, unlink, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
-import { outputError } from '../results/csv-file.js';
+import { outputError } from '../system-failure.js';
 import { makeFolder } from '../results/run-folder.js';
 import type { OutputFile } from './formats/format.js';
 

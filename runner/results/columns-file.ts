@@ -2,7 +2,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SCHEMA_VERSION, type Better, type ColumnDefinition, type ColumnType } from './columns.js';
-import { outputError } from './csv-file.js';
+import { outputError } from '../system-failure.js';
 import { SUMMARY_COLUMNS } from './summary-columns.js';
 
 export const COLUMNS_FILE = 'columns.json';

@@ -6,6 +6,7 @@
 import { constants } from 'node:fs';
 import { open, rename, writeFile, type FileHandle } from 'node:fs/promises';
 import { stringify } from 'csv-stringify/sync';
+import { outputError, wordsOf } from '../system-failure.js';
 import { RunnerError } from '../errors.js';
 import type { ColumnDefinition } from './columns.js';
 import type { Row } from './fields.js';
@@ -137,7 +138,7 @@ export class CsvFile {
     }
     if (this.#pending.length > 0) {
       const text = this.#pending.join('');
-      const message = `${this.path} ends early: ${describe(this.#failure)}; free the disk, then add the rows by hand`;
+      const message = `${this.path} ends early: ${wordsOf(this.#failure)}; free the disk, then add the rows by hand`;
       throw new UnwrittenRowsError(message, this.path, text, this.#failure);
     }
     if (this.#damage !== null) {
@@ -211,17 +212,4 @@ async function openExclusive(path: string): Promise<FileHandle> {
     }
     throw outputError(`${path} cannot be created`, error);
   }
-}
-
-/** E_OUTPUT with the cause and what to do. */
-export function outputError(what: string, cause: unknown): RunnerError {
-  return new RunnerError('E_OUTPUT', `${what}: ${describe(cause)}; free space or choose another --out`, {
-    cause,
-  });
-}
-
-function describe(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  const code = (error as NodeJS.ErrnoException).code;
-  return code === undefined || error.message.includes(code) ? error.message : `${code}: ${error.message}`;
 }

@@ -9,7 +9,7 @@ import { EXIT } from '../errors.js';
 import type { ShardPlace } from '../run-folder/manifest-reader.js';
 import type { MachineClass } from '../run-folder/machine-class.js';
 import type { JsonValue } from '../job-spec/types.js';
-import { outputError } from './csv-file.js';
+import { outputError } from '../system-failure.js';
 import type { Row } from './fields.js';
 import type { RowStatus } from './row.js';
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { stringify } from 'csv-stringify/sync';
 import { samplesOf, type Measurement } from '../job/measurement.js';
 import type { ColumnDefinition } from './columns.js';
-import { outputError } from './csv-file.js';
+import { outputError } from '../system-failure.js';
 import { makeFolder } from './run-folder.js';
 
 export const SAMPLE_COLUMNS: readonly ColumnDefinition[] = [

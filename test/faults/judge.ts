@@ -1,4 +1,4 @@
-/** What a run that met a fault left behind, held against what its case says. */
+/** What a run that met a fault left behind, compared with what its case says. */
 import { existsSync, readdirSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';

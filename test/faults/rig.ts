@@ -6,25 +6,18 @@ import { projectRoot } from '../../runner/project.js';
 import { mpirunLine, type Mpi } from '../helpers/mpirun.js';
 import { pidOfRank } from '../helpers/rank-process.js';
 import { railrunner, start } from '../helpers/run-cli.js';
+import { SMALL_LAYOUT } from '../helpers/small-spec.js';
 import type { FaultCase, Rig, Workload } from './fault.js';
 
 /** Bounds a hang; a loaded machine may take long to start four processes. */
 const RUN_LIMIT_MS = 240_000;
 const WAIT_LIMIT_MS = 120_000;
 
-const LAYOUT = {
-  kind: 'fullyContiguous',
-  numLayers: 2,
-  outerDim: 2,
-  pageSize: 16,
-  innerDim: 64,
-  dtypeWidthBytes: 2,
-};
 const JOB = {
   kind: 'offload',
   from: 'device',
   to: 'host',
-  layout: LAYOUT,
+  layout: SMALL_LAYOUT,
   pools: { deviceBlocks: 8, hostBlocks: 8 },
   blocks: 4,
 };

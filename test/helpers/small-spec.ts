@@ -2,7 +2,8 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-const LAYOUT = {
+/** A block of 8 KiB: what tests of the engine and of faults move. */
+export const SMALL_LAYOUT = {
   kind: 'fullyContiguous',
   numLayers: 2,
   outerDim: 2,
@@ -40,7 +41,7 @@ export function writeSmallSpec(folder: string, options: SmallSpecOptions = {}): 
         kind: 'offload',
         from: 'device',
         to: 'host',
-        layout: LAYOUT,
+        layout: SMALL_LAYOUT,
         pools: { deviceBlocks: 8, hostBlocks: 8 },
         blocks: 4,
         order: 'shuffled',

@@ -7,16 +7,16 @@ import { ConfigRefusal, show } from './refusal.js';
 /** Keys that only other files have -> what the file is. */
 const OTHER_FILES: readonly (readonly [string, string, string])[] = [
   ['peft_type', 'an adapter_config.json (LoRA or another adapter)', 'name the config.json of its base model'],
-  ['added_tokens_decoder', 'a tokenizer_config.json', 'name the config.json beside it'],
-  ['added_tokens', 'a tokenizer.json', 'name the config.json beside it'],
-  ['tokenizer_file', 'a tokenizer_config.json', 'name the config.json beside it'],
-  ['weight_map', 'an index of weight files', 'name the config.json beside it'],
+  ['added_tokens_decoder', 'a tokenizer_config.json', 'name the config.json next to it'],
+  ['added_tokens', 'a tokenizer.json', 'name the config.json next to it'],
+  ['tokenizer_file', 'a tokenizer_config.json', 'name the config.json next to it'],
+  ['weight_map', 'an index of weight files', 'name the config.json next to it'],
   ['_class_name', 'a diffusion pipeline or its part', 'name the config.json of a language model'],
   ['_diffusers_version', 'a diffusion pipeline or its part', 'name the config.json of a language model'],
-  ['image_processor_type', 'a preprocessor_config.json', 'name the config.json beside it'],
-  ['feature_extractor_type', 'a preprocessor_config.json', 'name the config.json beside it'],
-  ['processor_class', 'a processor or tokenizer configuration', 'name the config.json beside it'],
-  ['chat_template', 'a chat template', 'name the config.json beside it'],
+  ['image_processor_type', 'a preprocessor_config.json', 'name the config.json next to it'],
+  ['feature_extractor_type', 'a preprocessor_config.json', 'name the config.json next to it'],
+  ['processor_class', 'a processor or tokenizer configuration', 'name the config.json next to it'],
+  ['chat_template', 'a chat template', 'name the config.json next to it'],
 ];
 
 /** Keys that say how many layers, under every name in use. */
@@ -106,7 +106,7 @@ function refuseOther(document: ConfigObject): never {
     throw new ConfigRefusal(
       expected,
       'an hf_quant_config.json',
-      'name the config.json beside it: both are read',
+      'name the config.json next to it: both are read',
     );
   }
   if (isObject(document['encoder']) || isObject(document['decoder'])) {

@@ -143,7 +143,7 @@ t.test('groups in bad shape are refused by pointer', async (t) => {
     [Array.from({ length: 9 }, (_, at) => ({ ...full, name: `g${at}`, layers: [at] })), '/groups', /8/],
     [[{ name: 'state', layers: [0], kind: 'state' }], '/groups', /for each token/],
     [[full], '/group', /full/, { group: 'ful' }],
-    [[full], '/numLayers', /nothing beside groups/, { numLayers: 2 }],
+    [[full], '/numLayers', /omitted where `groups` is set/, { numLayers: 2 }],
     [
       [full, { name: 'odd', layers: [2], kvHeads: 1, headDimK: 3 }],
       '/pageSize',

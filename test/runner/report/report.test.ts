@@ -218,7 +218,7 @@ t.test(
         const slower = writeReportRun(folder, { runId: 'slower', cells: (point) => measuredCells(point, 2) });
         const ended = await runCli(['report', slower, '--out', out]);
         t.equal(ended.status, 3);
-        t.match(ended.stderr, /the report cannot be written to .*ENOSPC.*choose another --out/);
+        t.match(ended.stderr, /the report cannot be written to .*ENOSPC.*name another folder by --out/);
         t.equal(readFileSync(join(out, 'junit.xml'), 'utf8'), before);
         t.same(readdirSync(out).toSorted(), FILES, 'nothing half written is left');
       }),
