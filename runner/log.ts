@@ -1,4 +1,4 @@
-/** Logs: JSON lines by pino, a file a rank in the run's folder. The console is for people and for rank 0 alone. */
+/** Logs: JSON lines by pino, a file per rank in the run's folder. The console is for people and for rank 0 alone. */
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { pino, type Logger } from 'pino';

@@ -8,5 +8,5 @@ const files = filesBelow(root, 'native').filter((file) => /\.(cc|h|cu|cuh)$/.tes
 const args = write ? ['-i', ...files] : ['--dry-run', '-Werror', ...files];
 const result = spawnSync('clang-format', args, { cwd: root, encoding: 'utf8' });
 process.stderr.write(result.error ? `clang-format: ${result.error.message}\n` : result.stderr);
-if (result.status !== 0) process.stderr.write('To mend: npm run format\n');
+if (result.status !== 0) process.stderr.write('To fix: npm run format\n');
 process.exitCode = result.status === 0 ? 0 : 1;

@@ -54,7 +54,7 @@ function atShare(quantiles: Quantiles, share: number): number {
   return Math.round(Math.exp(Math.log(low) + part * (Math.log(high) - Math.log(low))));
 }
 
-/** One length a request: the quantiles at even steps, so that few requests show the whole spread, in seeded order. */
+/** One length per request: the quantiles at even steps, so that few requests show the whole spread, in seeded order. */
 function lengths(quantiles: Quantiles, random: Random): number[] {
   const all = Array.from({ length: NUM_REQUESTS }, (_, index) =>
     atShare(quantiles, index / (NUM_REQUESTS - 1)),

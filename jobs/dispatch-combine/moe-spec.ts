@@ -17,7 +17,7 @@ export function paddedHidden(spec: MoeSpec): number {
 }
 
 /**
- * Whether a token crosses once a rank, or once a node. `auto`: once a rank, unless there is nothing to save (one choice a token) or the
+ * Whether a token crosses once per rank, or once per node. `auto`: once per rank, unless there is nothing to save (one choice per token) or the
  * experts' rows must leave as they are (zeroCopy of expertMajor outputs).
  */
 export function usesDedup(spec: MoeSpec): boolean {

@@ -39,7 +39,7 @@ function tokenFaults(spec: MoeSpec): Fault[] {
 function wayFaults(spec: MoeSpec): Fault[] {
   const faults: Fault[] = [];
   if (spec.dedup === 'off' && spec.outputLayout === 'rankMajor') {
-    const hint = 'rankMajor outputs are one row a token and rank';
+    const hint = 'rankMajor outputs are one row per token and rank';
     faults.push({
       pointer: '/dedup',
       expected: 'on or auto with outputLayout rankMajor',
@@ -48,7 +48,7 @@ function wayFaults(spec: MoeSpec): Fault[] {
     });
   }
   if (spec.dedup === 'node' && spec.transport !== 'hybrid') {
-    const hint = 'a token crosses the network once a node and is forwarded there by ipc: it needs both';
+    const hint = 'a token crosses the network once per node and is forwarded there by ipc: it needs both';
     faults.push({
       pointer: '/transport',
       expected: 'hybrid with dedup node',
@@ -104,7 +104,7 @@ function worldFaults(spec: MoeSpec, worldSize: number): Fault[] {
     faults.push({ pointer: '/numExperts', expected, received: showValue(spec.numExperts), hint });
   }
   if (typeof spec.numTokens !== 'number' && spec.numTokens.length !== worldSize) {
-    const expected = `a number, or a list of ${worldSize}, one a rank`;
+    const expected = `a number, or a list of ${worldSize}, one per rank`;
     faults.push({ pointer: '/numTokens', expected, received: `a list of ${spec.numTokens.length}` });
   }
   const groups = spec.outputLayout === 'expertMajor' ? spec.numExperts : worldSize;

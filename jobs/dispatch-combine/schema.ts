@@ -69,7 +69,7 @@ const routing: Schema = {
       minLength: 1,
       maxLength: 4096,
       description:
-        'file: CSV with the header layer_id,expert_id,count, or JSONL with an array of numTopk ids a line.',
+        'file: CSV with the header layer_id,expert_id,count, or JSONL with an array of numTopk ids per line.',
     },
     layer: count(0, 1_000_000, 'file: the layer_id of a CSV whose counts are used. Default 0.'),
   },
@@ -101,7 +101,7 @@ export const moeSchema: Readonly<Record<string, unknown>> = {
           items: { type: 'integer', minimum: 0, maximum: MAX_TOKENS },
         },
       ],
-      description: 'Tokens of every rank, or a list with one number a rank.',
+      description: 'Tokens of every rank, or a list with one number per rank.',
     },
     maxDispatchTokensPerRank: count(1, MAX_TOKENS, 'Most tokens of any rank; sizes the buffers.'),
     dispatchDtype: {
@@ -118,7 +118,7 @@ export const moeSchema: Readonly<Record<string, unknown>> = {
       enum: ['expertMajor', 'rankMajor'],
       default: 'expertMajor',
       description:
-        'expertMajor: a row for each expert that a token chose; rankMajor: one row a token, and the experts reduce.',
+        'expertMajor: a row for each expert that a token chose; rankMajor: one row per token, and the experts reduce.',
     },
     phases: {
       enum: ['fused', 'split'],

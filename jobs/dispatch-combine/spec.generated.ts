@@ -67,7 +67,7 @@ export type RoutingSpec =
        */
       maskedFraction: number;
       /**
-       * file: CSV with the header layer_id,expert_id,count, or JSONL with an array of numTopk ids a line.
+       * file: CSV with the header layer_id,expert_id,count, or JSONL with an array of numTopk ids per line.
        */
       path: string;
       /**
@@ -135,7 +135,7 @@ export interface MoeSpec {
    */
   numExperts: number;
   /**
-   * Tokens of every rank, or a list with one number a rank.
+   * Tokens of every rank, or a list with one number per rank.
    */
   numTokens: number | [number, ...number[]];
   /**
@@ -151,7 +151,7 @@ export interface MoeSpec {
    */
   roundScale: boolean;
   /**
-   * expertMajor: a row for each expert that a token chose; rankMajor: one row a token, and the experts reduce.
+   * expertMajor: a row for each expert that a token chose; rankMajor: one row per token, and the experts reduce.
    */
   outputLayout: 'expertMajor' | 'rankMajor';
   /**

@@ -14,7 +14,7 @@ export const positive = (description: string): Schema => ({
 export const LAYOUT_KEYS: Readonly<Record<string, Schema>> = {
   kind: {
     enum: ['fullyContiguous', 'layerSeparate'],
-    description: 'fullyContiguous: a block is one run of bytes; layerSeparate: one buffer a layer.',
+    description: 'fullyContiguous: a block is one run of bytes; layerSeparate: one buffer per layer.',
   },
   blockDim: {
     enum: ['first', 'second'],
@@ -24,7 +24,7 @@ export const LAYOUT_KEYS: Readonly<Record<string, Schema>> = {
   numLayers: positive('Transformer layers in a block.'),
   outerDim: { type: 'integer', minimum: 1, maximum: 2, description: '2: K and V apart; 1: together (MLA).' },
   pageSize: positive('Tokens in a block.'),
-  innerDim: positive('Elements a token, layer and outer index: KV heads on this rank times head size.'),
+  innerDim: positive('Elements per token, layer and outer index: KV heads on this rank times head size.'),
   dtypeWidthBytes: { enum: [1, 2, 4, 8], description: 'Bytes of an element.' },
   alignment: {
     type: 'integer',

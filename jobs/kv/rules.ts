@@ -50,15 +50,15 @@ function pairFaults(spec: KvSpec): Fault[] {
   if (owner === spec.kind) {
     const reverse = `${spec.to} -> ${spec.from}`;
     if (!spec.bidirectional || LEGAL_PAIRS[reverse] !== undefined) return [];
-    const expected = `false for ${pair}: the way back, ${reverse}, is no legal transfer`;
+    const expected = `false for ${pair}: the reverse direction, ${reverse}, is not supported`;
     return [{ pointer: '/bidirectional', expected, received: 'true' }];
   }
   const legal = Object.keys(LEGAL_PAIRS).filter((candidate) => LEGAL_PAIRS[candidate] === spec.kind);
   const hint =
     owner === undefined
       ? pair === 'device -> device'
-        ? "device -> device is no transfer; kind broadcast takes the root's device blocks to every rank"
-        : 'no kind moves blocks that way'
+        ? "device -> device is not a transfer; kind broadcast takes the root's device blocks to every rank"
+        : 'no kind moves blocks in that direction'
       : `${pair} is of kind ${owner}`;
   return [
     {
@@ -114,7 +114,7 @@ function poolFaults(spec: KvSpec): Fault[] {
       faults.push({ pointer: `/pools/${key}`, expected, received: 'nothing: the key is missing' });
       continue;
     }
-    // The way back moves as many blocks again, others in both pools.
+    // The reverse direction moves as many blocks again, others in both pools.
     const most = spec.bidirectional ? Math.floor(capacity / 2) : capacity;
     if (!(spec.blocks > most)) continue;
     const half = spec.bidirectional ? ', of which each direction may take half' : '';

@@ -94,7 +94,7 @@ export const KV_KEYS: Readonly<Record<string, Schema>> = {
   bidirectional: {
     type: 'boolean',
     default: false,
-    description: 'As many other blocks move the opposite way at the same time.',
+    description: 'As many other blocks move in the opposite direction at the same time.',
   },
   strategy: {
     enum: [...new Set<string>([...SHARDED_STRATEGIES, ...REPLICATED_STRATEGIES])],
@@ -106,7 +106,7 @@ export const KV_KEYS: Readonly<Record<string, Schema>> = {
     maximum: LARGEST_POOL_BLOCKS,
     default: 16,
   },
-  maxConcurrentTransfers: { ...positive('Batches under way at a time.'), maximum: 1024, default: 4 },
+  maxConcurrentTransfers: { ...positive('Batches in flight at a time.'), maximum: 1024, default: 4 },
   chunkBytes: {
     anyOf: [{ const: 'auto' }, { type: 'integer', minimum: 4096, maximum: 2 ** 32 }],
     default: 'auto',
@@ -122,7 +122,7 @@ export const KV_KEYS: Readonly<Record<string, Schema>> = {
         minimum: 1,
         maximum: 4096,
         default: 32,
-        description: 'Requests under way.',
+        description: 'Requests in flight.',
       },
       requestBytes: {
         type: 'integer',

@@ -117,7 +117,7 @@ export interface KvSpec {
    */
   layerRange: [number, number];
   /**
-   * As many other blocks move the opposite way at the same time.
+   * As many other blocks move in the opposite direction at the same time.
    */
   bidirectional: boolean;
   /**
@@ -138,7 +138,7 @@ export interface KvSpec {
    */
   maxTransferBatchSize: number;
   /**
-   * Batches under way at a time.
+   * Batches in flight at a time.
    */
   maxConcurrentTransfers: number;
   /**
@@ -150,7 +150,7 @@ export interface KvSpec {
    */
   disk: {
     /**
-     * Requests under way.
+     * Requests in flight.
      */
     queueDepth: number;
     /**
@@ -169,7 +169,7 @@ export interface KvSpec {
 }
 export interface KvLayout {
   /**
-   * fullyContiguous: a block is one run of bytes; layerSeparate: one buffer a layer.
+   * fullyContiguous: a block is one run of bytes; layerSeparate: one buffer per layer.
    */
   kind: 'fullyContiguous' | 'layerSeparate';
   /**
@@ -189,7 +189,7 @@ export interface KvLayout {
    */
   pageSize: number;
   /**
-   * Elements a token, layer and outer index: KV heads on this rank times head size.
+   * Elements per token, layer and outer index: KV heads on this rank times head size.
    */
   innerDim?: number;
   /**

@@ -2,9 +2,9 @@
 
 #include "binding/arguments.h"
 #include "binding/errors.h"
+#include "binding/exports.h"
 #include "binding/main_thread.h"
 #include "binding/napi_setup.h"
-#include "binding/rooms.h"
 #include "binding/work_lane.h"
 
 namespace railrunner::binding {
@@ -56,7 +56,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports.Set("workLaneBusy", Napi::Function::New(env, isWorkLaneBusy, "workLaneBusy"));
   exports.Set("heldUpBy", Napi::Function::New(env, heldUpBy, "heldUpBy"));
   exports.Set("exitNow", Napi::Function::New(env, exitNow, "exitNow"));
-  // One line a room: each binding file adds its own part of the surface.
+  // One line per module: each binding file adds its own part of the surface.
   exportWorld(env, exports);
   exportCollective(env, exports);
   exportDevice(env, exports);

@@ -2,8 +2,8 @@
 
 #include "binding/arguments.h"
 #include "binding/device_binding.h"
+#include "binding/exports.h"
 #include "binding/handle.h"
-#include "binding/rooms.h"
 #include "binding/work_lane.h"
 #include "collective/nccl_config.h"
 #include "core/clock.h"

@@ -2,8 +2,8 @@
 
 #include "binding/arguments.h"
 #include "binding/collective_binding.h"
+#include "binding/exports.h"
 #include "binding/handle.h"
-#include "binding/rooms.h"
 #include "binding/work_lane.h"
 #include "device/probe.h"
 

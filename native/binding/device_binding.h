@@ -11,7 +11,7 @@ namespace railrunner::binding {
 // the last. Throws kArgument for anything else, kState after close().
 std::shared_ptr<Device> requireDevice(const Napi::Value& value, const char* name);
 
-// Methods that other rooms put on every NativeDevice; called once for each.
+// Methods that other modules put on every NativeDevice; called once for each.
 void addKvMethods(Napi::Env env, Napi::Object device);
 
 }  // namespace railrunner::binding

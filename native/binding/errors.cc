@@ -22,7 +22,7 @@ Napi::Error toJsError(Napi::Env env, std::exception_ptr failure) {
   } catch (const std::exception& error) {
     return Napi::Error::New(env, error.what());
   } catch (...) {
-    return Napi::Error::New(env, "native code threw something that is no std::exception");
+    return Napi::Error::New(env, "native code threw something that is not a std::exception");
   }
 }
 

@@ -2,8 +2,8 @@
 #include <optional>
 #include <utility>
 
+#include "binding/exports.h"
 #include "binding/napi_setup.h"
-#include "binding/rooms.h"
 #include "binding/work_lane.h"
 #include "device/gpus.h"
 

@@ -11,7 +11,7 @@
 // kind is refused and never reinterpreted.
 namespace railrunner::binding {
 
-// One a kind of handle; `tag` must be unique in the addon.
+// One per kind of handle; `tag` must be unique in the addon.
 template <class State>
 struct HandleKind {
   napi_type_tag tag;

@@ -20,11 +20,11 @@ void callClosure(Napi::Env env, Napi::Function, std::nullptr_t*, Closure* closur
 
 using Channel = Napi::TypedThreadSafeFunction<std::nullptr_t, Closure, callClosure>;
 
-// One a process; never destroyed: native threads may outlive Node's environment while the process exits.
+// One per process; never destroyed: native threads may outlive Node's environment while the process exits.
 Channel* channel = nullptr;
 uv_loop_s* loop = nullptr;  // of the environment that it belongs to
 std::mutex loading;         // worker threads may load the addon at the same time
-int underWay = 0;
+int inFlight = 0;
 
 }  // namespace
 
@@ -46,11 +46,11 @@ void MainThread::initialize(Napi::Env env) {
 }
 
 void MainThread::begin(Napi::Env env) {
-  if (underWay++ == 0) channel->Ref(env);
+  if (inFlight++ == 0) channel->Ref(env);
 }
 
 void MainThread::end(Napi::Env env) {
-  if (--underWay == 0) channel->Unref(env);
+  if (--inFlight == 0) channel->Unref(env);
 }
 
 void MainThread::post(Closure closure) {

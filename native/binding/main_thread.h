@@ -9,14 +9,14 @@ namespace railrunner::binding {
 // The way from native threads back to Node's main thread.
 //
 // Lifetime rule: JS values may be touched on the main thread alone, so a task that finished elsewhere posts a
-// closure here and lets go of everything JS inside it. While tasks are under way (begin/end) the event loop
+// closure here and lets go of everything JS inside it. While tasks are in flight (begin/end) the event loop
 // is kept alive; otherwise it may end.
 class MainThread {
  public:
   // Throws kState in a second Node environment (a worker thread): promises could not be settled in both.
   static void initialize(Napi::Env env);
 
-  // Main thread only: a task is under way, or has ended.
+  // Main thread only: a task is in flight, or has ended.
   static void begin(Napi::Env env);
   static void end(Napi::Env env);
 

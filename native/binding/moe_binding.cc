@@ -5,8 +5,8 @@
 
 #include "binding/arguments.h"
 #include "binding/device_binding.h"
+#include "binding/exports.h"
 #include "binding/handle.h"
-#include "binding/rooms.h"
 #include "binding/work_lane.h"
 #include "binding/world_binding.h"
 #include "core/clock.h"

@@ -1,8 +1,8 @@
 #include <memory>
 
 #include "binding/arguments.h"
+#include "binding/exports.h"
 #include "binding/napi_setup.h"
-#include "binding/rooms.h"
 #include "binding/work_lane.h"
 #include "storage/probe.h"
 

@@ -7,7 +7,7 @@
 
 namespace railrunner::binding {
 
-// The run control words of this process: one rank a process.
+// The run control words of this process: one rank per process.
 RunControl& processControl();
 
 // The one native thread on which prepare, measure and verify work runs, in the order in which it was asked

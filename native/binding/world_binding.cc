@@ -9,8 +9,8 @@
 
 #include "binding/arguments.h"
 #include "binding/errors.h"
+#include "binding/exports.h"
 #include "binding/main_thread.h"
-#include "binding/rooms.h"
 #include "binding/work_lane.h"
 #include "core/clock.h"
 #include "core/threads.h"
@@ -346,7 +346,7 @@ Napi::Value makeWorldObject(Napi::Env env, std::shared_ptr<World> world) {
   return object;
 }
 
-// One a process: MPI cannot be initialised twice.
+// One per process: MPI cannot be initialised twice.
 bool isOpened = false;
 
 Napi::Value openWorld(const Napi::CallbackInfo& info) {

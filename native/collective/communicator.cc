@@ -98,7 +98,7 @@ void Communicator::poll() {
   requireOpen();
   int state = kNcclSuccess;
   accept("ncclCommGetAsyncError", calls().commGetAsyncError(comm_, &state));
-  accept("a collective under way", state);
+  accept("a collective in flight", state);
 }
 
 void Communicator::close(int64_t deadlineNs) {

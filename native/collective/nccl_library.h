@@ -11,7 +11,7 @@ struct ncclComm;
 namespace railrunner {
 
 using NcclComm = ncclComm*;
-// A cudaStream_t; this room needs no CUDA header.
+// A cudaStream_t; this module needs no CUDA header.
 using NcclStream = void*;
 
 struct NcclUniqueId {

@@ -6,7 +6,7 @@
 
 namespace railrunner {
 
-// The one collective call by which rooms below the world set things up and take them down together. A run
+// The one collective call by which modules below the world set things up and take them down together. A run
 // fills it with its World; tests with sockets or threads. A deadline of 0 leaves the bound to the caller's
 // stage deadline.
 class Exchange {

@@ -12,7 +12,7 @@ enum class StopReason : uint32_t { kNone = 0, kSignal = 1, kFailure = 2 };
 // Why waits of this rank end early. Any value but kNone ends them.
 enum class AbortReason : uint32_t { kNone = 0, kOwn = 1, kPeerFailed = 2, kWorldLost = 3 };
 
-// The words of one rank that every native wait and loop reads or writes. Owned by the binding, one a process;
+// The words of one rank that every native wait and loop reads or writes. Owned by the binding, one per process;
 // the thread harnesses of native/test make one a simulated rank.
 struct RunControl {
   // An AbortReason: waits of this rank throw kAborted at once (its deadline passed, a peer failed this epoch,
@@ -20,7 +20,7 @@ struct RunControl {
   std::atomic<uint32_t> abort{0};
   // A StopReason: this rank's wish to leave the loop at the next sample.
   std::atomic<uint32_t> stop{0};
-  // Progress, carried to rank 0 by the heartbeat: the sample under way (-1 outside a loop), and the rank that
+  // Progress, carried to rank 0 by the heartbeat: the sample in flight (-1 outside a loop), and the rank that
   // a wait is waiting for (-1 none known).
   std::atomic<int64_t> iteration{-1};
   std::atomic<int32_t> awaitedPeer{-1};

@@ -169,7 +169,7 @@ void BlockPool::markUnknown(const std::vector<uint32_t>& blocks) {
 CheckReport BlockPool::check(const PoolContent& content, uint32_t wordStep, const RunControl& control) {
   requireOpen();
   if (content.blocks.size() != layout_.numBlocks) {
-    throw Error(ErrorCode::kArgument, "pool content: expected one entry a block");
+    throw Error(ErrorCode::kArgument, "pool content: expected one entry per block");
   }
   CheckReport report = store_->check(content, wordStep, control);
   if (report.wrong > 0) {

@@ -49,7 +49,7 @@ class Builder {
     }
   }
 
-  // One buffer a layer (and outer index): the batch's blocks in each of them.
+  // One buffer per layer (and outer index): the batch's blocks in each of them.
   void addSection(const Section& section, uint32_t begin, uint32_t end) {
     entries_.clear();
     for (uint32_t entry = begin; entry < end; ++entry) {

@@ -14,7 +14,7 @@ struct CopySpan {
   uint64_t bytes;
 };
 
-// Who copies what where between two memories, compiled once a point. Batches follow each other in order;
+// Who copies what where between two memories, compiled once per point. Batches follow each other in order;
 // batch b is spans[b == 0 ? 0 : batchEnds[b - 1] .. batchEnds[b]).
 struct CopyPlan {
   std::vector<CopySpan> spans;
@@ -24,7 +24,7 @@ struct CopyPlan {
 };
 
 struct CopyPlanOptions {
-  bool coalesce = true;           // false: one span a region, in the order block, group, layer, outer
+  bool coalesce = true;           // false: one span per region, in the order block, group, layer, outer
   uint32_t maxTransferBatchSize;  // blocks a batch
   uint64_t maxSpanBytes;          // longer runs are cut, so that work spreads and aborts are seen; 0 = never
 };

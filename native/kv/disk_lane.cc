@@ -31,7 +31,7 @@ void DiskProbe::loop() {
   for (uint32_t slot = queue_.depth(); slot-- > 0;) freeSlots_.push_back(slot);
   size_t next = 0;
   int firstError = 0;
-  while ((next < plan_.requests.size() && firstError == 0) || queue_.underWay() > 0) {
+  while ((next < plan_.requests.size() && firstError == 0) || queue_.inFlight() > 0) {
     while (next < plan_.requests.size() && !freeSlots_.empty() && firstError == 0) {
       const DiskRequest& request = plan_.requests[next++];
       queue_.start(freeSlots_.back(), diskOperation(request, vectors_, write_));

@@ -25,7 +25,7 @@ namespace railrunner {
 //   void scatter(uint32_t slot, const std::byte* buffer, const DiskPiece* pieces, uint32_t count)
 //   bool finished(uint32_t slot)   polled until true; a hop that copies at once is always finished
 //   static constexpr bool kCrossesHostLink    true where the pool is on the other side of a GPU's link
-//   void waitAll() noexcept        returns when no hop is under way any more; called before an error is
+//   void waitAll() noexcept        returns when no hop is in flight any more; called before an error is
 //                                  reported, so its own errors have nowhere to go
 class CpuHop {
  public:
@@ -79,7 +79,7 @@ inline DiskOperation diskOperation(const DiskRequest& request, const iovec* vect
 Error diskError(const DiskQueue& queue, bool write, const DiskRequest& request, int error);
 
 // One direction between a memory pool and a file: requests of a plan in order, up to the queue's depth and up
-// to maxConcurrentTransfers batches under way. The same loop for every device; only the hop differs.
+// to maxConcurrentTransfers batches in flight. The same loop for every device; only the hop differs.
 template <class Hop>
 class DiskLane {
  public:
@@ -129,7 +129,7 @@ class DiskLane {
     return facts;
   }
 
-  // Nothing is under way when it returns or throws, whatever was thrown: a late request would land in the next
+  // Nothing is in flight when it returns or throws, whatever was thrown: a late request would land in the next
   // point, and its completion be taken for one of that point's.
   void execute(RunControl& control) {
     try {
@@ -157,7 +157,7 @@ class DiskLane {
       while (next_ < count && !freeSlots_.empty() && batchOf_ < batchesDone_ + maxConcurrentTransfers_)
         begin();
       advanceHops();
-      const uint32_t done = hopping_.empty() && queue_.underWay() > 0 ? queue_.collect(completions_.data())
+      const uint32_t done = hopping_.empty() && queue_.inFlight() > 0 ? queue_.collect(completions_.data())
                                                                       : queue_.poll(completions_.data());
       for (uint32_t i = 0; i < done; ++i) completed(completions_[i]);
     }

@@ -24,7 +24,7 @@ struct DiskRequest {
   bool readFirst;  // a write that shares its first or last sector with layers that are not transferred
 };
 
-// Who moves what between a memory pool and a file, compiled once a point. Batches as in CopyPlan.
+// Who moves what between a memory pool and a file, compiled once per point. Batches as in CopyPlan.
 struct DiskPlan {
   std::vector<DiskRequest> requests;
   std::vector<DiskPiece> pieces;
@@ -37,7 +37,7 @@ struct DiskPlan {
 struct DiskPlanOptions {
   uint32_t maxTransferBatchSize;  // blocks a batch
   uint32_t requestBytes;          // multiple of kDiskBlockBytes
-  bool coalesce;                  // false: a piece a region even where regions are neighbours in memory
+  bool coalesce;                  // false: a piece per region even where regions are neighbours in memory
   // Requests may go straight to the pool's memory where CPUs reach it and every piece's address and length is
   // a multiple of this; 0: never.
   uint64_t directAlignmentBytes;

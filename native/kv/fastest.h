@@ -10,18 +10,18 @@
 
 namespace railrunner {
 
-// The number of the way whose shortest time is the shortest: run(way) does the same work in each of numWays
-// ways. One round warms up, `rounds` are timed. Rounds over all ways, not all rounds of one way: what else
+// The index of the variant whose shortest time is the shortest: run(variant) does the same work in each of numVariants
+// ways. One round warms up, `rounds` are timed. Rounds over all ways, not all rounds of one variant: what else
 // the machine does then meets each of them alike.
 template <class Run>
-size_t fastestOf(size_t numWays, uint32_t rounds, Run&& run) {
-  if (numWays == 1) return 0;
-  std::vector<double> bestUs(numWays, std::numeric_limits<double>::infinity());
+size_t fastestOf(size_t numVariants, uint32_t rounds, Run&& run) {
+  if (numVariants == 1) return 0;
+  std::vector<double> bestUs(numVariants, std::numeric_limits<double>::infinity());
   for (uint32_t round = 0; round <= rounds; ++round) {
-    for (size_t way = 0; way < numWays; ++way) {
+    for (size_t variant = 0; variant < numVariants; ++variant) {
       const double startUs = nowUs();
-      run(way);
-      if (round > 0) bestUs[way] = std::min(bestUs[way], nowUs() - startUs);
+      run(variant);
+      if (round > 0) bestUs[variant] = std::min(bestUs[variant], nowUs() - startUs);
     }
   }
   return static_cast<size_t>(std::min_element(bestUs.begin(), bestUs.end()) - bestUs.begin());

@@ -9,28 +9,29 @@
 
 namespace railrunner {
 
-// One direction between memory of the host and a file, in one of several ways to do the same: the one way
+// One direction between memory of the host and a file, in one of several variants to do the same: the one way
 // that a strategy names, or the fastest of all (auto), which tune() finds out before the first sample.
 class HostDiskLane {
  public:
-  using Way = DiskLane<CpuHop>;
+  using Lane = DiskLane<CpuHop>;
   using Probe = DiskProbe;
 
   // At least one. The last is what the probe compares with: the bare loop that auto is judged by goes through
   // the queue's own buffers, which is the most that the disk gives.
-  explicit HostDiskLane(std::vector<std::unique_ptr<Way>> ways) : ways_(std::move(ways)) {}
+  explicit HostDiskLane(std::vector<std::unique_ptr<Lane>> variants) : variants_(std::move(variants)) {}
 
   void tune(RunControl& control) {
-    chosen_ = fastestOf(ways_.size(), kTuningRounds, [&](size_t way) { ways_[way]->execute(control); });
+    chosen_ = fastestOf(variants_.size(), kTuningRounds,
+                        [&](size_t variant) { variants_[variant]->execute(control); });
   }
-  void execute(RunControl& control) { ways_[chosen_]->execute(control); }
-  void poisonTargets(const RunControl& control) { ways_[chosen_]->poisonTargets(control); }
-  std::unique_ptr<Probe> makeProbe() const { return ways_.back()->makeProbe(); }
-  LaneFacts facts() const { return ways_[chosen_]->facts(); }
+  void execute(RunControl& control) { variants_[chosen_]->execute(control); }
+  void poisonTargets(const RunControl& control) { variants_[chosen_]->poisonTargets(control); }
+  std::unique_ptr<Probe> makeProbe() const { return variants_.back()->makeProbe(); }
+  LaneFacts facts() const { return variants_[chosen_]->facts(); }
 
  private:
   static constexpr uint32_t kTuningRounds = 2;
-  std::vector<std::unique_ptr<Way>> ways_;
+  std::vector<std::unique_ptr<Lane>> variants_;
   size_t chosen_ = 0;
 };
 

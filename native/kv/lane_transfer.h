@@ -17,7 +17,7 @@ namespace railrunner {
 
 // A transfer of one or two lanes that run as loops of this process. A Lane offers
 //   void tune(RunControl&)                    before the first sample
-//   void execute(RunControl&)                 one iteration; nothing is under way when it returns or throws
+//   void execute(RunControl&)                 one iteration; nothing is in flight when it returns or throws
 //   void poisonTargets(const RunControl&)
 //   LaneFacts facts() const
 //   std::unique_ptr<Lane::Probe> makeProbe()  an operation of core/sampler.h with bytes()

@@ -50,7 +50,7 @@ MemoryLane::MemoryLane(LaneRequest request, const TransferOptions& options)
   team_ = std::make_unique<CopyTeam>(
       options.strategy == Strategy::kMemcpy ? 1 : teamSize(options, joined_.payloadBytes));
   issued_.resize(team_->size());
-  way_ = waysAllowed().front();
+  variant_ = variantsAllowed().front();
 }
 
 void MemoryLane::makeTiles(uint64_t chunkBytes) {
@@ -72,36 +72,37 @@ void MemoryLane::makeTiles(uint64_t chunkBytes) {
   tilesLeft_ = std::vector<std::atomic<uint32_t>>(tilesOfBatch_.size());
 }
 
-std::vector<MemoryLane::Way> MemoryLane::waysAllowed() const {
-  if (options_.strategy == Strategy::kMemcpy) return {Way::kRegions};
+std::vector<MemoryLane::Variant> MemoryLane::variantsAllowed() const {
+  if (options_.strategy == Strategy::kMemcpy) return {Variant::kRegions};
   const bool team = team_->size() > 1;
   const bool streaming = canStreamCopy() && joined_.payloadBytes >= kStreamingMinBytes;
-  std::vector<Way> ways{Way::kCachedOne};
-  if (team) ways.push_back(Way::kCachedTeam);
-  if (streaming) ways.push_back(Way::kStreamOne);
-  if (streaming && team) ways.push_back(Way::kStreamTeam);
-  if (options_.strategy == Strategy::kAuto) ways.push_back(Way::kRegions);
-  return ways;
+  std::vector<Variant> variants{Variant::kCachedOne};
+  if (team) variants.push_back(Variant::kCachedTeam);
+  if (streaming) variants.push_back(Variant::kStreamOne);
+  if (streaming && team) variants.push_back(Variant::kStreamTeam);
+  if (options_.strategy == Strategy::kAuto) variants.push_back(Variant::kRegions);
+  return variants;
 }
 
 void MemoryLane::tune(RunControl& control) {
-  const std::vector<Way> ways = waysAllowed();
-  way_ = ways[fastestOf(ways.size(), kTuningRounds, [&](size_t way) { executeWay(ways[way], control); })];
+  const std::vector<Variant> variants = variantsAllowed();
+  variant_ = variants[fastestOf(variants.size(), kTuningRounds,
+                                [&](size_t variant) { executeVariant(variants[variant], control); })];
 }
 
-void MemoryLane::execute(RunControl& control) { executeWay(way_, control); }
+void MemoryLane::execute(RunControl& control) { executeVariant(variant_, control); }
 
-void MemoryLane::executeWay(Way way, RunControl& control) {
-  switch (way) {
-    case Way::kRegions:
+void MemoryLane::executeVariant(Variant variant, RunControl& control) {
+  switch (variant) {
+    case Variant::kRegions:
       return executeRegions(control);
-    case Way::kCachedOne:
+    case Variant::kCachedOne:
       return executeTiles<false>(1, control);
-    case Way::kCachedTeam:
+    case Variant::kCachedTeam:
       return executeTiles<false>(team_->size(), control);
-    case Way::kStreamOne:
+    case Variant::kStreamOne:
       return executeTiles<true>(1, control);
-    case Way::kStreamTeam:
+    case Variant::kStreamTeam:
       return executeTiles<true>(team_->size(), control);
   }
 }
@@ -185,9 +186,9 @@ LaneFacts MemoryLane::facts() const {
   LaneFacts facts;
   facts.payloadBytes = joined_.payloadBytes;
   facts.numRegions = joined_.numRegions;
-  facts.numCopies = way_ == Way::kRegions ? regions_.spans.size() : joined_.spans.size();
+  facts.numCopies = variant_ == Variant::kRegions ? regions_.spans.size() : joined_.spans.size();
   facts.selfBytes = joined_.payloadBytes;
-  facts.strategyUsed = way_ == Way::kRegions ? Strategy::kMemcpy : Strategy::kKernel;
+  facts.strategyUsed = variant_ == Variant::kRegions ? Strategy::kMemcpy : Strategy::kKernel;
   return facts;
 }
 

@@ -12,17 +12,17 @@
 namespace railrunner {
 
 // One direction between two memories that CPUs reach, as loops of this process.
-//   memcpy  one thread, one memcpy a region, in order
+//   memcpy  one thread, one memcpy per region, in order
 //   kernel  joined runs, cut into chunks that up to `threads` threads take in order, at most
 //   maxConcurrentTransfers
-//           batches under way; cached or streaming stores, one or more threads: whichever was quicker in two
+//           batches in flight; cached or streaming stores, one or more threads: whichever was quicker in two
 //           rounds over the real plan before the first sample
 //   auto    the quickest of all of these
 class MemoryLane {
  public:
   MemoryLane(LaneRequest request, const TransferOptions& options);
 
-  // Chooses among the ways that the strategy allows, by trying them. Overwrites the targets.
+  // Chooses among the variants that the strategy allows, by trying them. Overwrites the targets.
   void tune(RunControl& control);
   void execute(RunControl& control);
   void poisonTargets(const RunControl& control) { request_.target->poison(request_.targetIds, control); }
@@ -34,7 +34,7 @@ class MemoryLane {
   std::unique_ptr<Probe> makeProbe() const;
 
  private:
-  enum class Way : uint32_t { kRegions, kCachedOne, kCachedTeam, kStreamOne, kStreamTeam };
+  enum class Variant : uint32_t { kRegions, kCachedOne, kCachedTeam, kStreamOne, kStreamTeam };
   struct Tile {
     uint32_t spanBegin, spanEnd, batch;
   };
@@ -43,8 +43,8 @@ class MemoryLane {
   };
 
   void makeTiles(uint64_t chunkBytes);
-  std::vector<Way> waysAllowed() const;
-  void executeWay(Way way, RunControl& control);
+  std::vector<Variant> variantsAllowed() const;
+  void executeVariant(Variant variant, RunControl& control);
   void executeRegions(const RunControl& control);
   template <bool kStreaming>
   void executeTiles(uint32_t active, RunControl& control);
@@ -55,11 +55,11 @@ class MemoryLane {
 
   LaneRequest request_;
   TransferOptions options_;
-  CopyPlan regions_;  // one span a region; empty unless a way needs it
+  CopyPlan regions_;  // one span per region; empty unless a variant needs it
   CopyPlan joined_;
   std::vector<Tile> tiles_;
   std::vector<uint32_t> tilesOfBatch_;
-  Way way_;
+  Variant variant_;
   std::unique_ptr<CopyTeam> team_;
   std::vector<WorkerCount> issued_;
   std::vector<std::atomic<uint32_t>> tilesLeft_;  // by batch

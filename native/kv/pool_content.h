@@ -37,7 +37,7 @@ struct CheckReport {
 constexpr uint32_t kCheckAllWords = 1;
 constexpr uint32_t kCheckSampledWords = 61;
 
-// The memory or file behind a pool, as far as its content goes: one class a kind of memory. Never inside a
+// The memory or file behind a pool, as far as its content goes: one class per kind of memory. Never inside a
 // timed span.
 class ContentStore {
  public:

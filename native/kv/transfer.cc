@@ -46,17 +46,17 @@ std::unique_ptr<Transfer> compileHostDisk(std::vector<LaneRequest> lanes, const 
     BlockPool& memory = writes ? *request.source : *request.target;
     DiskQueue& queue = disk.diskQueue(lane, options.queueDepth, options.requestBytes);
     const uint64_t directAlignment = disk.file()->directIo().alignmentBytes;
-    std::vector<std::unique_ptr<HostDiskLane::Way>> ways;
-    for (const Strategy way : {Strategy::kKernel, Strategy::kMemcpy}) {
-      if (options.strategy != Strategy::kAuto && options.strategy != way) continue;
-      const bool perRegion = way == Strategy::kMemcpy;
+    std::vector<std::unique_ptr<HostDiskLane::Lane>> variants;
+    for (const Strategy strategy : {Strategy::kKernel, Strategy::kMemcpy}) {
+      if (options.strategy != Strategy::kAuto && options.strategy != strategy) continue;
+      const bool perRegion = strategy == Strategy::kMemcpy;
       DiskPlan plan = compileDiskPlan(request, {options.maxTransferBatchSize, options.requestBytes,
                                                 !perRegion, perRegion ? 0 : directAlignment});
-      ways.push_back(std::make_unique<HostDiskLane::Way>(request, std::move(plan), queue,
-                                                         std::max(1U, options.maxConcurrentTransfers),
-                                                         CpuHop(memory.memory()), disk.poisonSalt(), way));
+      variants.push_back(std::make_unique<HostDiskLane::Lane>(
+          request, std::move(plan), queue, std::max(1U, options.maxConcurrentTransfers),
+          CpuHop(memory.memory()), disk.poisonSalt(), strategy));
     }
-    compiled.push_back(std::make_unique<HostDiskLane>(std::move(ways)));
+    compiled.push_back(std::make_unique<HostDiskLane>(std::move(variants)));
     write = write || writes;
   }
   std::string probe = compiled.size() > 1 ? "bare loops of the same disk reads and writes at once"

@@ -28,9 +28,9 @@ enum class TransferFault : uint32_t { kNone = 0, kSpinKernel = 1, kIllegalAccess
 struct TransferOptions {
   Strategy strategy = Strategy::kAuto;
   uint32_t maxTransferBatchSize = 16;   // blocks a batch
-  uint32_t maxConcurrentTransfers = 4;  // batches under way
+  uint32_t maxConcurrentTransfers = 4;  // batches in flight
   uint64_t chunkBytes = 0;   // largest piece of work of `kernel` and `staged`; 0 = chosen by the device
-  uint32_t queueDepth = 32;  // disk requests under way
+  uint32_t queueDepth = 32;  // disk requests in flight
   uint32_t requestBytes = 1U << 20;  // largest disk request
   uint32_t threads = 1;              // CPU threads this rank may copy with
   uint32_t maxCtas = 8;              // cuda: thread blocks of a copy kernel
@@ -41,9 +41,9 @@ struct TransferOptions {
 struct LaneFacts {
   uint64_t payloadBytes = 0;
   uint64_t numRegions = 0;
-  uint64_t numCopies = 0;      // copy calls, kernels, spans or disk requests an iteration, after joining
+  uint64_t numCopies = 0;      // copy calls, kernels, spans or disk requests per iteration, after joining
   bool batchesMerged = false;  // all batches were made one, whatever the options say of batches
-  uint64_t diskBytes = 0;      // bytes through the file an iteration, padding and re-read edges included
+  uint64_t diskBytes = 0;      // bytes through the file per iteration, padding and re-read edges included
   uint64_t pcieBytes = 0;      // bytes over the host link of a cuda device
   uint64_t selfBytes = 0;      // bytes copied inside this rank's memory
   Strategy strategyUsed = Strategy::kAuto;
@@ -65,14 +65,14 @@ struct ProbeResult {
   bool stopped = false;
 };
 
-// A compiled transfer: one direction, or two at the same time. Everything here is virtual once a point; loops
+// A compiled transfer: one direction, or two at the same time. Everything here is virtual once per point; loops
 // are templates below it (kv/lane_transfer.h), and every device has its own.
 class Transfer {
  public:
   virtual ~Transfer() = default;
   virtual std::vector<LaneFacts> facts() const = 0;
   // Warm-up and samples. Targets are poisoned again before the last one. When this returns or throws, no copy
-  // is under way any more. Bytes issued are compared with the plan (kState where they differ).
+  // is in flight any more. Bytes issued are compared with the plan (kState where they differ).
   virtual std::vector<TimedSamples> measure(GateRef gate, const SampleProtocol& protocol,
                                             RunControl& control) = 0;
   // Collective over the gate, as measure is. What it overwrites of the targets is poisoned before measure's

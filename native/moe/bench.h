@@ -84,7 +84,7 @@ struct ProbeRequest {
 };
 
 // Rates at which all ranks at once can move those bytes to those peers, without messages and whole. 0 =
-// nothing goes that way from this rank, or the device has no such probe.
+// nothing takes that path from this rank, or the device has no such probe.
 struct ProbeRates {
   double ipcGBps = 0;
   double networkGBps = 0;

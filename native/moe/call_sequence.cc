@@ -28,7 +28,7 @@ uint32_t CallSequence::begin(Call call) {
 void CallSequence::end(Call call) {
   if (underWay_ != call) {
     refuse(std::string("cannot receive ") + kNames[static_cast<uint32_t>(call)] + ": " +
-           kNames[static_cast<uint32_t>(underWay_)] + " is under way. Send first.");
+           kNames[static_cast<uint32_t>(underWay_)] + " is in flight. Send first.");
   }
   underWay_ = Call::kNone;
 }

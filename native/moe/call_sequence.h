@@ -11,7 +11,7 @@ namespace railrunner::moe {
 //   dispatchSend dispatchReceive [combineSend combineReceive | discard], the next dispatch at any time after
 //   a receive
 //
-// One call is under way at a time, and at most two dispatch results are alive: dispatched, neither combined
+// One call is in flight at a time, and at most two dispatch results are alive: dispatched, neither combined
 // nor discarded.
 class CallSequence {
  public:
@@ -24,7 +24,7 @@ class CallSequence {
   void endCombine();
   void discard(uint32_t resultEpoch);
 
-  // Of the call under way, or of the last one.
+  // Of the call in flight, or of the last one.
   uint32_t epoch() const { return epoch_; }
 
  private:

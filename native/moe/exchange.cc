@@ -10,7 +10,7 @@ namespace {
 
 [[noreturn]] void refuse(uint32_t token, uint32_t choice, const std::string& fault) {
   throw Error(ErrorCode::kArgument, "routing: token " + std::to_string(token) + ", choice " +
-                                        std::to_string(choice) + ": " + fault + ". Mend the routing table.");
+                                        std::to_string(choice) + ": " + fault + ". Fix the routing table.");
 }
 
 }  // namespace

@@ -12,7 +12,7 @@ namespace railrunner::moe {
 struct TokenBatch {
   const uint16_t* x = nullptr;  // bf16 [numTokens, paddedHidden], padding zero
   const int32_t* topkIdx =
-      nullptr;  // [numTokens, numTopk]: global expert, or -1 = no choice; no expert twice a token
+      nullptr;  // [numTokens, numTopk]: global expert, or -1 = no choice; no expert twice per token
   const float* topkWeights = nullptr;  // [numTokens, numTopk]
   uint32_t numTokens = 0;              // 0..maxTokens; may differ between ranks
 };
@@ -60,7 +60,7 @@ struct PeerBases {
   std::vector<uint32_t> nodeOfRank = {};
 };
 
-// Throws kArgument naming token and choice: ids in -1..numExperts-1, none twice a token, count within
+// Throws kArgument naming token and choice: ids in -1..numExperts-1, none twice per token, count within
 // maxTokens. Called where routing enters, never inside a timed loop.
 void requireLegal(const Shape& shape, const TokenBatch& batch);
 

@@ -6,7 +6,7 @@
 // kernels.
 //
 // Products and sums are rounded one by one (no fused multiply-add), so that a result is the same bits on
-// every machine: host code of this room is compiled with -ffp-contract=off, kernels use the _rn intrinsics.
+// every machine: host code of this module is compiled with -ffp-contract=off, kernels use the _rn intrinsics.
 namespace railrunner::moe {
 
 RAILRUNNER_HOST_DEVICE inline float floatFromBits(uint32_t bits) {

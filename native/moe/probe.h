@@ -9,7 +9,7 @@
 
 #include "moe/bench.h"
 
-// What every way's probe shares: the ranks' agreement on its bytes, the order of peers, and whole runs.
+// What the probe of every path shares: the ranks' agreement on its bytes, the order of peers, and whole runs.
 namespace railrunner::moe {
 
 constexpr uint32_t kProbeWarmup = 2;

@@ -8,10 +8,10 @@ namespace railrunner::moe {
 
 // Node and place of every rank: its place is its number among the ranks of its node, ascending. Between nodes
 // only ranks of equal place talk to each other, and each forwards inside its own node. Where nothing is to be
-// forwarded (no nodes given, one node, or one rank a node) every rank talks to every other.
+// forwarded (no nodes given, one node, or one rank per node) every rank talks to every other.
 class Rails {
  public:
-  // nodeOfRank: one entry a rank, or none for a world without forwarding. Throws kArgument where nodes have
+  // nodeOfRank: one entry per rank, or none for a world without forwarding. Throws kArgument where nodes have
   // unequal numbers of ranks.
   Rails(uint32_t rank, uint32_t worldSize, const std::vector<uint32_t>& nodeOfRank);
 

@@ -19,11 +19,11 @@ struct Shape {
   uint32_t worldSize = 0;
   uint32_t numExperts = 0;  // a multiple of worldSize
   uint32_t numTopk = 0;     // 1..kMaxTopk, at most numExperts
-  uint32_t hidden = 0;      // elements a token as asked for
+  uint32_t hidden = 0;      // elements per token as asked for
   uint32_t maxTokens = 0;   // maxDispatchTokensPerRank: bound of every rank's token count
   PayloadType payload = PayloadType::kBf16;
   bool roundScale = false;  // fp8 scales are powers of two
-  bool dedup = true;        // a token crosses once a destination rank instead of once an expert
+  bool dedup = true;        // a token crosses once a destination rank instead of once per expert
   OutputLayout outputLayout = OutputLayout::kExpertMajor;  // kRankMajor needs dedup
   bool zeroCopy = false;      // combine reads its input from the symmetric buffer's send half
   bool stageCombine = false;  // rows that combine sends over the network are staged in the send half (cuda)

@@ -2,7 +2,7 @@
 
 #include "moe/shape.h"
 
-// Signals: one 8-byte word each, written once a call by one writer (release, system scope), polled by its
+// Signals: one 8-byte word each, written once per call by one writer (release, system scope), polled by its
 // owner (acquire, system scope). Shared by host code and CUDA kernels.
 //
 // A word holds the epoch of its call above and a count below, and is never cleared: an epoch belongs to one

@@ -16,7 +16,7 @@ const char* ArrivalTable::apply(uint32_t source, const FrameRecord& record, cons
   if (record.slot >= numSlots_) return "a record's slot is out of range";
   const bool known = record.region < regions_.size() && regions_[record.region].base != nullptr;
   if (record.epoch < firstEpoch_ || !known) {
-    ++stale_[source];  // what an ended point left under way, or memory that is no longer registered
+    ++stale_[source];  // what an ended point left in flight, or memory that is no longer registered
     return nullptr;
   }
   Entry* entry = nullptr;
@@ -36,8 +36,8 @@ const char* ArrivalTable::find(uint32_t source, const FrameRecord& record, Entry
                : nullptr;
   }
   if (entry->open && entry->epoch >= firstEpoch_) {
-    if (entry->epoch > record.epoch) return "an epoch is older than those under way";
-    if (!entry->published) return "too many epochs are under way: an older one was never signalled";
+    if (entry->epoch > record.epoch) return "an epoch is older than those in flight";
+    if (!entry->published) return "too many epochs are in flight: an older one was never signalled";
   }
   *entry = Entry{};
   entry->open = true;

@@ -18,7 +18,7 @@ struct ArrivalRegion {
 // whichever record completes that number. One table a worker, used under the worker's lock.
 class ArrivalTable {
  public:
-  // Epochs of one (source, slot) that may be under way at once. A sender can run at most two operations ahead
+  // Epochs of one (source, slot) that may be in flight at once. A sender can run at most two operations ahead
   // of a receiver that still misses something of it, because its third needs the receiver's signals.
   static constexpr uint32_t kOpenEpochs = 4;
 

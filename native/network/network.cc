@@ -113,7 +113,7 @@ void Network::flush(int64_t deadlineNs) {
           control_, deadlineNs, "the network's flush");
     });
     std::lock_guard<std::mutex> hold(worker->mutex());
-    ucx().ucp_request_free(request);  // one that is under way is freed when it ends
+    ucx().ucp_request_free(request);  // one that is in flight is freed when it ends
     if (failure) std::rethrow_exception(failure);
     if (status != UCS_OK) throw ucxError("ucp_worker_flush", status);
   }

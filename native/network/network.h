@@ -14,8 +14,8 @@
 #include "device/device.h"
 #include "network/trigger_fifo.h"
 
-// Messages between ranks that share no memory, over UCX. This room knows peers, registered memory, epochs and
-// slots; tokens and blocks are the business of the rooms above.
+// Messages between ranks that share no memory, over UCX. This module knows peers, registered memory, epochs and
+// slots; tokens and blocks are the business of the modules above.
 //
 // The protocol: a sender puts payloads into a peer's registered memory and then signals. The signal names a
 // slot, and the peer's 8-byte word at (region, offset) is stored, with release order, when all payloads that
@@ -85,7 +85,7 @@ struct NetworkSignal {
   uint64_t value = 0;
 };
 
-// One a rank. Collective calls are made by all ranks in the same order; the others by any thread. Nothing
+// One per rank. Collective calls are made by all ranks in the same order; the others by any thread. Nothing
 // here is virtual, and puts and signals neither allocate nor look anything up by name.
 class Network {
  public:
@@ -111,7 +111,7 @@ class Network {
   // signal follows, or push() is called. Throws kNetwork naming the peer, kAborted, kArgument.
   void put(const NetworkPut& put);
   // Ends (peer, slot, epoch): sent after every put of that key, from any thread that happened before this
-  // call. Also without puts. One signal a key. `push` false leaves it in the batch, for callers that signal
+  // call. Also without puts. One signal per key. `push` false leaves it in the batch, for callers that signal
   // many slots in a row and then call push().
   void signal(const NetworkSignal& signal, bool push = true);
   // Sends what is batched for one peer, or for all.

@@ -8,7 +8,7 @@
 
 #include "core/pattern.h"  // RAILRUNNER_HOST_DEVICE
 
-// The way from a kernel to the proxy thread of a network worker: a ring of entries in host memory that the
+// The path from a kernel to the proxy thread of a network worker: a ring of entries in host memory that the
 // GPU maps. The same code runs on host threads, where the tests check its ordering.
 namespace railrunner {
 

@@ -127,7 +127,7 @@ ucp_context_h createUcxContext(const std::string& asked, uint64_t segmentBytes, 
   std::vector<std::pair<std::string, std::string>> settings = {
       {"TLS", transports},
       // A peer whose host went away answers nothing. With these the side that connected learns it after about
-      // five seconds when it has nothing under way; the accepting side, and data under way, end by deadlines.
+      // five seconds when it has nothing in flight; the accepting side, and data in flight, end by deadlines.
       {tcp + "KEEPIDLE", "2s"},
       {tcp + "KEEPINTVL", "1s"},
       {tcp + "KEEPCNT", "3"},
@@ -135,7 +135,7 @@ ucp_context_h createUcxContext(const std::string& asked, uint64_t segmentBytes, 
       {tcp + "CONN_NB", "y"},
   };
   if (segmentBytes != 0) {
-    // One piece a message: no reassembly and no copy before the payloads are put into place (8.6 instead
+    // One piece per message: no reassembly and no copy before the payloads are put into place (8.6 instead
     // of 5.3 GB/s for 256 KiB over loopback), and messages of a connection stay in order.
     const std::string segment = std::to_string(segmentBytes);
     settings.insert(settings.end(), {{tcp + "TX_SEG_SIZE", segment},

@@ -59,7 +59,7 @@ const UcxApi& ucx();
 Error ucxError(const std::string& where, ucs_status_t status);
 
 // A context for TCP or RDMA, set up from UCX's own configuration (its environment and files) with what this
-// room needs on top. transports: as in NetworkOptions. Throws kNetworkMissing where UCX has no network for these transports. segmentBytes: the largest message, which then travels in one piece over TCP; 0 leaves
+// module needs on top. transports: as in NetworkOptions. Throws kNetworkMissing where UCX has no network for these transports. segmentBytes: the largest message, which then travels in one piece over TCP; 0 leaves
 // UCX's choices.
 ucp_context_h createUcxContext(const std::string& transports, uint64_t segmentBytes, bool severalWorkers);
 

@@ -9,7 +9,7 @@ namespace railrunner {
 // one host must not find any. cuda_ipc is one of them. Throws kNetworkMissing where none is left.
 std::string networkTransports(const std::string& ucxTls);
 
-// For errors: which variables of UCX are set, "UCX_TLS=rc, UCX_NET_DEVICES=mlx5_0:1"; "" where none is. Once a process,
+// For errors: which variables of UCX are set, "UCX_TLS=rc, UCX_NET_DEVICES=mlx5_0:1"; "" where none is. Once per process,
 // before anything else of the network; any thread reads it.
 void setUcxVariables(const std::string& named);
 std::string ucxVariables();

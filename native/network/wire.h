@@ -5,7 +5,7 @@
 #include <cstring>
 #include <span>
 
-// What an active message of the network room holds: a header, then records, payloads behind their record
+// What an active message of the network module holds: a header, then records, payloads behind their record
 // padded to eight bytes. Same byte order and build on all ranks (the world compares versions); everything
 // else is checked.
 namespace railrunner {

@@ -5,7 +5,7 @@
 namespace railrunner {
 
 // No network can be opened by this build, so no object exists whose members could be called; they are defined
-// because rooms above are linked against them.
+// because modules above are linked against them.
 struct Network::State {};
 
 namespace {

@@ -17,7 +17,7 @@
 
 namespace railrunner {
 
-inline constexpr unsigned kFrameMessageId = 7;  // of this room's active messages
+inline constexpr unsigned kFrameMessageId = 7;  // of this module's active messages
 
 // What a worker shares with the others of its network; outlives it.
 struct WorkerContext {

@@ -29,7 +29,7 @@ void agreeOrClose(Exchange& exchange, Board& board, int64_t deadlineNs, Compile&
 }
 
 // A replicated transfer by one of several compiled paths over a board that they share. A Path offers
-//   void execute(int64_t iteration, RunControl&, PhaseTimes&)   nothing is under way when it returns or
+//   void execute(int64_t iteration, RunControl&, PhaseTimes&)   nothing is in flight when it returns or
 //   throws ReplicatedFacts facts() const
 // and its Path::Board
 //   void useGate(GateRef)           told before samples are taken

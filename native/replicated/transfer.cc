@@ -49,7 +49,7 @@ void validate(const ReplicatedRequest& request, bool holdsSource) {
   requireSameRegions(request.source->layout(), request.target->layout());
 }
 
-// Of all that must be the same on every rank: order of blocks, geometry, way.
+// Of all that must be the same on every rank: order of blocks, geometry, strategy.
 uint64_t digestOf(const ReplicatedRequest& request, DeviceKind kind) {
   const BlockLayout& layout = request.target->layout();
   uint64_t digest = 0;

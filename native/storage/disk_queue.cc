@@ -174,7 +174,7 @@ void DiskQueue::start(uint32_t slot, const DiskOperation& operation) {
   if (slot >= depth_ || occupied_[slot] != 0) {
     throw Error(ErrorCode::kState, "disk queue: slot " + std::to_string(slot) + " of " +
                                        std::to_string(depth_) +
-                                       (slot >= depth_ ? " is not there" : " has a request under way"));
+                                       (slot >= depth_ ? " is not there" : " has a request in flight"));
   }
   operations_[slot] = operation;
   DiskOperation& own = operations_[slot];

@@ -31,7 +31,7 @@ struct DiskCompletion {
   int error;  // 0, or an errno
 };
 
-// Up to `depth` requests of one file under way at a time, each in a slot with a buffer of `requestBytes`. By
+// Up to `depth` requests of one file in flight at a time, each in a slot with a buffer of `requestBytes`. By
 // io_uring with the file and the slots' buffers registered where that is allowed; by threads with preadv and
 // pwritev where io_uring is refused (seccomp of containers, kernel.io_uring_disabled). Used by one thread.
 class DiskQueue : public std::enable_shared_from_this<DiskQueue> {
@@ -61,8 +61,8 @@ class DiskQueue : public std::enable_shared_from_this<DiskQueue> {
   uint32_t collect(DiskCompletion* completions);
   // As collect, but returns at once.
   uint32_t poll(DiskCompletion* completions);
-  uint32_t underWay() const { return underWay_; }
-  // Returns when nothing is under way; what was is neither reported nor, where it failed, told.
+  uint32_t inFlight() const { return underWay_; }
+  // Returns when nothing is in flight; what was is neither reported nor, where it failed, told.
   void drain() noexcept;
 
  private:
@@ -97,7 +97,7 @@ class DiskQueue : public std::enable_shared_from_this<DiskQueue> {
 // While it lives, requests of the queue with one vector inside this memory need not pin its pages each time:
 // they are pinned once (on a virtual disk reads of 1 MiB are 1.16 times faster for it). A queue knows one
 // such memory at a time; another one, or one that the kernel refuses (locked-memory limit), is used all the
-// same and pinned request by request. Made and ended while no request is under way; may outlive the queue.
+// same and pinned request by request. Made and ended while no request is in flight; may outlive the queue.
 class DiskMemoryUse {
  public:
   DiskMemoryUse(DiskQueue& queue, std::byte* base, uint64_t bytes);

@@ -11,7 +11,7 @@
 
 namespace railrunner {
 
-// The way to several requests at a time without io_uring: threads that block in preadv and pwritev.
+// How to have several requests at a time without io_uring: threads that block in preadv and pwritev.
 class DiskThreads {
  public:
   // Throws kAllocation where threads are refused.

@@ -1,4 +1,4 @@
-// The collective room against a library that stands in for NCCL, ranks as threads.
+// The collective module against a library that stands in for NCCL, ranks as threads.
 //
 // links: core/error.cc collective/nccl_results.cc collective/nccl_config.cc collective/bootstrap_record.cc
 // links: collective/nccl_library.cc collective/communicator.cc

@@ -1,6 +1,6 @@
 // links: core/error.cc core/threads.cc kv/copy_team.cc kv/stream_copy.cc replicated/host/span_copier.cc
 // Teams of 3 to 6 threads whose number of active workers changes from run to run: each takes part once, and nothing is
-// under way when a run has returned. Made for ThreadSanitizer, and says the same without it.
+// in flight when a run has returned. Made for ThreadSanitizer, and says the same without it.
 // usage: copy_team_test [runs]
 #include "kv/copy_team.h"
 

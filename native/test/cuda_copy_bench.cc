@@ -1,5 +1,5 @@
 // Copies of scattered regions by every strategy against a contiguous pinned copy of the same run, on 1 or
-// more GPUs at once: `cuda_copy_bench [GPUS] [SAMPLES]`. One process a GPU; times are events', cold, the
+// more GPUs at once: `cuda_copy_bench [GPUS] [SAMPLES]`. One process per GPU; times are events', cold, the
 // slowest GPU of each sample; the median sample is printed. Ratios are to the contiguous copy in the same
 // direction on the same GPUs.
 #include <signal.h>

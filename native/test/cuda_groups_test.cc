@@ -44,7 +44,7 @@ struct Bench {
   RunControl control;
   BlockPool source;
   BlockPool target;
-  // Blocks of both sections, by turns; some neighbours, some scattered.
+  // Blocks of both sections, interleaved; some neighbours, some scattered.
   std::vector<uint32_t> from{3, 16, 4, 17, 5, 20, 11, 23, 1, 9};
   std::vector<uint32_t> to{7, 21, 8, 22, 9, 16, 2, 18, 14, 0};
   uint32_t layerBegin = 0;

@@ -40,7 +40,7 @@ std::vector<uint8_t> readBack(const void* data, uint64_t bytes) {
   return content;
 }
 
-// A kernel of this rank's GPU reads or writes the other's memory, as kernels of the rooms above do.
+// A kernel of this rank's GPU reads or writes the other's memory, as kernels of the modules above do.
 void copyByKernel(void* target, const void* source, uint32_t bytes) {
   const cuda::CopyPiece piece{reinterpret_cast<uint64_t>(source), reinterpret_cast<uint64_t>(target), bytes,
                               0};

@@ -1,6 +1,6 @@
 // The disk queue against fio: `disk_fio_bench FOLDER [ROUNDS]` (15). Both read and write the same file by
 // turns, since on a virtual disk the speed of a file depends on where it lies: 256 requests of 1 MiB in
-// random order, 32 under way, 8 passes, io_uring with O_DIRECT and registered buffers. Prints CSV: medians
+// random order, 32 in flight, 8 passes, io_uring with O_DIRECT and registered buffers. Prints CSV: medians
 // over the rounds in GB/s, and the median of each round's ratio. Needs fio.
 #include <unistd.h>
 
@@ -45,7 +45,7 @@ double byQueue(const DiskFile& file, bool write, std::mt19937& random) {
   std::iota(freeSlots.begin(), freeSlots.end(), 0U);
   size_t next = 0;
   const double startUs = nowUs();
-  while (next < order.size() || queue.underWay() > 0) {
+  while (next < order.size() || queue.inFlight() > 0) {
     for (; next < order.size() && !freeSlots.empty(); freeSlots.pop_back()) {
       queue.start(freeSlots.back(),
                   {write, uint64_t{kRequestBytes} * order[next++], kRequestBytes, nullptr, 0});
@@ -61,12 +61,12 @@ double byQueue(const DiskFile& file, bool write, std::mt19937& random) {
 
 // fio opens the file, which has no name any more, by this process's descriptor.
 double byFio(const DiskFile& file, bool write) {
-  const std::string way = write ? "write" : "read";
+  const std::string direction = write ? "write" : "read";
   const std::string command =
       "fio --name=pass --filename=/proc/" + std::to_string(getpid()) + "/fd/" +
-      std::to_string(file.descriptor()) + " --rw=rand" + way + " --bs=" + std::to_string(kRequestBytes) +
-      " --size=" + std::to_string(kFileBytes) + " --iodepth=" + std::to_string(kDepth) +
-      " --loops=" + std::to_string(kPasses) +
+      std::to_string(file.descriptor()) + " --rw=rand" + direction +
+      " --bs=" + std::to_string(kRequestBytes) + " --size=" + std::to_string(kFileBytes) +
+      " --iodepth=" + std::to_string(kDepth) + " --loops=" + std::to_string(kPasses) +
       " --randrepeat=0 --ioengine=io_uring --direct=1 --fixedbufs=1 --registerfiles=1 --output-format=terse";
   FILE* output = popen(command.c_str(), "r");
   if (output == nullptr) throw errnoError(ErrorCode::kState, "starting fio", errno);

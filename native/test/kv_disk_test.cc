@@ -36,12 +36,12 @@ void writeAndReadBack(DiskEngine engine, const std::string& name) {
     std::memset(queue.slotBuffer(slot), static_cast<int>(slot), kRequestBytes);
     queue.start(slot, {true, slot * uint64_t{kRequestBytes}, kRequestBytes, nullptr, 0});
   }
-  while (queue.underWay() > 0) {
+  while (queue.inFlight() > 0) {
     const uint32_t count = queue.collect(completions.data());
     for (uint32_t i = 0; i < count; ++i) expectEqual(completions[i].error, 0, "write");
   }
   queue.start(2, {false, 3 * uint64_t{kRequestBytes}, kRequestBytes, nullptr, 0});
-  while (queue.underWay() > 0) queue.collect(completions.data());
+  while (queue.inFlight() > 0) queue.collect(completions.data());
   expectEqual(static_cast<int>(queue.slotBuffer(2)[kRequestBytes - 1]), 3, "read back");
   file.readAll(0, memory.data(), kRequestBytes);
   expectEqual(static_cast<int>(memory.data()[8191]), 0x5a, "vectors");
@@ -64,7 +64,7 @@ int readSecond(DiskQueue& queue, std::byte* target) {
   const iovec vector{target, kRequestBytes};
   std::vector<DiskCompletion> completions(queue.depth());
   queue.start(0, {false, kRequestBytes, kRequestBytes, &vector, 1});
-  while (queue.underWay() > 0) {
+  while (queue.inFlight() > 0) {
     const uint32_t count = queue.collect(completions.data());
     for (uint32_t i = 0; i < count; ++i) expectEqual(completions[i].error, 0, "read");
   }
@@ -144,7 +144,7 @@ TEST("a write that fails in the middle of a transfer ends it with errno, place a
     setrlimit(RLIMIT_FSIZE, &before);
     ok(message.find("(errno 27)") != std::string::npos, "errno: " + message);
     ok(message.find(target.file()->path()) != std::string::npos, "path: " + message);
-    expectEqual(queue.underWay(), 0U, "requests under way behind the error");
+    expectEqual(queue.inFlight(), 0U, "requests in flight behind the error");
     lane.execute(control);
     expectEqual(target.check(filled, kCheckAllWords, control).firstBad, std::string(),
                 "once the disk works again");
@@ -161,7 +161,7 @@ struct ThrowingHop : CpuHop {
   }
 };
 
-TEST("a hop that throws leaves nothing under way, and the next transfer of the queue moves the right bytes") {
+TEST("a hop that throws leaves nothing in flight, and the next transfer of the queue moves the right bytes") {
   constexpr uint32_t kBlocks = 64;
   for (const DiskEngine engine : {DiskEngine::kAuto, DiskEngine::kThreads}) {
     const auto device = openDevice(DeviceKind::kHost, 0);
@@ -189,7 +189,7 @@ TEST("a hop that throws leaves nothing under way, and the next transfer of the q
     };
     auto failing = laneOf(0, ThrowingHop(memory.memory(), 3));
     throws(ErrorCode::kCuda, "planted", [&] { failing.execute(control); });
-    expectEqual(queue.underWay(), 0U, "requests under way behind the exception");
+    expectEqual(queue.inFlight(), 0U, "requests in flight behind the exception");
     laneOf(17, CpuHop(memory.memory())).execute(control);
     PoolContent expected{0, 1, std::vector<BlockHolds>(kBlocks)};
     for (uint32_t block = 0; block < kBlocks; ++block)
@@ -198,7 +198,7 @@ TEST("a hop that throws leaves nothing under way, and the next transfer of the q
   }
 }
 
-TEST("a slot with a request under way takes no second one") {
+TEST("a slot with a request in flight takes no second one") {
   DiskFile file("/tmp", 8 * kRequestBytes);
   for (const DiskEngine engine : {DiskEngine::kAuto, DiskEngine::kThreads}) {
     DiskQueue queue(file, 2, kRequestBytes, engine);
@@ -206,7 +206,7 @@ TEST("a slot with a request under way takes no second one") {
     throws(ErrorCode::kState, "slot 1", [&] { queue.start(1, {false, 0, kRequestBytes, nullptr, 0}); });
     throws(ErrorCode::kState, "slot 2", [&] { queue.start(2, {false, 0, kRequestBytes, nullptr, 0}); });
     queue.drain();
-    expectEqual(queue.underWay(), 0U, "drained");
+    expectEqual(queue.inFlight(), 0U, "drained");
     queue.start(1, {false, 0, kRequestBytes, nullptr, 0});
     queue.drain();
   }

@@ -42,7 +42,7 @@ struct Bench {
       : source(*device, fromTier, fromShape, blocksOf(fromShape, kBlocks), "/tmp", 2),
         target(*device, toTier, toShape, blocksOf(toShape, kBlocks), "/tmp", 2),
         layerEnd(source.layout().numLayers) {
-    // Blocks of all sections, by turns; some neighbours, some scattered.
+    // Blocks of all sections, interleaved; some neighbours, some scattered.
     const uint32_t first[] = {3, 4, 5, 11, 1, 9};
     const uint32_t firstTo[] = {7, 8, 9, 2, 14, 0};
     const uint32_t second[] = {16, 17, 20, 23};

@@ -99,13 +99,13 @@ TEST("runs are joined exactly where both sides are contiguous") {
       planOf(golden(kFull), golden(kFull, BlockDim::kFirst, 512), {2, 3}, {5, 6}, joined).spans.size(), 2U,
       "padding in the target");
   expectEqual(planOf(golden(kFull), golden(kSeparate), {2, 3}, {5, 6}, joined).spans.size(), 4U,
-              "one a layer and block");
+              "one per layer and block");
   const auto second = golden(kSeparate, BlockDim::kSecond);
-  expectEqual(planOf(second, second, {2, 3}, {5, 6}, joined).spans.size(), 4U, "one a layer and outer");
+  expectEqual(planOf(second, second, {2, 3}, {5, 6}, joined).spans.size(), 4U, "one per layer and outer");
   expectEqual(planOf(second, second, {3, 2}, {5, 6}, joined).spans.size(), 8U, "descending ids join nothing");
 }
 
-TEST("memcpy plans hold one copy a region, and batches cut both kinds") {
+TEST("memcpy plans hold one copy per region, and batches cut both kinds") {
   const CopyPlan plan = planOf(golden(kFull), golden(kFull), {2, 3, 4}, {5, 6, 7}, {false, 2, 0});
   expectEqual(plan.spans.size(), 12U, "3 blocks x 2 layers x 2");
   expectEqual(plan.batchEnds.size(), 2U, "batches of 2 and 1");

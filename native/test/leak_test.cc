@@ -28,7 +28,7 @@
 namespace railrunner::test {
 namespace {
 
-constexpr int kWarmUp = 5;  // what libraries keep from their first use is no leak
+constexpr int kWarmUp = 5;  // what libraries keep from their first use is not a leak
 constexpr int kFewest = 20;
 // Of a whole case: allocators round up, and keep. Six buffers of the smallest case are as much.
 constexpr long kAllowedKiB = 6 * 1024;

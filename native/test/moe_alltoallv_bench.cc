@@ -17,7 +17,7 @@
 
 // usage: mpirun -n 4 moe_alltoallv_bench PLUGIN [iterations [tokens ...]]
 //
-// The same exchange twice in one run, by turns: over shared memory, and by MPI (Ialltoallv and Test, polled
+// The same exchange twice in one run, interleaved: over shared memory, and by MPI (Ialltoallv and Test, polled
 // from this thread). Both de-duplicate, pack by the same code, expand and reduce in the same order; MPI also
 // tells counts first. Results must be the same bits. Rank 0 prints CSV: medians over iterations of the
 // slowest rank, in us; `ratio` is the median of each iteration's MPI time over its shared memory time, both

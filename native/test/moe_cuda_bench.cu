@@ -1,4 +1,4 @@
-// Dispatch and combine on the GPUs of one process, a thread a rank, with peer access instead of IPC: checks
+// Dispatch and combine on the GPUs of one process, a thread per rank, with peer access instead of IPC: checks
 // every element against a reference on the CPU and times the kernels by graph replay and cold. A program of
 // its own for tuning; it needs no MPI and no Node.
 //   moe_cuda_bench [--only NAME] [--no-time] [--no-check] [--stress N] [--stamps]

@@ -1,6 +1,6 @@
 #pragma once
 
-// What moe_cuda_test runs: layouts, payloads and phases, ways between ranks, and planted faults.
+// What moe_cuda_test runs: layouts, payloads and phases, paths between ranks, and planted faults.
 #include <cstdint>
 #include <cstring>
 #include <iterator>
@@ -21,7 +21,7 @@ struct Case {
   bool split = false;
   TestSeam seam{};
   uint32_t nodes = 1;     // emulated: ranks of different ones meet over the network. 0 = each rank is one
-  bool forwards = false;  // a token crosses once a node
+  bool forwards = false;  // a token crosses once per node
   uint32_t seamRank = 1;
 };
 

@@ -1,4 +1,4 @@
-// Dispatch and combine on GPUs, a process a rank with real CUDA IPC: every element of what a measured point
+// Dispatch and combine on GPUs, a process per rank with real CUDA IPC: every element of what a measured point
 // leaves is compared with the routing and the payload rule, for each layout, payload and phase; a silent rank
 // and a corrupted message are seen. Without two GPUs all of it is skipped by name.
 #include <algorithm>

@@ -286,7 +286,7 @@ int main() {
   check("top 32 fp8", s, 10);
   s.payload = PayloadType::kBf16;
   s.worldSize = 8, s.numExperts = 8, s.numTopk = 1, s.hidden = 128;
-  check("top-1, one expert a rank", s, 20);
+  check("top-1, one expert per rank", s, 20);
   s.worldSize = 1;
   check("one rank", s, 5);
   s.worldSize = 4, s.numExperts = 16, s.numTopk = 4, s.hidden = 256;

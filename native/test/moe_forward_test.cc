@@ -37,17 +37,17 @@ void checkFormats() {
   check("2 x 2 top 32", s, 10, nodes);
   s = shapeOf(4);
   s.numExperts = 4, s.numTopk = 1;
-  check("2 x 2 top-1, one expert a rank", s, 20, nodes);
+  check("2 x 2 top-1, one expert per rank", s, 20, nodes);
 }
 
 void checkNodes() {
-  check("ranks dealt out to nodes by turns", shapeOf(4), 20, {7, 3, 7, 3});
+  check("ranks dealt out to nodes in turn", shapeOf(4), 20, {7, 3, 7, 3});
   check("nodes in no order", shapeOf(6), 20, {2, 0, 1, 1, 0, 2});
   check("3 x 2", shapeOf(6), 20, {0, 0, 1, 1, 2, 2});
   check("2 x 4", shapeOf(8), 20, {0, 0, 0, 0, 1, 1, 1, 1});
   check("4 x 2", shapeOf(8), 10, {0, 0, 1, 1, 2, 2, 3, 3});
   check("one node: as dedup on", shapeOf(4), 5, {0, 0, 0, 0});
-  check("one rank a node: as dedup on", shapeOf(4), 5, {0, 1, 2, 3});
+  check("one rank per node: as dedup on", shapeOf(4), 5, {0, 1, 2, 3});
 }
 
 // Messages that cross between nodes, and bytes of all of this rank's: what forwarding is for.

@@ -23,7 +23,7 @@ constexpr uint32_t kCalls = 40;
 
 int64_t soon() { return nowNs() + 30'000'000'000; }
 
-// Mapped before the ranks are forked: a symmetric buffer a rank, and the word by which one that fails ends
+// Mapped before the ranks are forked: a symmetric buffer per rank, and the word by which one that fails ends
 // the waits of the others.
 struct SharedMemory {
   explicit SharedMemory(uint64_t bytesOfRank) : stride((bytesOfRank + 4095) / 4096 * 4096) {
@@ -61,7 +61,7 @@ class AbortWatch {
 
 struct Setting {
   bool network = false;  // for the peer of the same node too
-  bool forward = false;  // a token crosses once a node
+  bool forward = false;  // a token crosses once per node
   bool planted = false;
 
   std::vector<uint32_t> nodes() const {

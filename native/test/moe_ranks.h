@@ -15,7 +15,7 @@
 #include "moe/host/exchange.h"
 
 // Ranks as threads over symmetric buffers of one process, and a reference that computes dispatch and combine
-// in the plainest way, without the room's headers' help.
+// in the plainest way, without the module's headers' help.
 namespace railrunner::moe::test {
 
 using namespace railrunner::moe::host;
@@ -180,7 +180,7 @@ class Ranks {
   RunControl& control(uint32_t rank) { return *controls_[rank]; }
   std::byte* buffer(uint32_t rank) { return buffers_[rank]->data; }
 
-  // Runs body(rank) on a thread a rank; returns each rank's failure text ('' = none).
+  // Runs body(rank) on a thread per rank; returns each rank's failure text ('' = none).
   std::vector<std::string> run(const std::function<void(uint32_t)>& body) {
     std::vector<std::string> faults(shape_.worldSize);
     std::vector<std::thread> threads;

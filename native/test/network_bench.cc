@@ -1,6 +1,6 @@
 // Compares sizes of network batches and numbers of proxies: `network_bench [ROUNDS]` (9). Four processes of
-// one host over the network room; every round opens a network for each variant in turn and measures it, in
-// changing order, so that whatever else the machine does meets each of them alike. Prints CSV, a line a round
+// one host over the network module; every round opens a network for each variant in turn and measures it, in
+// changing order, so that whatever else the machine does meets each of them alike. Prints CSV, a line per round
 // and variant:
 //   row_us         one put of 14 KiB with its signal, one way: half a round trip, median of 200
 //   rows_GBps      32 MiB in puts of 14 KiB from one rank to one other, signalled once: median of 5

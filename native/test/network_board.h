@@ -37,7 +37,7 @@ inline int allEnded(const std::vector<RankOutcome>& outcomes) {
   return 0;
 }
 
-// Symmetric memory of one rank: for each source and slot a row of payload words, and behind them a signal
+// Symmetric memory of one rank: for each source and slot per row of payload words, and behind them a signal
 // word each.
 struct Board {
   Board(uint32_t worldSize, uint32_t slots, uint64_t words)

@@ -1,4 +1,4 @@
-// The network room between two hosts, given as processes whose namespaces the ranks enter:
+// The network module between two hosts, given as processes whose namespaces the ranks enter:
 // `network_hosts_test PID0 PID1 traffic` prints the bytes that rank 0 counted; `... cut FILE` asks for the
 // cable to be cut, which it takes for done when FILE is there.
 #include <fcntl.h>
@@ -45,7 +45,7 @@ void sendTraffic(Network& network, HubExchange& exchange, uint32_t region, std::
   }
 }
 
-// Both sides wait for a word that cannot come; rank 0 also has data under way. Each must end by itself and
+// Both sides wait for a word that cannot come; rank 0 also has data in flight. Each must end by itself and
 // say who.
 void waitForCut(Network& network, HubExchange& exchange, RunControl& control, uint32_t region,
                 std::vector<uint64_t>& memory, const std::string& isCut) {

@@ -1,4 +1,4 @@
-// The network room between real processes: `network_test CASE` runs one case, `network_test` lists them.
+// The network module between real processes: `network_test CASE` runs one case, `network_test` lists them.
 #include "network/network.h"
 
 #include <sys/prctl.h>

@@ -1,5 +1,5 @@
 // links: core/agreement.cc core/byte_record.cc core/error.cc network/arrivals.cc network/ucx_settings.cc
-// The network room's parts without UCX: records and counting, hostile bytes, the trigger ring on threads (run
+// The network module's parts without UCX: records and counting, hostile bytes, the trigger ring on threads (run
 // under ThreadSanitizer too). `network_units_test CASE` runs one case, `network_units_test` lists them.
 #include <unistd.h>
 

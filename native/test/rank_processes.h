@@ -117,7 +117,7 @@ inline std::vector<RankOutcome> runRanks(uint32_t worldSize, const std::function
     close(ends[1]);
     hub[rank] = ends[0];
   }
-  // One collective call a round, until a rank is gone.
+  // One collective call per round, until a rank is gone.
   while (relayOnce(hub)) {
   }
   for (const int descriptor : hub) close(descriptor);

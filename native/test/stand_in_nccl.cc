@@ -47,7 +47,7 @@ struct ncclComm {
   int rank = 0;
   int worldSize = 0;
   uint64_t operations = 0;
-  std::vector<Operation> underWay;
+  std::vector<Operation> inFlight;
   bool ready = false;
   bool spoiled = false;
 };
@@ -108,7 +108,7 @@ int enqueue(ncclComm* comm, Operation operation, StandInCall call) {
     comm->ready = false;
   }
   operation.number = comm->operations++;
-  comm->underWay.push_back(operation);
+  comm->inFlight.push_back(operation);
   return groupDepth > 0 ? 0 : kInProgress;
 }
 
@@ -169,9 +169,9 @@ EXPORT int ncclCommGetAsyncError(ncclComm* comm, int* state) {
     *state = result;
     return 0;
   }
-  while (!comm->underWay.empty()) {
-    if (!advance(*comm, comm->underWay.front())) return 0;
-    comm->underWay.erase(comm->underWay.begin());
+  while (!comm->inFlight.empty()) {
+    if (!advance(*comm, comm->inFlight.front())) return 0;
+    comm->inFlight.erase(comm->inFlight.begin());
   }
   *state = 0;
   comm->ready = true;

@@ -13,7 +13,7 @@ namespace railrunner {
 
 using Bytes = std::vector<uint8_t>;
 
-// Called on the control thread when an operation is over: failure, or one entry a rank (broadcast, reduceMax:
+// Called on the control thread when an operation is over: failure, or one entry per rank (broadcast, reduceMax:
 // one entry; gather off the root and barrier: none).
 using Completion = std::function<void(std::exception_ptr failure, std::vector<Bytes> result)>;
 

@@ -134,7 +134,7 @@ bool ControlThread::takeCommands() {
   }
 }
 
-// The world is down: what is asked of it now, or was under way, is answered with lost_.
+// The world is down: what is asked of it now, or was in flight, is answered with lost_.
 void ControlThread::endCommands() {
   for (OperationPointer& operation : operations_) operation->finish(lost_);
   operations_.clear();
@@ -205,7 +205,7 @@ void ControlThread::lose(std::exception_ptr failure) {
   lost_ = std::make_exception_ptr(Error(ErrorCode::kWorldLost, "the control plane cannot go on: " + reason));
   for (OperationPointer& operation : operations_) {
     operation->finish(failure);
-    // MPI may still write into the buffers of the one that is under way: they stay for as long as the
+    // MPI may still write into the buffers of the one that is in flight: they stay for as long as the
     // process.
     lostOperations_.push_back(std::move(operation));
   }
@@ -236,7 +236,7 @@ void ControlThread::beatOn(int64_t timeNs) {
 
 bool ControlThread::stepFinalize() {
   if (nowNs() > finalizeDeadlineNs_) {
-    throw Error(ErrorCode::kTimeout, "messages were still under way when the world was to be taken down");
+    throw Error(ErrorCode::kTimeout, "messages were still in flight when the world was to be taken down");
   }
   if (finalizing_ == Finalizing::kDrain) {
     if (!heartbeat_->isQuiet() || !mailbox_->isQuiet()) return false;

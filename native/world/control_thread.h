@@ -101,7 +101,7 @@ class ControlThread : public std::enable_shared_from_this<ControlThread> {
   std::deque<Command> commands_;
   bool isOver_ = false;  // under mutex_: commands are answered by whoever gives them
 
-  std::deque<OperationPointer> operations_;  // the first one is under way
+  std::deque<OperationPointer> operations_;  // the first one is in flight
   int request_ = CollectiveOperation::kOver;
   bool issued_ = false;
   std::exception_ptr lost_;
@@ -109,7 +109,7 @@ class ControlThread : public std::enable_shared_from_this<ControlThread> {
   bool isBeatLost_ = false;
   int64_t movedNs_ = 0;
 
-  // Taking the world down: all ranks meet, stop sending, take what is under way, meet again, MPI_Finalize.
+  // Taking the world down: all ranks meet, stop sending, take what is in flight, meet again, MPI_Finalize.
   enum class Finalizing { kNo, kDrain, kMeet };
   Finalizing finalizing_ = Finalizing::kNo;
   int64_t finalizeDeadlineNs_ = 0;

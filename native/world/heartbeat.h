@@ -86,9 +86,10 @@ class Heartbeat {
   std::atomic<bool> isSilent_{false};  // this rank found the death by silence
   int64_t nextSendNs_ = 0;
   int64_t lastProgressNs_;
-  std::vector<Transfer> outgoing_;  // one a peer; a peer that has not taken the last beat gets no further one
-  std::list<Transfer> incoming_;    // address-stable while MPI writes
-  mutable std::mutex mutex_;        // guards place_ and known_
+  std::vector<Transfer>
+      outgoing_;                  // one per peer; a peer that has not taken the last beat gets no further one
+  std::list<Transfer> incoming_;  // address-stable while MPI writes
+  mutable std::mutex mutex_;      // guards place_ and known_
   Beat place_;
   std::vector<Known> known_;  // by rank; off rank 0 only entry 0 is heard of
 };

@@ -20,7 +20,7 @@ namespace railrunner {
 enum class MailChannel : uint32_t { kCollective = 0, kGate = 1, kFailure = 2 };
 
 // An exchange of messages between ranks, asked for by a native thread and carried out by the control thread.
-// Messages carry epoch and sequence, so an exchange can be given up at any time: what it left under way is
+// Messages carry epoch and sequence, so an exchange can be given up at any time: what it left in flight is
 // taken and thrown away, and can never be mistaken for a later one.
 //
 // Either one round (sends, sources), or a maximum over `participants` in rounds of doubling distance.

@@ -20,7 +20,7 @@ struct NodeBlockHandle {
       {};  // named segment ("/..."), where /proc is closed to peers; removed once all have it mapped
 };
 
-// Shared memory of the ranks of one node: what the sampling gate spins on. One cache line pair a rank, so
+// Shared memory of the ranks of one node: what the sampling gate spins on. One cache line pair per rank, so
 // that writers do not disturb each other.
 class NodeBlock {
  public:

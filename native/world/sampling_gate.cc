@@ -38,7 +38,7 @@ void SamplingGate::wait(Ready&& ready, Awaited&& awaited, const char* what) {
 }
 
 // A failure of another rank sets this rank's abort word, for waits that watch nothing else. A gate is told of it as well,
-// by way of local rank 0: the ranks of a node leave it alike, with the samples that they have.
+// through local rank 0: the ranks of a node leave it alike, with the samples that they have.
 template <class Ready>
 bool SamplingGate::comesWithTheNews(Ready&& ready) {
   const int64_t limitNs = nowNs() + kNewsNs;

@@ -11,7 +11,7 @@ interface PlanArguments extends SpecArguments {
 
 export const planCommand = (loadKinds: LoadKinds): CommandModule<object, PlanArguments> => ({
   command: 'plan <spec>',
-  describe: 'Print every point with its bytes and memory a rank, before anything is allocated',
+  describe: 'Print every point with its bytes and memory per rank, before anything is allocated',
   builder: (yargs) =>
     withSpecOptions(yargs)
       .positional('spec', { type: 'string', demandOption: true, describe: 'Path of a JSON spec' })

@@ -1,4 +1,4 @@
-/** Runs as a comparison sees them: for each key one figure a run, or why there is none. */
+/** Runs as a comparison sees them: for each key one figure per run, or why there is none. */
 import type { JsonObject } from '../job-spec/types.js';
 import { sweptText } from '../results/params.js';
 import type { MachineClass } from '../run-folder/machine-class.js';

@@ -1,4 +1,4 @@
-/** Progress on rank 0: a bar where a person watches, else one plain line a point. Other ranks have none. */
+/** Progress on rank 0: a bar where a person watches, else one plain line per point. Other ranks have none. */
 import { Presets, SingleBar } from 'cli-progress';
 import type { RowStatus } from '../results/row.js';
 import type { Terminal } from './terminal.js';

@@ -35,7 +35,7 @@ export interface Loss {
   readonly hungRank?: number | undefined;
 }
 
-/** For the point under way when the ranks lost each other. */
+/** For the point in flight when the ranks lost each other. */
 export function lostOutcome(startedAt: Date | undefined, { code, why, stage, hungRank }: Loss): PointOutcome {
   return {
     ...(startedAt ? { startedAt } : {}),

@@ -97,7 +97,7 @@ export async function runPoint(setting: PointSetting): Promise<PointResult> {
   };
 }
 
-/** One stage with its border. The same on all ranks, whatever happened on each. */
+/** One stage with its boundary. The same on all ranks, whatever happened on each. */
 async function stage<T>(
   setting: PointSetting,
   name: string,
@@ -141,7 +141,7 @@ async function stage<T>(
     if (!(error instanceof AgreedFailure)) throw error;
     outcome = { judgement: judge(name, error.verdicts), own: error.verdicts[world.info.rank] as Verdict };
   }
-  // What a failed stage left under way between ranks must never be heard in the next.
+  // What a failed stage left in flight between ranks must never be heard in the next.
   if (outcome.judgement.status !== 'ok' && !outcome.judgement.fatal)
     await world.native.renew(BORDER_GRACE_MS);
   return outcome;

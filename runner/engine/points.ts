@@ -122,15 +122,15 @@ const ABORTED_ROWS_CHUNK = 50;
 /**
  * Rows for every point that has none, without talking to anyone: a point never has two verdicts. Rank 0 fills the summary
  * too, also for a point whose rows it could not gather. Where the budget ends before the points do, the log says from
- * which point on there are none. `underWay` is the outcome of the first of them, where that had begun.
+ * which point on there are none. `inFlight` is the outcome of the first of them, where that had begun.
  */
 export function abortRest(
   run: Run,
   outcome: PointOutcome,
   {
-    underWay,
+    inFlight,
     budgetMs = ABORTED_ROWS_BUDGET_MS,
-  }: { readonly underWay?: PointOutcome; readonly budgetMs?: number } = {},
+  }: { readonly inFlight?: PointOutcome; readonly budgetMs?: number } = {},
 ): void {
   if (run.ending) return;
   const first = Math.min(run.firstWithoutRow, run.firstWithoutSummary);
@@ -145,7 +145,7 @@ export function abortRest(
       return;
     }
     const rows = points.slice(at, at + ABORTED_ROWS_CHUNK).flatMap((point, offset) => {
-      const own = at + offset === 0 && underWay ? underWay : outcome;
+      const own = at + offset === 0 && inFlight ? inFlight : outcome;
       const result = buildPointResult(run.facts, point, own);
       if (point.index >= run.firstWithoutSummary) run.report?.addUnheard(point, result);
       return point.index >= run.firstWithoutRow ? result.rows : [];
@@ -175,7 +175,7 @@ async function lost(
   const loss = lossOf(run, error);
   run.log.error({ err: error, point: point.index }, loss.why);
   abortRest(run, neverStarted(loss.code, loss.why, loss.hungRank), {
-    underWay: lostOutcome(startedAt, loss),
+    inFlight: lostOutcome(startedAt, loss),
     // Nobody ends this rank for the next two seconds: the others are in the same state.
     ...(run.stop.status === 0 ? { budgetMs: LOST_WORLD_ROWS_BUDGET_MS } : {}),
   });
@@ -190,7 +190,7 @@ async function lost(
 }
 
 /**
- * Resources live on while consecutive points of a job use them. At a job's border all are given back, so that the
+ * Resources live on while consecutive points of a job use them. At the end of a job all are given back, so that the
  * memory of two jobs is never held at once: the check before the run counted the largest point alone.
  */
 async function giveBackStale(run: Run, previous: Point | undefined, point: Point): Promise<void> {

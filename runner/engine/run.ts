@@ -192,7 +192,7 @@ async function leaveAlone(run: Run | undefined): Promise<never> {
       death
         ? neverStarted(death.code, death.why, death.hungRank)
         : neverStarted('E_INTERRUPTED', stopFailure(run.stop.signal).error),
-      death ? { underWay: lostOutcome(undefined, death) } : {},
+      death ? { inFlight: lostOutcome(undefined, death) } : {},
     );
     run.ending = true;
     const rescue = (error: unknown): void => {

@@ -1,4 +1,4 @@
-/** What a rank says at a stage's border, and what all ranks conclude from it. */
+/** What a rank says at a stage boundary, and what all ranks conclude from it. */
 import type { ErrorCode } from '../errors.js';
 import { ERROR_CATALOGUE, EXIT } from '../errors.js';
 

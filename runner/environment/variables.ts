@@ -1,5 +1,5 @@
 /**
- * The only place that reads environment variables, once a process, and the only one that sets any. Everything else
+ * The only place that reads environment variables, once per process, and the only one that sets any. Everything else
  * gets values. Precedence everywhere: command line > environment > spec > default.
  */
 import { RunnerError } from '../errors.js';
@@ -48,7 +48,7 @@ export const VARIABLES: readonly VariableEntry[] = [
     name: 'DYN_KVBM_MAX_CONCURRENT_TRANSFERS',
     setting: 'maxConcurrentTransfers',
     range: [1, 1024],
-    meaning: 'batches under way at once (`maxConcurrentTransfers`)',
+    meaning: 'batches in flight at once (`maxConcurrentTransfers`)',
   },
   {
     name: 'DYN_KVBM_NCCL_MAX_CTAS',

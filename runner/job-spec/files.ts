@@ -13,7 +13,7 @@ export type FileAnswer = { readonly file: NamedFile } | { readonly received: str
 
 /**
  * sha256 -> where the file lies: absolute where the spec said so, else relative to the working folder, which
- * launchers keep for every rank. Travels with a resolved spec and is no part of its text.
+ * launchers keep for every rank. Travels with a resolved spec and is not a part of its text.
  */
 export type FilePlaces = Readonly<Record<string, string>>;
 

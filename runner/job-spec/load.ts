@@ -116,7 +116,7 @@ function surroundings(
   files: SpecFiles,
 ): JobSurroundings {
   const isSet = (key: string): boolean =>
-    sets.written.some((way) => way[0] === 'jobs' && way[1] === String(index) && way[2] === key);
+    sets.written.some((keys) => keys[0] === 'jobs' && keys[1] === String(index) && keys[2] === key);
   const environment = Object.entries(options.environment ?? {}).filter(([key]) => !isSet(key));
   const timeout = options.timeoutSeconds === undefined ? {} : { timeoutSeconds: options.timeoutSeconds };
   const seed = Number.isSafeInteger(document['seed']) ? (document['seed'] as number) : 0;

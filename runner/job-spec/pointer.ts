@@ -18,7 +18,7 @@ export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** The value at `keys`, or undefined where the way ends early. */
+/** The value at `keys`, or undefined where the path ends early. */
 export function valueAt(root: unknown, keys: readonly string[]): unknown {
   let value: unknown = root;
   for (const key of keys) {

@@ -22,7 +22,7 @@ export interface PreparedKind {
 
 const preparedKinds = new WeakMap<SpecKind, PreparedKind>();
 
-/** Compiling takes tens of milliseconds, more than all the rest of a load: once a process is enough. */
+/** Compiling takes tens of milliseconds, more than all the rest of a load: once per process is enough. */
 export function prepareKind(kind: SpecKind): PreparedKind {
   let prepared = preparedKinds.get(kind);
   if (prepared === undefined) {

@@ -50,7 +50,7 @@ export function dereference(schema: Schema, root: Schema): Schema {
   return { ...target, ...schema, $ref: undefined };
 }
 
-/** Keys that an object of this schema may have, through its alternatives; empty where it is no object. */
+/** Keys that an object of this schema may have, through its alternatives; empty where it is not an object. */
 export function keysInSchema(schema: Schema, root: Schema): Readonly<Record<string, Schema>> {
   const meant = dereference(schema, root);
   const alternatives = [...((meant['anyOf'] ?? []) as Schema[]), ...((meant['oneOf'] ?? []) as Schema[])];
@@ -58,7 +58,7 @@ export function keysInSchema(schema: Schema, root: Schema): Readonly<Record<stri
   return Object.assign({}, ...inner, propertiesOf(meant)) as Readonly<Record<string, Schema>>;
 }
 
-/** What an editor is given: file name -> schema, one for the document and one a kind. */
+/** What an editor is given: file name -> schema, one for the document and one per kind. */
 export function publishedSchema(kinds: readonly SpecKind[]): Readonly<Record<string, Schema>> {
   const files: Record<string, Schema> = {};
   for (const kind of kinds) {

@@ -5,7 +5,7 @@ import { isObject, pointerOf, writeAt } from './pointer.js';
 
 export interface AppliedSets {
   readonly faults: readonly Fault[];
-  /** Key ways into the document that were written, job indices as strings. */
+  /** Key paths into the document that were written, job indices as strings. */
   readonly written: readonly (readonly string[])[];
 }
 
@@ -23,8 +23,8 @@ function jobKeys(jobs: readonly unknown[], segment: string): string[] {
   return index < 0 ? [] : [String(index)];
 }
 
-/** Ways into the document that a dotted path means. What follows `sweep` is one key, dots and all. */
-function waysOf(document: Record<string, unknown>, path: string): string[][] {
+/** Paths into the document that a dotted path means. What follows `sweep` is one key, dots and all. */
+function pathsOf(document: Record<string, unknown>, path: string): string[][] {
   const segments = path.split('.');
   if (segments[0] !== 'jobs') return [segments];
   const jobs = document['jobs'];
@@ -34,10 +34,10 @@ function waysOf(document: Record<string, unknown>, path: string): string[][] {
   return jobKeys(jobs, segments[1] ?? '').map((key) => ['jobs', key, ...inner]);
 }
 
-function write(document: Record<string, unknown>, way: readonly string[], value: unknown): boolean {
-  if (way[0] !== 'jobs') return writeAt(document, way, value);
-  const job = (document['jobs'] as unknown[])[Number(way[1])];
-  return isObject(job) && writeAt(job, way.slice(2), structuredClone(value));
+function write(document: Record<string, unknown>, keys: readonly string[], value: unknown): boolean {
+  if (keys[0] !== 'jobs') return writeAt(document, keys, value);
+  const job = (document['jobs'] as unknown[])[Number(keys[1])];
+  return isObject(job) && writeAt(job, keys.slice(2), structuredClone(value));
 }
 
 /** Applies every `path=value` in order to `document`, in place. */
@@ -53,11 +53,11 @@ export function applySets(document: Record<string, unknown>, sets: readonly stri
       faults.push({ pointer: '', expected: '--set path=value', received: `--set ${set}`, hint });
       continue;
     }
-    const ways = waysOf(document, path);
+    const keyPaths = pathsOf(document, path);
     const value = valueOf(set.slice(split + 1));
-    const landed = ways.filter((way) => write(document, way, value));
+    const landed = keyPaths.filter((keys) => write(document, keys, value));
     written.push(...landed);
-    if (landed.length === 0 || landed.length < ways.length) faults.push(unknownPath(document, set, path));
+    if (landed.length === 0 || landed.length < keyPaths.length) faults.push(unknownPath(document, set, path));
   }
   return { faults, written };
 }

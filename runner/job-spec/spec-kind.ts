@@ -1,4 +1,4 @@
-/** What the spec room needs to know of a job kind. Kinds arrive as arguments: this room imports none. */
+/** What the spec module needs to know of a job kind. Kinds arrive as arguments: this module imports none. */
 import type { Fault } from './issue.js';
 import type { SpecFiles } from './files.js';
 import type { JsonObject, Point } from './types.js';
@@ -20,7 +20,7 @@ export interface SpecKind {
   resolve?(request: ResolveRequest): ResolveAnswer;
   /** Rules across keys of one point that hold on any machine; faults carry JSON Pointers relative to the job. */
   check(point: Point, worldSize: number | null): Fault[];
-  /** Bytes and memory a rank, before anything is allocated. Pure: works without MPI, GPU or a native build. */
+  /** Bytes and memory per rank, before anything is allocated. Pure: works without MPI, GPU or a native build. */
   plan(point: Point, place: PlanPlace): PointPlan;
   /**
    * Why ranks there would skip the point, as far as that is known before anything is opened; null where nothing

@@ -100,7 +100,7 @@ export function expandSweep(job: Readonly<Record<string, unknown>>): SweepAnswer
       Object.assign(member.indices, { [path]: index });
       Object.assign(member.swept, { [path]: value });
       if (writeAt(member.job, path.split('.'), value)) continue;
-      const received = `a value on the way that is no object: ${showValue(valueAt(base, path.split('.').slice(0, 1)))}`;
+      const received = `a value on the way that is not an object: ${showValue(valueAt(base, path.split('.').slice(0, 1)))}`;
       faults.push({ pointer: pointerOf(['sweep', path]), expected: 'a path through objects', received });
     }
     // Written from the last axis on, so that the product counts right; shown in the spec's order.

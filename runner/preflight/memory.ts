@@ -57,7 +57,7 @@ export async function refuseWhatCannotFit(
   if (faults.length > 0) {
     throw new RunnerError(
       'E_MEMORY_FIT',
-      `the spec does not fit this machine: ${faults.join('; ')}. Use fewer blocks or tokens, smaller pools, or fewer ranks a host; \`railrunner plan\` shows each point's need`,
+      `the spec does not fit this machine: ${faults.join('; ')}. Use fewer blocks or tokens, smaller pools, or fewer ranks per host; \`railrunner plan\` shows each point's need`,
     );
   }
 }

@@ -20,7 +20,7 @@ export interface Collected {
   readonly baseline: readonly Suite[];
   /** Earlier runs that are of no suite of the reported ones. */
   readonly strangers: readonly string[];
-  /** One for each folder that is no readable run. */
+  /** One for each folder that is not a readable run. */
   readonly unreadable: readonly RunnerError[];
 }
 

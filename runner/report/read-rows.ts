@@ -29,7 +29,7 @@ export async function readPart(run: RunFolder, rows: ReportRow[]): Promise<strin
       try {
         rows.push(toReportRow(run, row));
       } catch (error) {
-        // A cell that is no number spoils its row; the rows around it are as good as before.
+        // A cell that is not a number spoils its row; the rows around it are as good as before.
         if (!(error instanceof RunnerError)) throw error;
         complaints.push(`${runId}: a row was left out: ${error.message}`);
       }

@@ -46,7 +46,7 @@ const HOW_IT_ENDED = [
   column('warmup', '', 'warm-up iterations asked for; never among the samples'),
   column('iterations', '', 'timed iterations asked for'),
   column('iters_ok', '', 'timed iterations that ended and were recorded'),
-  column('iters_timed_out', '', 'iterations that were under way when the deadline of `measure` passed'),
+  column('iters_timed_out', '', 'iterations that were in flight when the deadline of `measure` passed'),
 ] as const;
 
 const BYTES = [

@@ -130,7 +130,7 @@ export class CsvFile {
     if (options.sync ?? true) this.sync();
     this.#closed = true;
     await this.#lookForDamage((size) => size !== this.#wholeBytes);
-    // close() waits for a sync that is under way, for which a signalled exit has no time.
+    // close() waits for a sync that is in flight, for which a signalled exit has no time.
     if (options.sync === false) void this.#handle.close().catch(() => undefined);
     else {
       await this.#syncing;
@@ -191,7 +191,7 @@ export class CsvFile {
     if (stranger !== undefined) {
       throw new RunnerError(
         'E_STATE',
-        `${this.path}: a row has ${stranger}, which is no column: declare it with the kind`,
+        `${this.path}: a row has ${stranger}, which is not a column: declare it with the kind`,
       );
     }
   }

@@ -1,4 +1,4 @@
-/** The columns of summary.csv: one row a point, phase, timing and direction, over all ranks. Append-only. */
+/** The columns of summary.csv: one row per point, phase, timing and direction, over all ranks. Append-only. */
 import { column, type ColumnDefinition, type ColumnName } from '../job/column.js';
 import { COMMON_COLUMNS, type CommonColumn } from './columns.js';
 

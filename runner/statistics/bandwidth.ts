@@ -4,7 +4,7 @@
  * its source and the bytes that it counts.
  */
 
-/** 1e9 bytes a second are 1000 bytes a microsecond. */
+/** 1e9 bytes per second are 1000 bytes a microsecond. */
 const BYTES_PER_US_AT_1_GBPS = 1000;
 
 export interface BandwidthInput {

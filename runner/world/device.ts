@@ -95,7 +95,7 @@ export async function chooseDevice(
     await native.close();
     throw new RunnerError(
       'E_DEVICE_SHARED',
-      `${groups.map((ranks) => rankList(ranks)).join(' and ')} were given one GPU. Start at most one rank a GPU, or ` +
+      `${groups.map((ranks) => rankList(ranks)).join(' and ')} were given one GPU. Start at most one rank per GPU, or ` +
         `set "allowSharedDevice": true (functional only: rows then carry no times).`,
     );
   }

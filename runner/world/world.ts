@@ -77,7 +77,7 @@ export function currentLauncher(): Launcher {
 }
 
 /**
- * Opens MPI and forms the world; once a process. Throws E_MPI_MISSING, E_ADDON_MISSING, E_LAUNCHER_MISMATCH (the world
+ * Opens MPI and forms the world; once per process. Throws E_MPI_MISSING, E_ADDON_MISSING, E_LAUNCHER_MISMATCH (the world
  * is finalized before that), E_TIMEOUT where not all ranks came.
  */
 export async function openWorld(options: OpenWorldOptions): Promise<MpiWorld> {

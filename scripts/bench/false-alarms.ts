@@ -27,7 +27,7 @@ interface Machine {
   readonly name: string;
   /** Standard deviation of a run's logarithm. */
   readonly noise: number;
-  /** Step of the logarithm a run, common to all keys: a walk. */
+  /** Step of the logarithm per run, common to all keys: a walk. */
   readonly drift?: number;
   /** Share of runs and keys that are 30 % slower. */
   readonly outliers?: number;

@@ -11,7 +11,7 @@ export function nativeBenches(quick: boolean): ReadonlyMap<string, NativeBench> 
   ]);
 }
 
-/** Dispatch and combine against the same exchange by MPI_Ialltoallv, by turns, on 4 ranks. */
+/** Dispatch and combine against the same exchange by MPI_Ialltoallv, interleaved, on 4 ranks. */
 function alltoallv(iterations: number): NativeBench {
   const asRoot = process.getuid?.() === 0 ? ['--allow-run-as-root'] : [];
   const launch = [...asRoot, '--oversubscribe', '--bind-to', 'none', '-n', '4'];
@@ -27,7 +27,7 @@ function alltoallv(iterations: number): NativeBench {
   };
 }
 
-/** The disk queue against fio on the same file, by turns. */
+/** The disk queue against fio on the same file, interleaved. */
 function diskFio(rounds: number): NativeBench {
   return {
     program: 'disk_fio_bench',
@@ -35,7 +35,7 @@ function diskFio(rounds: number): NativeBench {
   };
 }
 
-/** Sizes of network batches and numbers of proxies, by turns, on 4 processes. */
+/** Sizes of network batches and numbers of proxies, interleaved, on 4 processes. */
 function networkBatches(rounds: number): NativeBench {
   return {
     program: 'network_bench',

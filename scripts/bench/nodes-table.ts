@@ -1,4 +1,4 @@
-/** The table of ways between nodes of GPUs: a line for each point and call, the ways beside each other. */
+/** The table of paths between nodes of GPUs: a line for each point and call, the paths side by side. */
 import type { Row } from './row.js';
 
 const HEAD = ['point', 'call', 'hybrid us', 'network us', 'faster', 'bound', 'forwarded us', 'wrong'];
@@ -11,7 +11,7 @@ interface Params {
   readonly transport: string;
 }
 
-type Way = 'hybrid' | 'network' | 'forwarded';
+type NodePath = 'hybrid' | 'network' | 'forwarded';
 
 /**
  * Head and lines. Times are "graph / cold by events" of the slowest rank. faster: network over hybrid, bound: the same
@@ -27,13 +27,13 @@ export function nodesLines(rows: readonly Row[]): { head: readonly string[]; lin
 }
 
 function cellsOf(rows: readonly Row[]): string[] {
-  const rowsOf = (way: Way): Row[] => rows.filter((row) => wayOf(paramsOf(row)) === way);
-  const figure = (way: Way, timing: string, column: string): number =>
-    Number(rowsOf(way).find((row) => row['timing'] === timing)?.[column] || NaN);
-  const times = (way: Way): string => {
-    const failed = rowsOf(way).find((row) => row['status'] !== 'ok')?.['status'];
+  const rowsOf = (path: NodePath): Row[] => rows.filter((row) => pathOf(paramsOf(row)) === path);
+  const figure = (path: NodePath, timing: string, column: string): number =>
+    Number(rowsOf(path).find((row) => row['timing'] === timing)?.[column] || NaN);
+  const times = (path: NodePath): string => {
+    const failed = rowsOf(path).find((row) => row['status'] !== 'ok')?.['status'];
     if (failed !== undefined) return failed;
-    const both = ['graph', 'event'].map((timing) => figure(way, timing, 't_p50_us'));
+    const both = ['graph', 'event'].map((timing) => figure(path, timing, 't_p50_us'));
     return both.some(Number.isNaN) ? '' : both.map((us) => us.toFixed(us < 100 ? 1 : 0)).join(' / ');
   };
   const ratio = (timing: string, column: string): string => {
@@ -54,7 +54,7 @@ function cellsOf(rows: readonly Row[]): string[] {
 
 const paramsOf = (row: Row): Params => JSON.parse(row['params'] || '{}') as Params;
 
-const wayOf = ({ dedup, transport }: Params): Way =>
+const pathOf = ({ dedup, transport }: Params): NodePath =>
   dedup === 'node' ? 'forwarded' : transport === 'network' ? 'network' : 'hybrid';
 
 function pointOf({ dispatchDtype, numTokens, numProxies, dedup }: Params): string {

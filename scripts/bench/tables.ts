@@ -145,7 +145,7 @@ function transportTable(rows: readonly Row[]): string {
     head,
     [...lines].map(([key, line]) => {
       const [faster, bound] = [ratioOf(line, 't_p50_us'), ratioOf(line, 'bytes_network')];
-      const times = ['hybrid', 'network'].map((way) => fixed(line.get(way)?.['t_p50_us'], 0));
+      const times = ['hybrid', 'network'].map((transport) => fixed(line.get(transport)?.['t_p50_us'], 0));
       const wrong = [...line.values()].reduce((sum, row) => sum + Number(row['wrong'] || 0), 0);
       const ratios = [faster, bound, faster / bound].map((ratio) => ratio.toFixed(2));
       return [...key.split('\n'), ...times, ...ratios, String(wrong)];
@@ -187,7 +187,7 @@ function wayText(row: Row): string {
   return ran === '' || ran === asked ? asked : `${asked}: ${ran}`;
 }
 
-/** Of each job: the keys in which its points differ, but for the way, which has a column. */
+/** Of each job: the keys in which its points differ, except the path, which has a column. */
 function differingKeys(rows: readonly Row[]): Map<string, Set<string>> {
   const seen = new Map<string, Map<string, Set<string>>>();
   for (const row of rows) {

@@ -39,9 +39,9 @@ function copyPackages(root: string, folder: string): void {
 }
 
 function copyCompiled(root: string, folder: string): void {
-  for (const room of ['runner', 'jobs']) {
+  for (const part of ['runner', 'jobs']) {
     const filter = (source: string): boolean => !/\.(map|d\.ts)$/.test(source);
-    cpSync(join(root, 'dist', room), join(folder, 'dist', room), { recursive: true, filter });
+    cpSync(join(root, 'dist', part), join(folder, 'dist', part), { recursive: true, filter });
   }
   // The benchmark runs where the GPUs are; its tables are made where the page is.
   const filter = (source: string): boolean => !/\.map$|tables\.js$/.test(source);

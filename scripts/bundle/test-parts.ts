@@ -49,9 +49,9 @@ function copyPrograms(root: string, folder: string): string[] {
 
 /** Adds the tests to a bundle's folder; returns the paths of what the loader loads. */
 export function addTests(root: string, folder: string): string[] {
-  for (const room of ['test/cuda', 'test/helpers', 'scripts/bundle']) {
+  for (const part of ['test/cuda', 'test/helpers', 'scripts/bundle']) {
     const filter = (source: string): boolean => !/\.(map|d\.ts)$/.test(source);
-    cpSync(join(root, 'dist', room), join(folder, 'dist', room), { recursive: true, filter });
+    cpSync(join(root, 'dist', part), join(folder, 'dist', part), { recursive: true, filter });
   }
   for (const path of packagesLoadedByTests(root)) {
     const inside = join(root, path);

@@ -63,7 +63,7 @@ ${table(
 
 ## summary.csv
 
-One row a point, phase, timing and direction. An iteration is complete when its last rank is: times are those of the
+One row per point, phase, timing and direction. An iteration is complete when its last rank is: times are those of the
 maximum over ranks of each iteration. They and the aggregates are empty where ranks recorded unequal numbers of samples. Where
 ranks differ in a word, all their words stand there, joined by \`|\`.
 

@@ -45,6 +45,6 @@ export function ensureNodeModules(/** @type {string} */ root) {
   if (result.status === 0) return;
   const output = result.error ? String(result.error) : `${result.stdout}${result.stderr}`;
   throw new SetupFailure(
-    `npm ci failed:\n${tail(output)}\n  Mend what it names (is a package registry reachable?) and run the same command again.`,
+    `npm ci failed:\n${tail(output)}\n  Fix what it names (is a package registry reachable?) and run the same command again.`,
   );
 }

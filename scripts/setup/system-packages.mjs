@@ -156,7 +156,7 @@ function installPackages(prefix, packages) {
   if (outcome.ok) return;
   throw new SetupFailure(
     `apt-get could not install the system packages:\n${tail(update.ok ? '' : update.output, 5)}\n${tail(outcome.output)}\n` +
-      `  Mend what it names, then run the same command again.`,
+      `  Fix what it names, then run the same command again.`,
   );
 }
 

@@ -7,11 +7,11 @@ t.setTimeout(600_000);
 
 const onTwoGpus = { skip: firstMissing(needsMpi('openmpi'), needsGpus(2)) };
 
-for (const [way, ranksPerNode] of [
+for (const [path, ranksPerNode] of [
   ['peer memory', 2],
   ['the network', 1],
 ] as const) {
-  t.test(`a rank frozen inside an exchange by ${way}`, onTwoGpus, async (t) => {
+  t.test(`a rank frozen inside an exchange by ${path}`, onTwoGpus, async (t) => {
     const strike = { mpi: 'openmpi', signal: 'SIGSTOP', device: 'cuda', ranks: 2, ranksPerNode } as const;
     namesLast(t, await strikeLast(t, strike));
   });

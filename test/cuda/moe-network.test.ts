@@ -9,10 +9,10 @@ t.setTimeout(600_000);
 const onTwoGpus = { skip: firstMissing(needsMpi('openmpi'), needsGpus(2)) };
 const onFourGpus = { skip: firstMissing(needsMpi('openmpi'), needsGpus(4)) };
 
-const WAYS = { dedup: ['on', 'off'], phases: ['fused', 'split'], dispatchDtype: ['bf16', 'fp8_e4m3'] };
+const VARIANTS = { dedup: ['on', 'off'], phases: ['fused', 'split'], dispatchDtype: ['bf16', 'fp8_e4m3'] };
 
 t.test('each GPU a node of its own: every row comes over the network', onTwoGpus, async (t) => {
-  const run = { ranks: 2, ranksPerNode: 1, device: 'cuda', job: { sweep: WAYS } } as const;
+  const run = { ranks: 2, ranksPerNode: 1, device: 'cuda', job: { sweep: VARIANTS } } as const;
   const { status, rows, said } = await exchange(t.testdir(), run);
   t.equal(status, 0, said);
   t.equal(new Set(rows.flat().map((row) => row['point'])).size, 8);
@@ -25,7 +25,7 @@ t.test('each GPU a node of its own: every row comes over the network', onTwoGpus
 });
 
 t.test('2 nodes of 2 GPUs: hybrid spares the network what stays inside a node', onFourGpus, async (t) => {
-  const job = { sweep: { ...WAYS, transport: ['hybrid', 'network'] } };
+  const job = { sweep: { ...VARIANTS, transport: ['hybrid', 'network'] } };
   const run = { ranks: 4, ranksPerNode: 2, device: 'cuda', job } as const;
   const { status, rows, said } = await exchange(t.testdir(), run);
   t.equal(status, 0, said);
@@ -38,9 +38,9 @@ t.test('2 nodes of 2 GPUs: hybrid spares the network what stays inside a node', 
   t.ok(sum(of('hybrid'), 'bytes_network') < sum(of('network'), 'bytes_network'));
 });
 
-t.test('a token crosses once a node of GPUs and is forwarded there', onFourGpus, async (t) => {
-  const ways = { outputLayout: ['expertMajor', 'rankMajor'], phases: ['fused', 'split'] };
-  const sweep = { ...ways, dispatchDtype: ['bf16', 'fp8_e4m3'], dedup: ['on', 'node'] };
+t.test('a token crosses once per node of GPUs and is forwarded there', onFourGpus, async (t) => {
+  const variants = { outputLayout: ['expertMajor', 'rankMajor'], phases: ['fused', 'split'] };
+  const sweep = { ...variants, dispatchDtype: ['bf16', 'fp8_e4m3'], dedup: ['on', 'node'] };
   const run = { ranks: 4, ranksPerNode: 2, device: 'cuda', job: { sweep } } as const;
   const { status, rows, said } = await exchange(t.testdir(), run);
   t.equal(status, 0, said);

@@ -1,4 +1,4 @@
-/** Facts, points and measurements as the engine hands them to the results room; tests change what they look at. */
+/** Facts, points and measurements as the engine hands them to the results module; tests change what they look at. */
 import { stringify } from 'csv-stringify/sync';
 import { parse } from 'csv-parse/sync';
 import type { Measured } from '../../runner/job/measurement.js';

@@ -1,4 +1,4 @@
-/** Bad specs under a launcher: exit 2 on every rank, every fault said, once and not once a rank, no stack trace. */
+/** Bad specs under a launcher: exit 2 on every rank, every fault said, once and not once per rank, no stack trace. */
 import { truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';

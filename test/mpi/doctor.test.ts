@@ -1,4 +1,4 @@
-/** `doctor` under a launcher: bound as ranks are, and said once a machine. */
+/** `doctor` under a launcher: bound as ranks are, and said once per machine. */
 import t from 'tap';
 import { MPIS, mpirunCli } from '../helpers/mpirun.js';
 import { needsMpi } from '../helpers/require.js';

@@ -140,7 +140,7 @@ t.test(
     const command = [process.execPath, railrunner, 'run', spec, '--out', folder, '--run-id', 'x'];
     const running = startMpirun({ mpi: 'openmpi', ranks: 2 }, command);
     // As early as it can be there: before the first point, and the run takes seconds.
-    await until('the manifest of a run under way', () => existsSync(join(folder, 'x', 'manifest.json.part')));
+    await until('the manifest of a run in flight', () => existsSync(join(folder, 'x', 'manifest.json.part')));
     mkdirSync(join(folder, 'x', 'manifest.json', 'in the way'), { recursive: true });
     const ended = await running.finished;
     t.equal(ended.status, 3, ended.stdout.slice(-500));

@@ -1,4 +1,4 @@
-/** A railrunner whose addon or plug-in is not there: exit 3, the cause and the command that mends it, said once. */
+/** A railrunner whose addon or plug-in is not there: exit 3, the cause and the command that fixes it, said once. */
 import { join } from 'node:path';
 import t from 'tap';
 import { copyWithout } from '../helpers/incomplete-copy.js';
@@ -26,7 +26,7 @@ for (const mpi of MPIS) {
       ]);
       t.not(ended.status, 0);
       if (mpi === 'openmpi') t.equal(ended.status, 3, 'mpirun hands the status on');
-      t.match(ended.stderr, /npm run build/, 'names the command that mends it');
+      t.match(ended.stderr, /npm run build/, 'names the command that fixes it');
       t.equal(ended.stderr.split('railrunner:').length, 2, `said once:\n${ended.stderr}`);
     });
   }

@@ -32,7 +32,7 @@ const TRACE = [5, 12, 3, 9]
   .map((line) => JSON.stringify(line))
   .join('\n');
 
-/** Every way that blocks go, with blocks of two groups or another kind of model. */
+/** Every path that blocks take, with blocks of two groups or another kind of model. */
 function jobsOf(groups: unknown): Json[] {
   const common = { layout: layoutOf(groups), pools: POOLS, blocks: 9, order: 'shuffled' };
   const layouts = { 'layout.kind': ['fullyContiguous', 'layerSeparate'] };

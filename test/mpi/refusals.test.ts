@@ -12,7 +12,7 @@ const skip = needsMpi('openmpi');
 
 t.test('more memory than there is', { skip }, async (t) => {
   const folder = t.testdir();
-  // 8 KiB a block: a pool of 16 TiB.
+  // 8 KiB per block: a pool of 16 TiB.
   const spec = writeSmallSpec(folder, { job: { pools: { deviceBlocks: 2 ** 31 - 1, hostBlocks: 8 } } });
   const ended = await mpirunCli({ mpi: 'openmpi', ranks: 2 }, [
     'run',

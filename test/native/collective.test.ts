@@ -1,4 +1,4 @@
-/** Record, configuration, errors and ends of the NCCL room, against a library that stands in for NCCL. */
+/** Record, configuration, errors and ends of the NCCL module, against a library that stands in for NCCL. */
 import { dirname, join } from 'node:path';
 import t from 'tap';
 import { nativeProgram, runSanitized } from '../helpers/native-program.js';

@@ -15,7 +15,7 @@ for (const transport of ['hybrid', 'network'] as const) {
   });
 }
 
-t.test('forwarded once a node: exact to the bit in a shuffled order', async (t) => {
+t.test('forwarded once per node: exact to the bit in a shuffled order', async (t) => {
   const { status, stderr, stdout } = await run(program, ['forward'], { env, timeoutMs: 120_000 });
   t.equal(status, 0, stdout + stderr.slice(0, 3000));
   t.match(stdout, /dedup on: 0 of 4/);

@@ -16,7 +16,7 @@ t.test(
   },
 );
 
-t.test('a token that crosses once a node and is forwarded there', async (t) => {
+t.test('a token that crosses once per node and is forwarded there', async (t) => {
   const ended = await run(await nativeProgram('moe_forward_test'), []);
   t.match(ended, { status: 0, stdout: /^0 failures/m }, ended.stderr.slice(0, 3000));
 });

@@ -15,7 +15,7 @@ t.test('a planted include against the levels is found', async (t) => {
     ['native/kv/x.cc', '#include "moe/plan.h"', /sideways: kv -> moe/],
     ['native/core/x.h', '  #  include "device/device.h"', /upwards: core -> device/],
     ['native/network/x.cc', '#include "binding/work_lane.h"', /upwards/],
-    ['native/kv/x.cc', '#include "layout.h"', /names no room/],
+    ['native/kv/x.cc', '#include "layout.h"', /names no module/],
     ['native/kv/x.cc', '#include <napi.h>', /binding\/napi_setup\.h/],
     ['native/binding/x.cc', '#include <napi.h>', /binding\/napi_setup\.h/],
     ['native/world/world.cc', '#include <mpi.h>', /plug-in table/],

@@ -1,7 +1,7 @@
-/** Who may include whom in native/: includes point down the levels only, and each library has one room. */
+/** Who may include whom in native/: includes point down the levels only, and each library has one module. */
 import type { Source, Violation } from './sources.js';
 
-/** Rooms by level, lowest first. Rooms of one level do not know each other. */
+/** Modules by level, lowest first. Modules of one level do not know each other. */
 const LEVELS: readonly (readonly string[])[] = [
   ['core'],
   ['device'],
@@ -25,20 +25,21 @@ const LIBRARIES: readonly (readonly [RegExp, RegExp, string])[] = [
   [/^cuda(_|\.h)/, /\/cuda\/|\.cuh?$|^native\/collective\//, 'Keep CUDA calls in device/cuda and .cu files'],
 ];
 
-function levelOf(room: string): number {
-  return LEVELS.findIndex((rooms) => rooms.includes(room));
+function levelOf(module: string): number {
+  return LEVELS.findIndex((modules) => modules.includes(module));
 }
 
-function ownFault(path: string, room: string, target: string): [string, string] | null {
-  const targetRoom = target.split('/')[0] ?? '';
-  if (targetRoom === room || room === 'test' || `${room} -> ${target}` in DOCUMENTED) return null;
-  if (levelOf(targetRoom) < 0) return [`"${target}" names no room`, 'Write it from native/: "room/file.h"'];
-  if (levelOf(room) < 0)
-    return [`${path} lies in no room`, 'Add the room to LEVELS in test/rules/includes.ts'];
-  if (levelOf(targetRoom) < levelOf(room)) return null;
-  const way = levelOf(targetRoom) === levelOf(room) ? 'sideways' : 'upwards';
+function ownIssue(path: string, module: string, target: string): [string, string] | null {
+  const targetModule = target.split('/')[0] ?? '';
+  if (targetModule === module || module === 'test' || `${module} -> ${target}` in DOCUMENTED) return null;
+  if (levelOf(targetModule) < 0)
+    return [`"${target}" names no module`, 'Write it from native/: "module/file.h"'];
+  if (levelOf(module) < 0)
+    return [`${path} lies in no module`, 'Add the module to LEVELS in test/rules/includes.ts'];
+  if (levelOf(targetModule) < levelOf(module)) return null;
+  const direction = levelOf(targetModule) === levelOf(module) ? 'sideways' : 'upwards';
   return [
-    `includes ${way}: ${room} -> ${targetRoom}`,
+    `includes ${direction}: ${module} -> ${targetModule}`,
     'Take what is needed as an argument, or move it down a level',
   ];
 }
@@ -46,17 +47,17 @@ function ownFault(path: string, room: string, target: string): [string, string] 
 export function includeViolations(sources: readonly Source[]): Violation[] {
   const violations: Violation[] = [];
   for (const { path, text } of sources) {
-    const room = path.split('/')[1] ?? '';
+    const module = path.split('/')[1] ?? '';
     text.split('\n').forEach((line, index) => {
       const [, kind, target] = /^\s*#\s*include\s*(["<])([^">]+)[">]/.exec(line) ?? [];
       if (target === undefined) return;
       const where = `${path}:${index + 1}`;
       for (const [header, home, remedy] of LIBRARIES) {
-        if (header.test(target) && !home.test(path) && room !== 'test') {
-          violations.push({ where, what: `<${target}> is not for this room`, remedy });
+        if (header.test(target) && !home.test(path) && module !== 'test') {
+          violations.push({ where, what: `<${target}> is not for this module`, remedy });
         }
       }
-      const fault = kind === '"' ? ownFault(path, room, target) : null;
+      const fault = kind === '"' ? ownIssue(path, module, target) : null;
       if (fault) violations.push({ where, what: fault[0], remedy: fault[1] });
     });
   }

@@ -27,7 +27,7 @@ function brokenLinks(documents: readonly Source[], exists: (path: string) => boo
       const inside = texts.get(target);
       const missing = anchor !== undefined && inside !== undefined && !anchorsOf(inside).includes(anchor);
       if (!exists(target) || missing)
-        broken.push(`${path}: ${link} leads nowhere: mend the link or the target`);
+        broken.push(`${path}: ${link} leads nowhere: fix the link or the target`);
     }
   }
   return broken;

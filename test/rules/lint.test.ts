@@ -15,12 +15,12 @@ t.test('oxlint', async (t) => {
   t.same(complaints(await run(bin('oxlint'), [], { timeoutMs: 400_000 })), []);
 });
 
-t.test('prettier: npm run format mends it', async (t) => {
+t.test('prettier: npm run format fixes it', async (t) => {
   t.same(complaints(await run(bin('prettier'), ['--check', '.'], { timeoutMs: 400_000 })), []);
 });
 
 t.test(
-  'clang-format: npm run format mends it',
+  'clang-format: npm run format fixes it',
   { skip: needsProgram('clang-format', 'clang-format') },
   async (t) => {
     const checked = await run(process.execPath, ['scripts/check-cpp-format.mjs'], { timeoutMs: 400_000 });

@@ -11,11 +11,26 @@ interface Ban {
 }
 
 const UNFINISHED = 'TODO|FIXME|XXX|HACK';
+/** Units that a quantity is told per: "one row per rank". */
+const UNITS = 'rank|node|point|token|peer|layer|region|GPU|second|message|expert|iteration';
 const MACHINE_FOLDERS = 'home|root|work|Users';
 /** The rule's own files name what they forbid. */
 const OWN_FILES = /^test\/rules\/words/;
 
 export const BANS: readonly Ban[] = [
+  {
+    pattern: /\b(under way|held against|by turns|mend|mends|mended|native rooms?|room's files)\b/gi,
+    where: /./,
+    remedy: 'Say it in standard terms: in flight, compared with, interleaved, fix, module',
+  },
+  {
+    pattern: new RegExp(
+      `\\b(once|one|row|rows|buffer|bytes|requests|ranks|elements) an? (${UNITS})\\b`,
+      'gi',
+    ),
+    where: /./,
+    remedy: 'A quantity is told per unit: "one row per rank"',
+  },
   {
     pattern: new RegExp(`\\b(${UNFINISHED})\\b`, 'g'),
     where: /./,

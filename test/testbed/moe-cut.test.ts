@@ -101,7 +101,7 @@ t.test('a pulled data cable fails its point at the deadline, naming the peer', {
   );
   for (const rank of Array.from({ length: RANKS }, (_, index) => index)) {
     const of = (job: string): CsvRow[] => rowsOf(run, job)[rank] ?? [];
-    // UCX notices an idle connection that died by itself, within seconds; one with data under way never. A rank may
+    // UCX notices an idle connection that died by itself, within seconds; one with data in flight never. A rank may
     // also wait at the gate for its neighbour, which waits for the other host.
     t.match(
       of('pulled'),

@@ -54,7 +54,7 @@ t.test('2 hosts with 2 ranks each: hybrid', { skip }, async (t) => {
       ),
     );
     // 8 of 64 experts: a token goes to 1.8 of the 2 ranks of the other host, or once to the host.
-    t.ok(node < 0.6 * on, `${node} bytes with one crossing a host, ${on} with one a rank`);
+    t.ok(node < 0.6 * on, `${node} bytes with one crossing a host, ${on} with one per rank`);
     t.ok(counted > issued && counted < 1.1 * issued, `${counted} bytes on the cable, ${issued} issued`);
   });
 });

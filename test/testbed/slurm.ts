@@ -1,5 +1,5 @@
 /**
- * A Slurm on pretend hosts: munged and slurmctld on the head, one slurmd a host. Its key, socket and configuration are
+ * A Slurm on pretend hosts: munged and slurmctld on the head, one slurmd per host. Its key, socket and configuration are
  * its own: a Slurm of the machine is not touched. No systemd, no cgroups, no accounting.
  */
 import { randomBytes } from 'node:crypto';
@@ -42,7 +42,7 @@ function slurmConf(folder: string, nodes: number, cpus: number): string {
     SelectTypeParameters: 'CR_CPU',
     SchedulerType: 'sched/builtin',
     SchedulerParameters: 'batch_sched_delay=0,sched_interval=2',
-    SlurmdParameters: 'config_overrides', // as many CPUs a node as asked for, whatever this machine has
+    SlurmdParameters: 'config_overrides', // as many CPUs per node as asked for, whatever this machine has
     MpiDefault: 'none',
     ReturnToService: 2,
     KillWait: KILL_WAIT_SECONDS,

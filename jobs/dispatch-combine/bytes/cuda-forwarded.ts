@@ -1,4 +1,4 @@
-/** What a rank of the cuda device issues where tokens cross once a node and are forwarded there (docs/moe.md). */
+/** What a rank of the cuda device issues where tokens cross once per node and are forwarded there (docs/moe.md). */
 import { flagWords, planWords, rowBytes, WORD_BYTES } from './cuda.js';
 import { paddedHidden, proxiesOf, type MoeSpec } from '../moe-spec.js';
 import type { Nodes } from './nodes.js';

@@ -1,4 +1,4 @@
-/** Ranks by node, where a token crosses once a node and is forwarded there (docs/moe.md, "Forwarding inside nodes"). */
+/** Ranks by node, where a token crosses once per node and is forwarded there (docs/moe.md, "Forwarding inside nodes"). */
 import { usesDedup, type MoeSpec } from '../moe-spec.js';
 
 /** Nodes of equal size. A rank's place is its number among the ranks of its node, ascending. */
@@ -49,7 +49,7 @@ export function unequalNodes(nodeOfRank: readonly number[]): string | null {
   return `dedup node: expected as many ranks on each node, received nodes of ${sizes.join(', ')} ranks; use dedup on`;
 }
 
-/** The nodes between which tokens are forwarded; null where nothing is: another dedup, one node, one rank a node. */
+/** The nodes between which tokens are forwarded; null where nothing is: another dedup, one node, one rank per node. */
 export function forwardingNodes(spec: Pick<MoeSpec, 'dedup'>, nodeOfRank: readonly number[]): Nodes | null {
   if (spec.dedup !== 'node' || unequalNodes(nodeOfRank) !== null) return null;
   const numNodes = new Set(nodeOfRank).size;

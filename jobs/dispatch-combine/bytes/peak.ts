@@ -11,13 +11,13 @@ export interface Peak {
 /** What the probe of same-node peers is called: GPUs store by a kernel of their own, hosts copy. */
 const IPC_SOURCE = { host: 'peer copy', cuda: 'peer stores' } as const;
 
-/** 1e9 bytes a second are 1000 bytes a microsecond. */
+/** 1e9 bytes per second are 1000 bytes a microsecond. */
 const BYTES_PER_US_AT_1_GBPS = 1000;
 
 /**
- * No call is faster than the slower of its two ways: floor = max(ipc bytes / ipc rate, network bytes / network rate).
+ * No call is faster than the slower of its two paths: floor = max(ipc bytes / ipc rate, network bytes / network rate).
  * The peak is the payload over that floor, so that pct_of_peak is floor / time. Undefined where this rank sends
- * nothing to another one, or where a way that it uses was not probed.
+ * nothing to another one, or where a path that it uses was not probed.
  */
 export function peakOf(
   payloadBytes: number,
@@ -25,15 +25,15 @@ export function peakOf(
   rates: Pick<NativeMoeProbe, 'ipcGBps' | 'networkGBps'>,
   device: keyof typeof IPC_SOURCE = 'host',
 ): Peak | undefined {
-  const ways = [
+  const paths = [
     { source: IPC_SOURCE[device], bytes: bytes.ipc, rate: rates.ipcGBps },
     { source: 'network stream', bytes: bytes.network, rate: rates.networkGBps },
-  ].filter((way) => way.bytes > 0);
-  const floorUs = Math.max(0, ...ways.map((way) => way.bytes / (way.rate * BYTES_PER_US_AT_1_GBPS)));
+  ].filter((path) => path.bytes > 0);
+  const floorUs = Math.max(0, ...paths.map((path) => path.bytes / (path.rate * BYTES_PER_US_AT_1_GBPS)));
   if (!(payloadBytes > 0 && floorUs > 0 && floorUs < Infinity)) return undefined;
   return {
     GBps: payloadBytes / (floorUs * BYTES_PER_US_AT_1_GBPS),
-    source: ways.map((way) => way.source).join(' + '),
+    source: paths.map((path) => path.source).join(' + '),
   };
 }
 

@@ -1,6 +1,6 @@
 /**
  * The oracle's own arithmetic: what tokens hold, what experts do, bf16 and e4m3, from docs/moe.md and the formats'
- * definitions. Nothing here is shared with the native room.
+ * definitions. Nothing here is shared with the native module.
  */
 import { mix32 } from '../routing/random.js';
 

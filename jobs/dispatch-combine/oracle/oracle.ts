@@ -1,6 +1,6 @@
 /**
  * What dispatch and combine must have left on this rank, computed from the spec, the routing and the number of the
- * call alone. Shares no code with the native room. Only the order of rows inside a group is free.
+ * call alone. Shares no code with the native module. Only the order of rows inside a group is free.
  */
 import type { Verification } from '../../../runner/job/measurement.js';
 import type { NativeMoeResults } from '../../../runner/native/types/index.js';
@@ -88,7 +88,7 @@ function checkDispatch(
 /** Who handed on what `source` sent to this rank, in words. */
 function wayOf({ nodes, rank }: Expectation, source: number): string {
   if (nodes === null || nodes.isNear(source, rank) || nodes.isRail(source, rank)) return '';
-  return ` by way of rank ${nodes.relayOf(source, rank)}`;
+  return ` through rank ${nodes.relayOf(source, rank)}`;
 }
 
 interface SourceRows {

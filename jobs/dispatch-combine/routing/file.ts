@@ -8,7 +8,7 @@ import { parseJsonl } from './jsonl.js';
 export const ROUTING_FILE_LIMIT_BYTES = 256 * 2 ** 20;
 
 export type RoutingFile =
-  /** Choices in proportion to these, one an expert. */
+  /** Choices in proportion to these, one per expert. */
   | { readonly weights: Float64Array }
   /** Ids of token after token, numTopk each. */
   | { readonly ids: Int32Array };

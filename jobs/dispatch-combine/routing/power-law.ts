@@ -1,7 +1,7 @@
 /**
  * Expert loads that follow a bounded power law, and an assignment of tokens that has exactly those loads. The recipe
  * is the one by which aiconfigurator's collector makes skewed MoE loads (Apache-2.0), written anew: one weight an
- * expert by inverse CDF, scaled to the number of choices, clamped to one choice a token, the rest spread round-robin
+ * expert by inverse CDF, scaled to the number of choices, clamped to one choice per token, the rest spread round-robin
  * over ranks, the most loaded rank made rank 0.
  */
 import { KeyedRandom } from './random.js';
@@ -58,7 +58,7 @@ function putLargestFirst(loads: Int32Array, worldSize: number): void {
   loads.set(first, largest * perRank);
 }
 
-/** [totalTokens, numTopk] ids with those loads, no expert twice a token: expert after expert, token after token. */
+/** [totalTokens, numTopk] ids with those loads, no expert twice per token: expert after expert, token after token. */
 export function assignLoads(loads: Int32Array, shape: PowerLawShape, random: KeyedRandom): Int32Array {
   const { totalTokens, numTopk } = shape;
   const order = random.shuffle(Int32Array.from({ length: loads.length }, (_, expert) => expert));

@@ -21,7 +21,7 @@ import { acquirePools, nativeLayout, threadsOfRank } from '../pools.js';
 /** Every rank has the same data: one owner, whoever loads it. */
 const OWNER = 0;
 const CLOSE_TIMEOUT_MS = 10_000;
-/** Where planted faults strike: far enough into the samples for peers to be under way. */
+/** Where planted faults strike: far enough into the samples for peers to be in flight. */
 const FAULT_ITERATION = 2;
 
 interface Opened {

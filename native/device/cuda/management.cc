@@ -8,7 +8,7 @@ namespace railrunner::cuda {
 
 namespace {
 
-// The part of NVML's public interface (NVML API reference) that is used here: its header is no part of the
+// The part of NVML's public interface (NVML API reference) that is used here: its header is not a part of the
 // CUDA toolkit's minimum, and the library comes with the driver.
 using Device = void*;
 using Status = int;

@@ -5,7 +5,7 @@ namespace railrunner::cuda {
 namespace {
 
 constexpr uint32_t kWarpLanes = 32;
-// Loads in flight before the first store: four of 16 bytes a lane, 2 KiB a warp, cover the latency of PCIe.
+// Loads in flight before the first store: four of 16 bytes per lane, 2 KiB a warp, cover the latency of PCIe.
 constexpr uint32_t kUnroll = 4;
 
 // Source bytes are read once and not by anyone else meanwhile: no line of L1 is spent on them.

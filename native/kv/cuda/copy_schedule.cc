@@ -17,7 +17,7 @@ uint64_t hostSide(const CopyRegion& region, CopyDirection direction) {
   return direction == CopyDirection::kDeviceToHost ? region.target : region.source;
 }
 
-// Walks regions in order, cutting them at step borders, and writes pieces, runs and steps.
+// Walks regions in order, cutting them at step boundaries, and writes pieces, runs and steps.
 class StagedScheduler {
  public:
   StagedScheduler(CopyDirection direction, StagedSchedule& schedule)

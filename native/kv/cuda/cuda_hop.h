@@ -17,7 +17,7 @@ namespace railrunner::cuda {
 class CudaHop {
  public:
   static constexpr bool kCrossesHostLink = true;
-  // The plan's pieces must stay where they are while the hop lives. Strategies: one DMA a piece (memcpy,
+  // The plan's pieces must stay where they are while the hop lives. Strategies: one DMA per piece (memcpy,
   // memcpyBatch in one call), a kernel on the pinned buffer, or a kernel into device memory and one DMA
   // (staged).
   CudaHop(Device& device, std::byte* memory, DiskQueue& queue, const std::vector<DiskPiece>& pieces,

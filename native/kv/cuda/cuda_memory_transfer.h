@@ -33,7 +33,7 @@ class CudaMemoryTransfer final : public Transfer {
     Stream stream;
     Event started;
     Event end{Event::Use::kTime};
-    std::vector<double> timesUs;  // of this lane alone, one an iteration, warm-up included
+    std::vector<double> timesUs;  // of this lane alone, one per iteration, warm-up included
   };
   class HostOperation;
   class EventOperation;
@@ -55,7 +55,7 @@ class CudaMemoryTransfer final : public Transfer {
   void joinLanes(cudaStream_t main);
   void issueAll(cudaStream_t main);
   bool fitsBehindHold() const;
-  // Returns when nothing of this transfer is under way any more.
+  // Returns when nothing of this transfer is in flight any more.
   void drain();
 
   int ordinal_;

@@ -27,8 +27,8 @@ std::vector<CopyRegion> mergeLists(const std::vector<std::vector<CopyRegion>>& l
 // what it copies from and to must outlive it, and so must work that was issued.
 class DeviceCopy {
  public:
-  // Each list is one transfer request. Kept apart, at most maxConcurrent are under way (staged: one pipeline,
-  // in order). `memcpy` makes a call a region as given; the others join regions that touch. `auto` takes the
+  // Each list is one transfer request. Kept apart, at most maxConcurrent are in flight (staged: one pipeline,
+  // in order). `memcpy` makes a call per region as given; the others join regions that touch. `auto` takes the
   // first of candidates(). Throws kUnsupportedHere where the strategy cannot run here, and for staged+kernel
   // with bothDirections.
   DeviceCopy(int ordinal, const std::vector<std::vector<CopyRegion>>& lists,

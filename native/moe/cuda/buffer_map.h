@@ -7,7 +7,7 @@
 //   blocks [worldSize sources, 2 halves] | zero-copy rows of half 0, half 1 | barrier
 //   block: begun | plan: messageCount | counts | records | flags | rows
 //
-// Where tokens cross once a node (docs/moe.md, "Forwarding inside nodes"), a block has a plan for each rank
+// Where tokens cross once per node (docs/moe.md, "Forwarding inside nodes"), a block has a plan for each rank
 // of the node that it goes to.
 //
 // All that one rank sends to another in a call lies in one block, so that a peer that shares no memory can be
@@ -32,7 +32,7 @@ RAILRUNNER_HOST_DEVICE inline uint32_t recordWords(uint32_t numTopk) { return 2 
 struct BufferMap {
   // In a block:
   uint64_t begun;  // a word: the source has begun this call, so it has ended the one before; dispatch: its
-                   // number of tokens. Over the network one word a slot: and all that it sends in this call
+                   // number of tokens. Over the network one word per slot: and all that it sends in this call
                    // under that slot is whole
   uint64_t messageCount;  // a word: messages of the source
   uint64_t counts;        // [numLocalExperts] words: choices of the source for a local expert

@@ -11,7 +11,7 @@ template <bool kNetwork>
 __device__ inline void sumToken(const Call<kNetwork>& call, const RowSlice& slice, uint64_t hosts,
                                 uint32_t chosen, const std::byte* row, float weight) {
   constexpr uint32_t kUnits = 2;
-  constexpr uint32_t kRows = 4;  // that are under way at once
+  constexpr uint32_t kRows = 4;  // that are in flight at once
   const uint32_t thread = threadIdx.x;
   const KernelArguments& a = call.a;
   const uint64_t rowBytes = a.map.combineBytes;

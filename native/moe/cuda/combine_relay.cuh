@@ -3,7 +3,7 @@
 #include "moe/cuda/combine_rows.cuh"
 #include "moe/cuda/network_send.cuh"
 
-// Combine where a token's rows cross once a node: ranks of a node leave their partial sums at the one that
+// Combine where a token's rows cross once per node: ranks of a node leave their partial sums at the one that
 // forwarded the token to them, which sends their sum back as one row. The partials lie in the blocks of the
 // ranks of the token's node: that of place j holds what the rank of this node with place j leaves here.
 namespace railrunner::moe::cuda {

@@ -79,7 +79,7 @@ __device__ inline Message readMessage(const KernelArguments& a, const RowSlice& 
     message.weight = a.result.messageWeight[message.index * a.shape.numTopk + lane];
   }
   message.exists = slice.position < count && message.token < a.shape.maxTokens;
-  // One row a message, or dedup off one an expert.
+  // One row per message, or dedup off one per expert.
   message.place = message.token;
   if (!a.shape.dedup && message.expertRow >= 0) {
     message.place +=

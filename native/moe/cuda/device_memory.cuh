@@ -77,7 +77,7 @@ struct RowCopies {
   __device__ static uint32_t sharedAddress(const void* p) {
     return static_cast<uint32_t>(__cvta_generic_to_shared(p));
   }
-  // Once a block, before __syncthreads, by the lane that will use it.
+  // Once per block, before __syncthreads, by the lane that will use it.
   __device__ void prepare() const {
     if (kBulk && lane == 0) {
       asm volatile("mbarrier.init.shared::cta.b64 [%0], 1;" ::"r"(sharedAddress(barrier)) : "memory");

@@ -10,7 +10,7 @@
 // Dispatch. The first blocks send: a group of warps takes one slice of a token at a time, and each warp of it
 // stores the row to one destination rank and publishes it there as soon as it is whole. The other blocks
 // first count where this rank's tokens will stand in the experts' lists and send that as records of
-// self-validating words; then they receive, a warp a message. A full link holds up whatever else its
+// self-validating words; then they receive, a warp per message. A full link holds up whatever else its
 // processor does, so the two kinds of work share none. No barrier of the grid: words that come over the wire
 // order everything.
 namespace railrunner::moe::cuda {

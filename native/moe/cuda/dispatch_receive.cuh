@@ -209,7 +209,7 @@ __device__ inline void receiveCounts(const Call<kNetwork>& call, uint32_t lane, 
   }
 }
 
-// The receiving blocks' second part: a warp a message's slice.
+// The receiving blocks' second part: a warp per message's slice.
 template <bool kFp8, bool kNetwork>
 __device__ void receiveTokens(const Call<kNetwork>& call, std::byte* rows, uint64_t* barriers,
                               uint32_t* numTokens, uint32_t block, uint32_t numBlocks) {

@@ -58,7 +58,7 @@ struct KernelSeam {
 
 constexpr uint32_t kMaxForwardedRanks = 32;  // of a node that forwards: a lane each
 
-// Who talks to whom where tokens cross once a node; without forwarding every rank talks to every other.
+// Who talks to whom where tokens cross once per node; without forwarding every rank talks to every other.
 struct Routes {
   uint32_t forwards;             // non-zero: this rank forwards for others
   uint32_t ranksPerNode;         // with forwarding; plans of a block
@@ -149,7 +149,7 @@ void launchDispatch(const KernelArguments& arguments, uint32_t blocks, cudaStrea
 void launchCombine(const KernelArguments& arguments, uint32_t blocks, cudaStream_t stream);
 // *epochBase += count, in stream order: the tail node of a graph that holds `count` calls.
 void launchAdvanceEpoch(uint32_t* epochBase, uint32_t count, cudaStream_t stream);
-// Raises the kernels' limits of shared memory on the current device. Once a device, before a launch.
+// Raises the kernels' limits of shared memory on the current device. Once per device, before a launch.
 void prepareKernels();
 
 }  // namespace railrunner::moe::cuda

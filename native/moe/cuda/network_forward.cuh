@@ -2,7 +2,7 @@
 
 #include "moe/cuda/dispatch_send.cuh"
 
-// Dispatch where a token crosses once a node: this rank hands what came for its node to the ranks that host
+// Dispatch where a token crosses once per node: this rank hands what came for its node to the ranks that host
 // the experts, into the blocks that the sources would fill if they shared memory. Its own part it takes as
 // others do.
 namespace railrunner::moe::cuda {

@@ -20,7 +20,7 @@ void requireRunnable(const BenchOptions& options, Device& device) {
   if (rails.forwards() && rails.ranksPerNode() > kMaxForwardedRanks) {
     throw Error(ErrorCode::kUnsupportedHere,
                 "dedup node on cuda: expected at most " + std::to_string(kMaxForwardedRanks) +
-                    " ranks a node, received " + std::to_string(rails.ranksPerNode()) + ". Use dedup on.");
+                    " ranks per node, received " + std::to_string(rails.ranksPerNode()) + ". Use dedup on.");
   }
   if (options.numProxies > kMaxSlots) {
     throw Error(ErrorCode::kArgument, "numProxies: expected at most " + std::to_string(kMaxSlots) +

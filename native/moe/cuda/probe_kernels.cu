@@ -12,7 +12,7 @@ constexpr uint32_t kFillThreads = 256;
 constexpr uint32_t kFillBlocks = 512;
 constexpr uint32_t kCheckBlocks = 64;  // a source
 
-// A warp a piece: into shared memory, then to the peer. The end waits until every byte has been written, or
+// A warp per piece: into shared memory, then to the peer. The end waits until every byte has been written, or
 // the time would be that of issuing them.
 __global__ void __launch_bounds__(32 * kMostPieceWarps)
     peerPiecesKernel(const __grid_constant__ PeerPieces p) {

@@ -7,7 +7,7 @@
 // The probe's kernels. All throw kCuda and are asynchronous on the stream.
 namespace railrunner::moe::cuda {
 
-// Once a device, before a launch: raises the limit of shared memory and loads the kernels.
+// Once per device, before a launch: raises the limit of shared memory and loads the kernels.
 void prepareProbeKernels();
 
 // Capturable. Stores every piece, by `processors` blocks at most; ends when all bytes have been written.

@@ -38,7 +38,7 @@ const uint16_t* HostExchange::partialRow(uint64_t message, uint16_t* sum) const 
   return sum;
 }
 
-// dedup: one row a message that came from `owner`, into the slots of `origin` at `target`: the owner itself,
+// dedup: one row per message that came from `owner`, into the slots of `origin` at `target`: the owner itself,
 // or the relay that sums for it.
 void HostExchange::combineRankRows(uint32_t owner, uint32_t target, uint32_t origin) {
   const DispatchResult& result = *combined_;

@@ -15,8 +15,8 @@ constexpr uint64_t kStreamingBytes = 8ULL << 20;
 
 }  // namespace
 
-// Which tokens go where, in token order: dedup lists them once a rank (a relay stands for its node), else
-// once an expert.
+// Which tokens go where, in token order: dedup lists them once per rank (a relay stands for its node), else
+// once per expert.
 void HostExchange::listDestinations() {
   std::fill(listCount_.begin(), listCount_.end(), 0);
   for (uint32_t token = 0; token < batch_.numTokens; ++token) {
@@ -99,7 +99,7 @@ void HostExchange::dispatchSend(const TokenBatch& batch) {
   const uint64_t receive = layout_.receiveOffset(half_);
   for (const uint32_t peer : sendOrder_) {
     bool corrupt = corrupts();
-    // dedup: one list, signal and slot a peer; else one an expert of the peer.
+    // dedup: one list, signal and slot per peer; else one per expert of the peer.
     const uint32_t numLists = shape_.dedup ? 1 : shape_.numLocalExperts();
     for (uint32_t expert = 0; expert < numLists; ++expert) {
       const uint32_t list = peer * numLists + expert;

@@ -19,7 +19,7 @@ HostExchange::HostExchange(const Shape& shape, PeerBases peers, RunControl& cont
   if (peers_.base.size() != shape.worldSize || peers_.rank >= shape.worldSize ||
       peers_.base[peers_.rank] == nullptr) {
     throw Error(ErrorCode::kArgument,
-                "MoE exchange: expected one buffer base a rank, and the own one not null");
+                "MoE exchange: expected one buffer base per rank, and the own one not null");
   }
   if (rails_.forwards() && !shape.dedup) {
     throw Error(ErrorCode::kArgument, "MoE exchange: forwarding between nodes needs dedup");

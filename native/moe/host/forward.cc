@@ -5,7 +5,7 @@
 #include "moe/host/rows.h"
 
 // A relay's part of the exchange: what came for its node goes to the ranks that host the experts, and what
-// they return goes back as one row a token.
+// they return goes back as one row per token.
 namespace railrunner::moe::host {
 
 // Ranks of this node that host one of the chosen experts, ascending, each once. Returns how many. Ids came
@@ -72,7 +72,7 @@ void HostExchange::takePartial(uint32_t origin) {
   if (--partialsLeft_[owner] == 0) sendNodeSums(owner);
 }
 
-// One row a token: bf16(sum over this node's hosting ranks, ascending, of their partials).
+// One row per token: bf16(sum over this node's hosting ranks, ascending, of their partials).
 void HostExchange::sendNodeSums(uint32_t owner) {
   if (isSilent()) return;
   const DispatchResult& result = *combined_;

@@ -149,7 +149,7 @@ void CudaPath::compileStaged(const PiecePlan& plan, const PiecePlan& ownPlan, ui
   facts_.numOperations += numShares_;
 }
 
-// One operation a block where it is contiguous, else one a region (rootBroadcast); joined runs (pipelined).
+// One operation per block where it is contiguous, else one per region (rootBroadcast); joined runs (pipelined).
 void CudaPath::compileDirect(const PiecePlan& plan, const PiecePlan& ownPlan, uint32_t chunk) {
   const ReplicatedRequest& request = board_.request();
   const ReplicatedTopology& topology = board_.topology();
@@ -175,7 +175,7 @@ void CudaPath::addLoad(Chunk& chunk, std::vector<CopyRegion> regions) {
   DeviceCopyOptions copy;
   copy.direction = CopyDirection::kHostToDevice;
   // Steps follow each other on one stream. What DeviceCopy does to be quick alone (several streams, staging
-  // of its own) has a beginning and an end that nothing overlaps, in every step: one call a run, or one
+  // of its own) has a beginning and an end that nothing overlaps, in every step: one call per run, or one
   // kernel.
   const uint64_t runs = coalesce(regions, copy.direction).size();
   if (chunks_.capacity() > 1) {

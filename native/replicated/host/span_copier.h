@@ -17,7 +17,7 @@ class SpanCopier {
   // `streaming`: past the caches, for payloads that fit none.
   SpanCopier(uint32_t threads, bool streaming) : team_(threads), streaming_(streaming), issued_(threads) {}
 
-  // Returns the bytes copied; throws kAborted. Nothing is under way afterwards.
+  // Returns the bytes copied; throws kAborted. Nothing is in flight afterwards.
   uint64_t copy(const std::vector<CopySpan>& spans, const std::byte* source, std::byte* target,
                 RunControl& control);
 

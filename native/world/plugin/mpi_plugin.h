@@ -2,7 +2,7 @@
 
 #include <stdint.h>
 
-// The border between the addon and MPI: a C table without one MPI type in it, because Open MPI and MPICH
+// The interface between the addon and MPI: a C table without one MPI type in it, because Open MPI and MPICH
 // share no binary interface. Each plug-in is this source built against one of them; the addon opens the one
 // that the launcher speaks and never links MPI itself.
 //
@@ -47,7 +47,7 @@ struct MpiPlugin {
   int (*ialltoallv)(int comm, const void* data, const int* sendCounts, const int* sendDisplacements,
                     void* all, const int* receiveCounts, const int* receiveDisplacements, int* request);
 
-  // Synchronous mode: a send is done when its receiver has taken it, so nothing is under way once all are
+  // Synchronous mode: a send is done when its receiver has taken it, so nothing is in flight once all are
   // done.
   int (*isend)(int comm, const void* data, int bytes, int peer, int tag, int* request);
   int (*irecv)(int comm, void* data, int bytes, int peer, int tag, int* request);

@@ -38,7 +38,7 @@ export const cores = defineCheck<CoresReading, Kind>({
       when: 'more ranks would run here than there are cores',
       consequence:
         'Ranks wait for a core, not for each other: times are those of the scheduler. Results stay right.',
-      remedy: 'Start at most one rank a core; Open MPI wants --oversubscribe for more.',
+      remedy: 'Start at most one rank per core; Open MPI wants --oversubscribe for more.',
     },
     'cpu-quota': {
       severity: 'warning',

@@ -171,7 +171,7 @@ export const disk = defineCheck<DiskReading, Kind>({
     'no-io-uring': {
       severity: 'info',
       when: 'the kernel refuses io_uring',
-      consequence: 'Disk tiers use threads: fewer requests a second, the same bytes. disk_io says threads.',
+      consequence: 'Disk tiers use threads: fewer requests per second, the same bytes. disk_io says threads.',
       remedy:
         'By its reason: sysctl kernel.io_uring_disabled=0 (as root), a seccomp profile that allows it, or a larger limit of locked memory (ulimit -l).',
     },

@@ -49,7 +49,7 @@ export const gpus = defineCheck<GpusReading, Kind>({
       when: 'more ranks would run here than there are GPUs',
       consequence:
         'Two ranks get one GPU: refused (E_DEVICE_SHARED) unless allowSharedDevice, and then without times.',
-      remedy: 'Start at most one rank a GPU, or use --device host.',
+      remedy: 'Start at most one rank per GPU, or use --device host.',
     },
     'no-management': {
       severity: 'info',

@@ -53,7 +53,7 @@ export const network = defineCheck<NetworkReading, Kind>({
       severity: 'info',
       when: 'TCP is the only network here',
       consequence:
-        "Figures between nodes are TCP's: some GB/s, and tens of microseconds a message. network_transport says so.",
+        "Figures between nodes are TCP's: some GB/s, and tens of microseconds per message. network_transport says so.",
       remedy: 'None without an RDMA device.',
     },
     'rdma-unused': {

@@ -14,7 +14,7 @@ export interface SharedMemoryReading {
 }
 
 const SHM = '/dev/shm';
-/** Containers start with 64 MiB; NCCL and MPI want some tens of MiB a rank. */
+/** Containers start with 64 MiB; NCCL and MPI want some tens of MiB per rank. */
 const ENOUGH_BYTES = 512 * 1024 ** 2;
 const JOB_FILES = /^(vader_segment\.|sm_segment\.|psm[23]?_shm\.|nccl-|ucx_shm_|mpich_shm)/;
 

@@ -76,7 +76,7 @@ export const spec = defineCheck<SpecReading | null, Kind>({
       when: 'the spec runs on cuda, and more ranks are here than GPUs',
       consequence: 'All points are refused before the first (E_DEVICE_SHARED).',
       remedy:
-        'Start at most one rank a GPU, use --device host, or set allowSharedDevice (functional only: no times).',
+        'Start at most one rank per GPU, use --device host, or set allowSharedDevice (functional only: no times).',
     },
     'world-refused': {
       severity: 'blocks',

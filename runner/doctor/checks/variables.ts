@@ -42,8 +42,8 @@ export const variables = defineCheck<Variables, Kind>({
     'nccl-paths-off': {
       severity: 'warning',
       when: 'a path of NCCL is switched off',
-      consequence: 'NCCL takes a slower way, and its figures are not those of this machine.',
-      remedy: 'Unset the variable, unless the slower way is what you want to measure.',
+      consequence: 'NCCL takes a slower path, and its figures are not those of this machine.',
+      remedy: 'Unset the variable, unless the slower path is what you want to measure.',
     },
     'ucx-choice': {
       severity: 'info',

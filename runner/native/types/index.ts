@@ -41,7 +41,7 @@ export interface NativeAddon {
   heldUpBy(): string | null;
   /** Leaves the process at once, without exit hooks. */
   exitNow(status: number): never;
-  /** Opens MPI through the plug-in and forms the world: collective. One a process. */
+  /** Opens MPI through the plug-in and forms the world: collective. One per process. */
   openWorld(options: WorldOpenOptions): Promise<NativeWorld>;
   probeDevices(): DeviceProbe;
   /** Reads what the driver says of the GPUs, and sets nothing; null where the build has no cuda device. */

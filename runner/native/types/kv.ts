@@ -109,12 +109,12 @@ export interface TransferOptions {
   /** One, or two that run at the same time on disjoint blocks. */
   readonly lanes: readonly TransferLane[];
   readonly strategy: CopyStrategy;
-  /** Blocks a batch, and batches under way. */
+  /** Blocks a batch, and batches in flight. */
   readonly maxTransferBatchSize: number;
   readonly maxConcurrentTransfers: number;
   /** Largest piece of work; 0 = chosen by the device. */
   readonly chunkBytes: number;
-  /** Disk requests under way, and the largest of them. */
+  /** Disk requests in flight, and the largest of them. */
   readonly queueDepth: number;
   readonly requestBytes: number;
   /** CPU threads this rank may copy with. */

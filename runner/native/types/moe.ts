@@ -15,7 +15,7 @@ export interface NativeMoeOptions {
   readonly seed: number;
   /** By rank: 1 for peers that are reached over the network, 0 for shared memory. */
   readonly overNetwork: Uint8Array;
-  /** By rank, where a token is to cross once a node and be forwarded there; empty: nothing is forwarded. */
+  /** By rank, where a token is to cross once per node and be forwarded there; empty: nothing is forwarded. */
   readonly nodeOfRank: Uint32Array;
   readonly numProxies: number;
   /** Send and receive phases are timed apart. */

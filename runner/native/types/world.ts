@@ -36,7 +36,7 @@ export interface RankLiveness {
   readonly rank: number;
   readonly stage: string;
   readonly point: number;
-  /** Sample under way, -1 outside a measured loop. */
+  /** Sample in flight, -1 outside a measured loop. */
   readonly iteration: number;
   /** Rank that this one waits for, -1 where none is known. */
   readonly awaitedPeer: number;
@@ -48,7 +48,7 @@ export interface NativeWorld {
   readonly info: WorldInfo;
   /** Every rank passes null except root. Resolves to the root's bytes on all ranks. */
   broadcast(data: Uint8Array | null, root: number, timeoutMs: number): Promise<Buffer>;
-  /** Any length on each rank; resolves to one Buffer a rank, by rank. */
+  /** Any length on each rank; resolves to one Buffer per rank, by rank. */
   allgather(data: Uint8Array, timeoutMs: number): Promise<Buffer[]>;
   /** As allgather; other ranks than root resolve to null. */
   gather(data: Uint8Array, root: number, timeoutMs: number): Promise<Buffer[] | null>;
@@ -57,7 +57,7 @@ export interface NativeWorld {
   barrier(timeoutMs: number): Promise<void>;
   /**
    * Collective: a new epoch for everything that native work threads exchange (sampling gate included), after a point
-   * failed anywhere. No work may be running. What the failed point left under way is never heard again.
+   * failed anywhere. No work may be running. What the failed point left in flight is never heard again.
    */
   renew(timeoutMs: number): Promise<void>;
   /**

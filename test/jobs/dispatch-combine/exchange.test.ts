@@ -74,7 +74,7 @@ t.test('8 ranks on 4 emulated nodes, under MPICH', { skip: needsMpi('mpich') }, 
   for (const row of rows.flat()) t.match(row, { status: 'ok', wrong: '0', transport_used: 'ipc+network' });
 });
 
-t.test('a token crosses once a rank with dedup', { skip: needsMpi('openmpi') }, async (t) => {
+t.test('a token crosses once per rank with dedup', { skip: needsMpi('openmpi') }, async (t) => {
   const job = { numTopk: 16, routing: { kind: 'uniform' }, sweep: { dedup: ['on', 'off'] } };
   const { rows } = await exchange(t.testdir(), { ranks: 4, job });
   const of = (dedup: string): (CsvRow | undefined)[] =>
@@ -82,7 +82,7 @@ t.test('a token crosses once a rank with dedup', { skip: needsMpi('openmpi') }, 
       own.find((row) => row['phase'] === 'dispatch' && row['strategy_used'] === `dedup ${dedup}`),
     );
   t.equal(sum(of('on'), 'messages_sent'), 4 * 12 * 4, 'every token chooses every expert: one message a rank');
-  t.equal(sum(of('off'), 'messages_sent'), 4 * 12 * 16, 'else one an expert');
+  t.equal(sum(of('off'), 'messages_sent'), 4 * 12 * 16, 'else one per expert');
   t.equal(sum(of('on'), 'logical_bytes'), sum(of('off'), 'logical_bytes'), 'the logical bytes are the same');
 });
 

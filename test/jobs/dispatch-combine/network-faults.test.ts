@@ -93,7 +93,7 @@ t.test(
     const rows: CsvRow[] = readRankRows(join(folder, 'x')).flat();
     const over = (transport: string): CsvRow[] =>
       rows.filter((row) => row['params']?.includes(`"transport":"${transport}"`));
-    t.equal(over('network').length, RANKS, 'one row a rank');
+    t.equal(over('network').length, RANKS, 'one row per rank');
     for (const row of over('network')) {
       t.match(row, { status: 'skipped', error_code: 'E_NETWORK_MISSING', error: /libucp\.so\.0/ });
     }

@@ -49,7 +49,7 @@ const SIGNAL = 8;
 const pathsOf = (rank: number): PeerPath[] =>
   nodeOfRank.map((node, peer) => (peer === rank ? 'self' : node === nodeOfRank[rank] ? 'ipc' : 'network'));
 
-t.test('rails and relays, also of ranks that are dealt out by turns', async (t) => {
+t.test('rails and relays, also of ranks that are dealt out in turn', async (t) => {
   t.equal(nodes.relayOf(0, 3), 2, 'for rank 0, rank 2 forwards to rank 3');
   t.equal(nodes.relayOf(1, 2), 3);
   t.equal(nodes.relayOf(0, 1), 1, 'inside a node nobody does');

@@ -13,7 +13,7 @@ const WORLD = 2;
 const RANK = 1;
 const JOB = { hidden: 128, numExperts: 8, numTopk: 3, numTokens: [5, 4], maxDispatchTokensPerRank: 6 };
 
-/** Of the job on two nodes: 6 ranks, by turns. */
+/** Of the job on two nodes: 6 ranks, in turn. */
 const NODE_OF_RANK = [0, 1, 0, 1, 0, 1];
 const ON_NODES = { dedup: 'node', numExperts: 12, numTopk: 8, numTokens: [5, 4, 0, 3, 6, 2] };
 
@@ -113,7 +113,7 @@ const PLANTED: readonly [string, Readonly<Record<string, unknown>>, string, RegE
     'a flipped bit of what was forwarded: the relay is named',
     ON_NODES,
     'dispatch',
-    /source rank 4 by way of rank 5, token \d+, column 3: expected/,
+    /source rank 4 through rank 5, token \d+, column 3: expected/,
     ({ x, layoutRange }) => {
       const at = 256 * Number((layoutRange[4] ?? 0n) >> 32n) + 6;
       x[at] = (x[at] ?? 0) ^ 1;
@@ -168,7 +168,7 @@ t.test('the same sums in another order are told apart', async (t) => {
   const routing = makeRouting(spec, WORLD);
   const results = idealResults({ ...spec, dedup: 'off' }, routing, RANK);
   const [, combine] = verifyExchange({ spec, routing, rank: RANK, nodes: null }, results);
-  t.ok((combine?.wrong ?? 0) > 0, 'partial sums are rounded once a rank');
+  t.ok((combine?.wrong ?? 0) > 0, 'partial sums are rounded once per rank');
   t.notMatch(combine?.firstBad, /calc_diff/, 'yet both are near the plain sum');
 });
 

@@ -1,4 +1,4 @@
-/** The limit beside dispatch and combine: its formula, and the rows of real ranks by every way. */
+/** The limit beside dispatch and combine: its formula, and the rows of real ranks by every path. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
@@ -11,7 +11,7 @@ import { needsMpi } from '../../helpers/require.js';
 import { readCsv, readRankRows, type CsvRow } from '../../helpers/results.js';
 import { moeSpec } from './moe-points.js';
 
-t.test('the floor is the time of the slower way', async (t) => {
+t.test('the floor is the time of the slower path', async (t) => {
   const payload = 900_000;
   const rates = { ipcGBps: 10, networkGBps: 2 };
   // 1 MB at 10 GB/s: 100 us. 0.1 MB at 2 GB/s: 50 us. 0.4 MB: 200 us.
@@ -31,7 +31,7 @@ t.test('no peak where it would mean nothing', async (t) => {
   t.equal(
     peakOf(1000, { ipc: 1000, network: 1000 }, { ipcGBps: 10, networkGBps: 0 }),
     undefined,
-    'one of two ways was not probed',
+    'one of two paths was not probed',
   );
 });
 

@@ -55,7 +55,7 @@ t.test('specs that cannot run here: exit 3, the reason named', async (t) => {
   for (const [args, kind, says] of [
     [{ pools }, 'does-not-fit', /ranks need [\d.]+ [KMGT]iB of memory, [\d.]+ [KMGT]iB are available/],
     [disk(join(folder, 'none')), 'folder-unusable', /none does not exist/],
-    [disk(join(folder, 'file')), 'folder-unusable', /file is no folder/],
+    [disk(join(folder, 'file')), 'folder-unusable', /file is not a folder/],
     [{ strategy: 'staged' }, 'all-points-skipped', /points 0-1: strategy `staged` needs a cuda device/],
   ] as const) {
     const ended = await runCli([

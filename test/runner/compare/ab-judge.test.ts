@@ -98,15 +98,18 @@ t.test(
   },
 );
 
-t.test('where equal builds differ by turns, the control trips and there is no verdict', async (t) => {
-  // Every second pair of runs is slower: within pairs nothing differs, between neighbouring pairs of one side it does.
-  const unsteady: TimeOf = (_side, key, run, random) =>
-    noise(random, 0.002) + (key === 7 ? 0.1 * (Math.floor(run / 2) % 2) : 0);
-  const { verdict } = await ask(5, unsteady);
-  t.match(countWords(verdict.keys), { regressed: 0, improved: 0 });
-  t.equal(verdict.controlTripped, true);
-  t.equal(exitOfVerdict(verdict), 6);
-});
+t.test(
+  'where equal builds alternate between two speeds, the control trips and there is no verdict',
+  async (t) => {
+    // Every second pair of runs is slower: within pairs nothing differs, between neighbouring pairs of one side it does.
+    const unsteady: TimeOf = (_side, key, run, random) =>
+      noise(random, 0.002) + (key === 7 ? 0.1 * (Math.floor(run / 2) % 2) : 0);
+    const { verdict } = await ask(5, unsteady);
+    t.match(countWords(verdict.keys), { regressed: 0, improved: 0 });
+    t.equal(verdict.controlTripped, true);
+    t.equal(exitOfVerdict(verdict), 6);
+  },
+);
 
 t.test(
   'what is cut short is no verdict, and a flagged key that was not measured again is too noisy',

@@ -130,7 +130,7 @@ t.test('an MPI sees the variables of its own launcher alone', async (t) => {
   t.match(kept(under('mpich')).join(), /PMI_FD/);
 });
 
-t.test('the plug-in that is there is taken, one that is not is named with what mends it', async (t) => {
+t.test('the plug-in that is there is taken, one that is not is named with its remedy', async (t) => {
   await withTempDir(async (folder) => {
     const alone = detectLauncher({});
     const mpirun = detectLauncher({ OMPI_COMM_WORLD_SIZE: '2', OMPI_COMM_WORLD_RANK: '0' });

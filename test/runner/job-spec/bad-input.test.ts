@@ -138,7 +138,7 @@ t.test('zero blocks, more blocks than the pool, a pool that is not there', async
   t.match(brief(jobFaults(without)), [/^\/jobs\/0\/blocks: nothing/]);
 });
 
-t.test('geometry overflow, a zero dimension, an alignment that is no power of two', async (t) => {
+t.test('geometry overflow, a zero dimension, an alignment that is not a power of two', async (t) => {
   const huge = { ...goldenLayout, innerDim: 2 ** 40, pageSize: 2 ** 20 };
   t.match(jobFaults(offloadJob({ layout: huge }))[0], { pointer: '/jobs/0/layout', expected: /2\^53/ });
   const pool = offloadJob({

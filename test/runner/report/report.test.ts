@@ -52,7 +52,7 @@ t.test('a run that is not whole is reported, and the exit status says so', (t) =
     t.match(ended.stdout, /^1 run, 8 rows: 1 failed, 1 missing, 1 skipped, 5 ok\. Not everything/);
     t.match(ended.stderr, /troubled: its outcome is failed\ntroubled: 1 point of 8 without a row/);
     const page = readFileSync(join(folder, 'out', 'report.html'), 'utf8');
-    t.notOk(page.includes('<b>'), 'a text of the CSV is no markup');
+    t.notOk(page.includes('<b>'), 'a text of the CSV is not markup');
     t.ok(page.includes('&lt;b&gt;'));
     t.ok(HOSTILE.includes('<b>'));
   }),

@@ -135,7 +135,7 @@ t.test('unequal numbers of samples: medians, but no completion time', async (t) 
   t.match(row, { rank_p50_max_us: 1, t_p50_us: undefined, aggregate_GBps: undefined });
 });
 
-t.test('ranks that went different ways show both', async (t) => {
+t.test('ranks that took different paths show both', async (t) => {
   const perRank = [resultOf(0, { transportUsed: 'ipc' }), resultOf(1, { transportUsed: 'network' })];
   t.match(summarizePoint(perRank), [{ transport_used: 'ipc|network' }]);
 });

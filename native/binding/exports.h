@@ -2,7 +2,7 @@
 
 #include "binding/napi_setup.h"
 
-// What each room's binding file adds to the addon's exports; called once by addon.cc. One line a room.
+// What each module's binding file adds to the addon's exports; called once by addon.cc. One line per module.
 namespace railrunner::binding {
 
 void exportWorld(Napi::Env env, Napi::Object exports);
