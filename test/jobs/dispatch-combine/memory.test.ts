@@ -32,6 +32,26 @@ t.test('messages and the symmetric buffer', async (t) => {
   }
 });
 
+t.test('what grows with the world: counted by hand for 8 to 512 ranks', async (t) => {
+  // 128 tokens of 7168 columns, 8 choices: messages of 14,416 bytes, one for each token and source, twice; signals
+  // of 8 bytes for each expert. 128 messages are 1,845,248 bytes, a multiple of 128.
+  const table: readonly [number, number, number][] = [
+    [8, 256, 2 * (2048 + 1_845_248 + 14_761_984)],
+    [16, 256, 2 * (2048 + 1_845_248 + 29_523_968)],
+    [64, 256, 2 * (2048 + 1_845_248 + 118_095_872)],
+    [512, 512, 2 * (4096 + 1_845_248 + 944_766_976)],
+  ];
+  for (const [worldSize, numExperts, total] of table) {
+    const spec = job(numExperts, 8, 7168, 'bf16', 'on');
+    t.equal(symmetricBytes(spec, worldSize), total, `${worldSize} ranks`);
+    // Results have a row for each expert and token of the world: numExperts x 128, however many ranks share them out.
+    const rows = numExperts * 128;
+    const messages = worldSize * 128 * (4 + 8 * 8);
+    const held = rows * (14_336 + 4) + rows * 14_336 + messages + 2 * 128 * 14_336;
+    t.equal(privateBytes(spec, worldSize, 'host'), held, `${worldSize} ranks`);
+  }
+});
+
 t.test("MSCCL++'s size hint", async (t) => {
   const table: readonly [number, number, number, number][] = [
     [128, 7168, 256, 1_880_100_992],
