@@ -29,6 +29,15 @@ export const ERROR_CATALOGUE = {
     exit: EXIT.usage,
     meaning: 'the spec is JSON but not a legal spec; every fault is listed',
   },
+  E_MODEL: {
+    exit: EXIT.usage,
+    meaning:
+      'a model cannot be read or is not supported: its config.json is missing, damaged, or of an unknown shape',
+  },
+  E_INTERNAL: {
+    exit: EXIT.failed,
+    meaning: 'railrunner itself failed: please report it with the command and the spec',
+  },
   E_ADDON_MISSING: { exit: EXIT.environment, meaning: 'the native addon is not built, or does not load' },
   E_MPI_MISSING: {
     exit: EXIT.environment,

@@ -2,9 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { runCommandLine, type JobLoaders } from './cli/index.js';
-import { EXIT, RunnerError } from './errors.js';
-
-import { printError } from './print.js';
+import { reportError } from './error-line.js';
+import { RunnerError } from './errors.js';
 import { projectRoot } from './project.js';
 import { knownSystemFailure } from './system-failure.js';
 
@@ -27,17 +26,12 @@ export async function main(args: readonly string[], loaders: JobLoaders): Promis
 
 /** Prints why the command ended; returns the exit status. */
 function describe(error: unknown): number {
-  if (error instanceof RunnerError) {
-    const help = error.code === 'E_USAGE' ? '\nRun `railrunner --help` for the commands and options.' : '';
-    printError(`railrunner: ${error.message}${help}`);
-    return error.exitStatus;
-  }
-  const known = knownSystemFailure(error);
-  if (known !== undefined) {
-    printError(`railrunner: ${known.message}`);
-    return known.exitStatus;
-  }
+  const failure = error instanceof RunnerError ? error : (knownSystemFailure(error) ?? internalError(error));
+  reportError(failure);
+  return failure.exitStatus;
+}
+
+function internalError(error: unknown): RunnerError {
   const what = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-  printError(`railrunner: unexpected failure: ${what}. Please report it with the command and the spec.`);
-  return EXIT.failed;
+  return new RunnerError('E_INTERNAL', `${what}. Please report it with the command and the spec.`);
 }

@@ -1,6 +1,7 @@
 /** dispatchCombine: tokens to their experts and back, low latency. */
 import { defineKind } from '../../runner/job/kind.js';
 import { moeColumns } from './columns.js';
+import { moeEnvironmentKeys } from './environment.js';
 import type { MoeSpec } from './moe-spec.js';
 import { planMoe } from './plan.js';
 import { resolveMoe } from './resolve.js';
@@ -12,6 +13,7 @@ export const dispatchCombine = defineKind<MoeSpec>()({
   kind: 'dispatchCombine',
   summary: 'Sends tokens to their experts and the weighted results back, low latency, hybrid.',
   schema: moeSchema,
+  environmentKeys: moeEnvironmentKeys,
   columns: moeColumns,
   resolve: resolveMoe,
   check: moeFaults,

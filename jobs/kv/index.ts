@@ -2,6 +2,7 @@
 import type { PointContext } from '../../runner/job/context.js';
 import { defineKind } from '../../runner/job/kind.js';
 import { kvColumns } from './columns.js';
+import { kvEnvironmentKeys } from './environment.js';
 import type { KvSpec } from './spec.generated.js';
 import { planKv } from './plan.js';
 import { resolveKv } from './resolve.js';
@@ -13,6 +14,7 @@ const define = defineKind<KvSpec>();
 
 const shared = {
   schema: kvSchema,
+  environmentKeys: kvEnvironmentKeys,
   columns: kvColumns,
   resolve: resolveKv,
   check: kvFaults,

@@ -2,7 +2,6 @@
 import yargs from 'yargs';
 import type { LoadKinds } from '../job/kind.js';
 import type { LoadModelReport } from '../job/model-report.js';
-import { RunnerError } from '../errors.js';
 import { printOut } from '../print.js';
 import { abCommand } from './ab.js';
 import { compareCommand } from './compare.js';
@@ -12,6 +11,7 @@ import { modelCommand } from './model.js';
 import { planCommand } from './plan.js';
 import { reportCommand } from './report.js';
 import { refuseRepeatedOptions } from './repeated-options.js';
+import { usageError } from './usage-error.js';
 import { runCommand } from './run.js';
 import { schemaCommand } from './schema.js';
 import { validateCommand } from './validate.js';
@@ -61,7 +61,7 @@ export async function runCommandLine(
     .fail((message: string | null, error: Error | undefined) => {
       // What yargs and its checks complain of arrives as text or a bare Error; a command's own failure keeps its class.
       if (error && error.constructor !== Error && error.name !== 'YError') throw error;
-      throw new RunnerError('E_USAGE', message ?? error?.message ?? 'the command line was not understood');
+      throw usageError(message ?? error?.message ?? 'the command line was not understood');
     });
   await parser.parseAsync([...args], {}, (_error, _argv, output) => {
     if (output) printOut(output);

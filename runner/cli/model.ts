@@ -43,7 +43,7 @@ export const modelCommand = (loadReport: LoadModelReport): CommandModule<object,
       .option('json', { type: 'boolean', default: false, describe: 'Print JSON instead of a table' })
       .check((argv) => checkCounts(argv as never)) as never,
   handler: async (argv) => {
-    const [report, { finish }, { EXIT }] = await Promise.all([
+    const [report, { finish }, { EXIT, RunnerError }] = await Promise.all([
       loadReport(),
       import('./command-result.js'),
       import('../errors.js'),
@@ -56,10 +56,7 @@ export const modelCommand = (loadReport: LoadModelReport): CommandModule<object,
       json: argv.json,
     };
     const answer = report(question);
-    finish(
-      'text' in answer
-        ? { stdout: answer.text, stderr: '', exitStatus: EXIT.ok }
-        : { stdout: '', stderr: answer.refusal, exitStatus: EXIT.usage },
-    );
+    if ('refusal' in answer) throw new RunnerError('E_MODEL', answer.refusal);
+    finish({ stdout: answer.text, stderr: '', exitStatus: EXIT.ok });
   },
 });

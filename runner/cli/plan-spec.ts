@@ -1,9 +1,9 @@
 /** The work of `plan`: a table of points and the largest need of a host. */
 import Table from 'cli-table3';
-import { EXIT, RunnerError } from '../errors.js';
-import type { JobKind } from '../job/kind.js';
-import { loadSpec } from '../job-spec/load.js';
-import type { PointPlan } from '../job-spec/spec-kind.js';
+import { EXIT } from '../errors.js';
+import { setEnvironmentKeys } from '../job-spec/environment-keys.js';
+import { loadSpec, type LoadOptions } from '../job-spec/load.js';
+import type { PointPlan, SpecKind } from '../job-spec/spec-kind.js';
 import { planPoints } from '../job-spec/plan.js';
 import type { PlannedPoint } from '../job-spec/plan.js';
 import { worldFaults } from '../job-spec/resolve-job.js';
@@ -12,26 +12,22 @@ import type { ResolvedSpec } from '../job-spec/types.js';
 import type { CommandResult } from './command-result.js';
 import { availableMemory } from '../preflight/memory.js';
 import { formatBytes } from '../text/bytes.js';
-import { loadOptions } from './spec-options.js';
-import type { SpecArguments } from './spec-options.js';
 
 const TIERS = ['device', 'host', 'disk'] as const;
 
-export function planSpec(
-  path: string,
-  worldSize: number,
-  argv: SpecArguments,
-  kinds: readonly JobKind[],
-): CommandResult {
-  try {
-    const spec = loadSpec(path, loadOptions(argv, kinds));
-    const faults = worldFaults(spec.points, kinds, worldSize);
-    if (faults.length > 0) throw new SpecError('E_SPEC_INVALID', path, faults);
-    return { stdout: planText(spec, worldSize, kinds), stderr: '', exitStatus: EXIT.ok };
-  } catch (error) {
-    if (!(error instanceof RunnerError)) throw error;
-    return { stdout: '', stderr: `${error.code} ${error.message}`, exitStatus: error.exitStatus };
-  }
+/** Throws SpecError for a spec that no world of that size can run. */
+export function planSpec(path: string, worldSize: number, load: LoadOptions): CommandResult {
+  const spec = loadSpec(path, load);
+  const issues = worldFaults(spec.points, load.kinds, worldSize);
+  if (issues.length > 0) throw new SpecError('E_SPEC_INVALID', path, issues);
+  const fixed = setEnvironmentKeys(load.kinds, load.variables ?? {}).map(
+    ({ name, key, value }) => `Environment: ${name}=${value} fixes ${key} of every job that has it.`,
+  );
+  return {
+    stdout: [planText(spec, worldSize, load.kinds), ...fixed].join('\n'),
+    stderr: '',
+    exitStatus: EXIT.ok,
+  };
 }
 
 /** Ranks of equal plan in one row: [first, last, plan]. */
@@ -46,7 +42,7 @@ function rankGroups(ranks: readonly PointPlan[]): { first: number; last: number;
   return groups;
 }
 
-function planText(spec: ResolvedSpec, worldSize: number, kinds: readonly JobKind[]): string {
+function planText(spec: ResolvedSpec, worldSize: number, kinds: readonly SpecKind[]): string {
   const planned = planPoints(spec, kinds, worldSize);
   const table = new Table({
     head: ['point', 'job', 'kind', 'params', 'ranks', 'payload', ...TIERS, 'details'],

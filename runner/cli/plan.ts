@@ -1,7 +1,7 @@
 /** `railrunner plan SPEC` */
 import type { CommandModule } from 'yargs';
 import type { LoadKinds } from '../job/kind.js';
-import { withSpecOptions } from './spec-options.js';
+import { loadOptions, withSpecOptions } from './spec-options.js';
 import type { SpecArguments } from './spec-options.js';
 
 interface PlanArguments extends SpecArguments {
@@ -22,11 +22,12 @@ export const planCommand = (loadKinds: LoadKinds): CommandModule<object, PlanArg
         throw new Error(`--world-size: expected a whole number from 1 to 65536, received ${worldSize}`);
       }) as never,
   handler: async (argv) => {
-    const [kinds, { finish }, { planSpec }] = await Promise.all([
+    const [kinds, { finish }, { planSpec }, { readEnvironment }] = await Promise.all([
       loadKinds(),
       import('./command-result.js'),
       import('./plan-spec.js'),
+      import('../environment/variables.js'),
     ]);
-    finish(planSpec(argv.spec, argv.worldSize, argv, kinds));
+    finish(planSpec(argv.spec, argv.worldSize, loadOptions(argv, kinds, readEnvironment().variables)));
   },
 });

@@ -4,6 +4,7 @@ import type { JobKind } from '../job/kind.js';
 import { publishedSchema } from '../job-spec/schema.js';
 import { suggestion } from '../job-spec/suggest.js';
 import type { CommandResult } from './command-result.js';
+import { usageError } from './usage-error.js';
 
 /** One kind's schema, or one document that holds all: each kind's under $defs with the name that it is referred to by. */
 export function printSchema(kind: string | undefined, kinds: readonly JobKind[]): CommandResult {
@@ -19,6 +20,5 @@ export function printSchema(kind: string | undefined, kinds: readonly JobKind[])
   const one = schemas[`${kind}.schema.json`];
   if (one !== undefined) return { stdout: JSON.stringify(one, null, 2), stderr: '', exitStatus: EXIT.ok };
   const known = kinds.map((candidate) => candidate.kind);
-  const stderr = `schema: expected a kind, received ${JSON.stringify(kind)}; ${suggestion(kind, known)}`;
-  return { stdout: '', stderr, exitStatus: EXIT.usage };
+  throw usageError(`schema: expected a kind, received ${JSON.stringify(kind)}; ${suggestion(kind, known)}`);
 }

@@ -1,5 +1,5 @@
 /** An option given twice: yargs makes a list of it, which no command means. A wrapper's default and a user's own meet so. */
-import { RunnerError } from '../errors.js';
+import { usageError } from './usage-error.js';
 
 /** Options that collect what they are given, without dashes and in lower case. */
 const COLLECTING = new Set(['set', 'only', 'earlier', 'format']);
@@ -17,7 +17,7 @@ export function refuseRepeatedOptions(args: readonly string[]): void {
       .toLowerCase();
     if (COLLECTING.has(name)) continue;
     if (seen.has(name)) {
-      throw new RunnerError('E_USAGE', `${written} was given twice: expected once; remove one of the two`);
+      throw usageError(`${written} was given twice: expected once; remove one of the two`);
     }
     seen.add(name);
   }

@@ -7,9 +7,10 @@ import { examine } from '../doctor/examine.js';
 import { askAddon } from '../doctor/probes.js';
 import { jsonText, tableText } from '../doctor/report.js';
 import type { SpecToJudge } from '../doctor/setting.js';
-import { EXIT, RunnerError } from '../errors.js';
+import { EXIT } from '../errors.js';
 import { nativeFolder } from '../native/binding.js';
 import type { JobKind } from '../job/kind.js';
+import { setEnvironmentKeys } from '../job-spec/environment-keys.js';
 import { loadSpec } from '../job-spec/load.js';
 import type { CommandResult } from './command-result.js';
 import { loadOptions, type SpecArguments } from './spec-options.js';
@@ -31,19 +32,15 @@ export async function doctor(argv: DoctorArguments, kinds: readonly JobKind[]): 
   if (local.rank > 0) return SILENT;
   const worldSize = argv.worldSize ?? launcher.size ?? 1;
   const ranksHere = Math.min(worldSize, argv.ranksHere ?? local.size ?? worldSize);
-  let job: SpecToJudge | null = null;
-  try {
-    if (argv.spec !== undefined) {
-      job = { path: argv.spec, spec: loadSpec(argv.spec, loadOptions(argv, kinds)), kinds };
-    }
-  } catch (error) {
-    if (!(error instanceof RunnerError)) throw error;
-    return { stdout: '', stderr: `${error.code} ${error.message}`, exitStatus: error.exitStatus };
-  }
+  const job: SpecToJudge | null =
+    argv.spec === undefined
+      ? null
+      : { path: argv.spec, spec: loadSpec(argv.spec, loadOptions(argv, kinds, variables)), kinds };
   tameUcx();
   const report = await examine({
     launcher,
     variables,
+    environmentKeys: setEnvironmentKeys(kinds, variables),
     worldSize,
     ranksHere,
     localRank: local.rank,

@@ -8,10 +8,11 @@ export const runCommand = (loadKinds: LoadKinds): CommandModule<object, RunArgum
   describe: 'Run a spec on every rank (start it with mpirun or srun; alone it is a world of one)',
   builder: (argv) => runOptions(argv),
   handler: async (args) => {
-    const [{ runOnThisRank }, kinds, { loadOptions }] = await Promise.all([
+    const [{ runOnThisRank }, kinds, { loadOptions }, { readEnvironment }] = await Promise.all([
       import('../engine/run.js'),
       loadKinds(),
       import('./spec-options.js'),
+      import('../environment/variables.js'),
     ]);
     process.exitCode = await runOnThisRank({
       specPath: args.spec,
@@ -20,7 +21,7 @@ export const runCommand = (loadKinds: LoadKinds): CommandModule<object, RunArgum
       resume: args.resume,
       selection: { shard: args.shard, points: args.points },
       kinds,
-      load: loadOptions(args, kinds),
+      load: loadOptions(args, kinds, readEnvironment().variables),
     });
   },
 });

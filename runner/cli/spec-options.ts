@@ -1,5 +1,6 @@
 /** The options that change a spec, the same for run, launch, validate and plan. Imports nothing at run time. */
 import type { Argv } from 'yargs';
+import type { Variables } from '../environment/variables.js';
 import type { LoadOptions } from '../job-spec/load.js';
 import type { SpecKind } from '../job-spec/spec-kind.js';
 import type { DeviceRequest } from '../job-spec/types.js';
@@ -51,9 +52,15 @@ export function withSpecOptions<T>(yargs: Argv<T>): Argv<T & SpecArguments> {
     }) as unknown as Argv<T & SpecArguments>;
 }
 
-export function loadOptions(argv: SpecArguments, kinds: readonly SpecKind[]): LoadOptions {
+/** Every command that loads a spec hands in the environment, so that `validate` and `plan` see the jobs that `run` runs. */
+export function loadOptions(
+  argv: SpecArguments,
+  kinds: readonly SpecKind[],
+  variables: Variables,
+): LoadOptions {
   return {
     kinds,
+    variables,
     set: argv.set,
     only: argv.only,
     ...(argv.device === undefined ? {} : { device: argv.device }),

@@ -1,7 +1,7 @@
 /** `railrunner validate SPEC...` */
 import type { CommandModule } from 'yargs';
 import type { LoadKinds } from '../job/kind.js';
-import { withSpecOptions } from './spec-options.js';
+import { loadOptions, withSpecOptions } from './spec-options.js';
 import type { SpecArguments } from './spec-options.js';
 
 interface ValidateArguments extends SpecArguments {
@@ -19,11 +19,12 @@ export const validateCommand = (loadKinds: LoadKinds): CommandModule<object, Val
       describe: 'Paths of JSON specs',
     }) as never,
   handler: async (argv) => {
-    const [kinds, { finish }, { validateSpecs }] = await Promise.all([
+    const [kinds, { finish }, { validateSpecs }, { readEnvironment }] = await Promise.all([
       loadKinds(),
       import('./command-result.js'),
       import('./validate-specs.js'),
+      import('../environment/variables.js'),
     ]);
-    finish(validateSpecs(argv.specs, argv, kinds));
+    finish(validateSpecs(argv.specs, loadOptions(argv, kinds, readEnvironment().variables)));
   },
 });

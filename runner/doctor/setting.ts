@@ -3,11 +3,14 @@ import type { JobKind } from '../job/kind.js';
 import type { Variables } from '../environment/variables.js';
 import type { Launcher } from '../environment/launcher.js';
 import type { BuildInfo, DeviceProbe, GpuReport, NcclProbe, NetworkProbe } from '../native/types/index.js';
+import type { SetEnvironmentKey } from '../job-spec/environment-keys.js';
 import type { ResolvedSpec } from '../job-spec/types.js';
 
 export interface DoctorSetting {
   readonly launcher: Launcher;
   readonly variables: Variables;
+  /** Variables that fix keys of jobs and are set. */
+  readonly environmentKeys: readonly SetEnvironmentKey[];
   readonly worldSize: number;
   /** Ranks of the world on this machine. */
   readonly ranksHere: number;

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { JobKind } from '../job/kind.js';
 import { AgreementLost, stageOf } from '../world/agreement.js';
 import { EXIT, toRunnerError, worstExit, type ErrorCode } from '../errors.js';
-import { printError } from '../print.js';
+import { reportErrorOfRank } from '../error-line.js';
 import { buildPointResult, type PointOutcome, type RankPointResult } from '../results/row.js';
 import { writeSamples } from '../results/samples-file.js';
 import type { Point } from '../job-spec/types.js';
@@ -109,9 +109,8 @@ function warnOfUnwritten(run: Run): void {
   const { failure } = run.csv;
   if (!failure || run.saidUnwritten) return;
   run.saidUnwritten = true;
-  const { rank, hostname } = run.facts;
   run.log.warn({ err: failure }, failure.message);
-  printError(`railrunner: rank ${rank} on ${hostname}: ${failure.message}`);
+  reportErrorOfRank(run.facts.rank, failure);
 }
 
 /** How long rows of points that never ran may take to write: after a signal the launcher kills within a second. */

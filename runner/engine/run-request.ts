@@ -18,7 +18,7 @@ export interface RunRequest {
   readonly resume: string | undefined;
   readonly selection: SelectionRequest;
   readonly kinds: readonly JobKind[];
-  readonly load: Omit<LoadOptions, 'kinds' | 'environment'>;
+  readonly load: LoadOptions;
 }
 
 export interface StartSetting {

@@ -1,10 +1,10 @@
 /** A whole run on this rank: start, points, end. */
-import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Launcher } from '../environment/launcher.js';
 import { readEnvironment } from '../environment/variables.js';
 import { currentLauncher, openWorld, type MpiWorld, type World } from '../world/world.js';
 import { EXIT, RunnerError, toRunnerError, worstExit } from '../errors.js';
+import { reportError, reportErrorOfRank } from '../error-line.js';
 import { LogFile } from '../log.js';
 import { addon } from '../native/binding.js';
 import { abortLaunch } from '../world/abort-launch.js';
@@ -71,18 +71,17 @@ export async function runOnThisRank(request: RunRequest): Promise<number> {
 
 /** There is no world. Whichever rank fails says so: the first may be well, and killed for this one's sake. */
 async function failAlone(launcher: Launcher, failure: RunnerError): Promise<number> {
-  const place =
-    launcher.size === 1 || launcher.size === null ? '' : `rank ${launcher.rank} on ${hostname()}: `;
   const isSharedByAll = failure.code !== 'E_LAUNCHER_MISMATCH' || launcher.speaks === null;
   if (launcher.rank > 0 && isSharedByAll) await sleep(FIRST_RANK_GRACE_MS);
-  printError(`railrunner: ${place}${failure.message}`);
+  if (launcher.size === 1 || launcher.size === null) reportError(failure);
+  else reportErrorOfRank(launcher.rank, failure);
   abortLaunch(failure.exitStatus);
   return failure.exitStatus;
 }
 
 /** The run could not start: said once, and every rank leaves in order. */
 async function refuse(world: World, failure: RunnerError): Promise<number> {
-  if (world.info.rank === 0) printError(`railrunner: ${failure.message}`);
+  if (world.info.rank === 0) reportError(failure);
   if (failure.exitStatus === EXIT.fatal) leaveWorld(EXIT.fatal);
   await world.native.finalize(END_TIMEOUT_MS);
   return failure.exitStatus;
@@ -153,8 +152,8 @@ function sayEnd(
   { failures, statusCounts }: { failures: readonly RunnerError[]; statusCounts: Agreed['counts'] },
 ): void {
   if (!end.hurried) printOut(run.report?.table() ?? '');
-  for (const failure of failures) printError(`railrunner: ${failure.message}`);
-  if (end.why) printError(`railrunner: the run ended early: ${end.why}`);
+  for (const failure of failures) reportError(failure);
+  if (end.why) reportError({ code: end.code ?? 'E_INTERRUPTED', message: `the run ended early: ${end.why}` });
   const kept = run.numKept === 0 ? '' : ` and ${run.numKept} from before`;
   const count = `${counted(run.pending.length, 'point')}${kept}`;
   const word = status === EXIT.ok ? 'ok' : `exit ${status}`;
@@ -197,7 +196,7 @@ async function leaveAlone(run: Run | undefined): Promise<never> {
     run.ending = true;
     const rescue = (error: unknown): void => {
       if (error instanceof UnwrittenRowsError) {
-        printError(`railrunner: ${rescueRows(error, run.facts.runId, printError).message}`);
+        reportError(rescueRows(error, run.facts.runId, printError));
       }
     };
     await run.csv.close({ sync: false }).catch(rescue);

@@ -97,23 +97,11 @@ function placeFacts({
 /** Reads and resolves the spec; what is wrong with it is said once every rank can hear of it. */
 export function readOwnSpec(request: RunRequest, environment: Environment): OwnSpec {
   try {
-    const { specPath, kinds, load } = request;
-    const spec = loadSpec(specPath, { ...load, kinds, environment: jobKeys(environment) });
+    const spec = loadSpec(request.specPath, request.load);
     return { spec, selection: readSelection(request.selection, environment.variables, spec.points.length) };
   } catch (error) {
     return { failure: toRunnerError(error, 'E_SPEC_INVALID') };
   }
-}
-
-/** Keys of jobs that the environment may fix, under the spec's names. */
-function jobKeys({ settings }: Environment): Record<string, number> {
-  const { maxTransferBatchSize, maxConcurrentTransfers, ncclMaxCtas, epNumProxies } = settings;
-  return {
-    ...(maxTransferBatchSize === undefined ? {} : { maxTransferBatchSize }),
-    ...(maxConcurrentTransfers === undefined ? {} : { maxConcurrentTransfers }),
-    ...(ncclMaxCtas === undefined ? {} : { maxCtas: ncclMaxCtas }),
-    ...(epNumProxies === undefined ? {} : { numProxies: epNumProxies }),
-  };
 }
 
 /** Rank 0 checks the spec against the world; the others receive its canonical text, or learn that there is none. */

@@ -1,6 +1,6 @@
 /** Which environment variables a manifest may hold. The whole environment would leak secrets into published results. */
 
-const PREFIXES = [
+export const RECORDED_PREFIXES = [
   'NCCL_',
   'UCX_',
   'CUDA_',
@@ -10,9 +10,10 @@ const PREFIXES = [
   'PMIX_MCA_',
   'RAILRUNNER_',
   'DYN_KVBM_',
+  'MSCCLPP_EP_',
 ];
 
-const NAMES = new Set([
+export const RECORDED_NAMES = new Set([
   'PMI_RANK',
   'PMI_SIZE',
   'PMIX_RANK',
@@ -37,7 +38,7 @@ export function allowedEnvironment(
   const kept: Record<string, string> = {};
   for (const name of Object.keys(variables).sort()) {
     const value = variables[name];
-    const listed = NAMES.has(name) || PREFIXES.some((prefix) => name.startsWith(prefix));
+    const listed = RECORDED_NAMES.has(name) || RECORDED_PREFIXES.some((prefix) => name.startsWith(prefix));
     if (value !== undefined && listed && !LOOKS_SECRET.test(name)) kept[name] = value;
   }
   return kept;

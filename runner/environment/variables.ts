@@ -7,19 +7,15 @@ import { allowedEnvironment } from './recorded.js';
 
 export type Variables = Readonly<Record<string, string | undefined>>;
 
-/** Settings that may come from the environment; absent = not set. */
+/** Settings of the runner itself that come from the environment; undefined = not set. */
 export interface Settings {
-  readonly maxTransferBatchSize?: number;
-  readonly maxConcurrentTransfers?: number;
-  readonly ncclMaxCtas?: number;
-  readonly epNumProxies?: number;
-  /** A planted fault, for tests of what happens then; its form is the engine's. */
-  readonly fault?: string;
-  readonly peerTimeoutSeconds?: number;
-  readonly threadsPerRank?: number;
-  readonly ncclLibrary?: string;
+  /** An injected fault, for tests of what happens then; its form is the engine's. */
+  readonly fault: string | undefined;
+  readonly peerTimeoutSeconds: number | undefined;
+  readonly threadsPerRank: number | undefined;
+  readonly ncclLibrary: string | undefined;
   /** 1 where `launch` was started from a terminal, 0 where not: under mpirun a rank cannot see that itself. */
-  readonly launchTerminal?: number;
+  readonly launchTerminal: number | undefined;
 }
 
 export interface Environment {
@@ -28,88 +24,71 @@ export interface Environment {
   readonly variables: Variables;
 }
 
-interface VariableEntry {
+export interface IntegerVariable {
   readonly name: string;
-  readonly setting: keyof Settings;
-  /** Smallest and largest integer; absent = text. */
-  readonly range?: readonly [number, number];
+  /** Smallest and largest value. */
+  readonly range: readonly [number, number];
+  /** For docs/environment.md and errors. */
   readonly meaning: string;
 }
 
-/** For the documentation too. Names beginning with DYN_KVBM and MSCCLPP_EP are those of the systems followed here. */
-export const VARIABLES: readonly VariableEntry[] = [
-  {
-    name: 'DYN_KVBM_MAX_TRANSFER_BATCH_SIZE',
-    setting: 'maxTransferBatchSize',
-    range: [1, 65536],
-    meaning: 'blocks in one batch of a transfer through host memory (`maxTransferBatchSize`)',
-  },
-  {
-    name: 'DYN_KVBM_MAX_CONCURRENT_TRANSFERS',
-    setting: 'maxConcurrentTransfers',
-    range: [1, 1024],
-    meaning: 'batches in flight at once (`maxConcurrentTransfers`)',
-  },
-  {
-    name: 'DYN_KVBM_NCCL_MAX_CTAS',
-    setting: 'ncclMaxCtas',
-    range: [1, 64],
-    meaning: 'cap of thread blocks that a collective may use (`maxCtas`)',
-  },
-  {
-    name: 'MSCCLPP_EP_NUM_PROXIES',
-    setting: 'epNumProxies',
-    range: [1, 32],
-    meaning: 'proxy threads a rank for the network (`numProxies`)',
-  },
-  {
+interface TextVariable extends Omit<IntegerVariable, 'range'> {
+  readonly range?: undefined;
+}
+
+/** By setting; docs/environment.md lists them. Variables that fix keys of jobs belong to the kinds. */
+export const VARIABLES = {
+  ncclLibrary: {
     name: 'RAILRUNNER_NCCL_LIBRARY',
-    setting: 'ncclLibrary',
     meaning: 'path of the libnccl.so.2 to use; where not set, the loader is asked, then Python',
   },
-  { name: 'RAILRUNNER_FAULT', setting: 'fault', meaning: 'plants a fault, for tests' },
-  {
-    name: 'RAILRUNNER_PEER_TIMEOUT_SECONDS',
-    setting: 'peerTimeoutSeconds',
-    range: [1, 86400],
-    meaning:
-      'silence after which a rank is held for dead; where not set, 5 within a host and 15 between hosts',
-  },
-  {
+  threadsPerRank: {
     name: 'RAILRUNNER_THREADS_PER_RANK',
-    setting: 'threadsPerRank',
     range: [1, 64],
     meaning:
-      'CPU threads with which a rank copies, fills and checks; its share of the cores, 16 at most, where not set',
+      'CPU threads with which a rank copies, fills and checks; where not set, its share of the cores, at most 16',
   },
-  {
+  peerTimeoutSeconds: {
+    name: 'RAILRUNNER_PEER_TIMEOUT_SECONDS',
+    range: [1, 86400],
+    meaning:
+      'seconds of silence after which a rank counts as dead; where not set, 5 within a host and 15 between hosts',
+  },
+  fault: {
+    name: 'RAILRUNNER_FAULT',
+    meaning: 'injects a fault into one rank and stage, for tests; docs/contributing.md has its form',
+  },
+  launchTerminal: {
     name: 'RAILRUNNER_TERMINAL',
-    setting: 'launchTerminal',
     range: [0, 1],
-    meaning: 'set by `launch`: 1 where a person watches its output',
+    meaning: 'set by `launch` for its ranks: 1 where a person watches the output',
   },
-];
+} as const satisfies Readonly<Record<keyof Settings, IntegerVariable | TextVariable>>;
 
-function settingOf(entry: VariableEntry, text: string): string | number {
-  if (!entry.range) return text;
+/** Value of the variable; undefined where it is not set or empty. Throws E_USAGE for anything but an integer of its range. */
+export function integerVariable(entry: IntegerVariable, variables: Variables): number | undefined {
+  const text = variables[entry.name];
+  if (text === undefined || text === '') return undefined;
   const [min, max] = entry.range;
   const value = Number(text);
   if (/^[0-9]+$/.test(text) && value >= min && value <= max) return value;
   throw new RunnerError(
     'E_USAGE',
     `environment variable ${entry.name} (${entry.meaning}): expected an integer from ${min} to ${max}, ` +
-      `received "${text}". Set it right or unset it.`,
+      `received "${text}". Correct it or unset it.`,
   );
 }
 
-/** Parses the settings; an empty value counts as not set. Throws E_USAGE for what cannot be meant. */
+/** Parses the settings; an empty value counts as not set. Throws E_USAGE for a value outside its range. */
 export function parseEnvironment(variables: Variables): Environment {
-  const settings: Record<string, string | number> = {};
-  for (const entry of VARIABLES) {
-    const text = variables[entry.name];
-    if (text !== undefined && text !== '') settings[entry.setting] = settingOf(entry, text);
-  }
-  return { settings: Object.freeze(settings) as Settings, variables };
+  const settings: Settings = {
+    fault: variables[VARIABLES.fault.name],
+    ncclLibrary: variables[VARIABLES.ncclLibrary.name],
+    peerTimeoutSeconds: integerVariable(VARIABLES.peerTimeoutSeconds, variables),
+    threadsPerRank: integerVariable(VARIABLES.threadsPerRank, variables),
+    launchTerminal: integerVariable(VARIABLES.launchTerminal, variables),
+  };
+  return { settings: Object.freeze(settings), variables };
 }
 
 let startVariables: Variables | undefined;
@@ -120,8 +99,8 @@ export function readEnvironment(): Environment {
   return parseEnvironment(startVariables);
 }
 
-/** How UCX is tamed. */
-const UCX_DEFAULTS = {
+/** What is set for UCX where the user has not set it. */
+export const UCX_DEFAULTS = {
   UCX_MEM_EVENTS: 'no',
   UCX_HANDLE_ERRORS: 'none',
   UCX_ERROR_SIGNALS: '',

@@ -1,7 +1,9 @@
 /** From a path and the command line to a resolved, frozen spec, or one error with every fault. */
 import { dirname } from 'node:path';
+import type { Variables } from '../environment/variables.js';
 import { MAX_POINTS } from './common-schema.js';
 import { fillDefaults } from './defaults.js';
+import { setEnvironmentKeys, type SetEnvironmentKey } from './environment-keys.js';
 import { showValue, uniqueFaults } from './issue.js';
 import type { Fault } from './issue.js';
 import { SpecFiles } from './files.js';
@@ -30,11 +32,8 @@ export interface LoadOptions {
   readonly device?: DeviceRequest;
   readonly ranksPerNode?: number;
   readonly timeoutSeconds?: number;
-  /**
-   * Keys of jobs that the environment fixes, for jobs whose kind has them: stronger than the spec, weaker than
-   * `set`.
-   */
-  readonly environment?: Readonly<Record<string, unknown>>;
+  /** Environment variables, among them those that fix keys of jobs: stronger than the spec, weaker than `set`. Absent: none. */
+  readonly variables?: Variables;
 }
 
 /** Jobs are looked at one by one, each with its kind's schema. */
@@ -43,8 +42,9 @@ let documentValidator: Validator | undefined;
 
 type Document = Readonly<Record<string, unknown>>;
 
-/** Reads, validates and resolves a spec. Throws SpecError with every fault. Reads no environment variable. */
+/** Reads, validates and resolves a spec. Throws SpecError with every fault, and E_USAGE for an environment variable out of range. */
 export function loadSpec(path: string, options: LoadOptions): ResolvedSpec {
+  const fromEnvironment = setEnvironmentKeys(options.kinds, options.variables ?? {});
   const { document, duplicates } = readSpecDocument(path);
   const sets = applySets(document, options.set ?? []);
   if (options.device !== undefined) document['device'] = options.device;
@@ -59,7 +59,7 @@ export function loadSpec(path: string, options: LoadOptions): ResolvedSpec {
   const faultyDefaults = runFaults.some((fault) => fault.pointer.startsWith('/defaults'));
   const usable = faultyDefaults ? { ...filled, defaults: {} } : filled;
   const files = new SpecFiles([dirname(path), '.']);
-  const points = resolveJobs(usable, files, sets, options, faults);
+  const points = resolveJobs(usable, { files, sets, fromEnvironment, options }, faults);
   if (points.length > MAX_POINTS) {
     const received = `${points.length} points`;
     faults.push({ pointer: '/jobs', expected: `at most ${MAX_POINTS} points in a run`, received });
@@ -75,14 +75,17 @@ export function loadSpec(path: string, options: LoadOptions): ResolvedSpec {
   return parseResolvedSpec(writeResolvedText(run, points), { ...files.places });
 }
 
+/** What stays the same while one document is loaded. */
+interface Loading {
+  readonly files: SpecFiles;
+  readonly sets: AppliedSets;
+  readonly fromEnvironment: readonly SetEnvironmentKey[];
+  readonly options: LoadOptions;
+}
+
 /** Points of the jobs that are asked for; adds what is wrong to `faults`. */
-function resolveJobs(
-  document: Document,
-  files: SpecFiles,
-  sets: AppliedSets,
-  options: LoadOptions,
-  faults: Fault[],
-): Omit<Point, 'index'>[] {
+function resolveJobs(document: Document, request: Loading, faults: Fault[]): Omit<Point, 'index'>[] {
+  const { options } = request;
   const jobs = Array.isArray(document['jobs']) ? (document['jobs'] as unknown[]) : [];
   faults.push(...idFaults(jobs), ...onlyFaults(jobs, options.only ?? []));
   const points: Omit<Point, 'index'>[] = [];
@@ -93,7 +96,7 @@ function resolveJobs(
       faults.push(kindFault(job['kind'], index, options.kinds));
       continue;
     }
-    const around = surroundings(document, index, sets, options, files);
+    const around = surroundings(document, index, request);
     const answer = resolveJob(job, index, prepareKind(kind), around);
     faults.push(...under(['jobs', index], answer.faults));
     // Every job is checked; only those asked for run.
@@ -111,13 +114,13 @@ function resolveJobs(
 function surroundings(
   document: Document,
   index: number,
-  sets: AppliedSets,
-  options: LoadOptions,
-  files: SpecFiles,
+  { sets, options, fromEnvironment, files }: Loading,
 ): JobSurroundings {
   const isSet = (key: string): boolean =>
     sets.written.some((keys) => keys[0] === 'jobs' && keys[1] === String(index) && keys[2] === key);
-  const environment = Object.entries(options.environment ?? {}).filter(([key]) => !isSet(key));
+  const environment = fromEnvironment
+    .filter(({ key }) => !isSet(key))
+    .map(({ key, value }): [string, number] => [key, value]);
   const timeout = options.timeoutSeconds === undefined ? {} : { timeoutSeconds: options.timeoutSeconds };
   const seed = Number.isSafeInteger(document['seed']) ? (document['seed'] as number) : 0;
   const defaults = isObject(document['defaults']) ? document['defaults'] : {};

@@ -103,14 +103,15 @@ function resolveMember(
 ): { readonly point: Omit<Point, 'index'> } | { readonly faults: readonly Fault[] } {
   const known = propertiesOf(prepared.schema);
   const fixed = Object.entries(around.overrides).filter(([key]) => Object.hasOwn(known, key));
-  const given = { seed: around.seed, ...around.defaults, ...member.job, ...Object.fromEntries(fixed) };
+  const written = { seed: around.seed, ...around.defaults, ...member.job };
+  const given = { ...written, ...Object.fromEntries(fixed) };
   const { faults: illegal, knownKeysLegal } = prepared.validate(given);
   if (!knownKeysLegal) return { faults: illegal };
   const { sweep: _, ...filled } = fillDefaults(given, prepared.schema) as Record<string, unknown>;
   const swept = member.swept as JsonObject;
   let spec = filled as JsonObject;
   if (prepared.kind.resolve !== undefined) {
-    const answer = prepared.kind.resolve({ spec, given: given as JsonObject, swept, files: around.files });
+    const answer = prepared.kind.resolve({ spec, given: written as JsonObject, swept, files: around.files });
     if ('faults' in answer) return { faults: [...illegal, ...answer.faults] };
     spec = answer.spec;
   }

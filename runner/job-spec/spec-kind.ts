@@ -1,7 +1,14 @@
 /** What the spec module needs to know of a job kind. Kinds arrive as arguments: this module imports none. */
+import type { IntegerVariable } from '../environment/variables.js';
 import type { Fault } from './issue.js';
 import type { SpecFiles } from './files.js';
 import type { JsonObject, Point } from './types.js';
+
+/** A variable that fixes a key of every job whose kind has it. */
+export interface EnvironmentKey extends IntegerVariable {
+  /** Key of the job, as a spec has it. */
+  readonly key: string;
+}
 
 export interface SpecKind {
   /** The word in a spec's `kind`. */
@@ -13,6 +20,8 @@ export interface SpecKind {
    * listed again replaces the common definition (another default for `iterations`, say).
    */
   readonly schema: Readonly<Record<string, unknown>>;
+  /** Environment variables that fix keys of its jobs; absent: none. */
+  readonly environmentKeys?: readonly EnvironmentKey[];
   /**
    * Replaces what a point names (presets, files) by what that means, after defaults and sweep. Runs on rank 0
    * alone: the other ranks receive its answer. Faults carry JSON Pointers relative to the job.
@@ -44,7 +53,7 @@ export interface RunPlace {
 export interface ResolveRequest {
   /** The point with every default filled in. */
   readonly spec: JsonObject;
-  /** The same as it was written, without defaults: what a rule about "given but without meaning" looks at. */
+  /** The same as it was written, without defaults and without what the environment or the command line fixes: what a rule about "given but without meaning" looks at. */
   readonly given: JsonObject;
   /** Dotted key path -> value of this point's sweep. */
   readonly swept: JsonObject;

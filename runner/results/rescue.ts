@@ -29,7 +29,7 @@ export function rescueRows(
       throw error;
     }
   } catch {
-    say(`railrunner: rows that belong to ${failure.path}:\n${failure.text}railrunner: end of these rows`);
+    say(`rows that belong to ${failure.path}:\n${failure.text}end of these rows`);
     place = 'standard error';
   }
   return new RunnerError('E_OUTPUT', `${failure.message}; they are in ${place}`, { cause: failure.cause });

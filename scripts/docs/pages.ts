@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { format, resolveConfig } from 'prettier';
 import { projectRoot } from '../../runner/project.js';
 import { doctorPage } from './doctor-page.js';
+import { environmentPage } from './environment-page.js';
 import { errorsPage } from './errors-page.js';
 import { modelsPage } from './models-page.js';
 import { replicatedFigure } from './replicated-figure.js';
@@ -10,6 +11,7 @@ import { resultsPage } from './results-page.js';
 
 export const GENERATED_PAGES: Readonly<Record<string, () => string>> = {
   'docs/doctor.md': doctorPage,
+  'docs/environment.md': environmentPage,
   'docs/errors.md': errorsPage,
   'docs/models.md': modelsPage,
   'docs/replicated.svg': replicatedFigure,

@@ -20,7 +20,7 @@ export function readRankRows(folder: string): CsvRow[][] {
 export interface ManifestText {
   readonly outcome: string;
   readonly exitStatus: number | null;
-  readonly spec: { readonly resolved: unknown };
+  readonly spec: { readonly digest: string; readonly resolved: unknown };
 }
 
 /** The manifest of a run that came to its end; undefined where it did not. */

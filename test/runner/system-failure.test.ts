@@ -17,7 +17,7 @@ t.test('a working folder that was deleted', async (t) => {
   const ended = await run('sh', ['-c', script]);
   t.notMatch(ended.stderr, STACK);
   t.equal(ended.status, 3, ended.stderr);
-  t.match(ended.stderr, /railrunner: the working folder is gone/);
+  t.match(ended.stderr, /^railrunner: E_OUTPUT: the working folder is gone/);
 });
 
 const skip = firstMissing(needsNamespaces(), needsMpi('openmpi'));

@@ -53,7 +53,7 @@ function nearestFolder(path: string): string {
 /** Why no pool's file can be made in the folder, or ''. */
 function faultOf(path: string): string {
   try {
-    if (!statSync(path).isDirectory()) return 'is no folder';
+    if (!statSync(path).isDirectory()) return 'is not a folder';
     accessSync(path, constants.W_OK);
     return '';
   } catch (error) {

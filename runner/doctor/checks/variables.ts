@@ -2,7 +2,14 @@ import type { Variables } from '../../environment/variables.js';
 import { defineCheck } from '../finding.js';
 import type { Noticed } from '../finding.js';
 
-type Kind = 'ucx-hooks' | 'fault-planted' | 'cuda-blocking' | 'nccl-paths-off' | 'ucx-choice' | 'nccl-debug';
+type Kind =
+  | 'ucx-hooks'
+  | 'fault-planted'
+  | 'cuda-blocking'
+  | 'nccl-paths-off'
+  | 'ucx-choice'
+  | 'nccl-debug'
+  | 'job-keys-fixed';
 
 const isOn = (value: string): boolean => /^(1|y|yes|on|true)$/i.test(value);
 
@@ -52,6 +59,13 @@ export const variables = defineCheck<Variables, Kind>({
         'UCX keeps to that choice, for points between nodes (without transports that need shared memory, and cuda_ipc) and for the traffic of an MPI that uses UCX. network_transport says what was used.',
       remedy: 'Unset it for the choice that UCX makes by itself.',
     },
+    'job-keys-fixed': {
+      severity: 'info',
+      when: 'a variable fixes a key of jobs',
+      consequence:
+        'Every job whose kind has the key runs with that value, whatever its spec says; `plan` and the manifest show it.',
+      remedy: 'Unset the variable to run what the spec says; docs/environment.md lists all of them.',
+    },
     'nccl-debug': {
       severity: 'info',
       when: 'NCCL prints what it does',
@@ -60,13 +74,18 @@ export const variables = defineCheck<Variables, Kind>({
     },
   },
   read: ({ variables: values }) => values,
-  judge: (values) => {
+  judge: (values, { environmentKeys }) => {
+    const fixed = environmentKeys.map(({ name, key, value }): Noticed<Kind> => ({
+      kind: 'job-keys-fixed',
+      what: `${name}=${value}: ${key}`,
+    }));
     const found = LOOKS.flatMap(([kind, names, tells]) =>
       names.flatMap((name): Noticed<Kind>[] => {
         const value = values[name];
         return value !== undefined && tells(value) ? [{ kind, what: `${name}=${value}` }] : [];
       }),
     );
-    return found.length > 0 ? found : [{ kind: 'ok', what: 'nothing set that changes figures' }];
+    const all = [...found, ...fixed];
+    return all.length > 0 ? all : [{ kind: 'ok', what: 'nothing set that changes figures' }];
   },
 });

@@ -101,7 +101,7 @@ t.test('bad input: exit 2', async (t) => {
   t.match(await runCli(['doctor', join(folder, 'bad.json')]), {
     status: 2,
     stdout: '',
-    stderr: /^E_SPEC_SYNTAX/,
+    stderr: /^railrunner: E_SPEC_SYNTAX: /,
   });
   t.match(await runCli(['doctor', '--world-size', '0']), { status: 2, stderr: /--world-size: expected/ });
   t.match(await runCli(['doctor', '--ranks-here', '1.5']), { status: 2, stderr: /--ranks-here: expected/ });

@@ -71,6 +71,7 @@ export function settingOf(changes: Partial<DoctorSetting> = {}): DoctorSetting {
   return {
     launcher: ALONE,
     variables: {},
+    environmentKeys: [],
     worldSize: 1,
     ranksHere: 1,
     localRank: 0,

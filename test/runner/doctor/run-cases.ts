@@ -104,6 +104,17 @@ const mpiGroup = group(mpi, [
 
 const variablesGroup = group(variables, [
   {
+    title: 'a key of jobs fixed',
+    reading: {},
+    setting: {
+      environmentKeys: [
+        { name: 'DYN_KVBM_NCCL_MAX_CTAS', key: 'maxCtas', range: [1, 64], meaning: 'm', value: 4 },
+      ],
+    },
+    expected: ['job-keys-fixed'],
+    says: /DYN_KVBM_NCCL_MAX_CTAS=4: maxCtas/,
+  },
+  {
     title: 'none',
     reading: { NCCL_DEBUG: 'WARN', UCX_MEM_EVENTS: 'no', NCCL_P2P_DISABLE: '0' },
     expected: ['ok'],

@@ -31,7 +31,11 @@ t.test("run defaults are weaker than a job's keys and stronger than the schema's
 t.test('the command line is stronger than --set, the environment weaker', async (t) => {
   const options = {
     set: ['jobs.0.maxTransferBatchSize=5'],
-    environment: { maxTransferBatchSize: 7, unheardOf: 1 },
+    variables: {
+      DYN_KVBM_MAX_TRANSFER_BATCH_SIZE: '7',
+      MSCCLPP_EP_NUM_PROXIES: '2',
+      DYN_KVBM_NCCL_MAX_CTAS: '',
+    },
   };
   const spec = load({ jobs: [offloadJob(), onboardJob({ maxTransferBatchSize: 9 })] }, options);
   t.same(
