@@ -30,12 +30,13 @@ export function nativeLayout(
   return { layout: { kind, blockDim, alignment, groups }, sectionBlocks };
 }
 
-function poolOptions(spec: KvSpec, tier: Tier, threads: number): PoolOptions {
+function poolOptions(spec: KvSpec, tier: Tier, threads: number, sharedWithPeers: boolean): PoolOptions {
   return {
     tier,
     ...nativeLayout(spec, tier),
     diskPath: tier === 'disk' ? spec.pools.diskPath : '',
     threads,
+    sharedWithPeers,
   };
 }
 
@@ -44,10 +45,11 @@ export async function acquirePools(
   context: PointContext,
   spec: KvSpec,
   tiers: readonly Tier[],
+  sharedWithPeers: boolean,
 ): Promise<ReadonlyMap<Tier, NativePool>> {
   const threads = threadsOfRank(context);
   const wanted = tiers.map((tier) => {
-    const options = poolOptions(spec, tier, threads);
+    const options = poolOptions(spec, tier, threads, sharedWithPeers);
     return { tier, options, key: `${KEY_PREFIX}${JSON.stringify(options)}` };
   });
   const keys = new Set(wanted.map(({ key }) => key));

@@ -216,11 +216,12 @@ Napi::Value createPool(const Napi::CallbackInfo& info) {
     const std::vector<uint32_t> sectionBlocks = requireSectionBlocks(options, "sectionBlocks");
     const std::string diskPath = requireString(options, "diskPath");
     const auto threads = static_cast<uint32_t>(requireInteger(options, "threads", 1, 1024));
+    const Sharing sharing = requireBoolean(options, "sharedWithPeers") ? Sharing::kNode : Sharing::kNone;
     return runOnWorkLane(
         info.Env(),
-        [state, tier, shape, sectionBlocks, diskPath, threads] {
-          state->pool =
-              std::make_unique<BlockPool>(*state->device, tier, shape, sectionBlocks, diskPath, threads);
+        [state, tier, shape, sectionBlocks, diskPath, threads, sharing] {
+          state->pool = std::make_unique<BlockPool>(*state->device, tier, shape, sectionBlocks, diskPath,
+                                                    threads, sharing);
         },
         [state](Napi::Env env) { return poolHandle(env, state); });
   });

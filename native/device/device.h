@@ -49,6 +49,10 @@ class DeviceMemory {
   virtual void close() = 0;
 };
 
+// Who reaches memory: the ranks of a node, which map each other's (share(), open()), or its rank only, for which the
+// host has faster pages.
+enum class Sharing : uint8_t { kNone, kNode };
+
 // The small interface behind which the two kinds of device stand. Nothing here is called inside a timed loop.
 class Device {
  public:
@@ -58,8 +62,8 @@ class Device {
   virtual int ordinal() const = 0;
   virtual int numaNode() const = 0;  // -1 unknown
   virtual DeviceProperties properties() const = 0;
-  // Memory of this device that same-node peers can map. Throws kAllocation with the figures.
-  virtual std::unique_ptr<DeviceMemory> allocate(uint64_t bytes) = 0;
+  // Memory of this device. Throws kAllocation with the figures.
+  virtual std::unique_ptr<DeviceMemory> allocate(uint64_t bytes, Sharing sharing = Sharing::kNode) = 0;
   // Maps a same-node peer's range; data() points at the range's first byte. A rank never opens its own
   // handle.
   virtual std::unique_ptr<DeviceMemory> open(const ShareHandle& handle) = 0;

@@ -43,18 +43,18 @@ const char* tierName(Tier tier) {
 
 BlockPool::BlockPool(Device& device, Tier tier, const LayoutShape& shape,
                      const std::vector<uint32_t>& sectionBlocks, const std::string& diskFolder,
-                     uint32_t threads)
+                     uint32_t threads, Sharing sharing)
     : device_(device),
       tier_(tier),
       layout_(makeLayout(shape, sectionBlocks, tier == Tier::kDisk ? kDiskBlockBytes : 1)) {
   switch (tier) {
     case Tier::kDevice:
-      deviceMemory_ = device.allocate(memoryBytes(layout_));
+      deviceMemory_ = device.allocate(memoryBytes(layout_), sharing);
       base_ = alignedStart(deviceMemory_->data(), layout_.alignment);
       deviceMemoryIsRemote_ = device.kind() != DeviceKind::kHost;
       break;
     case Tier::kHost:
-      hostSegment_ = std::make_unique<HostSegment>(device, memoryBytes(layout_));
+      hostSegment_ = std::make_unique<HostSegment>(device, memoryBytes(layout_), sharing);
       base_ = alignedStart(hostSegment_->data(), layout_.alignment);
       break;
     case Tier::kDisk:

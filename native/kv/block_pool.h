@@ -32,9 +32,9 @@ uint64_t memoryBytes(const BlockLayout& layout);
 class BlockPool {
  public:
   // `sectionBlocks`: blocks of each section of the shape. `diskFolder` is used by the disk tier alone;
-  // `threads` fill and check. The device must outlive the pool.
+  // `threads` fill and check; `sharing` says whether same-node peers map the pool. The device must outlive the pool.
   BlockPool(Device& device, Tier tier, const LayoutShape& shape, const std::vector<uint32_t>& sectionBlocks,
-            const std::string& diskFolder, uint32_t threads);
+            const std::string& diskFolder, uint32_t threads, Sharing sharing = Sharing::kNode);
   // A same-node peer's memory tier (device or host) of the same shape: copies from or to it, no ownership.
   BlockPool(Device& device, Tier tier, const LayoutShape& shape, const std::vector<uint32_t>& sectionBlocks,
             const ShareHandle& handle, uint32_t threads);

@@ -3,11 +3,22 @@
 #include <utility>
 
 #include "core/error.h"
+#include "device/host/private_memory.h"
+#include "device/host/shared_segment.h"
 
 namespace railrunner {
 
-HostSegment::HostSegment(Device& device, uint64_t bytes) : device_(device) {
-  std::unique_ptr<SharedSegment> segment = SharedSegment::create(bytes, device.numaNode(), "host tier");
+namespace {
+
+std::unique_ptr<DeviceMemory> hostMemory(uint64_t bytes, int numaNode, Sharing sharing) {
+  if (sharing == Sharing::kNone) return PrivateMemory::create(bytes, numaNode, "host tier");
+  return SharedSegment::create(bytes, numaNode, "host tier");
+}
+
+}  // namespace
+
+HostSegment::HostSegment(Device& device, uint64_t bytes, Sharing sharing) : device_(device) {
+  std::unique_ptr<DeviceMemory> segment = hostMemory(bytes, device.numaNode(), sharing);
   device.registerHost(segment->data(), segment->bytes());
   segment_ = std::move(segment);
 }
@@ -28,7 +39,7 @@ HostSegment::~HostSegment() {
 
 void HostSegment::close() {
   if (!segment_) return;
-  const std::unique_ptr<SharedSegment> segment = std::move(segment_);
+  const std::unique_ptr<DeviceMemory> segment = std::move(segment_);
   device_.unregisterHost(segment->data());
 }
 

@@ -3,15 +3,14 @@
 #include <memory>
 
 #include "device/device.h"
-#include "device/host/shared_segment.h"
 
 namespace railrunner {
 
-// Memory of the host tier: a shared segment, so that any same-node rank can map the root's tier, registered
-// with the device, so that its copies and kernels reach it (pinned, on cuda). The device must outlive it.
+// Memory of the host tier, registered with the device, so that its copies and kernels reach it (pinned, on cuda).
+// Shared with the node, it is a segment that any same-node rank can map. The device must outlive it.
 class HostSegment {
  public:
-  HostSegment(Device& device, uint64_t bytes);
+  HostSegment(Device& device, uint64_t bytes, Sharing sharing);
   // A same-node peer's tier, registered with this rank's device as well.
   HostSegment(Device& device, const ShareHandle& handle);
   ~HostSegment();
@@ -29,7 +28,7 @@ class HostSegment {
 
  private:
   Device& device_;
-  std::unique_ptr<SharedSegment> segment_;
+  std::unique_ptr<DeviceMemory> segment_;
 };
 
 }  // namespace railrunner

@@ -47,9 +47,9 @@ class PoorDevice final : public Device {
   int ordinal() const override { return device_.ordinal(); }
   int numaNode() const override { return device_.numaNode(); }
   DeviceProperties properties() const override { return device_.properties(); }
-  std::unique_ptr<DeviceMemory> allocate(uint64_t bytes) override {
+  std::unique_ptr<DeviceMemory> allocate(uint64_t bytes, Sharing sharing) override {
     if (lacks_ == Lacks::kMemory) throw Error(ErrorCode::kAllocation, "no memory is left on this device");
-    return device_.allocate(bytes);
+    return device_.allocate(bytes, sharing);
   }
   std::unique_ptr<DeviceMemory> open(const ShareHandle& handle) override {
     if (lacks_ == Lacks::kMapping) throw Error(ErrorCode::kCuda, "the peer's memory cannot be mapped");

@@ -36,8 +36,8 @@ class LosableDevice final : public Device {
   int ordinal() const override { return host_->ordinal(); }
   int numaNode() const override { return host_->numaNode(); }
   DeviceProperties properties() const override { return host_->properties(); }
-  std::unique_ptr<DeviceMemory> allocate(uint64_t bytes) override {
-    return std::make_unique<LostMemory>(host_->allocate(bytes), lost);
+  std::unique_ptr<DeviceMemory> allocate(uint64_t bytes, Sharing sharing) override {
+    return std::make_unique<LostMemory>(host_->allocate(bytes, sharing), lost);
   }
   std::unique_ptr<DeviceMemory> open(const ShareHandle& handle) override { return host_->open(handle); }
   void registerHost(void*, uint64_t) override {}

@@ -21,7 +21,14 @@ const SOURCE = Int32Array.of(3, 1, 4);
 const TARGET = Int32Array.of(5, 9, 2);
 
 function pool(device: NativeDevice, tier: Tier): Promise<NativePool> {
-  return device.createPool({ tier, layout: LAYOUT, sectionBlocks: [12], diskPath: '/tmp', threads: 1 });
+  return device.createPool({
+    tier,
+    layout: LAYOUT,
+    sectionBlocks: [12],
+    diskPath: '/tmp',
+    threads: 1,
+    sharedWithPeers: false,
+  });
 }
 
 function options(source: NativePool, target: NativePool, strategy: CopyStrategy = 'auto'): TransferOptions {
@@ -92,7 +99,7 @@ t.test('a pool takes the very bytes that the plan says, in every tier and layout
     { kind: 'layerSeparate', blockDim: 'second' },
   ] as const;
   const numbers = { numLayers: 3, outerDim: 2, pageSize: 4, innerDim: 77, dtypeWidthBytes: 2 } as const;
-  const rest = { diskPath: '/tmp', threads: 1 };
+  const rest = { diskPath: '/tmp', threads: 1, sharedWithPeers: false };
   for (const [sectionsName, sections] of Object.entries(SECTIONS)) {
     const groups = sections.flatMap((each, section) => each.groups.map((group) => ({ ...group, section })));
     const sectionBlocks = sections.map(({ numBlocks }) => numBlocks);
@@ -141,6 +148,7 @@ t.test('what is refused has its code and says what to do', async (t) => {
     sectionBlocks: [2 ** 31 - 1],
     diskPath: '',
     threads: 1,
+    sharedWithPeers: true,
   } as const;
   await t.rejects(device.createPool(huge), { code: 'E_ALLOCATION', message: /are available/ });
   const transfer = await device.compileTransfer(plain);

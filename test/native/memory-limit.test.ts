@@ -10,3 +10,9 @@ t.test('limits of all groups above the process, without page cache; a full NUMA 
   t.equal(ended.status, 0, `${ended.stdout}${ended.stderr}`.slice(-3000));
   for (const [skipped] of ended.stdout.matchAll(/^# SKIP .*$/gm)) t.comment(skipped);
 });
+
+t.test('memory of one process only: huge pages, all of it at once, never shared', async (t) => {
+  const ended = await run(await nativeProgram('private_memory_test'), []);
+  t.equal(ended.status, 0, `${ended.stdout}${ended.stderr}`.slice(-3000));
+  for (const [skipped] of ended.stdout.matchAll(/^# SKIP .*$/gm)) t.comment(skipped);
+});

@@ -38,7 +38,7 @@ export async function openReplicated(spec: KvSpec, context: PointContext): Promi
   const { rank } = context.world.info;
   const [lane] = lanesOf(spec, blockOrder(spec, rank, context.point.files)) as [Lane];
   const tiers = [...new Set([spec.from, spec.to])].filter((tier) => holdsTier(spec, tier, rank));
-  const pools = await acquirePools(context, spec, tiers);
+  const pools = await acquirePools(context, spec, tiers, true);
   for (const [tier, pool] of pools) await pool.prepare(contentOf(context, spec, tier, lane));
   const needsNccl = context.device.properties.kind === 'cuda' && spec.strategy !== 'independent';
   // Before anything that every rank takes part in: one that could not prepare its pools is heard here.

@@ -27,7 +27,7 @@ export async function openTransfer(spec: KvSpec, context: PointContext): Promise
     if (rank !== spec.root) return idlePoint(spec);
   }
   const lanes = lanesOf(spec, blockOrder(spec, rank, context.point.files));
-  const pools = await acquirePools(context, spec, [spec.from, spec.to]);
+  const pools = await acquirePools(context, spec, [spec.from, spec.to], false);
   for (const [tier, pool] of pools) await pool.prepare(contentBefore(spec, tier, lanes, rank));
   const start = process.hrtime.bigint();
   const transfer = await compile(context, spec, lanes, pools);

@@ -228,7 +228,7 @@ class CudaDevice final : public Device {
     return result;
   }
 
-  std::unique_ptr<DeviceMemory> allocate(uint64_t bytes) override {
+  std::unique_ptr<DeviceMemory> allocate(uint64_t bytes, Sharing) override {
     cuda::makeCurrent(ordinal_);
     size_t freeBytes = 0;
     size_t totalBytes = 0;

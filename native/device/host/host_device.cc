@@ -7,6 +7,7 @@
 
 #include "device/host/memory_limit.h"
 #include "device/host/numa.h"
+#include "device/host/private_memory.h"
 #include "device/host/shared_segment.h"
 
 namespace railrunner {
@@ -54,7 +55,8 @@ DeviceProperties HostDevice::properties() const {
   return properties;
 }
 
-std::unique_ptr<DeviceMemory> HostDevice::allocate(uint64_t bytes) {
+std::unique_ptr<DeviceMemory> HostDevice::allocate(uint64_t bytes, Sharing sharing) {
+  if (sharing == Sharing::kNone) return PrivateMemory::create(bytes, numaNode_, "device memory");
   return SharedSegment::create(bytes, numaNode_, "device memory");
 }
 

@@ -15,7 +15,7 @@ class HostDevice : public Device {
   int ordinal() const override { return ordinal_; }
   int numaNode() const override { return numaNode_; }
   DeviceProperties properties() const override;
-  std::unique_ptr<DeviceMemory> allocate(uint64_t bytes) override;
+  std::unique_ptr<DeviceMemory> allocate(uint64_t bytes, Sharing sharing) override;
   std::unique_ptr<DeviceMemory> open(const ShareHandle& handle) override;
   void registerHost(void*, uint64_t) override {}
   void unregisterHost(void*) override {}

@@ -11,8 +11,7 @@
 
 #include "core/checked.h"
 #include "core/error.h"
-#include "device/host/memory_limit.h"
-#include "device/host/numa.h"
+#include "device/host/host_pages.h"
 
 namespace railrunner {
 
@@ -53,29 +52,13 @@ void reservePages(int descriptor, uint64_t bytes, const std::string& what) {
   }
 }
 
-// Page tables filled now, so that no measured copy pays for a first touch.
-void populate(void* address, uint64_t bytes) {
-#ifdef MADV_POPULATE_WRITE
-  if (madvise(address, bytes, MADV_POPULATE_WRITE) == 0) return;
-#endif
-  auto* page = static_cast<volatile char*>(address);
-  for (uint64_t offset = 0; offset < bytes; offset += 4096) page[offset] = 0;
-}
-
 }  // namespace
 
 std::unique_ptr<SharedSegment> SharedSegment::create(uint64_t bytes, int numaNode, const std::string& what) {
   if (bytes == 0)
     throw Error(ErrorCode::kArgument, what + ": a segment of 0 bytes was asked for; expected at least 1");
   const uint64_t mappingBytes = checkedAdd(alignUp(bytes, 4096), kHeaderBytes, "segment size");
-  // Asked before, because a kernel that overcommits kills a process for memory instead of refusing it.
-  const MemoryRoom room = availableMemory();
-  if (mappingBytes > room.bytes) {
-    throw Error(ErrorCode::kAllocation, what + ": " + std::to_string(bytes) + " bytes were asked for, " +
-                                            std::to_string(room.bytes) + " are available (" + room.limit +
-                                            "). Use smaller pools or fewer ranks on this host.");
-  }
-  requireRoomOnNode(mappingBytes, numaNode, what);
+  requireMemory(mappingBytes, numaNode, what);
   std::unique_ptr<SharedSegment> segment(new SharedSegment());
   segment->descriptor_ = memfd_create("railrunner", MFD_CLOEXEC | MFD_ALLOW_SEALING);
   if (segment->descriptor_ < 0) throw errnoError(ErrorCode::kAllocation, what + ": memfd_create", errno);
@@ -94,13 +77,8 @@ std::unique_ptr<SharedSegment> SharedSegment::create(uint64_t bytes, int numaNod
   segment->mappingBytes_ = mappingBytes;
   segment->data_ = static_cast<std::byte*>(mapping) + kHeaderBytes;
   segment->bytes_ = bytes;
-  madvise(mapping, mappingBytes, MADV_HUGEPAGE);
-  // Before the pages exist: the policy decides where they come from.
-  const bool places = numaNode >= 0 && numaNodes().size() > 1;
-  if (places) placeOnNode(mapping, mappingBytes, numaNode, NumaPolicy::kPreferred, what);
-  reservePages(segment->descriptor_, mappingBytes, what);
-  populate(mapping, mappingBytes);
-  if (places) placeOnNode(mapping, mappingBytes, numaNode, NumaPolicy::kBound, what);
+  givePages(mapping, mappingBytes, numaNode, what,
+            [&] { reservePages(segment->descriptor_, mappingBytes, what); });
   segment->nonce_ = randomNonce();
   *static_cast<SegmentHeader*>(mapping) = {segment->nonce_, kHeaderMagic, bytes};
   return segment;

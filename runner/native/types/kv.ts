@@ -36,6 +36,8 @@ export interface PoolOptions {
   readonly diskPath: string;
   /** CPU threads that fill and check. */
   readonly threads: number;
+  /** Whether same-node peers map it; one that they do not has faster memory on hosts. */
+  readonly sharedWithPeers: boolean;
 }
 
 /** Region of one outer index: begin + block x blockStride + place of the layer in the group x layerStride. */
