@@ -2,7 +2,7 @@
  * Two stages. All keys in a few interleaved pairs choose what is looked at again; fresh pairs of those alone decide. The
  * second data were not used to choose, so few keys are tested and an exact test of few pairs is enough.
  */
-import { locationInterval } from '../statistics/signed-rank.js';
+import { locationInterval, positiveShare } from '../statistics/signed-rank.js';
 import {
   confirm,
   estimateOf,
@@ -92,7 +92,9 @@ export async function judgeAb(measure: MeasureRun, options: AbOptions): Promise<
     const isFlagged = flagged.has(key);
     const differences = differencesOf(isFlagged && usable ? usable : first, key);
     const flag = !isFlagged ? 'no' : !usable ? 'open' : confirmed.has(key) ? 'confirmed' : 'refuted';
-    return { key: keyText(key), numPairs: differences.length, ...judgeKey(differences, flag, limitsOf(key)) };
+    const slowerShare = differences.length > 0 ? positiveShare(differences) : null;
+    const judgement = judgeKey(differences, flag, limitsOf(key));
+    return { key: keyText(key), numPairs: differences.length, slowerShare, ...judgement };
   });
   const stopped = first.whole && (suspects.length === 0 || usable !== undefined);
   const runs = [...first.b, ...(fresh?.b ?? [])];

@@ -3,6 +3,8 @@ import { RunnerError } from '../errors.js';
 import { classDifferences } from '../run-folder/machine-class.js';
 import { appendHistory, baselineOf, changesOf, readHistory } from './history.js';
 import { judgeAll, MIN_PAIRS, MIN_RUNS_UNPAIRED, type KeyRuns } from './judge.js';
+import { superiority } from '../statistics/rank-sum.js';
+import { positiveShare } from '../statistics/signed-rank.js';
 import { keyText, readRuns, type RunTable } from './run-table.js';
 import { pairRuns, sortKeys, type Pair } from './sides.js';
 import { limitsByKey, type ThresholdRequest } from './thresholds.js';
@@ -85,11 +87,11 @@ export function compareTables(
     return { baseline: logs(baseline), candidate: logs(candidate), differences, limits: limitsOf(key) };
   });
   const numPairs = pairs?.length ?? Math.min(baseline.length, candidate.length);
-  const verdicts = judgeAll(runs).map((judgement, at): KeyVerdict => ({
-    key: keyText(judged[at] as string),
-    numPairs,
-    ...judgement,
-  }));
+  const verdicts = judgeAll(runs).map((judgement, at): KeyVerdict => {
+    const { baseline, candidate, differences } = runs[at] as KeyRuns;
+    const slowerShare = differences ? positiveShare(differences) : superiority(baseline, candidate);
+    return { key: keyText(judged[at] as string), numPairs, slowerShare, ...judgement };
+  });
   return {
     baseline: namesOf(baseline),
     candidate: namesOf(candidate),

@@ -7,6 +7,7 @@ import { outputError } from '../system-failure.js';
 import { makeFolder } from '../results/run-folder.js';
 import { damaged } from '../run-folder/csv-rows.js';
 import type { MachineClass } from '../run-folder/machine-class.js';
+import { readSeries } from '../run-folder/point-identity.js';
 import { changePoints } from '../statistics/change-points.js';
 import { percent } from './judge.js';
 import { keyText, type Cell, type RunTable } from './run-table.js';
@@ -55,17 +56,19 @@ function parseLine(path: string, number: number, text: string): Line {
   } catch {
     // Said below, as for a line that is JSON of another form.
   }
-  const { run, startedAt, key, series, log } = value ?? {};
-  const texts = [run, startedAt, key, series].every((part) => typeof part === 'string');
+  const { run, startedAt, key, log } = value ?? {};
+  const series = readSeries(String(value?.series));
+  const texts = [run, startedAt, key].every((part) => typeof part === 'string');
   if (
     !texts ||
+    series === undefined ||
     !Number.isFinite(log) ||
     Number.isNaN(Date.parse(startedAt as string)) ||
     key?.split('\u0000').length !== 7
   ) {
     throw damaged(path, `line ${number}: expected run, startedAt, key, series and log`);
   }
-  return value as Line;
+  return { ...(value as Line), series };
 }
 
 /** Adds the runs that the file does not have yet. Rejects with E_OUTPUT. */

@@ -57,7 +57,15 @@ export function sortKeys(
     if (word === undefined) judged.push(key);
     else if (word !== 'skipped') {
       const why = difference === '' ? now.why || old.why : difference;
-      others.push({ key: keyText(key), word, basis: 'none', estimate: null, numPairs: 0, why });
+      others.push({
+        key: keyText(key),
+        word,
+        basis: 'none',
+        estimate: null,
+        numPairs: 0,
+        slowerShare: null,
+        why,
+      });
     }
   }
   return { judged, others: [...others, ...failedPoints(keys, candidate)] };
@@ -103,7 +111,17 @@ function failedPoints(keys: ReadonlySet<string>, candidate: readonly RunTable[])
       const { state, why } = stateOf(key, candidate);
       const word = state === 'failed' ? 'failed' : undefined;
       return word
-        ? [{ key: keyText(key), word, basis: 'none', estimate: null, numPairs: 0, why } as const]
+        ? [
+            {
+              key: keyText(key),
+              word,
+              basis: 'none',
+              estimate: null,
+              numPairs: 0,
+              slowerShare: null,
+              why,
+            } as const,
+          ]
         : [];
     });
 }

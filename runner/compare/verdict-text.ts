@@ -4,7 +4,7 @@ import { EXIT } from '../errors.js';
 import { countWords, exitOfVerdict, WORDS, type KeyVerdict, type Verdict } from './verdict.js';
 
 const MAX_LINES = 60;
-const HEAD = ['verdict', 'key', 'change', 'range', 'would see', 'pairs', 'by'];
+const HEAD = ['verdict', 'key', 'change', 'range', 'would see', 'P(B>A)', 'pairs', 'by'];
 
 export function verdictText(verdict: Verdict): string {
   const order = (key: KeyVerdict): number => WORDS.indexOf(key.word);
@@ -37,14 +37,16 @@ export function sentenceOf(verdict: Verdict): string {
 const size = (key: KeyVerdict): number => Math.abs(key.estimate?.changePct ?? 0);
 const signed = (value: number): string => `${value > 0 ? '+' : ''}${value.toFixed(1)} %`;
 
-function lineOf({ word, key, estimate, numPairs, basis }: KeyVerdict): string[] {
+function lineOf({ word, key, estimate, numPairs, slowerShare, basis }: KeyVerdict): string[] {
   const range =
     estimate === null || estimate.lowPct === null || estimate.highPct === null
       ? ''
       : `${signed(estimate.lowPct)} .. ${signed(estimate.highPct)}`;
   const mde = estimate === null || estimate.mdePct === null ? '' : `${estimate.mdePct.toFixed(1)} %`;
   const change = estimate === null ? '' : signed(estimate.changePct);
-  return [word, key, change, range, mde, numPairs > 0 ? String(numPairs) : '', basis === 'none' ? '' : basis];
+  const share = slowerShare === null ? '' : slowerShare.toFixed(2);
+  const pairs = numPairs > 0 ? String(numPairs) : '';
+  return [word, key, change, range, mde, share, pairs, basis === 'none' ? '' : basis];
 }
 
 const NO_BORDERS = Object.fromEntries(

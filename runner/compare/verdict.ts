@@ -38,6 +38,12 @@ export interface KeyVerdict {
   readonly estimate: Estimate | null;
   /** Pairs, or the smaller number of runs where they are not paired. */
   readonly numPairs: number;
+  /**
+   * P(B > A): share of the pairs in which the candidate was slower, or of all combinations of a run of each side where runs
+   * are not paired. Near 0.5 the sides overlap, however far apart their medians are (two modes). Null where nothing was
+   * compared.
+   */
+  readonly slowerShare: number | null;
   /** Empty where the word says it all. */
   readonly why: string;
 }

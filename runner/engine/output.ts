@@ -13,6 +13,7 @@ import type { MachineClass } from '../run-folder/machine-class.js';
 import { decideTerminal, type Terminal } from '../console/terminal.js';
 import { START_TIMEOUT_MS, together } from '../world/on-all-ranks.js';
 import type { Versions } from '../world/versions.js';
+import { numberList } from '../text/ranges.js';
 import type { World } from '../world/world.js';
 import { exitOf } from './outcome.js';
 import type { Place } from './places.js';
@@ -52,7 +53,9 @@ export async function openOutput(setting: StartSetting, wanted: OutputRequest): 
       : await shareEarlierRun(world, { path: request.resume, ...wanted });
   const { runId, folder } = earlier ?? (await shareFolder(request, world));
   const kept = earlier ? await agreeOnKept(world, earlier, spec, columns) : NOTHING_KEPT;
-  const selection = earlier?.shard ? { ...wanted.selection, shard: earlier.shard } : wanted.selection;
+  const selection = earlier
+    ? { shard: earlier.shard ?? undefined, points: earlier.points ?? undefined }
+    : wanted.selection;
   const pending = selectPoints(spec.points, selection).filter(({ index }) => !kept.points.has(index));
   const manifest = await beginManifest(
     setting,
@@ -134,6 +137,7 @@ async function beginManifest(
       startedAt: earlier?.startedAt ?? startedAt,
       resumedAt: earlier ? [...earlier.resumedAt, startedAt] : [],
       shard: selection.shard ?? null,
+      points: selection.points ? numberList(selection.points) : null,
       spec: {
         digest: spec.digest,
         path: request.specPath,

@@ -10,6 +10,7 @@ import { makeFolder } from '../results/run-folder.js';
 import { classDifferences, type MachineClass } from '../run-folder/machine-class.js';
 import { readManifest, type ShardPlace } from '../run-folder/manifest-reader.js';
 import { readWholePoints, type WholePoints } from '../run-folder/whole-points.js';
+import { numberList, rangesOf } from '../text/ranges.js';
 import { exchange } from '../world/agreement.js';
 import { START_TIMEOUT_MS, together } from '../world/on-all-ranks.js';
 import type { World } from '../world/world.js';
@@ -23,6 +24,8 @@ export interface EarlierRun {
   readonly startedAt: string | null;
   readonly resumedAt: readonly string[];
   readonly shard: ShardPlace | null;
+  /** Points that `--points` named; null: all. */
+  readonly points: readonly number[] | null;
 }
 
 /** What of this rank's files stays. */
@@ -82,6 +85,12 @@ async function examine({ path, spec, selection, machine }: ResumeRequest): Promi
   if (asked && (asked.index !== index || asked.count !== count)) {
     throw refuse(`it is shard ${index}/${count}, not ${asked.index}/${asked.count}`);
   }
+  const [ran, wanted] = [earlier.selectedPoints, selection.points].map(
+    (points) => points && numberList(points),
+  );
+  if (wanted !== undefined && wanted !== ran) {
+    throw refuse(`it takes ${ran === undefined ? 'all points' : `the points ${ran}`}, not ${wanted}`);
+  }
   const resumedAt = earlier.json['resumedAt'];
   return {
     runId: earlier.runId,
@@ -89,11 +98,12 @@ async function examine({ path, spec, selection, machine }: ResumeRequest): Promi
     startedAt: earlier.startedAt.toISOString(),
     resumedAt: Array.isArray(resumedAt) ? resumedAt.map(String) : [],
     shard: earlier.shard ?? null,
+    points: earlier.selectedPoints ?? null,
   };
 }
 
 /** A run that ended between the making of its folder and its manifest: it measured nothing. */
-function startOver(folder: string, { shard }: Selection): EarlierRun {
+function startOver(folder: string, { shard, points }: Selection): EarlierRun {
   const strangers = readdirSync(folder).filter(
     (name) => !/^(rank-\d+\.(csv|log)|summary\.csv|columns\.json|manifest\.json\.next)$/.test(name),
   );
@@ -102,7 +112,14 @@ function startOver(folder: string, { shard }: Selection): EarlierRun {
   if (unexpected !== undefined) {
     throw refusal(folder, `expected a run's folder with a manifest, found none but ${unexpected}`);
   }
-  return { runId: basename(folder), folder, startedAt: null, resumedAt: [], shard: shard ?? null };
+  return {
+    runId: basename(folder),
+    folder,
+    startedAt: null,
+    resumedAt: [],
+    shard: shard ?? null,
+    points: points ?? null,
+  };
 }
 
 function hasRows(path: string): boolean {
@@ -133,7 +150,8 @@ export async function agreeOnKept(
     ] as const;
   });
   const whole = [...own.keys()].filter((point) => summary === undefined || summary.has(point));
-  const all = await exchange(world, 'points to keep', toRanges(whole), {
+  // Points end in order, so that ten thousand of them are few ranges.
+  const all = await exchange(world, 'points to keep', rangesOf(whole), {
     timeoutMs: START_TIMEOUT_MS,
     stage: 'start',
     point: -1,
@@ -147,20 +165,7 @@ export async function agreeOnKept(
   return { points, rankRecords: kept(own), summaryRecords: summary ? kept(summary) : [] };
 }
 
-type Range = readonly [first: number, last: number];
-
-/** Points end in order, so that ten thousand of them are few ranges. */
-function toRanges(points: readonly number[]): Range[] {
-  const ranges: [number, number][] = [];
-  for (const point of points.toSorted((a, b) => a - b)) {
-    const last = ranges.at(-1);
-    if (last && last[1] === point - 1) last[1] = point;
-    else ranges.push([point, point]);
-  }
-  return ranges;
-}
-
-function inRanges(ranges: readonly Range[], point: number): boolean {
+function inRanges(ranges: ReturnType<typeof rangesOf>, point: number): boolean {
   return ranges.some(([first, last]) => first <= point && point <= last);
 }
 

@@ -3,6 +3,7 @@ import { RunnerError } from '../errors.js';
 import type { Variables } from '../environment/variables.js';
 import type { Point } from '../job-spec/types.js';
 import type { ShardPlace } from '../run-folder/manifest-reader.js';
+import { parseNumberList } from '../text/ranges.js';
 
 export interface Selection {
   readonly shard: ShardPlace | undefined;
@@ -87,18 +88,11 @@ function slurmShard(variables: Variables): ShardPlace {
 }
 
 function parsePoints(text: string, numPoints: number): number[] {
-  const refuse = (): RunnerError =>
-    new RunnerError(
-      'E_USAGE',
-      `--points: expected numbers and ranges from 0 to ${numPoints - 1}, for example 0,3,7-9; ` +
-        `received ${JSON.stringify(text)}. \`railrunner plan\` lists the points`,
-    );
-  return text.split(',').flatMap((part) => {
-    const match = /^(\d{1,9})(?:-(\d{1,9}))?$/.exec(part);
-    if (!match) throw refuse();
-    const first = Number(match[1]);
-    const last = Number(match[2] ?? match[1]);
-    if (last < first || last >= numPoints) throw refuse();
-    return Array.from({ length: last - first + 1 }, (_, at) => first + at);
-  });
+  const points = parseNumberList(text, numPoints);
+  if (points) return points;
+  throw new RunnerError(
+    'E_USAGE',
+    `--points: expected numbers and ranges from 0 to ${numPoints - 1}, for example 0,3,7-9; ` +
+      `received ${JSON.stringify(text)}. \`railrunner plan\` lists the points`,
+  );
 }

@@ -1,6 +1,7 @@
 /** Run folders -> report. A folder that cannot be read is a complaint, and the others are reported all the same. */
 import { RunnerError } from '../errors.js';
 import { counted } from '../text/plural.js';
+import { numberList } from '../text/ranges.js';
 import { openRunFolder, type RunFolder } from '../run-folder/run-rows.js';
 import { groupBy } from './group-by.js';
 import { joinShards, type JoinedRun } from '../run-folder/shards.js';
@@ -107,7 +108,7 @@ async function readJoined(run: JoinedRun, withRanks: boolean): Promise<ReportedR
   const missing = missingRows(first, rows);
   if (missing.length > 0) {
     complaints.push(
-      `${ids.join(', ')}: ${counted(missing.length, 'point')} of ${manifest.points.length} without a row`,
+      `${ids.join(', ')}: ${counted(missing.length, 'point')} of ${(manifest.selectedPoints ?? manifest.points).length} without a row`,
     );
   }
   const versions = manifest.json['versions'] as Readonly<Record<string, unknown>>;
@@ -125,7 +126,16 @@ async function readJoined(run: JoinedRun, withRanks: boolean): Promise<ReportedR
     rows: [...rows, ...missing].toSorted((a, b) => a.point - b.point),
     rankTimes,
     complaints,
+    notes: selectionNotes(first),
   };
+}
+
+function selectionNotes({ manifest: { runId, selectedPoints, points } }: RunFolder): string[] {
+  if (selectedPoints === undefined) return [];
+  const asked = counted(new Set(selectedPoints).size, 'point');
+  return [
+    `${runId}: was to measure ${asked} of ${points.length} alone (--points ${numberList(selectedPoints)})`,
+  ];
 }
 
 function worstOutcome(outcomes: readonly string[]): string {

@@ -88,6 +88,7 @@ export function verdictOf(report: Report): string {
   const bad = rows.filter((row) => isBad(row.status));
   const gaps = report.complaints.length + runs.reduce((sum, run) => sum + run.complaints.length, 0);
   const what = `${runs.length} ${runs.length === 1 ? 'run' : 'runs'}, ${rows.length} rows: ${statusText(rows.map((row) => row.status))}`;
-  if (bad.length === 0 && gaps === 0) return `${what}. Nothing is missing.`;
+  const notes = runs.flatMap((run) => run.notes).map((note) => ` ${note}.`);
+  if (bad.length === 0 && gaps === 0) return `${what}. Nothing is missing.${notes.join('')}`;
   return gaps === 0 ? `${what}.` : `${what}. Not everything is as it should be: see below.`;
 }

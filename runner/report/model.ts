@@ -86,6 +86,8 @@ export interface ReportedRun {
   readonly rankTimes: readonly RankTime[];
   /** What is missing or not as it should be, in sentences. */
   readonly complaints: readonly string[];
+  /** What a reader should know and nobody needs to act on, in sentences. */
+  readonly notes: readonly string[];
 }
 
 /** Runs of one spec in one world on one class of device, in order of time. */

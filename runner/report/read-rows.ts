@@ -92,11 +92,13 @@ function keyFields(
   return { specName, layout: machine.layout, jobId, kind, params, phase, timing, direction, series };
 }
 
-/** A row for each point of the spec of which none speaks. */
+/** A row for each point that the run was to measure and of which no row speaks. */
 export function missingRows(run: RunFolder, rows: readonly ReportRow[]): ReportRow[] {
+  const { points, selectedPoints } = run.manifest;
   const present = new Set(rows.map((row) => row.point));
-  return run.manifest.points
-    .filter((point) => !present.has(point.index))
+  const asked = selectedPoints && new Set(selectedPoints);
+  return points
+    .filter(({ index }) => !present.has(index) && (asked === undefined || asked.has(index)))
     .map((point) => ({
       ...keyFields(run, {
         jobId: point.job.id,
@@ -110,7 +112,7 @@ export function missingRows(run: RunFolder, rows: readonly ReportRow[]): ReportR
       point: point.index,
       status: 'missing',
       ...NOTHING_MEASURED,
-      error: 'no row: the run ended before this point, left it out (--points), or its shard was not named',
+      error: 'no row: the run ended before this point, or its shard was not named',
     }));
 }
 

@@ -130,7 +130,7 @@ const TRACKING = [
   column(
     'series',
     '',
-    'digest of all that identifies the measured thing: resolved job, device, layout of the world; equal over runs',
+    'digest of all that identifies the measured thing: resolved job, device, layout of the world; equal over runs; `s` and 16 hex digits',
   ),
   column('point_rows', '', 'rows of this point in this file; fewer are there where writing was cut short'),
 ] as const;

@@ -30,6 +30,8 @@ export interface Manifest {
   readonly resumedAt: readonly string[];
   /** The part of the points that this run takes; null: all. */
   readonly shard: ShardPlace | null;
+  /** Points that `--points` named, `0,3,7-9`; null: all. */
+  readonly points: string | null;
   readonly spec: { readonly digest: string; readonly path: string | null; readonly resolved: JsonValue };
   /** Name -> version; null where the thing is not there. */
   readonly versions: Readonly<Record<string, string | null>>;
@@ -66,6 +68,7 @@ export const MANIFEST_FIELDS: Readonly<Record<keyof Manifest, string>> = {
   endedAt: 'UTC time of the end; null while the run lasts',
   resumedAt: 'UTC times at which `run --resume` went on with this run',
   shard: '`index` (from 1) and `count` where `--shard` gave this run a part of the points; null: all',
+  points: 'numbers of the points where `--points` named them, such as `0,3,7-9`; null: all',
   spec: '`digest` (sha256 of the canonical text), `path` as given, and `resolved`: the spec with every default',
   versions: 'railrunner, addon, Node, kernel, MPI, UCX, NCCL, CUDA; null where a thing is not there',
   topology: '`worldSize`, `numNodes`, `ranksPerNode`, and of each rank `node`, `localRank`, `hostname`',

@@ -5,6 +5,7 @@ import { RunnerError } from '../errors.js';
 import { canonicalJson } from '../job-spec/canonical.js';
 import { parseResolvedSpec } from '../job-spec/resolved-text.js';
 import type { Point } from '../job-spec/types.js';
+import { parseNumberList } from '../text/ranges.js';
 import { damaged } from './csv-rows.js';
 import { distinctText, layoutText, mpiText, type MachineClass } from './machine-class.js';
 
@@ -38,6 +39,8 @@ export interface RunManifest {
   readonly machine: MachineClass;
   /** Undefined: the run holds all points. */
   readonly shard: ShardPlace | undefined;
+  /** Numbers of the points that `--points` named; undefined: all, or a run from before this was recorded. */
+  readonly selectedPoints: readonly number[] | undefined;
   /** Everything as written, for what this type does not name. */
   readonly json: Readonly<Record<string, unknown>>;
 }
@@ -109,6 +112,7 @@ export function parseManifest(path: string, text: string): RunManifest {
     points: resolved.points,
     ...placesOf(path, json),
     shard: shardOf(path, json['shard']),
+    selectedPoints: selectedOf(path, json['points'], resolved.points.length),
     json,
   };
 }
@@ -176,6 +180,13 @@ function shardOf(path: string, value: unknown): ShardPlace | undefined {
   const count = numberOf(path, 'shard.count', fields['count']);
   if (index < 1 || index > count) throw damaged(path, `shard: ${index} of ${count} is not possible`);
   return { index, count };
+}
+
+function selectedOf(path: string, value: unknown, numPoints: number): readonly number[] | undefined {
+  if (value === undefined || value === null) return undefined;
+  const points = parseNumberList(stringOf(path, 'points', value), numPoints);
+  if (points) return points;
+  throw unexpected(path, 'points', `numbers and ranges below ${numPoints}, such as 0,3,7-9`, value);
 }
 
 type JsonFields = Readonly<Record<string, unknown>>;

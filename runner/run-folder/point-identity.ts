@@ -36,11 +36,19 @@ export interface SeriesOf {
 }
 
 const SERIES_DIGITS = 16;
+/** Sixteen hex digits alone may be a number, 1e5 followed by digits say, and spreadsheets and pandas take them for one. */
+const SERIES_LETTER = 's';
 
 /** The `series` column: equal for the same resolved job on the same class of device in the same world layout. */
 export function seriesDigest({ kind, job, device, deviceName, layout }: SeriesOf): string {
   const text = canonicalJson({ device, deviceName, job: identifyingKeys(job), kind, layout });
-  return sha256Hex(text).slice(0, SERIES_DIGITS);
+  return SERIES_LETTER + sha256Hex(text).slice(0, SERIES_DIGITS);
+}
+
+/** A `series` as it was written, by versions before the letter too; undefined for any other text. */
+export function readSeries(text: string): string | undefined {
+  const digits = /^s?([0-9a-f]{16})$/.exec(text)?.[1];
+  return digits === undefined ? undefined : SERIES_LETTER + digits;
 }
 
 /** Dotted paths at which two resolved jobs differ. A key that only one has is left out: newer versions add keys. */

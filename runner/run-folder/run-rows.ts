@@ -5,7 +5,7 @@ import { RunnerError } from '../errors.js';
 import type { Point } from '../job-spec/types.js';
 import { damaged, readCsvRows, type CsvContent, type CsvRow } from './csv-rows.js';
 import { readManifest, type RunManifest } from './manifest-reader.js';
-import { paramsText, seriesDigest } from './point-identity.js';
+import { paramsText, readSeries, seriesDigest } from './point-identity.js';
 
 const STATUSES = ['ok', 'wrong', 'failed', 'timeout', 'skipped', 'idle', 'aborted'] as const;
 export type ReadStatus = (typeof STATUSES)[number];
@@ -142,11 +142,12 @@ function identifier(manifest: RunManifest, path: string): (csv: CsvRow) => Ident
 }
 
 function seriesColumn(csv: CsvRow, path: string): string {
-  const series = csv.text('series');
-  if (/^[0-9a-f]{16}$/.test(series)) return series;
+  const text = csv.text('series');
+  const series = readSeries(text);
+  if (series !== undefined) return series;
   throw damaged(
     path,
-    `line ${csv.line}, column series: expected 16 hex digits, received ${JSON.stringify(series)}`,
+    `line ${csv.line}, column series: expected s and 16 hex digits, received ${JSON.stringify(text)}`,
   );
 }
 

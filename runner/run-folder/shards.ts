@@ -13,7 +13,7 @@ export interface JoinedRun {
 }
 
 /**
- * Puts shards together: of equal spec, count and layout, in the order of their start, each number once. Throws E_USAGE
+ * Puts shards together: of equal spec, points, count and layout, in the order of their start, each number once. Throws E_USAGE
  * where one run was named twice: a run that counts twice is no second measurement.
  */
 export function joinShards(runs: readonly RunFolder[]): JoinedRun[] {
@@ -37,6 +37,7 @@ function takesShard(others: readonly RunFolder[], run: RunFolder): boolean {
   const alike =
     first.shard?.count === own.shard?.count &&
     first.specDigest === own.specDigest &&
+    String(first.selectedPoints) === String(own.selectedPoints) &&
     first.machine.layout === own.machine.layout;
   return alike && others.every((other) => other.manifest.shard?.index !== own.shard?.index);
 }

@@ -53,6 +53,12 @@ export function walshAverages(values: readonly number[]): number[] {
   return averages.sort((a, b) => a - b);
 }
 
+/** Share of the differences that are above 0, those equal to 0 counted half; 0.5 where neither side is larger. */
+export function positiveShare(differences: readonly number[]): number {
+  const wins = differences.reduce((sum, value) => sum + (value > 0 ? 1 : value === 0 ? 0.5 : 0), 0);
+  return wins / differences.length;
+}
+
 export interface LocationInterval {
   /** Hodges-Lehmann: median of the Walsh averages. */
   readonly estimate: number;

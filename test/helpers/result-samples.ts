@@ -90,6 +90,7 @@ export const manifestStart: ManifestStart = {
   startedAt: '2026-01-02T03:04:05.678Z',
   resumedAt: [],
   shard: null,
+  points: null,
   spec: { digest: 'abc123', path: 'example.json', resolved: { name: 'example', jobs: [] } },
   versions: { railrunner: '0.1.0', nccl: null },
   topology: {

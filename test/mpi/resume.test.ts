@@ -137,6 +137,7 @@ t.test('what is not the same run is refused, and stays as it was', { skip }, (t)
         /it ran the spec with digest/,
       ],
       ['another shard', ['run', spec, '--resume', run, '--shard', '2/2'], /it is shard 1\/2, not 2\/2/],
+      ['other points', ['run', spec, '--resume', run, '--points', '1'], /it takes all points, not 1/],
       ['another world', ['run', spec, '--resume', run], /layout: 2 then, 3 now/, 3],
       ['no folder', ['run', spec, '--resume', join(folder, 'none')], /it is not there/],
       ['no run', ['run', spec, '--resume', folder], /found none but/],

@@ -80,7 +80,7 @@ t.test(
     );
     t.equal(exitOfVerdict(verdict), 5);
     const found = verdict.keys.find(({ word }) => word === 'regressed');
-    t.match(found, { basis: 'confirmed', numPairs: 10 });
+    t.match(found, { basis: 'confirmed', numPairs: 10, slowerShare: 1 });
     t.ok(Math.abs((found?.estimate?.changePct ?? 0) - 6) < 2);
     t.equal(
       places

@@ -204,6 +204,26 @@ t.test('shards are joined, and a missing one is named', (t) =>
   }),
 );
 
+t.test('a run of chosen points is whole with them, and says which they were', (t) =>
+  withTempDir(async (folder) => {
+    const chosen = (runId: string, points: string): string =>
+      writeReportRun(folder, {
+        runId,
+        cells: (point) => (point.index === 1 || point.index === 4 ? measuredCells(point) : undefined),
+        manifest: { points },
+      });
+    const whole = await report(folder, [chosen('whole', '1,4')]);
+    t.equal(whole.status, 0, whole.stderr);
+    t.match(
+      whole.stdout,
+      /^1 run, 2 rows: 2 ok\. Nothing is missing\. whole: was to measure 2 points of 8 alone \(--points 1,4\)\./,
+    );
+    const one = await report(folder, [chosen('less', '1,4-5')]);
+    t.equal(one.status, 1);
+    t.match(one.stderr, /1 point of 3 without a row/);
+  }),
+);
+
 t.test(
   'a disk that fills up while a report is written: an error, and the old report stays',
   { skip: needsMount() },

@@ -77,7 +77,7 @@ t.test('params are the swept keys, the series is all that identifies', async (t)
     buildRows(facts, pointOf(0, { ...spec, ...changes }, swept), outcomeOf())[0] as Row;
   const row = rowOf({});
   t.equal(row['params'], '{"blocks":64,"strategy":"auto"}');
-  t.match(row['series'], /^[0-9a-f]{16}$/);
+  t.match(row['series'], /^s[0-9a-f]{16}$/);
   t.equal(rowOf({ iterations: 99, timeoutSeconds: 1 })['series'], row['series'], 'the effort does not count');
   t.equal(rowOf({}, factsOf(3, { runId: 'another' }))['series'], row['series'], 'ranks and runs share it');
   t.not(rowOf({ layout: { pageSize: 16 } })['series'], row['series'], 'what is resolved does, swept or not');

@@ -43,8 +43,11 @@ t.test('rows of both schema versions have the same identity', (t) =>
     const second = await rowsOf(writeOne(folder, { runId: 'v2' }));
     const first = await rowsOf(writeOne(folder, { runId: 'v1', schemaVersion: 1 }));
     t.same(second.rows, first.rows);
-    t.match(second.rows[1], { point: 1, params: '{"seed":2}', series: /^[0-9a-f]{16}$/, p50Us: 101 });
+    t.match(second.rows[1], { point: 1, params: '{"seed":2}', series: /^s[0-9a-f]{16}$/, p50Us: 101 });
     t.equal(new Set(second.rows.map((row) => row.series)).size, 3, 'points have series of their own');
+    const summary = join(folder, 'v2', 'summary.csv');
+    writeFileSync(summary, readFileSync(summary, 'utf8').replaceAll(/,s([0-9a-f]{16})/g, ',$1'));
+    t.same((await rowsOf(join(folder, 'v2'))).rows, first.rows, 'without the letter, as it was written once');
   }),
 );
 
@@ -104,8 +107,8 @@ const DAMAGES: readonly [string, (csv: string) => string, RegExp][] = [
   ['nothing at all', () => '', /expected a header line/],
   [
     'a series that is none',
-    (csv) => csv.replaceAll(/,[0-9a-f]{16}(?=[,\n])/g, ',x'),
-    /expected 16 hex digits/,
+    (csv) => csv.replaceAll(/,s[0-9a-f]{16}(?=[,\n])/g, ',x'),
+    /expected s and 16 hex digits/,
   ],
 ];
 
@@ -141,6 +144,7 @@ t.test('a manifest that is damaged, of a newer version or missing is refused', (
       ['no time', { ...whole, startedAt: 'soon' }, /startedAt: expected a time/],
       ['a wrong outcome', { ...whole, outcome: 'great' }, /outcome: unknown word/],
       ['an impossible shard', { ...whole, shard: { index: 3, count: 2 } }, /3 of 2 is not possible/],
+      ['points beyond the spec', { ...whole, points: '0-9' }, /points: expected numbers and ranges below 3/],
       ['a list', [], /the file: expected an object/],
     ];
     for (const [name, json, expected] of refused) {
