@@ -4,7 +4,7 @@ import { allowedEnvironment } from '../environment/recorded.js';
 import type { JsonValue, ResolvedSpec } from '../job-spec/types.js';
 import { createLog } from '../log.js';
 import { columnsForKinds, SCHEMA_VERSION, type ColumnDefinition } from '../results/columns.js';
-import { ManifestFile, StatusCounts } from '../results/manifest.js';
+import { ManifestFile, StatusCounts, type RecordedVersions } from '../results/manifest.js';
 import { RankCsv } from '../results/rank-csv.js';
 import { rowOfRecord } from '../results/records.js';
 import { claimRunFolder, joinRunFolder, makeRunId } from '../results/run-folder.js';
@@ -12,7 +12,6 @@ import { summaryColumns } from '../results/summary.js';
 import type { MachineClass } from '../run-folder/machine-class.js';
 import { decideTerminal, type Terminal } from '../console/terminal.js';
 import { START_TIMEOUT_MS, together } from '../world/on-all-ranks.js';
-import type { Versions } from '../world/versions.js';
 import { numberList } from '../text/ranges.js';
 import type { World } from '../world/world.js';
 import { exitOf } from './outcome.js';
@@ -26,7 +25,7 @@ import type { RunRequest, StartSetting } from './run-request.js';
 export interface OutputRequest {
   readonly spec: ResolvedSpec;
   readonly selection: Selection;
-  readonly versions: Versions;
+  readonly versions: RecordedVersions;
   readonly places: readonly Place[];
   readonly machine: MachineClass;
 }
@@ -143,7 +142,7 @@ async function beginManifest(
         path: request.specPath,
         resolved: JSON.parse(spec.canonicalText) as JsonValue,
       },
-      versions: { ...versions },
+      versions,
       topology: {
         worldSize,
         numNodes,

@@ -1,6 +1,9 @@
 /** Where each rank runs and on what, gathered once at the start, and the machine class that follows from it. */
 import { hostFacts, type HostFacts } from '../environment/machine.js';
 import { distinctText, layoutText, mpiText, type MachineClass } from '../run-folder/machine-class.js';
+import type { NativeAddon } from '../native/types/index.js';
+import type { RecordedVersions } from '../results/manifest.js';
+import type { Versions } from '../world/versions.js';
 import { START_TIMEOUT_MS } from '../world/on-all-ranks.js';
 import type { World } from '../world/world.js';
 
@@ -20,11 +23,30 @@ export async function gatherPlaces(world: World, device: Place['device']): Promi
   return await world.allgatherJson(own, START_TIMEOUT_MS);
 }
 
-export function machineOf(places: readonly Place[], world: World, ranksPerNode: number): MachineClass {
-  const known = (values: readonly (string | null)[]): string | null => {
-    const present = values.filter((value) => value !== null);
-    return present.length === 0 ? null : distinctText(present);
+/** Distinct values, sorted; null where no rank knows one. */
+function known(values: readonly (string | null)[]): string | null {
+  const present = values.filter((value) => value !== null);
+  return present.length === 0 ? null : distinctText(present);
+}
+
+/** What the ranks were compared by, and what may differ between hosts. */
+export function recordedVersions(
+  compared: Versions,
+  addon: NativeAddon,
+  places: readonly Place[],
+): RecordedVersions {
+  return {
+    ...compared,
+    kernel: known(places.map(({ host }) => host.kernel)),
+    driver: known(places.map(({ host }) => host.driverVersion)),
+    cuda: addon.buildInfo().cuda,
+    cudaDriver: addon.probeDevices().cudaDriverVersion,
+    ucx: null,
+    nccl: null,
   };
+}
+
+export function machineOf(places: readonly Place[], world: World, ranksPerNode: number): MachineClass {
   return {
     device: distinctText(places.map((place) => place.device.kind)),
     deviceName: distinctText(places.map((place) => place.device.name)),

@@ -13,6 +13,7 @@ import type { FaultPlan } from './fault-injection.js';
 import { requireOwnColumns, requireVerified } from './kind-contract.js';
 import type { ResourceCache } from '../job/resources.js';
 import { AgreedFailure, runStage, type StageClock } from './stage.js';
+import type { UsedLibraries } from './used-libraries.js';
 import { judge, type Judgement, type Verdict } from './verdict.js';
 
 /** Beyond a stage's deadline: unwinding a stage takes at most 1.5 s, a dead rank is noticed within about 5 s. */
@@ -29,6 +30,7 @@ export interface PointSetting {
   readonly faults: FaultPlan;
   readonly threadsPerRank: number | undefined;
   ncclLibraries(): readonly string[];
+  readonly libraries: UsedLibraries;
   stopStatus(): number;
 }
 
@@ -165,6 +167,7 @@ function contextOf(setting: PointSetting, stageName: string, clock: StageClock):
     signal: clock.signal,
     threadsPerRank: setting.threadsPerRank,
     ncclLibraries: () => setting.ncclLibraries(),
+    noteNccl: (version) => setting.libraries.noteNccl(version),
     remainingMs: () => clock.remainingMs(),
     agree: async (step, error) => {
       const failure = error === null || error === undefined ? undefined : toRunnerError(error);

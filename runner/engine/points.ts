@@ -81,6 +81,7 @@ async function record(
   const result = buildPointResult(run.facts, point, outcome);
   const written = run.csv.append(result.rows);
   run.counts.add(result.rows);
+  run.libraries.noteRows(result.rows);
   run.firstWithoutRow = point.index + 1;
   if (point.job.saveSamples && outcome.measurements.length > 0) {
     const place = { point: point.index, rank: run.facts.rank };

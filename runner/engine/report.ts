@@ -5,12 +5,14 @@ import type { Progress } from '../console/progress.js';
 import { createProgress } from '../console/progress.js';
 import { standardErrorStream } from '../print.js';
 import type { RankPointResult, Row, RowStatus } from '../results/row.js';
+import { ProbedLimits } from '../results/probed-limits.js';
 import { Summary } from '../results/summary.js';
 import { ResultTable } from '../console/table.js';
 import type { Terminal } from '../console/terminal.js';
 import type { Point } from '../job-spec/types.js';
 
 export class RunReport {
+  readonly limits = new ProbedLimits();
   readonly #summary: Summary;
   readonly #progress: Progress;
   readonly #table: ResultTable;
@@ -40,6 +42,7 @@ export class RunReport {
 
   /** Summary rows of points that an earlier part of the run measured: they stand in the table too. */
   keep(points: readonly Point[], rows: readonly Row[]): void {
+    this.limits.add(rows);
     for (const row of rows) this.#table.add(sweptText(points[Number(row['point'])]?.swept ?? {}), [row]);
   }
 
@@ -50,6 +53,7 @@ export class RunReport {
   /** One point, from every rank that could still be heard. */
   add(point: Point, perRank: readonly RankPointResult[]): void {
     const rows = this.#summary.add(perRank);
+    this.limits.add(rows);
     const words = sweptText(point.swept);
     this.#table.add(words, rows);
     this.#progress.end(progressOf(point), (rows[0]?.['status'] ?? 'aborted') as RowStatus);

@@ -14,6 +14,7 @@ import type { RunReport } from './report.js';
 import type { ResourceCache } from '../job/resources.js';
 import type { Neighbours } from '../world/neighbours.js';
 import type { StopRequest } from './signals.js';
+import type { UsedLibraries } from './used-libraries.js';
 
 export interface Run {
   readonly spec: ResolvedSpec;
@@ -34,6 +35,8 @@ export interface Run {
   readonly threadsPerRank: number | undefined;
   /** Where NCCL is looked for, in order. */
   ncclLibraries(): readonly string[];
+  /** Those that points have used so far. */
+  readonly libraries: UsedLibraries;
   readonly stop: StopRequest;
   readonly neighbours: Neighbours;
   readonly facts: RunFacts;

@@ -12,6 +12,7 @@ import { printError, printOut } from '../print.js';
 import { counted } from '../text/plural.js';
 import { lostOutcome, neverStarted, stopFailure, type Loss } from './outcome.js';
 import { abortRest, runPoints, type LoopEnd } from './points.js';
+import type { ManifestEnd } from '../results/manifest.js';
 import { UnwrittenRowsError } from '../results/csv-file.js';
 import { rescueRows } from '../results/rescue.js';
 import type { Run } from './run-state.js';
@@ -142,7 +143,15 @@ async function finishManifest(run: Run, agreed: Agreed, end: LoopEnd): Promise<v
     endedAt: new Date(),
     statusCounts: agreed.counts,
     ...(error ? { error } : {}),
+    probes: run.report?.limits.toJSON() ?? [],
+    libraries: await librariesOf(run, end),
   });
+}
+
+/** After a signal, or where the work thread is stuck, nothing is asked any more. */
+async function librariesOf(run: Run, end: LoopEnd): Promise<ManifestEnd['libraries']> {
+  const isAsked = !end.hurried && !end.worldLost && !run.addon.workLaneBusy();
+  return isAsked ? await run.libraries.versions(run.addon) : undefined;
 }
 
 function sayEnd(
@@ -206,6 +215,7 @@ async function leaveAlone(run: Run | undefined): Promise<never> {
         exitStatus: status,
         endedAt: new Date(),
         statusCounts: [run.counts.toJSON()],
+        probes: run.report?.limits.toJSON() ?? [],
         ...(death ? { error: { code: death.code, message: death.why } } : {}),
       })
       .catch(() => undefined);

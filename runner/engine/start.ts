@@ -10,7 +10,7 @@ import { addon } from '../native/binding.js';
 import type { RunFacts } from '../results/row.js';
 import type { OwnSpec, RunRequest, StartSetting } from './run-request.js';
 import { openOutput } from './output.js';
-import { gatherPlaces, machineOf } from './places.js';
+import { gatherPlaces, machineOf, recordedVersions } from './places.js';
 import { readSelection, type Selection } from './selection.js';
 import { loadSpec } from '../job-spec/load.js';
 import type { FilePlaces } from '../job-spec/files.js';
@@ -23,6 +23,7 @@ import { refuseWhatCannotFit } from '../preflight/memory.js';
 import { ResourceCache } from '../job/resources.js';
 import type { Run } from './run-state.js';
 import { StopRequest } from './signals.js';
+import { UsedLibraries } from './used-libraries.js';
 import { START_TIMEOUT_MS, together } from '../world/on-all-ranks.js';
 
 /** Everything up to the first point. Throws the same error on all ranks. Collective. */
@@ -48,7 +49,14 @@ export async function startRun(setting: StartSetting): Promise<Run> {
   const places = await gatherPlaces(world, properties);
   const neighbours = await Neighbours.meet(world);
   const machine = machineOf(places, world, spec.ranksPerNode);
-  const { runId, ...output } = await openOutput(setting, { spec, selection, versions, places, machine });
+  const recorded = recordedVersions(versions, native, places);
+  const { runId, ...output } = await openOutput(setting, {
+    spec,
+    selection,
+    versions: recorded,
+    places,
+    machine,
+  });
   neighbours.watch();
   output.log.info(
     { runId, digest: spec.digest, points: output.pending.length, device: properties.kind },
@@ -64,6 +72,7 @@ export async function startRun(setting: StartSetting): Promise<Run> {
     resources: new ResourceCache(),
     threadsPerRank: environment.settings.threadsPerRank,
     ncclLibraries: ncclLibrariesOf(environment),
+    libraries: new UsedLibraries(),
     faults,
     neighbours,
     stop: new StopRequest(() => {

@@ -1,8 +1,10 @@
-/** What a host says of itself that decides whether times of two runs may be compared. */
+/** What a host says of itself. */
 import { readFileSync } from 'node:fs';
-import { cpus } from 'node:os';
+import { cpus, release } from 'node:os';
 
 export interface HostFacts {
+  /** Release of the kernel. */
+  readonly kernel: string;
   /** Null where the system does not tell. */
   readonly cpuModel: string | null;
   /** Of the GPU driver; null where none is loaded. */
@@ -12,7 +14,7 @@ export interface HostFacts {
 const DRIVER_FILE = '/proc/driver/nvidia/version';
 
 export function hostFacts(): HostFacts {
-  return { cpuModel: cpus()[0]?.model.trim() || null, driverVersion: driverVersion() };
+  return { kernel: release(), cpuModel: cpus()[0]?.model.trim() || null, driverVersion: driverVersion() };
 }
 
 function driverVersion(): string | null {

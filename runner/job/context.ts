@@ -37,6 +37,8 @@ export interface PointContext {
   readonly threadsPerRank: number | undefined;
   /** Paths and names under which NCCL is looked for, in order. */
   ncclLibraries(): readonly string[];
+  /** The NCCL that the point uses, for the manifest. */
+  noteNccl(version: string): void;
   /** Milliseconds left of the stage's deadline. */
   remainingMs(): number;
   /**

@@ -11,9 +11,26 @@ import type { MachineClass } from '../run-folder/machine-class.js';
 import type { JsonValue } from '../job-spec/types.js';
 import { outputError } from '../system-failure.js';
 import type { Row } from './fields.js';
+import type { ProbedLimit } from './probed-limits.js';
 import type { RowStatus } from './row.js';
 
 export type RunOutcome = 'running' | 'ok' | 'failed' | 'timeout' | 'aborted' | 'refused' | 'incomplete';
+
+/** What `versions` holds, with its meaning for results/README.md. */
+export const VERSION_FIELDS = {
+  railrunner: 'version of this program',
+  addon: 'its native part: version, build type, compiler, CUDA',
+  node: 'Node',
+  mpi: 'MPI library, as it names itself',
+  kernel: 'release of the kernel',
+  driver: 'driver of the GPUs',
+  cuda: 'CUDA that the addon was built with',
+  cudaDriver: 'CUDA that the driver supports',
+  ucx: 'UCX, where a point used the network',
+  nccl: 'NCCL, where a point used it',
+} as const;
+
+export type RecordedVersions = Readonly<Record<keyof typeof VERSION_FIELDS, string | null>>;
 
 export interface Manifest {
   readonly schemaVersion: number;
@@ -33,8 +50,8 @@ export interface Manifest {
   /** Points that `--points` named, `0,3,7-9`; null: all. */
   readonly points: string | null;
   readonly spec: { readonly digest: string; readonly path: string | null; readonly resolved: JsonValue };
-  /** Name -> version; null where the thing is not there. */
-  readonly versions: Readonly<Record<string, string | null>>;
+  /** Null where the thing is not there; distinct values of the ranks joined by `|`. */
+  readonly versions: RecordedVersions;
   readonly topology: {
     readonly worldSize: number;
     readonly numNodes: number;
@@ -50,7 +67,7 @@ export interface Manifest {
   readonly devices: readonly JsonValue[];
   /** Times are compared within one class only. */
   readonly machine: MachineClass;
-  readonly probes: readonly JsonValue[];
+  readonly probes: readonly ProbedLimit[];
   readonly environment: Readonly<Record<string, string>>;
   /** By rank: status -> number of rows. Empty while the run lasts. */
   readonly statusCounts: readonly Readonly<Partial<Record<RowStatus, number>>>[];
@@ -70,12 +87,14 @@ export const MANIFEST_FIELDS: Readonly<Record<keyof Manifest, string>> = {
   shard: '`index` (from 1) and `count` where `--shard` gave this run a part of the points; null: all',
   points: 'numbers of the points where `--points` named them, such as `0,3,7-9`; null: all',
   spec: '`digest` (sha256 of the canonical text), `path` as given, and `resolved`: the spec with every default',
-  versions: 'railrunner, addon, Node, kernel, MPI, UCX, NCCL, CUDA; null where a thing is not there',
+  versions:
+    'by the names below; null where a thing is not there; where hosts differ, the distinct values, a vertical bar between them',
   topology: '`worldSize`, `numNodes`, `ranksPerNode`, and of each rank `node`, `localRank`, `hostname`',
   devices: 'of each rank: kind, name, uuid, memory, NUMA node',
   machine:
     'machine class, within which times are compared: device, its name, CPU, driver major, NCCL, MPI, ranks per node',
-  probes: 'limits probed in this run: name, GB/s, ranks active',
+  probes:
+    'limits probed in this run, by `job`, `phase` and `direction`: `source` (as `peak_source`), `ranks` active, `points`, and `minGBps` and `maxGBps` of these points, all ranks together',
   environment: 'the variables of the allow-list that were set, as rank 0 saw them',
   statusCounts: 'by rank, how many rows have which status',
 };
@@ -89,7 +108,9 @@ export interface ManifestEnd {
   readonly endedAt: Date;
   readonly statusCounts: Manifest['statusCounts'];
   /** Known only at the end. */
-  readonly probes?: readonly JsonValue[] | undefined;
+  readonly probes?: readonly ProbedLimit[] | undefined;
+  /** Versions of libraries that are known only when they have been used. */
+  readonly libraries?: Pick<RecordedVersions, 'ucx' | 'nccl'> | undefined;
 }
 
 const FINAL_NAME = 'manifest.json';
@@ -138,6 +159,7 @@ export class ManifestFile {
       endedAt: end.endedAt.toISOString(),
       statusCounts: end.statusCounts,
       probes: end.probes ?? this.#start.probes,
+      versions: { ...this.#start.versions, ...end.libraries },
     });
     const next = join(this.#folder, NEXT_NAME);
     try {

@@ -7,8 +7,13 @@ import { projectRoot } from '../project.js';
 import { rankList } from '../text/ranges.js';
 import type { World } from './world.js';
 
-/** Name -> version, as the manifest records it. */
-export type Versions = Readonly<Record<string, string>>;
+/** What must be alike on all ranks. The manifest records more: hosts of one run may differ in their kernels. */
+export interface Versions {
+  readonly railrunner: string;
+  readonly addon: string;
+  readonly mpi: string;
+  readonly node: string;
+}
 
 export function railrunnerVersion(): string {
   const text = readFileSync(join(projectRoot, 'package.json'), 'utf8');
@@ -32,7 +37,7 @@ export function ownVersions(world: World, addon: NativeAddon): Versions {
 }
 
 /** One sentence for each name in which ranks differ. `all` is by rank. */
-export function versionDifferences(all: readonly Versions[]): string[] {
+export function versionDifferences(all: readonly Readonly<Record<string, string>>[]): string[] {
   const names = [...new Set(all.flatMap((versions) => Object.keys(versions)))];
   return names.flatMap((name) => {
     const ranksOf = new Map<string, number[]>();
@@ -49,7 +54,7 @@ export function versionDifferences(all: readonly Versions[]): string[] {
 
 /** Collective. Throws E_VERSION_MISMATCH on all ranks, naming who runs what. */
 export async function compareVersions(world: World, own: Versions, timeoutMs: number): Promise<void> {
-  const differences = versionDifferences(await world.allgatherJson(own, timeoutMs));
+  const differences = versionDifferences(await world.allgatherJson({ ...own }, timeoutMs));
   if (differences.length === 0) return;
   throw new RunnerError(
     'E_VERSION_MISMATCH',

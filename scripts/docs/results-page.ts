@@ -1,7 +1,7 @@
 /** results/README.md from the columns, the kinds' own columns and the manifest's fields. */
 import { JOB_KINDS } from '../../jobs/index.js';
 import { COLUMN_GROUPS, SCHEMA_VERSION, type ColumnDefinition } from '../../runner/results/columns.js';
-import { MANIFEST_FIELDS } from '../../runner/results/manifest.js';
+import { MANIFEST_FIELDS, VERSION_FIELDS } from '../../runner/results/manifest.js';
 import { SAMPLE_COLUMNS } from '../../runner/results/samples-file.js';
 import { SUMMARY_COLUMNS } from '../../runner/results/summary-columns.js';
 import { GENERATED, table } from './markdown.js';
@@ -79,6 +79,11 @@ last thing that a run does, so a run without that file was cut short.
 ${table(
   ['field', 'meaning'],
   Object.entries(MANIFEST_FIELDS).map(([name, meaning]) => [`\`${name}\``, meaning]),
+)}
+
+${table(
+  ['of `versions`', 'meaning'],
+  Object.entries(VERSION_FIELDS).map(([name, meaning]) => [`\`${name}\``, meaning]),
 )}
 
 ## samples/point-NNNNN-rank-NNNN.csv

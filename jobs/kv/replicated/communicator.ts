@@ -20,6 +20,7 @@ export async function leaseCommunicator(context: PointContext, maxCtas: number):
     context.addon.probeNccl(context.ncclLibraries()),
   );
   await compareVersions(context, probe);
+  context.noteNccl(probe.version);
   let failed = false;
   const native = await context.resources.acquire(key, async () => {
     const made = await create(context, maxCtas);

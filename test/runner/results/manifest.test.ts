@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import { allowedEnvironment } from '../../../runner/environment/recorded.js';
 import { MANIFEST_FIELDS, ManifestFile, outcomeOf, StatusCounts } from '../../../runner/results/manifest.js';
+import { ProbedLimits } from '../../../runner/results/probed-limits.js';
 import { manifestStart, resultOf } from '../../helpers/result-samples.js';
 import { withTempDir } from '../../helpers/with-temp-dir.js';
 
@@ -17,7 +18,21 @@ t.test('no manifest.json before the run has ended', (t) =>
     t.match(running, { outcome: 'running', exitStatus: null, endedAt: null, spec: { digest: 'abc123' } });
     t.same(Object.keys(running), Object.keys(MANIFEST_FIELDS), 'every field is documented');
 
-    const probes = [{ name: 'memcpy', GBps: 8 }];
+    const limits = new ProbedLimits();
+    const row = {
+      job_id: 'down',
+      phase: 'transfer',
+      direction: 'd2h',
+      peak_source: 'memcpy',
+      ranks_measured: 2,
+    };
+    limits.add([
+      { ...row, aggregate_peak_GBps: 8 },
+      { ...row, aggregate_peak_GBps: 6 },
+      { ...row, phase: 'skipped' },
+    ]);
+    const probes = limits.toJSON();
+    t.match(probes, [{ job: 'down', source: 'memcpy', ranks: 2, points: 2, minGBps: 6, maxGBps: 8 }]);
     await manifest.finish({ ...end, probes });
     t.same(readdirSync(folder), ['manifest.json'], 'nothing is left beside it');
     const ended = readJson(join(folder, 'manifest.json'));
