@@ -11,6 +11,15 @@ function columnTable(columns: readonly ColumnDefinition[]): string {
   return table(['column', 'unit', 'meaning or formula'], rows);
 }
 
+function manifestTables(): string {
+  const rows = (fields: Readonly<Record<string, string>>): string[][] =>
+    Object.entries(fields).map(([name, meaning]) => [`\`${name}\``, meaning]);
+  return [
+    table(['field', 'meaning'], rows(MANIFEST_FIELDS)),
+    table(['of `versions`', 'meaning'], rows(VERSION_FIELDS)),
+  ].join('\n\n');
+}
+
 function kindSections(): string {
   const withColumns = JOB_KINDS.filter((kind) => kind.columns.length > 0);
   if (withColumns.length === 0) return 'No kind adds any.';
@@ -76,15 +85,7 @@ The kinds' own columns follow, with a value where all ranks have the same.
 While the run lasts the file is \`manifest.json.part\` with the outcome \`running\`. The rename to \`manifest.json\` is the
 last thing that a run does, so a run without that file was cut short.
 
-${table(
-  ['field', 'meaning'],
-  Object.entries(MANIFEST_FIELDS).map(([name, meaning]) => [`\`${name}\``, meaning]),
-)}
-
-${table(
-  ['of `versions`', 'meaning'],
-  Object.entries(VERSION_FIELDS).map(([name, meaning]) => [`\`${name}\``, meaning]),
-)}
+${manifestTables()}
 
 ## samples/point-NNNNN-rank-NNNN.csv
 
