@@ -6,6 +6,7 @@ import type {
   NativeReplicated,
   ReplicatedOptions,
 } from './replicated.js';
+import type { NativeRankTransfer, RankTransferOptions } from './rank-transfer.js';
 import type { NativeWorld } from './world.js';
 
 export type DeviceKindName = 'host' | 'cuda';
@@ -36,5 +37,7 @@ export interface NativeDevice {
   openCommunicator(options: CommunicatorOptions): Promise<NativeCommunicator>;
   /** Collective, with agreement: either every rank gets its transfer or every rank's promise rejects. */
   openReplicated(world: NativeWorld, options: ReplicatedOptions): Promise<NativeReplicated>;
+  /** Collective, with agreement. Rejects with E_BLOCK_IDS, E_NETWORK, E_WRONG_DATA, E_UNSUPPORTED_HERE. */
+  openRankTransfer(world: NativeWorld, options: RankTransferOptions): Promise<NativeRankTransfer>;
   close(): Promise<void>;
 }

@@ -14,6 +14,17 @@ export interface NativeGroup {
   readonly regionBytes: readonly number[];
   /** Groups of one section share block ids; from 0, ascending. A group whose window ends has one of its own. */
   readonly section: number;
+  /** Which heads of the model the regions hold; absent: all there are, as of a latent. */
+  readonly heads?: HeadRange;
+}
+
+/** Heads [firstHead, firstHead + numHeads) of a model's totalHeads, of every token of a block. */
+export interface HeadRange {
+  readonly firstHead: number;
+  readonly numHeads: number;
+  readonly totalHeads: number;
+  /** Order inside a region: [token, head, ...] or [head, token, ...]. */
+  readonly order: 'tokenMajor' | 'headMajor';
 }
 
 /** Bytes of a layout; meaning of each field in the layout schema of configs/README.md. */
@@ -24,6 +35,11 @@ export interface NativeLayout {
   readonly alignment: number;
   /** At most 8. */
   readonly groups: readonly NativeGroup[];
+  /**
+   * A block holds this many pages of `pageTokens` tokens. What a pool holds is told by the page, so that pools of other
+   * page sizes can be compared with it. Absent: a block is one page, and nothing asks for its tokens.
+   */
+  readonly pages?: { readonly pagesPerBlock: number; readonly pageTokens: number };
 }
 
 export interface PoolOptions {
@@ -72,6 +88,8 @@ export interface PoolContent {
 /** What a transfer must have left: block target[i] holds the pattern of source[i] of tier `from`, in these layers. */
 export interface TransferredBlocks {
   readonly from: Tier;
+  /** Whose data they are; absent: the content's own. */
+  readonly owner?: number;
   readonly source: Int32Array;
   readonly target: Int32Array;
   readonly layerBegin: number;

@@ -1,0 +1,109 @@
+/** KV blocks between ranks: registered pools, exchanged metadata, reads and writes by handle. */
+import type { NativePool, ProbeResult } from './kv.js';
+import type { SampleOptions } from './samples.js';
+
+/**
+ * What one rank reads from, or writes to, one peer. Pages are numbered block x pagesPerBlock + place in the block, on
+ * either side; pair i moves page sourcePages[i] to page targetPages[i].
+ */
+export interface RankMove {
+  /** The other rank; the own rank for a copy inside this rank's memory. */
+  readonly peer: number;
+  readonly sourcePages: Int32Array;
+  readonly targetPages: Int32Array;
+  /** By group: heads [begin, end), counted over the whole model. Both sides must hold them. Begin = end: nothing of the group. */
+  readonly heads: readonly { readonly begin: number; readonly end: number }[];
+}
+
+/** Faults that tests plant in the last sample of the rank that starts the transfer; each must be found. */
+export type RankTransferFault = 'wrongSplit' | 'lostPiece' | 'truncatedPiece' | 'earlyNotification';
+
+/** Opened by all ranks together. Pools may differ in page size, heads, layout kind and memory. */
+export interface RankTransferOptions {
+  /** write: this rank sends blocks of its `source` to its peers' `target`. read: it fetches blocks of its peers' `source`. */
+  readonly op: 'read' | 'write';
+  /** Pools of this rank that data leave from and arrive in; null where it has none. Tiers device and host. */
+  readonly source: NativePool | null;
+  readonly target: NativePool | null;
+  /** Layers [layerBegin, layerEnd). */
+  readonly layerBegin: number;
+  readonly layerEnd: number;
+  /** What this rank starts; empty where it only serves others. At most one per peer. */
+  readonly moves: readonly RankMove[];
+  /** By rank: 1 for peers reached over the network, 0 for shared memory; the relation is the same on all ranks. */
+  readonly overNetwork: Uint8Array;
+  /** Transfers in flight at once on this rank. */
+  readonly maxConcurrentTransfers: number;
+  /** CPU threads this rank may copy with. */
+  readonly threads: number;
+  /** cuda: thread blocks of a copy kernel. */
+  readonly maxCtas: number;
+  readonly timeoutMs: number;
+  readonly fault?: RankTransferFault;
+}
+
+/** Bytes of one iteration that this rank issued, by path. */
+export interface RankTransferBytes {
+  readonly payload: number;
+  readonly self: number;
+  readonly ipc: number;
+  readonly network: number;
+}
+
+export interface RankTransferPhase {
+  /**
+   * post: until every transfer of this rank is handed over, by the host's clock. wire: until they are complete.
+   * visible: until everything that others or this rank move into its memory is seen to be there. total: all of it.
+   * Each counts from the same start; `visible` is empty on a rank that receives nothing, `post` and `wire` on one that
+   * starts nothing.
+   */
+  readonly phase: 'post' | 'wire' | 'visible' | 'total';
+  readonly timing: 'host';
+  readonly timesUs: Float64Array;
+  readonly entrySkewUs: Float64Array;
+  readonly bytes: RankTransferBytes;
+}
+
+export interface RankTransferSamples {
+  readonly phases: readonly RankTransferPhase[];
+  /**
+   * Where memory still held poison when its notification was seen, in the last sample ("block 3 layer 0 outer 1 head 2
+   * token 5, from rank 1"); '' where nothing did.
+   */
+  readonly early: string;
+  readonly stopped: boolean;
+}
+
+/** Times of open(), each once. */
+export interface RankTransferSetup {
+  /** Pools registered, layouts numbered. */
+  readonly registerUs: number;
+  readonly exportUs: number;
+  /** All peers' metadata, the exchange over MPI included. */
+  readonly importUs: number;
+  /** Mappings, network connections, plans. */
+  readonly connectUs: number;
+  /** Of this rank's blob. */
+  readonly metadataBytes: number;
+}
+
+export interface RankTransferFacts {
+  readonly setup: RankTransferSetup;
+  /** Regions this rank's moves touch, and contiguous pieces after joining. */
+  readonly numRegions: number;
+  readonly numPieces: number;
+  /** By move: how it goes, as the strategy table names it, for example "write over mapped memory". */
+  readonly strategies: readonly string[];
+  /** As UCX names it; '' where no peer is reached over the network. */
+  readonly networkTransport: string;
+}
+
+export interface NativeRankTransfer {
+  readonly facts: RankTransferFacts;
+  /** Collective, before measure: one contiguous copy of the same bytes over the same path, all ranks at once. */
+  probe(): Promise<ProbeResult>;
+  /** Collective. Targets are poisoned before the last sample. */
+  measure(samples: SampleOptions): Promise<RankTransferSamples>;
+  /** `together` false: after a failure, without the others. */
+  close(together: boolean, timeoutMs: number): Promise<void>;
+}
