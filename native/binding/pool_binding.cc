@@ -32,6 +32,7 @@ struct TransferredRequest {
   Tier from = Tier::kDevice;
   std::vector<uint32_t> source, target;
   uint32_t layerBegin = 0, layerEnd = 0;
+  uint32_t owner = BlockHolds::kOwnerOfPool;
 };
 
 ContentRequest requireContent(const Napi::Value& value) {
@@ -47,15 +48,15 @@ ContentRequest requireContent(const Napi::Value& value) {
 
 PoolContent contentFor(const BlockPool& pool, const ContentRequest& request) {
   const BlockLayout& layout = pool.layout();
-  PoolContent content{request.owner, request.poisonSalt, std::vector<BlockHolds>(layout.numBlocks)};
+  PoolContent content{request.owner, request.poisonSalt, std::vector<BlockHolds>(layout.numPages())};
   const auto fill = [&](uint32_t block) {
-    if (block >= layout.numBlocks)
+    if (block >= layout.numPages())
       throw Error(ErrorCode::kBlockIds,
                   "filled block " + std::to_string(block) + ": the pool has fewer blocks");
     content.blocks[block] = {tierSeed(request.seed, pool.tier()), block, 0, layout.numLayers};
   };
   if (request.all) {
-    for (uint32_t block = 0; block < layout.numBlocks; ++block) fill(block);
+    for (uint32_t page = 0; page < layout.numPages(); ++page) fill(page);
   }
   for (const uint32_t block : request.filled) fill(block);
   return content;
@@ -70,6 +71,7 @@ std::vector<TransferredRequest> requireTransferred(const Napi::Value& value) {
     TransferredRequest request{tierOf(requireString(entry, "from")), requireBlockIds(entry, "source"),
                                requireBlockIds(entry, "target"), requireUint32(entry, "layerBegin"),
                                requireUint32(entry, "layerEnd")};
+    if (!entry.Get("owner").IsUndefined()) request.owner = requireUint32(entry, "owner");
     if (request.source.size() != request.target.size())
       throw argumentError("transferred", "lists of equal length");
     all.push_back(std::move(request));
@@ -83,7 +85,7 @@ void applyTransferred(PoolContent& content, const ContentRequest& request,
     if (transferred.target[i] >= content.blocks.size())
       throw argumentError("transferred", "blocks of this pool");
     content.blocks[transferred.target[i]] = {tierSeed(request.seed, transferred.from), transferred.source[i],
-                                             transferred.layerBegin, transferred.layerEnd};
+                                             transferred.layerBegin, transferred.layerEnd, transferred.owner};
   }
 }
 
@@ -281,6 +283,16 @@ GroupShape requireGroup(const Napi::Object& object) {
   }
   group.regionBytes = requireSizes(object, "regionBytes");
   group.section = requireUint32(object, "section");
+  if (!object.Get("heads").IsUndefined()) {
+    const Napi::Object heads = requireObject(object.Get("heads"), "heads");
+    const std::string order = requireString(heads, "order");
+    if (order != "tokenMajor" && order != "headMajor") {
+      throw argumentError("order", "\"tokenMajor\" or \"headMajor\"");
+    }
+    group.heads = {requireUint32(heads, "firstHead"), requireUint32(heads, "numHeads"),
+                   requireUint32(heads, "totalHeads"),
+                   order == "tokenMajor" ? HeadOrder::kTokenMajor : HeadOrder::kHeadMajor};
+  }
   return group;
 }
 
@@ -299,6 +311,10 @@ LayoutShape requireLayout(const Napi::Object& object, const char* name) {
   const Napi::Array groups = requireArray(layout, "groups");
   for (uint32_t i = 0; i < groups.Length(); ++i)
     shape.groups.push_back(requireGroup(requireObject(groups.Get(i), "groups")));
+  if (!layout.Get("pages").IsUndefined()) {
+    const Napi::Object pages = requireObject(layout.Get("pages"), "pages");
+    shape.pages = {requireUint32(pages, "pagesPerBlock"), requireUint32(pages, "pageTokens")};
+  }
   return shape;
 }
 

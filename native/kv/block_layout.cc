@@ -128,6 +128,17 @@ class Placer {
   uint64_t end_ = 0;
 };
 
+void addPages(OuterLayout& outer, const PageShape& pages, const GroupShape& given) {
+  outer.runs.rowBytes = outer.regionBytes;
+  if (pages.pageTokens == 0) {
+    if (pages.pagesPerBlock == 1 && given.heads == HeadRange{}) return;
+    refuse("pages", "the tokens of a page, where heads or pages per block are given", "none");
+  }
+  const std::string name = given.name.empty() ? "" : " of group " + given.name;
+  outer.headBytes = headBytesOf(outer.regionBytes, pages, given.heads, name);
+  outer.runs = pageRunsOf(outer.headBytes, pages, given.heads);
+}
+
 void addGroups(BlockLayout& layout, const LayoutShape& shape) {
   uint32_t sections = 0;
   for (const GroupShape& given : shape.groups) {
@@ -143,8 +154,11 @@ void addGroups(BlockLayout& layout, const LayoutShape& shape) {
     group.layers = given.layers;
     group.section = given.section;
     group.numOuters = static_cast<uint32_t>(given.regionBytes.size());
-    for (uint32_t outer = 0; outer < group.numOuters; ++outer)
+    group.heads = given.heads;
+    for (uint32_t outer = 0; outer < group.numOuters; ++outer) {
       group.outers[outer].regionBytes = given.regionBytes[outer];
+      addPages(group.outers[outer], layout.pages, given);
+    }
     layout.numLayers = std::max(layout.numLayers, given.layers.back() + 1);
   }
   requireRange("sections", layout.sections.size(), sections, sections);
@@ -176,6 +190,7 @@ BlockLayout makeLayout(const LayoutShape& shape, const std::vector<uint32_t>& se
   layout.kind = shape.kind;
   layout.blockDim = shape.blockDim;
   layout.alignment = std::max(shape.alignment, minAlignment);
+  layout.pages = shape.pages;
   uint64_t numBlocks = 0;
   for (const uint32_t blocks : sectionBlocks) {
     requireRange("numBlocks", blocks, 1, UINT32_MAX);
@@ -187,6 +202,7 @@ BlockLayout makeLayout(const LayoutShape& shape, const std::vector<uint32_t>& se
     requireRange("numBlocks", numBlocks, 1, UINT32_MAX);
   }
   layout.numBlocks = static_cast<uint32_t>(numBlocks);
+  requireRange("pagesPerBlock", shape.pages.pagesPerBlock, 1, UINT32_MAX / numBlocks);
   addGroups(layout, shape);
   Placer(layout).place();
   return layout;
@@ -248,6 +264,13 @@ std::string regionName(const BlockLayout& layout, uint32_t block, uint32_t group
   const std::string named = layout.groups.size() > 1 ? " group " + of.name : "";
   return "block " + std::to_string(block) + named + " layer " + std::to_string(of.layers[position]) +
          " outer " + std::to_string(outer);
+}
+
+std::string placeName(const BlockLayout& layout, uint32_t block, uint32_t group, uint32_t position,
+                      uint32_t outer, uint64_t byte) {
+  const GroupLayout& of = layout.groups[group];
+  return regionName(layout, block, group, position, outer) +
+         headAndToken(of.outers[outer].headBytes, layout.pages, of.heads, byte);
 }
 
 void requireSameRegions(const BlockLayout& source, const BlockLayout& target) {

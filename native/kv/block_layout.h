@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "kv/page_runs.h"
+
 namespace railrunner {
 
 enum class LayoutKind : uint32_t { kFullyContiguous = 0, kLayerSeparate = 1 };
@@ -24,6 +26,7 @@ struct GroupShape {
   std::vector<uint32_t> layers;
   std::vector<uint64_t> regionBytes;  // by outer index: K and V, or one for fused K and V, a latent, an index
   uint32_t section = 0;               // groups of one section share block ids; ascending from 0
+  HeadRange heads;                    // what of the model the regions hold; looked at where pages are told
 };
 
 struct LayoutShape {
@@ -31,6 +34,7 @@ struct LayoutShape {
   BlockDim blockDim = BlockDim::kFirst;
   uint64_t alignment = 1;  // power of two, of an extent's start
   std::vector<GroupShape> groups;
+  PageShape pages;
 };
 
 // Positions in a group's list of layers.
@@ -46,6 +50,8 @@ struct OuterLayout {
   uint64_t regionBytes = 0;
   uint64_t begin = 0;
   uint64_t blockStride = 0;
+  uint64_t headBytes = 0;  // of one head of one token; 0 where no pages are told
+  PageRuns runs;
 };
 
 struct GroupLayout {
@@ -55,6 +61,7 @@ struct GroupLayout {
   uint32_t numOuters = 0;
   std::array<OuterLayout, kMaxOuters> outers;
   uint64_t layerStride = 0;
+  HeadRange heads;
 
   uint32_t numLayers() const { return static_cast<uint32_t>(layers.size()); }
   uint64_t offset(uint32_t localBlock, uint32_t position, uint32_t outer) const {
@@ -104,9 +111,13 @@ struct BlockLayout {
   uint32_t numLayers = 0;   // over all groups
   uint64_t totalBytes = 0;  // with all padding
   uint64_t numExtents = 0;
+  PageShape pages;
   std::vector<GroupLayout> groups;
   std::vector<Section> sections;
   std::vector<Strip> strips;  // by address
+
+  // Content is told by the page: block x pagesPerBlock + place in the block.
+  uint64_t numPages() const { return uint64_t{numBlocks} * pages.pagesPerBlock; }
 
   const Section& sectionOf(uint32_t block) const {
     size_t section = 0;
@@ -164,6 +175,10 @@ Payload payloadOf(const BlockLayout& layout, const std::vector<uint32_t>& blocks
 // "block 5 group window layer 3 outer 1", without the group where there is one alone.
 std::string regionName(const BlockLayout& layout, uint32_t block, uint32_t group, uint32_t position,
                        uint32_t outer);
+
+// The same of one byte of the region, with head and token where pages are told.
+std::string placeName(const BlockLayout& layout, uint32_t block, uint32_t group, uint32_t position,
+                      uint32_t outer, uint64_t byte);
 
 // Bytes at which buffers start in one allocation, at least.
 constexpr uint64_t kBufferAlignmentBytes = 512;

@@ -1,6 +1,7 @@
 #include "kv/block_pool.h"
 
 #include <algorithm>
+#include <span>
 
 #include "core/checked.h"
 #include "core/error.h"
@@ -96,7 +97,7 @@ BlockPool::~BlockPool() {
 
 void BlockPool::makeStore(uint32_t threads) {
   known_.assign(layout_.numBlocks, 0);
-  content_.blocks.resize(layout_.numBlocks);
+  content_.blocks.resize(layout_.numPages());
   if (file_) {
     store_ = std::make_unique<DiskStore>(*file_, layout_, threads);
   } else if (deviceMemoryIsRemote_) {
@@ -135,8 +136,8 @@ ShareHandle BlockPool::share() const {
 
 void BlockPool::prepare(const PoolContent& content, const RunControl& control) {
   requireOpen();
-  if (content.blocks.size() != layout_.numBlocks) {
-    throw Error(ErrorCode::kArgument, "pool content: expected " + std::to_string(layout_.numBlocks) +
+  if (content.blocks.size() != layout_.numPages()) {
+    throw Error(ErrorCode::kArgument, "pool content: expected " + std::to_string(layout_.numPages()) +
                                           " blocks, received " + std::to_string(content.blocks.size()));
   }
   if (content.owner != content_.owner || content.poisonSalt != content_.poisonSalt) {
@@ -145,7 +146,11 @@ void BlockPool::prepare(const PoolContent& content, const RunControl& control) {
   }
   std::vector<uint32_t> changed;
   for (uint32_t block = 0; block < layout_.numBlocks; ++block) {
-    if (known_[block] == 0 || !(content_.blocks[block] == content.blocks[block])) changed.push_back(block);
+    const auto holds = [this, block](const PoolContent& of) {
+      const uint64_t pages = layout_.pages.pagesPerBlock;
+      return std::span(of.blocks).subspan(block * pages, pages);
+    };
+    if (known_[block] == 0 || !std::ranges::equal(holds(content_), holds(content))) changed.push_back(block);
   }
   const bool gaps = !gapsKnown_;
   markUnknown(changed);  // a failure in the middle leaves them so
@@ -157,7 +162,10 @@ void BlockPool::prepare(const PoolContent& content, const RunControl& control) {
 
 void BlockPool::poison(const std::vector<uint32_t>& blocks, const RunControl& control) {
   requireOpen();
-  for (const uint32_t block : blocks) content_.blocks[block] = BlockHolds{};
+  const uint64_t pages = layout_.pages.pagesPerBlock;
+  for (const uint32_t block : blocks) {
+    std::fill_n(content_.blocks.begin() + static_cast<std::ptrdiff_t>(block * pages), pages, BlockHolds{});
+  }
   markUnknown(blocks);
   store_->write(content_, blocks, false, control);
 }
@@ -168,8 +176,8 @@ void BlockPool::markUnknown(const std::vector<uint32_t>& blocks) {
 
 CheckReport BlockPool::check(const PoolContent& content, uint32_t wordStep, const RunControl& control) {
   requireOpen();
-  if (content.blocks.size() != layout_.numBlocks) {
-    throw Error(ErrorCode::kArgument, "pool content: expected one entry per block");
+  if (content.blocks.size() != layout_.numPages()) {
+    throw Error(ErrorCode::kArgument, "pool content: expected one entry per page");
   }
   CheckReport report = store_->check(content, wordStep, control);
   if (report.wrong > 0) {

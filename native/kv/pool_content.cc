@@ -41,7 +41,7 @@ void compareSpan(const std::byte* at, uint64_t bytes, uint32_t wordStep, CheckRe
       std::snprintf(text, sizeof(text), " word %llu: expected 0x%016llx, found 0x%016llx",
                     static_cast<unsigned long long>(word), static_cast<unsigned long long>(want),
                     static_cast<unsigned long long>(found));
-      report.firstBad = where() + text;
+      report.firstBad = where(word) + text;
     }
   };
   for (uint64_t word = 0; word < words; word += wordStep) compare(word);
@@ -57,13 +57,13 @@ bool holdsLayer(const BlockHolds& holds, uint32_t layer) {
   return layer >= holds.layerBegin && layer < holds.layerEnd;
 }
 
-void writePattern(std::byte* at, uint64_t bytes, uint64_t base) {
+void writePattern(std::byte* at, uint64_t bytes, uint64_t base, uint64_t firstWord) {
   const uint64_t whole = bytes / 8;
   for (uint64_t word = 0; word < whole; ++word) {
-    const uint64_t value = patternWord(base, word);
+    const uint64_t value = patternWord(base, firstWord + word);
     std::memcpy(at + word * 8, &value, 8);
   }
-  const uint64_t rest = patternWord(base, whole);
+  const uint64_t rest = patternWord(base, firstWord + whole);
   std::memcpy(at + whole * 8, &rest, bytes - whole * 8);
 }
 
@@ -80,53 +80,68 @@ void checkPoison(const std::byte* at, uint64_t bytes, uint64_t poisonSalt, uint3
                  const std::string& where, CheckReport& report) {
   const uint64_t poison = poisonWord(poisonSalt);
   compareSpan(
-      at, bytes, wordStep, report, [poison](uint64_t) { return poison; }, [&where] { return where; });
+      at, bytes, wordStep, report, [poison](uint64_t) { return poison; },
+      [&where](uint64_t) { return where; });
 }
 
 void writeExtent(std::byte* at, const BlockLayout& layout, const Extent& extent, const PoolContent& content) {
-  const BlockHolds& holds = content.blocks[extent.block];
+  const uint32_t pagesPerBlock = layout.pages.pagesPerBlock;
+  const BlockHolds* pages = &content.blocks[uint64_t{extent.block} * pagesPerBlock];
   std::byte* region = at;
   forEachRegion(layout, *extent.strip, [&](uint32_t index, uint32_t position, uint32_t outer) {
     const GroupLayout& group = layout.groups[index];
-    const uint64_t bytes = group.outers[outer].regionBytes;
-    if (holdsLayer(holds, group.layers[position])) {
-      writePattern(region, bytes,
-                   regionBase({holds.seed, content.owner, holds.block, index, position, outer}));
-    } else {
-      writePoison(region, bytes, content.poisonSalt);
-    }
-    region += bytes;
+    const OuterLayout& of = group.outers[outer];
+    forEachRun(of.runs, pagesPerBlock, [&](uint32_t page, uint64_t offset, uint64_t bytes, uint64_t first) {
+      const BlockHolds& holds = pages[page];
+      if (holdsLayer(holds, group.layers[position])) {
+        const RegionIdentity id{holds.seed, content.ownerOf(holds), holds.block, index, position, outer};
+        writePattern(region + offset, bytes, regionBase(id), first / 8);
+      } else {
+        writePoison(region + offset, bytes, content.poisonSalt);
+      }
+    });
+    region += of.regionBytes;
   });
   writePoison(region, extent.strip->stride - extent.strip->extentBytes, content.poisonSalt);
 }
 
 void checkExtent(const std::byte* at, const BlockLayout& layout, const Extent& extent,
                  const PoolContent& content, uint32_t wordStep, CheckReport& report) {
-  const BlockHolds& holds = content.blocks[extent.block];
+  const uint32_t pagesPerBlock = layout.pages.pagesPerBlock;
+  const BlockHolds* pages = &content.blocks[uint64_t{extent.block} * pagesPerBlock];
   const uint64_t poison = poisonWord(content.poisonSalt);
   const std::byte* region = at;
   std::array<uint32_t, 3> last{};
   forEachRegion(layout, *extent.strip, [&](uint32_t index, uint32_t position, uint32_t outer) {
     const GroupLayout& group = layout.groups[index];
-    const uint64_t bytes = group.outers[outer].regionBytes;
-    const auto name = [&] { return regionName(layout, extent.block, index, position, outer); };
-    if (holdsLayer(holds, group.layers[position])) {
-      const uint64_t base = regionBase({holds.seed, content.owner, holds.block, index, position, outer});
-      compareSpan(
-          region, bytes, wordStep, report, [base](uint64_t word) { return patternWord(base, word); }, name);
-    } else {
-      compareSpan(
-          region, bytes, wordStep, report, [poison](uint64_t) { return poison; },
-          [&] { return name() + " (not transferred)"; });
-    }
-    region += bytes;
+    const OuterLayout& of = group.outers[outer];
+    forEachRun(of.runs, pagesPerBlock, [&](uint32_t page, uint64_t offset, uint64_t bytes, uint64_t first) {
+      const BlockHolds& holds = pages[page];
+      const auto name = [&](uint64_t word) {
+        return placeName(layout, extent.block, index, position, outer, offset + word * 8);
+      };
+      if (holdsLayer(holds, group.layers[position])) {
+        const uint64_t base =
+            regionBase({holds.seed, content.ownerOf(holds), holds.block, index, position, outer});
+        compareSpan(
+            region + offset, bytes, wordStep, report,
+            [base, first](uint64_t word) { return patternWord(base, first / 8 + word); }, name);
+      } else {
+        compareSpan(
+            region + offset, bytes, wordStep, report, [poison](uint64_t) { return poison; },
+            [&](uint64_t word) { return name(word) + " (not transferred)"; });
+      }
+    });
+    region += of.regionBytes;
     last = {index, position, outer};
   });
   if (extent.strip->stride > extent.strip->extentBytes) {
     compareSpan(
         region, extent.strip->stride - extent.strip->extentBytes, wordStep, report,
         [poison](uint64_t) { return poison; },
-        [&] { return "padding behind " + regionName(layout, extent.block, last[0], last[1], last[2]); });
+        [&](uint64_t) {
+          return "padding behind " + regionName(layout, extent.block, last[0], last[1], last[2]);
+        });
   }
 }
 

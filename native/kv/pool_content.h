@@ -9,13 +9,18 @@
 
 namespace railrunner {
 
-// What one block of a pool holds: the pattern of `block` (of whatever pool it came from, told by `seed`) in
-// layers [layerBegin, layerEnd) of all its groups, poison elsewhere. An empty range: poison alone.
+// What one page of a pool holds: the pattern of page `block` (of whatever pool it came from, told by `seed`) in
+// layers [layerBegin, layerEnd) of all its groups, poison elsewhere. An empty range: poison alone. A block is one
+// page, unless the layout says that it holds several.
 struct BlockHolds {
+  // Whose data: the owner that the pool's content names.
+  static constexpr uint32_t kOwnerOfPool = UINT32_MAX;
+
   uint64_t seed = 0;
   uint32_t block = 0;
   uint32_t layerBegin = 0;
   uint32_t layerEnd = 0;
+  uint32_t owner = kOwnerOfPool;
   bool operator==(const BlockHolds&) const = default;
 };
 
@@ -23,7 +28,11 @@ struct BlockHolds {
 struct PoolContent {
   uint32_t owner = 0;  // RegionIdentity::owner: the rank, or the replica group
   uint64_t poisonSalt = 0;
-  std::vector<BlockHolds> blocks;  // numBlocks
+  std::vector<BlockHolds> blocks;  // numPages of the layout
+
+  uint32_t ownerOf(const BlockHolds& holds) const {
+    return holds.owner == BlockHolds::kOwnerOfPool ? owner : holds.owner;
+  }
 };
 
 struct CheckReport {

@@ -226,11 +226,12 @@ void patterns(Bench& bench) {
     view.outerStride = regionBytes;
     view.blockStride = 2 * regionBytes;
     view.layerStride = kPool / 4;
-    view.owner = static_cast<uint32_t>(bench.rank);
+    view.pagesPerBlock = 1;
     view.poison = 77;
     const auto numBlocks = static_cast<uint32_t>(kPool / 8 / regionBytes);
     std::vector<PatternBlock> blocks;
-    for (uint32_t b = 0; b < numBlocks; ++b) blocks.push_back({5, b, b, 0, b % 5 == 0 ? 3U : 4U});
+    for (uint32_t b = 0; b < numBlocks; ++b)
+      blocks.push_back({5, b, b, 0, b % 5 == 0 ? 3U : 4U, static_cast<uint32_t>(bench.rank), 0});
     const Buffer table(Buffer::Place::kDevice, blocks.size() * sizeof(PatternBlock));
     const Buffer result(Buffer::Place::kDevice, sizeof(PatternResult));
     check(cudaMemcpy(table.as(), blocks.data(), table.bytes(), cudaMemcpyHostToDevice), "cudaMemcpy");

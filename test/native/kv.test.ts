@@ -9,6 +9,7 @@ const PROGRAMS = {
   kv_layout_test: 'layouts and plans: golden addresses, padding, joined runs, overflow',
   kv_transfer_test:
     'every pair, strategy, order and layer range moves the right words; illegal ids are refused',
+  kv_pages_test: 'pages and heads: shards of one model, page sizes, owners, planted damage',
   kv_groups_test: 'blocks of several groups of layers: addresses, transfers, layer ranges, planted damage',
   kv_verify_test: 'verification finds each kind of planted damage, on host and disk',
   lost_device_test: 'pools of a GPU whose context is lost are given up in order',

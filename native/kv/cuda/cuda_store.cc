@@ -81,15 +81,19 @@ class CudaStore final : public ContentStore {
     const GroupLayout& group = layout_.groups[index];
     const Section& section = layout_.sections[group.section];
     std::vector<PatternBlock> table;
-    table.reserve(blocks.size() + 1);
+    const uint32_t pagesPerBlock = layout_.pages.pagesPerBlock;
+    table.reserve((blocks.size() + 1) * pagesPerBlock);
     for (const uint32_t block : blocks) {
       if (block < section.firstBlock || block - section.firstBlock >= section.numBlocks) continue;
-      const BlockHolds& holds = content.blocks[block];
-      const LayerSpan held = group.span(holds.layerBegin, holds.layerEnd);
-      table.push_back({holds.seed, block - section.firstBlock, holds.block, held.begin, held.end});
+      for (uint32_t page = 0; page < pagesPerBlock; ++page) {
+        const BlockHolds& holds = content.blocks[uint64_t{block} * pagesPerBlock + page];
+        const LayerSpan held = group.span(holds.layerBegin, holds.layerEnd);
+        table.push_back({holds.seed, block - section.firstBlock, holds.block, held.begin, held.end,
+                         content.ownerOf(holds), 0});
+      }
     }
-    const auto count = static_cast<uint32_t>(table.size());
-    if (table.empty()) table.push_back({});
+    const auto count = static_cast<uint32_t>(table.size() / pagesPerBlock);
+    if (table.empty()) table.resize(pagesPerBlock);
     const uint64_t bytes = table.size() * sizeof(PatternBlock);
     if (blocks_.bytes() < bytes) blocks_ = Buffer(Buffer::Place::kDevice, bytes);
     cuda::check(cudaMemcpy(blocks_.as(), table.data(), bytes, cudaMemcpyHostToDevice),
@@ -100,7 +104,6 @@ class CudaStore final : public ContentStore {
   PatternView viewOf(const SpanSet& set, const PoolContent& content) const {
     PatternView view = set.view;
     view.base = reinterpret_cast<uint64_t>(base_) + set.begin;
-    view.owner = content.owner;
     view.poison = poisonWord(content.poisonSalt);
     return view;
   }
@@ -150,34 +153,53 @@ class CudaStore final : public ContentStore {
     const uint64_t bytes = std::min<uint64_t>(8, view.bytes - 8 * word);
     uint64_t found = 0;
     readBytes(offset, &found, bytes);
-    const BlockHolds& holds = content.blocks[block];
+    const PagePlace at = placeOf(set, view.firstOuter + outer, word);
+    const BlockHolds& holds = content.blocks[uint64_t{block} * layout_.pages.pagesPerBlock + at.page];
     const LayerSpan held = group.span(holds.layerBegin, holds.layerEnd);
     const bool poison = set.kind != Spans::kRegions || position < held.begin || position >= held.end;
     uint64_t expected = view.poison;
     if (!poison) {
-      expected = patternWord(
-          regionBase({holds.seed, content.owner, holds.block, view.group, position, view.firstOuter + outer}),
-          word);
+      expected = patternWord(regionBase({holds.seed, content.ownerOf(holds), holds.block, view.group,
+                                         position, view.firstOuter + outer}),
+                             at.word);
     }
     if (bytes < 8) expected &= (uint64_t{1} << (8 * bytes)) - 1;
     char text[96];
     std::snprintf(text, sizeof(text), " word %llu: expected 0x%016llx, found 0x%016llx",
                   static_cast<unsigned long long>(word), static_cast<unsigned long long>(expected),
                   static_cast<unsigned long long>(found));
-    return spanName(set, block, position, outer, poison) + text;
+    return spanName(set, block, position, outer, 8 * word, poison) + text;
   }
 
-  std::string spanName(const SpanSet& set, uint32_t block, uint32_t position, uint32_t outer,
+  // The page that a word of a span belongs to, and its number there.
+  struct PagePlace {
+    uint32_t page;
+    uint64_t word;
+  };
+  PagePlace placeOf(const SpanSet& set, uint32_t outer, uint64_t word) const {
+    PagePlace place{0, word};
+    if (set.kind != Spans::kRegions) return place;
+    const PageRuns& runs = layout_.groups[set.view.group].outers[outer].runs;
+    forEachRun(runs, layout_.pages.pagesPerBlock,
+               [&](uint32_t page, uint64_t offset, uint64_t bytes, uint64_t first) {
+                 if (8 * word >= offset && 8 * word < offset + bytes)
+                   place = {page, first / 8 + word - offset / 8};
+               });
+    return place;
+  }
+
+  std::string spanName(const SpanSet& set, uint32_t block, uint32_t position, uint32_t outer, uint64_t byte,
                        bool poison) const {
     const GroupLayout& group = layout_.groups[set.view.group];
     const bool isWhole = set.kind != Spans::kRegions && layout_.kind == LayoutKind::kFullyContiguous;
     if (isWhole) position = group.numLayers() - 1;
     if (set.kind == Spans::kGaps) return gapName(layout_, set.view.group, position);
     if (isWhole) outer = group.numOuters - 1;
-    const std::string region =
-        regionName(layout_, block, set.view.group, position, set.view.firstOuter + outer);
-    if (set.kind == Spans::kPadding) return "padding behind " + region;
-    return region + (poison ? " (not transferred)" : "");
+    outer += set.view.firstOuter;
+    if (set.kind == Spans::kPadding)
+      return "padding behind " + regionName(layout_, block, set.view.group, position, outer);
+    return placeName(layout_, block, set.view.group, position, outer, byte) +
+           (poison ? " (not transferred)" : "");
   }
 
   int ordinal_;

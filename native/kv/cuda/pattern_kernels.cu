@@ -19,6 +19,9 @@ struct Part {
   uint64_t span;  // as PatternResult counts them
   uint64_t base;
   bool poison;
+  const PatternBlock* pages;  // where the span's words belong to pages; else null
+  uint32_t layer;
+  uint32_t outer;
 };
 
 __device__ __forceinline__ Part partAt(const PatternView& view, const PatternBlock* blocks, uint64_t index,
@@ -30,7 +33,8 @@ __device__ __forceinline__ Part partAt(const PatternView& view, const PatternBlo
   const uint32_t inBlock = static_cast<uint32_t>(span - uint64_t{listed} * spansPerBlock);
   const uint32_t layer = inBlock / view.numOuters;
   const uint32_t outer = inBlock - layer * view.numOuters;
-  const PatternBlock block = blocks[listed];
+  const PatternBlock* pages = blocks + uint64_t{listed} * view.pagesPerBlock;
+  const PatternBlock block = *pages;
   const uint64_t skip = part * kPartBytes;
   Part result;
   result.at =
@@ -43,11 +47,26 @@ __device__ __forceinline__ Part partAt(const PatternView& view, const PatternBlo
   result.base =
       result.poison
           ? view.poison
-          : regionBase({block.seed, view.owner, block.block, view.group, layer, view.firstOuter + outer});
+          : regionBase({block.seed, block.owner, block.block, view.group, layer, view.firstOuter + outer});
+  result.pages = view.poisonOnly == 0 && view.rowWords != 0 ? pages : nullptr;
+  result.layer = layer;
+  result.outer = view.firstOuter + outer;
   return result;
 }
 
-__device__ __forceinline__ uint64_t expectedWord(const Part& part, uint32_t word) {
+__device__ __noinline__ uint64_t wordOfPage(const PatternView& view, const Part& part, uint64_t word) {
+  const uint64_t row = word / view.rowWords;
+  const uint64_t inner = row % view.innerRows;
+  const uint64_t rows = row / view.innerRows;
+  const PatternBlock page = part.pages[rows % view.pagesPerBlock];
+  if (part.layer < page.layerBegin || part.layer >= page.layerEnd) return view.poison;
+  const uint64_t base = regionBase({page.seed, page.owner, page.block, view.group, part.layer, part.outer});
+  return patternWord(base, view.firstWord + rows / view.pagesPerBlock * view.outerStep +
+                               inner * view.innerStep + (word - row * view.rowWords));
+}
+
+__device__ __forceinline__ uint64_t expectedWord(const PatternView& view, const Part& part, uint32_t word) {
+  if (part.pages != nullptr) return wordOfPage(view, part, uint64_t{part.firstWord} + word);
   return part.poison ? part.base : patternWord(part.base, part.firstWord + word);
 }
 
@@ -80,10 +99,10 @@ __global__ void fillKernel(PatternView view, const PatternBlock* blocks, uint64_
     visitWords(
         part, lane,
         [&](uint32_t word, ulonglong2* place) {
-          *place = make_ulonglong2(expectedWord(part, word), expectedWord(part, word + 1));
+          *place = make_ulonglong2(expectedWord(view, part, word), expectedWord(view, part, word + 1));
         },
         [&](uint32_t word, uint8_t* place, uint32_t bytes) {
-          const uint64_t value = expectedWord(part, word);
+          const uint64_t value = expectedWord(view, part, word);
           for (uint32_t b = 0; b < bytes; ++b) place[b] = static_cast<uint8_t>(value >> (8 * b));
         });
   }
@@ -106,14 +125,14 @@ __global__ void checkKernel(PatternView view, const PatternBlock* blocks, uint64
         part, lane,
         [&](uint32_t word, const ulonglong2* place) {
           const ulonglong2 found = *place;
-          if (found.x != expectedWord(part, word)) note(word);
-          if (found.y != expectedWord(part, word + 1)) note(word + 1);
+          if (found.x != expectedWord(view, part, word)) note(word);
+          if (found.y != expectedWord(view, part, word + 1)) note(word + 1);
         },
         [&](uint32_t word, const uint8_t* place, uint32_t bytes) {
           uint64_t found = 0;
           for (uint32_t b = 0; b < bytes; ++b) found |= static_cast<uint64_t>(place[b]) << (8 * b);
           const uint64_t mask = bytes == 8 ? ~0ULL : (1ULL << (8 * bytes)) - 1;
-          if (found != (expectedWord(part, word) & mask)) note(word);
+          if (found != (expectedWord(view, part, word) & mask)) note(word);
         });
   }
   // Right data is the usual case, so the atomics cost nothing there.

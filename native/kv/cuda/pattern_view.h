@@ -5,14 +5,17 @@
 // What the kernels that fill and check pools are told; without CUDA, so that it is tested anywhere.
 namespace railrunner::cuda {
 
-// What one block of a section holds of one group: the pattern of `block` under `seed` in the group's layers
-// at positions [layerBegin, layerEnd), poison in the others. `place` is its index in the section.
+// What one page of a block holds of one group: the pattern of page `block` of `owner` under `seed` in the group's
+// layers at positions [layerBegin, layerEnd), poison in the others. `place` is the block's index in the section. The
+// pages of a block follow each other.
 struct PatternBlock {
   uint64_t seed;
   uint32_t place;
   uint32_t block;
   uint32_t layerBegin;
   uint32_t layerEnd;
+  uint32_t owner;  // RegionIdentity::owner
+  uint32_t reserved;
 };
 
 // The spans of a pool that a call visits: for each block, layer < numLayers and outer index from firstOuter
@@ -29,10 +32,16 @@ struct PatternView {
   uint32_t numLayers;
   uint32_t numOuters;
   uint32_t firstOuter;
-  uint32_t group;       // RegionIdentity::group
-  uint32_t owner;       // RegionIdentity::owner
-  uint32_t poisonOnly;  // not 0: padding, which holds poison whatever the block holds
-  uint64_t poison;      // poisonWord() of the salt
+  uint32_t group;          // RegionIdentity::group
+  uint32_t poisonOnly;     // not 0: padding, which holds poison whatever the block holds
+  uint64_t poison;         // poisonWord() of the salt
+  uint32_t pagesPerBlock;  // entries of the block list for each block
+  // How the span's words belong to pages (kv/page_runs.h), in words; rowWords 0: it is one page, word for word.
+  uint32_t innerRows;
+  uint64_t rowWords;
+  uint64_t firstWord;
+  uint64_t outerStep;
+  uint64_t innerStep;
 };
 
 }  // namespace railrunner::cuda

@@ -33,6 +33,7 @@ class SpanSets {
     set.view.numLayers = group_.numLayers();
     set.view.numOuters = 1;
     set.view.poisonOnly = kind == Spans::kRegions ? 0 : 1;
+    set.view.pagesPerBlock = layout_.pages.pagesPerBlock;
     return set.view;
   }
 
@@ -45,10 +46,20 @@ class SpanSets {
       const OuterLayout& of = group_.outers[outer];
       PatternView& view = add(Spans::kRegions, of.begin, of.regionBytes, of.blockStride);
       view.firstOuter = outer;
+      addPages(view, of.runs);
       if (!together || group_.numOuters == 1) continue;
       view.numOuters = group_.numOuters;
       view.outerStride = second.begin - first.begin;
     }
+  }
+
+  void addPages(PatternView& view, const PageRuns& runs) const {
+    if (runs.isWhole(layout_.pages.pagesPerBlock)) return;
+    view.innerRows = runs.innerRows;
+    view.rowWords = runs.rowBytes / 8;
+    view.firstWord = runs.firstByte / 8;
+    view.outerStep = runs.outerStep / 8;
+    view.innerStep = runs.innerStep / 8;
   }
 
   void addContiguousPadding() {
