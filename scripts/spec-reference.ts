@@ -14,6 +14,8 @@ A spec is one JSON object. \`quickstart.json\` is one that runs on a laptop; \`s
 editors (\`"$schema": "./schema/run.schema.json"\`), \`models/\` and \`traces/\` what the quickstart reads.
 
 - A \`sweep\` maps dotted key paths to lists; the job runs once for each member of the product, the first key slowest.
+- \`sweepTogether\` is a list of rows of dotted key paths and values that change together; the job, with its \`sweep\`, runs once
+  for each row.
 - Precedence: command line (\`--set path=value\`, \`--device\`, ...) > environment > job > \`defaults\` > default.
 - A relative path of a model or trace is looked for beside the spec, then in the working folder.
 - Every fault is reported at once, by JSON Pointer; nothing is coerced, clamped or ignored.

@@ -69,6 +69,13 @@ export const COMMON_JOB_KEYS: Readonly<Record<string, Schema>> = {
     description:
       'Dotted key path -> list of values. The job runs once for each member of the product; the first key varies slowest.',
   },
+  sweepTogether: {
+    type: 'array',
+    default: [],
+    items: { type: 'object' },
+    description:
+      'Values that change together: rows of dotted key path -> value, all with the same paths. The job, with its sweep, runs once for each row.',
+  },
 };
 
 export const RUN_KEYS: Readonly<Record<string, Schema>> = {

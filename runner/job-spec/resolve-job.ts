@@ -7,7 +7,8 @@ import type { SpecFiles } from './files.js';
 import type { SpecKind } from './spec-kind.js';
 import { keysOf, pointerOf, valueAt } from './pointer.js';
 import { jobSchema, propertiesOf } from './schema.js';
-import { expandSweep, sweepFaults, sweptPointer } from './sweep.js';
+import { expandSweep, sweptPointer } from './sweep.js';
+import { sweepFaults } from './sweep-faults.js';
 import type { SweepMember } from './sweep.js';
 import type { CommonJobKeys, JsonObject, Point } from './types.js';
 import { compileValidator } from './validate.js';
@@ -57,7 +58,7 @@ export function resolveJob(
   prepared: PreparedKind,
   around: JobSurroundings,
 ): JobAnswer {
-  const shape = sweepFaults(job['sweep'], prepared.schema);
+  const shape = sweepFaults(job, prepared.schema);
   if (shape.length > 0) return { points: [], faults: [...shape, ...baseFaults(job, {}, prepared)] };
   const { members, faults } = expandSweep(job);
   if (faults.length > 0) return { points: [], faults };
@@ -68,7 +69,7 @@ export function resolveJob(
     if ('faults' in answer) {
       const seen = answer.faults.map((fault) => ({
         ...fault,
-        pointer: sweptPointer(fault.pointer, member.indices),
+        pointer: sweptPointer(fault.pointer, member.origins),
       }));
       found.push(...seen);
     } else points.push(answer.point);
@@ -82,10 +83,10 @@ function baseFaults(
   firstSwept: Readonly<Record<string, unknown>>,
   prepared: PreparedKind,
 ): Fault[] {
-  const { sweep, ...base } = job;
+  const { sweep, sweepTogether, ...base } = job;
   const paths = Object.keys(firstSwept).map((path) => path.split('.'));
   const faults = [...prepared.validate(base).faults];
-  if (sweep === undefined) return faults;
+  if (sweep === undefined && sweepTogether === undefined) return faults;
   // What is missing may come from the sweep: the members say so if it does not.
   return faults.filter((fault) => {
     const keys = keysOf(fault.pointer);
@@ -103,12 +104,20 @@ function resolveMember(
 ): { readonly point: Omit<Point, 'index'> } | { readonly faults: readonly Fault[] } {
   const known = propertiesOf(prepared.schema);
   const fixed = Object.entries(around.overrides).filter(([key]) => Object.hasOwn(known, key));
+  const fixedKeys = Object.fromEntries(fixed);
   const written = { seed: around.seed, ...around.defaults, ...member.job };
-  const given = { ...written, ...Object.fromEntries(fixed) };
+  const given = { ...written, ...fixedKeys };
   const { faults: illegal, knownKeysLegal } = prepared.validate(given);
   if (!knownKeysLegal) return { faults: illegal };
-  const { sweep: _, ...filled } = fillDefaults(given, prepared.schema) as Record<string, unknown>;
-  const swept = member.swept as JsonObject;
+  const {
+    sweep: _sweep,
+    sweepTogether: _together,
+    ...filled
+  } = fillDefaults(given, prepared.schema) as Record<string, unknown>;
+  // A swept key that the environment or the command line fixes has that value in every point.
+  const swept = Object.fromEntries(
+    Object.entries(member.swept).map(([path, value]) => [path, fixedKeys[path] ?? value]),
+  ) as JsonObject;
   let spec = filled as JsonObject;
   if (prepared.kind.resolve !== undefined) {
     const answer = prepared.kind.resolve({ spec, given: written as JsonObject, swept, files: around.files });

@@ -69,8 +69,8 @@ export function publishedSchema(kinds: readonly SpecKind[]): Readonly<Record<str
       description: kind.summary,
       ...schema,
       required: ['id', 'kind'],
-      // A key may come from the sweep instead.
-      if: { not: { required: ['sweep'] } },
+      // A key may come from a sweep instead.
+      if: { not: { anyOf: [{ required: ['sweep'] }, { required: ['sweepTogether'] }] } },
       then: { required },
     };
   }

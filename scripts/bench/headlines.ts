@@ -2,10 +2,11 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'csv-parse/sync';
+import { valueAt } from '../../runner/job-spec/pointer.js';
 import { median } from './median.js';
 import type { Row } from './row.js';
 
-/** Cells that a row must hold; `params` holds keys of the resolved point. */
+/** Cells that a row must hold; `params` holds dotted keys of the resolved point. */
 interface Selection {
   readonly [column: string]: string | Readonly<Record<string, unknown>>;
 }
@@ -26,8 +27,10 @@ export function pick(rows: readonly Row[], selection: Selection): Row {
   const { params = {}, ...cells } = selection;
   const found = rows.filter((row) => {
     if (Object.entries(cells).some(([column, value]) => row[column] !== value)) return false;
-    const own = JSON.parse(row['params'] || '{}') as Record<string, unknown>;
-    return Object.entries(params).every(([key, value]) => JSON.stringify(own[key]) === JSON.stringify(value));
+    const own: unknown = JSON.parse(row['params'] || '{}');
+    return Object.entries(params).every(
+      ([path, value]) => JSON.stringify(valueAt(own, path.split('.'))) === JSON.stringify(value),
+    );
   });
   const [row] = found;
   if (row === undefined || found.length > 1) {
@@ -59,9 +62,21 @@ function replicatedHeadline(maxCtas: number | 'uncapped', caps: string): Headlin
   };
 }
 
-function copyHeadline(job: string, what: string): Headline {
+/** Regions of a layer, scattered on both sides. A region is a page of `innerDim` elements of 2 bytes. */
+function copyHeadline(
+  kind: 'offload' | 'onboard',
+  regionBytes: number,
+  bidirectional: boolean,
+  what: string,
+): Headline {
+  const params = {
+    'layout.kind': 'layerSeparate',
+    'hostLayout.kind': 'layerSeparate',
+    'layout.innerDim': regionBytes / (32 * 2),
+    bidirectional,
+  };
   const row = (rows: readonly Row[]): Row =>
-    pick(rows, { job_id: job, phase: 'total', timing: 'event', strategy_requested: 'auto' });
+    pick(rows, { kind, phase: 'total', timing: 'event', strategy_requested: 'auto', params });
   return {
     what: `One GPU, ${what}, \`auto\``,
     table: 'cuda-kv',
@@ -163,11 +178,11 @@ const QUEUE = { disk: { queueDepth: 32, requestBytes: 1_048_576 } };
 export const HEADLINES: readonly Headline[] = [
   replicatedHeadline('uncapped', 'thread blocks uncapped'),
   replicatedHeadline(8, 'at most 8 thread blocks'),
-  copyHeadline('ls-64k-down', '64 KiB regions scattered on both sides, device to host'),
-  copyHeadline('ls-64k-up', '64 KiB regions scattered on both sides, host to device'),
-  copyHeadline('ls-4k-down', '4 KiB regions scattered on both sides, device to host'),
-  copyHeadline('ls-64k-both', '64 KiB regions scattered, both directions at once'),
-  copyHeadline('ls-4k-both', '4 KiB regions scattered, both directions at once'),
+  copyHeadline('offload', 65_536, false, '64 KiB regions scattered on both sides, device to host'),
+  copyHeadline('onboard', 65_536, false, '64 KiB regions scattered on both sides, host to device'),
+  copyHeadline('offload', 4096, false, '4 KiB regions scattered on both sides, device to host'),
+  copyHeadline('offload', 65_536, true, '64 KiB regions scattered, both directions at once'),
+  copyHeadline('offload', 4096, true, '4 KiB regions scattered, both directions at once'),
   diskHeadline('cuda-disk', 'disk', 'to-disk', 'One GPU', {}),
   diskHeadline('cuda-disk', 'disk', 'from-disk', 'One GPU', {}),
   exchangeHeadline('dispatch', 'bf16', 128),
