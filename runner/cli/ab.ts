@@ -1,6 +1,6 @@
 /** `railrunner ab SPEC --a PREFIX --b PREFIX -n N` */
 import type { CommandModule } from 'yargs';
-import { withThresholdOptions, type ThresholdArguments } from './threshold-options.js';
+import { thresholdsOf, withThresholdOptions, type ThresholdArguments } from './threshold-options.js';
 
 interface AbArguments extends ThresholdArguments {
   readonly spec: string;
@@ -15,7 +15,7 @@ interface AbArguments extends ThresholdArguments {
   readonly resume: string | undefined;
 }
 
-export const abCommand: CommandModule<object, AbArguments> = {
+export const abCommand = (version: string): CommandModule<object, AbArguments> => ({
   command: 'ab <spec>',
   describe: 'Compare two builds, environments or settings, interleaved: exit 0, 5 regression, 6 no verdict',
   builder: (yargs) =>
@@ -61,30 +61,58 @@ export const abCommand: CommandModule<object, AbArguments> = {
         if (budget === undefined || budget > 0) return true;
         throw new Error(`--budget: expected seconds above 0, received ${budget}`);
       }) as never,
-  handler: async (argv) => {
-    const [{ finish }, { compareBuilds }, { verdictText }, { printError }] = await Promise.all([
-      import('./command-result.js'),
-      import('../compare/compare-builds.js'),
-      import('../compare/verdict-text.js'),
-      import('../print.js'),
-    ]);
-    const { spec, a, b, launcher, resume } = argv;
-    const { verdict, folder, exitStatus } = await compareBuilds({
-      spec,
-      a,
-      b,
-      launcher,
-      resume,
-      numRanks: argv.n,
-      numPairs: argv.pairs,
-      numFreshPairs: argv.confirmPairs,
-      budgetSeconds: argv.budget,
-      outFolder: argv.out,
-      thresholdPct: argv.threshold,
-      resolutionPct: argv.resolution,
-      keyThresholds: argv.keyThreshold,
-      onRun: (name) => printError(`measuring ${name}`),
-    });
-    finish({ stdout: `${verdictText(verdict)}\nresults in ${folder}`, stderr: '', exitStatus });
-  },
-};
+  handler: (argv) => compareSides(argv, version),
+});
+
+async function compareSides(argv: AbArguments, version: string): Promise<void> {
+  const [{ finish }, { compareBuilds }, { verdictText }, { printError }] = await Promise.all([
+    import('./command-result.js'),
+    import('../compare/compare-builds.js'),
+    import('../compare/verdict-text.js'),
+    import('../print.js'),
+  ]);
+  const { spec, a, b, launcher, resume } = argv;
+  const { verdict, folder, exitStatus } = await compareBuilds({
+    spec,
+    a,
+    b,
+    launcher,
+    resume,
+    numRanks: argv.n,
+    numPairs: argv.pairs,
+    numFreshPairs: argv.confirmPairs,
+    budgetSeconds: argv.budget,
+    outFolder: argv.out,
+    ...thresholdsOf(argv),
+    onRun: (name) => printError(`measuring ${name}`),
+  });
+  const stopped = exitStatus > 128;
+  const report = stopped ? undefined : await reportOn(folder, version);
+  finish({
+    stdout: `${verdictText(verdict)}\nresults in ${folder}${report ? `, report in ${report}` : ''}`,
+    stderr: '',
+    exitStatus,
+  });
+}
+
+/** Both sides, the verdict and the runs, in every format; undefined where no run of B ended. */
+async function reportOn(folder: string, version: string): Promise<string | undefined> {
+  const [{ join }, { openAbFolder }, { writeReport }] = await Promise.all([
+    import('node:path'),
+    import('../compare/ab-folder.js'),
+    import('../report/write-report.js'),
+  ]);
+  if ((openAbFolder(folder)?.wholeCandidate.length ?? 0) === 0) return undefined;
+  const outFolder = join(folder, 'report');
+  await writeReport({
+    runs: [folder],
+    comparison: undefined,
+    earlier: [],
+    history: undefined,
+    title: undefined,
+    outFolder,
+    formats: [],
+    version,
+  });
+  return outFolder;
+}

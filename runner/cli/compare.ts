@@ -1,16 +1,18 @@
 /** `railrunner compare CANDIDATE... --against BASELINE...` */
 import type { CommandModule } from 'yargs';
-import { withThresholdOptions, type ThresholdArguments } from './threshold-options.js';
+import type { Verdict } from '../compare/verdict.js';
+import { thresholdsOf, withThresholdOptions, type ThresholdArguments } from './threshold-options.js';
 
 interface CompareArguments extends ThresholdArguments {
   readonly candidate: readonly string[];
   readonly against: readonly string[];
   readonly ratioOnly: boolean;
   readonly json: string | undefined;
+  readonly report: string | undefined;
   readonly history: string | undefined;
 }
 
-export const compareCommand: CommandModule<object, CompareArguments> = {
+export const compareCommand = (version: string): CommandModule<object, CompareArguments> => ({
   command: 'compare <candidate..>',
   describe: 'Judge runs against earlier ones: exit 0 no regression, 5 regression, 6 no verdict',
   builder: (yargs) =>
@@ -42,7 +44,11 @@ export const compareCommand: CommandModule<object, CompareArguments> = {
         default: false,
         describe: 'Compare shares of the probed peak instead of times, over machine classes too',
       })
-      .option('json', { type: 'string', describe: 'Write the verdict to this file, too' }) as never,
+      .option('json', { type: 'string', describe: 'Write the verdict to this file, too' })
+      .option('report', {
+        type: 'string',
+        describe: 'Write a report of the candidates with this verdict to this folder, too',
+      }) as never,
   handler: async (argv) => {
     const [{ finish }, { compareFolders }, { verdictText }, { writeVerdict }, { exitOfVerdict }] =
       await Promise.all([
@@ -57,11 +63,30 @@ export const compareCommand: CommandModule<object, CompareArguments> = {
       baseline: argv.against,
       ratioOnly: argv.ratioOnly,
       history: argv.history,
-      thresholdPct: argv.threshold,
-      resolutionPct: argv.resolution,
-      keyThresholds: argv.keyThreshold,
+      ...thresholdsOf(argv),
     });
     if (argv.json !== undefined) await writeVerdict(argv.json, verdict);
-    finish({ stdout: verdictText(verdict), stderr: '', exitStatus: exitOfVerdict(verdict) });
+    const [where, ...complaints] = await reportOn(argv, verdict, version);
+    finish({
+      stdout: [verdictText(verdict), where].filter((line) => line !== undefined).join('\n'),
+      stderr: complaints.join('\n'),
+      exitStatus: exitOfVerdict(verdict),
+    });
   },
-};
+});
+
+async function reportOn(argv: CompareArguments, verdict: Verdict, version: string): Promise<string[]> {
+  if (argv.report === undefined) return [];
+  const { writeReport } = await import('../report/write-report.js');
+  const written = await writeReport({
+    runs: argv.candidate,
+    comparison: { verdict, against: argv.against },
+    earlier: [],
+    history: argv.history,
+    title: undefined,
+    outFolder: argv.report,
+    formats: [],
+    version,
+  });
+  return [`report in ${argv.report}`, ...written.complaints];
+}

@@ -1,5 +1,6 @@
 /** What counts as a change, for `compare` and `ab`. */
 import type { Argv } from 'yargs';
+import type { ThresholdRequest } from '../compare/thresholds.js';
 
 export interface ThresholdArguments {
   readonly threshold: number;
@@ -35,4 +36,8 @@ export function withThresholdOptions<T>(yargs: Argv<T>): Argv<T & ThresholdArgum
       }
       return true;
     }) as unknown as Argv<T & ThresholdArguments>;
+}
+
+export function thresholdsOf({ threshold, resolution, keyThreshold }: ThresholdArguments): ThresholdRequest {
+  return { thresholdPct: threshold, resolutionPct: resolution, keyThresholds: keyThreshold };
 }

@@ -8,6 +8,7 @@ import type { Variables } from '../environment/variables.js';
 import { RunnerError } from '../errors.js';
 import { outputError } from '../system-failure.js';
 import { makeFolder } from '../results/run-folder.js';
+import { AB_RUNS, AB_SETTINGS, abRunName } from './ab-folder.js';
 import { orderOfPair, type MeasureRun, type RunPlace, type Side } from './ab-judge.js';
 import { refuseOtherClass } from './compare-runs.js';
 import type { Prefix } from './prefix.js';
@@ -57,14 +58,14 @@ export class AbRuns {
   /** What was asked for stands in ab.json: a resumed comparison must be the same. Rejects with E_RESUME, E_OUTPUT. */
   async begin(settings: object): Promise<void> {
     const { folder } = this.#request;
-    const path = join(folder, 'ab.json');
+    const path = join(folder, AB_SETTINGS);
     const text = `${JSON.stringify(settings, null, 2)}\n`;
     if (existsSync(path)) {
       if (readFileSync(path, 'utf8') === text) return;
       throw new RunnerError('E_RESUME', `--resume ${folder}: it compared something else (see ab.json there)`);
     }
     try {
-      await makeFolder(join(folder, 'runs'));
+      await makeFolder(join(folder, AB_RUNS));
       await writeFile(`${path}.next`, text);
       await rename(`${path}.next`, path);
     } catch (error) {
@@ -73,8 +74,8 @@ export class AbRuns {
   }
 
   readonly measure: MeasureRun = async (place) => {
-    const name = nameOf(place);
-    const path = join(this.#request.folder, 'runs', name);
+    const name = abRunName(place);
+    const path = join(this.#request.folder, AB_RUNS, name);
     this.#dropHalfPair(place);
     if (!existsSync(join(path, 'manifest.json'))) {
       if (!this.#hasTime()) return undefined;
@@ -95,7 +96,7 @@ export class AbRuns {
   #dropHalfPair(place: RunPlace): void {
     if (orderOfPair(place.pair)[0] !== place.side) return;
     const paths = (['a', 'b'] as const).map((side) =>
-      join(this.#request.folder, 'runs', nameOf({ ...place, side })),
+      join(this.#request.folder, AB_RUNS, abRunName({ ...place, side })),
     );
     if (paths.every((path) => existsSync(join(path, 'manifest.json')))) return;
     for (const path of paths) rmSync(path, { recursive: true, force: true });
@@ -116,7 +117,7 @@ export class AbRuns {
   async #run({ side, points }: RunPlace, name: string): Promise<number | undefined> {
     const { folder, spec, prefixes, numRanks, launcher, variables } = this.#request;
     const { program, options, variables: own } = prefixes[side];
-    const run = [spec, '--out', join(folder, 'runs'), '--run-id', name, ...options];
+    const run = [spec, '--out', join(folder, AB_RUNS), '--run-id', name, ...options];
     if (points !== undefined) run.push('--points', points.join(','));
     const words =
       launcher.length === 0
@@ -171,9 +172,4 @@ export class AbRuns {
       `--${side}: its run ended with exit status ${status} before it measured; the end of ${path}:\n${said}`,
     );
   }
-}
-
-/** Sorts in the order of measuring: `s1-p03-b`. */
-function nameOf({ stage, pair, side }: Pick<RunPlace, 'stage' | 'pair' | 'side'>): string {
-  return `s${stage}-p${String(pair + 1).padStart(2, '0')}-${side}`;
 }

@@ -4,6 +4,7 @@ import { RunnerError } from '../errors.js';
 import { readEnvironment } from '../environment/variables.js';
 import { projectRoot } from '../project.js';
 import { makeRunId } from '../results/run-folder.js';
+import { AB_VERDICT } from './ab-folder.js';
 import { judgeAb, type AbOptions } from './ab-judge.js';
 import { AbRuns } from './ab-runs.js';
 import { parsePrefix, splitWords } from './prefix.js';
@@ -49,7 +50,7 @@ export async function compareBuilds(request: AbRequest): Promise<AbResult> {
   if (verdict.keys.length === 0 && verdict.problems.length === 0) {
     throw new RunnerError('E_USAGE', `${spec}: expected at least one point with times, the runs have none`);
   }
-  await writeVerdict(join(folder, 'verdict.json'), verdict);
+  await writeVerdict(join(folder, AB_VERDICT), verdict);
   return { verdict, folder, exitStatus: runs.stopStatus || exitOfVerdict(verdict) };
 }
 

@@ -47,7 +47,8 @@ async function readAndAppend(request: CompareRequest, candidate: readonly RunTab
   return readHistory(request.history, first.machine);
 }
 
-function refuseSharedRuns(baseline: readonly RunTable[], candidate: readonly RunTable[]): void {
+/** Throws E_USAGE. */
+export function refuseSharedRuns(baseline: readonly RunTable[], candidate: readonly RunTable[]): void {
   const shared = candidate.find((run) => baseline.some((other) => other.name === run.name));
   if (shared)
     throw new RunnerError('E_USAGE', `run ${shared.name} stands on both sides: leave it out of one`);

@@ -8,8 +8,7 @@ import { makeFolder } from '../results/run-folder.js';
 import { damaged } from '../run-folder/csv-rows.js';
 import type { MachineClass } from '../run-folder/machine-class.js';
 import { readSeries } from '../run-folder/point-identity.js';
-import { changePoints } from '../statistics/change-points.js';
-import { percent } from './judge.js';
+import { levelChanges, type Step } from './level-changes.js';
 import { keyText, type Cell, type RunTable } from './run-table.js';
 
 interface Line {
@@ -21,9 +20,6 @@ interface Line {
   readonly log: number;
 }
 
-/** Change points of one key in a thousand would be chance at 0.05; so many permutations give 0.0001 at the least. */
-const LEVEL = 0.05;
-const SMALLEST_LEVEL = 0.0002;
 /** So many runs stand for the baseline where none is named. */
 const BASELINE_RUNS = 12;
 
@@ -104,33 +100,15 @@ export function baselineOf(history: readonly RunTable[], candidate: readonly Run
 /** Sentences, one for each change of a key's level; the same for the same history. */
 export function changesOf(history: readonly RunTable[]): string[] {
   const keys = [...new Set(history.flatMap((run) => [...run.cells.keys()]))];
-  const level = Math.max(SMALLEST_LEVEL, LEVEL / Math.max(1, keys.length));
   return keys.flatMap((key) => {
-    const runs = history.filter((run) => run.cells.get(key)?.log !== undefined);
-    const logs = runs.map((run) => run.cells.get(key)?.log as number);
-    const points = changePoints(logs, level, seededRandom(sha256Hex(key)));
-    const ends = [...points.slice(1).map(({ at }) => at), logs.length];
-    return points.map(({ at, p }, index) => {
-      const before = mean(logs.slice(points[index - 1]?.at ?? 0, at));
-      const change = percent(mean(logs.slice(at, ends[index])) - before);
-      const { name, startedAt } = runs[at] as RunTable;
-      const size = `${change > 0 ? '+' : ''}${change.toFixed(1)} %`;
-      return `${keyText(key)}: ${size} from run ${name} on (${startedAt.toISOString().slice(0, 10)}, p ${p.toPrecision(2)})`;
+    const steps = history.flatMap(({ name, startedAt, cells }): Step[] => {
+      const log = cells.get(key)?.log;
+      return log === undefined ? [] : [{ run: name, startedAt, log }];
+    });
+    return levelChanges(steps, key, keys.length).map(({ step, changePct, p }) => {
+      const size = `${changePct > 0 ? '+' : ''}${changePct.toFixed(1)} %`;
+      const day = step.startedAt.toISOString().slice(0, 10);
+      return `${keyText(key)}: ${size} from run ${step.run} on (${day}, p ${p.toPrecision(2)})`;
     });
   });
-}
-
-function mean(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length;
-}
-
-/** xorshift32 from the first digits of a digest. */
-function seededRandom(digest: string): () => number {
-  let state = Number.parseInt(digest.slice(0, 8), 16) || 1;
-  return () => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return ((state >>> 0) + 0.5) / 2 ** 32;
-  };
 }

@@ -1,14 +1,12 @@
 /** A verdict for people: the keys that matter in a table, the others counted. */
 import Table from 'cli-table3';
-import { EXIT } from '../errors.js';
-import { countWords, exitOfVerdict, WORDS, type KeyVerdict, type Verdict } from './verdict.js';
+import { countWords, outcomeOfVerdict, WORDS, type KeyVerdict, type Verdict } from './verdict.js';
 
 const MAX_LINES = 60;
 const HEAD = ['verdict', 'key', 'change', 'range', 'would see', 'P(B>A)', 'pairs', 'by'];
 
 export function verdictText(verdict: Verdict): string {
-  const order = (key: KeyVerdict): number => WORDS.indexOf(key.word);
-  const sorted = verdict.keys.toSorted((a, b) => order(a) - order(b) || size(b) - size(a));
+  const sorted = sortedKeys(verdict.keys);
   const table = new Table({ head: HEAD, style: { head: [], border: [], compact: true }, chars: NO_BORDERS });
   for (const key of sorted.slice(0, MAX_LINES)) table.push(lineOf(key));
   const left = sorted.length - MAX_LINES;
@@ -23,15 +21,18 @@ export function verdictText(verdict: Verdict): string {
   ].join('\n');
 }
 
+/** Worst word first, then by size of the change. */
+export function sortedKeys(keys: readonly KeyVerdict[]): KeyVerdict[] {
+  const order = ({ word }: KeyVerdict): number => WORDS.indexOf(word);
+  return keys.toSorted((a, b) => order(a) - order(b) || size(b) - size(a));
+}
+
 /** `regression: 1 regressed, 19 equal (candidate against baseline)` */
 export function sentenceOf(verdict: Verdict): string {
   const counts = countWords(verdict.keys);
   const told = WORDS.filter((word) => counts[word] > 0).map((word) => `${counts[word]} ${word}`);
-  const status = exitOfVerdict(verdict);
-  const word =
-    status === EXIT.ok ? 'no regression' : status === EXIT.regression ? 'regression' : 'no verdict';
   const control = verdict.controlTripped ? ' (equal builds differed: the machine is not steady enough)' : '';
-  return `${word}${control}: ${told.join(', ') || 'no key'}; ${verdict.candidate} against ${verdict.baseline}`;
+  return `${outcomeOfVerdict(verdict)}${control}: ${told.join(', ') || 'no key'}; ${verdict.candidate} against ${verdict.baseline}`;
 }
 
 const size = (key: KeyVerdict): number => Math.abs(key.estimate?.changePct ?? 0);

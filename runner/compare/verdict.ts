@@ -75,3 +75,11 @@ export function exitOfVerdict({ keys, problems, controlTripped }: Verdict): numb
   const open = counts.missing + counts['too noisy'] + problems.length;
   return looked && open === 0 ? EXIT.ok : EXIT.noVerdict;
 }
+
+export type Outcome = 'no regression' | 'regression' | 'no verdict';
+
+/** The exit status as a word. */
+export function outcomeOfVerdict(verdict: Verdict): Outcome {
+  const status = exitOfVerdict(verdict);
+  return status === EXIT.ok ? 'no regression' : status === EXIT.regression ? 'regression' : 'no verdict';
+}

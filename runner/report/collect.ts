@@ -1,4 +1,5 @@
 /** Run folders -> report. A folder that cannot be read is a complaint, and the others are reported all the same. */
+import { readHistory } from '../compare/history.js';
 import { RunnerError } from '../errors.js';
 import { counted } from '../text/plural.js';
 import { numberList } from '../text/ranges.js';
@@ -14,11 +15,14 @@ export interface Folders {
   readonly earlier: readonly string[];
   /** The baseline. */
   readonly against: readonly string[];
+  /** Folder that `compare --history` keeps. */
+  readonly history: string | undefined;
 }
 
 export interface Collected {
   readonly suites: readonly Suite[];
-  readonly baseline: readonly Suite[];
+  /** Folders that could be opened. */
+  readonly readable: Readonly<Record<'runs' | 'against', readonly string[]>>;
   /** Earlier runs that are of no suite of the reported ones. */
   readonly strangers: readonly string[];
   /** One for each folder that is not a readable run. */
@@ -49,24 +53,25 @@ export async function collect(folders: Folders): Promise<Collected> {
   joinShards(opened); // refuses a run that stands on two sides
   const earlier = groupBySuite(joinShards(older));
   const suitesOfRuns = groupBySuite(joinShards(named));
-  const suites = await readSuites(suitesOfRuns, earlier, true);
+  const suites = await readSuites(suitesOfRuns, earlier, folders.history);
   const strangers = [...earlier].filter(([suite]) => !suitesOfRuns.has(suite)).flatMap(([, group]) => group);
-  const baseline = await readSuites(groupBySuite(joinShards(against)), new Map(), false);
-  return { suites, baseline, unreadable, strangers: strangers.map(idOf) };
+  const readable = { runs: named.map(({ path }) => path), against: against.map(({ path }) => path) };
+  return { suites, readable, unreadable, strangers: strangers.map(idOf) };
 }
 
-/** `withRanks`: the rank files of each suite's newest run are read too. */
+/** The rank files of each suite's newest run are read too. */
 async function readSuites(
   groups: ReadonlyMap<string, readonly JoinedRun[]>,
   earlier: ReadonlyMap<string, readonly JoinedRun[]>,
-  withRanks: boolean,
+  history: string | undefined,
 ): Promise<Suite[]> {
   const suites: Suite[] = [];
   for (const [suite, group] of groups) {
-    const runs = await readAll(group, (run) => readJoined(run, withRanks && run === group.at(-1)));
+    const runs = await readAll(group, (run) => readJoined(run, run === group.at(-1)));
     const { specName, machine } = runs.at(-1) as ReportedRun;
     const before = await readAll(earlier.get(suite) ?? [], (run) => readJoined(run, false));
-    suites.push({ specName, machine, runs, earlier: before });
+    const recorded = history === undefined ? [] : readHistory(history, machine);
+    suites.push({ specName, machine, runs, earlier: before, recorded });
   }
   return suites;
 }

@@ -1,5 +1,7 @@
 /** What a report says, apart from how: runs, their rows over all ranks, and everything that is missing. */
 import type { ReadStatus } from '../run-folder/run-rows.js';
+import type { RunTable } from '../compare/run-table.js';
+import type { Basis, Outcome, Word } from '../compare/verdict.js';
 import type { MachineClass } from '../run-folder/machine-class.js';
 
 /** What a tracker follows over time. */
@@ -98,26 +100,46 @@ export interface Suite {
   readonly runs: readonly ReportedRun[];
   /** Older runs, for the history alone. */
   readonly earlier: readonly ReportedRun[];
+  /** Runs of which a history has the figures and nothing else. */
+  readonly recorded: readonly RunTable[];
 }
 
-/** One key of a comparison, as `compare` judges it. */
+/** One key of a comparison, as `compare` and `ab` judge it. */
 export interface Judged {
   readonly key: string;
-  readonly verdict: string;
+  readonly word: Word;
+  readonly basis: Basis;
   /** Candidate / baseline of the median time; undefined where there is no estimate. */
   readonly ratio: number | undefined;
   readonly ratioLow: number | undefined;
   readonly ratioHigh: number | undefined;
+  /** The smallest change that would have been seen, in percent. */
+  readonly wouldSeePct: number | undefined;
+  /** P(B > A). */
+  readonly slowerShare: number | undefined;
+  /** Pairs, or runs of the smaller side. */
+  readonly numPairs: number;
   readonly note: string;
+}
+
+/** Median times of one key in us, a value for each run in order of time. */
+export interface SideTimes {
+  readonly baseline: readonly number[];
+  readonly candidate: readonly number[];
 }
 
 export interface Comparison {
   readonly baseline: string;
   readonly candidate: string;
+  /** Worst word first, then by size of the change. */
   readonly judged: readonly Judged[];
   /** What the bounds of a ratio are, in a sentence. */
   readonly bounds: string;
   readonly summary: string;
+  readonly outcome: Outcome;
+  readonly notes: readonly string[];
+  /** By key; empty where the runs themselves are not at hand. */
+  readonly times: ReadonlyMap<string, SideTimes>;
 }
 
 export interface Report {

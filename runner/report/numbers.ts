@@ -15,3 +15,13 @@ export function timeText(us: number | undefined): string {
   if (us < 1000) return `${threeDigits(us)} us`;
   return us < 1e6 ? `${threeDigits(us / 1000)} ms` : `${threeDigits(us / 1e6)} s`;
 }
+
+/** `+12.3 %`; nothing where there is nothing. */
+export function changeText(pct: number | undefined): string {
+  return pct === undefined ? '' : `${pct >= 0 ? '+' : ''}${pct.toFixed(Math.abs(pct) < 100 ? 1 : 0)} %`;
+}
+
+/** Of a ratio of times. */
+export function ratioText(ratio: number | undefined): string {
+  return ratio === undefined ? '' : changeText(100 * (ratio - 1));
+}

@@ -43,11 +43,7 @@ export function keyOf(row: Key): string {
 
 /** Every key of every suite, in the order of the spec. */
 export function figuresOf(report: Report): KeyFigures[] {
-  return figuresOfSuites(report.suites);
-}
-
-export function figuresOfSuites(suites: readonly Suite[]): KeyFigures[] {
-  const groups = suites.flatMap((suite) => [...rowsByKey(suite).values()]);
+  const groups = report.suites.flatMap((suite) => [...rowsByKey(suite).values()]);
   const names = uniqueNames(groups.map((rows) => rows[0] as ReportRow));
   return groups.map((rows, at) => figures(rows, names[at] as string));
 }

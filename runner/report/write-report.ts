@@ -1,6 +1,7 @@
 /** The work of `report`: folders in, files out, and whether all of it is good. */
+import { readVerdict } from '../compare/read-verdict.js';
 import { EXIT, worstExit, type RunnerError } from '../errors.js';
-import { compareWith } from './against.js';
+import { abFolderOf, compareSides, type ComparisonSource } from './comparison.js';
 import { collect } from './collect.js';
 import { REPORT_FORMATS } from './formats/index.js';
 import { FORMAT_NAMES, type FormatName, type OutputFile } from './formats/format.js';
@@ -10,9 +11,11 @@ import { figuresOf } from './repeats.js';
 import { writeFiles } from './write-files.js';
 
 export interface ReportRequest {
+  /** Folders of runs, or one folder of `ab`. */
   readonly runs: readonly string[];
+  readonly comparison: ComparisonSource | undefined;
   readonly earlier: readonly string[];
-  readonly against: readonly string[];
+  readonly history: string | undefined;
   readonly outFolder: string;
   /** Empty = all. */
   readonly formats: readonly FormatName[];
@@ -32,9 +35,15 @@ export interface WrittenReport {
 
 /** Rejects with E_RUN_READ where no run can be read, E_USAGE where one was named twice, E_OUTPUT where a file cannot be written. */
 export async function writeReport(request: ReportRequest): Promise<WrittenReport> {
-  const { suites, baseline, unreadable, strangers } = await collect(request);
-  const against =
-    baseline.length > 0 ? compareWith(suites, baseline) : { comparison: undefined, complaints: [] };
+  const ab = abFolderOf(request.runs, request.comparison);
+  const source = ab ? { verdict: await readVerdict(ab.verdict), against: ab.baseline } : request.comparison;
+  const { suites, readable, unreadable, strangers } = await collect({
+    runs: ab?.wholeCandidate ?? request.runs,
+    earlier: request.earlier,
+    against: source?.against ?? [],
+    history: request.history,
+  });
+  const against = await compareSides(source, ab?.candidate ?? readable.runs, readable.against);
   const report: Report = {
     title: request.title ?? titleOf(suites),
     version: request.version,
@@ -47,11 +56,11 @@ export async function writeReport(request: ReportRequest): Promise<WrittenReport
     ],
   };
   const files = await writeFiles(request.outFolder, await render(report, request.formats));
-  const runs = suites.flatMap((suite) => suite.runs);
+  const shown = suites.flatMap((suite) => suite.runs);
   return {
     files,
-    sentence: verdictOf(report),
-    complaints: [...report.complaints, ...runs.flatMap((run) => run.complaints)],
+    sentence: [verdictOf(report), report.comparison?.summary].filter((text) => text !== undefined).join('\n'),
+    complaints: [...report.complaints, ...shown.flatMap((run) => run.complaints)],
     exitStatus: statusOf(report, unreadable),
   };
 }

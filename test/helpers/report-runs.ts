@@ -78,7 +78,7 @@ export function writeTroubledRun(folder: string, overrides: Partial<SyntheticRun
 }
 
 export async function reportOf(runs: readonly string[], earlier: readonly string[] = []): Promise<Report> {
-  const { suites, unreadable } = await collect({ runs, earlier, against: [] });
+  const { suites, unreadable } = await collect({ runs, earlier, against: [], history: undefined });
   return {
     title: 'small',
     version: '0.1.0',

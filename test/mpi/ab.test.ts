@@ -44,6 +44,8 @@ t.test('twice the work is found in fresh pairs of its points, and the comparison
         ['regressed', 'confirmed'],
       ],
     );
+    const page = readFileSync(join(comparison, 'report', 'report.html'), 'utf8');
+    t.match(page, /A against B<\/a>: regression: 2 regressed/);
     const runs = readdirSync(join(comparison, 'runs')).sort();
     t.same(runs.slice(0, 3), ['s1-p01-a', 's1-p01-b', 's1-p02-a']);
     t.equal(runs.length, 2 * 6 + 2 * 10);

@@ -48,7 +48,13 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'runner/results',
     'runner/statistics',
   ],
-  'runner/report': ['runner/job-spec', 'runner/run-folder', 'runner/results'],
+  'runner/report': [
+    'runner/compare',
+    'runner/job-spec',
+    'runner/run-folder',
+    'runner/results',
+    'runner/statistics',
+  ],
   'runner/doctor': [
     'runner/environment',
     'runner/launch',

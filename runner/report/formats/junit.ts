@@ -2,7 +2,9 @@
  * JUnit XML, the subset that GitLab, GitHub reporters and Jenkins read alike: no properties, no `error` (some take it for
  * a pass), the text of a failure as message and body, the suite in `classname`, figures in system-out.
  */
-import { isBad, type Report } from '../model.js';
+import type { Word } from '../../compare/verdict.js';
+import { isBad, type Comparison, type Report } from '../model.js';
+import { ratioText } from '../numbers.js';
 import type { KeyFigures, OverRuns } from '../repeats.js';
 import { groupBy } from '../group-by.js';
 import { keyName } from '../key-names.js';
@@ -22,7 +24,10 @@ export const junitFormat: ReportFormat = {
 };
 
 function junitXml(report: Report, figures: readonly KeyFigures[]): string {
-  const suites = groupBy([...runCases(report), ...figures.map(caseOf)], (entry) => entry.suite);
+  const suites = groupBy(
+    [...runCases(report), ...figures.map(caseOf), ...judgedCases(report.comparison)],
+    (entry) => entry.suite,
+  );
   const startedAt = report.suites[0]?.runs[0]?.startedAt;
   const timestamp = startedAt?.toISOString().replace(/\.\d+Z$/, '');
   const all = [...suites.values()].flat();
@@ -69,6 +74,19 @@ function caseOf(figure: KeyFigures): Case {
   if (status === 'skipped') return { ...base, skipped: why };
   return { ...base, output: outputOf(figure) };
 }
+
+/** Where the runs were judged: what is slower or lost fails, what could not be told is skipped. */
+function judgedCases(comparison: Comparison | undefined): Case[] {
+  return (comparison?.judged ?? []).map((entry): Case => {
+    const base = { suite: 'railrunner.comparison', name: entry.key, seconds: 0 };
+    const change = entry.ratio === undefined ? '' : ` ${ratioText(entry.ratio)}`;
+    const why = `${entry.word}${change}${entry.note === '' ? '' : `: ${entry.note}`}`;
+    if (FAILING_WORDS.has(entry.word)) return { ...base, failure: why };
+    return entry.word === 'too noisy' ? { ...base, skipped: why } : { ...base, output: why };
+  });
+}
+
+const FAILING_WORDS: ReadonlySet<Word> = new Set(['regressed', 'failed', 'missing']);
 
 function outputOf(figure: KeyFigures): string {
   const line = (name: string, over: OverRuns | undefined): string[] =>

@@ -1,7 +1,8 @@
 /** Markdown for a pull request or a job summary: what is wrong first, then what changed, then the headline. */
 import { isBad, type Comparison, type Report } from '../model.js';
 import { headlineOf, pointName, verdictOf } from '../headline.js';
-import { threeDigits, timeText } from '../numbers.js';
+import { coursesOf } from '../courses.js';
+import { changeText, ratioText, threeDigits, timeText } from '../numbers.js';
 import type { KeyFigures } from '../repeats.js';
 import type { ReportFormat } from './format.js';
 
@@ -23,6 +24,7 @@ function markdown(report: Report, figures: readonly KeyFigures[]): string {
     missingSection(report),
     failedSection(figures),
     changedSection(report.comparison),
+    levelsSection(report),
     headlineSection(report),
   ];
   const lines = [`## railrunner: ${plain(report.title)}`, '', plain(verdictOf(report)), ''];
@@ -84,12 +86,32 @@ function failedSection(figures: readonly KeyFigures[]): Section | undefined {
 
 function changedSection(comparison: Comparison | undefined): Section | undefined {
   if (comparison === undefined) return undefined;
-  const told = comparison.judged.filter((entry) => entry.verdict !== 'equal');
+  const told = comparison.judged.filter((entry) => entry.word !== 'equal');
   if (told.length === 0) return undefined;
-  const percent = (ratio: number | undefined): string =>
-    ratio === undefined ? '' : `${ratio >= 1 ? '+' : ''}${threeDigits(100 * (ratio - 1))} %`;
-  const rows = told.map((entry) => [code(entry.key), entry.verdict, percent(entry.ratio), plain(entry.note)]);
-  return { title: 'Against the baseline', head: ['key', 'verdict', 'time', 'note'], rows };
+  const rows = told.map((entry) => [
+    code(entry.key),
+    entry.word,
+    ratioText(entry.ratio),
+    entry.wouldSeePct === undefined ? '' : `${entry.wouldSeePct.toFixed(1)} %`,
+    plain(entry.note),
+  ]);
+  return { title: 'Against the baseline', head: ['key', 'verdict', 'time', 'would see', 'why'], rows };
+}
+
+/** Of all suites: from which run on a key is slower or faster. */
+function levelsSection(report: Report): Section | undefined {
+  const rows = report.suites
+    .flatMap(coursesOf)
+    .flatMap(({ name, changes }) =>
+      changes.map(({ step, changePct }) => [
+        code(name),
+        changeText(changePct),
+        code(step.run),
+        step.startedAt.toISOString().slice(0, 10),
+      ]),
+    );
+  if (rows.length === 0) return undefined;
+  return { title: 'Changes over time', head: ['key', 'time', 'from run', 'day'], rows };
 }
 
 function headlineSection(report: Report): Section {

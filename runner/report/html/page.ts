@@ -1,5 +1,6 @@
 /** The report as one page that needs nothing else: no network, and no script to be read. */
 import { createHash } from 'node:crypto';
+import { coursesOf } from '../courses.js';
 import { groupBy } from '../group-by.js';
 import { headlineOf, verdictOf } from '../headline.js';
 import { isWhole, newestRun, type RankTime, type Report, type ReportRow, type Suite } from '../model.js';
@@ -8,12 +9,14 @@ import { comparisonPlot } from '../plots/comparison.js';
 import { distributionPlot } from '../plots/distribution.js';
 import type { Plot } from '../plots/draw.js';
 import { historyPlot } from '../plots/history.js';
+import { sidesPlot } from '../plots/sides.js';
 import { placeOf, stragglerPlot } from '../plots/stragglers.js';
 import { transportPlot } from '../plots/transports.js';
 import { markup, Markup } from './markup.js';
 import { SCRIPT } from './script.js';
 import { STYLE } from './style.js';
-import { comparisonTable, headlineTable, jobAnchor, rowTables, runTable } from './tables.js';
+import { changesTable, comparisonTable } from './comparison.js';
+import { headlineTable, jobAnchor, rowTables, runTable } from './tables.js';
 
 /** Each takes some 20 ms to draw; beyond these, jobs have their table only. */
 const MOST_JOBS_WITH_PLOTS = 40;
@@ -23,7 +26,7 @@ export async function reportPage(report: Report): Promise<string> {
   const jobs: Markup[] = [];
   for (const suite of report.suites) jobs.push(await suiteSections(suite, report.suites.length > 1, budget));
   const body = markup`<a class="jump" href="#jobs">Skip to the jobs</a>
-<header><h1>${report.title}</h1><p class="${isWhole(report) ? 'good' : 'bad'}">${verdictOf(report)}</p></header>
+<header><h1>${report.title}</h1><p class="${isWhole(report) ? 'good' : 'bad'}">${verdictOf(report)}</p>${comparisonLine(report)}</header>
 <main>
 ${noticeSection(report)}<div class="find" hidden><label for="find">Search rows </label><input id="find" type="search" autocomplete="off" placeholder="job, point, phase, status ..."><output id="found" for="find" aria-live="polite"></output></div>
 <section data-block aria-labelledby="headline"><h2 id="headline">Headline</h2>
@@ -36,6 +39,14 @@ ${runTable(report.suites.flatMap((suite) => [...suite.earlier, ...suite.runs]))}
 <div id="tip" hidden></div>`;
   return document(report.title, body);
 }
+
+/** The verdict where a reader looks first. */
+function comparisonLine({ comparison }: Report): Markup | false {
+  if (comparison === undefined) return false;
+  return markup`<p class="${CLASS_OF_OUTCOME[comparison.outcome]}"><a href="#comparison">A against B</a>: ${comparison.summary}</p>`;
+}
+
+const CLASS_OF_OUTCOME = { regression: 'bad', 'no verdict': 'open', 'no regression': 'good' } as const;
 
 /** Only the page's own script may run: what a CSV file holds can do nothing, even were it not escaped. */
 function document(title: string, body: Markup): string {
@@ -99,9 +110,10 @@ async function jobPlots(
   return drawn.filter((plot) => plot !== undefined);
 }
 
-function figures(plots: readonly Plot[], of: string): Markup | false {
+/** `wide`: one below the other. */
+function figures(plots: readonly Plot[], of: string, wide = false): Markup | false {
   if (plots.length === 0) return false;
-  return markup`<div class="plots">${plots.map(
+  return markup`<div class="${wide ? 'plots wide' : 'plots'}">${plots.map(
     ({
       title,
       caption,
@@ -115,19 +127,25 @@ function figures(plots: readonly Plot[], of: string): Markup | false {
 async function comparisonSection(report: Report): Promise<Markup | false> {
   const { comparison } = report;
   if (comparison === undefined) return false;
-  const plot = await comparisonPlot(comparison);
-  return markup`<section data-block aria-labelledby="comparison"><h2 id="comparison">A against B</h2><p>${comparison.summary}</p>
-${figures(plot ? [plot] : [], 'the two')}${comparisonTable(comparison)}</section>
+  const plots = [await comparisonPlot(comparison), await sidesPlot(comparison)];
+  const notes = comparison.notes.map((note) => markup`<li>${note}</li>`);
+  return markup`<section data-block aria-labelledby="comparison"><h2 id="comparison">A against B</h2><p class="${CLASS_OF_OUTCOME[comparison.outcome]}">${comparison.summary}</p>
+${notes.length > 0 && markup`<ul class="soft">${notes}</ul>`}${figures(
+    plots.filter((plot) => plot !== undefined),
+    'the two',
+    true,
+  )}${comparisonTable(comparison)}</section>
 `;
 }
 
 async function historySections(report: Report): Promise<Markup | false> {
-  const plots: Plot[] = [];
+  const parts: Markup[] = [];
   for (const suite of report.suites) {
-    const plot = await historyPlot(suite);
-    if (plot) plots.push(plot);
+    const courses = coursesOf(suite);
+    const plot = await historyPlot(suite, courses);
+    if (plot) parts.push(markup`${figures([plot], 'the runs', true)}${changesTable(courses)}`);
   }
-  if (plots.length === 0) return false;
-  return markup`<section aria-labelledby="history"><h2 id="history">History</h2>${figures(plots, 'the runs')}</section>
+  if (parts.length === 0) return false;
+  return markup`<section data-block aria-labelledby="history"><h2 id="history">History</h2>${parts}</section>
 `;
 }

@@ -27,6 +27,7 @@ code { font-family: ui-monospace, monospace; font-size: .92em; }
 .soft, figcaption { color: var(--soft); }
 .bad { color: var(--bad); font-weight: 600; }
 .good { color: var(--good); }
+.open { font-weight: 600; }
 .notice { border: 1px solid var(--bad); background: var(--bad-ground); border-radius: 6px; padding: .2rem 1rem; }
 .notice h2 { border: 0; margin: .6rem 0 .2rem; }
 .jump { position: absolute; left: -999rem; }
@@ -44,6 +45,7 @@ thead th { background: var(--raised); }
 .number { text-align: right; }
 .rows > div { content-visibility: auto; }
 .plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(28rem, 100%), 1fr)); gap: 1rem; }
+.plots.wide { grid-template-columns: minmax(0, 1fr); }
 figure { margin: 0; padding: .6rem; border: 1px solid var(--line); border-radius: 6px; min-width: 0; }
 figure svg { display: block; max-width: 100%; height: auto; }
 figcaption { font-size: .87rem; }
@@ -67,7 +69,7 @@ figcaption strong { color: var(--text); display: block; }
   th, td { padding: 1pt 3pt; }
   .rows table { min-width: 0; font-size: 6.5pt; }
   .number { white-space: normal; }
-  .plots { grid-template-columns: 1fr 1fr; }
+  .plots:not(.wide) { grid-template-columns: 1fr 1fr; }
   figure, tr { break-inside: avoid; }
   h2, h3 { break-after: avoid; }
   thead { display: table-header-group; }

@@ -1,7 +1,7 @@
 /** The page's tables. */
 import { formatBytes } from '../../text/bytes.js';
 import { deviationPct, pointName, type HeadlineRow } from '../headline.js';
-import { isBad, type Comparison, type ReportRow, type ReportedRun } from '../model.js';
+import { isBad, type ReportRow, type ReportedRun } from '../model.js';
 import { threeDigits, timeText } from '../numbers.js';
 import { markup, type Markup } from './markup.js';
 
@@ -9,10 +9,10 @@ import { markup, type Markup } from './markup.js';
 const ROWS_PER_TABLE = 100;
 const ROW_PX = 29;
 
-const statusMarkup = (status: string, bad: boolean): Markup =>
+export const statusMarkup = (status: string, bad: boolean): Markup =>
   bad ? markup`<span class="bad">${status}</span>` : markup`<span class="good">${status}</span>`;
 
-const number = (text: string): Markup => markup`<td class="number">${text}</td>`;
+export const number = (text: string): Markup => markup`<td class="number">${text}</td>`;
 
 const HEADLINE = [
   'spec',
@@ -95,23 +95,6 @@ function endText(row: ReportRow): Markup {
   const wrong = (row.wrong ?? 0) > 0 ? ` ${row.wrong} wrong` : '';
   const text = [row.errorCode, row.error].filter((part) => part !== '').join(': ');
   return markup`${rank}${wrong}${text !== '' && markup`<br>${text}`}`;
-}
-
-export function comparisonTable({ judged, baseline, candidate, bounds }: Comparison): Markup {
-  const change = (ratio: number | undefined): string =>
-    ratio === undefined ? '' : `${ratio >= 1 ? '+' : ''}${threeDigits(100 * (ratio - 1))} %`;
-  const good = new Set(['equal', 'improved']);
-  const neither = new Set(['not judged', 'new', 'skipped', 'idle', 'too noisy']);
-  const body = judged.map(
-    (
-      entry,
-    ) => markup`<tr data-row><th scope="row">${entry.key}</th><td>${neither.has(entry.verdict) ? entry.verdict : statusMarkup(entry.verdict, !good.has(entry.verdict))}</td>${number(change(entry.ratio))}${number(change(entry.ratioLow))}${number(change(entry.ratioHigh))}<td>${entry.note}</td></tr>
-`,
-  );
-  return markup`<div class="scroll" tabindex="0" role="region" aria-label="Table of the comparison"><table>
-<caption>Change of the median time, ${candidate} against ${baseline}; plus is slower. ${bounds}</caption>
-<thead><tr>${['key', 'verdict', 'change', 'at least', 'at most', 'note'].map((name) => markup`<th scope="col">${name}</th>`)}</tr></thead><tbody>
-${body}</tbody></table></div>`;
 }
 
 export function runTable(runs: readonly ReportedRun[]): Markup {

@@ -1,45 +1,55 @@
 /** A against B: the ratio of each judged key with its bounds. */
 import type { Comparison, Judged } from '../model.js';
-import { threeDigits } from '../numbers.js';
-import { draw, SERIES_COLORS, WIDE, type Plot } from './draw.js';
+import { WORDS, type Word } from '../../compare/verdict.js';
+import { ratioText } from '../numbers.js';
+import { draw, WIDE, type Plot } from './draw.js';
 
 const MOST_KEYS = 40;
 
-const distance = (entry: Judged): number => Math.abs(Math.log(entry.ratio as number));
+/** The same in every report; where one is grey, nothing was seen to change. */
+const COLOR_OF_WORD: Readonly<Record<Word, string>> = {
+  regressed: 'var(--s2)',
+  failed: 'var(--bad)',
+  missing: 'var(--bad)',
+  'too noisy': 'var(--s5)',
+  improved: 'var(--s3)',
+  new: 'var(--s1)',
+  equal: 'var(--s7)',
+};
 
 export async function comparisonPlot(comparison: Comparison): Promise<Plot | undefined> {
   const judged = comparison.judged.filter((entry) => entry.ratio !== undefined && entry.ratio > 0);
   if (judged.length === 0) return undefined;
-  const kept = judged.toSorted((a, b) => distance(b) - distance(a)).slice(0, MOST_KEYS);
-  const verdicts = [...new Set(judged.map((entry) => entry.verdict))];
-  const percent = (ratio: number): string => `${ratio >= 1 ? '+' : ''}${threeDigits(100 * (ratio - 1))} %`;
+  const kept = judged.slice(0, MOST_KEYS);
+  const words = WORDS.filter((word) => judged.some((entry) => entry.word === word));
   const values = kept.map((entry) => ({
     ...entry,
     low: entry.ratioLow ?? entry.ratio,
     high: entry.ratioHigh ?? entry.ratio,
-    tip: `${entry.key}; ${entry.verdict}; ${percent(entry.ratio as number)}`,
+    tip: `${entry.key}; ${entry.word}; ${ratioText(entry.ratio)}`,
   }));
   const y = { field: 'key', type: 'nominal', title: null, sort: null, axis: { labelLimit: 440 } };
   const scale = { type: 'log', zero: false, nice: false, padding: 12 };
   const axis = {
-    title: `change of time, ${comparison.candidate} against ${comparison.baseline}`,
+    title: `change of the median time, B against A`,
     values: ticksOf(values),
     labelOverlap: 'greedy',
     labelExpr: "format(100 * (datum.value - 1), '+.2~r') + ' %'",
   };
   const color = {
-    field: 'verdict',
+    field: 'word',
     type: 'nominal',
-    sort: verdicts,
-    scale: { domain: verdicts, range: SERIES_COLORS.slice(0, verdicts.length) },
+    sort: words,
+    scale: { domain: words, range: words.map((word) => COLOR_OF_WORD[word]) },
+    legend: { columns: words.length },
   };
-  const farthest = kept[0] as Judged;
+  const first = kept[0] as Judged;
   const some =
-    kept.length < judged.length ? ` The ${kept.length} keys farthest from 1 of ${judged.length}.` : '';
+    kept.length < judged.length ? ` The first ${kept.length} keys of ${judged.length}, worst first.` : '';
   return {
     title: 'A against B',
     caption: `Right of the dashed line the candidate is slower. ${comparison.bounds}${some}`,
-    words: `${comparison.summary} Farthest from 1: ${farthest.key}, ${percent(farthest.ratio as number)}, ${farthest.verdict}.`,
+    words: `${comparison.summary} First: ${first.key}, ${ratioText(first.ratio)}, ${first.word}.`,
     svg: await draw({
       data: { values },
       width: WIDE,
@@ -60,7 +70,7 @@ export async function comparisonPlot(comparison: Comparison): Promise<Plot | und
           encoding: {
             x: { field: 'ratio', type: 'quantitative', scale, axis },
             color,
-            shape: { field: 'verdict', type: 'nominal', sort: verdicts },
+            shape: { field: 'word', type: 'nominal', sort: words },
             description: { field: 'tip' },
           },
         },

@@ -15,30 +15,44 @@ const skip = needsBrowser();
 /** Loads and runs whatever it can, where a text gets through as markup. */
 const SCRIPTED = '<img src=x onerror="globalThis.ran = true"><script>globalThis.ran = true</script>';
 
+const NONE = {
+  basis: 'none',
+  ratio: undefined,
+  ratioLow: undefined,
+  ratioHigh: undefined,
+  wouldSeePct: undefined,
+  slowerShare: undefined,
+  numPairs: 0,
+  note: '',
+} as const;
+
 const COMPARISON: Comparison = {
   baseline: 'main',
   candidate: 'branch',
-  summary: '1 regressed, 1 equal.',
+  outcome: 'regression',
+  summary: 'regression: 1 regressed, 1 missing, 1 equal; branch against main',
   bounds: 'Lines: bounds of 95 %.',
+  notes: ['1 of 2 keys were measured again'],
   judged: [
     {
-      key: 'small/down a',
-      verdict: 'regressed',
+      ...NONE,
+      key: 'down a',
+      word: 'regressed',
+      basis: 'confirmed',
       ratio: 1.2,
       ratioLow: 1.1,
       ratioHigh: 1.3,
-      note: '10 pairs',
+      wouldSeePct: 30,
+      slowerShare: 1,
+      numPairs: 10,
     },
-    { key: 'small/down b', verdict: 'equal', ratio: 1.01, ratioLow: 0.98, ratioHigh: 1.02, note: '' },
-    {
-      key: 'small/down c',
-      verdict: 'missing',
-      ratio: undefined,
-      ratioLow: undefined,
-      ratioHigh: undefined,
-      note: '',
-    },
+    { ...NONE, key: 'down c', word: 'missing', note: SCRIPTED },
+    { ...NONE, key: 'down b', word: 'equal', ratio: 1.01, ratioLow: 0.98, ratioHigh: 1.02, slowerShare: 0.5 },
   ],
+  times: new Map([
+    ['down a', { baseline: [100, 101, 102], candidate: [119, 120, 121] }],
+    ['down b', { baseline: [100, 101, 102], candidate: [100, 102, 103] }],
+  ]),
 };
 
 /** A page of two runs and an older one, with a failure and a comparison. */
@@ -104,6 +118,7 @@ t.test(
         const titles = await page.locator('figcaption strong').allTextContents();
         t.same(titles, [
           'A against B',
+          'Runs of A and of B',
           'Bandwidth over size',
           'Distribution of times',
           'Stragglers by rank',
@@ -162,7 +177,7 @@ t.test('dark and light, narrow and wide, on paper, without script', { skip, time
       const { page } = await open(browser, url, { colorScheme: 'dark', javaScriptEnabled: false });
       t.notOk(await page.getByLabel('Search rows').isVisible(), 'without script there is no search');
       t.equal(await page.locator('tr[data-row]:visible').count(), await page.locator('tr[data-row]').count());
-      t.equal(await page.locator('figure svg:visible').count(), 6, 'and everything else');
+      t.equal(await page.locator('figure svg:visible').count(), 7, 'and everything else');
 
       const printed = (await open(browser, url, { colorScheme: 'dark' })).page;
       await printed.emulateMedia({ media: 'print' });
@@ -201,7 +216,7 @@ t.test('axe-core finds nothing that keeps people out, dark or light', { skip, ti
           'a plot says in words what it shows',
         );
       }
-      t.equal(await page.getByRole('img').count(), 6);
+      t.equal(await page.getByRole('img').count(), 7);
     }),
   ),
 );
