@@ -44,7 +44,10 @@ export const ERROR_CATALOGUE = {
     meaning: 'no MPI plug-in for this launcher, or its library does not load',
   },
   E_LAUNCHER_MISMATCH: { exit: EXIT.environment, meaning: 'the launcher and MPI do not belong together' },
-  E_VERSION_MISMATCH: { exit: EXIT.environment, meaning: 'ranks run different versions' },
+  E_VERSION_MISMATCH: {
+    exit: EXIT.environment,
+    meaning: 'ranks run different builds: versions, JavaScript, addon or MPI plug-in',
+  },
   E_DEVICE_MISSING: { exit: EXIT.environment, meaning: 'the device that was asked for is not there' },
   E_DEVICE_MIXED: { exit: EXIT.environment, meaning: 'some ranks have a GPU and some have none' },
   E_DEVICE_SHARED: { exit: EXIT.environment, meaning: 'two ranks were given one GPU' },

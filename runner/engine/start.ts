@@ -1,4 +1,4 @@
-/** The start of a run, in agreed steps: world, spec, versions, device, memory, run folder. No rank waits for one that failed. */
+/** The start of a run, in agreed steps: world, versions, spec, device, memory, run folder. No rank waits for one that failed. */
 import { Neighbours } from '../world/neighbours.js';
 import { ncclLibrariesOf } from '../environment/nccl.js';
 import { chooseDevice } from '../world/device.js';
@@ -29,15 +29,15 @@ import { START_TIMEOUT_MS, together } from '../world/on-all-ranks.js';
 /** Everything up to the first point. Throws the same error on all ranks. Collective. */
 export async function startRun(setting: StartSetting): Promise<Run> {
   const { environment, world, request } = setting;
+  const native = addon();
+  const versions = ownVersions(world, native);
+  await compareVersions(world, versions, START_TIMEOUT_MS);
   const { spec, selection } = await shareSpec(setting);
   const faults = await together(
     world,
     'reading RAILRUNNER_FAULT',
     () => new FaultPlan(environment.settings.fault ?? '', world.info.rank),
   );
-  const native = addon();
-  const versions = ownVersions(world, native);
-  await compareVersions(world, versions, START_TIMEOUT_MS);
   const device = await chooseDevice(world, native, {
     request: spec.device,
     allowSharedDevice: spec.allowSharedDevice,

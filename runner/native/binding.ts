@@ -6,18 +6,20 @@ import { RunnerError } from '../errors.js';
 import { projectRoot } from '../project.js';
 import type { NativeAddon } from './types/index.js';
 
+export const ADDON_FILE = 'railrunner.node';
+
 let loaded: NativeAddon | undefined;
 
 /** Folder that holds railrunner.node and the MPI plug-ins: the bundle's, or the build's. */
 export function nativeFolder(): string {
   const bundled = join(projectRoot, 'native');
-  if (existsSync(join(bundled, 'railrunner.node'))) return bundled;
+  if (existsSync(join(bundled, ADDON_FILE))) return bundled;
   return join(projectRoot, 'build', 'Release');
 }
 
 export function addon(): NativeAddon {
   if (loaded) return loaded;
-  const path = join(nativeFolder(), 'railrunner.node');
+  const path = join(nativeFolder(), ADDON_FILE);
   if (!existsSync(path)) {
     throw new RunnerError(
       'E_ADDON_MISSING',

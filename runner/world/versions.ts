@@ -36,29 +36,51 @@ export function ownVersions(world: World, addon: NativeAddon): Versions {
   };
 }
 
+/** What a rank says of itself when versions are compared. */
+export interface RankVersions {
+  readonly hostname: string;
+  readonly versions: Readonly<Record<string, string>>;
+}
+
+/** Hosts that a message names for one version; of more there is only a number. */
+const SHOWN_HOSTS = 3;
+
 /** One sentence for each name in which ranks differ. `all` is by rank. */
-export function versionDifferences(all: readonly Readonly<Record<string, string>>[]): string[] {
-  const names = [...new Set(all.flatMap((versions) => Object.keys(versions)))];
+export function versionDifferences(all: readonly RankVersions[]): string[] {
+  const names = [...new Set(all.flatMap(({ versions }) => Object.keys(versions)))];
   return names.flatMap((name) => {
     const ranksOf = new Map<string, number[]>();
-    all.forEach((versions, rank) => {
+    all.forEach(({ versions }, rank) => {
       const version = versions[name] ?? 'none';
       ranksOf.set(version, [...(ranksOf.get(version) ?? []), rank]);
     });
     if (ranksOf.size === 1) return [];
-    return [
-      `${name}: ${[...ranksOf].map(([version, ranks]) => `${version} on ${rankList(ranks)}`).join(', ')}`,
-    ];
+    const places = [...ranksOf].map(
+      ([version, ranks]) =>
+        `${version} on ${rankList(ranks)} (${hostList(ranks.map((rank) => all[rank]?.hostname ?? ''))})`,
+    );
+    return [`${name}: ${places.join(', ')}`];
   });
 }
 
-/** Collective. Throws E_VERSION_MISMATCH on all ranks, naming who runs what. */
+function hostList(names: readonly string[]): string {
+  const hosts = [...new Set(names)];
+  const rest = hosts.length - SHOWN_HOSTS;
+  return `${hosts.slice(0, SHOWN_HOSTS).join(', ')}${rest > 0 ? ` and ${rest} more` : ''}`;
+}
+
+/**
+ * Collective. Throws E_VERSION_MISMATCH on all ranks, naming who runs what. What ranks are built from counts as well:
+ * builds of one version number may differ, and then misunderstand each other in ways that look like wrong data.
+ */
 export async function compareVersions(world: World, own: Versions, timeoutMs: number): Promise<void> {
-  const differences = versionDifferences(await world.allgatherJson({ ...own }, timeoutMs));
+  const { hostname } = world.info;
+  const said: RankVersions = { hostname, versions: { ...own, ...world.build } };
+  const differences = versionDifferences(await world.allgatherJson(said, timeoutMs));
   if (differences.length === 0) return;
   throw new RunnerError(
     'E_VERSION_MISMATCH',
-    `all ranks must run the same versions; they differ in ${differences.join('; ')}. ` +
+    `all ranks must run the same build; they differ in ${differences.join('; ')}. ` +
       `Install the same build on every node.`,
   );
 }

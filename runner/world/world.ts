@@ -1,7 +1,9 @@
 /** The world of ranks as TypeScript sees it: the native control plane plus JSON in both directions. */
-import { addon, nativeFolder } from '../native/binding.js';
+import { join } from 'node:path';
+import { ADDON_FILE, addon, nativeFolder } from '../native/binding.js';
 import type { NativeWorld, WorldInfo } from '../native/types/index.js';
 import { RunnerError, toRunnerError } from '../errors.js';
+import { buildDigests, type BuildDigests } from './build-digest.js';
 import { watchControlThread } from './watch.js';
 import { readEnvironment, tameUcx, ucxVariables, unsetVariables } from '../environment/variables.js';
 import { readProcessFacts } from '../environment/ancestors.js';
@@ -19,6 +21,8 @@ import {
 export interface World {
   readonly info: WorldInfo;
   readonly native: NativeWorld;
+  /** What this rank's program is. */
+  readonly build: BuildDigests;
   /** Every rank's value, by rank. Collective. */
   allgatherJson<T>(value: T, timeoutMs: number): Promise<T[]>;
   /** The root's value on every rank. Collective; other ranks pass undefined. */
@@ -52,12 +56,14 @@ export class MpiWorld implements World {
   readonly info: WorldInfo;
   readonly native: NativeWorld;
   readonly launcher: Launcher;
+  readonly build: BuildDigests;
 
-  constructor(native: NativeWorld, launcher: Launcher) {
+  constructor(native: NativeWorld, launcher: Launcher, build: BuildDigests) {
     watchControlThread(native);
     this.native = native;
     this.info = native.info;
     this.launcher = launcher;
+    this.build = build;
   }
 
   async allgatherJson<T>(value: T, timeoutMs: number): Promise<T[]> {
@@ -93,14 +99,18 @@ export async function openWorld(options: OpenWorldOptions): Promise<MpiWorld> {
     ? { mpi: options.mpi, path: pluginFile(folder, options.mpi) }
     : choosePlugin(launcher, folder);
   let world: NativeWorld;
+  let build: BuildDigests;
   try {
-    world = await native.openWorld({
+    const opening = native.openWorld({
       pluginPath: plugin.path,
       ranksPerNode: options.ranksPerNode,
       timeoutMs: options.timeoutMs,
       peerTimeoutMs: (settings.peerTimeoutSeconds ?? PEER_TIMEOUT_SECONDS) * 1000,
       remotePeerTimeoutMs: (settings.peerTimeoutSeconds ?? REMOTE_PEER_TIMEOUT_SECONDS) * 1000,
     });
+    // MPI_Init runs on a thread of its own: this costs no time.
+    build = buildDigests([join(folder, ADDON_FILE), plugin.path]);
+    world = await opening;
   } catch (error) {
     throw toRunnerError(error, 'E_WORLD_LOST');
   }
@@ -110,5 +120,5 @@ export async function openWorld(options: OpenWorldOptions): Promise<MpiWorld> {
     await world.finalize(options.timeoutMs);
     throw error;
   }
-  return new MpiWorld(world, launcher);
+  return new MpiWorld(world, launcher, build);
 }

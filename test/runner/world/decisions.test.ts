@@ -2,7 +2,7 @@
 import t from 'tap';
 import { agreementError, missingRanks, type RankFailure } from '../../../runner/world/agreement.js';
 import { decideKind, sharedGroups } from '../../../runner/world/device.js';
-import { versionDifferences } from '../../../runner/world/versions.js';
+import { versionDifferences, type RankVersions } from '../../../runner/world/versions.js';
 
 const gpu = { cudaDevices: 8, reason: '' };
 const none = { cudaDevices: 0, reason: 'no driver' };
@@ -30,13 +30,24 @@ t.test('ranks on one GPU', async (t) => {
   ]);
 });
 
-t.test('versions that differ are named with their ranks', async (t) => {
+t.test('versions that differ are named with their ranks and hosts', async (t) => {
   const mine = { node: 'v20.1.0', mpi: 'x' };
-  t.same(versionDifferences([mine, mine]), []);
-  t.same(versionDifferences([mine, { ...mine, node: 'v22.0.0' }, mine, { node: 'v20.1.0' }]), [
-    'node: v20.1.0 on ranks 0, 2-3, v22.0.0 on rank 1',
-    'mpi: x on ranks 0-2, none on rank 3',
-  ]);
+  const on = (hostname: string, versions: Record<string, string>): RankVersions => ({ hostname, versions });
+  t.same(versionDifferences([on('a', mine), on('b', mine)]), []);
+  t.same(
+    versionDifferences([
+      on('a', mine),
+      on('b', { ...mine, node: 'v22.0.0' }),
+      on('a', mine),
+      on('c', { node: 'v20.1.0' }),
+    ]),
+    [
+      'node: v20.1.0 on ranks 0, 2-3 (a, c), v22.0.0 on rank 1 (b)',
+      'mpi: x on ranks 0-2 (a, b), none on rank 3 (c)',
+    ],
+  );
+  const many = Array.from({ length: 6 }, (_, rank) => on(`h${rank}`, { node: rank < 5 ? 'old' : 'new' }));
+  t.same(versionDifferences(many), ['node: old on ranks 0-4 (h0, h1, h2 and 2 more), new on rank 5 (h5)']);
 });
 
 t.test('the error of an agreement names the culprit, not those that it dragged along', async (t) => {
