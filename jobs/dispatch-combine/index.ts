@@ -14,6 +14,13 @@ export const dispatchCombine = defineKind<MoeSpec>()({
   summary: 'Sends tokens to their experts and the weighted results back, low latency, hybrid.',
   schema: moeSchema,
   environmentKeys: moeEnvironmentKeys,
+  assumedKeys: ['maxDispatchTokensPerRank', 'hidden', 'numTopk', 'numExperts'],
+  example: {
+    model: 'deepseek-v3',
+    numTokens: 8,
+    iterations: 10,
+    sweep: { dispatchDtype: ['bf16', 'fp8_e4m3'] },
+  },
   columns: moeColumns,
   resolve: resolveMoe,
   check: moeFaults,

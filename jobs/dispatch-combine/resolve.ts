@@ -13,7 +13,11 @@ import { ROUTING_DEFAULTS } from './schema.js';
 export function resolveMoe({ spec: defaulted, given, swept, files }: ResolveRequest): ResolveAnswer {
   const resolved = resolveShape(given, files);
   if ('faults' in resolved) return { faults: resolved.faults };
-  const spec: JsonObject = { ...defaulted, ...resolved.shape?.keys };
+  const spec: JsonObject = {
+    maxDispatchTokensPerRank: mostTokens(defaulted['numTokens']),
+    ...defaulted,
+    ...resolved.shape?.keys,
+  };
   const written = writtenRouting(given['routing'], resolved.shape?.routing ?? {});
   const kind = String(written['kind']);
   const own = ROUTING_DEFAULTS[kind] ?? {};
@@ -34,6 +38,11 @@ export function resolveMoe({ spec: defaulted, given, swept, files }: ResolveRequ
   if (kind === 'file') faults.push(...resolveFile(routing, spec, files));
   if (faults.length > 0) return { faults };
   return { spec: { ...spec, routing: routing as JsonObject } };
+}
+
+/** Buffers hold a token at least. */
+function mostTokens(numTokens: unknown): number {
+  return Math.max(1, ...[numTokens].flat().map(Number));
 }
 
 /** The job's routing; what it leaves open is the model's, where that is of the same kind. */

@@ -18,7 +18,7 @@ function routingOfKind(kind: string): Schema {
 
 /** As the run executes it: what MoeSpec (spec.generated.ts) is generated from, and resolved points are checked against. */
 export function moeResolvedSchema(): Schema {
-  const { sweep: _sweep, sweepTogether: _together, ...common } = COMMON_JOB_KEYS;
+  const { $comment: _comment, sweep: _sweep, sweepTogether: _together, ...common } = COMMON_JOB_KEYS;
   const properties: Record<string, Schema> = {
     ...common,
     ...own,

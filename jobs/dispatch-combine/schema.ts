@@ -78,7 +78,7 @@ const routing: Schema = {
 
 export const moeSchema: Readonly<Record<string, unknown>> = {
   type: 'object',
-  required: ['numTokens', 'maxDispatchTokensPerRank'],
+  required: ['numTokens'],
   properties: {
     iterations: { ...RUN_DEFAULT_KEYS['iterations'], default: 200 },
     model: {
@@ -103,7 +103,11 @@ export const moeSchema: Readonly<Record<string, unknown>> = {
       ],
       description: 'Tokens of every rank, or a list with one number per rank.',
     },
-    maxDispatchTokensPerRank: count(1, MAX_TOKENS, 'Most tokens of any rank; sizes the buffers.'),
+    maxDispatchTokensPerRank: count(
+      1,
+      MAX_TOKENS,
+      'Most tokens of any rank; sizes the buffers. Absent: the most that numTokens says.',
+    ),
     dispatchDtype: {
       enum: ['bf16', 'fp8_e4m3'],
       default: 'bf16',

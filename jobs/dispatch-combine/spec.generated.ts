@@ -139,7 +139,7 @@ export interface MoeSpec {
    */
   numTokens: number | [number, ...number[]];
   /**
-   * Most tokens of any rank; sizes the buffers.
+   * Most tokens of any rank; sizes the buffers. Absent: the most that numTokens says.
    */
   maxDispatchTokensPerRank: number;
   /**

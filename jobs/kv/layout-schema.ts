@@ -55,6 +55,9 @@ export const LAYOUT_KEYS: Readonly<Record<string, Schema>> = {
 
 /** What a layout has where it does not say. */
 export const LAYOUT_DEFAULTS = {
+  // As engines keep it: one tensor for each layer, pages of 32 tokens.
+  kind: 'layerSeparate',
+  pageSize: 32,
   blockDim: 'second',
   dtypeWidthBytes: 2,
   alignment: 1,

@@ -25,8 +25,9 @@ export function resolveLayout(
   files: SpecFiles,
 ): LayoutAnswer {
   const at = (name: string): string => pointerOf([key, name]);
-  const { blockDim, dtypeWidthBytes, alignment } = LAYOUT_DEFAULTS;
-  const merged: Record<string, unknown> = { blockDim, dtypeWidthBytes, alignment, ...base, ...given };
+  // Heads are spread only where a model or groups say what there is to spread.
+  const { tensorParallel: _, ...defaults } = LAYOUT_DEFAULTS;
+  const merged: Record<string, unknown> = { ...defaults, ...base, ...given };
   const faults = combinationFaults(key, given, merged, swept);
   const source = SOURCES.find((name) => given[name] !== undefined);
   if (source !== undefined) {

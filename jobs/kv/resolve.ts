@@ -5,6 +5,7 @@ import type { SpecFiles } from '../../runner/job-spec/files.js';
 import type { ResolveAnswer, ResolveRequest } from '../../runner/job-spec/spec-kind.js';
 import { isObject, pointerOf } from '../../runner/job-spec/pointer.js';
 import type { JsonObject } from '../../runner/job-spec/types.js';
+import { withDerivedKeys } from './defaults.js';
 import type { KvSpec } from './spec.generated.js';
 import { keyFaults } from './rules.js';
 import { resolveLayout } from './resolve-layout.js';
@@ -17,7 +18,8 @@ type Given = Readonly<Record<string, unknown>>;
 
 export function resolveKv(request: ResolveRequest): ResolveAnswer {
   const { swept, files } = request;
-  const { spec, given } = withFixedKeys(request);
+  const { spec: fixed, given } = withFixedKeys(request);
+  const spec = withDerivedKeys(fixed, given);
   const faults = meaninglessKeys(given, swept);
   const layouts = resolveLayouts(given, swept, files, faults);
   const resolved: Record<string, unknown> = { ...spec, ...layouts };

@@ -16,7 +16,7 @@ const RESOLVED_TRACE_KEYS: Readonly<Record<string, Schema>> = {
 
 /** As the run executes it: what KvSpec (spec.generated.ts) is generated from, and resolved points are held to. */
 export function kvResolvedSchema(kinds: readonly string[]): Schema {
-  const { sweep: _sweep, sweepTogether: _together, ...common } = COMMON_JOB_KEYS;
+  const { $comment: _comment, sweep: _sweep, sweepTogether: _together, ...common } = COMMON_JOB_KEYS;
   const all: Record<string, Schema> = {
     ...common,
     ...KV_KEYS,

@@ -5,6 +5,7 @@ import type { Tier } from '../../runner/native/types/index.js';
 import { poolSizes, regionGroups, storedLayout } from './layout.js';
 import type { KvLayout, KvSpec } from './spec.generated.js';
 import { REPLICATED_STRATEGIES, SHARDED_STRATEGIES } from './schema.js';
+import { LAYOUT_KEYS_BY_TIER, POOL_KEYS } from './tiers.js';
 
 /** The legal pairs of pools, from -> to, and the kind that each belongs to. Every other pair is refused. */
 export const LEGAL_PAIRS: Readonly<Record<string, string>> = {
@@ -14,9 +15,6 @@ export const LEGAL_PAIRS: Readonly<Record<string, string>> = {
   'host -> device': 'onboard',
   'disk -> device': 'onboard',
 };
-
-export const POOL_KEYS = { device: 'deviceBlocks', host: 'hostBlocks', disk: 'diskBlocks' } as const;
-export const LAYOUT_KEYS_BY_TIER = { device: 'layout', host: 'hostLayout', disk: 'diskLayout' } as const;
 
 export function layoutOf(spec: KvSpec, tier: Tier): KvLayout {
   return spec[LAYOUT_KEYS_BY_TIER[tier]];
@@ -98,13 +96,10 @@ function modeFaults(spec: KvSpec): Fault[] {
 function poolFaults(spec: KvSpec): Fault[] {
   const faults: Fault[] = [];
   if (spec.blocks === undefined && spec.order !== 'trace') {
-    const hint = 'only order trace can count them by itself';
-    faults.push({
-      pointer: '/blocks',
-      expected: 'integer >= 1',
-      received: 'nothing: the key is missing',
-      hint,
-    });
+    // Pools follow from it, so nothing is said of those.
+    const hint = 'or give one of its pools, which is then moved whole';
+    const received = 'nothing: the key is missing';
+    return [{ pointer: '/blocks', expected: 'integer >= 1', received, hint }];
   }
   for (const tier of new Set([spec.from, spec.to])) {
     const key = POOL_KEYS[tier];

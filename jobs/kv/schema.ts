@@ -37,8 +37,12 @@ export const TRACE_KEYS: Readonly<Record<string, Schema>> = {
 };
 
 export const KV_KEYS: Readonly<Record<string, Schema>> = {
-  from: { ...tier, description: 'Tier that is read.' },
-  to: { ...tier, description: 'Tier that is written.' },
+  from: { ...tier, description: 'Tier that is read; absent: device to offload, host to onboard.' },
+  to: {
+    ...tier,
+    description:
+      'Tier that is written; absent: host to offload (disk where from is host), device to onboard.',
+  },
   mode: {
     enum: ['sharded', 'replicated'],
     default: 'sharded',
@@ -69,14 +73,15 @@ export const KV_KEYS: Readonly<Record<string, Schema>> = {
         description: 'Folder that the disk pool lies in, on every rank.',
       },
     },
-    description: 'Capacity of each tier; those of from and to must be there.',
+    default: {},
+    description: 'Capacity of each tier; absent: what the job moves. Order trace needs those of from and to.',
   },
   blocks: {
     type: 'integer',
     minimum: 1,
     maximum: LARGEST_POOL_BLOCKS,
     description:
-      'Blocks that a rank moves in one iteration; with order trace, absent means all that the trace touches.',
+      'Blocks that a rank moves in one iteration; absent: all that its smallest pool holds, or with order trace all that the trace touches.',
   },
   order: {
     enum: ['sequential', 'shuffled', 'strided', 'trace'],
@@ -153,11 +158,11 @@ export const KV_KEYS: Readonly<Record<string, Schema>> = {
 /** As users write it. */
 export const kvSchema: Schema = {
   $defs: {
-    layout: closedObject(layoutWithDefaults, ['kind', 'pageSize']),
+    layout: closedObject(layoutWithDefaults, []),
     tierLayout: closedObject(LAYOUT_KEYS, []),
   },
   properties: KV_KEYS,
-  required: ['from', 'to', 'layout', 'pools'],
+  required: ['layout'],
 };
 
 /** Keys that a broadcast fixes by itself. */
@@ -170,7 +175,8 @@ export const broadcastSchema: Schema = {
     ...Object.fromEntries(Object.entries(KV_KEYS).filter(([key]) => !FIXED_BY_BROADCAST.has(key))),
     from: {
       ...tier,
-      description: "The root's tier that is read; with device, in place: blocks keep their ids.",
+      description:
+        "The root's tier that is read, host where absent; with device, in place: blocks keep their ids.",
     },
     strategy: {
       enum: [...REPLICATED_STRATEGIES],
@@ -178,5 +184,5 @@ export const broadcastSchema: Schema = {
       description: 'How the blocks reach every rank.',
     },
   },
-  required: ['from', 'layout', 'pools'],
+  required: ['layout'],
 };

@@ -39,11 +39,11 @@ export interface KvSpec {
    */
   saveSamples: boolean;
   /**
-   * Tier that is read.
+   * Tier that is read; absent: device to offload, host to onboard.
    */
   from: 'device' | 'host' | 'disk';
   /**
-   * Tier that is written.
+   * Tier that is written; absent: host to offload (disk where from is host), device to onboard.
    */
   to: 'device' | 'host' | 'disk';
   /**
@@ -54,7 +54,7 @@ export interface KvSpec {
   hostLayout: KvLayout;
   diskLayout: KvLayout;
   /**
-   * Capacity of each tier; those of from and to must be there.
+   * Capacity of each tier; absent: what the job moves. Order trace needs those of from and to.
    */
   pools: {
     /**
@@ -75,7 +75,7 @@ export interface KvSpec {
     diskPath: string;
   };
   /**
-   * Blocks that a rank moves in one iteration; with order trace, absent means all that the trace touches.
+   * Blocks that a rank moves in one iteration; absent: all that its smallest pool holds, or with order trace all that the trace touches.
    */
   blocks: number;
   /**

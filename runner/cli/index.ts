@@ -6,6 +6,7 @@ import { printOut } from '../print.js';
 import { abCommand } from './ab.js';
 import { compareCommand } from './compare.js';
 import { doctorCommand } from './doctor.js';
+import { exampleCommand } from './example.js';
 import { launchCommand } from './launch.js';
 import { modelCommand } from './model.js';
 import { planCommand } from './plan.js';
@@ -40,12 +41,13 @@ export async function runCommandLine(
     .scriptName('railrunner')
     .usage(USAGE)
     .command(runCommand(loadKinds))
-    .command(launchCommand)
+    .command(launchCommand(loadKinds))
     .command(validateCommand(loadKinds))
     .command(planCommand(loadKinds))
     .command(abCommand(version))
     .command(compareCommand(version))
     .command(reportCommand(version))
+    .command(exampleCommand(loadKinds))
     .command(schemaCommand(loadKinds))
     .command(doctorCommand(loadKinds))
     .command(modelCommand(loadModelReport))

@@ -2,6 +2,8 @@
 import { join } from 'node:path';
 import type { CommandModule } from 'yargs';
 import { printOut } from '../print.js';
+import type { LoadKinds } from '../job/kind.js';
+import { loadOptions } from './spec-options.js';
 import { runOptions, runWords, type RunArguments } from './run-options.js';
 
 export interface LaunchArguments extends RunArguments {
@@ -10,7 +12,7 @@ export interface LaunchArguments extends RunArguments {
   readonly printOnly: boolean;
 }
 
-export const launchCommand: CommandModule<object, LaunchArguments> = {
+export const launchCommand = (loadKinds: LoadKinds): CommandModule<object, LaunchArguments> => ({
   command: 'launch <spec>',
   describe: 'Start -n ranks on this machine with mpirun and run a spec on them; prints the line it starts',
   builder: (argv) =>
@@ -31,12 +33,21 @@ export const launchCommand: CommandModule<object, LaunchArguments> = {
       { startRanks },
       { makeRunId },
       { currentLauncher },
+      { requireRunnable },
+      { readEnvironment },
+      kinds,
     ] = await Promise.all([
       import('../launch/mpirun.js'),
       import('../launch/start-ranks.js'),
       import('../results/run-folder.js'),
       import('../world/world.js'),
+      import('../job-spec/require-runnable.js'),
+      import('../environment/variables.js'),
+      loadKinds(),
     ]);
+    // Errors of the spec come before any line of mpirun, and alone.
+    if (!args.printOnly)
+      requireRunnable(args.spec, args.n, loadOptions(args, kinds, readEnvironment().variables));
     // The name is chosen here, so that the manifest can be found at the end.
     const isResumed = args.resume !== undefined;
     const named = isResumed ? args : { ...args, runId: args.runId ?? makeRunId() };
@@ -47,4 +58,4 @@ export const launchCommand: CommandModule<object, LaunchArguments> = {
     const folder = args.resume ?? join(args.out, named.runId ?? '');
     process.exitCode = await startRanks({ line, environment: launchEnvironment(line), folder });
   },
-};
+});

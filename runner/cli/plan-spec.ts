@@ -2,12 +2,11 @@
 import Table from 'cli-table3';
 import { EXIT } from '../errors.js';
 import { setEnvironmentKeys } from '../job-spec/environment-keys.js';
-import { loadSpec, type LoadOptions } from '../job-spec/load.js';
+import type { LoadOptions } from '../job-spec/load.js';
+import { requireRunnable } from '../job-spec/require-runnable.js';
 import type { PointPlan, SpecKind } from '../job-spec/spec-kind.js';
 import { planPoints } from '../job-spec/plan.js';
 import type { PlannedPoint } from '../job-spec/plan.js';
-import { worldFaults } from '../job-spec/resolve-job.js';
-import { SpecError } from '../job-spec/spec-error.js';
 import type { ResolvedSpec } from '../job-spec/types.js';
 import type { CommandResult } from './command-result.js';
 import { availableMemory } from '../preflight/memory.js';
@@ -17,17 +16,28 @@ const TIERS = ['device', 'host', 'disk'] as const;
 
 /** Throws SpecError for a spec that no world of that size can run. */
 export function planSpec(path: string, worldSize: number, load: LoadOptions): CommandResult {
-  const spec = loadSpec(path, load);
-  const issues = worldFaults(spec.points, load.kinds, worldSize);
-  if (issues.length > 0) throw new SpecError('E_SPEC_INVALID', path, issues);
+  const spec = requireRunnable(path, worldSize, load);
   const fixed = setEnvironmentKeys(load.kinds, load.variables ?? {}).map(
     ({ name, key, value }) => `Environment: ${name}=${value} fixes ${key} of every job that has it.`,
   );
   return {
-    stdout: [planText(spec, worldSize, load.kinds), ...fixed].join('\n'),
+    stdout: [planText(spec, worldSize, load.kinds), ...assumedLines(spec), ...fixed].join('\n'),
     stderr: '',
     exitStatus: EXIT.ok,
   };
+}
+
+const MOST_VALUES = 4;
+
+/** What jobs did not say and got. */
+function assumedLines({ assumed }: ResolvedSpec): string[] {
+  return assumed.flatMap(({ jobId, values }) => {
+    const words = Object.entries(values).map(([key, all]) => {
+      const shown = all.slice(0, MOST_VALUES).map(String).join('|');
+      return `${key}=${shown}${all.length > MOST_VALUES ? '|...' : ''}`;
+    });
+    return words.length === 0 ? [] : [`Not written in ${jobId}, so: ${words.join(' ')}`];
+  });
 }
 
 /** Ranks of equal plan in one row: [first, last, plan]. */

@@ -53,7 +53,13 @@ export const RUN_DEFAULT_KEYS: Readonly<Record<string, Schema>> = {
   saveSamples: { type: 'boolean', default: false, description: 'Keep every sample under samples/.' },
 };
 
+const comment = {
+  anyOf: [{ type: 'string' }, { type: 'array', items: { type: 'string' } }],
+  description: 'For people; not read.',
+};
+
 export const COMMON_JOB_KEYS: Readonly<Record<string, Schema>> = {
+  $comment: comment,
   id: {
     type: 'string',
     pattern: '^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$',
@@ -80,6 +86,7 @@ export const COMMON_JOB_KEYS: Readonly<Record<string, Schema>> = {
 
 export const RUN_KEYS: Readonly<Record<string, Schema>> = {
   $schema: { type: 'string', description: 'For editors; not read.' },
+  $comment: comment,
   name: { type: 'string', minLength: 1, maxLength: 200, default: 'run', description: 'Name of the run.' },
   seed: { ...seed, default: 1, description: 'Seed of every job that has none of its own.' },
   device: {

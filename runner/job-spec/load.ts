@@ -19,7 +19,7 @@ import { applySets } from './set-values.js';
 import type { AppliedSets } from './set-values.js';
 import { SpecError } from './spec-error.js';
 import { suggestion } from './suggest.js';
-import type { DeviceRequest, Point, ResolvedSpec } from './types.js';
+import type { AssumedKeys, DeviceRequest, Point, ResolvedSpec } from './types.js';
 import { compileValidator, under } from './validate.js';
 import type { Validator } from './validate.js';
 
@@ -59,7 +59,7 @@ export function loadSpec(path: string, options: LoadOptions): ResolvedSpec {
   const faultyDefaults = runFaults.some((fault) => fault.pointer.startsWith('/defaults'));
   const usable = faultyDefaults ? { ...filled, defaults: {} } : filled;
   const files = new SpecFiles([dirname(path), '.']);
-  const points = resolveJobs(usable, { files, sets, fromEnvironment, options }, faults);
+  const { points, assumed } = resolveJobs(usable, { files, sets, fromEnvironment, options }, faults);
   if (points.length > MAX_POINTS) {
     const received = `${points.length} points`;
     faults.push({ pointer: '/jobs', expected: `at most ${MAX_POINTS} points in a run`, received });
@@ -72,7 +72,8 @@ export function loadSpec(path: string, options: LoadOptions): ResolvedSpec {
     ranksPerNode: filled['ranksPerNode'] as number,
     allowSharedDevice: filled['allowSharedDevice'] as boolean,
   };
-  return parseResolvedSpec(writeResolvedText(run, points), { ...files.places });
+  const resolved = parseResolvedSpec(writeResolvedText(run, points), { ...files.places });
+  return Object.freeze({ ...resolved, assumed });
 }
 
 /** What stays the same while one document is loaded. */
@@ -84,11 +85,16 @@ interface Loading {
 }
 
 /** Points of the jobs that are asked for; adds what is wrong to `faults`. */
-function resolveJobs(document: Document, request: Loading, faults: Fault[]): Omit<Point, 'index'>[] {
+function resolveJobs(
+  document: Document,
+  request: Loading,
+  faults: Fault[],
+): { readonly points: readonly Omit<Point, 'index'>[]; readonly assumed: readonly AssumedKeys[] } {
   const { options } = request;
   const jobs = Array.isArray(document['jobs']) ? (document['jobs'] as unknown[]) : [];
   faults.push(...idFaults(jobs), ...onlyFaults(jobs, options.only ?? []));
   const points: Omit<Point, 'index'>[] = [];
+  const assumed: AssumedKeys[] = [];
   for (const [index, job] of jobs.entries()) {
     if (!isObject(job)) continue;
     const kind = options.kinds.find((candidate) => candidate.kind === job['kind']);
@@ -106,9 +112,10 @@ function resolveJobs(document: Document, request: Loading, faults: Fault[]): Omi
       options.only.includes(job['id'] as string)
     ) {
       points.push(...answer.points);
+      assumed.push({ jobId: String(job['id']), values: answer.assumed });
     }
   }
-  return points;
+  return { points, assumed };
 }
 
 function surroundings(

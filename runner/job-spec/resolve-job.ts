@@ -10,7 +10,7 @@ import { jobSchema, propertiesOf } from './schema.js';
 import { expandSweep, sweptPointer } from './sweep.js';
 import { sweepFaults } from './sweep-faults.js';
 import type { SweepMember } from './sweep.js';
-import type { CommonJobKeys, JsonObject, Point } from './types.js';
+import type { AssumedKeys, CommonJobKeys, JsonObject, JsonValue, Point } from './types.js';
 import { compileValidator } from './validate.js';
 import type { Validator } from './validate.js';
 
@@ -47,6 +47,7 @@ export interface JobSurroundings {
 export interface JobAnswer {
   /** Without index over the run: the caller numbers them. */
   readonly points: readonly Omit<Point, 'index'>[];
+  readonly assumed: AssumedKeys['values'];
   /** Pointers relative to the job. */
   readonly faults: readonly Fault[];
 }
@@ -59,9 +60,10 @@ export function resolveJob(
   around: JobSurroundings,
 ): JobAnswer {
   const shape = sweepFaults(job, prepared.schema);
-  if (shape.length > 0) return { points: [], faults: [...shape, ...baseFaults(job, {}, prepared)] };
+  if (shape.length > 0)
+    return { points: [], assumed: {}, faults: [...shape, ...baseFaults(job, {}, prepared)] };
   const { members, faults } = expandSweep(job);
-  if (faults.length > 0) return { points: [], faults };
+  if (faults.length > 0) return { points: [], assumed: {}, faults };
   const found: Fault[] = baseFaults(job, members[0]?.swept ?? {}, prepared);
   const points: Omit<Point, 'index'>[] = [];
   for (const member of members) {
@@ -74,7 +76,27 @@ export function resolveJob(
       found.push(...seen);
     } else points.push(answer.point);
   }
-  return { points, faults: found };
+  return { points, assumed: assumedValues(members, points, prepared, around), faults: found };
+}
+
+/** Values of the keys that the kind derives and that neither the job nor its sweeps have. */
+function assumedValues(
+  members: readonly SweepMember[],
+  points: readonly Omit<Point, 'index'>[],
+  { kind }: PreparedKind,
+  around: JobSurroundings,
+): AssumedKeys['values'] {
+  const isWritten = (path: string): boolean =>
+    [around.defaults, around.overrides, ...members.map(({ job }) => job)].some(
+      (keys) => valueAt(keys, path.split('.')) !== undefined,
+    );
+  const entries = (kind.assumedKeys ?? [])
+    .filter((path) => !isWritten(path))
+    .map((path): [string, JsonValue[]] => {
+      const values = points.map(({ spec }) => valueAt(spec, path.split('.')) as JsonValue | undefined);
+      return [path, [...new Set(values)].filter((value) => value !== undefined)];
+    });
+  return Object.fromEntries(entries.filter(([, values]) => values.length > 0));
 }
 
 /** Faults of the job as written: a value that the sweep replaces must be legal too. */
@@ -110,6 +132,7 @@ function resolveMember(
   const { faults: illegal, knownKeysLegal } = prepared.validate(given);
   if (!knownKeysLegal) return { faults: illegal };
   const {
+    $comment: _comment,
     sweep: _sweep,
     sweepTogether: _together,
     ...filled

@@ -102,5 +102,13 @@ export function parseResolvedSpec(canonicalText: string, files: FilePlaces): Res
     return { common: commonKeys(job.base), index: job.index, points };
   });
   const points = jobs.flatMap((job) => job.points);
-  return deepFreeze({ ...run, jobs, points, files, canonicalText, digest: sha256Hex(canonicalText) });
+  return deepFreeze({
+    ...run,
+    jobs,
+    points,
+    files,
+    assumed: [],
+    canonicalText,
+    digest: sha256Hex(canonicalText),
+  });
 }

@@ -22,6 +22,10 @@ export interface SpecKind {
   readonly schema: Readonly<Record<string, unknown>>;
   /** Environment variables that fix keys of its jobs; absent: none. */
   readonly environmentKeys?: readonly EnvironmentKey[];
+  /** Keys of a small job of that kind, beyond `id` and `kind`, for `railrunner example`. Runs anywhere within a second. */
+  readonly example: JsonObject;
+  /** Dotted keys that follow from others where a spec leaves them open: `plan` says what they became. */
+  readonly assumedKeys?: readonly string[];
   /**
    * Replaces what a point names (presets, files) by what that means, after defaults and sweep. Runs on rank 0
    * alone: the other ranks receive its answer. Faults carry JSON Pointers relative to the job.

@@ -7,7 +7,7 @@ import { keysInSchema } from './schema.js';
 import { suggestion } from './suggest.js';
 import { productFaults } from './sweep.js';
 
-const NOT_SWEPT = new Set(['id', 'kind', 'sweep', 'sweepTogether']);
+const NOT_SWEPT = new Set(['$comment', 'id', 'kind', 'sweep', 'sweepTogether']);
 
 /** Faults of the shape of both sweeps; with any of them there are no combinations to look at. */
 export function sweepFaults(job: Readonly<Record<string, unknown>>, schema: Schema): Fault[] {

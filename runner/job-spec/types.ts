@@ -44,6 +44,13 @@ export interface Point {
   readonly files: FilePlaces;
 }
 
+/** What the keys of a job became that the spec left open. */
+export interface AssumedKeys {
+  readonly jobId: string;
+  /** Dotted key path -> its distinct values over the job's points. */
+  readonly values: Readonly<Record<string, readonly JsonValue[]>>;
+}
+
 export interface ResolvedSpec {
   readonly name: string;
   readonly seed: number;
@@ -55,6 +62,8 @@ export interface ResolvedSpec {
   readonly points: readonly Point[];
   /** Where the files that the spec names lie: handed to the other ranks next to the text. */
   readonly files: FilePlaces;
+  /** For `plan`: known where the spec was read, empty where its text arrived. */
+  readonly assumed: readonly AssumedKeys[];
   /** Canonical JSON text (sorted keys, no blanks) of the resolved spec, and its sha256 in hex. */
   readonly canonicalText: string;
   readonly digest: string;

@@ -20,6 +20,7 @@ const toy = defineKind<ToySpec>()({
       verifies: { type: 'boolean', default: true, description: 'Whether verify says anything.' },
     },
   },
+  example: { iterations: 3 },
   columns: [column('hops', '', 'a column of its own')],
   check: () => [],
   plan: () => ({ memoryBytes: { device: 0, host: 0, disk: 0 }, payloadBytes: 8 }),

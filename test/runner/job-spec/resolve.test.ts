@@ -151,7 +151,7 @@ t.test('the resolved spec is frozen, and its text stands for it', async (t) => {
   t.throws(() => Object.assign(spec.points[0]?.spec['layout'] as object, { pageSize: 1 }), TypeError);
   t.throws(() => (spec.points as unknown[]).push(1), TypeError);
   t.equal(spec.digest, sha256Hex(spec.canonicalText));
-  t.strictSame(parseResolvedSpec(spec.canonicalText, spec.files), spec);
+  t.strictSame(parseResolvedSpec(spec.canonicalText, spec.files), { ...spec, assumed: [] });
   t.equal(load(document).digest, spec.digest, 'the same from another folder');
   t.not(load({ ...document, seed: 2 }).digest, spec.digest);
   const reordered = { jobs: document.jobs.map((job) => Object.fromEntries(Object.entries(job).reverse())) };

@@ -1,0 +1,3 @@
+/** The keys of a spec that speak of each tier. */
+export const POOL_KEYS = { device: 'deviceBlocks', host: 'hostBlocks', disk: 'diskBlocks' } as const;
+export const LAYOUT_KEYS_BY_TIER = { device: 'layout', host: 'hostLayout', disk: 'diskLayout' } as const;
