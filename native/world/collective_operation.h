@@ -7,11 +7,10 @@
 #include <string>
 #include <vector>
 
+#include "world/mail_plan.h"
 #include "world/mpi.h"
 
 namespace railrunner {
-
-using Bytes = std::vector<uint8_t>;
 
 // Called on the control thread when an operation is over: failure, or one entry per rank (broadcast, reduceMax:
 // one entry; gather off the root and barrier: none).

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/clock.h"
+#include "world/heartbeat_tree.h"
 
 namespace railrunner {
 
@@ -24,11 +25,9 @@ Heartbeat::Heartbeat(const Mpi& mpi, int comm, int rank, std::vector<int64_t> si
       control_(control),
       lastProgressNs_(nowNs()),
       known_(silenceNs_.size()) {
-  const int worldSize = static_cast<int>(known_.size());
   for (Known& known : known_) known.heardNs = lastProgressNs_;
-  for (int peer = 0; peer < worldSize; ++peer) {
-    if (peer != rank && (rank == 0 || peer == 0)) outgoing_.push_back({peer, -1, {}});
-  }
+  for (const int peer : HeartbeatTree::neighboursOf(rank, static_cast<int>(known_.size())))
+    outgoing_.push_back({peer, -1, {}});
 }
 
 void Heartbeat::setPlace(const std::string& stage, int64_t point) {
@@ -38,13 +37,12 @@ void Heartbeat::setPlace(const std::string& stage, int64_t point) {
   place_.point = point;
 }
 
-Heartbeat::Beat Heartbeat::currentBeat() const {
-  Beat beat = place_;
-  beat.magic = kMagic;
-  beat.iteration = control_.iteration.load(std::memory_order_relaxed);
-  beat.awaitedPeer = control_.awaitedPeer.load(std::memory_order_relaxed);
-  beat.deadRank = deadRank();
-  return beat;
+Heartbeat::Place Heartbeat::ownPlace() const {
+  Place place = place_;
+  place.rank = rank_;
+  place.iteration = control_.iteration.load(std::memory_order_relaxed);
+  place.awaitedPeer = control_.awaitedPeer.load(std::memory_order_relaxed);
+  return place;
 }
 
 std::vector<RankLiveness> Heartbeat::liveness() const {
@@ -55,8 +53,8 @@ std::vector<RankLiveness> Heartbeat::liveness() const {
     if (rank_ != 0 && rank != 0 && rank != rank_) continue;
     const Known& known = known_[static_cast<size_t>(rank)];
     const bool own = rank == rank_;
-    const Beat beat = own ? currentBeat() : known.beat;
-    result.push_back({rank, beat.stage.data(), beat.point, beat.iteration, beat.awaitedPeer,
+    const Place place = own ? ownPlace() : known.place;
+    result.push_back({rank, place.stage.data(), place.point, place.iteration, place.awaitedPeer,
                       own ? 0.0 : static_cast<double>(timeNs - known.heardNs) * 1e-6});
   }
   return result;
@@ -73,7 +71,7 @@ bool Heartbeat::progress(int64_t timeNs) {
     nextSendNs_ = timeNs + kPeriodNs;
     // Judged first: the others hear of a death before this rank acts on it, which may be its own end.
     judge(timeNs);
-    send();
+    send(timeNs);
   }
   return moved;
 }
@@ -86,14 +84,10 @@ bool Heartbeat::receive(int64_t timeNs) {
     mpi_.check(mpi_.calls.iprobe(comm_, kMpiAnySource, &found, &source, &tag, &bytes),
                "MPI_Iprobe (heartbeat)");
     if (found == 0) break;
-    if (bytes != static_cast<int>(sizeof(Beat))) {
-      throw Error(ErrorCode::kWorldLost, "rank " + std::to_string(source) + " sent a heartbeat of " +
-                                             std::to_string(bytes) + " bytes; expected " +
-                                             std::to_string(sizeof(Beat)));
-    }
     Transfer& transfer = incoming_.emplace_back();
     transfer.peer = source;
-    mpi_.check(mpi_.calls.irecv(comm_, &transfer.beat, bytes, source, tag, &transfer.request),
+    transfer.message.resize(static_cast<size_t>(bytes));
+    mpi_.check(mpi_.calls.irecv(comm_, transfer.message.data(), bytes, source, tag, &transfer.request),
                "MPI_Irecv (heartbeat)");
   }
   bool moved = false;
@@ -102,37 +96,87 @@ bool Heartbeat::receive(int64_t timeNs) {
       ++it;
       continue;
     }
-    take(it->peer, it->beat, timeNs);
+    take(*it, timeNs);
     it = incoming_.erase(it);
     moved = true;
   }
   return moved;
 }
 
-void Heartbeat::take(int source, Beat beat, int64_t timeNs) {
-  if (beat.magic != kMagic) return;
+void Heartbeat::take(const Transfer& transfer, int64_t timeNs) {
   const int worldSize = static_cast<int>(known_.size());
-  beat.stage.back() = '\0';
-  if (beat.awaitedPeer < -1 || beat.awaitedPeer >= worldSize) beat.awaitedPeer = -1;
-  // Rank 0 hears of the deaths on other nodes, and tells everybody.
-  if (beat.deadRank >= 0 && beat.deadRank < worldSize && beat.deadRank != rank_) noteDead(beat.deadRank);
+  Head head;
+  const size_t bytes = transfer.message.size();
+  if (bytes >= sizeof head) std::memcpy(&head, transfer.message.data(), sizeof head);
+  const bool isWhole = head.magic == kMagic && head.count > 0 && head.count <= worldSize &&
+                       bytes == sizeof head + static_cast<size_t>(head.count) * sizeof(Place);
+  if (!isWhole) {
+    throw Error(ErrorCode::kWorldLost,
+                "rank " + std::to_string(transfer.peer) + " sent a heartbeat of " + std::to_string(bytes) +
+                    " bytes that says to hold " + std::to_string(head.count) + " places; expected 1 to " +
+                    std::to_string(worldSize) + " of " + std::to_string(sizeof(Place)) + " bytes");
+  }
+  // A death on another node is heard of by a neighbour there, and told on to everybody.
+  if (head.deadRank >= 0 && head.deadRank < worldSize && head.deadRank != rank_) noteDead(head.deadRank);
   std::lock_guard lock(mutex_);
-  known_[static_cast<size_t>(source)] = {beat, timeNs};
+  known_[static_cast<size_t>(transfer.peer)].heardNs = timeNs;
+  for (int32_t i = 0; i < head.count; ++i) {
+    Place place;
+    std::memcpy(&place, transfer.message.data() + sizeof head + static_cast<size_t>(i) * sizeof place,
+                sizeof place);
+    takePlace(place, transfer.peer, timeNs);
+  }
 }
 
-void Heartbeat::send() {
-  Beat beat;
-  {
-    std::lock_guard lock(mutex_);
-    beat = currentBeat();
+void Heartbeat::takePlace(Place place, int source, int64_t timeNs) {
+  const int worldSize = static_cast<int>(known_.size());
+  if (place.rank < 0 || place.rank >= worldSize || place.rank == rank_) return;
+  // From the parent comes the place of rank 0, from a child those of its part of the tree.
+  const bool isExpected = source < rank_ ? place.rank == 0 : HeartbeatTree::isBelow(place.rank, source);
+  if (!isExpected) return;
+  place.stage.back() = '\0';
+  if (place.awaitedPeer < -1 || place.awaitedPeer >= worldSize) place.awaitedPeer = -1;
+  const int64_t heardNs = timeNs - std::max<int64_t>(place.ageNs, 0);
+  Known& known = known_[static_cast<size_t>(place.rank)];
+  known.place = place;
+  if (place.rank != source) known.heardNs = heardNs;
+}
+
+std::vector<uint8_t> Heartbeat::messageTo(int peer, int64_t timeNs) const {
+  std::vector<Place> places;
+  const auto add = [&](int rank) {
+    const Known& known = known_[static_cast<size_t>(rank)];
+    places.push_back(rank == rank_ ? ownPlace() : known.place);
+    places.back().rank = rank;
+    places.back().ageNs = rank == rank_ ? 0 : timeNs - known.heardNs;
+  };
+  if (peer > rank_) {
+    add(0);
+  } else {
+    const auto worldSize = static_cast<int>(known_.size());
+    for (int rank = rank_; rank < worldSize; ++rank) {
+      if (HeartbeatTree::isBelow(rank, rank_)) add(rank);
+    }
   }
+  const Head head{kMagic, deadRank(), static_cast<int32_t>(places.size()), 0};
+  std::vector<uint8_t> message(sizeof head + places.size() * sizeof(Place));
+  std::memcpy(message.data(), &head, sizeof head);
+  std::memcpy(message.data() + sizeof head, places.data(), places.size() * sizeof(Place));
+  return message;
+}
+
+void Heartbeat::send(int64_t timeNs) {
   for (Transfer& entry : outgoing_) {
     if (entry.request >= 0) {
       if (!mpi_.test(entry.request, "heartbeat")) continue;
       entry.request = -1;
     }
-    entry.beat = beat;
-    mpi_.check(mpi_.calls.isend(comm_, &entry.beat, sizeof entry.beat, entry.peer, kTag, &entry.request),
+    {
+      std::lock_guard lock(mutex_);
+      entry.message = messageTo(entry.peer, timeNs);
+    }
+    mpi_.check(mpi_.calls.isend(comm_, entry.message.data(), static_cast<int>(entry.message.size()),
+                                entry.peer, kTag, &entry.request),
                "MPI_Issend (heartbeat)");
   }
 }
@@ -140,12 +184,11 @@ void Heartbeat::send() {
 void Heartbeat::judge(int64_t timeNs) {
   if (deadRank_ >= 0) return;
   std::lock_guard lock(mutex_);
-  for (int rank = 0; rank < static_cast<int>(known_.size()); ++rank) {
-    const bool heardOf = rank != rank_ && (rank_ == 0 || rank == 0);
-    if (heardOf &&
-        timeNs - known_[static_cast<size_t>(rank)].heardNs > silenceNs_[static_cast<size_t>(rank)]) {
+  for (const Transfer& entry : outgoing_) {
+    const auto peer = static_cast<size_t>(entry.peer);
+    if (timeNs - known_[peer].heardNs > silenceNs_[peer]) {
       isSilent_ = true;
-      noteDead(rank);
+      noteDead(entry.peer);
       return;
     }
   }

@@ -23,9 +23,10 @@ struct RankLiveness {
   double ageMs = 0;  // of the newest beat
 };
 
-// Small messages on a communicator of their own: every rank tells rank 0 where it is, rank 0 tells every rank
-// that it lives and which rank it holds for dead. They are sent by the control thread, so they go on while
-// the main thread or the work thread hangs, and stop when the process does.
+// Small messages on a communicator of their own, along a tree (heartbeat_tree.h): every rank tells its parent where it and
+// the ranks below it are, so rank 0 knows of all; every parent tells its children that it lives and where rank 0 is.
+// Neighbours judge each other by their silence, and news of a death travels both ways. Beats are sent by the control
+// thread, so they go on while the main thread or the work thread hangs, and stop when the process does.
 //
 // setPlace, liveness and deadRank may be called from any thread, all else from the control thread.
 class Heartbeat {
@@ -52,29 +53,39 @@ class Heartbeat {
   bool isQuiet();
 
  private:
-  struct Beat {
+  // A message: the head, then `count` places.
+  struct Head {
     uint32_t magic = 0;
+    int32_t deadRank = -1;
+    int32_t count = 0;
+    int32_t reserved = 0;
+  };
+  struct Place {
+    int32_t rank = 0;
     int32_t awaitedPeer = -1;
     int64_t point = -1;
     int64_t iteration = -1;
-    int32_t deadRank = -1;
+    int64_t ageNs = 0;  // since that rank said so
     std::array<char, 28> stage{};
+    int32_t reserved = 0;
   };
   struct Transfer {
     int peer = 0;
     int request = -1;
-    Beat beat;
+    std::vector<uint8_t> message;
   };
   struct Known {
-    Beat beat;
+    Place place;
     int64_t heardNs = 0;
   };
 
   bool receive(int64_t timeNs);
-  void take(int source, Beat beat, int64_t timeNs);
-  void send();
+  void take(const Transfer& transfer, int64_t timeNs);
+  void takePlace(Place place, int source, int64_t timeNs);
+  void send(int64_t timeNs);
+  std::vector<uint8_t> messageTo(int peer, int64_t timeNs) const;
   void judge(int64_t timeNs);
-  Beat currentBeat() const;
+  Place ownPlace() const;
 
   const Mpi& mpi_;
   const int comm_;
@@ -87,11 +98,11 @@ class Heartbeat {
   int64_t nextSendNs_ = 0;
   int64_t lastProgressNs_;
   std::vector<Transfer>
-      outgoing_;                  // one per peer; a peer that has not taken the last beat gets no further one
+      outgoing_;  // one per neighbour; one that has not taken the last beat gets no further one
   std::list<Transfer> incoming_;  // address-stable while MPI writes
   mutable std::mutex mutex_;      // guards place_ and known_
-  Beat place_;
-  std::vector<Known> known_;  // by rank; off rank 0 only entry 0 is heard of
+  Place place_;
+  std::vector<Known> known_;  // by rank: rank 0, the neighbours and the ranks below are heard of
 };
 
 }  // namespace railrunner

@@ -21,21 +21,10 @@ void Mailbox::submit(MailTaskPointer task) {
   startRound(*tasks_.back());
 }
 
-// Round r of a maximum: to the participant 2^r behind, from the one 2^r before; correct for any number
-// because the maximum does not mind hearing a value twice.
 void Mailbox::startRound(MailTask& task) {
-  const size_t count = task.participants.size();
-  const size_t distance = size_t{1} << task.round;
-  if (count > 0) {
-    task.sends.clear();
-    task.sources.clear();
-    if (distance < count) {
-      Bytes value(sizeof task.maximum);
-      std::memcpy(value.data(), &task.maximum, sizeof task.maximum);
-      task.sends.emplace_back(task.participants[(task.position + distance) % count], std::move(value));
-      task.sources.push_back(task.participants[(task.position + count - distance) % count]);
-    }
-  }
+  MailPlan::Round round = task.plan->begin(task.round);
+  task.isOver = round.isOver;
+  task.sources = std::move(round.sources);
   task.received.assign(task.sources.size(), {});
   Header header;
   header.channel = static_cast<uint32_t>(task.channel);
@@ -43,7 +32,7 @@ void Mailbox::startRound(MailTask& task) {
   header.epoch = task.epoch;
   header.sequence = task.sequence;
   header.round = task.round;
-  for (const auto& [peer, payload] : task.sends) send(peer, header, payload);
+  for (const auto& [peer, payload] : round.sends) send(peer, header, payload);
 }
 
 void Mailbox::send(int peer, const Header& header, const Bytes& payload) {
@@ -152,21 +141,14 @@ bool Mailbox::advance(MailTask& task) {
   if (task.epoch < epoch_) {
     throw Error(ErrorCode::kState, std::string(task.what) + " belongs to a point that is over");
   }
-  while (takeMail(task)) {
-    if (task.participants.empty() || task.sources.empty()) {
-      finish(task, nullptr);
-      return true;
-    }
-    uint64_t value = 0;
-    if (task.received[0].size() != sizeof value) {
-      throw Error(ErrorCode::kWorldLost, "rank " + std::to_string(task.sources[0]) + " sent " +
-                                             std::to_string(task.received[0].size()) +
-                                             " bytes for a maximum; expected 8");
-    }
-    std::memcpy(&value, task.received[0].data(), sizeof value);
-    if (value > task.maximum) task.maximum = value;
+  while (!task.isOver && takeMail(task)) {
+    task.plan->end(task.round, std::move(task.received));
     ++task.round;
     startRound(task);
+  }
+  if (task.isOver) {
+    finish(task, nullptr);
+    return true;
   }
   // What the failed rank sent before counts: all leave at the same place where its messages have come.
   if (const auto failed = failedRankOfEpoch_.find(task.epoch); failed != failedRankOfEpoch_.end()) {
@@ -178,7 +160,7 @@ bool Mailbox::advance(MailTask& task) {
 
 // Waits that no exchange ends (spins on a peer's memory) end by the abort word. It is set again and again
 // while the epoch lasts: this rank's stage may clear it before it has heard of the failure at the stage's
-// border.
+// boundary.
 void Mailbox::abortWhereAPeerFailed() {
   if (failedRankOfEpoch_.empty() || !failedRankOfEpoch_.contains(epoch_)) return;
   uint32_t none = 0;

@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "core/run_control.h"
-#include "world/collective_operation.h"
+#include "world/mail_plan.h"
 #include "world/mpi.h"
 
 namespace railrunner {
@@ -22,8 +22,6 @@ enum class MailChannel : uint32_t { kCollective = 0, kGate = 1, kFailure = 2 };
 // An exchange of messages between ranks, asked for by a native thread and carried out by the control thread.
 // Messages carry epoch and sequence, so an exchange can be given up at any time: what it left in flight is
 // taken and thrown away, and can never be mistaken for a later one.
-//
-// Either one round (sends, sources), or a maximum over `participants` in rounds of doubling distance.
 struct MailTask {
   enum State : uint32_t { kPending, kDone, kFailed };
 
@@ -32,14 +30,11 @@ struct MailTask {
   uint32_t epoch = 0;
   uint64_t sequence = 0;
   const char* what = "";
-  std::vector<std::pair<int, Bytes>> sends;
-  std::vector<int> sources;
-  std::vector<Bytes> received;  // by index of sources
-
-  std::vector<int> participants;  // of a maximum, by position; empty otherwise
-  size_t position = 0;
-  uint64_t maximum = 0;
+  std::unique_ptr<MailPlan> plan;
   uint32_t round = 0;
+  bool isOver = false;
+  std::vector<int> sources;     // of this round
+  std::vector<Bytes> received;  // by index of sources
 
   std::atomic<uint32_t> state{kPending};  // released by the control thread after everything above is final
   std::atomic<int32_t> awaitedRank{-1};   // whose message is missing

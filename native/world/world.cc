@@ -1,15 +1,15 @@
 #include "world/world.h"
 
 #include <cstring>
+#include <numeric>
 
 #include "core/wait.h"
 
 namespace railrunner {
 
 namespace {
-enum Kind : uint32_t { kBroadcast = 1, kAllgather, kGather, kAlltoall, kMaximum, kBarrier, kGate };
-
-Bytes toBytes(std::span<const uint8_t> data) { return {data.begin(), data.end()}; }
+// What is asked for in a message: two ranks in different calls is an error, not a wrong result.
+enum Kind : uint32_t { kAllgather = 1, kMaximum, kBarrier, kGate };
 }  // namespace
 
 void World::open(WorldOptions options, RunControl& control, Opened opened) {
@@ -65,10 +65,11 @@ void World::startFinalize(int64_t deadlineNs, ControlThread::Opened done) {
   thread_->finalize(deadlineNs, std::move(done));
 }
 
-std::shared_ptr<MailTask> World::newTask(uint32_t kind, const char* what) {
+std::shared_ptr<MailTask> World::newTask(uint32_t kind, const char* what, std::unique_ptr<MailPlan> plan) {
   auto task = std::make_shared<MailTask>();
   task->kind = kind;
   task->what = what;
+  task->plan = std::move(plan);
   task->epoch = epoch();
   if (task->epoch != sequenceEpoch_) {
     sequenceEpoch_ = task->epoch;
@@ -99,79 +100,19 @@ void World::run(const std::shared_ptr<MailTask>& task, int64_t deadlineNs) {
   if (task->failure) std::rethrow_exception(task->failure);
 }
 
-Bytes World::broadcast(std::span<const uint8_t> data, int root, int64_t deadlineNs) {
-  auto task = newTask(kBroadcast, "a broadcast");
-  if (info().rank == root) {
-    for (int peer = 0; peer < info().worldSize; ++peer) {
-      if (peer != root) task->sends.emplace_back(peer, toBytes(data));
-    }
-  } else {
-    task->sources.push_back(root);
-  }
-  run(task, deadlineNs);
-  return info().rank == root ? toBytes(data) : std::move(task->received[0]);
-}
-
-std::vector<Bytes> World::alltoall(std::vector<Bytes> data, int64_t deadlineNs) {
-  auto task = newTask(kAlltoall, "an alltoall");
-  const int rank = info().rank;
-  for (int peer = 0; peer < info().worldSize; ++peer) {
-    if (peer == rank) continue;
-    task->sends.emplace_back(peer, std::move(data[static_cast<size_t>(peer)]));
-    task->sources.push_back(peer);
-  }
-  run(task, deadlineNs);
-  std::vector<Bytes> result = std::move(task->received);
-  result.insert(result.begin() + rank, std::move(data[static_cast<size_t>(rank)]));
-  return result;
-}
-
 std::vector<Bytes> World::allgather(std::span<const uint8_t> data, int64_t deadlineNs) {
-  auto task = newTask(kAllgather, "an allgather");
-  const int rank = info().rank;
-  for (int peer = 0; peer < info().worldSize; ++peer) {
-    if (peer == rank) continue;
-    task->sends.emplace_back(peer, toBytes(data));
-    task->sources.push_back(peer);
-  }
+  auto plan = std::make_unique<AllgatherPlan>(info().rank, info().worldSize, data);
+  const AllgatherPlan& gathering = *plan;
+  auto task = newTask(kAllgather, "an allgather", std::move(plan));
   run(task, deadlineNs);
-  std::vector<Bytes> result = std::move(task->received);
-  result.insert(result.begin() + rank, toBytes(data));
-  return result;
-}
-
-std::vector<Bytes> World::gather(std::span<const uint8_t> data, int root, int64_t deadlineNs) {
-  auto task = newTask(kGather, "a gather");
-  const int rank = info().rank;
-  if (rank != root) {
-    task->sends.emplace_back(root, toBytes(data));
-  } else {
-    for (int peer = 0; peer < info().worldSize; ++peer) {
-      if (peer != rank) task->sources.push_back(peer);
-    }
-  }
-  run(task, deadlineNs);
-  if (rank != root) return {};
-  std::vector<Bytes> result = std::move(task->received);
-  result.insert(result.begin() + rank, toBytes(data));
-  return result;
+  return gathering.result();
 }
 
 uint64_t World::allreduceMax(uint64_t value, int64_t deadlineNs) {
-  auto task = newTask(kMaximum, "a maximum");
-  for (int rank = 0; rank < info().worldSize; ++rank) task->participants.push_back(rank);
-  task->position = static_cast<size_t>(info().rank);
-  task->maximum = value;
-  run(task, deadlineNs);
-  return task->maximum;
+  return maximum(newTask(kMaximum, "a maximum", maximumOfAll(value)), deadlineNs);
 }
 
-void World::barrier(int64_t deadlineNs) {
-  auto task = newTask(kBarrier, "a barrier");
-  for (int rank = 0; rank < info().worldSize; ++rank) task->participants.push_back(rank);
-  task->position = static_cast<size_t>(info().rank);
-  run(task, deadlineNs);
-}
+void World::barrier(int64_t deadlineNs) { run(newTask(kBarrier, "a barrier", maximumOfAll(0)), deadlineNs); }
 
 uint64_t World::maximumOverNodes(uint64_t value, uint32_t epoch, uint64_t sequence) {
   auto task = std::make_shared<MailTask>();
@@ -180,11 +121,19 @@ uint64_t World::maximumOverNodes(uint64_t value, uint32_t epoch, uint64_t sequen
   task->what = "the sampling gate";
   task->epoch = epoch;
   task->sequence = sequence;
-  task->participants = leaders_;
-  task->position = static_cast<size_t>(info().node);
-  task->maximum = value;
-  run(task, 0);
-  return task->maximum;
+  task->plan = std::make_unique<MaximumPlan>(leaders_, static_cast<size_t>(info().node), value);
+  return maximum(task, 0);
+}
+
+std::unique_ptr<MailPlan> World::maximumOfAll(uint64_t value) const {
+  std::vector<int> ranks(static_cast<size_t>(info().worldSize));
+  std::iota(ranks.begin(), ranks.end(), 0);
+  return std::make_unique<MaximumPlan>(std::move(ranks), static_cast<size_t>(info().rank), value);
+}
+
+uint64_t World::maximum(const std::shared_ptr<MailTask>& task, int64_t deadlineNs) {
+  run(task, deadlineNs);
+  return static_cast<const MaximumPlan&>(*task->plan).maximum();
 }
 
 }  // namespace railrunner

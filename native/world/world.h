@@ -17,7 +17,7 @@ namespace railrunner {
 // rank takes part in every one of them, whatever became of its work; one that passes its deadline loses the
 // world.
 //
-// Work plane (broadcast, allgather, ..., the sampling gate): blocking, for the one work thread of each rank.
+// Work plane (allgather, maximum, barrier, the sampling gate): blocking, for the one work thread of each rank.
 // It may be given up: an aborted or failed rank leaves at once, and after renew() on the control plane all
 // ranks begin a new epoch in which nothing of the old one is heard.
 class World {
@@ -52,11 +52,7 @@ class World {
   // Work plane. deadlineNs as in core/wait.h (0: the stage's abort ends it). Throw kAborted when this rank is
   // told to stop waiting or another has failed, kTimeout, kState when ranks are in different calls,
   // kWorldLost, kPeerDead.
-  Bytes broadcast(std::span<const uint8_t> data, int root, int64_t deadlineNs);
   std::vector<Bytes> allgather(std::span<const uint8_t> data, int64_t deadlineNs);
-  std::vector<Bytes> gather(std::span<const uint8_t> data, int root,
-                            int64_t deadlineNs);  // empty off the root
-  std::vector<Bytes> alltoall(std::vector<Bytes> data, int64_t deadlineNs);
   uint64_t allreduceMax(uint64_t value, int64_t deadlineNs);
   void barrier(int64_t deadlineNs);
   // The maximum over one rank of each node (its local rank 0), for the sampling gate. Ordered by `sequence`
@@ -68,7 +64,9 @@ class World {
  private:
   explicit World(std::shared_ptr<ControlThread> thread) : thread_(std::move(thread)) {}
 
-  std::shared_ptr<MailTask> newTask(uint32_t kind, const char* what);
+  std::shared_ptr<MailTask> newTask(uint32_t kind, const char* what, std::unique_ptr<MailPlan> plan);
+  std::unique_ptr<MailPlan> maximumOfAll(uint64_t value) const;
+  uint64_t maximum(const std::shared_ptr<MailTask>& task, int64_t deadlineNs);
   void run(const std::shared_ptr<MailTask>& task, int64_t deadlineNs);
 
   std::shared_ptr<ControlThread> thread_;

@@ -21,21 +21,24 @@ template <class Handle>
 class Table {
  public:
   int add(Handle handle) {
-    for (size_t i = 0; i < entries_.size(); ++i) {
-      if (!entries_[i].used) {
-        entries_[i] = {handle, true};
-        return static_cast<int>(i);
-      }
+    if (free_.empty()) {
+      entries_.push_back({handle, true});
+      return static_cast<int>(entries_.size()) - 1;
     }
-    entries_.push_back({handle, true});
-    return static_cast<int>(entries_.size()) - 1;
+    const int index = free_.back();
+    free_.pop_back();
+    entries_[static_cast<size_t>(index)] = {handle, true};
+    return index;
   }
   bool has(int index) const {
     return index >= 0 && static_cast<size_t>(index) < entries_.size() &&
            entries_[static_cast<size_t>(index)].used;
   }
   Handle& at(int index) { return entries_[static_cast<size_t>(index)].handle; }
-  void remove(int index) { entries_[static_cast<size_t>(index)].used = false; }
+  void remove(int index) {
+    entries_[static_cast<size_t>(index)].used = false;
+    free_.push_back(index);
+  }
 
  private:
   struct Entry {
@@ -43,6 +46,7 @@ class Table {
     bool used;
   };
   std::vector<Entry> entries_;
+  std::vector<int> free_;
 };
 
 Table<MPI_Comm> comms;
