@@ -55,13 +55,13 @@ uint64_t headBytesOf(uint64_t regionBytes, const PageShape& pages, const HeadRan
 PageRuns pageRunsOf(uint64_t headBytes, const PageShape& pages, const HeadRange& heads) {
   PageRuns runs;
   const uint64_t tokenBytes = headBytes * heads.totalHeads;
-  if (heads.order == HeadOrder::kHeadMajor) {
-    const uint64_t ofHead = headBytes * pages.pageTokens;
-    const bool oneRow = pages.pagesPerBlock == 1;
-    runs.outerRows = oneRow ? 1 : heads.numHeads;
-    runs.rowBytes = oneRow ? ofHead * heads.numHeads : ofHead;
-    runs.firstByte = ofHead * heads.firstHead;
-    runs.outerStep = ofHead;
+  if (heads.order == HeadOrder::kHeadMajor && heads.totalHeads > 1) {
+    runs.outerRows = heads.numHeads;
+    runs.innerRows = pages.pageTokens;
+    runs.rowBytes = headBytes;
+    runs.firstByte = headBytes * heads.firstHead;
+    runs.outerStep = headBytes;
+    runs.innerStep = tokenBytes;
   } else if (heads.numHeads == heads.totalHeads) {
     runs.rowBytes = tokenBytes * pages.pageTokens;
   } else {

@@ -29,7 +29,8 @@ struct PageShape {
 };
 
 // A region as runs: it is [outerRows][page][innerRows][rowBytes]. Row (outer, inner) of a page holds the bytes of the
-// page's whole region, as a pool with all heads has it, from firstByte + outer x outerStep + inner x innerStep on.
+// page's whole region, as a pool with all heads has it in the order [token, head, ...], from
+// firstByte + outer x outerStep + inner x innerStep on. So pools of either order hold the same data.
 struct PageRuns {
   uint32_t outerRows = 1;
   uint32_t innerRows = 1;

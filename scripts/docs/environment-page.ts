@@ -26,6 +26,7 @@ const FOREIGN: readonly Entry[] = [
 
 const DEVELOPMENT: readonly Entry[] = [
   ['`CI`', '`true`: a skipped test whose need could be installed counts as a failure'],
+  ['`RAILRUNNER_TEST_BLOBS`', 'number of mutated metadata blobs of each kind that the transfer test reads'],
   ['`RAILRUNNER_TEST_MUTATIONS`', 'number of mutated specs, traces and files that the parser test reads'],
   ['`RAILRUNNER_TEST_KILLS`', 'number of runs that the resume test kills'],
   ['`RAILRUNNER_ALL_FAULTS`', '`1`: all cases of test/faults instead of a selection'],

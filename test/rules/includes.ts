@@ -7,7 +7,7 @@ const LEVELS: readonly (readonly string[])[] = [
   ['device'],
   ['storage', 'peers', 'network', 'world'],
   ['kv', 'collective', 'moe'],
-  ['replicated'],
+  ['replicated', 'transfer'],
   ['binding'],
 ];
 

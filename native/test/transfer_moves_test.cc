@@ -1,0 +1,204 @@
+#include <cstring>
+
+#include "device/device.h"
+#include "kv/block_pool.h"
+#include "test/named_cases.h"
+#include "test/transfer_layouts.h"
+#include "transfer/page_move.h"
+
+// Plans between layouts that differ in heads, page size, order and kind: every word arrives at its owner, and planted
+// faults are found.
+using namespace railrunner;
+using namespace railrunner::test;
+
+namespace {
+
+constexpr uint32_t kPages = 16;
+constexpr uint32_t kLayers = 4;
+constexpr uint64_t kSeed = 5;
+constexpr uint32_t kOwner = 3;
+
+RunControl control;
+
+struct Side {
+  Side(Device& device, LayoutHandle handle, const ShardShape& shard)
+      : layout(layoutOf(handle, shapeOf(shard), {kPages / shard.pagesPerBlock})),
+        pool(device, Tier::kDevice, layout->shape, layout->sectionBlocks, "", 1) {}
+  void fill(bool pattern) {
+    PoolContent content{kOwner, 9, std::vector<BlockHolds>(kPages)};
+    for (uint32_t page = 0; page < kPages && pattern; ++page)
+      content.blocks[page] = {kSeed, page, 0, kLayers};
+    pool.prepare(content, control);
+  }
+  std::shared_ptr<PhysicalLayout> layout;
+  BlockPool pool;
+};
+
+PageMove moveOf(HeadSpan heads) {
+  PageMove move;
+  move.layerBegin = 1;
+  move.layerEnd = 3;
+  move.heads = {heads};
+  // Scattered on both sides.
+  for (uint32_t i = 0; i < kPages; i += 2) move.sourcePages.push_back((i * 5 + 3) % kPages);
+  for (uint32_t i = 0; i < kPages; i += 2) move.targetPages.push_back((i * 7 + 2) % kPages);
+  return move;
+}
+
+void copy(const Side& from, const Side& to, const PageMove& move, uint64_t maxSpanBytes,
+          MoveFault fault = MoveFault::kNone) {
+  validateMove(*from.layout, *to.layout, move);
+  const CopyPlan plan = compileMove(*from.layout, *to.layout, move, maxSpanBytes, fault);
+  uint64_t bytes = 0;
+  for (const CopySpan& span : plan.spans) {
+    ok(maxSpanBytes == 0 || span.bytes <= maxSpanBytes, "a span is longer than it may be");
+    std::memcpy(to.pool.memory() + span.targetOffset, from.pool.memory() + span.sourceOffset, span.bytes);
+    bytes += span.bytes;
+  }
+  if (fault == MoveFault::kNone) expectEqual(bytes, plan.payloadBytes, "bytes");
+}
+
+CheckReport checkArrived(Side& to, const PageMove& move) {
+  PoolContent expected{kOwner, 9, std::vector<BlockHolds>(kPages)};
+  for (size_t i = 0; i < move.targetPages.size(); ++i)
+    expected.blocks[move.targetPages[i]] = {kSeed, move.sourcePages[i], move.layerBegin, move.layerEnd};
+  return to.pool.check(expected, kCheckAllWords, control);
+}
+
+HeadRange shardHeads(uint32_t rank, uint32_t numRanks, uint32_t totalHeads, HeadOrder order) {
+  // Fewer heads than ranks: several ranks hold the same one.
+  const uint32_t numHeads = std::max(1U, totalHeads / numRanks);
+  return {rank * totalHeads / numRanks, numHeads, totalHeads, order};
+}
+
+// Every target rank from every source rank that holds heads of it first.
+void checkSplit(Device& device, uint32_t sources, uint32_t targets, uint32_t totalHeads, uint32_t sourcePages,
+                uint32_t targetPages, HeadOrder sourceOrder, HeadOrder targetOrder) {
+  for (uint32_t target = 0; target < targets; ++target) {
+    Side to(device, {2, 0},
+            {.pagesPerBlock = targetPages,
+             .heads = shardHeads(target, targets, totalHeads, targetOrder),
+             .kind = LayoutKind::kFullyContiguous});
+    to.fill(false);
+    uint32_t next = to.layout->blocks.groups[0].heads.firstHead;
+    const uint32_t end = to.layout->blocks.groups[0].heads.endHead();
+    for (uint32_t source = 0; source < sources && next < end; ++source) {
+      Side from(
+          device, {1, 0},
+          {.pagesPerBlock = sourcePages, .heads = shardHeads(source, sources, totalHeads, sourceOrder)});
+      const HeadRange held = from.layout->blocks.groups[0].heads;
+      if (next < held.firstHead || next >= held.endHead()) continue;
+      from.fill(true);
+      const HeadSpan span{next, std::min(end, held.endHead())};
+      copy(from, to, moveOf(span), sourcePages == targetPages ? 0 : 48);
+      next = span.end;
+    }
+    expectEqual(next, end, "heads that some source holds");
+    expectEqual(checkArrived(to, moveOf({})).firstBad, std::string(),
+                std::to_string(sources) + " to " + std::to_string(targets) + " ranks");
+  }
+}
+
+}  // namespace
+
+TEST("all pairs of tensor-parallel sizes, with heads split, merged and held by several ranks") {
+  const auto device = openDevice(DeviceKind::kHost, 0);
+  for (const uint32_t sources : {1U, 2U, 4U, 8U}) {
+    for (const uint32_t targets : {1U, 2U, 4U, 8U}) {
+      for (const uint32_t heads : {8U, 2U}) {
+        checkSplit(*device, sources, targets, heads, 1, 1, HeadOrder::kTokenMajor, HeadOrder::kTokenMajor);
+      }
+    }
+  }
+}
+
+TEST(
+    "pages of 16 tokens to blocks of 64 and back, in either order of heads, and from one order to the "
+    "other") {
+  const auto device = openDevice(DeviceKind::kHost, 0);
+  for (const HeadOrder from : {HeadOrder::kTokenMajor, HeadOrder::kHeadMajor}) {
+    for (const HeadOrder to : {HeadOrder::kTokenMajor, HeadOrder::kHeadMajor}) {
+      checkSplit(*device, 2, 4, 8, 1, 4, from, to);
+      checkSplit(*device, 4, 2, 8, 4, 1, from, to);
+      checkSplit(*device, 2, 2, 8, 2, 8, from, to);
+    }
+  }
+}
+
+TEST("equal layouts move whole regions, one piece each, and neighbours as one") {
+  const auto device = openDevice(DeviceKind::kHost, 0);
+  Side from(*device, {1, 0}, {}), to(*device, {2, 0}, {});
+  PageMove move = moveOf({0, 8});
+  const CopyPlan scattered = compileMove(*from.layout, *to.layout, move, 0);
+  // K and V of a block lie side by side.
+  expectEqual(scattered.spans.size(), scattered.numRegions / 2, "pieces");
+  move.sourcePages = {4, 5, 6, 7};
+  move.targetPages = {8, 9, 10, 11};
+  expectEqual(compileMove(*from.layout, *to.layout, move, 0).spans.size(), 2U, "one piece per layer");
+}
+
+TEST(
+    "a planted wrong split, lost piece and truncated piece are each found, with layer, block, head and "
+    "token") {
+  const auto device = openDevice(DeviceKind::kHost, 0);
+  for (const MoveFault fault : {MoveFault::kWrongSplit, MoveFault::kLostPiece, MoveFault::kTruncatedPiece}) {
+    Side from(*device, {1, 0}, {}), to(*device, {2, 0}, {.heads = {4, 4, 8, HeadOrder::kTokenMajor}});
+    from.fill(true);
+    to.fill(false);
+    const PageMove move = moveOf({4, 8});
+    copy(from, to, move, 0, fault);
+    const CheckReport report = checkArrived(to, move);
+    ok(report.wrong > 0, "fault " + words(fault) + " was not found");
+    for (const char* part : {"block ", " layer ", " outer ", " head ", " token "})
+      ok(report.firstBad.find(part) != std::string::npos, report.firstBad + " lacks" + part);
+  }
+}
+
+TEST("a move that cannot be is refused by name before anything is touched") {
+  const auto device = openDevice(DeviceKind::kHost, 0);
+  Side from(*device, {1, 0}, {.heads = {0, 4, 8}}), to(*device, {2, 0}, {.heads = {2, 4, 8}});
+  const auto refused = [&](const char* part, const std::function<void(PageMove&)>& change) {
+    PageMove move = moveOf({2, 4});
+    change(move);
+    throws(ErrorCode::kBlockIds, part, [&] { validateMove(*from.layout, *to.layout, move); });
+  };
+  validateMove(*from.layout, *to.layout, moveOf({2, 4}));
+  refused("8 sources for 7 targets", [](PageMove& move) { move.targetPages.pop_back(); });
+  refused("expected at least one, received none",
+          [](PageMove& move) { move.sourcePages.clear(), move.targetPages.clear(); });
+  refused("source page 16 (entry 2): the layout has pages 0 to 15",
+          [](PageMove& move) { move.sourcePages[2] = 16; });
+  refused("target page 4294967295", [](PageMove& move) { move.targetPages[0] = UINT32_MAX; });
+  refused("target page 2 appears twice", [](PageMove& move) { move.targetPages[3] = move.targetPages[0]; });
+  refused("layer range [2, 2)", [](PageMove& move) { move.layerBegin = move.layerEnd = 2; });
+  refused("layer range [1, 5): expected begin < end <= 4", [](PageMove& move) { move.layerEnd = 5; });
+  refused("heads [1, 4): the target holds [2, 6)", [](PageMove& move) { move.heads = {{1, 4}}; });
+  refused("heads [2, 5): the source holds [0, 4)", [](PageMove& move) { move.heads = {{2, 5}}; });
+  refused("heads [4, 2)", [](PageMove& move) { move.heads = {{4, 2}}; });
+  refused("hold nothing in these layers and heads", [](PageMove& move) { move.heads = {{3, 3}}; });
+  refused("expected a range for each of 1 groups, received 2", [](PageMove& move) {
+    move.heads.push_back({0, 1});
+  });
+  PageMove same = moveOf({0, 4});
+  same.targetPages[1] = same.sourcePages[4];
+  throws(ErrorCode::kBlockIds, "is source and target of one transfer",
+         [&] { validateMove(*from.layout, *from.layout, same); });
+  Side other(*device, {3, 0}, {.heads = {0, 4, 16}});
+  throws(ErrorCode::kArgument, "heads of the model: 8 in the source, 16 in the target", [&] {
+    validateMove(*from.layout, *other.layout, moveOf({2, 4}));
+  });
+  throws(ErrorCode::kBlockIds, "target page 2: head 3 is written by two transfers", [&] {
+    validateDisjointMoves(*to.layout, moveOf({2, 4}), moveOf({3, 5}));
+  });
+  validateDisjointMoves(*to.layout, moveOf({2, 3}), moveOf({3, 5}));
+}
+
+TEST("a byte of a layout is named; padding has no name") {
+  const auto layout = layoutOf({1, 0}, shapeOf({.pagesPerBlock = 2, .heads = {4, 2, 8}}), {3});
+  const GroupLayout& group = layout->blocks.groups[0];
+  expectEqual(placeOf(layout->blocks, layout->blocks.offset(2, 0, 3, 1) + group.outers[1].headBytes * 3),
+              std::string("block 2 layer 3 outer 1 head 5 token 1"), "name");
+  expectEqual(placeOf(layout->blocks, layout->blocks.totalBytes), std::string(), "behind the last");
+}
+
+int main() { return runAll(); }
