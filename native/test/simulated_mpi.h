@@ -31,6 +31,7 @@ class SimulatedMpi {
       : model_(model),
         clockNs(static_cast<size_t>(worldSize)),
         sent(static_cast<size_t>(worldSize)),
+        received(static_cast<size_t>(worldSize)),
         isGone(static_cast<size_t>(worldSize)),
         inbox_(static_cast<size_t>(worldSize)) {
     current_ = this;
@@ -70,9 +71,10 @@ class SimulatedMpi {
   LinkModel model_;
 
  public:
-  std::vector<int64_t> clockNs;  // by rank
-  std::vector<Counts> sent;      // by rank
-  std::vector<uint8_t> isGone;   // by rank: takes nothing, sends nothing
+  std::vector<int64_t> clockNs;    // by rank
+  std::vector<Counts> sent;        // by rank
+  std::vector<uint64_t> received;  // messages, by rank
+  std::vector<uint8_t> isGone;     // by rank: takes nothing, sends nothing
 
  private:
   static int isend(int, const void* data, int bytes, int peer, int, int* request) {
@@ -111,6 +113,7 @@ class SimulatedMpi {
       std::memcpy(data, it->bytes.data(), static_cast<size_t>(bytes));
       mpi.clockNs[mpi.rank_] += mpi.model_.receiveNs + static_cast<int64_t>(bytes / mpi.model_.bytesPerNs);
       mpi.requests_[static_cast<size_t>(it->request)] = 1;
+      mpi.received[mpi.rank_] += 1;
       *request = mpi.newRequest(true);
       inbox.erase(it);
       return 0;

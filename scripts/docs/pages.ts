@@ -8,6 +8,7 @@ import { errorsPage } from './errors-page.js';
 import { modelsPage } from './models-page.js';
 import { replicatedFigure } from './replicated-figure.js';
 import { resultsPage } from './results-page.js';
+import { scaleFigure, scalePage } from './scale-page.js';
 
 export const GENERATED_PAGES: Readonly<Record<string, () => string>> = {
   'docs/doctor.md': doctorPage,
@@ -15,6 +16,8 @@ export const GENERATED_PAGES: Readonly<Record<string, () => string>> = {
   'docs/errors.md': errorsPage,
   'docs/models.md': modelsPage,
   'docs/replicated.svg': replicatedFigure,
+  'docs/scale.md': scalePage,
+  'docs/scale.svg': scaleFigure,
   'results/README.md': resultsPage,
 };
 

@@ -1,0 +1,136 @@
+/** docs/scale.md and its plot: messages of the control plane by size of the world, from docs/bench/control-plane.csv. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { projectRoot } from '../../runner/project.js';
+
+const SOURCE = join('docs', 'bench', 'control-plane.csv');
+const DIRECT = 'allgather: each tells each';
+const COLOURS: Readonly<Record<string, string>> = {
+  [DIRECT]: '#b4552d',
+  allgather: '#2d7fb4',
+  maximum: '#7a7a7a',
+  'heartbeats per period': '#c9a227',
+};
+
+interface Row {
+  readonly exchange: string;
+  readonly ranks: number;
+  readonly messages: number;
+  readonly bytes: number;
+  /** NaN for heartbeats, which nobody waits for. */
+  readonly timeUs: number;
+}
+
+function readRows(): Row[] {
+  const [, ...lines] = readFileSync(join(projectRoot, SOURCE), 'utf8').trimEnd().split('\n');
+  return lines.map((line) => {
+    const [exchange = '', ranks, messages, bytes, timeUs = ''] = line.split(',');
+    const time = timeUs === '' ? Number.NaN : Number(timeUs);
+    return { exchange, ranks: Number(ranks), messages: Number(messages), bytes: Number(bytes), timeUs: time };
+  });
+}
+
+const WIDTH = 720;
+const HEIGHT = 360;
+const LEFT = 64;
+const RIGHT = 190;
+const TOP = 16;
+const BOTTOM = 44;
+
+/** Messages per rank over ranks, both on a logarithmic scale. */
+export function scaleFigure(): string {
+  const rows = readRows();
+  const most = Math.max(...rows.map(({ ranks }) => ranks));
+  const least = Math.min(...rows.map(({ ranks }) => ranks));
+  const x = (ranks: number): number =>
+    LEFT + ((WIDTH - LEFT - RIGHT) * Math.log2(ranks / least)) / Math.log2(most / least);
+  const highest = Math.max(...rows.map(({ messages }) => messages));
+  const y = (messages: number): number =>
+    TOP + (HEIGHT - TOP - BOTTOM) * (1 - Math.log10(messages) / Math.log10(highest));
+  const lines = Object.entries(COLOURS).map(([exchange, colour]) => {
+    const own = rows.filter((row) => row.exchange === exchange);
+    const points = own.map((row) => `${x(row.ranks).toFixed(1)},${y(row.messages).toFixed(1)}`).join(' ');
+    const last = own.at(-1);
+    if (last === undefined) throw new Error(`${SOURCE} has no rows of ${exchange}`);
+    const label = `<text x="${(x(last.ranks) + 8).toFixed(1)}" y="${(y(last.messages) + 4).toFixed(1)}" fill="${colour}">${exchange}</text>`;
+    return `<polyline points="${points}" fill="none" stroke="${colour}" stroke-width="2"/>${label}`;
+  });
+  const across = rows
+    .filter(({ exchange }) => exchange === 'allgather')
+    .filter((_, index) => index % 2 === 0)
+    .map(
+      ({ ranks }) =>
+        `<text x="${x(ranks).toFixed(1)}" y="${HEIGHT - 24}" text-anchor="middle">${ranks}</text>`,
+    );
+  const up = [1, 10, 100, 1000].map(
+    (messages) =>
+      `<text x="${LEFT - 8}" y="${(y(messages) + 4).toFixed(1)}" text-anchor="end">${messages}</text>` +
+      `<line x1="${LEFT}" x2="${WIDTH - RIGHT}" y1="${y(messages).toFixed(1)}" y2="${y(messages).toFixed(1)}" stroke="#ddd"/>`,
+  );
+  return [
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" font-family="sans-serif" font-size="12">`,
+    '<title>Messages per rank by size of the world</title>',
+    `<rect width="${WIDTH}" height="${HEIGHT}" fill="#fff"/>`,
+    ...up,
+    ...across,
+    `<text x="${(LEFT + WIDTH - RIGHT) / 2}" y="${HEIGHT - 6}" text-anchor="middle">ranks</text>`,
+    `<text x="14" y="${HEIGHT / 2}" text-anchor="middle" transform="rotate(-90 14 ${HEIGHT / 2})">messages per rank</text>`,
+    ...lines,
+    '</svg>',
+    '',
+  ].join('\n');
+}
+
+const HEAD = `# The control plane in large worlds
+
+Ranks agree, gather small records and watch each other over MPI (docs/architecture.md). What that costs as the world grows is
+counted here by running the control plane's own code over a simulated MPI, all ranks in one process
+(\`control_plane_scale_bench\`): a message takes 2 us on the wire and 0.5 us of CPU at each end, bytes move at 10 GB/s. Messages and
+bytes are exact and those of the busiest rank; times are what the model makes of them.
+
+- **Allgather** (setting up buffers, networks and communicators; eight to ten per point): up to 16 ranks each rank tells each other,
+  in one round, and the rank that is awaited is the one that is missing. Above, blocks travel in rounds of doubling distance
+  (Bruck et al. 1997). A record has 8 bytes here.
+- **Maximum** (barriers, the sampling gate between nodes): dissemination, ceil(log2 n) rounds.
+- **Heartbeats**: every 150 ms along a tree of fan-out 32. An inner rank sends up what it knows of the ranks below it, so bytes
+  near the root grow with the world (56 per rank), while no rank has more than 33 neighbours.
+
+Bootstrap and stage agreements use non-blocking MPI collectives, whose algorithms are MPI's own. A rank that fails tells all others
+itself: n - 1 messages, once.
+
+![Messages per rank](scale.svg)
+`;
+
+export function scalePage(): string {
+  const rows = readRows();
+  const of = (exchange: string, ranks: number): Row | undefined =>
+    rows.find((row) => row.exchange === exchange && row.ranks === ranks);
+  const table = rows
+    .filter(({ exchange }) => exchange === 'allgather')
+    .map(({ ranks, messages, bytes, timeUs }) => {
+      const direct = of(DIRECT, ranks);
+      const maximum = of('maximum', ranks);
+      const beats = of('heartbeats per period', ranks);
+      const cells = [
+        ranks,
+        messages,
+        bytes,
+        timeUs.toFixed(0),
+        direct?.messages ?? '',
+        direct?.timeUs.toFixed(0) ?? '',
+        maximum?.messages ?? '',
+        maximum?.timeUs.toFixed(0) ?? '',
+        beats?.messages ?? '',
+        beats?.bytes ?? '',
+      ];
+      return `| ${cells.join(' | ')} |`;
+    });
+  return [
+    '<!-- Generated by `npm run generate`; a test holds it equal to the code. -->',
+    HEAD,
+    '| ranks | allgather: messages | bytes | us | each tells each: messages | us | maximum: messages | us | heartbeats per period: messages | bytes |',
+    '| --: | --: | --: | --: | --: | --: | --: | --: | --: | --: |',
+    ...table,
+    '',
+  ].join('\n');
+}
