@@ -27,7 +27,7 @@ export const ERROR_CATALOGUE = {
   E_SPEC_SYNTAX: { exit: EXIT.usage, meaning: 'the spec is not JSON' },
   E_SPEC_INVALID: {
     exit: EXIT.usage,
-    meaning: 'the spec is JSON but not a legal spec; every fault is listed',
+    meaning: 'the spec is JSON but not a legal spec; every issue is listed',
   },
   E_MODEL: {
     exit: EXIT.usage,

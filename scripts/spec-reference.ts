@@ -18,7 +18,7 @@ editors (\`"$schema": "./schema/run.schema.json"\`), \`models/\` and \`traces/\`
   for each row.
 - Precedence: command line (\`--set path=value\`, \`--device\`, ...) > environment > job > \`defaults\` > default.
 - A relative path of a model or trace is looked for beside the spec, then in the working folder.
-- Every fault is reported at once, by JSON Pointer; nothing is coerced, clamped or ignored.
+- Every issue is reported at once, by JSON Pointer; nothing is coerced, clamped or ignored.
 `;
 
 function rows(properties: Readonly<Record<string, Schema>>, root: Schema, prefix = ''): string[] {

@@ -5,7 +5,7 @@ import { moeEnvironmentKeys } from './environment.js';
 import type { MoeSpec } from './moe-spec.js';
 import { planMoe } from './plan.js';
 import { resolveMoe } from './resolve.js';
-import { moeFaults } from './rules.js';
+import { moeIssues } from './rules.js';
 import { moeSchema } from './schema.js';
 import { skippedTransport } from './skips.js';
 
@@ -23,7 +23,7 @@ export const dispatchCombine = defineKind<MoeSpec>()({
   },
   columns: moeColumns,
   resolve: resolveMoe,
-  check: moeFaults,
+  check: moeIssues,
   plan: planMoe,
   skipReason: skippedTransport,
   // What measures is the addon's: `validate` and `plan` must not load what leads to it.

@@ -1,6 +1,6 @@
 /** `model` of a job: experts, choices, width and routing of a real model instead of numbers by hand. */
 import type { SpecFiles } from '../../runner/job-spec/files.js';
-import { showValue, type Fault } from '../../runner/job-spec/issue.js';
+import { showValue, type SpecIssue } from '../../runner/job-spec/issue.js';
 import { readModel } from '../kv/models/find-model.js';
 import { readMoeShape, type MoeShape } from '../kv/models/moe-shape.js';
 
@@ -14,31 +14,31 @@ export interface ModelShape {
   readonly routing: Given;
 }
 
-/** The shape of the job: the model's, or that of the keys by hand. Faults where neither or both say it. */
+/** The shape of the job: the model's, or that of the keys by hand. Issues where neither or both say it. */
 export function resolveShape(
   given: Given,
   files: SpecFiles,
-): { readonly shape: ModelShape | null } | { readonly faults: readonly Fault[] } {
+): { readonly shape: ModelShape | null } | { readonly issues: readonly SpecIssue[] } {
   const { model } = given;
   if (typeof model !== 'string') {
     const missing = SHAPE_KEYS.filter((key) => given[key] === undefined);
     const received = 'nothing: the key is missing';
     const expected = 'a whole number from 1, or model';
-    const faults = missing.map((key) => ({ pointer: `/${key}`, expected, received }));
-    return faults.length > 0 ? { faults } : { shape: null };
+    const issues = missing.map((key) => ({ pointer: `/${key}`, expected, received }));
+    return issues.length > 0 ? { issues } : { shape: null };
   }
   const both = SHAPE_KEYS.filter((key) => given[key] !== undefined);
   if (both.length > 0) {
-    const faults = both.map((key) => ({
+    const issues = both.map((key) => ({
       pointer: `/${key}`,
       expected: 'omitted where `model` is set',
       received: showValue(given[key]),
       hint: `the model says ${key}: remove one of the two`,
     }));
-    return { faults };
+    return { issues };
   }
   const read = readModel(model, '/model', files, ({ document }) => readMoeShape(document));
-  if ('fault' in read) return { faults: [read.fault] };
+  if ('issue' in read) return { issues: [read.issue] };
   const { hidden, numTopk, numExperts } = read;
   return { shape: { keys: { hidden, numTopk, numExperts }, routing: routingOf(read) } };
 }

@@ -1,18 +1,18 @@
 /** Turns a dispatchCombine job as written into what runs: the routing's own defaults, and its file checked. */
-import type { Fault } from '../../runner/job-spec/issue.js';
+import type { SpecIssue } from '../../runner/job-spec/issue.js';
 import { showValue } from '../../runner/job-spec/issue.js';
 import type { SpecFiles } from '../../runner/job-spec/files.js';
 import type { ResolveAnswer, ResolveRequest } from '../../runner/job-spec/spec-kind.js';
 import { isObject } from '../../runner/job-spec/pointer.js';
 import type { JsonObject } from '../../runner/job-spec/types.js';
 import { resolveShape } from './model-shape.js';
-import { RoutingFileFault } from './routing/file-issue.js';
+import { RoutingFileIssue } from './routing/file-issue.js';
 import { parseRoutingFile, ROUTING_FILE_LIMIT_BYTES } from './routing/file.js';
 import { ROUTING_DEFAULTS } from './schema.js';
 
 export function resolveMoe({ spec: defaulted, given, swept, files }: ResolveRequest): ResolveAnswer {
   const resolved = resolveShape(given, files);
-  if ('faults' in resolved) return { faults: resolved.faults };
+  if ('issues' in resolved) return { issues: resolved.issues };
   const spec: JsonObject = {
     maxDispatchTokensPerRank: mostTokens(defaulted['numTokens']),
     ...defaulted,
@@ -21,12 +21,12 @@ export function resolveMoe({ spec: defaulted, given, swept, files }: ResolveRequ
   const written = writtenRouting(given['routing'], resolved.shape?.routing ?? {});
   const kind = String(written['kind']);
   const own = ROUTING_DEFAULTS[kind] ?? {};
-  const faults: Fault[] = [];
+  const issues: SpecIssue[] = [];
   for (const key of Object.keys(written)) {
     if (key === 'kind' || key === 'maskedFraction' || Object.hasOwn(own, key)) continue;
     if (Object.hasOwn(swept, 'routing.kind')) continue;
     const hint = `${kind} has: ${['maskedFraction', ...Object.keys(own)].join(', ')}`;
-    faults.push({
+    issues.push({
       pointer: `/routing/${key}`,
       expected: `nothing with routing kind ${kind}`,
       received: showValue(written[key]),
@@ -35,8 +35,8 @@ export function resolveMoe({ spec: defaulted, given, swept, files }: ResolveRequ
   }
   const routing: Record<string, unknown> = { kind, maskedFraction: written['maskedFraction'] ?? 0 };
   for (const [key, value] of Object.entries(own)) routing[key] = written[key] ?? value;
-  if (kind === 'file') faults.push(...resolveFile(routing, spec, files));
-  if (faults.length > 0) return { faults };
+  if (kind === 'file') issues.push(...resolveFile(routing, spec, files));
+  if (issues.length > 0) return { issues };
   return { spec: { ...spec, routing: routing as JsonObject } };
 }
 
@@ -56,7 +56,7 @@ function writtenRouting(
   return { ...masked, ...(given['kind'] === limited['kind'] ? limited : {}), ...given };
 }
 
-function resolveFile(routing: Record<string, unknown>, spec: JsonObject, files: SpecFiles): Fault[] {
+function resolveFile(routing: Record<string, unknown>, spec: JsonObject, files: SpecFiles): SpecIssue[] {
   const pointer = '/routing/path';
   if (routing['path'] === undefined) {
     const expected = 'string: routing kind file needs one';
@@ -74,7 +74,7 @@ function resolveFile(routing: Record<string, unknown>, spec: JsonObject, files: 
       layer: Number(routing['layer']),
     });
   } catch (error) {
-    if (!(error instanceof RoutingFileFault)) throw error;
+    if (!(error instanceof RoutingFileIssue)) throw error;
     const where = error.line > 0 ? `${file.path}:${error.line}` : file.path;
     return [{ pointer, expected: error.expected, received: `${error.received} (${where})` }];
   }

@@ -1,23 +1,28 @@
 /** What cannot be on any machine. Pointers are relative to the job. */
-import type { Fault } from '../../runner/job-spec/issue.js';
+import type { SpecIssue } from '../../runner/job-spec/issue.js';
 import { showValue } from '../../runner/job-spec/issue.js';
 import { usesDedup, type MoeSpec } from './moe-spec.js';
 import { MAX_RESULT_ROWS } from './schema.js';
 
 /** `worldSize` null: not known yet. */
-export function moeFaults(spec: MoeSpec, worldSize: number | null): Fault[] {
-  const faults = [...expertFaults(spec), ...tokenFaults(spec), ...wayFaults(spec), ...routingFaults(spec)];
-  if (worldSize !== null) faults.push(...worldFaults(spec, worldSize));
-  return faults;
+export function moeIssues(spec: MoeSpec, worldSize: number | null): SpecIssue[] {
+  const issues = [
+    ...expertIssues(spec),
+    ...tokenIssues(spec),
+    ...combinationIssues(spec),
+    ...routingIssues(spec),
+  ];
+  if (worldSize !== null) issues.push(...worldIssues(spec, worldSize));
+  return issues;
 }
 
-function expertFaults(spec: MoeSpec): Fault[] {
+function expertIssues(spec: MoeSpec): SpecIssue[] {
   if (spec.numTopk <= spec.numExperts) return [];
   const expected = `at most ${spec.numExperts}, the number of experts`;
   return [{ pointer: '/numTopk', expected, received: showValue(spec.numTopk) }];
 }
 
-function tokenFaults(spec: MoeSpec): Fault[] {
+function tokenIssues(spec: MoeSpec): SpecIssue[] {
   const most = spec.maxDispatchTokensPerRank;
   const given = typeof spec.numTokens === 'number' ? [spec.numTokens] : spec.numTokens;
   const at = (index: number): string =>
@@ -36,11 +41,11 @@ function tokenFaults(spec: MoeSpec): Fault[] {
   );
 }
 
-function wayFaults(spec: MoeSpec): Fault[] {
-  const faults: Fault[] = [];
+function combinationIssues(spec: MoeSpec): SpecIssue[] {
+  const issues: SpecIssue[] = [];
   if (spec.dedup === 'off' && spec.outputLayout === 'rankMajor') {
     const hint = 'rankMajor outputs are one row per token and rank';
-    faults.push({
+    issues.push({
       pointer: '/dedup',
       expected: 'on or auto with outputLayout rankMajor',
       received: '"off"',
@@ -49,7 +54,7 @@ function wayFaults(spec: MoeSpec): Fault[] {
   }
   if (spec.dedup === 'node' && spec.transport !== 'hybrid') {
     const hint = 'a token crosses the network once per node and is forwarded there by ipc: it needs both';
-    faults.push({
+    issues.push({
       pointer: '/transport',
       expected: 'hybrid with dedup node',
       received: showValue(spec.transport),
@@ -58,7 +63,7 @@ function wayFaults(spec: MoeSpec): Fault[] {
   }
   if (spec.zeroCopy && usesDedup(spec) && spec.outputLayout === 'expertMajor') {
     const hint = "with dedup the experts' rows are reduced before they leave: there is no copy to save";
-    faults.push({
+    issues.push({
       pointer: '/zeroCopy',
       expected: 'false with dedup on and outputLayout expertMajor',
       received: 'true',
@@ -66,52 +71,52 @@ function wayFaults(spec: MoeSpec): Fault[] {
     });
   }
   if (spec.roundScale && spec.dispatchDtype !== 'fp8_e4m3') {
-    faults.push({
+    issues.push({
       pointer: '/roundScale',
       expected: 'false without dispatchDtype fp8_e4m3',
       received: 'true',
     });
   }
-  return faults;
+  return issues;
 }
 
-function routingFaults(spec: MoeSpec): Fault[] {
+function routingIssues(spec: MoeSpec): SpecIssue[] {
   const { routing, numExperts, numTopk } = spec;
   if (routing.kind === 'kHot' && routing.hotExperts > numExperts) {
     const expected = `at most ${numExperts}, the number of experts`;
     return [{ pointer: '/routing/hotExperts', expected, received: showValue(routing.hotExperts) }];
   }
   if (routing.kind !== 'groupLimited') return [];
-  const faults: Fault[] = [];
+  const issues: SpecIssue[] = [];
   if (numExperts % routing.numGroups !== 0) {
     const expected = `a divisor of the ${numExperts} experts`;
-    faults.push({ pointer: '/routing/numGroups', expected, received: showValue(routing.numGroups) });
+    issues.push({ pointer: '/routing/numGroups', expected, received: showValue(routing.numGroups) });
   }
   const inGroups = Math.floor((numExperts / routing.numGroups) * routing.topkGroups);
   if (routing.topkGroups > routing.numGroups || inGroups < numTopk) {
     const expected = `1 to ${routing.numGroups} groups that hold at least numTopk = ${numTopk} experts together`;
-    faults.push({ pointer: '/routing/topkGroups', expected, received: showValue(routing.topkGroups) });
+    issues.push({ pointer: '/routing/topkGroups', expected, received: showValue(routing.topkGroups) });
   }
-  return faults;
+  return issues;
 }
 
-function worldFaults(spec: MoeSpec, worldSize: number): Fault[] {
-  const faults: Fault[] = [];
+function worldIssues(spec: MoeSpec, worldSize: number): SpecIssue[] {
+  const issues: SpecIssue[] = [];
   if (spec.numExperts % worldSize !== 0) {
     const below = Math.floor(spec.numExperts / worldSize) * worldSize;
     const hint = `the nearest are ${below > 0 ? `${below} and ` : ''}${below + worldSize}`;
     const expected = `a multiple of the ${worldSize} ranks`;
-    faults.push({ pointer: '/numExperts', expected, received: showValue(spec.numExperts), hint });
+    issues.push({ pointer: '/numExperts', expected, received: showValue(spec.numExperts), hint });
   }
   if (typeof spec.numTokens !== 'number' && spec.numTokens.length !== worldSize) {
     const expected = `a number, or a list of ${worldSize}, one per rank`;
-    faults.push({ pointer: '/numTokens', expected, received: `a list of ${spec.numTokens.length}` });
+    issues.push({ pointer: '/numTokens', expected, received: `a list of ${spec.numTokens.length}` });
   }
   const groups = spec.outputLayout === 'expertMajor' ? spec.numExperts : worldSize;
   if (groups * spec.maxDispatchTokensPerRank > MAX_RESULT_ROWS) {
     const expected = `at most ${Math.floor(MAX_RESULT_ROWS / groups)}: results have at most ${MAX_RESULT_ROWS} rows`;
     const received = showValue(spec.maxDispatchTokensPerRank);
-    faults.push({ pointer: '/maxDispatchTokensPerRank', expected, received });
+    issues.push({ pointer: '/maxDispatchTokensPerRank', expected, received });
   }
-  return faults;
+  return issues;
 }

@@ -1,18 +1,19 @@
 /** Groups of layers as a spec writes them by hand. Shapes are the schema's; what is checked here hangs together. */
-import type { Fault } from '../../runner/job-spec/issue.js';
+import type { SpecIssue } from '../../runner/job-spec/issue.js';
 import { showValue } from '../../runner/job-spec/issue.js';
 import { MOST_LAYERS } from './group-schema.js';
 import { withBytes, type GroupKind, type KvGroup } from './models/geometry.js';
 
 type Given = Readonly<Record<string, unknown>>;
-export type GroupsAnswer = { readonly groups: readonly KvGroup[] } | { readonly faults: readonly Fault[] };
+export type GroupsAnswer =
+  { readonly groups: readonly KvGroup[] } | { readonly issues: readonly SpecIssue[] };
 
 /** `pointer` is that of the list; `dtypeWidthBytes` is the layout's. */
 export function readGroups(given: readonly Given[], dtypeWidthBytes: number, pointer: string): GroupsAnswer {
-  const faults: Fault[] = [];
+  const issues: SpecIssue[] = [];
   const groups = given.map((each, index) =>
     readGroup(each, dtypeWidthBytes, (key, expected, received, hint) => {
-      faults.push({
+      issues.push({
         pointer: `${pointer}/${index}/${key}`,
         expected,
         received,
@@ -20,8 +21,8 @@ export function readGroups(given: readonly Given[], dtypeWidthBytes: number, poi
       });
     }),
   );
-  if (faults.length === 0) faults.push(...nameFaults(groups, pointer), ...coverFaults(groups, pointer));
-  return faults.length > 0 ? { faults } : { groups };
+  if (issues.length === 0) issues.push(...nameIssues(groups, pointer), ...coverIssues(groups, pointer));
+  return issues.length > 0 ? { issues } : { groups };
 }
 
 type Refuse = (key: string, expected: string, received: string, hint?: string) => void;
@@ -91,7 +92,7 @@ function rangeOf(words: string): number[] {
   return Array.from({ length: Math.max(0, length) }, (_, place) => first + place);
 }
 
-function nameFaults(groups: readonly KvGroup[], pointer: string): Fault[] {
+function nameIssues(groups: readonly KvGroup[], pointer: string): SpecIssue[] {
   return groups.flatMap(({ name }, index) => {
     if (groups.findIndex((other) => other.name === name) === index) return [];
     const expected = 'a name that no other group has';
@@ -100,8 +101,8 @@ function nameFaults(groups: readonly KvGroup[], pointer: string): Fault[] {
 }
 
 /** Every layer from 0 to the last is in a group, and in one alone of those that keep the same thing. */
-function coverFaults(groups: readonly KvGroup[], pointer: string): Fault[] {
-  const faults: Fault[] = [];
+function coverIssues(groups: readonly KvGroup[], pointer: string): SpecIssue[] {
+  const issues: SpecIssue[] = [];
   const ownerOf = new Map<string, string>();
   const covered = new Set<number>();
   for (const [index, { name, layers, kind }] of groups.entries()) {
@@ -110,7 +111,7 @@ function coverFaults(groups: readonly KvGroup[], pointer: string): Fault[] {
     if (shared.length > 0) {
       const other = ownerOf.get(`${what}:${shared[0]}`);
       const expected = `layers of which no other group of this kind has one: group ${other} has ${shared[0]}`;
-      faults.push({ pointer: `${pointer}/${index}/layers`, expected, received: showLayers(shared) });
+      issues.push({ pointer: `${pointer}/${index}/layers`, expected, received: showLayers(shared) });
     }
     for (const layer of layers) {
       ownerOf.set(`${what}:${layer}`, name);
@@ -124,9 +125,9 @@ function coverFaults(groups: readonly KvGroup[], pointer: string): Fault[] {
   if (missing.length > 0) {
     const expected = `every layer from 0 to ${last} in a group`;
     const hint = 'layers that keep nothing per token are a group of kind state';
-    faults.push({ pointer, expected, received: `no group with ${showLayers(missing)}`, hint });
+    issues.push({ pointer, expected, received: `no group with ${showLayers(missing)}`, hint });
   }
-  return faults;
+  return issues;
 }
 
 const MOST_SHOWN = 8;

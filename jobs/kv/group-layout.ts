@@ -1,5 +1,5 @@
 /** From the groups of a whole model to the layout of one rank's blocks. */
-import type { Fault } from '../../runner/job-spec/issue.js';
+import type { SpecIssue } from '../../runner/job-spec/issue.js';
 import { showValue } from '../../runner/job-spec/issue.js';
 import { suggestion } from '../../runner/job-spec/suggest.js';
 import type { GroupsAnswer } from './given-groups.js';
@@ -12,7 +12,7 @@ import { splitGroups } from './models/split-groups.js';
 type Given = Readonly<Record<string, unknown>>;
 type At = (name: string) => string;
 type LayoutKeys = Pick<KvLayout, 'numLayers' | 'outerDim' | 'innerDim' | 'groups' | 'dtypeWidthBytes'>;
-type KeysAnswer = { readonly keys: Partial<LayoutKeys> } | { readonly faults: readonly Fault[] };
+type KeysAnswer = { readonly keys: Partial<LayoutKeys> } | { readonly issues: readonly SpecIssue[] };
 
 /** The narrowest access of copies that are not byte by byte; a region of another size shifts all that follow it. */
 const REGION_MULTIPLE_BYTES = 4;
@@ -26,7 +26,7 @@ export function blockGroups(
 ): GroupsAnswer {
   const wanted = given['group'];
   const refuse = (name: string, expected: string, received: string, hint?: string): GroupsAnswer => ({
-    faults: [{ pointer: at(name), expected, received, ...(hint === undefined ? {} : { hint }) }],
+    issues: [{ pointer: at(name), expected, received, ...(hint === undefined ? {} : { hint }) }],
   });
   const names = groups.filter(({ kind }) => kind !== 'state').map(({ name }) => name);
   const expected = `a group of these layers: ${names.join(', ')}`;
@@ -53,8 +53,8 @@ export function blockGroups(
 
 /** One group of equal regions is numLayers x outerDim x innerDim, as written by hand; everything else is groups. */
 export function layoutOfGroups(groups: readonly KvGroup[], pageSize: number, at: At): KeysAnswer {
-  const faults = groups.flatMap((group) => regionFaults(group, groups.length, pageSize, at));
-  if (faults.length > 0) return { faults };
+  const issues = groups.flatMap((group) => regionIssues(group, groups.length, pageSize, at));
+  if (issues.length > 0) return { issues };
   const layers = new Set(groups.flatMap((group) => group.layers));
   const [only] = groups;
   if (groups.length === 1 && only !== undefined && isPlain(only)) {
@@ -78,7 +78,7 @@ function isPlain(group: KvGroup): boolean {
   return whole && group.window === null && group.compression === undefined;
 }
 
-function regionFaults(group: KvGroup, numGroups: number, pageSize: number, at: At): Fault[] {
+function regionIssues(group: KvGroup, numGroups: number, pageSize: number, at: At): SpecIssue[] {
   const { compression, name } = group;
   if (compression?.how === 'aged' && compression.ratio !== 0) {
     const expected = 'groups that keep the same bytes for each of their tokens';

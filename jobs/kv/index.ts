@@ -7,7 +7,7 @@ import { kvEnvironmentKeys } from './environment.js';
 import type { KvSpec } from './spec.generated.js';
 import { planKv } from './plan.js';
 import { resolveKv } from './resolve.js';
-import { kvFaults } from './rules.js';
+import { kvIssues } from './rules.js';
 import { broadcastSchema, kvSchema } from './schema.js';
 import { skippedTransfer } from './skips.js';
 
@@ -27,7 +27,7 @@ const shared = {
   assumedKeys: ASSUMED_KEYS,
   columns: kvColumns,
   resolve: resolveKv,
-  check: kvFaults,
+  check: kvIssues,
   plan: planKv,
   skipReason: skippedTransfer,
   // Copying is the addon's: `validate` and `plan` must not load what leads to it.

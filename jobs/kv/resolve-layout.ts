@@ -1,5 +1,5 @@
 /** Layouts as written into layouts in numbers: dimensions by hand, groups by hand, or the groups of a model. */
-import type { Fault } from '../../runner/job-spec/issue.js';
+import type { SpecIssue } from '../../runner/job-spec/issue.js';
 import { showValue } from '../../runner/job-spec/issue.js';
 import type { SpecFiles } from '../../runner/job-spec/files.js';
 import { isObject, pointerOf } from '../../runner/job-spec/pointer.js';
@@ -11,7 +11,7 @@ import { findModelGroups } from './models/find-model.js';
 import { LAYOUT_DEFAULTS } from './layout-schema.js';
 
 type Given = Readonly<Record<string, unknown>>;
-type LayoutAnswer = { readonly layout: KvLayout } | { readonly faults: readonly Fault[] };
+type LayoutAnswer = { readonly layout: KvLayout } | { readonly issues: readonly SpecIssue[] };
 
 const DIMENSIONS = ['numLayers', 'outerDim', 'innerDim'] as const;
 const SOURCES = ['model', 'groups'] as const;
@@ -28,27 +28,27 @@ export function resolveLayout(
   // Heads are spread only where a model or groups say what there is to spread.
   const { tensorParallel: _, ...defaults } = LAYOUT_DEFAULTS;
   const merged: Record<string, unknown> = { ...defaults, ...base, ...given };
-  const faults = combinationFaults(key, given, merged, swept);
+  const issues = combinationIssues(key, given, merged, swept);
   const source = SOURCES.find((name) => given[name] !== undefined);
   if (source !== undefined) {
     const tensorParallel = Number(merged['tensorParallel'] ?? LAYOUT_DEFAULTS.tensorParallel);
     merged['tensorParallel'] = tensorParallel;
     const found = sourceGroups(source, given, Number(merged['dtypeWidthBytes']), at, files);
-    const answer = 'faults' in found ? found : blockGroups(found.groups, given, tensorParallel, at);
-    if ('faults' in answer) return { faults: [...faults, ...answer.faults] };
+    const answer = 'issues' in found ? found : blockGroups(found.groups, given, tensorParallel, at);
+    if ('issues' in answer) return { issues: [...issues, ...answer.issues] };
     const placed = layoutOfGroups(answer.groups, Number(merged['pageSize']), at);
-    if ('faults' in placed) return { faults: [...faults, ...placed.faults] };
+    if ('issues' in placed) return { issues: [...issues, ...placed.issues] };
     for (const name of [...DIMENSIONS, 'groups']) delete merged[name];
     Object.assign(merged, placed.keys);
     // The device's model does not describe a tier with groups of its own.
     if (source === 'groups') for (const name of ['model', 'mtp']) delete merged[name];
   } else {
-    faults.push(...dimensionFaults(given, merged, at));
+    issues.push(...dimensionIssues(given, merged, at));
     const said = DIMENSIONS.some((name) => given[name] !== undefined);
     // Dimensions of its own: the device's model does not describe this tier.
     if (said) for (const name of ['model', 'tensorParallel', 'mtp', 'groups', 'group']) delete merged[name];
   }
-  return faults.length > 0 ? { faults } : { layout: merged as unknown as KvLayout };
+  return issues.length > 0 ? { issues } : { layout: merged as unknown as KvLayout };
 }
 
 function sourceGroups(
@@ -63,15 +63,15 @@ function sourceGroups(
   const byHand = given['dtypeWidthBytes'] === undefined ? null : dtypeWidthBytes;
   const options = { dtypeWidthBytes: byHand, mtp: given['mtp'] === true };
   const found = findModelGroups(String(given['model']), at('model'), files, options);
-  return 'fault' in found ? { faults: [found.fault] } : found;
+  return 'issue' in found ? { issues: [found.issue] } : found;
 }
 
 /** Keys that exclude each other. */
-function combinationFaults(key: string, given: Given, merged: Given, swept: JsonObject): Fault[] {
-  const faults: Fault[] = [];
+function combinationIssues(key: string, given: Given, merged: Given, swept: JsonObject): SpecIssue[] {
+  const issues: SpecIssue[] = [];
   const refuse = (name: string, expected: string, hint?: string): void => {
     const received = showValue(given[name]);
-    faults.push({ pointer: pointerOf([key, name]), expected, received, ...(hint ? { hint } : {}) });
+    issues.push({ pointer: pointerOf([key, name]), expected, received, ...(hint ? { hint } : {}) });
   };
   if (given['blockDim'] !== undefined && merged['kind'] === 'fullyContiguous' && !(`${key}.kind` in swept)) {
     refuse('blockDim', 'nothing with kind fullyContiguous');
@@ -82,7 +82,7 @@ function combinationFaults(key: string, given: Given, merged: Given, swept: Json
       if (given[name] !== undefined) refuse(name, 'nothing without model or groups');
     }
     if (given['mtp'] !== undefined) refuse('mtp', 'nothing without model');
-    return faults;
+    return issues;
   }
   if (source === 'groups' && given['mtp'] !== undefined) refuse('mtp', 'nothing without model');
   const said = source === 'model' ? 'the model says' : 'the groups say';
@@ -90,10 +90,10 @@ function combinationFaults(key: string, given: Given, merged: Given, swept: Json
     refuse(name, `omitted where \`${source}\` is set`, `${said} ${name}: remove one of the two`);
   }
   if (source === 'model' && given['groups'] !== undefined) refuse('groups', 'omitted where `model` is set');
-  return faults;
+  return issues;
 }
 
-function dimensionFaults(given: Given, merged: Given, at: (name: string) => string): Fault[] {
+function dimensionIssues(given: Given, merged: Given, at: (name: string) => string): SpecIssue[] {
   const isOwn = DIMENSIONS.some((name) => given[name] !== undefined);
   // A tier takes the groups of the device's layout.
   if (isObject(merged['groups']) || (Array.isArray(merged['groups']) && !isOwn)) {

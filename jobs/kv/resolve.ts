@@ -1,5 +1,5 @@
 /** Turns a KV job as written into what runs: layouts of every tier in numbers, the trace counted, ranges whole. */
-import type { Fault } from '../../runner/job-spec/issue.js';
+import type { SpecIssue } from '../../runner/job-spec/issue.js';
 import { showValue } from '../../runner/job-spec/issue.js';
 import type { SpecFiles } from '../../runner/job-spec/files.js';
 import type { ResolveAnswer, ResolveRequest } from '../../runner/job-spec/spec-kind.js';
@@ -7,7 +7,7 @@ import { isObject, pointerOf } from '../../runner/job-spec/pointer.js';
 import type { JsonObject } from '../../runner/job-spec/types.js';
 import { withDerivedKeys } from './defaults.js';
 import type { KvSpec } from './spec.generated.js';
-import { keyFaults } from './rules.js';
+import { keyIssues } from './rules.js';
 import { resolveLayout } from './resolve-layout.js';
 import { sectionsOf } from './sections.js';
 import { readTrace } from './trace.js';
@@ -20,15 +20,15 @@ export function resolveKv(request: ResolveRequest): ResolveAnswer {
   const { swept, files } = request;
   const { spec: fixed, given } = withFixedKeys(request);
   const spec = withDerivedKeys(fixed, given);
-  const faults = meaninglessKeys(given, swept);
-  const layouts = resolveLayouts(given, swept, files, faults);
+  const issues = meaninglessKeys(given, swept);
+  const layouts = resolveLayouts(given, swept, files, issues);
   const resolved: Record<string, unknown> = { ...spec, ...layouts };
   resolved['layerRange'] ??= [0, layouts?.layout.numLayers ?? 1];
   if (spec['order'] !== 'trace') delete resolved['trace'];
-  else if (layouts !== null) faults.push(...resolveTrace(resolved, files));
-  if (faults.length === 0) return { spec: resolved as JsonObject };
-  // The rules that need no layout speak now, so that all faults come at once.
-  return { faults: [...faults, ...keyFaults(resolved as unknown as KvSpec)] };
+  else if (layouts !== null) issues.push(...resolveTrace(resolved, files));
+  if (issues.length === 0) return { spec: resolved as JsonObject };
+  // The rules that need no layout speak now, so that all issues come at once.
+  return { issues: [...issues, ...keyIssues(resolved as unknown as KvSpec)] };
 }
 
 /** What a broadcast does not let users say. */
@@ -39,12 +39,12 @@ function withFixedKeys({ spec, given }: ResolveRequest): Pick<ResolveRequest, 's
 }
 
 /** Keys that say something about a thing that the job does not do, unless a sweep turns it on and off. */
-function meaninglessKeys(given: Given, swept: JsonObject): Fault[] {
-  const faults: Fault[] = [];
+function meaninglessKeys(given: Given, swept: JsonObject): SpecIssue[] {
+  const issues: SpecIssue[] = [];
   const refuse = (key: string, switchKey: string, needed: string): void => {
     if (given[key] === undefined || Object.hasOwn(swept, switchKey)) return;
     const hint = `it has no meaning here: remove it, or set ${needed}`;
-    faults.push({
+    issues.push({
       pointer: pointerOf([key]),
       expected: `nothing without ${needed}`,
       received: showValue(given[key]),
@@ -56,25 +56,25 @@ function meaninglessKeys(given: Given, swept: JsonObject): Fault[] {
     refuse('maxCtas', 'mode', 'mode replicated');
   }
   if (given['order'] !== 'trace') refuse('trace', 'order', 'order trace');
-  return faults;
+  return issues;
 }
 
 function resolveLayouts(
   given: Given,
   swept: JsonObject,
   files: SpecFiles,
-  faults: Fault[],
+  issues: SpecIssue[],
 ): Pick<KvSpec, 'layout' | 'hostLayout' | 'diskLayout'> | null {
   const device = resolveLayout('layout', given['layout'] as Given, null, swept, files);
-  if ('faults' in device) {
-    faults.push(...device.faults);
+  if ('issues' in device) {
+    issues.push(...device.issues);
     return null;
   }
   const tiers = (['hostLayout', 'diskLayout'] as const).map((key) => {
     if (!isObject(given[key])) return device.layout;
     const answer = resolveLayout(key, given[key], device.layout, swept, files);
     if ('layout' in answer) return answer.layout;
-    faults.push(...answer.faults);
+    issues.push(...answer.issues);
     return device.layout;
   });
   const [hostLayout = device.layout, diskLayout = device.layout] = tiers;
@@ -82,11 +82,11 @@ function resolveLayouts(
 }
 
 /** Reads the trace, and fills `requests`, its digest and, where absent, `blocks`. */
-function resolveTrace(resolved: Record<string, unknown>, files: SpecFiles): Fault[] {
+function resolveTrace(resolved: Record<string, unknown>, files: SpecFiles): SpecIssue[] {
   const trace = resolved['trace'];
   if (!isObject(trace)) return [];
   const read = readTrace(String(trace['path']), trace['blockTokens'] as number | undefined, files);
-  if ('faults' in read) return [...read.faults];
+  if ('issues' in read) return [...read.issues];
   const available = read.requests.length;
   const requests = (trace['requests'] ?? available) as number;
   if (requests > available) {
@@ -96,7 +96,7 @@ function resolveTrace(resolved: Record<string, unknown>, files: SpecFiles): Faul
   const { path, sha256, blockTokens } = read;
   resolved['trace'] = { path, sha256, blockTokens, requests };
   const spec = resolved as unknown as KvSpec;
-  if (keyFaults({ ...spec, blocks: spec.blocks ?? 1 }).length > 0) return [];
+  if (keyIssues({ ...spec, blocks: spec.blocks ?? 1 }).length > 0) return [];
   const [touched = 0] = countTouched(spec, read.requests);
   const most = spec.bidirectional ? Math.floor(touched / 2) : touched;
   if (spec.blocks !== undefined && spec.blocks <= most) {

@@ -1,5 +1,5 @@
 /** What cannot be on any machine, as a table and a few comparisons. Pointers are relative to the job. */
-import type { Fault } from '../../runner/job-spec/issue.js';
+import type { SpecIssue } from '../../runner/job-spec/issue.js';
 import { showValue } from '../../runner/job-spec/issue.js';
 import type { Tier } from '../../runner/native/types/index.js';
 import { poolSizes, regionGroups, storedLayout } from './layout.js';
@@ -26,21 +26,21 @@ export function poolBlocks(spec: KvSpec, tier: Tier): number {
 }
 
 /** Rules that need no layout: pair, mode and strategy, pools, blocks, trace. */
-export function keyFaults(spec: KvSpec): Fault[] {
-  return [...pairFaults(spec), ...modeFaults(spec), ...poolFaults(spec), ...traceFaults(spec)];
+export function keyIssues(spec: KvSpec): SpecIssue[] {
+  return [...pairIssues(spec), ...modeIssues(spec), ...poolIssues(spec), ...traceIssues(spec)];
 }
 
 /** Every rule of a resolved job. `worldSize` null: not known yet. */
-export function kvFaults(spec: KvSpec, worldSize: number | null): Fault[] {
-  const faults = [...keyFaults(spec), ...geometryFaults(spec)];
+export function kvIssues(spec: KvSpec, worldSize: number | null): SpecIssue[] {
+  const issues = [...keyIssues(spec), ...geometryIssues(spec)];
   if (worldSize !== null && spec.root >= worldSize) {
     const expected = `a rank of this world, 0 to ${worldSize - 1}`;
-    faults.push({ pointer: '/root', expected, received: showValue(spec.root) });
+    issues.push({ pointer: '/root', expected, received: showValue(spec.root) });
   }
-  return faults;
+  return issues;
 }
 
-function pairFaults(spec: KvSpec): Fault[] {
+function pairIssues(spec: KvSpec): SpecIssue[] {
   const pair = `${spec.from} -> ${spec.to}`;
   // A broadcast reads any tier and writes the device.
   if (spec.kind === 'broadcast') return [];
@@ -68,8 +68,8 @@ function pairFaults(spec: KvSpec): Fault[] {
   ];
 }
 
-function modeFaults(spec: KvSpec): Fault[] {
-  const faults: Fault[] = [];
+function modeIssues(spec: KvSpec): SpecIssue[] {
+  const issues: SpecIssue[] = [];
   // A replicated offload is the root's alone: it copies as every sharded rank does.
   const isAlone = spec.mode === 'replicated' && spec.kind === 'offload';
   const legal: readonly string[] =
@@ -79,22 +79,22 @@ function modeFaults(spec: KvSpec): Fault[] {
     const expected = `a strategy of ${where}: ${legal.join(', ')}`;
     const other = legal === SHARDED_STRATEGIES ? 'replicated' : 'sharded';
     const hint = `${spec.strategy} belongs to mode ${other}`;
-    faults.push({ pointer: '/strategy', expected, received: showValue(spec.strategy), hint });
+    issues.push({ pointer: '/strategy', expected, received: showValue(spec.strategy), hint });
   }
   if (spec.kind === 'broadcast' && spec.from === 'device' && spec.strategy === 'independent') {
     const expected =
       "another strategy from device: only the root's pool has the blocks, nobody can load them alone";
-    faults.push({ pointer: '/strategy', expected, received: showValue(spec.strategy) });
+    issues.push({ pointer: '/strategy', expected, received: showValue(spec.strategy) });
   }
   if (spec.mode === 'replicated' && spec.bidirectional) {
     const expected = 'false in mode replicated: its transfers have one order on all ranks';
-    faults.push({ pointer: '/bidirectional', expected, received: 'true' });
+    issues.push({ pointer: '/bidirectional', expected, received: 'true' });
   }
-  return faults;
+  return issues;
 }
 
-function poolFaults(spec: KvSpec): Fault[] {
-  const faults: Fault[] = [];
+function poolIssues(spec: KvSpec): SpecIssue[] {
+  const issues: SpecIssue[] = [];
   if (spec.blocks === undefined && spec.order !== 'trace') {
     // Pools follow from it, so nothing is said of those.
     const hint = 'or give one of its pools, which is then moved whole';
@@ -106,7 +106,7 @@ function poolFaults(spec: KvSpec): Fault[] {
     const capacity = poolBlocks(spec, tier);
     if (capacity === 0) {
       const expected = `integer >= 1: ${spec.from} -> ${spec.to} needs a ${tier} pool`;
-      faults.push({ pointer: `/pools/${key}`, expected, received: 'nothing: the key is missing' });
+      issues.push({ pointer: `/pools/${key}`, expected, received: 'nothing: the key is missing' });
       continue;
     }
     // The reverse direction moves as many blocks again, others in both pools.
@@ -114,30 +114,30 @@ function poolFaults(spec: KvSpec): Fault[] {
     if (!(spec.blocks > most)) continue;
     const half = spec.bidirectional ? ', of which each direction may take half' : '';
     const expected = `at most ${most}: pools.${key} is ${capacity}${half}`;
-    faults.push({
+    issues.push({
       pointer: '/blocks',
       expected,
       received: showValue(spec.blocks),
       hint: `raise pools.${key}`,
     });
   }
-  return faults;
+  return issues;
 }
 
-function traceFaults(spec: KvSpec): Fault[] {
+function traceIssues(spec: KvSpec): SpecIssue[] {
   if (spec.order !== 'trace' || spec.trace !== undefined) return [];
   const expected = 'object with the path of a request trace: order is trace';
   return [{ pointer: '/trace', expected, received: 'nothing: the key is missing' }];
 }
 
-function geometryFaults(spec: KvSpec): Fault[] {
-  const faults: Fault[] = [];
+function geometryIssues(spec: KvSpec): SpecIssue[] {
+  const issues: SpecIssue[] = [];
   const tiers = [...new Set([spec.from, spec.to])];
-  for (const tier of tiers) faults.push(...tierFaults(spec, tier));
+  for (const tier of tiers) issues.push(...tierIssues(spec, tier));
   const [start = 0, end = 0] = spec.layerRange;
   if (!(start < end && end <= spec.layout.numLayers)) {
     const expected = `[start, end) with start < end <= ${spec.layout.numLayers} layers`;
-    faults.push({ pointer: '/layerRange', expected, received: showValue(spec.layerRange) });
+    issues.push({ pointer: '/layerRange', expected, received: showValue(spec.layerRange) });
   }
   const [source, target] = [layoutOf(spec, spec.from), layoutOf(spec, spec.to)];
   const shape = (layout: KvLayout): string =>
@@ -153,20 +153,20 @@ function geometryFaults(spec: KvSpec): Fault[] {
     const tier = spec.to === 'device' ? spec.from : spec.to;
     const expected = `regions equal to those of ${spec.from === tier ? spec.to : spec.from}: ${shape(tier === spec.to ? source : target)}`;
     const received = shape(layoutOf(spec, tier));
-    faults.push({ pointer: `/${LAYOUT_KEYS_BY_TIER[tier]}`, expected, received });
+    issues.push({ pointer: `/${LAYOUT_KEYS_BY_TIER[tier]}`, expected, received });
   }
-  return faults;
+  return issues;
 }
 
-function tierFaults(spec: KvSpec, tier: Tier): Fault[] {
+function tierIssues(spec: KvSpec, tier: Tier): SpecIssue[] {
   const layout = layoutOf(spec, tier);
   // What a tier has from the device's layout is said once, where it was written.
   const isOwn = JSON.stringify(layout) !== JSON.stringify(spec.layout);
   const pointer = isOwn ? `/${LAYOUT_KEYS_BY_TIER[tier]}` : '/layout';
-  const faults: Fault[] = [];
+  const issues: SpecIssue[] = [];
   if (!Number.isInteger(Math.log2(layout.alignment))) {
     const received = showValue(layout.alignment);
-    faults.push({ pointer: `${pointer}/alignment`, expected: 'a power of two', received });
+    issues.push({ pointer: `${pointer}/alignment`, expected: 'a power of two', received });
   }
   const blocks = Math.max(1, poolBlocks(spec, tier));
   const bytesOf = (numBlocks: number): number =>
@@ -174,14 +174,14 @@ function tierFaults(spec: KvSpec, tier: Tier): Fault[] {
   const [one, all] = [bytesOf(1), bytesOf(blocks)];
   const limit = 'at most 2^53 - 1 bytes, what numbers hold exactly';
   if (one > Number.MAX_SAFE_INTEGER) {
-    faults.push({
+    issues.push({
       pointer,
       expected: `a block of ${limit}`,
       received: `about ${one.toExponential(3)} bytes`,
     });
   } else if (all > Number.MAX_SAFE_INTEGER) {
     const received = `${blocks} blocks, about ${all.toExponential(3)} bytes`;
-    faults.push({ pointer: `/pools/${POOL_KEYS[tier]}`, expected: `a pool of ${limit}`, received });
+    issues.push({ pointer: `/pools/${POOL_KEYS[tier]}`, expected: `a pool of ${limit}`, received });
   }
-  return faults;
+  return issues;
 }

@@ -3,7 +3,7 @@
  * input_length and output_length (tokens), and hash_ids, one for each block of the input. Requests with an equal id
  * share that block of their prefix. A block has 512 tokens in Mooncake's traces and 16 in Bailian's.
  */
-import type { Fault } from '../../runner/job-spec/issue.js';
+import type { SpecIssue } from '../../runner/job-spec/issue.js';
 import { showValue } from '../../runner/job-spec/issue.js';
 import { rereadFile, type FilePlaces, type SpecFiles } from '../../runner/job-spec/files.js';
 import { readJsonLine } from '../../runner/job-spec/json-text.js';
@@ -18,7 +18,7 @@ export const USUAL_BLOCK_TOKENS = 512;
 const LARGEST_TRACE_BYTES = 256 * 1024 * 1024;
 
 /** A file of another kind is wrong on every line: the first few tell. */
-const MOST_LINE_FAULTS = 10;
+const MOST_LINE_ISSUES = 10;
 
 /** Ids are hashes of up to 64 bits: a BigInt where a number would round it. */
 export type HashId = number | bigint;
@@ -40,7 +40,7 @@ interface Trace {
   readonly blockTokens: number;
 }
 
-export type TraceAnswer = Trace | { readonly faults: readonly Fault[] };
+export type TraceAnswer = Trace | { readonly issues: readonly SpecIssue[] };
 
 /** What is wrong with a line, or the request it holds. `previousMs`: timestamp of the line before. */
 export function parseTraceLine(text: string, previousMs: number): TraceRequest | { readonly wrong: string } {
@@ -100,7 +100,7 @@ export function parseTrace(text: string, saidTokens?: number): ParsedTrace {
     const request = parseTraceLine(line.text, previousMs);
     if ('wrong' in request) {
       wrong.push(`line ${line.number}: ${request.wrong}`);
-      if (wrong.length === MOST_LINE_FAULTS) break;
+      if (wrong.length === MOST_LINE_ISSUES) break;
       continue;
     }
     previousMs = request.timestampMs;
@@ -111,7 +111,7 @@ export function parseTrace(text: string, saidTokens?: number): ParsedTrace {
   const tokens = new BlockTokens(requests);
   const blockTokens = saidTokens ?? tokens.derive(USUAL_BLOCK_TOKENS);
   const judged = blockTokens ?? USUAL_BLOCK_TOKENS;
-  const misfits = tokens.misfits(judged, MOST_LINE_FAULTS);
+  const misfits = tokens.misfits(judged, MOST_LINE_ISSUES);
   wrong.push(...misfits.map(({ index, wrong: what }) => `line ${numbers[index]}: ${what}`));
   if (misfits.length === 0) return { requests, wrong, blockTokens: judged };
   return { requests, wrong, blockTokens: judged, hint: tokens.hint() };
@@ -131,13 +131,13 @@ export function readTrace(path: string, saidTokens: number | undefined, files: S
   const expected =
     'a request trace, one JSON object per line (timestamp, input_length, output_length, hash_ids)';
   const answer = files.read(path, LARGEST_TRACE_BYTES);
-  if (!('file' in answer)) return { faults: [{ pointer, expected, ...answer }] };
+  if (!('file' in answer)) return { issues: [{ pointer, expected, ...answer }] };
   const { text, sha256 } = answer.file;
   const { requests, wrong, blockTokens, hint } = parseOnce(sha256, text, saidTokens);
   if (wrong.length > 0) {
     const note = hint === undefined ? {} : { hint };
     return {
-      faults: wrong.map((what) => ({ pointer, expected, received: `${path}, ${what}`, ...note })),
+      issues: wrong.map((what) => ({ pointer, expected, received: `${path}, ${what}`, ...note })),
     };
   }
   return { requests, path, sha256, blockTokens };

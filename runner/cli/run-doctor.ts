@@ -1,10 +1,10 @@
 /** The work of `doctor`: one process that looks at its machine; under a launcher, the first rank of each. */
-import { readEnvironment, tameUcx, ucxVariables } from '../environment/variables.js';
+import { readEnvironment, disableUcxHooks, ucxVariables } from '../environment/variables.js';
 import { localPlace } from '../environment/launcher.js';
 import { currentLauncher } from '../world/world.js';
 import { ncclLibrariesOf } from '../environment/nccl.js';
 import { examine } from '../doctor/examine.js';
-import { askAddon } from '../doctor/probes.js';
+import { probeAddon } from '../doctor/probes.js';
 import { jsonText, tableText } from '../doctor/report.js';
 import type { SpecToJudge } from '../doctor/setting.js';
 import { EXIT } from '../errors.js';
@@ -36,7 +36,7 @@ export async function doctor(argv: DoctorArguments, kinds: readonly JobKind[]): 
     argv.spec === undefined
       ? null
       : { path: argv.spec, spec: loadSpec(argv.spec, loadOptions(argv, kinds, variables)), kinds };
-  tameUcx();
+  disableUcxHooks();
   const report = await examine({
     launcher,
     variables,
@@ -45,7 +45,7 @@ export async function doctor(argv: DoctorArguments, kinds: readonly JobKind[]): 
     ranksHere,
     localRank: local.rank,
     nativeFolder: nativeFolder(),
-    probes: await askAddon(ncclLibrariesOf(environment), ucxVariables(variables)),
+    probes: await probeAddon(ncclLibrariesOf(environment), ucxVariables(variables)),
     job,
   });
   return {

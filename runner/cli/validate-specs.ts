@@ -1,4 +1,4 @@
-/** The work of `validate`: one line a good spec, every fault of a bad one. */
+/** The work of `validate`: one line a good spec, every issue of a bad one. */
 import { errorLine } from '../error-line.js';
 import { EXIT, RunnerError } from '../errors.js';
 import { loadSpec, type LoadOptions } from '../job-spec/load.js';

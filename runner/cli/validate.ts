@@ -10,7 +10,7 @@ interface ValidateArguments extends SpecArguments {
 
 export const validateCommand = (loadKinds: LoadKinds): CommandModule<object, ValidateArguments> => ({
   command: 'validate <specs..>',
-  describe: 'Check specs and list every fault; needs no MPI, no GPU and no native build',
+  describe: 'Check specs and list every issue; needs no MPI, no GPU and no native build',
   builder: (yargs) =>
     withSpecOptions(yargs).positional('specs', {
       type: 'string',

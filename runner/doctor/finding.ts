@@ -14,7 +14,7 @@ export interface FindingKind {
 }
 
 /** One thing that a check noticed: a key of its kinds, or `ok`, with what was seen here. */
-export interface Noticed<Kind extends string = string> {
+export interface Observation<Kind extends string = string> {
   readonly kind: Kind | 'ok';
   readonly what: string;
 }
@@ -37,7 +37,7 @@ interface CheckParts<Reading, Kind extends string> {
   /** Asks the machine. May throw: the finding is then `unreadable`. */
   read(setting: DoctorSetting): Reading | Promise<Reading>;
   /** Pure: what the reading means. */
-  judge(reading: Reading, setting: DoctorSetting): readonly Noticed<Kind>[];
+  judge(reading: Reading, setting: DoctorSetting): readonly Observation<Kind>[];
 }
 
 export interface Check {
@@ -59,7 +59,7 @@ export function defineCheck<Reading, Kind extends string>(
   parts: CheckParts<Reading, Kind>,
 ): Check & Pick<CheckParts<Reading, Kind>, 'judge'> {
   const { name, looksAt, kinds, read, judge } = parts;
-  const complete = ({ kind, what }: Noticed<Kind>): Finding => {
+  const complete = ({ kind, what }: Observation<Kind>): Finding => {
     if (kind === 'ok') return { check: name, kind, severity: 'ok', what, consequence: '', remedy: '' };
     const { severity, consequence, remedy } = kinds[kind];
     return { check: name, kind, severity, what, consequence, remedy };

@@ -6,7 +6,7 @@ import type { Probes } from './setting.js';
 /** A driver that is stuck must not hold the others' answers back. */
 const PROBE_TIMEOUT_MS = 30_000;
 
-export async function askAddon(
+export async function probeAddon(
   ncclLibraries: () => readonly string[],
   ucxVariables: string,
 ): Promise<Probes> {

@@ -1,9 +1,9 @@
 /** What a spec needs of a machine, by the plans of its points. */
 import { decideKind } from '../world/device.js';
-import { fitFaults, needOf } from '../preflight/memory.js';
+import { fitIssues, needOf } from '../preflight/memory.js';
 import { toRunnerError } from '../errors.js';
 import type { DeviceKindName } from '../native/types/index.js';
-import { worldFaults } from '../job-spec/resolve-job.js';
+import { worldIssues } from '../job-spec/resolve-job.js';
 import { usableGpus, type DoctorSetting, type SpecToJudge } from './setting.js';
 
 /** Folders of the disk tiers of all points, by rank 0's plans: a folder is the same on every rank. */
@@ -35,8 +35,8 @@ export function deviceOf(
 
 /** Rules that only this number of ranks breaks, one sentence each. */
 export function worldRefusals({ worldSize }: DoctorSetting, { spec, kinds }: SpecToJudge): string[] {
-  const faults = worldFaults(spec.points, kinds, worldSize);
-  const sentences = faults.map(
+  const issues = worldIssues(spec.points, kinds, worldSize);
+  const sentences = issues.map(
     ({ pointer, expected, received }) => `${pointer}: expected ${expected}, received ${received}`,
   );
   return [...new Set(sentences)];
@@ -57,7 +57,7 @@ export function fitRefusals(
     const place = { worldSize, rank, ranksPerNode: spec.ranksPerNode || ranksHere };
     return needOf(spec, byName, place, 0, { kind: device, freeBytes });
   });
-  return fitFaults(needs, device);
+  return fitIssues(needs, device);
 }
 
 export interface SkippedPoints {

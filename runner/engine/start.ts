@@ -15,11 +15,11 @@ import { readSelection, type Selection } from './selection.js';
 import { loadSpec } from '../job-spec/load.js';
 import type { FilePlaces } from '../job-spec/files.js';
 import { parseResolvedSpec } from '../job-spec/resolved-text.js';
-import { worldFaults } from '../job-spec/resolve-job.js';
+import { worldIssues } from '../job-spec/resolve-job.js';
 import { SpecError } from '../job-spec/spec-error.js';
 import type { ResolvedSpec } from '../job-spec/types.js';
 import { FaultPlan } from './fault-injection.js';
-import { refuseWhatCannotFit } from '../preflight/memory.js';
+import { checkCapacity } from '../preflight/memory.js';
 import { ResourceCache } from '../job/resources.js';
 import type { Run } from './run-state.js';
 import { StopRequest } from './signals.js';
@@ -44,7 +44,7 @@ export async function startRun(setting: StartSetting): Promise<Run> {
     timeoutMs: START_TIMEOUT_MS,
   });
   const kinds = new Map(request.kinds.map((kind) => [kind.kind, kind]));
-  await refuseWhatCannotFit(spec, kinds, world, device.properties, START_TIMEOUT_MS);
+  await checkCapacity(spec, kinds, world, device.properties, START_TIMEOUT_MS);
   const { properties } = device;
   const places = await gatherPlaces(world, properties);
   const neighbours = await Neighbours.meet(world);
@@ -124,7 +124,7 @@ async function shareSpec({ world, ownSpec, request }: StartSetting): Promise<{
   let own: Shared | undefined;
   let failure: RunnerError | undefined;
   if (ownSpec) {
-    failure = 'spec' in ownSpec ? worldFault(ownSpec.spec, request, world) : ownSpec.failure;
+    failure = 'spec' in ownSpec ? worldIssue(ownSpec.spec, request, world) : ownSpec.failure;
     if (failure) own = { code: failure.code, message: failure.message };
     else if ('spec' in ownSpec)
       own = { text: ownSpec.spec.canonicalText, files: ownSpec.spec.files, selection: ownSpec.selection };
@@ -137,7 +137,7 @@ async function shareSpec({ world, ownSpec, request }: StartSetting): Promise<{
 }
 
 /** Rules that need the number of ranks. */
-function worldFault(spec: ResolvedSpec, request: RunRequest, world: World): RunnerError | undefined {
-  const faults = worldFaults(spec.points, request.kinds, world.info.worldSize);
-  return faults.length > 0 ? new SpecError('E_SPEC_INVALID', request.specPath, faults) : undefined;
+function worldIssue(spec: ResolvedSpec, request: RunRequest, world: World): RunnerError | undefined {
+  const issues = worldIssues(spec.points, request.kinds, world.info.worldSize);
+  return issues.length > 0 ? new SpecError('E_SPEC_INVALID', request.specPath, issues) : undefined;
 }

@@ -113,7 +113,7 @@ export const UCX_DEFAULTS = {
  * crashes V8 now and then; its signal handlers take SIGSEGV and others away from Node. Values that the user has set
  * stay.
  */
-export function tameUcx(): void {
+export function disableUcxHooks(): void {
   readEnvironment();
   for (const [name, value] of Object.entries(UCX_DEFAULTS)) process.env[name] ??= value;
 }

@@ -1,5 +1,5 @@
-/** One fault of a spec: where (JSON Pointer), what was expected, what was received, and what to do. */
-export interface Fault {
+/** One issue of a spec: where (JSON Pointer), what was expected, what was received, and what to do. */
+export interface SpecIssue {
   /** JSON Pointer into the spec document, for example "/jobs/0/layout/pageSize"; '' is the whole document. */
   readonly pointer: string;
   readonly expected: string;
@@ -7,27 +7,27 @@ export interface Fault {
   readonly hint?: string;
 }
 
-/** The text for a user: a head line with the source, then one block a fault. */
-export function formatFaults(faults: readonly Fault[], source: string): string {
-  const head = `${source}: ${faults.length === 1 ? '1 fault' : `${faults.length} faults`}`;
-  const blocks = faults.map((fault) => {
+/** The text for a user: a head line with the source, then one block an issue. */
+export function formatIssues(issues: readonly SpecIssue[], source: string): string {
+  const head = `${source}: ${issues.length === 1 ? '1 issue' : `${issues.length} issues`}`;
+  const blocks = issues.map((issue) => {
     const lines = [
-      `  at ${fault.pointer === '' ? '(the whole document)' : fault.pointer}`,
-      `    expected: ${fault.expected}`,
-      `    received: ${fault.received}`,
+      `  at ${issue.pointer === '' ? '(the whole document)' : issue.pointer}`,
+      `    expected: ${issue.expected}`,
+      `    received: ${issue.received}`,
     ];
-    if (fault.hint !== undefined) lines.push(`    hint:     ${fault.hint}`);
+    if (issue.hint !== undefined) lines.push(`    hint:     ${issue.hint}`);
     return lines.join('\n');
   });
   return [head, ...blocks].join('\n');
 }
 
-/** The same fault seen from several points of a sweep is one fault; order of first sight is kept. */
-export function uniqueFaults(faults: readonly Fault[]): Fault[] {
-  const seen = new Map<string, Fault>();
-  for (const fault of faults) {
-    const key = JSON.stringify([fault.pointer, fault.expected, fault.received]);
-    if (!seen.has(key)) seen.set(key, fault);
+/** The same issue seen from several points of a sweep is one issue; order of first sight is kept. */
+export function uniqueIssues(issues: readonly SpecIssue[]): SpecIssue[] {
+  const seen = new Map<string, SpecIssue>();
+  for (const issue of issues) {
+    const key = JSON.stringify([issue.pointer, issue.expected, issue.received]);
+    if (!seen.has(key)) seen.set(key, issue);
   }
   return [...seen.values()];
 }

@@ -5,12 +5,12 @@
  */
 import { placeOf } from '../text/text-file.js';
 import { pointerOf } from './pointer.js';
-import type { Fault } from './issue.js';
+import type { SpecIssue } from './issue.js';
 
 /** Deeper nesting than any spec has; keeps this reader's recursion bounded. */
 const DEEPEST = 64;
 
-class SyntaxFault extends Error {
+class SyntaxIssue extends Error {
   readonly offset: number;
   readonly expected: string;
   constructor(offset: number, expected: string) {
@@ -28,7 +28,7 @@ const WORD = /true|false|null/y;
 
 class Reader {
   readonly text: string;
-  readonly duplicates: Fault[] = [];
+  readonly duplicates: SpecIssue[] = [];
   offset = 0;
 
   constructor(text: string) {
@@ -50,12 +50,12 @@ class Reader {
   }
 
   expect(character: string, expected: string): void {
-    if (this.peek() !== character) throw new SyntaxFault(this.offset, expected);
+    if (this.peek() !== character) throw new SyntaxIssue(this.offset, expected);
     this.offset++;
   }
 
   value(path: readonly (string | number)[]): unknown {
-    if (path.length > DEEPEST) throw new SyntaxFault(this.offset, `at most ${DEEPEST} levels of nesting`);
+    if (path.length > DEEPEST) throw new SyntaxIssue(this.offset, `at most ${DEEPEST} levels of nesting`);
     const next = this.peek();
     if (next === '{') return this.object(path);
     if (next === '[') return this.array(path);
@@ -63,7 +63,7 @@ class Reader {
     const text = this.take(pattern);
     if (text !== null) return pattern === NUMBER ? exactNumber(text) : (JSON.parse(text) as unknown);
     const expected = next === '"' ? 'a closed string with legal escapes' : 'a JSON value';
-    throw new SyntaxFault(this.offset, expected);
+    throw new SyntaxIssue(this.offset, expected);
   }
 
   object(path: readonly (string | number)[]): Record<string, unknown> {
@@ -71,10 +71,10 @@ class Reader {
     const read: Record<string, unknown> = {};
     if (this.peek() === '}') return this.#ended(read);
     for (;;) {
-      if (this.peek() !== '"') throw new SyntaxFault(this.offset, 'a key in double quotes');
+      if (this.peek() !== '"') throw new SyntaxIssue(this.offset, 'a key in double quotes');
       const start = this.offset;
       const quoted = this.take(STRING);
-      if (quoted === null) throw new SyntaxFault(start, 'a closed string with legal escapes');
+      if (quoted === null) throw new SyntaxIssue(start, 'a closed string with legal escapes');
       const key = JSON.parse(quoted) as string;
       const inner = [...path, key];
       if (Object.hasOwn(read, key)) this.duplicates.push(this.duplicate(inner, start));
@@ -103,7 +103,7 @@ class Reader {
     return read;
   }
 
-  duplicate(path: readonly (string | number)[], offset: number): Fault {
+  duplicate(path: readonly (string | number)[], offset: number): SpecIssue {
     const { line, column } = placeOf(this.text, offset);
     return {
       pointer: pointerOf(path),
@@ -122,10 +122,10 @@ function exactNumber(text: string): number | bigint {
 }
 
 export type JsonText =
-  | { readonly kind: 'value'; readonly value: unknown; readonly duplicates: readonly Fault[] }
+  | { readonly kind: 'value'; readonly value: unknown; readonly duplicates: readonly SpecIssue[] }
   | {
       readonly kind: 'syntax';
-      readonly fault: Fault;
+      readonly issue: SpecIssue;
       /** What JSON needs there. */
       readonly expected: string;
       readonly line: number;
@@ -137,13 +137,13 @@ export function readJsonText(text: string): JsonText {
   let value: unknown;
   try {
     value = reader.value([]);
-    if (reader.peek() !== '') throw new SyntaxFault(reader.offset, 'the end of the document');
+    if (reader.peek() !== '') throw new SyntaxIssue(reader.offset, 'the end of the document');
   } catch (error) {
-    if (!(error instanceof SyntaxFault)) throw error;
+    if (!(error instanceof SyntaxIssue)) throw error;
     const { line, column } = placeOf(text, error.offset);
     const found = text[error.offset];
     const received = found === undefined ? 'the end of the file' : JSON.stringify(found);
-    const fault: Fault = {
+    const issue: SpecIssue = {
       pointer: '',
       expected: `JSON with ${error.expected} at line ${line}, column ${column}`,
       received,
@@ -152,7 +152,7 @@ export function readJsonText(text: string): JsonText {
           ? 'JSON has no comments'
           : 'JSON has no trailing commas and only double quotes',
     };
-    return { kind: 'syntax', fault, expected: error.expected, line, column };
+    return { kind: 'syntax', issue, expected: error.expected, line, column };
   }
   return { kind: 'value', value, duplicates: reader.duplicates };
 }
@@ -175,5 +175,5 @@ export function readJsonLine(text: string): JsonLine {
   }
   const read = readJsonText(text);
   if (read.kind === 'value') return { value: read.value };
-  return { column: read.column, expected: read.expected, received: read.fault.received };
+  return { column: read.column, expected: read.expected, received: read.issue.received };
 }

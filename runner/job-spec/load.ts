@@ -1,17 +1,17 @@
-/** From a path and the command line to a resolved, frozen spec, or one error with every fault. */
+/** From a path and the command line to a resolved, frozen spec, or one error with every issue. */
 import { dirname } from 'node:path';
 import type { Variables } from '../environment/variables.js';
 import { MAX_POINTS } from './common-schema.js';
 import { fillDefaults } from './defaults.js';
 import { setEnvironmentKeys, type SetEnvironmentKey } from './environment-keys.js';
-import { showValue, uniqueFaults } from './issue.js';
-import type { Fault } from './issue.js';
+import { showValue, uniqueIssues } from './issue.js';
+import type { SpecIssue } from './issue.js';
 import { SpecFiles } from './files.js';
 import type { SpecKind } from './spec-kind.js';
 import { isObject, pointerOf } from './pointer.js';
 import { readSpecDocument } from './read-spec.js';
 import { prepareKind, resolveJob } from './resolve-job.js';
-import type { JobSurroundings } from './resolve-job.js';
+import type { JobContext } from './resolve-job.js';
 import { parseResolvedSpec, writeResolvedText } from './resolved-text.js';
 import type { RunKeys } from './resolved-text.js';
 import { runSchema } from './schema.js';
@@ -42,7 +42,7 @@ let documentValidator: Validator | undefined;
 
 type Document = Readonly<Record<string, unknown>>;
 
-/** Reads, validates and resolves a spec. Throws SpecError with every fault, and E_USAGE for an environment variable out of range. */
+/** Reads, validates and resolves a spec. Throws SpecError with every issue, and E_USAGE for an environment variable out of range. */
 export function loadSpec(path: string, options: LoadOptions): ResolvedSpec {
   const fromEnvironment = setEnvironmentKeys(options.kinds, options.variables ?? {});
   const { document, duplicates } = readSpecDocument(path);
@@ -50,21 +50,21 @@ export function loadSpec(path: string, options: LoadOptions): ResolvedSpec {
   if (options.device !== undefined) document['device'] = options.device;
   if (options.ranksPerNode !== undefined) document['ranksPerNode'] = options.ranksPerNode;
 
-  const faults: Fault[] = [...duplicates, ...sets.faults];
+  const issues: SpecIssue[] = [...duplicates, ...sets.issues];
   documentValidator ??= compileValidator(DOCUMENT_SCHEMA);
-  const { faults: runFaults } = documentValidator(document);
-  faults.push(...runFaults);
+  const { issues: runIssues } = documentValidator(document);
+  issues.push(...runIssues);
   const filled = fillDefaults(document, DOCUMENT_SCHEMA) as Document;
-  // Faulty defaults are reported where they stand, not once more in every job.
-  const faultyDefaults = runFaults.some((fault) => fault.pointer.startsWith('/defaults'));
-  const usable = faultyDefaults ? { ...filled, defaults: {} } : filled;
+  // Invalid defaults are reported where they stand, not once more in every job.
+  const invalidDefaults = runIssues.some((issue) => issue.pointer.startsWith('/defaults'));
+  const usable = invalidDefaults ? { ...filled, defaults: {} } : filled;
   const files = new SpecFiles([dirname(path), '.']);
-  const { points, assumed } = resolveJobs(usable, { files, sets, fromEnvironment, options }, faults);
+  const { points, assumed } = resolveJobs(usable, { files, sets, fromEnvironment, options }, issues);
   if (points.length > MAX_POINTS) {
     const received = `${points.length} points`;
-    faults.push({ pointer: '/jobs', expected: `at most ${MAX_POINTS} points in a run`, received });
+    issues.push({ pointer: '/jobs', expected: `at most ${MAX_POINTS} points in a run`, received });
   }
-  if (faults.length > 0) throw new SpecError('E_SPEC_INVALID', path, uniqueFaults(faults));
+  if (issues.length > 0) throw new SpecError('E_SPEC_INVALID', path, uniqueIssues(issues));
   const run: RunKeys = {
     name: filled['name'] as string,
     seed: filled['seed'] as number,
@@ -84,27 +84,27 @@ interface Loading {
   readonly options: LoadOptions;
 }
 
-/** Points of the jobs that are asked for; adds what is wrong to `faults`. */
+/** Points of the jobs that are asked for; adds what is wrong to `issues`. */
 function resolveJobs(
   document: Document,
   request: Loading,
-  faults: Fault[],
+  issues: SpecIssue[],
 ): { readonly points: readonly Omit<Point, 'index'>[]; readonly assumed: readonly AssumedKeys[] } {
   const { options } = request;
   const jobs = Array.isArray(document['jobs']) ? (document['jobs'] as unknown[]) : [];
-  faults.push(...idFaults(jobs), ...onlyFaults(jobs, options.only ?? []));
+  issues.push(...idIssues(jobs), ...onlyIssues(jobs, options.only ?? []));
   const points: Omit<Point, 'index'>[] = [];
   const assumed: AssumedKeys[] = [];
   for (const [index, job] of jobs.entries()) {
     if (!isObject(job)) continue;
     const kind = options.kinds.find((candidate) => candidate.kind === job['kind']);
     if (kind === undefined) {
-      faults.push(kindFault(job['kind'], index, options.kinds));
+      issues.push(kindIssue(job['kind'], index, options.kinds));
       continue;
     }
-    const around = surroundings(document, index, request);
-    const answer = resolveJob(job, index, prepareKind(kind), around);
-    faults.push(...under(['jobs', index], answer.faults));
+    const context = jobContext(document, index, request);
+    const answer = resolveJob(job, index, prepareKind(kind), context);
+    issues.push(...under(['jobs', index], answer.issues));
     // Every job is checked; only those asked for run.
     if (
       options.only === undefined ||
@@ -118,11 +118,11 @@ function resolveJobs(
   return { points, assumed };
 }
 
-function surroundings(
+function jobContext(
   document: Document,
   index: number,
   { sets, options, fromEnvironment, files }: Loading,
-): JobSurroundings {
+): JobContext {
   const isSet = (key: string): boolean =>
     sets.written.some((keys) => keys[0] === 'jobs' && keys[1] === String(index) && keys[2] === key);
   const environment = fromEnvironment
@@ -134,7 +134,7 @@ function surroundings(
   return { seed, defaults, overrides: { ...Object.fromEntries(environment), ...timeout }, files };
 }
 
-function kindFault(kind: unknown, index: number, kinds: readonly SpecKind[]): Fault {
+function kindIssue(kind: unknown, index: number, kinds: readonly SpecKind[]): SpecIssue {
   const words = kinds.map((candidate) => candidate.kind);
   return {
     pointer: pointerOf(['jobs', index, 'kind']),
@@ -144,9 +144,9 @@ function kindFault(kind: unknown, index: number, kinds: readonly SpecKind[]): Fa
   };
 }
 
-function idFaults(jobs: readonly unknown[]): Fault[] {
+function idIssues(jobs: readonly unknown[]): SpecIssue[] {
   const first = new Map<string, number>();
-  const faults: Fault[] = [];
+  const issues: SpecIssue[] = [];
   for (const [index, job] of jobs.entries()) {
     const id = isObject(job) ? job['id'] : undefined;
     if (typeof id !== 'string') continue;
@@ -156,13 +156,13 @@ function idFaults(jobs: readonly unknown[]): Fault[] {
       const pointer = pointerOf(['jobs', index, 'id']);
       const hint = 'rows and --only name jobs by id: give this one another';
       const received = `${JSON.stringify(id)}, which /jobs/${earlier} has already`;
-      faults.push({ pointer, expected: 'an id that no other job has', received, hint });
+      issues.push({ pointer, expected: 'an id that no other job has', received, hint });
     }
   }
-  return faults;
+  return issues;
 }
 
-function onlyFaults(jobs: readonly unknown[], only: readonly string[]): Fault[] {
+function onlyIssues(jobs: readonly unknown[], only: readonly string[]): SpecIssue[] {
   const ids = jobs.flatMap((job) => (isObject(job) && typeof job['id'] === 'string' ? [job['id']] : []));
   return only
     .filter((id) => !ids.includes(id))

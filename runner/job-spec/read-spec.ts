@@ -1,6 +1,6 @@
 /** Reads the spec's file: there, a file, of sane size, UTF-8, JSON with an object in it. */
 import { readTextFile, TextFileError } from '../text/text-file.js';
-import type { Fault } from './issue.js';
+import type { SpecIssue } from './issue.js';
 import { showValue } from './issue.js';
 import { readJsonText } from './json-text.js';
 import { isObject } from './pointer.js';
@@ -12,7 +12,7 @@ export const LARGEST_SPEC_BYTES = 16 * 1024 * 1024;
 export interface SpecDocument {
   readonly document: Record<string, unknown>;
   /** Keys that are there twice. */
-  readonly duplicates: readonly Fault[];
+  readonly duplicates: readonly SpecIssue[];
 }
 
 function readSpecText(path: string): string {
@@ -22,8 +22,8 @@ function readSpecText(path: string): string {
     if (!(error instanceof TextFileError)) throw error;
     const { received, hint, notText } = error;
     const expected = notText ? 'UTF-8 text' : 'a readable JSON file';
-    const fault = { pointer: '', expected, received, hint };
-    throw new SpecError(notText ? 'E_SPEC_SYNTAX' : 'E_SPEC_READ', path, [fault], { cause: error });
+    const issue = { pointer: '', expected, received, hint };
+    throw new SpecError(notText ? 'E_SPEC_SYNTAX' : 'E_SPEC_READ', path, [issue], { cause: error });
   }
 }
 
@@ -31,12 +31,12 @@ export function readSpecDocument(path: string): SpecDocument {
   const text = readSpecText(path);
   const read = readJsonText(text);
   if (read.kind === 'syntax') {
-    throw new SpecError('E_SPEC_SYNTAX', `${path}:${read.line}:${read.column}`, [read.fault]);
+    throw new SpecError('E_SPEC_SYNTAX', `${path}:${read.line}:${read.column}`, [read.issue]);
   }
   if (!isObject(read.value)) {
     const hint = 'a spec is { "name": ..., "jobs": [ ... ] }';
-    const fault = { pointer: '', expected: 'a JSON object', received: showValue(read.value), hint };
-    throw new SpecError('E_SPEC_INVALID', path, [fault, ...read.duplicates]);
+    const issue = { pointer: '', expected: 'a JSON object', received: showValue(read.value), hint };
+    throw new SpecError('E_SPEC_INVALID', path, [issue, ...read.duplicates]);
   }
   return { document: read.value, duplicates: read.duplicates };
 }

@@ -2,14 +2,14 @@
 import type { Schema } from './common-schema.js';
 import { RUN_DEFAULT_KEYS } from './common-schema.js';
 import { fillDefaults } from './defaults.js';
-import type { Fault } from './issue.js';
+import type { SpecIssue } from './issue.js';
 import type { SpecFiles } from './files.js';
 import type { SpecKind } from './spec-kind.js';
 import { keysOf, pointerOf, valueAt } from './pointer.js';
 import { jobSchema, propertiesOf } from './schema.js';
 import { expandSweep, sweptPointer } from './sweep.js';
-import { sweepFaults } from './sweep-faults.js';
-import type { SweepMember } from './sweep.js';
+import { sweepIssues } from './sweep-issues.js';
+import type { SweepCombination } from './sweep.js';
 import type { AssumedKeys, CommonJobKeys, JsonObject, JsonValue, Point } from './types.js';
 import { compileValidator } from './validate.js';
 import type { Validator } from './validate.js';
@@ -34,8 +34,8 @@ export function prepareKind(kind: SpecKind): PreparedKind {
   return prepared;
 }
 
-/** What the document around a job says to it. */
-export interface JobSurroundings {
+/** What the document context a job says to it. */
+export interface JobContext {
   readonly seed: number;
   /** The document's `defaults`. */
   readonly defaults: Readonly<Record<string, unknown>>;
@@ -49,45 +49,45 @@ export interface JobAnswer {
   readonly points: readonly Omit<Point, 'index'>[];
   readonly assumed: AssumedKeys['values'];
   /** Pointers relative to the job. */
-  readonly faults: readonly Fault[];
+  readonly issues: readonly SpecIssue[];
 }
 
-/** Resolves one job whose `kind` is known. Faults of all points are reported; equal ones are folded by the caller. */
+/** Resolves one job whose `kind` is known. Issues of all points are reported; equal ones are folded by the caller. */
 export function resolveJob(
   job: Readonly<Record<string, unknown>>,
   jobIndex: number,
   prepared: PreparedKind,
-  around: JobSurroundings,
+  context: JobContext,
 ): JobAnswer {
-  const shape = sweepFaults(job, prepared.schema);
+  const shape = sweepIssues(job, prepared.schema);
   if (shape.length > 0)
-    return { points: [], assumed: {}, faults: [...shape, ...baseFaults(job, {}, prepared)] };
-  const { members, faults } = expandSweep(job);
-  if (faults.length > 0) return { points: [], assumed: {}, faults };
-  const found: Fault[] = baseFaults(job, members[0]?.swept ?? {}, prepared);
+    return { points: [], assumed: {}, issues: [...shape, ...baseIssues(job, {}, prepared)] };
+  const { combinations, issues } = expandSweep(job);
+  if (issues.length > 0) return { points: [], assumed: {}, issues };
+  const found: SpecIssue[] = baseIssues(job, combinations[0]?.swept ?? {}, prepared);
   const points: Omit<Point, 'index'>[] = [];
-  for (const member of members) {
-    const answer = resolveMember(member, jobIndex, prepared, around);
-    if ('faults' in answer) {
-      const seen = answer.faults.map((fault) => ({
-        ...fault,
-        pointer: sweptPointer(fault.pointer, member.origins),
+  for (const combination of combinations) {
+    const answer = resolveCombination(combination, jobIndex, prepared, context);
+    if ('issues' in answer) {
+      const seen = answer.issues.map((issue) => ({
+        ...issue,
+        pointer: sweptPointer(issue.pointer, combination.origins),
       }));
       found.push(...seen);
     } else points.push(answer.point);
   }
-  return { points, assumed: assumedValues(members, points, prepared, around), faults: found };
+  return { points, assumed: assumedValues(combinations, points, prepared, context), issues: found };
 }
 
 /** Values of the keys that the kind derives and that neither the job nor its sweeps have. */
 function assumedValues(
-  members: readonly SweepMember[],
+  combinations: readonly SweepCombination[],
   points: readonly Omit<Point, 'index'>[],
   { kind }: PreparedKind,
-  around: JobSurroundings,
+  context: JobContext,
 ): AssumedKeys['values'] {
   const isWritten = (path: string): boolean =>
-    [around.defaults, around.overrides, ...members.map(({ job }) => job)].some(
+    [context.defaults, context.overrides, ...combinations.map(({ job }) => job)].some(
       (keys) => valueAt(keys, path.split('.')) !== undefined,
     );
   const entries = (kind.assumedKeys ?? [])
@@ -99,38 +99,38 @@ function assumedValues(
   return Object.fromEntries(entries.filter(([, values]) => values.length > 0));
 }
 
-/** Faults of the job as written: a value that the sweep replaces must be legal too. */
-function baseFaults(
+/** Issues of the job as written: a value that the sweep replaces must be legal too. */
+function baseIssues(
   job: Readonly<Record<string, unknown>>,
   firstSwept: Readonly<Record<string, unknown>>,
   prepared: PreparedKind,
-): Fault[] {
+): SpecIssue[] {
   const { sweep, sweepTogether, ...base } = job;
   const paths = Object.keys(firstSwept).map((path) => path.split('.'));
-  const faults = [...prepared.validate(base).faults];
-  if (sweep === undefined && sweepTogether === undefined) return faults;
-  // What is missing may come from the sweep: the members say so if it does not.
-  return faults.filter((fault) => {
-    const keys = keysOf(fault.pointer);
+  const issues = [...prepared.validate(base).issues];
+  if (sweep === undefined && sweepTogether === undefined) return issues;
+  // What is missing may come from the sweep: the combinations say so if it does not.
+  return issues.filter((issue) => {
+    const keys = keysOf(issue.pointer);
     const absent = valueAt(base, keys) === undefined;
     const fromSweep = paths.some((path) => keys.every((key, position) => path[position] === key));
     return !(absent && fromSweep);
   });
 }
 
-function resolveMember(
-  member: SweepMember,
+function resolveCombination(
+  combination: SweepCombination,
   jobIndex: number,
   prepared: PreparedKind,
-  around: JobSurroundings,
-): { readonly point: Omit<Point, 'index'> } | { readonly faults: readonly Fault[] } {
+  context: JobContext,
+): { readonly point: Omit<Point, 'index'> } | { readonly issues: readonly SpecIssue[] } {
   const known = propertiesOf(prepared.schema);
-  const fixed = Object.entries(around.overrides).filter(([key]) => Object.hasOwn(known, key));
+  const fixed = Object.entries(context.overrides).filter(([key]) => Object.hasOwn(known, key));
   const fixedKeys = Object.fromEntries(fixed);
-  const written = { seed: around.seed, ...around.defaults, ...member.job };
+  const written = { seed: context.seed, ...context.defaults, ...combination.job };
   const given = { ...written, ...fixedKeys };
-  const { faults: illegal, knownKeysLegal } = prepared.validate(given);
-  if (!knownKeysLegal) return { faults: illegal };
+  const { issues: illegal, knownKeysLegal } = prepared.validate(given);
+  if (!knownKeysLegal) return { issues: illegal };
   const {
     $comment: _comment,
     sweep: _sweep,
@@ -139,17 +139,17 @@ function resolveMember(
   } = fillDefaults(given, prepared.schema) as Record<string, unknown>;
   // A swept key that the environment or the command line fixes has that value in every point.
   const swept = Object.fromEntries(
-    Object.entries(member.swept).map(([path, value]) => [path, fixedKeys[path] ?? value]),
+    Object.entries(combination.swept).map(([path, value]) => [path, fixedKeys[path] ?? value]),
   ) as JsonObject;
   let spec = filled as JsonObject;
   if (prepared.kind.resolve !== undefined) {
-    const answer = prepared.kind.resolve({ spec, given: written as JsonObject, swept, files: around.files });
-    if ('faults' in answer) return { faults: [...illegal, ...answer.faults] };
+    const answer = prepared.kind.resolve({ spec, given: written as JsonObject, swept, files: context.files });
+    if ('issues' in answer) return { issues: [...illegal, ...answer.issues] };
     spec = answer.spec;
   }
-  const point = { job: commonKeys(spec), jobIndex, spec, swept, files: around.files.places };
-  const faults = [...illegal, ...prepared.kind.check({ ...point, index: 0 }, null)];
-  return faults.length > 0 ? { faults } : { point };
+  const point = { job: commonKeys(spec), jobIndex, spec, swept, files: context.files.places };
+  const issues = [...illegal, ...prepared.kind.check({ ...point, index: 0 }, null)];
+  return issues.length > 0 ? { issues } : { point };
 }
 
 /** The common keys of a resolved job. */
@@ -158,18 +158,18 @@ export function commonKeys(spec: JsonObject): CommonJobKeys {
   return Object.fromEntries(names.map((name) => [name, spec[name]])) as unknown as CommonJobKeys;
 }
 
-/** Faults that only a world of that size shows, with pointers into the document. */
-export function worldFaults(
+/** Issues that only a world of that size shows, with pointers into the document. */
+export function worldIssues(
   points: readonly Point[],
   kinds: readonly SpecKind[],
   worldSize: number,
-): Fault[] {
+): SpecIssue[] {
   const byName = new Map(kinds.map((kind) => [kind.kind, kind]));
   return points.flatMap((point) => {
-    const faults = byName.get(point.job.kind)?.check(point, worldSize) ?? [];
-    return faults.map((fault) => ({
-      ...fault,
-      pointer: pointerOf(['jobs', point.jobIndex]) + fault.pointer,
+    const issues = byName.get(point.job.kind)?.check(point, worldSize) ?? [];
+    return issues.map((issue) => ({
+      ...issue,
+      pointer: pointerOf(['jobs', point.jobIndex]) + issue.pointer,
     }));
   });
 }

@@ -1,10 +1,10 @@
 /** `--set path=value`: changes the document before it is validated, so that a set value meets the same rules. */
-import type { Fault } from './issue.js';
+import type { SpecIssue } from './issue.js';
 import { readJsonText } from './json-text.js';
 import { isObject, pointerOf, writeAt } from './pointer.js';
 
 export interface AppliedSets {
-  readonly faults: readonly Fault[];
+  readonly issues: readonly SpecIssue[];
   /** Key paths into the document that were written, job indices as strings. */
   readonly written: readonly (readonly string[])[];
 }
@@ -42,7 +42,7 @@ function write(document: Record<string, unknown>, keys: readonly string[], value
 
 /** Applies every `path=value` in order to `document`, in place. */
 export function applySets(document: Record<string, unknown>, sets: readonly string[]): AppliedSets {
-  const faults: Fault[] = [];
+  const issues: SpecIssue[] = [];
   const written: string[][] = [];
   for (const set of sets) {
     const split = set.indexOf('=');
@@ -50,19 +50,19 @@ export function applySets(document: Record<string, unknown>, sets: readonly stri
     const hostile = path.split('.').some((key) => key === '' || key === '__proto__');
     if (split < 1 || hostile) {
       const hint = 'for example --set jobs.0.blocks=16 or --set device=host';
-      faults.push({ pointer: '', expected: '--set path=value', received: `--set ${set}`, hint });
+      issues.push({ pointer: '', expected: '--set path=value', received: `--set ${set}`, hint });
       continue;
     }
     const keyPaths = pathsOf(document, path);
     const value = valueOf(set.slice(split + 1));
     const landed = keyPaths.filter((keys) => write(document, keys, value));
     written.push(...landed);
-    if (landed.length === 0 || landed.length < keyPaths.length) faults.push(unknownPath(document, set, path));
+    if (landed.length === 0 || landed.length < keyPaths.length) issues.push(unknownPath(document, set, path));
   }
-  return { faults, written };
+  return { issues, written };
 }
 
-function unknownPath(document: Record<string, unknown>, set: string, path: string): Fault {
+function unknownPath(document: Record<string, unknown>, set: string, path: string): SpecIssue {
   const jobs = document['jobs'];
   const ids = Array.isArray(jobs)
     ? jobs.map((job, index) => (isObject(job) && typeof job['id'] === 'string' ? job['id'] : String(index)))

@@ -1,6 +1,6 @@
 /** What the spec module needs to know of a job kind. Kinds arrive as arguments: this module imports none. */
 import type { IntegerVariable } from '../environment/variables.js';
-import type { Fault } from './issue.js';
+import type { SpecIssue } from './issue.js';
 import type { SpecFiles } from './files.js';
 import type { JsonObject, Point } from './types.js';
 
@@ -28,11 +28,11 @@ export interface SpecKind {
   readonly assumedKeys?: readonly string[];
   /**
    * Replaces what a point names (presets, files) by what that means, after defaults and sweep. Runs on rank 0
-   * alone: the other ranks receive its answer. Faults carry JSON Pointers relative to the job.
+   * alone: the other ranks receive its answer. Issues carry JSON Pointers relative to the job.
    */
   resolve?(request: ResolveRequest): ResolveAnswer;
-  /** Rules across keys of one point that hold on any machine; faults carry JSON Pointers relative to the job. */
-  check(point: Point, worldSize: number | null): Fault[];
+  /** Rules across keys of one point that hold on any machine; issues carry JSON Pointers relative to the job. */
+  check(point: Point, worldSize: number | null): SpecIssue[];
   /** Bytes and memory per rank, before anything is allocated. Pure: works without MPI, GPU or a native build. */
   plan(point: Point, place: PlanPlace): PointPlan;
   /**
@@ -64,7 +64,7 @@ export interface ResolveRequest {
   readonly files: SpecFiles;
 }
 
-export type ResolveAnswer = { readonly spec: JsonObject } | { readonly faults: readonly Fault[] };
+export type ResolveAnswer = { readonly spec: JsonObject } | { readonly issues: readonly SpecIssue[] };
 
 /** Where a plan is made for. */
 export interface PlanPlace {

@@ -4,11 +4,11 @@
  */
 import { MAX_POINTS } from './common-schema.js';
 import { showValue } from './issue.js';
-import type { Fault } from './issue.js';
+import type { SpecIssue } from './issue.js';
 import { isObject, keysOf, pointerOf, writeAt } from './pointer.js';
 
 /** One combination of swept values, not yet validated. */
-export interface SweepMember {
+export interface SweepCombination {
   /** The job's keys without sweeps, swept values written in. */
   readonly job: Record<string, unknown>;
   /** Dotted key path -> value, in the spec's order. */
@@ -20,8 +20,8 @@ export interface SweepMember {
 export type Origins = Readonly<Record<string, readonly (string | number)[]>>;
 
 export interface SweepAnswer {
-  readonly members: readonly SweepMember[];
-  readonly faults: readonly Fault[];
+  readonly combinations: readonly SweepCombination[];
+  readonly issues: readonly SpecIssue[];
 }
 
 /** One value of an axis: dotted key path -> value, and where it stands. */
@@ -33,7 +33,7 @@ interface AxisEntry {
 type Axis = readonly AxisEntry[];
 type Job = Readonly<Record<string, unknown>>;
 
-/** Slowest first. Sweeps have passed sweepFaults. */
+/** Slowest first. Sweeps have passed sweepIssues. */
 function axesOf(job: Job): Axis[] {
   const rows = (job['sweepTogether'] ?? []) as readonly Readonly<Record<string, unknown>>[];
   const together = rows.map((values, row): AxisEntry => ({
@@ -55,15 +55,15 @@ export function countCombinations(job: Job): number {
   return axesOf(job).reduce((count, axis) => count * axis.length, 1);
 }
 
-/** Every combination. Sweeps have passed sweepFaults. */
+/** Every combination. Sweeps have passed sweepIssues. */
 export function expandSweep(job: Job): SweepAnswer {
   const { sweep: _sweep, sweepTogether: _together, ...base } = job;
   const axes = axesOf(job);
   const total = countCombinations(job);
-  const members: SweepMember[] = [];
-  const faults: Fault[] = [];
+  const combinations: SweepCombination[] = [];
+  const issues: SpecIssue[] = [];
   for (let ordinal = 0; ordinal < total; ordinal++) {
-    const member = structuredClone(base);
+    const combination = structuredClone(base);
     const swept: Record<string, unknown> = {};
     const origins: Record<string, readonly (string | number)[]> = {};
     let stride = total;
@@ -74,15 +74,15 @@ export function expandSweep(job: Job): SweepAnswer {
         const origin = entry?.originOf(path) ?? [];
         swept[path] = structuredClone(value);
         origins[path] = origin;
-        if (writeAt(member, path.split('.'), swept[path])) continue;
+        if (writeAt(combination, path.split('.'), swept[path])) continue;
         const received = `a value on the way that is not an object: ${showValue(base[path.split('.')[0] ?? ''])}`;
         const pointer = pointerOf(origin.slice(0, origin[0] === 'sweep' ? 2 : 3));
-        faults.push({ pointer, expected: 'a path through objects', received });
+        issues.push({ pointer, expected: 'a path through objects', received });
       }
     }
-    members.push({ job: member, swept, origins });
+    combinations.push({ job: combination, swept, origins });
   }
-  return { members, faults };
+  return { combinations, issues };
 }
 
 /** A pointer into a combination, seen from the job: where the value stands that was swept in. */
@@ -98,7 +98,7 @@ export function sweptPointer(pointer: string, origins: Origins): string {
 }
 
 /** More combinations than a run may have, before any is made. */
-export function productFaults(job: Job): Fault[] {
+export function productIssues(job: Job): SpecIssue[] {
   const count = countCombinations(job);
   if (count <= MAX_POINTS) return [];
   const pointer =

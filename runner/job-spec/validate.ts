@@ -1,8 +1,8 @@
-/** ajv's verdict as faults: strict, all at once, nothing coerced, nothing removed, no default filled in. */
+/** ajv's verdict as issues: strict, all at once, nothing coerced, nothing removed, no default filled in. */
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import type { ErrorObject, ValidateFunction } from 'ajv/dist/2020.js';
 import { showValue } from './issue.js';
-import type { Fault } from './issue.js';
+import type { SpecIssue } from './issue.js';
 import { LARGEST_INTEGER } from './common-schema.js';
 import type { Schema } from './common-schema.js';
 import { pointerOf, keysOf } from './pointer.js';
@@ -23,7 +23,7 @@ const ajv = new Ajv2020({
 });
 
 export interface Verdict {
-  readonly faults: readonly Fault[];
+  readonly issues: readonly SpecIssue[];
   /** Every known key is legal: rules across keys can be asked, whatever unknown keys there are. */
   readonly knownKeysLegal: boolean;
 }
@@ -33,24 +33,24 @@ export type Validator = (value: unknown) => Verdict;
 export function compileValidator(schema: Schema): Validator {
   const validate = ajv.compile(schema) as ValidateFunction;
   return (value) => {
-    if (validate(value)) return { faults: [], knownKeysLegal: true };
+    if (validate(value)) return { issues: [], knownKeysLegal: true };
     const errors = validate.errors ?? [];
     const knownKeysLegal = errors.every((error) => error.keyword === 'additionalProperties');
-    return { faults: faultsOf(errors), knownKeysLegal };
+    return { issues: issuesOf(errors), knownKeysLegal };
   };
 }
 
-function faultsOf(errors: readonly ErrorObject[]): Fault[] {
+function issuesOf(errors: readonly ErrorObject[]): SpecIssue[] {
   // A failed anyOf also reports each alternative's own complaint; the one sentence about all of them says more.
   const folded = errors.filter((error) => error.keyword === 'anyOf' || error.keyword === 'oneOf');
   const kept = errors.filter(
     (error) =>
       !folded.some((outer) => outer !== error && error.schemaPath.startsWith(`${outer.schemaPath}/`)),
   );
-  return kept.map(faultOf);
+  return kept.map(issueOf);
 }
 
-function faultOf(error: ErrorObject): Fault {
+function issueOf(error: ErrorObject): SpecIssue {
   const { keyword, instancePath, params, data } = error;
   const parent = error.parentSchema as Schema;
   const properties = (parent['properties'] ?? {}) as Readonly<Record<string, Schema>>;
@@ -72,11 +72,11 @@ function faultOf(error: ErrorObject): Fault {
       hint: suggestion(unknown, Object.keys(properties)),
     };
   }
-  const fault = { pointer: instancePath, expected: describe(parent), received: received(parent, data) };
+  const issue = { pointer: instancePath, expected: describe(parent), received: received(parent, data) };
   const words = wordsOf(parent);
-  if (typeof data === 'string' && words.length > 0) return { ...fault, hint: suggestion(data, words) };
+  if (typeof data === 'string' && words.length > 0) return { ...issue, hint: suggestion(data, words) };
   const hint = hintOf(parent);
-  return hint === undefined ? fault : { ...fault, hint };
+  return hint === undefined ? issue : { ...issue, hint };
 }
 
 function hintOf(schema: Schema | undefined): string | undefined {
@@ -142,7 +142,7 @@ function lengthWords(schema: Schema, what: 'Length' | 'Items', unit: string): st
   return most === undefined ? [] : [`of at most ${units(most)}`];
 }
 
-/** The same faults seen from the document: the job's place goes in front. */
-export function under(prefix: readonly (string | number)[], faults: readonly Fault[]): Fault[] {
-  return faults.map((fault) => ({ ...fault, pointer: pointerOf(prefix) + pointerOf(keysOf(fault.pointer)) }));
+/** The same issues seen from the document: the job's place goes in front. */
+export function under(prefix: readonly (string | number)[], issues: readonly SpecIssue[]): SpecIssue[] {
+  return issues.map((issue) => ({ ...issue, pointer: pointerOf(prefix) + pointerOf(keysOf(issue.pointer)) }));
 }

@@ -40,7 +40,7 @@ export interface Need {
 }
 
 /** Throws E_MEMORY_FIT, the same on all ranks, naming the host, the need and what is there. Collective. */
-export async function refuseWhatCannotFit(
+export async function checkCapacity(
   spec: ResolvedSpec,
   kinds: ReadonlyMap<string, JobKind>,
   world: World,
@@ -53,35 +53,35 @@ export async function refuseWhatCannotFit(
     ranksPerNode: spec.ranksPerNode || world.info.hostSize,
   };
   const needs = await world.allgatherJson(needOf(spec, kinds, place, world.info.host, device), timeoutMs);
-  const faults = fitFaults(needs, device.kind);
-  if (faults.length > 0) {
+  const issues = fitIssues(needs, device.kind);
+  if (issues.length > 0) {
     throw new RunnerError(
       'E_MEMORY_FIT',
-      `the spec does not fit this machine: ${faults.join('; ')}. Use fewer blocks or tokens, smaller pools, or fewer ranks per host; \`railrunner plan\` shows each point's need`,
+      `the spec does not fit this machine: ${issues.join('; ')}. Use fewer blocks or tokens, smaller pools, or fewer ranks per host; \`railrunner plan\` shows each point's need`,
     );
   }
 }
 
 /** One sentence for each thing that does not fit; `needs` by rank. */
-export function fitFaults(needs: readonly Need[], device: DeviceKindName): string[] {
-  const faults: string[] = [];
+export function fitIssues(needs: readonly Need[], device: DeviceKindName): string[] {
+  const issues: string[] = [];
   for (const host of new Set(needs.map((n) => n.host))) {
     const here = needs.filter((n) => n.host === host);
-    faults.push(...memoryFaults(host, here), ...diskFaults(host, here));
+    issues.push(...memoryIssues(host, here), ...diskIssues(host, here));
   }
   for (const [rank, need] of needs.entries()) {
-    faults.push(...ownLimitFaults(rank, need));
+    issues.push(...ownLimitIssues(rank, need));
     if (device === 'cuda' && need.deviceBytes > need.freeDeviceBytes * USABLE_SHARE) {
-      faults.push(
+      issues.push(
         `rank ${rank}: needs ${formatBytes(need.deviceBytes)} of GPU memory, ${formatBytes(need.freeDeviceBytes)} are free`,
       );
     }
   }
-  return faults;
+  return issues;
 }
 
 /** One sentence for the share that is furthest from enough. */
-function memoryFaults(host: number, here: readonly Need[]): string[] {
+function memoryIssues(host: number, here: readonly Need[]): string[] {
   const shares = new Map<string, { source: string; bytes: number; neededBytes: number; ranks: number }>();
   for (const { memory, memoryBytes } of here) {
     for (const { key, source, bytes } of memory) {
@@ -104,35 +104,35 @@ function memoryFaults(host: number, here: readonly Need[]): string[] {
 }
 
 /** What the kernel limits for each process alone. */
-function ownLimitFaults(rank: number, need: Need): string[] {
-  const faults: string[] = [];
+function ownLimitIssues(rank: number, need: Need): string[] {
+  const issues: string[] = [];
   if (need.memoryBytes > need.addressSpaceBytes * USABLE_SHARE) {
     const left = formatBytes(need.addressSpaceBytes);
-    faults.push(
+    issues.push(
       `rank ${rank}: needs ${formatBytes(need.memoryBytes)} of memory, ${left} of address space are left (ulimit -v, RLIMIT_AS)`,
     );
   }
   if (need.diskBytes > need.fileSizeBytes) {
     const most = formatBytes(need.fileSizeBytes);
-    faults.push(
+    issues.push(
       `rank ${rank}: needs a file of ${formatBytes(need.diskBytes)} in ${need.diskPath}, files may have ${most} (ulimit -f, RLIMIT_FSIZE)`,
     );
   }
-  return faults;
+  return issues;
 }
 
-function diskFaults(host: number, here: readonly Need[]): string[] {
-  const faults: string[] = [];
+function diskIssues(host: number, here: readonly Need[]): string[] {
+  const issues: string[] = [];
   for (const path of new Set(here.map((n) => n.diskPath).filter((p) => p !== ''))) {
     const users = here.filter((n) => n.diskPath === path);
     const needed = users.reduce((sum, n) => sum + n.diskBytes, 0);
     const free = Math.min(...users.map((n) => n.freeDiskBytes));
     if (needed > free)
-      faults.push(
+      issues.push(
         `host ${host}: ${users.length} ranks need ${formatBytes(needed)} in ${path}, ${formatBytes(free)} are free`,
       );
   }
-  return faults;
+  return issues;
 }
 
 /** The most that a rank needs of each tier while a point runs, and what its host has. */

@@ -5,7 +5,7 @@ import type { NativeWorld, WorldInfo } from '../native/types/index.js';
 import { RunnerError, toRunnerError } from '../errors.js';
 import { buildDigests, type BuildDigests } from './build-digest.js';
 import { watchControlThread } from './watch.js';
-import { readEnvironment, tameUcx, ucxVariables, unsetVariables } from '../environment/variables.js';
+import { readEnvironment, disableUcxHooks, ucxVariables, unsetVariables } from '../environment/variables.js';
 import { readProcessFacts } from '../environment/ancestors.js';
 import { foreignVariables } from '../environment/launcher-variables.js';
 import {
@@ -87,7 +87,7 @@ export function currentLauncher(): Launcher {
  * is finalized before that), E_TIMEOUT where not all ranks came.
  */
 export async function openWorld(options: OpenWorldOptions): Promise<MpiWorld> {
-  tameUcx();
+  disableUcxHooks();
   const { settings, variables } = readEnvironment();
   const launcher = currentLauncher();
   refuseContradiction(launcher);

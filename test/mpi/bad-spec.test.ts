@@ -1,4 +1,4 @@
-/** Bad specs under a launcher: exit 2 on every rank, every fault said, once and not once per rank, no stack trace. */
+/** Bad specs under a launcher: exit 2 on every rank, every issue said, once and not once per rank, no stack trace. */
 import { truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
@@ -19,7 +19,7 @@ interface BadSpec {
 
 const BAD_SPECS: readonly BadSpec[] = [
   {
-    name: 'three faults at once',
+    name: 'three issues at once',
     make: (folder) =>
       writeSmallSpec(folder, {
         job: { blocks: 0, order: 'suffled', pools: { deviceBlocks: '8', hostBlocks: 8 } },

@@ -7,14 +7,14 @@ export interface RoutingFileShape {
 }
 
 /** A line that is not what it must be. `line` counts from 1; 0 speaks of the whole file. */
-export class RoutingFileFault extends Error {
+export class RoutingFileIssue extends Error {
   readonly line: number;
   readonly expected: string;
   readonly received: string;
 
   constructor(line: number, expected: string, received: string) {
     super(`${line > 0 ? `line ${line}: ` : ''}expected ${expected}, received ${received}`);
-    this.name = 'RoutingFileFault';
+    this.name = 'RoutingFileIssue';
     this.line = line;
     this.expected = expected;
     this.received = received;

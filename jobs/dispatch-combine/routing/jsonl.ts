@@ -3,7 +3,7 @@ import { showValue } from '../../../runner/job-spec/issue.js';
 import { readJsonLine } from '../../../runner/job-spec/json-text.js';
 import { isObject } from '../../../runner/job-spec/pointer.js';
 import type { TextLine } from '../../../runner/text/text-file.js';
-import { RoutingFileFault, type RoutingFileShape } from './file-issue.js';
+import { RoutingFileIssue, type RoutingFileShape } from './file-issue.js';
 
 export function parseJsonl(lines: Iterable<TextLine>, { numExperts, numTopk }: RoutingFileShape): Int32Array {
   const ids: number[] = [];
@@ -12,22 +12,22 @@ export function parseJsonl(lines: Iterable<TextLine>, { numExperts, numTopk }: R
 }
 
 function tokenIds(line: string, number: number, numExperts: number, numTopk: number): number[] {
-  const fault = (expected: string, received: string): RoutingFileFault =>
-    new RoutingFileFault(number, expected, received);
+  const issue = (expected: string, received: string): RoutingFileIssue =>
+    new RoutingFileIssue(number, expected, received);
   const read = readJsonLine(line);
-  if (!('value' in read)) throw fault(`JSON with ${read.expected} at column ${read.column}`, read.received);
+  if (!('value' in read)) throw issue(`JSON with ${read.expected} at column ${read.column}`, read.received);
   const { value } = read;
   const given = isObject(value) ? value['topk_ids'] : value;
   if (!Array.isArray(given) || given.length !== numTopk) {
     const received = Array.isArray(given) ? `${given.length} ids` : showValue(value);
-    throw fault(`${numTopk} expert ids (numTopk), an array or {"topk_ids": [...]}`, received);
+    throw issue(`${numTopk} expert ids (numTopk), an array or {"topk_ids": [...]}`, received);
   }
   const seen = new Set<number>();
   for (const id of given as unknown[]) {
     if (typeof id !== 'number' || !Number.isInteger(id) || id < -1 || id >= numExperts) {
-      throw fault(`expert ids from -1 to ${numExperts - 1}`, showValue(id));
+      throw issue(`expert ids from -1 to ${numExperts - 1}`, showValue(id));
     }
-    if (id >= 0 && seen.has(id)) throw fault('each expert at most once per token', `${id} twice`);
+    if (id >= 0 && seen.has(id)) throw issue('each expert at most once per token', `${id} twice`);
     seen.add(id);
   }
   return given as number[];

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { SpecFiles } from '../../../runner/job-spec/files.js';
-import type { Fault } from '../../../runner/job-spec/issue.js';
+import type { SpecIssue } from '../../../runner/job-spec/issue.js';
 import { isObject } from '../../../runner/job-spec/pointer.js';
 import { suggestion } from '../../../runner/job-spec/suggest.js';
 import { projectRoot } from '../../../runner/project.js';
@@ -19,7 +19,7 @@ export interface Preset {
   readonly config: ConfigObject;
 }
 
-type Answer<T> = T | { readonly fault: Fault };
+type Answer<T> = T | { readonly issue: SpecIssue };
 
 /** A configuration as JSON, and what came with it. */
 export interface ModelFile {
@@ -61,10 +61,10 @@ export function findModelGroups(
   options: Omit<ReadOptions, 'quantConfig'> = DEFAULT_READ,
 ): Answer<{ readonly groups: readonly KvGroup[] }> {
   const found = findModelGeometry(model, pointer, files, options);
-  return 'fault' in found ? found : { groups: found.geometry.groups };
+  return 'issue' in found ? found : { groups: found.geometry.groups };
 }
 
-/** Finds a model, and gives what `read` makes of it. A ConfigRefusal of either is the answer's fault. */
+/** Finds a model, and gives what `read` makes of it. A ConfigRefusal of either is the answer's issue. */
 export function readModel<T extends object>(
   model: string,
   pointer: string,
@@ -72,7 +72,7 @@ export function readModel<T extends object>(
   read: (file: ModelFile) => T,
 ): Answer<T> {
   const found = findFile(model, pointer, files);
-  if ('fault' in found) return found;
+  if ('issue' in found) return found;
   const { name, text, beside } = found;
   try {
     const quantConfig = beside === null ? null : quantConfigOf(beside);
@@ -81,7 +81,7 @@ export function readModel<T extends object>(
     if (!(error instanceof ConfigRefusal)) throw error;
     const { expected, received, hint } = error.refused;
     const place = `in ${name}`;
-    return { fault: { pointer, expected, received, hint: hint === undefined ? place : `${hint}; ${place}` } };
+    return { issue: { pointer, expected, received, hint: hint === undefined ? place : `${hint}; ${place}` } };
   }
 }
 
@@ -101,17 +101,17 @@ function findFile(model: string, pointer: string, files: SpecFiles): Answer<Foun
   if ('file' in inFolder) {
     const beside = besideOf(join(dirname(inFolder.file.path), 'hf_quant_config.json'), files);
     if (typeof beside === 'object' && beside !== null)
-      return { fault: { pointer, expected: EXPECTED, ...beside } };
+      return { issue: { pointer, expected: EXPECTED, ...beside } };
     return { name: inFolder.file.path, text: inFolder.file.text, beside };
   }
   if (!('file' in answer) && !model.includes('/') && !model.endsWith('.json') && isAbsent(answer.received)) {
     const hint = suggestion(model, Object.keys(known));
-    return { fault: { pointer, expected: EXPECTED, received: JSON.stringify(model), hint } };
+    return { issue: { pointer, expected: EXPECTED, received: JSON.stringify(model), hint } };
   }
   // A folder without config.json is told by the file that it lacks.
   const isFolder = !('file' in answer) && answer.received.endsWith('a directory');
   const said = isFolder || 'file' in answer ? inFolder : answer;
-  return { fault: { pointer, expected: EXPECTED, ...said } };
+  return { issue: { pointer, expected: EXPECTED, ...said } };
 }
 
 function besideOf(path: string, files: SpecFiles): string | null | { received: string; hint: string } {

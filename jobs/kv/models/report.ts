@@ -1,7 +1,7 @@
 /** What `railrunner model` prints: the groups, their bytes, what decided and what was assumed. */
 import Table from 'cli-table3';
 import { SpecFiles } from '../../../runner/job-spec/files.js';
-import { formatFaults } from '../../../runner/job-spec/issue.js';
+import { formatIssues } from '../../../runner/job-spec/issue.js';
 import type { ModelQuestion, ModelReport } from '../../../runner/job/model-report.js';
 import { formatBytes } from '../../../runner/text/bytes.js';
 import { findModelGeometry } from './find-model.js';
@@ -13,15 +13,15 @@ import { splitGroups } from './split-groups.js';
 export function reportModel(question: ModelQuestion): ModelReport {
   const { model, tensorParallel } = question;
   const found = findModelGeometry(model, '', new SpecFiles([process.cwd()]));
-  if ('fault' in found) return { refusal: formatFaults([found.fault], model) };
+  if ('issue' in found) return { refusal: formatIssues([found.issue], model) };
   const split = splitGroups(found.geometry.groups, tensorParallel);
   if (!('groups' in split)) {
-    const fault = {
+    const issue = {
       pointer: '--tensor-parallel',
       expected: split.expected,
       received: String(tensorParallel),
     };
-    return { refusal: formatFaults([fault], model) };
+    return { refusal: formatIssues([issue], model) };
   }
   const geometry = { ...found.geometry, groups: split.groups };
   const notes = notesOf(geometry, question);

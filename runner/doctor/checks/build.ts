@@ -1,6 +1,6 @@
 import { entriesOf, textOf } from '../files.js';
 import { defineCheck } from '../finding.js';
-import type { Noticed } from '../finding.js';
+import type { Observation } from '../finding.js';
 import type { DoctorSetting } from '../setting.js';
 
 const PCI = '/sys/bus/pci/devices';
@@ -48,7 +48,7 @@ export const build = defineCheck({
   judge: (reading: BuildReading, { probes }: DoctorSetting) => {
     const { build: info, buildReason } = probes;
     if (!info) return [{ kind: 'addon-missing', what: buildReason }];
-    const found: Noticed<'addon-without-cuda' | 'debug-build'>[] = [];
+    const found: Observation<'addon-without-cuda' | 'debug-build'>[] = [];
     if (info.cuda === null && reading.gpusOnBus > 0) {
       const what = `${reading.gpusOnBus} NVIDIA GPUs on the bus, no cuda device in the addon`;
       found.push({ kind: 'addon-without-cuda', what });

@@ -2,7 +2,7 @@ import { cpus, loadavg } from 'node:os';
 import { cpuQuota } from '../../preflight/control-groups.js';
 import { allowedCpus, launcherCpus, textOf } from '../files.js';
 import { defineCheck } from '../finding.js';
-import type { Noticed } from '../finding.js';
+import type { Observation } from '../finding.js';
 
 export interface CoresReading {
   readonly onlineCores: number;
@@ -83,7 +83,7 @@ export const cores = defineCheck<CoresReading, Kind>({
   }),
   judge: (reading, { ranksHere, launcher }) => {
     const { onlineCores, allowedCores, launcherCores, quota, load, governor } = reading;
-    const found: Noticed<Kind>[] = [];
+    const found: Observation<Kind>[] = [];
     // Under a launcher each rank sees its own binding; what all ranks share is what the launcher itself may use.
     const shared = launcher.size === null ? allowedCores : Math.max(allowedCores, launcherCores);
     if (ranksHere > shared)

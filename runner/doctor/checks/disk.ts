@@ -5,7 +5,7 @@ import type { StorageProbe } from '../../native/types/index.js';
 import { freeBytesAt } from '../../preflight/memory.js';
 import { textOf } from '../files.js';
 import { defineCheck } from '../finding.js';
-import type { Noticed } from '../finding.js';
+import type { Observation } from '../finding.js';
 import { diskPathsOf } from '../spec-needs.js';
 import { formatBytes } from '../../text/bytes.js';
 
@@ -95,11 +95,11 @@ type Kind =
   | 'overlay'
   | 'no-io-uring';
 
-function judgeFolder(folder: FolderReading, isSpecs: boolean): Noticed<Kind>[] {
+function judgeFolder(folder: FolderReading, isSpecs: boolean): Observation<Kind>[] {
   const { path, fault, fileSystem, io } = folder;
   if (fault !== '')
     return [{ kind: isSpecs ? 'folder-unusable' : 'folder-not-writable', what: `${path} ${fault}` }];
-  const found: Noticed<Kind>[] = [];
+  const found: Observation<Kind>[] = [];
   const what = `${path} is on ${fileSystem}`;
   if (IN_MEMORY.test(fileSystem)) found.push({ kind: 'memory-file-system', what });
   if (OVER_NETWORK.test(fileSystem)) found.push({ kind: 'network-file-system', what });

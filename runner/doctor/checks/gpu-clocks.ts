@@ -1,6 +1,6 @@
 import type { GpuDescription } from '../../native/types/index.js';
 import { defineCheck } from '../finding.js';
-import type { Noticed } from '../finding.js';
+import type { Observation } from '../finding.js';
 import { perGpu } from '../per-gpu.js';
 
 /** Bits of NVML's clocks throttle reasons (NVML API reference, nvmlClocksThrottleReasons). */
@@ -23,7 +23,7 @@ function has(reasons: number | null, bits: number): boolean {
   return reasons !== null && (BigInt(reasons) & BigInt(bits)) !== 0n;
 }
 
-const SAYS: Readonly<Record<Kind, (gpu: GpuDescription) => string | null>> = {
+const MESSAGES: Readonly<Record<Kind, (gpu: GpuDescription) => string | null>> = {
   throttled: ({ state }) => {
     const names = THROTTLES.filter(([bit]) => has(state.throttleReasons, bit)).map(([, name]) => name);
     if (names.length === 0) return null;
@@ -94,8 +94,8 @@ export const gpuClocks = defineCheck<readonly GpuDescription[], Kind>({
   read: ({ probes }) => (probes.gpus?.reason === '' ? probes.gpus.gpus : []),
   judge: (gpus) => {
     if (gpus.length === 0) return [];
-    const found = (Object.keys(SAYS) as Kind[]).flatMap((kind): Noticed<Kind>[] => {
-      const what = perGpu(gpus, SAYS[kind]);
+    const found = (Object.keys(MESSAGES) as Kind[]).flatMap((kind): Observation<Kind>[] => {
+      const what = perGpu(gpus, MESSAGES[kind]);
       return what === '' ? [] : [{ kind, what }];
     });
     return found.length > 0 ? found : [{ kind: 'ok', what: 'nothing slows them down' }];

@@ -1,6 +1,6 @@
 import type { GpuDescription } from '../../native/types/index.js';
 import { defineCheck } from '../finding.js';
-import type { Noticed } from '../finding.js';
+import type { Observation } from '../finding.js';
 import { perGpu } from '../per-gpu.js';
 
 type Kind = 'no-peer-access' | 'pcie-narrow' | 'nvlinks-unequal';
@@ -38,7 +38,7 @@ export const gpuLinks = defineCheck<readonly GpuDescription[], Kind>({
   read: ({ probes }) => probes.gpus?.gpus ?? [],
   judge: (gpus) => {
     if (gpus.length === 0) return [];
-    const found: Noticed<Kind>[] = [];
+    const found: Observation<Kind>[] = [];
     const pairs = pairsWithoutAccess(gpus);
     if (pairs.length > 0) found.push({ kind: 'no-peer-access', what: `GPUs ${pairs.join(', ')}` });
     const narrow = perGpu(gpus, ({ state: { pcieWidth, maxPcieWidth } }) =>

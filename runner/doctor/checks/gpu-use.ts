@@ -1,6 +1,6 @@
 import type { GpuDescription } from '../../native/types/index.js';
 import { defineCheck } from '../finding.js';
-import type { Noticed } from '../finding.js';
+import type { Observation } from '../finding.js';
 import { formatBytes } from '../../text/bytes.js';
 import { perGpu } from '../per-gpu.js';
 
@@ -46,7 +46,7 @@ export const gpuUse = defineCheck<readonly GpuDescription[], Kind>({
           ? `${formatBytes(usedBytes ?? 0)} of ${formatBytes(totalBytes)}`
           : null,
     };
-    const found = (Object.keys(says) as Kind[]).flatMap((kind): Noticed<Kind>[] => {
+    const found = (Object.keys(says) as Kind[]).flatMap((kind): Observation<Kind>[] => {
       const what = perGpu(gpus, says[kind]);
       return what === '' ? [] : [{ kind, what }];
     });

@@ -1,6 +1,6 @@
 import { gpusOnBus } from './build.js';
 import { defineCheck } from '../finding.js';
-import type { Noticed } from '../finding.js';
+import type { Observation } from '../finding.js';
 import { counted } from '../../text/plural.js';
 import { formatBytes } from '../../text/bytes.js';
 import { perGpu } from '../per-gpu.js';
@@ -85,7 +85,7 @@ export const gpus = defineCheck<GpusReading, Kind>({
       if (reading.gpusOnBus === 0) return [{ kind: 'no-gpu', what: reason }];
       return [{ kind: 'driver-missing', what: `${counted(reading.gpusOnBus, 'GPU')} on the bus; ${reason}` }];
     }
-    const found: Noticed<Kind>[] = [];
+    const found: Observation<Kind>[] = [];
     const report = probes.gpus;
     if (ranksHere > visible) {
       const what = `${counted(ranksHere, 'rank')}, ${counted(visible, 'GPU')}`;

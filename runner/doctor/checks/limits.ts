@@ -3,7 +3,7 @@ import { processLimits } from '../../preflight/process-limits.js';
 import { formatBytes } from '../../text/bytes.js';
 import { entriesOf, textOf } from '../files.js';
 import { defineCheck } from '../finding.js';
-import type { Noticed } from '../finding.js';
+import type { Observation } from '../finding.js';
 
 export interface LimitsReading {
   /** Threads that may still be made; Infinity: no limit. */
@@ -72,7 +72,7 @@ export const limits = defineCheck<LimitsReading, Kind>({
   },
   judge: (reading, { ranksHere }) => {
     const { tasksLeft, tasksSource, openFiles, addressSpaceBytes, fileSizeBytes } = reading;
-    const found: Noticed<Kind>[] = [];
+    const found: Observation<Kind>[] = [];
     if (tasksLeft < ranksHere * TASKS_PER_RANK) {
       found.push({
         kind: 'few-tasks',

@@ -1,7 +1,7 @@
 import { availableMemory } from '../../preflight/memory.js';
 import { textOf } from '../files.js';
 import { defineCheck } from '../finding.js';
-import type { Noticed } from '../finding.js';
+import type { Observation } from '../finding.js';
 import { formatBytes } from '../../text/bytes.js';
 
 export interface MemoryReading {
@@ -46,7 +46,7 @@ export const memory = defineCheck<MemoryReading, 'little-memory' | 'swapping'>({
     return { availableBytes: bytes, source, swapUsedBytes: swapUsed(textOf('/proc/meminfo')) };
   },
   judge: ({ availableBytes, source, swapUsedBytes }, { ranksHere }) => {
-    const found: Noticed<'little-memory' | 'swapping'>[] = [];
+    const found: Observation<'little-memory' | 'swapping'>[] = [];
     const available = `${formatBytes(availableBytes)} available (${source})`;
     if (availableBytes < ranksHere * LEAST_BYTES_PER_RANK) {
       found.push({ kind: 'little-memory', what: `${available} for ${ranksHere} ranks` });

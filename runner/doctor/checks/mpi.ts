@@ -4,7 +4,7 @@ import { mpirunsOnPath, type FoundMpirun } from '../../launch/mpirun.js';
 import { pluginFile, type MpiName } from '../../environment/launcher.js';
 import { MPI_NAMES, MPIS } from '../../environment/mpis.js';
 import { defineCheck } from '../finding.js';
-import type { Noticed } from '../finding.js';
+import type { Observation } from '../finding.js';
 import type { DoctorSetting } from '../setting.js';
 
 export interface PluginReading {
@@ -55,7 +55,7 @@ function judgeLauncher(
   usable: readonly MpiName[],
   mpiruns: readonly FoundMpirun[],
   launcher: DoctorSetting['launcher'],
-): Noticed<Kind>[] {
+): Observation<Kind>[] {
   const { speaks, size, name, contradiction } = launcher;
   if (!speaks && size !== null && size > 1) {
     return [{ kind: 'launcher-without-mpi', what: `started by ${name} as one of ${size} processes` }];
@@ -73,7 +73,7 @@ function judgeLauncher(
   const known = mpiruns.filter((mpirun) => mpirun.mpi !== undefined);
   const [first] = known;
   if (!first?.mpi) return [{ kind: 'no-mpirun', what: 'no mpirun of Open MPI or MPICH on PATH' }];
-  const found: Noticed<Kind>[] = [];
+  const found: Observation<Kind>[] = [];
   const onePerMpi = known.filter(({ mpi }, index) => known.findIndex((other) => other.mpi === mpi) === index);
   const plain = known.find(({ path }) => /\/(mpirun|mpiexec)$/.test(path)) ?? first;
   if (plain.mpi && !usable.includes(plain.mpi)) {
@@ -154,7 +154,7 @@ export const mpi = defineCheck<MpiReading, Kind>({
     const usable = plugins.filter(({ missing }) => missing.length === 0);
     const names = usable.map((plugin) => plugin.mpi);
     const broken = plugins.filter(({ missing }) => missing.length > 0);
-    const found: Noticed<Kind>[] = [];
+    const found: Observation<Kind>[] = [];
     if (usable.length === 0) found.push({ kind: 'no-plugin', what: 'none of the plug-ins can be used' });
     for (const { mpi: name, missing } of broken) {
       found.push({

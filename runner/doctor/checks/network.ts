@@ -1,6 +1,6 @@
 import { entriesOf, textOf } from '../files.js';
 import { defineCheck } from '../finding.js';
-import type { Noticed } from '../finding.js';
+import type { Observation } from '../finding.js';
 import { usableGpus } from '../setting.js';
 
 export interface NetworkReading {
@@ -88,7 +88,7 @@ export const network = defineCheck<NetworkReading, Kind>({
     peerMemory: /^nvidia_peermem\b/m.test(textOf('/proc/modules')),
   }),
   judge: ({ ports, peerMemory }, { probes }) => {
-    const found: Noticed<Kind>[] = [];
+    const found: Observation<Kind>[] = [];
     const down = ports.filter(({ active }) => !active).map(({ port }) => port);
     if (down.length > 0) found.push({ kind: 'port-down', what: down.join(', ') });
     const gpus = usableGpus(probes);

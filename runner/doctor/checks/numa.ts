@@ -1,6 +1,6 @@
 import { allowedCpus, parseList, textOf } from '../files.js';
 import { defineCheck } from '../finding.js';
-import type { Noticed } from '../finding.js';
+import type { Observation } from '../finding.js';
 import { counted } from '../../text/plural.js';
 import { perGpu } from '../per-gpu.js';
 
@@ -49,7 +49,7 @@ export const numa = defineCheck<NumaReading, Kind>({
   }),
   judge: ({ nodes, allowedCores, balancing }, { probes, localRank }) => {
     if (nodes.length <= 1) return [{ kind: 'ok', what: 'one NUMA node' }];
-    const found: Noticed<Kind>[] = [];
+    const found: Observation<Kind>[] = [];
     if (balancing) found.push({ kind: 'numa-balancing', what: `${nodes.length} nodes, balancing is on` });
     const gpus = probes.gpus?.gpus ?? [];
     const unknown = gpus.filter((gpu) => gpu.numaNode < 0);

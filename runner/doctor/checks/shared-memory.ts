@@ -1,7 +1,7 @@
 import { statfsSync } from 'node:fs';
 import { entriesOf } from '../files.js';
 import { defineCheck } from '../finding.js';
-import type { Noticed } from '../finding.js';
+import type { Observation } from '../finding.js';
 import { counted } from '../../text/plural.js';
 import { formatBytes } from '../../text/bytes.js';
 
@@ -57,7 +57,7 @@ export const sharedMemory = defineCheck<SharedMemoryReading, Kind>({
   },
   judge: ({ totalBytes, freeBytes, leftBehind }) => {
     if (totalBytes === null) return [{ kind: 'shm-missing', what: `no ${SHM}` }];
-    const found: Noticed<Kind>[] = [];
+    const found: Observation<Kind>[] = [];
     const room = `${formatBytes(freeBytes)} free of ${formatBytes(totalBytes)}`;
     found.push({ kind: freeBytes < ENOUGH_BYTES ? 'shm-small' : 'ok', what: room });
     if (leftBehind.length > 0) {

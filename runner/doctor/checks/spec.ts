@@ -1,5 +1,5 @@
 import { defineCheck } from '../finding.js';
-import type { Noticed } from '../finding.js';
+import type { Observation } from '../finding.js';
 import { usableGpus, type DoctorSetting } from '../setting.js';
 import { deviceOf, fitRefusals, skippedPoints, worldRefusals, type SkippedPoints } from '../spec-needs.js';
 import { counted } from '../../text/plural.js';
@@ -108,7 +108,7 @@ export const spec = defineCheck<SpecReading | null, Kind>({
   read: readSpec,
   judge: (reading, { ranksHere, worldSize, probes }) => {
     if (!reading) return [];
-    const found: Noticed<Kind>[] = [];
+    const found: Observation<Kind>[] = [];
     const { device, deviceRefusal, skipped, numPoints } = reading;
     if (device === null) found.push({ kind: 'device-refused', what: deviceRefusal });
     const gpus = usableGpus(probes);

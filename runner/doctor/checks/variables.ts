@@ -1,6 +1,6 @@
 import type { Variables } from '../../environment/variables.js';
 import { defineCheck } from '../finding.js';
-import type { Noticed } from '../finding.js';
+import type { Observation } from '../finding.js';
 
 type Kind =
   | 'ucx-hooks'
@@ -14,7 +14,7 @@ type Kind =
 const isOn = (value: string): boolean => /^(1|y|yes|on|true)$/i.test(value);
 
 /** Which variables lead to which finding, and with which values. */
-const LOOKS: readonly (readonly [kind: Kind, names: readonly string[], tells: (value: string) => boolean])[] =
+const RULES: readonly (readonly [kind: Kind, names: readonly string[], tells: (value: string) => boolean])[] =
   [
     ['ucx-hooks', ['UCX_MEM_EVENTS'], isOn],
     ['fault-planted', ['RAILRUNNER_FAULT'], (value) => value !== ''],
@@ -75,12 +75,12 @@ export const variables = defineCheck<Variables, Kind>({
   },
   read: ({ variables: values }) => values,
   judge: (values, { environmentKeys }) => {
-    const fixed = environmentKeys.map(({ name, key, value }): Noticed<Kind> => ({
+    const fixed = environmentKeys.map(({ name, key, value }): Observation<Kind> => ({
       kind: 'job-keys-fixed',
       what: `${name}=${value}: ${key}`,
     }));
-    const found = LOOKS.flatMap(([kind, names, tells]) =>
-      names.flatMap((name): Noticed<Kind>[] => {
+    const found = RULES.flatMap(([kind, names, tells]) =>
+      names.flatMap((name): Observation<Kind>[] => {
         const value = values[name];
         return value !== undefined && tells(value) ? [{ kind, what: `${name}=${value}` }] : [];
       }),

@@ -3,7 +3,7 @@ import { dispatchCombine } from '../../../jobs/dispatch-combine/index.js';
 import type { MoeSpec } from '../../../jobs/dispatch-combine/moe-spec.js';
 import { SpecFiles } from '../../../runner/job-spec/files.js';
 import { prepareKind, resolveJob } from '../../../runner/job-spec/resolve-job.js';
-import type { Fault } from '../../../runner/job-spec/issue.js';
+import type { SpecIssue } from '../../../runner/job-spec/issue.js';
 
 export const SMALL_JOB = {
   id: 'moe',
@@ -25,16 +25,16 @@ function resolve(job: Job, folder: string): ReturnType<typeof resolveJob> {
 
 /** The one point of a legal job. */
 export function moeSpec(job: Job = {}, folder = '.'): MoeSpec {
-  const { points, faults } = resolve(job, folder);
+  const { points, issues } = resolve(job, folder);
   const [point] = points;
-  if (point === undefined || faults.length > 0) throw new Error(JSON.stringify(faults));
+  if (point === undefined || issues.length > 0) throw new Error(JSON.stringify(issues));
   return point.spec as unknown as MoeSpec;
 }
 
-/** Faults of a job; with a world's size also those that only it shows. */
-export function moeFaultsOf(job: Job, worldSize: number | null = null, folder = '.'): readonly Fault[] {
-  const { points, faults } = resolve(job, folder);
+/** Issues of a job; with a world's size also those that only it shows. */
+export function moeFaultsOf(job: Job, worldSize: number | null = null, folder = '.'): readonly SpecIssue[] {
+  const { points, issues } = resolve(job, folder);
   const [point] = points;
-  if (point === undefined || faults.length > 0) return faults;
+  if (point === undefined || issues.length > 0) return issues;
   return dispatchCombine.check({ ...point, index: 0 }, worldSize);
 }

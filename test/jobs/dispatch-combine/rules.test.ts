@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import { moeFaultsOf, moeSpec, SMALL_JOB } from './moe-points.js';
 
-t.test('a legal job has no faults, alone and in a world', async (t) => {
+t.test('a legal job has no issues, alone and in a world', async (t) => {
   t.same(moeFaultsOf({}), []);
   t.same(moeFaultsOf({}, 4), []);
   t.same(moeFaultsOf({ numTokens: [0, 1, 16, 5] }, 4), []);
@@ -68,8 +68,8 @@ const REFUSED: readonly [string, Readonly<Record<string, unknown>>, number | nul
 
 for (const [name, job, worldSize, pointer, expected] of REFUSED) {
   t.test(`${name} is refused`, async (t) => {
-    const faults = moeFaultsOf(job, worldSize);
-    t.match(faults, [{ pointer, expected }], JSON.stringify(faults));
+    const issues = moeFaultsOf(job, worldSize);
+    t.match(issues, [{ pointer, expected }], JSON.stringify(issues));
   });
 }
 
@@ -88,8 +88,8 @@ t.test('a bad line of a routing file is named by its number', async (t) => {
   ];
   for (const [file, text, received] of bad) {
     writeFileSync(join(folder, file), text);
-    const faults = moeFaultsOf({ routing: { kind: 'file', path: file } }, null, folder);
-    t.match(faults, [{ pointer: '/routing/path', received }], `${file}: ${JSON.stringify(faults)}`);
+    const issues = moeFaultsOf({ routing: { kind: 'file', path: file } }, null, folder);
+    t.match(issues, [{ pointer: '/routing/path', received }], `${file}: ${JSON.stringify(issues)}`);
   }
   const missing = moeFaultsOf({ routing: { kind: 'file', path: 'none.csv' } }, null, folder);
   t.match(missing, [{ pointer: '/routing/path', received: /not found/ }]);

@@ -9,7 +9,7 @@ import { parseTrace } from '../../../jobs/kv/trace.js';
 import { projectRoot } from '../../../runner/project.js';
 import { SMALL_TRACE_PATH, smallTrace } from '../../../scripts/generate-trace.js';
 import { needsFile } from '../../helpers/require.js';
-import { brief, jobFaults, loadJob, offloadJob } from '../../runner/job-spec/spec-fixture.js';
+import { brief, jobIssues, loadJob, offloadJob } from '../../runner/job-spec/spec-fixture.js';
 
 const realTrace = join(projectRoot, '..', 'shared', 'traces', 'conversation_trace.jsonl');
 const pools = { deviceBlocks: 64, hostBlocks: 256, diskBlocks: 64 };
@@ -100,10 +100,10 @@ t.test('order trace: ids of what the requests touch, the same on every rank', as
   const layout = { kind: 'fullyContiguous', numLayers: 1, outerDim: 1, pageSize: 512, innerDim: 1 };
   const [first] = parseTrace(smallTrace()).requests;
   t.equal(specOf({ order: 'trace', trace: few, layout, blocks: undefined }).blocks, first?.hashIds.length);
-  t.match(brief(jobFaults(offloadJob({ pools, order: 'trace', trace: few, layout, blocks: 60 }))), [
+  t.match(brief(jobIssues(offloadJob({ pools, order: 'trace', trace: few, layout, blocks: 60 }))), [
     '/jobs/0/blocks: 60',
   ]);
-  t.match(brief(jobFaults(offloadJob({ order: 'trace', trace: { ...trace, requests: 401 } }))), [
+  t.match(brief(jobIssues(offloadJob({ order: 'trace', trace: { ...trace, requests: 401 } }))), [
     '/jobs/0/trace/requests: 401',
   ]);
   t.throws(() => blockOrder({ ...spec, trace: { ...trace, blockTokens: 512, sha256: '00' } }, 1), {
@@ -128,13 +128,13 @@ t.test('bad trace lines are named', async (t) => {
   ];
   for (const [text, expected] of wrong) {
     const files = { 'bad.jsonl': [line({}), text, line({})].join('\n') };
-    const faults = jobFaults(
+    const issues = jobIssues(
       offloadJob({ order: 'trace', trace: { path: 'bad.jsonl', requests: 1 } }),
       {},
       files,
     );
-    t.match(faults, [{ pointer: '/jobs/0/trace/path', received: /bad.jsonl, line 2: / }]);
-    t.match(faults[0]?.received, expected);
+    t.match(issues, [{ pointer: '/jobs/0/trace/path', received: /bad.jsonl, line 2: / }]);
+    t.match(issues[0]?.received, expected);
   }
   t.match(parseTrace(''), { wrong: [/line 1/] });
 });

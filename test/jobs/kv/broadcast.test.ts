@@ -3,11 +3,11 @@ import { JOB_KINDS } from '../../../jobs/index.js';
 import { blockOrder } from '../../../jobs/kv/block-order.js';
 import type { KvSpec } from '../../../jobs/kv/spec.generated.js';
 import { holdsTier } from '../../../jobs/kv/plan.js';
-import { worldFaults } from '../../../runner/job-spec/resolve-job.js';
+import { worldIssues } from '../../../runner/job-spec/resolve-job.js';
 import {
   brief,
   goldenLayout,
-  jobFaults,
+  jobIssues,
   loadJob,
   offloadJob,
   onboardJob,
@@ -55,15 +55,15 @@ t.test('the root alone holds the tier that is read, but for independent', async 
 });
 
 t.test('what cannot be is refused by name', async (t) => {
-  t.match(brief(jobFaults(broadcastJob({ strategy: 'independent' }))), ['/jobs/0/strategy: "independent"']);
-  t.match(brief(jobFaults(broadcastJob({ strategy: 'kernel' }))), ['/jobs/0/strategy: "kernel"']);
-  t.match(brief(jobFaults(broadcastJob({ maxCtas: 0 }))), ['/jobs/0/maxCtas']);
-  t.match(brief(jobFaults(broadcastJob({ to: 'host' }))), ['/jobs/0/to']);
-  const toDevice = jobFaults(onboardJob({ from: 'device', mode: 'replicated' }));
+  t.match(brief(jobIssues(broadcastJob({ strategy: 'independent' }))), ['/jobs/0/strategy: "independent"']);
+  t.match(brief(jobIssues(broadcastJob({ strategy: 'kernel' }))), ['/jobs/0/strategy: "kernel"']);
+  t.match(brief(jobIssues(broadcastJob({ maxCtas: 0 }))), ['/jobs/0/maxCtas']);
+  t.match(brief(jobIssues(broadcastJob({ to: 'host' }))), ['/jobs/0/to']);
+  const toDevice = jobIssues(onboardJob({ from: 'device', mode: 'replicated' }));
   t.match(toDevice[0], { pointer: '/jobs/0/from', received: 'device -> device', hint: /kind broadcast/ });
-  t.match(brief(jobFaults(offloadJob({ mode: 'replicated', strategy: 'pipelined' }))), [
+  t.match(brief(jobIssues(offloadJob({ mode: 'replicated', strategy: 'pipelined' }))), [
     '/jobs/0/strategy: "pipelined"',
   ]);
-  const faults = worldFaults(loadJob(broadcastJob({ root: 4 })).points, JOB_KINDS, 4);
-  t.match(faults[0], { expected: /0 to 3/, received: '4' });
+  const issues = worldIssues(loadJob(broadcastJob({ root: 4 })).points, JOB_KINDS, 4);
+  t.match(issues[0], { expected: /0 to 3/, received: '4' });
 });

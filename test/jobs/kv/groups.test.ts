@@ -5,7 +5,7 @@ import { blockBytes, regionGroups } from '../../../jobs/kv/layout.js';
 import { planKv } from '../../../jobs/kv/plan.js';
 import { sectionsOf, windowBlocks } from '../../../jobs/kv/sections.js';
 import { DEEPSEEK_V32, GEMMA_27B, MIMO_FLASH, SMALL } from '../../helpers/group-layouts.js';
-import { jobFaults, loadJob, offloadJob } from '../../runner/job-spec/spec-fixture.js';
+import { jobIssues, loadJob, offloadJob } from '../../runner/job-spec/spec-fixture.js';
 
 type Json = Readonly<Record<string, unknown>>;
 const PLACE = { worldSize: 4, rank: 0, ranksPerNode: 4, device: 'host' } as const;
@@ -53,7 +53,7 @@ t.test('tensor parallelism goes by group: N shards are the whole and what is rep
   t.same(tokenBytes(MIMO_FLASH, { tensorParallel: 8 }), [(9 + 39) * 320 * 2, 9 * 320 * 2]);
   t.same(tokenBytes(DEEPSEEK_V32, { tensorParallel: 8 }), [78_324, 78_324], 'whole on every rank');
   const layout = { kind: 'fullyContiguous', pageSize: 16, groups: MIMO_FLASH, tensorParallel: 3 };
-  t.match(jobFaults(offloadJob({ layout })), [
+  t.match(jobIssues(offloadJob({ layout })), [
     { pointer: '/jobs/0/layout/tensorParallel', expected: /group full's 4 KV heads/, received: '3' },
   ]);
 });
@@ -154,10 +154,10 @@ t.test('groups in bad shape are refused by pointer', async (t) => {
   ];
   for (const [groups, pointer, expected, keys] of cases) {
     const layout = { kind: 'fullyContiguous', pageSize: 16, groups, ...keys };
-    const faults = jobFaults(offloadJob({ layout }));
-    const name = `${JSON.stringify(groups).slice(0, 100)} ${JSON.stringify(faults[0])}`;
-    t.equal(faults[0]?.pointer, `/jobs/0/layout${pointer}`, name);
-    t.match(faults[0]?.expected, expected, name);
+    const issues = jobIssues(offloadJob({ layout }));
+    const name = `${JSON.stringify(groups).slice(0, 100)} ${JSON.stringify(issues[0])}`;
+    t.equal(issues[0]?.pointer, `/jobs/0/layout${pointer}`, name);
+    t.match(issues[0]?.expected, expected, name);
   }
   const lone = {
     kind: 'fullyContiguous',
@@ -167,17 +167,17 @@ t.test('groups in bad shape are refused by pointer', async (t) => {
     outerDim: 1,
     innerDim: 1,
   };
-  t.match(jobFaults(offloadJob({ layout: lone })), [{ pointer: '/jobs/0/layout/group' }]);
+  t.match(jobIssues(offloadJob({ layout: lone })), [{ pointer: '/jobs/0/layout/group' }]);
 });
 
 t.test('tiers take the groups of the device, or must have equal ones', async (t) => {
   const layout = { kind: 'layerSeparate', pageSize: 16, groups: SMALL['unequalKAndV'] };
   const spec = specOf({ layout, hostLayout: { kind: 'fullyContiguous' } });
   t.same(regionGroups(spec.hostLayout), regionGroups(spec.layout));
-  t.match(jobFaults(offloadJob({ layout, hostLayout: { pageSize: 8 } })), [
+  t.match(jobIssues(offloadJob({ layout, hostLayout: { pageSize: 8 } })), [
     { pointer: '/jobs/0/hostLayout', received: /4 layers x 1536 and 1024 bytes/ },
   ]);
-  t.match(jobFaults(offloadJob({ layout, hostLayout: { dtypeWidthBytes: 1 } })), [
+  t.match(jobIssues(offloadJob({ layout, hostLayout: { dtypeWidthBytes: 1 } })), [
     { pointer: '/jobs/0/hostLayout/dtypeWidthBytes' },
   ]);
 });

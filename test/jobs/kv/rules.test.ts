@@ -1,11 +1,11 @@
 import t from 'tap';
 import { JOB_KINDS } from '../../../jobs/index.js';
-import { worldFaults } from '../../../runner/job-spec/resolve-job.js';
+import { worldIssues } from '../../../runner/job-spec/resolve-job.js';
 import { planPoints } from '../../../runner/job-spec/plan.js';
 import {
   brief,
   goldenLayout,
-  jobFaults,
+  jobIssues,
   loadJob,
   offloadJob,
   onboardJob,
@@ -15,23 +15,23 @@ t.test('strategies belong to their mode', async (t) => {
   for (const strategy of ['memcpy', 'memcpyBatch', 'kernel', 'staged', 'auto']) {
     t.equal(loadJob(offloadJob({ strategy })).points.length, 1);
     if (strategy === 'auto') continue;
-    t.match(brief(jobFaults(onboardJob({ strategy, mode: 'replicated' }))), [
+    t.match(brief(jobIssues(onboardJob({ strategy, mode: 'replicated' }))), [
       `/jobs/0/strategy: "${strategy}"`,
     ]);
   }
   for (const strategy of ['rootBroadcast', 'pipelined', 'scatterAllgather', 'independent']) {
     t.equal(loadJob(onboardJob({ strategy, mode: 'replicated' })).points.length, 1);
-    t.match(brief(jobFaults(onboardJob({ strategy }))), [`/jobs/0/strategy: "${strategy}"`]);
+    t.match(brief(jobIssues(onboardJob({ strategy }))), [`/jobs/0/strategy: "${strategy}"`]);
   }
 });
 
 t.test('bidirectional: the way back must be legal, and both need room', async (t) => {
   t.equal(loadJob(offloadJob({ bidirectional: true, blocks: 8 })).points.length, 1);
-  t.match(brief(jobFaults(offloadJob({ bidirectional: true, blocks: 9 }))), ['/jobs/0/blocks: 9']);
-  t.match(brief(jobFaults(offloadJob({ bidirectional: true, from: 'host', to: 'disk' }))), [
+  t.match(brief(jobIssues(offloadJob({ bidirectional: true, blocks: 9 }))), ['/jobs/0/blocks: 9']);
+  t.match(brief(jobIssues(offloadJob({ bidirectional: true, from: 'host', to: 'disk' }))), [
     '/jobs/0/bidirectional: true',
   ]);
-  t.match(brief(jobFaults(onboardJob({ bidirectional: true, mode: 'replicated' }))), [
+  t.match(brief(jobIssues(onboardJob({ bidirectional: true, mode: 'replicated' }))), [
     '/jobs/0/bidirectional: true',
   ]);
 });
@@ -49,12 +49,12 @@ t.test('layer ranges are [start, end) within the layers', async (t) => {
     [0, 3],
     [5, 6],
   ]) {
-    t.match(brief(jobFaults(offloadJob({ layerRange }))), [
+    t.match(brief(jobIssues(offloadJob({ layerRange }))), [
       `/jobs/0/layerRange: ${JSON.stringify(layerRange)}`,
     ]);
   }
   for (const layerRange of [[0], [0, 1, 2], [-1, 2], '0-2'])
-    t.equal(jobFaults(offloadJob({ layerRange })).length, 1);
+    t.equal(jobIssues(offloadJob({ layerRange })).length, 1);
 });
 
 t.test('tiers may differ in kind and padding, not in regions', async (t) => {
@@ -66,7 +66,7 @@ t.test('tiers may differ in kind and padding, not in regions', async (t) => {
     'equal bytes are enough',
   );
   for (const odd of [{ pageSize: 8 }, { numLayers: 4, pageSize: 2 }, { dtypeWidthBytes: 1 }]) {
-    t.match(jobFaults(offloadJob({ hostLayout: odd })), [
+    t.match(jobIssues(offloadJob({ hostLayout: odd })), [
       { pointer: '/jobs/0/hostLayout', expected: /2 layers x 2 x 64/ },
     ]);
   }
@@ -80,18 +80,18 @@ t.test('tiers may differ in kind and padding, not in regions', async (t) => {
 });
 
 t.test('trace: its keys, its file and its order belong together', async (t) => {
-  t.match(brief(jobFaults(offloadJob({ order: 'trace' }))), [/^\/jobs\/0\/trace: nothing/]);
-  t.match(brief(jobFaults(offloadJob({ trace: { path: 'x' } }))), [/^\/jobs\/0\/trace: /]);
-  t.match(brief(jobFaults(offloadJob({ order: 'trace', trace: { path: 'x.jsonl' } }))), [
+  t.match(brief(jobIssues(offloadJob({ order: 'trace' }))), [/^\/jobs\/0\/trace: nothing/]);
+  t.match(brief(jobIssues(offloadJob({ trace: { path: 'x' } }))), [/^\/jobs\/0\/trace: /]);
+  t.match(brief(jobIssues(offloadJob({ order: 'trace', trace: { path: 'x.jsonl' } }))), [
     /"x.jsonl", not found/,
   ]);
-  t.match(brief(jobFaults(offloadJob({ order: 'trace', trace: { path: 'x', request: 1 } }))), [/"request"/]);
+  t.match(brief(jobIssues(offloadJob({ order: 'trace', trace: { path: 'x', request: 1 } }))), [/"request"/]);
 });
 
 t.test('the root must be a rank', async (t) => {
   const spec = loadJob(onboardJob({ mode: 'replicated', root: 4 }));
-  t.same(worldFaults(spec.points, JOB_KINDS, 5), []);
-  t.match(worldFaults(spec.points, JOB_KINDS, 4), [
+  t.same(worldIssues(spec.points, JOB_KINDS, 5), []);
+  t.match(worldIssues(spec.points, JOB_KINDS, 4), [
     { pointer: '/jobs/0/root', expected: /0 to 3/, received: '4' },
   ]);
 });

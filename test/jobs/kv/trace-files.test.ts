@@ -8,7 +8,7 @@ import { parseTrace } from '../../../jobs/kv/trace.js';
 import { loadSpec } from '../../../runner/job-spec/load.js';
 import { runCli } from '../../helpers/run-cli.js';
 import { withTempDir } from '../../helpers/with-temp-dir.js';
-import { jobFaults, loadJob, offloadJob } from '../../runner/job-spec/spec-fixture.js';
+import { jobIssues, loadJob, offloadJob } from '../../runner/job-spec/spec-fixture.js';
 
 const layout = { kind: 'fullyContiguous', numLayers: 1, outerDim: 1, pageSize: 16, innerDim: 1 };
 const pools = { deviceBlocks: 1024, hostBlocks: 1024 };
@@ -39,7 +39,7 @@ t.test('64-bit ids are different ids', async (t) => {
     [[18446744073709551615n, 9007199254740993n], [9007199254740992n]],
   );
   t.equal(resolved(text).blocks, 3 * (512 / 16));
-  const [beyond] = jobFaults(traceJob(), {}, { 't.jsonl': line(512, '18446744073709551616') });
+  const [beyond] = jobIssues(traceJob(), {}, { 't.jsonl': line(512, '18446744073709551616') });
   t.match(
     beyond?.received,
     /18446744073709551616 in hash_ids, expected whole numbers from 0 to 18446744073709551615/,
@@ -55,8 +55,8 @@ t.test('a byte order mark, CRLF and blank lines mean nothing', async (t) => {
   ]) {
     t.equal(resolved(text).blocks, plain.blocks);
   }
-  const [fault] = jobFaults(traceJob(), {}, { 't.jsonl': `\n${line(1, '1')}\n\n{` });
-  t.match(fault?.received, /^t\.jsonl, line 4: not JSON: expected .* at column 2/, 'blank lines count');
+  const [issue] = jobIssues(traceJob(), {}, { 't.jsonl': `\n${line(1, '1')}\n\n{` });
+  t.match(issue?.received, /^t\.jsonl, line 4: not JSON: expected .* at column 2/, 'blank lines count');
 });
 
 t.test('tokens per hash id: said, or what the file leaves', async (t) => {
@@ -66,17 +66,17 @@ t.test('tokens per hash id: said, or what the file leaves', async (t) => {
   t.equal(derived.blocks, 3, 'a hash id stands for one page of 16 tokens');
   t.equal(resolved(line(33, '1, 2, 3'), { blockTokens: 15 }).trace?.blockTokens, 15);
   t.equal(resolved(line(1024, '1'), { blockTokens: 1024 }).blocks, 1024 / 16);
-  const [several] = jobFaults(traceJob(), {}, { 't.jsonl': line(1000, '1') });
+  const [several] = jobIssues(traceJob(), {}, { 't.jsonl': line(1000, '1') });
   t.match(several, {
     received: 't.jsonl, line 1: 1 hash_ids, expected 2: one per 512 tokens of input_length 1000',
     hint: 'every line fits with 1000 or more tokens per hash id: set trace.blockTokens',
   });
   const odd = `${line(33, '1, 2, 3')}\n${line(33, '1, 2')}\n`;
   t.match(
-    jobFaults(traceJob(), {}, { 't.jsonl': odd })[0]?.hint,
+    jobIssues(traceJob(), {}, { 't.jsonl': odd })[0]?.hint,
     /no number of tokens per hash id fits every line/,
   );
-  t.match(jobFaults(traceJob({ blockTokens: 8 }), {}, { 't.jsonl': line(33, '1, 2, 3') })[0], {
+  t.match(jobIssues(traceJob({ blockTokens: 8 }), {}, { 't.jsonl': line(33, '1, 2, 3') })[0], {
     received: /expected 5: one per 8 tokens/,
     hint: /11 to 16 tokens/,
   });

@@ -23,7 +23,7 @@ t.test('validate, plan and schema as a user starts them', async (t) => {
   t.match(JSON.parse(schema.stdout), { title: 'railrunner spec' });
 });
 
-t.test('a bad spec: exit 2, faults on stderr alone, no stack trace', async (t) => {
+t.test('a bad spec: exit 2, issues on stderr alone, no stack trace', async (t) => {
   await withTempDir(async (folder) => {
     writeFileSync(
       join(folder, 'bad.json'),
@@ -33,7 +33,7 @@ t.test('a bad spec: exit 2, faults on stderr alone, no stack trace', async (t) =
     t.match(bad, { status: 2, stdout: '' });
     t.match(
       bad.stderr,
-      /^railrunner: E_SPEC_INVALID: bad\.json: 2 faults\n {2}at \/jobs\/0\/bolcks\n.*at \/jobs\/0\/from\n/s,
+      /^railrunner: E_SPEC_INVALID: bad\.json: 2 issues\n {2}at \/jobs\/0\/bolcks\n.*at \/jobs\/0\/from\n/s,
     );
     t.notMatch(bad.stderr, /\n {4}at |node:internal/);
     t.match(await cli(['plan', 'none.json'], folder), {

@@ -1,5 +1,5 @@
 /** Judgements on readings that a test makes up: what each must lead to. */
-import type { Noticed } from '../../../runner/doctor/finding.js';
+import type { Observation } from '../../../runner/doctor/finding.js';
 import type { DoctorSetting, Probes } from '../../../runner/doctor/setting.js';
 import type { GpuDescription, GpuReport, GpuState } from '../../../runner/native/types/index.js';
 
@@ -9,7 +9,7 @@ export interface Judged {
   readonly expected: readonly string[];
   /** In what is said, where it matters. */
   readonly says?: RegExp;
-  readonly noticed: readonly Noticed[];
+  readonly noticed: readonly Observation[];
 }
 
 export interface Group {
@@ -29,7 +29,7 @@ interface Case<Reading> {
 interface Judge<Reading> {
   readonly name: string;
   readonly kinds: object;
-  judge(reading: Reading, setting: DoctorSetting): readonly Noticed[];
+  judge(reading: Reading, setting: DoctorSetting): readonly Observation[];
 }
 
 export function group<Reading>(check: Judge<Reading>, cases: readonly Case<Reading>[]): Group {

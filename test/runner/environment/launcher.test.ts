@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { tameUcx, ucxVariables } from '../../../runner/environment/variables.js';
+import { disableUcxHooks, ucxVariables } from '../../../runner/environment/variables.js';
 import {
   checkLauncherSize,
   choosePlugin,
@@ -172,7 +172,7 @@ t.test('UCX is tamed unless the user wants otherwise', async (t) => {
   );
   for (const name of names) delete process.env[name];
   process.env['UCX_HANDLE_ERRORS'] = 'bt';
-  tameUcx();
+  disableUcxHooks();
   t.same(
     names.map((name) => process.env[name]),
     ['no', 'bt', '', 'stderr'],

@@ -2,7 +2,7 @@ import t from 'tap';
 import { JOB_KINDS } from '../../../jobs/index.js';
 import { parseEnvironment, VARIABLES } from '../../../runner/environment/variables.js';
 import { environmentKeys, setEnvironmentKeys } from '../../../runner/job-spec/environment-keys.js';
-import { jobFaults, loadJob, offloadJob } from '../job-spec/spec-fixture.js';
+import { jobIssues, loadJob, offloadJob } from '../job-spec/spec-fixture.js';
 
 const NO_INTEGERS = ['-1', '1.5', '0x10', 'many', '1e9'];
 
@@ -42,5 +42,5 @@ t.test('a variable for another mode or kind is no word of the spec', async (t) =
   const [point] = loadJob(offloadJob(), { variables }).points;
   t.equal(point?.spec['maxCtas'], 4, 'it is recorded, and means nothing to a sharded job');
   t.notOk(Object.hasOwn(point?.spec ?? {}, 'numProxies'));
-  t.equal(jobFaults(offloadJob({ maxCtas: 4 }))[0]?.pointer, '/jobs/0/maxCtas');
+  t.equal(jobIssues(offloadJob({ maxCtas: 4 }))[0]?.pointer, '/jobs/0/maxCtas');
 });

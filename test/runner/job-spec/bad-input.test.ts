@@ -2,46 +2,46 @@ import t from 'tap';
 import { truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { JOB_KINDS } from '../../../jobs/index.js';
-import { formatFaults } from '../../../runner/job-spec/issue.js';
+import { formatIssues } from '../../../runner/job-spec/issue.js';
 import { loadSpec } from '../../../runner/job-spec/load.js';
 import { withTempDir } from '../../helpers/with-temp-dir.js';
 import {
   brief,
-  faultsOf,
+  issuesOf,
   goldenLayout,
-  jobFaults,
+  jobIssues,
   load,
   offloadJob,
   onboardJob,
   specErrorOf,
 } from './spec-fixture.js';
 
-t.test('a legal spec has no fault', async (t) => {
+t.test('a legal spec has no issue', async (t) => {
   t.equal(load({ jobs: [offloadJob(), onboardJob()] }).points.length, 2);
 });
 
 t.test('unknown keys, with what was meant', async (t) => {
-  const faults = faultsOf({
+  const issues = issuesOf({
     nmae: 'x',
     defaults: { iteration: 5 },
     jobs: [offloadJob({ bolcks: 3, layout: { ...goldenLayout, pagesize: 4 } })],
   });
-  t.same(brief(faults), [
+  t.same(brief(issues), [
     '/nmae: "nmae"',
     '/defaults/iteration: "iteration"',
     '/jobs/0/bolcks: "bolcks"',
     '/jobs/0/layout/pagesize: "pagesize"',
   ]);
-  t.match(faults[0]?.hint, /"name"/);
-  t.match(faults[1]?.hint, /"iterations"/);
-  t.match(faults[2]?.hint, /"blocks"/);
-  t.match(faults[3]?.hint, /"pageSize"/);
+  t.match(issues[0]?.hint, /"name"/);
+  t.match(issues[1]?.hint, /"iterations"/);
+  t.match(issues[2]?.hint, /"blocks"/);
+  t.match(issues[3]?.hint, /"pageSize"/);
 });
 
 t.test('wrong types are not coerced', async (t) => {
-  const faults = jobFaults(offloadJob({ blocks: '4', bidirectional: 'false', pools: [], iterations: 2.5 }));
+  const issues = jobIssues(offloadJob({ blocks: '4', bidirectional: 'false', pools: [], iterations: 2.5 }));
   t.same(
-    brief(faults).sort(),
+    brief(issues).sort(),
     [
       '/jobs/0/bidirectional: string "false"',
       '/jobs/0/blocks: string "4"',
@@ -50,52 +50,52 @@ t.test('wrong types are not coerced', async (t) => {
     ].sort(),
   );
   t.match(
-    faults.find(({ pointer }) => pointer.endsWith('/blocks'))?.expected,
+    issues.find(({ pointer }) => pointer.endsWith('/blocks'))?.expected,
     /integer from 1 to 2147483647/,
   );
-  t.match(brief(jobFaults('x' as never)), ['/jobs/0: string "x"']);
-  t.match(brief(faultsOf({ jobs: {} })), ['/jobs: object {}']);
-  t.match(brief(faultsOf({ jobs: [] })), ['/jobs: []']);
-  t.match(brief(faultsOf({ seed: '1', jobs: [offloadJob()] })), ['/seed: string "1"']);
-  t.match(brief(faultsOf('{"seed": 1e999, "jobs": []}')), ['/seed: Infinity', '/jobs: []']);
-  t.match(brief(jobFaults(offloadJob({ chunkBytes: 'small' }))), ['/jobs/0/chunkBytes: "small"']);
+  t.match(brief(jobIssues('x' as never)), ['/jobs/0: string "x"']);
+  t.match(brief(issuesOf({ jobs: {} })), ['/jobs: object {}']);
+  t.match(brief(issuesOf({ jobs: [] })), ['/jobs: []']);
+  t.match(brief(issuesOf({ seed: '1', jobs: [offloadJob()] })), ['/seed: string "1"']);
+  t.match(brief(issuesOf('{"seed": 1e999, "jobs": []}')), ['/seed: Infinity', '/jobs: []']);
+  t.match(brief(jobIssues(offloadJob({ chunkBytes: 'small' }))), ['/jobs/0/chunkBytes: "small"']);
 });
 
 t.test('unknown kinds and words, with what was meant', async (t) => {
-  const [kind] = jobFaults(offloadJob({ kind: 'offlod' }));
+  const [kind] = jobIssues(offloadJob({ kind: 'offlod' }));
   t.match(kind, { pointer: '/jobs/0/kind', received: '"offlod"', hint: /"offload"/ });
-  t.match(brief(jobFaults({ id: 'x' })), ['/jobs/0/kind: nothing']);
-  const [order] = jobFaults(offloadJob({ order: 'shufled' }));
+  t.match(brief(jobIssues({ id: 'x' })), ['/jobs/0/kind: nothing']);
+  const [order] = jobIssues(offloadJob({ order: 'shufled' }));
   t.match(order, { pointer: '/jobs/0/order', received: '"shufled"', hint: /"shuffled"/ });
 });
 
 t.test('sweeps: bad paths, lists and values', async (t) => {
-  const faults = jobFaults(
+  const issues = jobIssues(
     offloadJob({ sweep: { 'layout.pageSise': [4], id: ['a'], 'blocks.x': [1], order: [], seed: 3 } }),
   );
-  t.same(brief(faults), [
+  t.same(brief(issues), [
     '/jobs/0/sweep/layout.pageSise: "layout.pageSise"',
     '/jobs/0/sweep/id: "id"',
     '/jobs/0/sweep/blocks.x: "blocks.x"',
     '/jobs/0/sweep/order: []',
     '/jobs/0/sweep/seed: 3',
   ]);
-  t.match(faults[0]?.hint, /"pageSize"/);
+  t.match(issues[0]?.hint, /"pageSize"/);
   t.same(
-    brief(jobFaults(offloadJob({ sweep: { blocks: [4, 0, 17, 'x'], 'layout.kind': ['layerSeparate'] } }))),
+    brief(jobIssues(offloadJob({ sweep: { blocks: [4, 0, 17, 'x'], 'layout.kind': ['layerSeparate'] } }))),
     ['/jobs/0/sweep/blocks/1: 0', '/jobs/0/sweep/blocks/2: 17', '/jobs/0/sweep/blocks/3: string "x"'],
   );
-  t.match(brief(jobFaults(offloadJob({ sweep: { pools: [{}], 'pools.hostBlocks': [1] } }))), [
+  t.match(brief(jobIssues(offloadJob({ sweep: { pools: [{}], 'pools.hostBlocks': [1] } }))), [
     /inside pools/,
   ]);
   const wide = Array.from({ length: 100 }, (_, index) => index);
-  t.match(brief(jobFaults(offloadJob({ sweep: { seed: wide, warmup: wide, iterations: wide } }))), [
+  t.match(brief(jobIssues(offloadJob({ sweep: { seed: wide, warmup: wide, iterations: wide } }))), [
     /1000000 points/,
   ]);
 });
 
 t.test('a value that the sweep replaces must be legal too', async (t) => {
-  t.same(brief(jobFaults(offloadJob({ blocks: 0, sweep: { blocks: [1, 2] } }))), ['/jobs/0/blocks: 0']);
+  t.same(brief(jobIssues(offloadJob({ blocks: 0, sweep: { blocks: [1, 2] } }))), ['/jobs/0/blocks: 0']);
 });
 
 t.test('impossible pairs are refused by name', async (t) => {
@@ -113,67 +113,67 @@ t.test('impossible pairs are refused by name', async (t) => {
         if (isLegal) t.equal(load({ jobs: [job] }).points.length, 1, `${kind} ${from} -> ${to}`);
         else
           t.match(
-            jobFaults(job),
+            jobIssues(job),
             [{ pointer: '/jobs/0/from', received: `${from} -> ${to}` }],
             `${kind} ${from} ${to}`,
           );
       }
     }
   }
-  t.match(jobFaults(onboardJob({ from: 'device', to: 'host' }))[0]?.hint, /kind offload/);
+  t.match(jobIssues(onboardJob({ from: 'device', to: 'host' }))[0]?.hint, /kind offload/);
 });
 
 t.test('zero blocks, more blocks than the pool, a pool that is not there', async (t) => {
-  t.same(brief(jobFaults(offloadJob({ blocks: 0 }))), ['/jobs/0/blocks: 0']);
-  const [fault] = jobFaults(offloadJob({ blocks: 17 }));
-  t.match(fault, {
+  t.same(brief(jobIssues(offloadJob({ blocks: 0 }))), ['/jobs/0/blocks: 0']);
+  const [issue] = jobIssues(offloadJob({ blocks: 17 }));
+  t.match(issue, {
     pointer: '/jobs/0/blocks',
     expected: /at most 16: pools.deviceBlocks is 16/,
     received: '17',
   });
   const { blocks: _, ...without } = offloadJob({ pools: {} });
-  t.match(jobFaults(without), [
+  t.match(jobIssues(without), [
     { pointer: '/jobs/0/blocks', received: /^nothing/, hint: /one of its pools/ },
   ]);
   const trace = { order: 'trace', trace: { path: 'trace.jsonl' }, pools: { hostBlocks: 4 } };
   const files = { 'trace.jsonl': '{"timestamp":0,"input_length":512,"output_length":1,"hash_ids":[1]}' };
-  t.match(brief(jobFaults(offloadJob(trace), {}, files)), [/^\/jobs\/0\/pools\/deviceBlocks: nothing/]);
+  t.match(brief(jobIssues(offloadJob(trace), {}, files)), [/^\/jobs\/0\/pools\/deviceBlocks: nothing/]);
 });
 
 t.test('geometry overflow, a zero dimension, an alignment that is not a power of two', async (t) => {
   const huge = { ...goldenLayout, innerDim: 2 ** 40, pageSize: 2 ** 20 };
-  t.match(jobFaults(offloadJob({ layout: huge }))[0], { pointer: '/jobs/0/layout', expected: /2\^53/ });
+  t.match(jobIssues(offloadJob({ layout: huge }))[0], { pointer: '/jobs/0/layout', expected: /2\^53/ });
   const pool = offloadJob({
     layout: { ...goldenLayout, innerDim: 2 ** 30 },
     pools: { deviceBlocks: 2 ** 30, hostBlocks: 8 },
   });
-  t.match(jobFaults(pool)[0], { pointer: '/jobs/0/pools/deviceBlocks', expected: /2\^53/ });
-  t.match(brief(jobFaults(offloadJob({ layout: { ...goldenLayout, numLayers: 0 } }))), [
+  t.match(jobIssues(pool)[0], { pointer: '/jobs/0/pools/deviceBlocks', expected: /2\^53/ });
+  t.match(brief(jobIssues(offloadJob({ layout: { ...goldenLayout, numLayers: 0 } }))), [
     '/jobs/0/layout/numLayers: 0',
   ]);
-  const odd = brief(jobFaults(offloadJob({ layout: { ...goldenLayout, alignment: 48 } })));
+  const odd = brief(jobIssues(offloadJob({ layout: { ...goldenLayout, alignment: 48 } })));
   t.same(odd, ['/jobs/0/layout/alignment: 48']);
-  t.match(brief(jobFaults(offloadJob({ layout: { ...goldenLayout, dtypeWidthBytes: 3 } }))), [
+  t.match(brief(jobIssues(offloadJob({ layout: { ...goldenLayout, dtypeWidthBytes: 3 } }))), [
     '/jobs/0/layout/dtypeWidthBytes: 3',
   ]);
 });
 
 t.test('duplicate job ids and keys', async (t) => {
-  t.match(brief(faultsOf({ jobs: [offloadJob(), onboardJob({ id: 'down' })] })), [
+  t.match(brief(issuesOf({ jobs: [offloadJob(), onboardJob({ id: 'down' })] })), [
     '/jobs/1/id: "down", which /jobs/0 has already',
   ]);
   const text = JSON.stringify({ jobs: [offloadJob()] }).replace('"blocks":4', '"blocks":4,"blocks":5');
-  t.match(brief(faultsOf(text)), [/^\/jobs\/0\/blocks: the key again at line 1, column \d+/]);
+  t.match(brief(issuesOf(text)), [/^\/jobs\/0\/blocks: the key again at line 1, column \d+/]);
 });
 
 t.test('a preset that does not exist', async (t) => {
   const layout = { kind: 'fullyContiguous', model: 'llama-3.1-7b', pageSize: 32 };
-  t.match(jobFaults(offloadJob({ layout })), [
+  t.match(jobIssues(offloadJob({ layout })), [
     { pointer: '/jobs/0/layout/model', received: '"llama-3.1-7b"', hint: /"llama-3.1-70b"|"llama-3.1-8b"/ },
   ]);
 });
 
-t.test('all faults come at once, and print without a stack', async (t) => {
+t.test('all issues come at once, and print without a stack', async (t) => {
   const error = specErrorOf(() =>
     load({
       device: 'gpu',
@@ -185,13 +185,13 @@ t.test('all faults come at once, and print without a stack', async (t) => {
   );
   t.equal(error.code, 'E_SPEC_INVALID');
   t.equal(error.exitStatus, 2);
-  const pointers = new Set(error.faults.map(({ pointer }) => pointer));
+  const pointers = new Set(error.issues.map(({ pointer }) => pointer));
   for (const pointer of ['/device', '/jobs/0/extra', '/jobs/1/layout/kind']) {
     t.ok(pointers.has(pointer), pointer);
   }
   // The rules across keys speak although a key is unknown.
   for (const pointer of ['/jobs/0/blocks', '/jobs/0/strategy']) t.ok(pointers.has(pointer), pointer);
-  const text = formatFaults(error.faults, 'spec.json');
+  const text = formatIssues(error.issues, 'spec.json');
   t.match(text, /at \/device\n {4}expected: one of "cuda", "host", "auto"\n {4}received: "gpu"/);
   t.notMatch(text, /\.(js|ts):\d+/);
 });
@@ -211,26 +211,26 @@ t.test('not JSON: line and column', async (t) => {
     const error = specErrorOf(() => load(text));
     t.equal(error.code, 'E_SPEC_SYNTAX');
     t.ok(error.source.endsWith(place), `${error.source} ends in ${place}`);
-    t.match(error.faults[0]?.expected, expected);
+    t.match(error.issues[0]?.expected, expected);
   }
-  t.match(brief(faultsOf('[]')), [': []']);
+  t.match(brief(issuesOf('[]')), [': []']);
 });
 
 t.test('not there, a directory, too large, not UTF-8, no permission for a part of the path', async (t) => {
   await withTempDir((folder) => {
     const path = join(folder, 'spec.json');
     const read = (name: string) => specErrorOf(() => loadSpec(name, { kinds: JOB_KINDS }));
-    t.match(read(path), { code: 'E_SPEC_READ', faults: [{ received: /no such file/ }] });
-    t.match(read(folder), { code: 'E_SPEC_READ', faults: [{ received: 'a directory' }] });
+    t.match(read(path), { code: 'E_SPEC_READ', issues: [{ received: /no such file/ }] });
+    t.match(read(folder), { code: 'E_SPEC_READ', issues: [{ received: 'a directory' }] });
     writeFileSync(path, '{}');
-    t.match(read(join(path, 'x')), { code: 'E_SPEC_READ', faults: [{ received: /ENOTDIR/ }] });
+    t.match(read(join(path, 'x')), { code: 'E_SPEC_READ', issues: [{ received: /ENOTDIR/ }] });
     truncateSync(path, 100 * 1024 * 1024);
     t.match(read(path), {
       code: 'E_SPEC_READ',
-      faults: [{ received: '104857600 bytes', hint: /at most 16777216 bytes/ }],
+      issues: [{ received: '104857600 bytes', hint: /at most 16777216 bytes/ }],
     });
     writeFileSync(path, Buffer.from([0x7b, 0xff, 0x7d]));
-    t.match(read(path), { code: 'E_SPEC_SYNTAX', faults: [{ received: /not UTF-8 at line 1, column 2/ }] });
-    t.match(read('/dev/null'), { code: 'E_SPEC_READ', faults: [{ received: /not a regular file/ }] });
+    t.match(read(path), { code: 'E_SPEC_SYNTAX', issues: [{ received: /not UTF-8 at line 1, column 2/ }] });
+    t.match(read('/dev/null'), { code: 'E_SPEC_READ', issues: [{ received: /not a regular file/ }] });
   });
 });

@@ -2,7 +2,7 @@ import t from 'tap';
 import { JOB_KINDS } from '../../../jobs/index.js';
 import { jobSchema, publishedSchema } from '../../../runner/job-spec/schema.js';
 import { describe } from '../../../runner/job-spec/validate.js';
-import { jobFaults, offloadJob } from './spec-fixture.js';
+import { jobIssues, offloadJob } from './spec-fixture.js';
 
 /** Keywords that limit a value and that `describe` puts into words. */
 const WORDED =
@@ -52,7 +52,7 @@ t.test('the words', async (t) => {
     [{ type: 'integer', multipleOf: 8 }, 'integer a multiple of 8'],
   ];
   for (const [schema, words] of cases) t.equal(describe(schema as never), words);
-  t.match(jobFaults(offloadJob({ layerRange: [0, 1, 2] })), [
+  t.match(jobIssues(offloadJob({ layerRange: [0, 1, 2] })), [
     { pointer: '/jobs/0/layerRange', expected: 'list of exactly 2 elements', received: '[0,1,2]' },
   ]);
 });

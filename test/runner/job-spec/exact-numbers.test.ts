@@ -1,7 +1,7 @@
 import t from 'tap';
 import { readJsonLine, readJsonText } from '../../../runner/job-spec/json-text.js';
 import { showValue } from '../../../runner/job-spec/issue.js';
-import { brief, faultsOf, offloadJob } from './spec-fixture.js';
+import { brief, issuesOf, offloadJob } from './spec-fixture.js';
 
 t.test('integers are what was written', async (t) => {
   const read = readJsonText('[18446744073709551615, 9007199254740991, -9007199254740993, 1e3, 0.5, 1e400]');
@@ -37,13 +37,13 @@ t.test('the same values as JSON.parse, and __proto__ is a key', async (t) => {
 
 t.test('a number of a spec that cannot be kept exactly is refused as it was written', async (t) => {
   const text = JSON.stringify({ seed: 1, jobs: [offloadJob({ blocks: 2 })] });
-  t.match(brief(faultsOf(text.replace('"seed":1', '"seed":9007199254740993'))), [
+  t.match(brief(issuesOf(text.replace('"seed":1', '"seed":9007199254740993'))), [
     /^\/seed: 9007199254740993, which is beyond/,
   ]);
-  t.match(brief(faultsOf(text.replace('"blocks":2', '"blocks":18446744073709551615'))), [
+  t.match(brief(issuesOf(text.replace('"blocks":2', '"blocks":18446744073709551615'))), [
     /^\/jobs\/0\/blocks: 18446744073709551615, which is beyond/,
   ]);
-  t.match(brief(faultsOf({ jobs: [offloadJob()] }, { set: ['seed=9007199254740993'] })), [
+  t.match(brief(issuesOf({ jobs: [offloadJob()] }, { set: ['seed=9007199254740993'] })), [
     /9007199254740993/,
   ]);
 });

@@ -4,9 +4,9 @@ import { parseResolvedSpec } from '../../../runner/job-spec/resolved-text.js';
 import type { JsonObject } from '../../../runner/job-spec/types.js';
 import {
   brief,
-  faultsOf,
+  issuesOf,
   goldenLayout,
-  jobFaults,
+  jobIssues,
   load,
   loadJob,
   offloadJob,
@@ -22,7 +22,7 @@ t.test("run defaults are weaker than a job's keys and stronger than the schema's
   const [down, up] = spec.points.map(({ job }) => job);
   t.match(down, { seed: 7, warmup: 2, iterations: 9, timeoutSeconds: 120, verify: 'full', probe: true });
   t.match(up, { seed: 8, warmup: 2, iterations: 3 });
-  t.match(brief(faultsOf({ defaults: { warmup: -1, blocks: 3 }, jobs: [offloadJob()] })).sort(), [
+  t.match(brief(issuesOf({ defaults: { warmup: -1, blocks: 3 }, jobs: [offloadJob()] })).sort(), [
     '/defaults/blocks: "blocks"',
     '/defaults/warmup: -1',
   ]);
@@ -111,8 +111,8 @@ t.test('--set: indices, ids, all jobs, nested keys, sweeps, values', async (t) =
     '=3',
     '__proto__.x=1',
   ];
-  const faults = faultsOf({ jobs: [offloadJob(), onboardJob()] }, { set: bad });
-  t.same(brief(faults), [
+  const issues = issuesOf({ jobs: [offloadJob(), onboardJob()] }, { set: bad });
+  t.same(brief(issues), [
     '/jobs/2/blocks: --set jobs.2.blocks=1',
     '/jobs/nobody/blocks: --set jobs.nobody.blocks=1',
     '/jobs/0/blocks/x: --set jobs.0.blocks.x=1',
@@ -121,8 +121,8 @@ t.test('--set: indices, ids, all jobs, nested keys, sweeps, values', async (t) =
     ': --set __proto__.x=1',
     '/jobs/0/blokcs: "blokcs"',
   ]);
-  t.match(faults[1]?.hint, /down, up/);
-  t.same(brief(faultsOf({ jobs: [offloadJob()] }, { set: ['jobs.0.blocks="2"'] })), [
+  t.match(issues[1]?.hint, /down, up/);
+  t.same(brief(issuesOf({ jobs: [offloadJob()] }, { set: ['jobs.0.blocks="2"'] })), [
     '/jobs/0/blocks: string "2"',
   ]);
 });
@@ -137,8 +137,8 @@ t.test('--only keeps jobs, and knows its ids', async (t) => {
       [1, 1],
     ],
   );
-  t.match(faultsOf({ jobs }, { only: ['upp'] }), [{ received: '--only upp', hint: /"up"/ }]);
-  t.same(brief(faultsOf({ jobs: [...jobs, offloadJob({ id: 'x', blocks: 0 })] }, { only: ['up'] })), [
+  t.match(issuesOf({ jobs }, { only: ['upp'] }), [{ received: '--only upp', hint: /"up"/ }]);
+  t.same(brief(issuesOf({ jobs: [...jobs, offloadJob({ id: 'x', blocks: 0 })] }, { only: ['up'] })), [
     '/jobs/2/blocks: 0',
   ]);
 });
@@ -175,9 +175,9 @@ t.test('ten thousand points stay small', async (t) => {
 });
 
 t.test('keys without meaning are refused unless a sweep switches them on', async (t) => {
-  t.match(brief(jobFaults(offloadJob({ root: 1, maxCtas: 4 }))), ['/jobs/0/root: 1', '/jobs/0/maxCtas: 4']);
+  t.match(brief(jobIssues(offloadJob({ root: 1, maxCtas: 4 }))), ['/jobs/0/root: 1', '/jobs/0/maxCtas: 4']);
   const replicated = { mode: 'replicated', strategy: 'pipelined', root: 1, maxCtas: 4 };
   t.equal(loadJob(onboardJob(replicated)).points.length, 1);
   t.equal(loadJob(onboardJob({ root: 1, sweep: { mode: ['sharded', 'replicated'] } })).points.length, 2);
-  t.match(brief(jobFaults(offloadJob({ layout: { ...goldenLayout, blockDim: 'first' } }))), [/blockDim/]);
+  t.match(brief(jobIssues(offloadJob({ layout: { ...goldenLayout, blockDim: 'first' } }))), [/blockDim/]);
 });

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { JOB_KINDS } from '../../../jobs/index.js';
-import type { Fault } from '../../../runner/job-spec/issue.js';
+import type { SpecIssue } from '../../../runner/job-spec/issue.js';
 import { loadSpec } from '../../../runner/job-spec/load.js';
 import type { LoadOptions } from '../../../runner/job-spec/load.js';
 import { SpecError } from '../../../runner/job-spec/spec-error.js';
@@ -75,23 +75,23 @@ export function specErrorOf(action: () => unknown): SpecError {
   throw new Error('expected a SpecError, and nothing was thrown');
 }
 
-export function faultsOf(
+export function issuesOf(
   document: unknown,
   options: Options = {},
   files: Readonly<Record<string, string>> = {},
-): readonly Fault[] {
-  return specErrorOf(() => load(document, options, files)).faults;
+): readonly SpecIssue[] {
+  return specErrorOf(() => load(document, options, files)).issues;
 }
 
-export function jobFaults(
+export function jobIssues(
   job: Json,
   options: Options = {},
   files: Readonly<Record<string, string>> = {},
-): readonly Fault[] {
-  return faultsOf({ jobs: [job] }, options, files);
+): readonly SpecIssue[] {
+  return issuesOf({ jobs: [job] }, options, files);
 }
 
-/** Pointer and received of each fault, enough to say which rule spoke. */
-export function brief(faults: readonly Fault[]): string[] {
-  return faults.map(({ pointer, received }) => `${pointer}: ${received}`);
+/** Pointer and received of each issue, enough to say which rule spoke. */
+export function brief(issues: readonly SpecIssue[]): string[] {
+  return issues.map(({ pointer, received }) => `${pointer}: ${received}`);
 }

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { JOB_KINDS } from '../../../jobs/index.js';
 import { loadSpec } from '../../../runner/job-spec/load.js';
 import { projectRoot } from '../../../runner/project.js';
-import { brief, jobFaults, load, loadJob, offloadJob } from './spec-fixture.js';
+import { brief, jobIssues, load, loadJob, offloadJob } from './spec-fixture.js';
 
 const ROWS = [
   { 'layout.innerDim': 8, blocks: 4, 'pools.deviceBlocks': 16 },
@@ -27,24 +27,24 @@ t.test('rows vary together, the sweep inside each; equal to one job for each row
 });
 
 t.test('what is wrong with rows is said where it stands', async (t) => {
-  const faults = (changes: object) => brief(jobFaults(offloadJob({ ...changes })));
-  t.same(faults({ sweepTogether: [] }), ['/jobs/0/sweepTogether: []']);
-  t.same(faults({ sweepTogether: [{ blocks: 1 }, { bloks: 1 }] }), [
+  const issues = (changes: object) => brief(jobIssues(offloadJob({ ...changes })));
+  t.same(issues({ sweepTogether: [] }), ['/jobs/0/sweepTogether: []']);
+  t.same(issues({ sweepTogether: [{ blocks: 1 }, { bloks: 1 }] }), [
     '/jobs/0/sweepTogether/1: nothing for blocks',
     '/jobs/0/sweepTogether/1/bloks: "bloks"',
   ]);
-  t.same(faults({ sweepTogether: [{ 'layout.pageSiez': 1 }] }), [
+  t.same(issues({ sweepTogether: [{ 'layout.pageSiez': 1 }] }), [
     '/jobs/0/sweepTogether/0/layout.pageSiez: "layout.pageSiez"',
   ]);
-  t.same(faults({ sweepTogether: [{ blocks: 1 }, { blocks: 20 }] }), ['/jobs/0/sweepTogether/1/blocks: 20']);
-  t.same(faults({ sweepTogether: [{ blocks: 1 }], sweep: { blocks: [1, 2] } }), [
+  t.same(issues({ sweepTogether: [{ blocks: 1 }, { blocks: 20 }] }), ['/jobs/0/sweepTogether/1/blocks: 20']);
+  t.same(issues({ sweepTogether: [{ blocks: 1 }], sweep: { blocks: [1, 2] } }), [
     '/jobs/0/sweep/blocks: blocks in both sweeps',
   ]);
-  t.same(faults({ sweepTogether: [{ layout: {} }], sweep: { 'layout.pageSize': [1] } }), [
+  t.same(issues({ sweepTogether: [{ layout: {} }], sweep: { 'layout.pageSize': [1] } }), [
     '/jobs/0/sweep/layout.pageSize: layout.pageSize inside layout',
   ]);
   const many = Array.from({ length: 400 }, (_, index) => ({ blocks: (index % 4) + 1 }));
-  t.match(faults({ sweepTogether: many, sweep: { seed: many.map((_, seed) => seed) } })[0], /160000 points/);
+  t.match(issues({ sweepTogether: many, sweep: { seed: many.map((_, seed) => seed) } })[0], /160000 points/);
 });
 
 t.test('a key that the environment fixes has one value in every point', async (t) => {

@@ -8,7 +8,7 @@ import {
   memoryLimits,
   taskLimits,
 } from '../../../runner/preflight/control-groups.js';
-import { availableMemory, fitFaults, type Need } from '../../../runner/preflight/memory.js';
+import { availableMemory, fitIssues, type Need } from '../../../runner/preflight/memory.js';
 import { withTempDir } from '../../helpers/with-temp-dir.js';
 
 const MIB = 1024 ** 2;
@@ -123,13 +123,13 @@ t.test('what does not fit is said once, with what limits it', async (t) => {
     freeDiskBytes: Number.MAX_SAFE_INTEGER,
     ...changes,
   });
-  t.same(fitFaults([need('a'), need('a')], 'host'), [
+  t.same(fitIssues([need('a'), need('a')], 'host'), [
     'host 0: 2 ranks need 600 MiB of memory, 400 MiB are available (/sys/fs/cgroup/memory.max)',
   ]);
-  t.same(fitFaults([need('a'), need('b')], 'host'), [], 'containers of one host have a limit each');
-  t.match(fitFaults([need('a'), need('b'), need('c'), need('d')], 'host'), [/4 ranks need .*MemAvailable/]);
-  t.match(fitFaults([need('a', { addressSpaceBytes: 200 * MIB })], 'host'), [/rank 0: .*RLIMIT_AS/]);
-  t.match(fitFaults([need('a', { diskBytes: 9, diskPath: '/d', fileSizeBytes: 8 })], 'host'), [
+  t.same(fitIssues([need('a'), need('b')], 'host'), [], 'containers of one host have a limit each');
+  t.match(fitIssues([need('a'), need('b'), need('c'), need('d')], 'host'), [/4 ranks need .*MemAvailable/]);
+  t.match(fitIssues([need('a', { addressSpaceBytes: 200 * MIB })], 'host'), [/rank 0: .*RLIMIT_AS/]);
+  t.match(fitIssues([need('a', { diskBytes: 9, diskPath: '/d', fileSizeBytes: 8 })], 'host'), [
     /RLIMIT_FSIZE/,
   ]);
 });

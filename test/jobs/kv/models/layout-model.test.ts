@@ -1,6 +1,6 @@
 import t from 'tap';
 import type { KvSpec } from '../../../../jobs/kv/spec.generated.js';
-import { brief, jobFaults, loadJob, offloadJob } from '../../../runner/job-spec/spec-fixture.js';
+import { brief, jobIssues, loadJob, offloadJob } from '../../../runner/job-spec/spec-fixture.js';
 
 function layoutOf(model: string, keys: Record<string, unknown> = {}, files: Record<string, string> = {}) {
   const layout = { kind: 'fullyContiguous', model, pageSize: 32, ...keys };
@@ -14,7 +14,7 @@ t.test('tensor parallel splits heads, at least one each; a latent is whole on ev
   t.equal(layoutOf('llama-3.1-70b', { tensorParallel: 16 }).innerDim, 128);
   t.equal(layoutOf('deepseek-r1', { tensorParallel: 8 }).innerDim, 576);
   const layout = { kind: 'fullyContiguous', model: 'llama-3.1-70b', pageSize: 32, tensorParallel: 3 };
-  t.match(jobFaults(offloadJob({ layout })), [
+  t.match(jobIssues(offloadJob({ layout })), [
     { pointer: '/jobs/0/layout/tensorParallel', expected: /8 KV heads/ },
   ]);
 });
@@ -26,7 +26,7 @@ t.test('a model of several shapes has groups; one of them is a layout of its own
   ]);
   t.match(layoutOf('gpt-oss-20b', { group: 'full', tensorParallel: 8 }), { numLayers: 12, innerDim: 64 });
   const layout = { kind: 'fullyContiguous', model: 'gpt-oss-20b', pageSize: 32, group: 'latent' };
-  t.match(jobFaults(offloadJob({ layout })), [{ pointer: '/jobs/0/layout/group', expected: /window, full/ }]);
+  t.match(jobIssues(offloadJob({ layout })), [{ pointer: '/jobs/0/layout/group', expected: /window, full/ }]);
 });
 
 t.test('layers of multi-token prediction count where mtp says so', async (t) => {
@@ -51,17 +51,17 @@ t.test('a config.json beside the spec', async (t) => {
   const config = JSON.stringify({ num_hidden_layers: 4, num_attention_heads: 16, hidden_size: 2048 });
   t.match(layoutOf('tiny.json', {}, { 'tiny.json': config }), { numLayers: 4, outerDim: 2, innerDim: 2048 });
   const layout = (model: string) => ({ kind: 'fullyContiguous', model, pageSize: 32 });
-  t.match(brief(jobFaults(offloadJob({ layout: layout('./none.json') }))), [/none.json", not found/]);
-  t.match(brief(jobFaults(offloadJob({ layout: layout('bad.json') }), {}, { 'bad.json': '{' })), [
+  t.match(brief(jobIssues(offloadJob({ layout: layout('./none.json') }))), [/none.json", not found/]);
+  t.match(brief(jobIssues(offloadJob({ layout: layout('bad.json') }), {}, { 'bad.json': '{' })), [
     /not JSON/,
   ]);
 });
 
 t.test('a layout is dimensions or a model, not both and not neither', async (t) => {
   const both = { kind: 'fullyContiguous', model: 'qwen3-8b', pageSize: 32, numLayers: 3 };
-  t.match(brief(jobFaults(offloadJob({ layout: both }))), ['/jobs/0/layout/numLayers: 3']);
+  t.match(brief(jobIssues(offloadJob({ layout: both }))), ['/jobs/0/layout/numLayers: 3']);
   const neither = { kind: 'fullyContiguous', pageSize: 32, tensorParallel: 2 };
-  t.same(brief(jobFaults(offloadJob({ layout: neither }))), [
+  t.same(brief(jobIssues(offloadJob({ layout: neither }))), [
     '/jobs/0/layout/tensorParallel: 2',
     '/jobs/0/layout/numLayers: nothing',
     '/jobs/0/layout/outerDim: nothing',

@@ -4,7 +4,7 @@ import { parseConfig } from '../../../../jobs/kv/models/config-text.js';
 import { readMoeShape } from '../../../../jobs/kv/models/moe-shape.js';
 import { ConfigRefusal } from '../../../../jobs/kv/models/refusal.js';
 import { needsShared, sharedPath } from '../../../helpers/shared-facts.js';
-import { brief, jobFaults, loadJob } from '../../../runner/job-spec/spec-fixture.js';
+import { brief, jobIssues, loadJob } from '../../../runner/job-spec/spec-fixture.js';
 
 const layers = { num_hidden_layers: 2, hidden_size: 4096 };
 
@@ -44,9 +44,9 @@ t.test('dispatchCombine takes a model', async (t) => {
   t.match(spec({ model: 'deepseek-v3', routing: { kind: 'uniform' } }), { routing: { kind: 'uniform' } });
   t.match(spec({ model: 'nemotron-3-super-120b-a12b' }), { hidden: 1024, numTopk: 22, numExperts: 512 });
   t.match(spec({ model: 'longcat-flash' }), { numTopk: 12, routing: { maskedFraction: 256 / 768 } });
-  t.match(brief(jobFaults({ ...job, model: 'deepseek-v3', hidden: 128 })), ['/jobs/0/hidden: 128']);
-  t.match(brief(jobFaults({ ...job, model: 'llama-3.1-8b' })), [/\/model: no key that says experts/]);
-  t.match(brief(jobFaults(job)), [/\/hidden: nothing/, /\/numTopk: nothing/, /\/numExperts: nothing/]);
+  t.match(brief(jobIssues({ ...job, model: 'deepseek-v3', hidden: 128 })), ['/jobs/0/hidden: 128']);
+  t.match(brief(jobIssues({ ...job, model: 'llama-3.1-8b' })), [/\/model: no key that says experts/]);
+  t.match(brief(jobIssues(job)), [/\/hidden: nothing/, /\/numTopk: nothing/, /\/numExperts: nothing/]);
 });
 
 t.test(

@@ -59,8 +59,8 @@ t.test("every preset's bytes, as published", async (t) => {
   const files = new SpecFiles([]);
   for (const [name, [fresh, beyond, index]] of Object.entries(PUBLISHED)) {
     const found = findModelGeometry(name, '', files);
-    if ('fault' in found) {
-      t.fail(`${name}: ${JSON.stringify(found.fault)}`);
+    if ('issue' in found) {
+      t.fail(`${name}: ${JSON.stringify(found.issue)}`);
       continue;
     }
     const expected = { bytesPerToken: fresh, bytesPerTokenBeyondWindow: beyond, indexBytesPerToken: index };

@@ -1,29 +1,29 @@
 /** What is wrong with the sweeps of a job themselves, before any combination is made. Pointers are relative to the job. */
 import type { Schema } from './common-schema.js';
 import { showValue } from './issue.js';
-import type { Fault } from './issue.js';
+import type { SpecIssue } from './issue.js';
 import { isObject, pointerOf } from './pointer.js';
 import { keysInSchema } from './schema.js';
 import { suggestion } from './suggest.js';
-import { productFaults } from './sweep.js';
+import { productIssues } from './sweep.js';
 
 const NOT_SWEPT = new Set(['$comment', 'id', 'kind', 'sweep', 'sweepTogether']);
 
-/** Faults of the shape of both sweeps; with any of them there are no combinations to look at. */
-export function sweepFaults(job: Readonly<Record<string, unknown>>, schema: Schema): Fault[] {
+/** Issues of the shape of both sweeps; with any of them there are no combinations to look at. */
+export function sweepIssues(job: Readonly<Record<string, unknown>>, schema: Schema): SpecIssue[] {
   const { sweep, sweepTogether } = job;
   const rows: readonly unknown[] = Array.isArray(sweepTogether) ? sweepTogether : [];
   const places = [
     ...pathsIn(rows[0]).map((path) => ({ path, pointer: pointerOf(['sweepTogether', 0, path]) })),
     ...pathsIn(sweep).map((path) => ({ path, pointer: pointerOf(['sweep', path]) })),
   ];
-  const faults = [
-    ...places.flatMap((place) => pathFaults(place, schema)),
-    ...overlapFaults(places),
-    ...listFaults(sweep),
-    ...rowFaults(sweepTogether),
+  const issues = [
+    ...places.flatMap((place) => pathIssues(place, schema)),
+    ...overlapIssues(places),
+    ...listIssues(sweep),
+    ...rowIssues(sweepTogether),
   ];
-  return faults.length > 0 ? faults : productFaults(job);
+  return issues.length > 0 ? issues : productIssues(job);
 }
 
 function pathsIn(value: unknown): string[] {
@@ -35,7 +35,7 @@ interface Place {
   readonly pointer: string;
 }
 
-function pathFaults({ path, pointer }: Place, schema: Schema): Fault[] {
+function pathIssues({ path, pointer }: Place, schema: Schema): SpecIssue[] {
   const walked: string[] = [];
   let place: Schema = schema;
   for (const key of path.split('.')) {
@@ -54,7 +54,7 @@ function pathFaults({ path, pointer }: Place, schema: Schema): Fault[] {
 }
 
 /** A value is swept once: neither by both sweeps nor as a part of another swept value. */
-function overlapFaults(places: readonly Place[]): Fault[] {
+function overlapIssues(places: readonly Place[]): SpecIssue[] {
   return places.flatMap(({ path, pointer }, at) => {
     const outer = places.find(
       (other, index) =>
@@ -66,7 +66,7 @@ function overlapFaults(places: readonly Place[]): Fault[] {
   });
 }
 
-function listFaults(sweep: unknown): Fault[] {
+function listIssues(sweep: unknown): SpecIssue[] {
   if (sweep === undefined) return [];
   if (!isObject(sweep)) {
     return [{ pointer: '/sweep', expected: 'object of dotted key path -> list', received: showValue(sweep) }];
@@ -81,7 +81,7 @@ function listFaults(sweep: unknown): Fault[] {
 }
 
 /** Rows have the same paths, so that every point says all that was swept. */
-function rowFaults(rows: unknown): Fault[] {
+function rowIssues(rows: unknown): SpecIssue[] {
   if (rows === undefined) return [];
   const pointer = '/sweepTogether';
   if (!Array.isArray(rows) || rows.length === 0) {
@@ -89,7 +89,7 @@ function rowFaults(rows: unknown): Fault[] {
     return [{ pointer, expected, received: showValue(rows) }];
   }
   const paths = pathsIn(rows[0]);
-  return rows.flatMap((row: unknown, index): Fault[] => {
+  return rows.flatMap((row: unknown, index): SpecIssue[] => {
     const at = pointerOf(['sweepTogether', index]);
     if (!isObject(row) || Object.keys(row).length === 0) {
       return [{ pointer: at, expected: 'object of dotted key path -> value', received: showValue(row) }];
