@@ -34,6 +34,10 @@ export const ERROR_CATALOGUE = {
     meaning:
       'a model cannot be read or is not supported: its config.json is missing, damaged, or of an unknown shape',
   },
+  E_TRACE: {
+    exit: EXIT.usage,
+    meaning: 'a request trace cannot be read: missing, damaged, of no known format, or with wrong lines',
+  },
   E_INTERNAL: {
     exit: EXIT.failed,
     meaning: 'railrunner itself failed: please report it with the command and the spec',

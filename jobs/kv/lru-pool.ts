@@ -1,7 +1,7 @@
 /** Hands out block ids as a serving engine's prefix cache does: free ones first, then those longest untouched. */
 import { shuffledIds } from './random.js';
 import type { Random } from './random.js';
-import type { HashId } from './trace.js';
+import type { HashId } from '../traces/request.js';
 
 /**
  * Ids lie in groups of `groupBlocks` neighbours, what one hash id needs: pages of one prefix block are taken and

@@ -10,8 +10,8 @@ import type { KvSpec } from './spec.generated.js';
 import { keyIssues } from './rules.js';
 import { resolveLayout } from './resolve-layout.js';
 import { sectionsOf } from './sections.js';
+import type { TraceRequest } from '../traces/request.js';
 import { readTrace } from './trace.js';
-import type { TraceRequest } from './trace.js';
 import { countTouched } from './walk-trace.js';
 
 type Given = Readonly<Record<string, unknown>>;

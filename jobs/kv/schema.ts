@@ -26,7 +26,12 @@ const poolBlocks = (name: string): Schema => ({
 });
 
 export const TRACE_KEYS: Readonly<Record<string, Schema>> = {
-  path: { type: 'string', minLength: 1, maxLength: 4096, description: 'File in the Mooncake JSONL format.' },
+  path: {
+    type: 'string',
+    minLength: 1,
+    maxLength: 4096,
+    description: 'Request trace whose lines name prefix blocks: Mooncake, Bailian or chained prefix hashes.',
+  },
   blockTokens: {
     ...positive(
       'Tokens that one hash id stands for; absent: 512 where that fits the file, else the power of two that does.',

@@ -87,7 +87,7 @@ export interface KvSpec {
    */
   trace?: {
     /**
-     * File in the Mooncake JSONL format.
+     * Request trace whose lines name prefix blocks: Mooncake, Bailian or chained prefix hashes.
      */
     path: string;
     /**

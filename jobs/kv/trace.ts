@@ -1,36 +1,23 @@
 /**
- * Request traces in Mooncake's published format: one JSON object per line with timestamp (ms from the start),
- * input_length and output_length (tokens), and hash_ids, one for each block of the input. Requests with an equal id
- * share that block of their prefix. A block has 512 tokens in Mooncake's traces and 16 in Bailian's.
+ * The request traces of jobs with `order: trace` in every format of jobs/traces whose lines name the blocks of their input.
+ * A block has 512 tokens in Mooncake's traces and 16 in Bailian's.
  */
 import type { SpecIssue } from '../../runner/job-spec/issue.js';
-import { showValue } from '../../runner/job-spec/issue.js';
 import { rereadFile, type FilePlaces, type SpecFiles } from '../../runner/job-spec/files.js';
-import { readJsonLine } from '../../runner/job-spec/json-text.js';
-import { isObject } from '../../runner/job-spec/pointer.js';
 import { textLines } from '../../runner/text/text-file.js';
-import { BlockTokens } from './trace-block-tokens.js';
+import { BlockTokens } from '../traces/block-tokens.js';
+import { formatOf, MOONCAKE, type TraceFormat } from '../traces/formats.js';
+import { PrefixTree } from '../traces/prefix-tree.js';
+import type { TraceRequest } from '../traces/request.js';
 
 /** Tokens per hash id where neither the spec nor the file says otherwise. */
 export const USUAL_BLOCK_TOKENS = 512;
 
-/** Traces are read whole. */
+/** A job's pools are walked by all requests at once, so its trace is read whole. */
 const LARGEST_TRACE_BYTES = 256 * 1024 * 1024;
 
 /** A file of another kind is wrong on every line: the first few tell. */
 const MOST_LINE_ISSUES = 10;
-
-/** Ids are hashes of up to 64 bits: a BigInt where a number would round it. */
-export type HashId = number | bigint;
-
-const LARGEST_HASH_ID = 2n ** 64n - 1n;
-
-export interface TraceRequest {
-  readonly timestampMs: number;
-  readonly inputTokens: number;
-  readonly outputTokens: number;
-  readonly hashIds: readonly HashId[];
-}
 
 interface Trace {
   readonly requests: readonly TraceRequest[];
@@ -41,46 +28,6 @@ interface Trace {
 }
 
 export type TraceAnswer = Trace | { readonly issues: readonly SpecIssue[] };
-
-/** What is wrong with a line, or the request it holds. `previousMs`: timestamp of the line before. */
-export function parseTraceLine(text: string, previousMs: number): TraceRequest | { readonly wrong: string } {
-  const read = readJsonLine(text);
-  if (!('value' in read)) {
-    return {
-      wrong: `not JSON: expected ${read.expected} at column ${read.column}, received ${read.received}`,
-    };
-  }
-  const line = read.value;
-  if (!isObject(line)) return { wrong: `not an object: ${showValue(line)}` };
-  const { timestamp, input_length: inputTokens, output_length: outputTokens, hash_ids: hashIds } = line;
-  if (typeof timestamp !== 'number' || !(timestamp >= previousMs) || !Number.isFinite(timestamp)) {
-    return {
-      wrong: `timestamp ${showValue(timestamp)}, expected a number >= ${previousMs} (never back in time)`,
-    };
-  }
-  if (!isCount(inputTokens) || inputTokens < 1) {
-    return { wrong: `input_length ${showValue(inputTokens)}, expected a whole number from 1` };
-  }
-  if (!isCount(outputTokens)) {
-    return { wrong: `output_length ${showValue(outputTokens)}, expected a whole number from 0` };
-  }
-  if (!Array.isArray(hashIds) || hashIds.length === 0) {
-    return { wrong: `hash_ids ${showValue(hashIds)}, expected a list of at least one id` };
-  }
-  const odd = hashIds.find((id) => !isHashId(id)) as unknown;
-  if (odd !== undefined) {
-    return { wrong: `${showValue(odd)} in hash_ids, expected whole numbers from 0 to ${LARGEST_HASH_ID}` };
-  }
-  return { timestampMs: timestamp, inputTokens, outputTokens, hashIds: hashIds as HashId[] };
-}
-
-function isCount(value: unknown): value is number {
-  return Number.isSafeInteger(value) && (value as number) >= 0;
-}
-
-function isHashId(value: unknown): value is HashId {
-  return typeof value === 'bigint' ? value >= 0n && value <= LARGEST_HASH_ID : isCount(value);
-}
 
 interface ParsedTrace {
   readonly requests: readonly TraceRequest[];
@@ -96,8 +43,19 @@ export function parseTrace(text: string, saidTokens?: number): ParsedTrace {
   const numbers: number[] = [];
   const wrong: string[] = [];
   let previousMs = 0;
+  let parse: ReturnType<TraceFormat['parser']> | undefined;
+  let format: TraceFormat = MOONCAKE;
   for (const line of textLines(text)) {
-    const request = parseTraceLine(line.text, previousMs);
+    if (parse === undefined) {
+      const told = formatOf(line.text);
+      if (!('wrong' in told) && told.usualBlockTokens === null) {
+        return unusable(`line 1: a trace of ${told.name}, which names no blocks; expected one with hash ids`);
+      }
+      // A first line of no format is a wrong line of the usual one, as those that follow.
+      format = 'wrong' in told ? MOONCAKE : told;
+      parse = format.parser();
+    }
+    const request = parse(line.text, previousMs);
     if ('wrong' in request) {
       wrong.push(`line ${line.number}: ${request.wrong}`);
       if (wrong.length === MOST_LINE_ISSUES) break;
@@ -107,14 +65,31 @@ export function parseTrace(text: string, saidTokens?: number): ParsedTrace {
     requests.push(request);
     numbers.push(line.number);
   }
-  if (requests.length === 0 && wrong.length === 0) wrong.push('line 1: nothing, expected a request');
-  const tokens = new BlockTokens(requests);
-  const blockTokens = saidTokens ?? tokens.derive(USUAL_BLOCK_TOKENS);
-  const judged = blockTokens ?? USUAL_BLOCK_TOKENS;
-  const misfits = tokens.misfits(judged, MOST_LINE_ISSUES);
-  wrong.push(...misfits.map(({ index, wrong: what }) => `line ${numbers[index]}: ${what}`));
-  if (misfits.length === 0) return { requests, wrong, blockTokens: judged };
-  return { requests, wrong, blockTokens: judged, hint: tokens.hint() };
+  if (requests.length === 0 && wrong.length === 0) return unusable('line 1: nothing, expected a request');
+  const usual = format.usualBlockTokens ?? USUAL_BLOCK_TOKENS;
+  const tokens = new BlockTokens(format.lastBlockHasId, requests);
+  const blockTokens = saidTokens ?? tokens.derive(usual) ?? usual;
+  const misfits: string[] = [];
+  for (const [index, request] of requests.entries()) {
+    const misfit = tokens.misfit(request, blockTokens);
+    if (misfit !== null && misfits.push(`line ${numbers[index]}: ${misfit}`) === MOST_LINE_ISSUES) break;
+  }
+  const own = format.chained ? requests : chained(requests);
+  const parsed = { requests: own, wrong: [...wrong, ...misfits], blockTokens };
+  return misfits.length === 0 ? parsed : { ...parsed, hint: tokens.hint('trace.blockTokens') };
+}
+
+function unusable(wrong: string): ParsedTrace {
+  return { requests: [], wrong: [wrong], blockTokens: USUAL_BLOCK_TOKENS };
+}
+
+/** Ids that stand for a block alone, replaced by ones that stand for the block and all before it. */
+function chained(requests: readonly TraceRequest[]): TraceRequest[] {
+  const tree = new PrefixTree();
+  return requests.map((request) => {
+    tree.walk(request.hashIds, 0);
+    return { ...request, hashIds: [...tree.numbers()] };
+  });
 }
 
 /** The last trace parsed, by digest and block size: the points of a sweep mostly share one. */

@@ -3,7 +3,7 @@ import type { KvSpec } from './spec.generated.js';
 import { LruPool } from './lru-pool.js';
 import { seededRandom } from './random.js';
 import { sectionsOf } from './sections.js';
-import type { HashId, TraceRequest } from './trace.js';
+import type { HashId, TraceRequest } from '../traces/request.js';
 
 export interface WalkedTrace {
   /** Ids in the pool that is read, and in the pool that is written. */

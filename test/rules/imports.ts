@@ -83,8 +83,19 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'jobs/index': ['jobs/'],
   // Readers of model files, for every kind and for railrunner model.
   'jobs/kv/models': ['runner/job-spec'],
+  // Readers of request traces, and caches that are driven by them, for every kind and for railrunner simulate.
+  'jobs/traces': ['runner/job-spec'],
+  'jobs/cache': ['jobs/traces', 'runner/job-spec'],
   // a kind's folder
-  'jobs/*': ['jobs/kv/models', 'runner/job', 'runner/job-spec', 'runner/native', 'runner/statistics'],
+  'jobs/*': [
+    'jobs/kv/models',
+    'jobs/traces',
+    'jobs/cache',
+    'runner/job',
+    'runner/job-spec',
+    'runner/native',
+    'runner/statistics',
+  ],
   scripts: ['runner/', 'jobs/'],
   test: ['runner/', 'jobs/', 'scripts/'],
 };
