@@ -4,6 +4,7 @@
 #include "binding/exports.h"
 #include "binding/napi_setup.h"
 #include "binding/work_lane.h"
+#include "storage/byte_lock.h"
 #include "storage/probe.h"
 
 namespace railrunner::binding {
@@ -45,9 +46,35 @@ Napi::Value probe(const Napi::CallbackInfo& info) {
   });
 }
 
+const char* lockName(ByteLock lock) {
+  switch (lock) {
+    case ByteLock::kHeld:
+      return "held";
+    case ByteLock::kTaken:
+      return "taken";
+    case ByteLock::kUnsupported:
+      return "unsupported";
+  }
+  return "unsupported";
+}
+
+// lockByte(path: string, offset: number)
+Napi::Value lock(const Napi::CallbackInfo& info) {
+  return guarded(info, [&]() -> Napi::Value {
+    if (!info[0].IsString()) throw argumentError("path", "a string");
+    const std::string path = info[0].As<Napi::String>().Utf8Value();
+    const auto offset = static_cast<uint64_t>(requireInteger(info[1], "offset", 0, int64_t{1} << 53));
+    auto found = std::make_shared<ByteLock>(ByteLock::kUnsupported);
+    return runOnWorkLane(
+        info.Env(), [found, path, offset] { *found = lockByte(path, offset); },
+        [found](Napi::Env env) -> Napi::Value { return Napi::String::New(env, lockName(*found)); });
+  });
+}
+
 }  // namespace
 
 void exportStorage(Napi::Env env, Napi::Object exports) {
+  exports.Set("lockByte", Napi::Function::New(env, lock, "lockByte"));
   exports.Set("probeStorage", Napi::Function::New(env, probe, "probeStorage"));
 }
 

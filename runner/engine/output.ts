@@ -17,6 +17,9 @@ import type { World } from '../world/world.js';
 import { exitOf } from './outcome.js';
 import type { Place } from './places.js';
 import { RunReport } from './report.js';
+import { lockRun } from './run-lock.js';
+import { addon } from '../native/binding.js';
+import type { Logger } from 'pino';
 import { agreeOnKept, shareEarlierRun, withdrawManifest, type EarlierRun, type Kept } from './resume.js';
 import type { Run } from './run-state.js';
 import { selectPoints, type Selection } from './selection.js';
@@ -49,8 +52,11 @@ export async function openOutput(setting: StartSetting, wanted: OutputRequest): 
   const earlier =
     request.resume === undefined
       ? undefined
-      : await shareEarlierRun(world, { path: request.resume, ...wanted });
+      : await shareEarlierRun(world, { path: request.resume, ...wanted }, (folder) =>
+          lockFolder(world, folder, log),
+        );
   const { runId, folder } = earlier ?? (await shareFolder(request, world));
+  if (earlier === undefined) await lockFolder(world, folder, log);
   const kept = earlier ? await agreeOnKept(world, earlier, spec, columns) : NOTHING_KEPT;
   const selection = earlier
     ? { shard: earlier.shard ?? undefined, points: earlier.points ?? undefined }
@@ -81,6 +87,15 @@ export async function openOutput(setting: StartSetting, wanted: OutputRequest): 
     return opened;
   });
   return { log, csv, report, folder, runId, manifest, pending, ...keptFacts(columns.rank, kept) };
+}
+
+/** Collective. A run that still goes on must not be resumed: two writers would spoil its files. */
+async function lockFolder(world: World, folder: string, log: Logger): Promise<void> {
+  const { rank } = world.info;
+  const lock = await together(world, 'locking the run folder', () => lockRun(addon(), folder, rank));
+  if (lock === 'unsupported') {
+    log.warn({ folder }, 'the file system has no locks: nothing keeps a second run out of this folder');
+  }
 }
 
 function keptFacts(

@@ -45,16 +45,29 @@ export interface ResumeRequest {
   readonly machine: MachineClass;
 }
 
-/** Collective. Throws E_RESUME on all ranks where the run is another than this one would be. */
-export async function shareEarlierRun(world: World, request: ResumeRequest): Promise<EarlierRun> {
-  const own = await together(world, 'reading the run to resume', async () =>
-    world.info.rank === 0 ? await examine(request) : undefined,
-  );
-  const earlier = await world.broadcastJson<EarlierRun>(own, 0, START_TIMEOUT_MS);
+/**
+ * Collective. Throws E_RESUME on all ranks where the run is another than this one would be, or still goes on. `lock`: takes
+ * the folder for this run.
+ */
+export async function shareEarlierRun(
+  world: World,
+  request: ResumeRequest,
+  lock: (folder: string) => Promise<void>,
+): Promise<EarlierRun> {
+  const read = async (): Promise<EarlierRun> => {
+    const own = await together(world, 'reading the run to resume', async () =>
+      world.info.rank === 0 ? await examine(request) : undefined,
+    );
+    return world.broadcastJson<EarlierRun>(own, 0, START_TIMEOUT_MS);
+  };
+  // A folder of something else is left as it is, without a lock in it.
+  const { folder } = await read();
   await together(world, 'joining the run folder', async () => {
-    if (world.info.rank !== 0) await makeFolder(earlier.folder);
+    if (world.info.rank !== 0) await makeFolder(folder);
   });
-  return earlier;
+  await lock(folder);
+  // Whoever held it may have gone on with the run.
+  return read();
 }
 
 async function examine({ path, spec, selection, machine }: ResumeRequest): Promise<EarlierRun> {
@@ -105,7 +118,7 @@ async function examine({ path, spec, selection, machine }: ResumeRequest): Promi
 /** A run that ended between the making of its folder and its manifest: it measured nothing. */
 function startOver(folder: string, { shard, points }: Selection): EarlierRun {
   const strangers = readdirSync(folder).filter(
-    (name) => !/^(rank-\d+\.(csv|log)|summary\.csv|columns\.json|manifest\.json\.next)$/.test(name),
+    (name) => !/^(rank-\d+\.(csv|log)|summary\.csv|columns\.json|manifest\.json\.next|run\.lock)$/.test(name),
   );
   const measured = readdirSync(folder).filter((name) => name.endsWith('.csv') && hasRows(join(folder, name)));
   const unexpected = [...strangers, ...measured][0];

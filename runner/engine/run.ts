@@ -16,6 +16,7 @@ import type { ManifestEnd } from '../results/manifest.js';
 import { UnwrittenRowsError } from '../results/csv-file.js';
 import { rescueRows } from '../results/rescue.js';
 import type { Run } from './run-state.js';
+import { removeLock } from './run-lock.js';
 import type { RunRequest } from './run-request.js';
 import { readOwnSpec, startRun } from './start.js';
 import {
@@ -120,6 +121,7 @@ async function endRun(run: Run, end: LoopEnd): Promise<number> {
   if (run.manifest) {
     const before = failures.length;
     await attempt('writing the manifest', () => finishManifest(run, agreed, end));
+    await attempt('giving back the folder', () => removeLock(run.folder));
     // Without its manifest a run was not good, whatever all ranks had agreed on.
     const late = failures.slice(before);
     status = worstExit([status, ...late.map((failure) => failure.exitStatus)]);

@@ -37,6 +37,7 @@ A run writes into a folder of its own, \`results/<run-id>/\`, and never overwrit
 | --- | --- | --- |
 | \`rank-0000.csv\`, ... | each rank | a row for each point, phase, timing and direction, as the point ends |
 | \`summary.csv\` | rank 0 | the same over all ranks |
+| \`run.lock\` | every rank | nothing; it is there while the run lasts, and keeps a second one out of the folder |
 | \`columns.json\` | rank 0 | of each column of these files: type, unit, and whether smaller or larger is better |
 | \`manifest.json\` | rank 0 | what was run, on what, and how it ended; renamed into place last |
 | \`samples/\` | each rank | raw samples, where \`saveSamples\` asks for them |

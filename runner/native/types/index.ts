@@ -10,7 +10,7 @@ import type { GpuReport } from './gpus.js';
 import type { NativeMoe, NativeMoeOptions } from './moe.js';
 import type { NetworkProbe } from './network.js';
 import type { NcclProbe } from './replicated.js';
-import type { StorageProbe } from './storage.js';
+import type { ByteLock, StorageProbe } from './storage.js';
 import type { NativeWorld, WorldOpenOptions } from './world.js';
 
 export type * from './device.js';
@@ -52,6 +52,8 @@ export interface NativeAddon {
   probeNetwork(): Promise<NetworkProbe>;
   /** Opens a disk tier's file and queue in a folder, and says how they would be driven. E_IO where it cannot. */
   probeStorage(folder: string, queueDepth: number): Promise<StorageProbe>;
+  /** Locks a byte of a file until this process ends, however it ends. E_IO where the file cannot be opened. */
+  lockByte(path: string, offset: number): Promise<ByteLock>;
   /** Loads NCCL; E_NCCL_MISSING says what was looked for and why it did not do. */
   probeNccl(libraries: readonly string[]): Promise<NcclProbe>;
   /** The record by which all ranks join one communicator, made by one of them. */

@@ -11,3 +11,6 @@ export interface StorageProbe {
   /** As the disk_io column says it, for example "io_uring+O_DIRECT qd=32". */
   readonly diskIo: string;
 }
+
+/** taken: by another process; unsupported: the file system has no locks. */
+export type ByteLock = 'held' | 'taken' | 'unsupported';
