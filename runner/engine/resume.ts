@@ -75,7 +75,9 @@ async function examine({ path, spec, selection, machine }: ResumeRequest): Promi
   if (!existsSync(folder) || !statSync(folder).isDirectory()) {
     throw refusal(folder, 'expected the folder of a run (results/<run-id>); it is not there');
   }
-  const hasManifest = ['manifest.json', 'manifest.json.part'].some((name) => existsSync(join(folder, name)));
+  const hasManifest = ['manifest.json', 'manifest.json.part', 'manifest.json'].some((name) =>
+    existsSync(join(folder, name)),
+  );
   if (!hasManifest) return startOver(folder, selection);
   const earlier = await readManifest(folder);
   const refuse = (what: string): RunnerError => refusal(folder, what);

@@ -137,7 +137,7 @@ export class ManifestFile {
       endedAt: null,
       statusCounts: [],
     } as const;
-    await writeSynced(join(folder, RUNNING_NAME), order({ ...start, ...running }));
+    await replaceRunning(folder, order({ ...start, ...running }));
     return manifest;
   }
 
@@ -161,15 +161,8 @@ export class ManifestFile {
       probes: end.probes ?? this.#start.probes,
       versions: { ...this.#start.versions, ...end.libraries },
     });
-    const next = join(this.#folder, NEXT_NAME);
+    await replaceRunning(this.#folder, manifest);
     try {
-      await writeSynced(next, manifest);
-    } catch (error) {
-      await rm(next, { force: true }).catch(() => undefined);
-      throw error;
-    }
-    try {
-      await rename(next, join(this.#folder, RUNNING_NAME));
       await rename(join(this.#folder, RUNNING_NAME), join(this.#folder, FINAL_NAME));
       await syncFolder(this.#folder);
     } catch (error) {
@@ -209,6 +202,23 @@ export class StatusCounts {
 function order(manifest: Manifest): Manifest {
   const keys = Object.keys(MANIFEST_FIELDS) as (keyof Manifest)[];
   return Object.fromEntries(keys.map((key) => [key, manifest[key]])) as unknown as Manifest;
+}
+
+/** By a rename: whoever reads it, or goes on with a run that was killed just now, finds the old one or the new one, whole. */
+async function replaceRunning(folder: string, manifest: Manifest): Promise<void> {
+  const next = join(folder, NEXT_NAME);
+  try {
+    await writeSynced(next, manifest);
+  } catch (error) {
+    await rm(next, { force: true }).catch(() => undefined);
+    throw error;
+  }
+  try {
+    await rename(next, join(folder, RUNNING_NAME));
+    await syncFolder(folder);
+  } catch (error) {
+    throw outputError(`${join(folder, RUNNING_NAME)} cannot be put in place`, error);
+  }
 }
 
 async function writeSynced(path: string, manifest: Manifest): Promise<void> {

@@ -48,18 +48,19 @@ export interface RunManifest {
 /** The manifest, or manifest.json.part of a run that did not end. Rejects with E_RUN_READ. */
 export async function readManifest(folder: string): Promise<RunManifest> {
   const finished = join(folder, 'manifest.json');
-  const text = await readBounded(finished);
-  if (text !== undefined) return parseManifest(finished, text);
   const running = join(folder, 'manifest.json.part');
-  const part = await readBounded(running);
-  if (part === undefined) {
-    throw new RunnerError(
-      'E_RUN_READ',
-      `${folder}: expected a run folder with manifest.json, found neither it nor manifest.json.part; ` +
-        `name a folder that a run wrote (results/<run-id>)`,
-    );
+  // A run that ends right now renames one to the other between two looks.
+  for (const path of [finished, running, finished]) {
+    const text = await readBounded(path);
+    if (text === undefined) continue;
+    const manifest = parseManifest(path, text);
+    return path === finished ? manifest : { ...manifest, outcome: 'running' };
   }
-  return { ...parseManifest(running, part), outcome: 'running' };
+  throw new RunnerError(
+    'E_RUN_READ',
+    `${folder}: expected a run folder with manifest.json, found neither it nor manifest.json.part; ` +
+      `name a folder that a run wrote (results/<run-id>)`,
+  );
 }
 
 async function readBounded(path: string): Promise<string | undefined> {

@@ -45,7 +45,8 @@ function finishedPoints(run: string): Map<string, string> {
   return new Map([...first].filter(([point]) => second.has(point)));
 }
 
-t.test(`kill -9 at ${NUM_KILLS} random instants, then --resume`, { skip }, (t) =>
+const timeout = 60_000 * NUM_KILLS;
+t.test(`kill -9 at ${NUM_KILLS} random instants, then --resume`, { skip, timeout }, (t) =>
   withTempDir(async (folder) => {
     const spec = writeSmallSpec(folder, { numPoints: NUM_POINTS, iterations: 2000 });
     const run = (name: string): string[] => ['run', spec, '--out', folder, '--run-id', name];

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { allowedEnvironment } from '../../../runner/environment/recorded.js';
@@ -108,3 +108,15 @@ t.test('the environment is an allow-list, and secrets stay out', async (t) => {
   });
   t.same(kept, { CUDA_VISIBLE_DEVICES: '0', NCCL_DEBUG: 'INFO', SLURM_JOB_ID: '7', UCX_TLS: 'tcp' });
 });
+
+t.test(
+  'where a run that goes on cannot write its manifest, or is killed there, the earlier one stays whole',
+  (t) =>
+    withTempDir(async (folder) => {
+      await ManifestFile.begin(folder, manifestStart);
+      const before = readFileSync(join(folder, 'manifest.json.part'), 'utf8');
+      mkdirSync(join(folder, 'manifest.json.next'));
+      await t.rejects(ManifestFile.begin(folder, { ...manifestStart, runId: 'again' }), { code: 'E_OUTPUT' });
+      t.equal(readFileSync(join(folder, 'manifest.json.part'), 'utf8'), before);
+    }),
+);
