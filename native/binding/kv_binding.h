@@ -4,7 +4,6 @@
 #include <vector>
 
 #include "binding/napi_setup.h"
-#include "core/sampler.h"
 #include "kv/block_pool.h"
 #include "kv/transfer.h"
 
@@ -31,8 +30,6 @@ std::vector<uint32_t> requireSectionBlocks(const Napi::Object& object, const cha
 // Strategy, batching, disk and thread keys of TransferOptions.
 TransferOptions requireTransferOptions(const Napi::Object& object);
 
-Napi::Object sampleSetObject(Napi::Env env, const SampleSet& set);
-Napi::Object probeObject(Napi::Env env, const ProbeResult& probe);
 Napi::Object checkObject(Napi::Env env, const CheckReport& report);
 
 // createPool, for addKvMethods.

@@ -3,8 +3,7 @@
 #include "binding/device_binding.h"
 #include "binding/handle.h"
 #include "binding/kv_binding.h"
-#include "binding/work_lane.h"
-#include "binding/world_binding.h"
+#include "binding/operation.h"
 #include "core/clock.h"
 #include "replicated/transfer.h"
 #include "world/world_exchange.h"
@@ -23,6 +22,19 @@ struct OpenedReplicated {
   std::shared_ptr<OpenedCommunicator> communicator;  // null on the host device
   std::unique_ptr<ReplicatedTransfer> transfer;
 
+  ProbeResult probe() const { return require().probe(GateRef(world->gate->gate()), processControl()); }
+  MeasuredPhases measure(const SampleProtocol& protocol) const {
+    return require().measure(GateRef(world->gate->gate()), protocol, processControl());
+  }
+  ReplicatedFacts facts() const { return require().facts(); }
+  void close(bool together, int64_t deadlineNs) {
+    if (!transfer) return;
+    const std::unique_ptr<ReplicatedTransfer> closing = std::move(transfer);
+    closing->close(together ? exchange.get() : nullptr, deadlineNs);
+  }
+  static Napi::Value toJs(Napi::Env env, const ReplicatedFacts& facts);
+
+ private:
   ReplicatedTransfer& require() const {
     if (!transfer) throw Error(ErrorCode::kState, "the replicated transfer is closed");
     return *transfer;
@@ -65,97 +77,19 @@ ReplicatedRequest requireRequest(const Napi::Object& object, const std::vector<i
   request.layerEnd = requireUint32(object, "layerEnd");
   request.nodeOfRank = nodeOfRank;
   request.options = requireTransferOptions(requireObject(object.Get("loads"), "loads"));
-  const Napi::Object faults = requireObject(object.Get("faults"), "faults");
-  request.faults.failLoadAt = requireInteger(faults, "failLoadAt", -1, UINT32_MAX);
-  request.faults.dieAt = requireInteger(faults, "dieAt", -1, UINT32_MAX);
+  request.faults = requireFaults(object);
   return request;
 }
 
-Napi::Value toArray(Napi::Env env, const std::vector<double>& values) {
-  Napi::Float64Array array = Napi::Float64Array::New(env, values.size());
-  std::copy(values.begin(), values.end(), array.Data());
-  return array;
-}
-
-Napi::Value measureReplicated(const Napi::CallbackInfo& info) {
-  return guarded(info, [&]() -> Napi::Value {
-    auto state = requireState(info.This(), "this", kReplicatedKind);
-    const SampleProtocol protocol = requireProtocol(info[0]);
-    auto samples = std::make_shared<ReplicatedSamples>();
-    return runOnWorkLane(
-        info.Env(),
-        [state, protocol, samples] {
-          *samples =
-              state->require().measure(GateRef(state->world->gate->gate()), protocol, processControl());
-        },
-        [samples](Napi::Env env) -> Napi::Value {
-          Napi::Object object = Napi::Object::New(env);
-          object.Set("total", sampleSetObject(env, samples->total));
-          object.Set("loadUs", toArray(env, samples->loadUs));
-          object.Set("broadcastUs", toArray(env, samples->broadcastUs));
-          object.Set("overlapPct",
-                     samples->overlapPct < 0 ? env.Null() : Napi::Number::New(env, samples->overlapPct));
-          return object;
-        });
-  });
-}
-
-Napi::Value probeReplicated(const Napi::CallbackInfo& info) {
-  return guarded(info, [&]() -> Napi::Value {
-    auto state = requireState(info.This(), "this", kReplicatedKind);
-    auto result = std::make_shared<ProbeResult>();
-    return runOnWorkLane(
-        info.Env(),
-        [state, result] {
-          *result = state->require().probe(GateRef(state->world->gate->gate()), processControl());
-        },
-        [result](Napi::Env env) { return probeObject(env, *result); });
-  });
-}
-
-Napi::Value factsReplicated(const Napi::CallbackInfo& info) {
-  return guarded(info, [&]() -> Napi::Value {
-    auto state = requireState(info.This(), "this", kReplicatedKind);
-    auto facts = std::make_shared<ReplicatedFacts>();
-    return runOnWorkLane(
-        info.Env(), [state, facts] { *facts = state->require().facts(); },
-        [facts](Napi::Env env) -> Napi::Value {
-          Napi::Object object = Napi::Object::New(env);
-          const std::pair<const char*, uint64_t> numbers[] = {
-              {"payloadBytes", facts->payloadBytes},  {"loadBytes", facts->loadBytes},
-              {"selfBytes", facts->selfBytes},        {"ipcBytes", facts->ipcBytes},
-              {"networkBytes", facts->networkBytes},  {"pcieBytes", facts->pcieBytes},
-              {"diskBytes", facts->diskBytes},        {"numChunks", facts->numChunks},
-              {"numOperations", facts->numOperations}};
-          for (const auto& [name, value] : numbers) object.Set(name, static_cast<double>(value));
-          object.Set("strategyUsed", replicatedStrategyName(facts->strategyUsed));
-          object.Set("diskIo", facts->diskIo);
-          object.Set("networkTransport", facts->networkTransport);
-          return object;
-        });
-  });
-}
-
-Napi::Value closeReplicated(const Napi::CallbackInfo& info) {
-  return guarded(info, [&]() -> Napi::Value {
-    auto state = requireState(info.This(), "this", kReplicatedKind);
-    if (!info[0].IsBoolean()) throw argumentError("together", "a boolean");
-    const bool together = info[0].As<Napi::Boolean>().Value();
-    const int64_t deadlineNs = requireDeadline(info[1]);
-    return runOnWorkLane(info.Env(), [state, together, deadlineNs] {
-      if (!state->transfer) return;
-      const std::unique_ptr<ReplicatedTransfer> closing = std::move(state->transfer);
-      closing->close(together ? state->exchange.get() : nullptr, deadlineNs);
-    });
-  });
-}
-
-Napi::Value replicatedHandle(Napi::Env env, const std::shared_ptr<OpenedReplicated>& state) {
-  return makeHandle(env, state, kReplicatedKind,
-                    {{"measure", measureReplicated},
-                     {"probe", probeReplicated},
-                     {"facts", factsReplicated},
-                     {"close", closeReplicated}});
+Napi::Value OpenedReplicated::toJs(Napi::Env env, const ReplicatedFacts& facts) {
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("numChunks", static_cast<double>(facts.numChunks));
+  object.Set("numOperations", static_cast<double>(facts.numOperations));
+  object.Set("strategyUsed", replicatedStrategyName(facts.strategyUsed));
+  object.Set("diskIo", facts.diskIo);
+  object.Set("networkTransport", facts.networkTransport);
+  object.Set("overlapPct", facts.overlapPct < 0 ? env.Null() : Napi::Number::New(env, facts.overlapPct));
+  return object;
 }
 
 Napi::Value openReplicatedHandle(const Napi::CallbackInfo& info) {
@@ -181,7 +115,7 @@ Napi::Value openReplicatedHandle(const Napi::CallbackInfo& info) {
           state->transfer = openReplicated(*state->exchange, processControl(), *state->device,
                                            std::move(request), deadlineNs);
         },
-        [state](Napi::Env env) { return replicatedHandle(env, state); });
+        [state](Napi::Env env) { return makeOperation<OpenedReplicated, kReplicatedKind>(env, state); });
   });
 }
 

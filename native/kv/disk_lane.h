@@ -119,12 +119,14 @@ class DiskLane {
 
   LaneFacts facts() const {
     LaneFacts facts;
-    facts.payloadBytes = plan_.payloadBytes;
+    facts.from = request_.source->tier();
+    facts.to = request_.target->tier();
+    facts.bytes.payload = plan_.payloadBytes;
     facts.numRegions = plan_.numRegions;
     facts.numCopies = plan_.requests.size();
-    facts.diskBytes = plan_.diskBytes;
+    facts.bytes.disk = plan_.diskBytes;
     facts.strategyUsed = strategyUsed_;
-    facts.pcieBytes = Hop::kCrossesHostLink ? plan_.payloadBytes : 0;
+    facts.bytes.pcie = Hop::kCrossesHostLink ? plan_.payloadBytes : 0;
     facts.diskIo = queue_.describe();
     return facts;
   }

@@ -34,18 +34,12 @@ class LaneTransfer : public Transfer {
     return all;
   }
 
-  std::vector<TimedSamples> measure(GateRef gate, const SampleProtocol& protocol,
-                                    RunControl& control) override {
+  MeasuredPhases measure(GateRef gate, const SampleProtocol& protocol, RunControl& control) override {
     Operation operation(*this, control, protocol);
-    std::vector<TimedSamples> sets;
-    sets.push_back({"host", -1, sample(operation, gate, protocol, control)});
-    if (lanes_.size() < 2) return sets;
-    for (size_t lane = 0; lane < lanes_.size(); ++lane) {
-      TimedSamples own{"host", static_cast<int>(lane), sets.front().samples};
-      own.samples.timesUs = operation.laneTimesUs(lane, own.samples.timesUs.size());
-      sets.push_back(std::move(own));
-    }
-    return sets;
+    const SampleSet whole = sample(operation, gate, protocol, control);
+    MeasuredPhases measured;
+    addPhases(measured, "host", whole, facts(), operation.laneTimesUs());
+    return measured;
   }
 
   ProbeResult probe(GateRef gate, RunControl& control) override {
@@ -101,10 +95,7 @@ class LaneTransfer : public Transfer {
       endsUs_[lane] = nowUs();
     }
 
-    std::vector<double> laneTimesUs(size_t lane, size_t count) const {
-      const auto begin = timesUs_[lane].end() - static_cast<std::ptrdiff_t>(count);
-      return {begin, timesUs_[lane].end()};
-    }
+    std::vector<const std::vector<double>*> laneTimesUs() const { return {&timesUs_[0], &timesUs_[1]}; }
 
    private:
     LaneTransfer& transfer_;

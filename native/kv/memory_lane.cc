@@ -184,10 +184,12 @@ void MemoryLane::requireIssued(uint64_t bytes) const {
 
 LaneFacts MemoryLane::facts() const {
   LaneFacts facts;
-  facts.payloadBytes = joined_.payloadBytes;
+  facts.from = request_.source->tier();
+  facts.to = request_.target->tier();
+  facts.bytes.payload = joined_.payloadBytes;
   facts.numRegions = joined_.numRegions;
   facts.numCopies = variant_ == Variant::kRegions ? regions_.spans.size() : joined_.spans.size();
-  facts.selfBytes = joined_.payloadBytes;
+  facts.bytes.self = joined_.payloadBytes;
   facts.strategyUsed = variant_ == Variant::kRegions ? Strategy::kMemcpy : Strategy::kKernel;
   return facts;
 }

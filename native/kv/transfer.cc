@@ -93,6 +93,33 @@ const char* strategyName(Strategy strategy) {
   return "auto";
 }
 
+std::string directionOf(const LaneFacts& lane) {
+  return std::string(tierName(lane.from)) + "->" + tierName(lane.to);
+}
+
+void addPhases(MeasuredPhases& measured, const char* timing, const SampleSet& whole,
+               const std::vector<LaneFacts>& lanes,
+               const std::vector<const std::vector<double>*>& laneTimesUs) {
+  measured.stopped = measured.stopped || whole.stopped;
+  Phase total{"total", timing, directionOf(lanes.front()), whole.timesUs, whole.entrySkewUs, {}};
+  for (const LaneFacts& lane : lanes) total.bytes += lane.bytes;
+  if (lanes.size() > 1) {
+    total.direction = std::string(tierName(lanes.front().from)) + "<->" + tierName(lanes.front().to);
+  }
+  measured.phases.push_back(std::move(total));
+  if (lanes.size() < 2) return;
+  for (size_t lane = 0; lane < lanes.size(); ++lane) {
+    const std::vector<double>& times = *laneTimesUs[lane];
+    const char* phase = lanes[lane].to == Tier::kDevice ? "onboard" : "offload";
+    measured.phases.push_back({phase,
+                               timing,
+                               directionOf(lanes[lane]),
+                               {times.end() - static_cast<std::ptrdiff_t>(whole.timesUs.size()), times.end()},
+                               whole.entrySkewUs,
+                               lanes[lane].bytes});
+  }
+}
+
 std::unique_ptr<Transfer> compileTransfer(Device& device, std::vector<LaneRequest> lanes,
                                           const TransferOptions& options) {
   if (lanes.empty() || lanes.size() > 2)

@@ -5,6 +5,8 @@
 #include <vector>
 
 #include "core/gate.h"
+#include "core/injected_fault.h"
+#include "core/phase.h"
 #include "core/sampler.h"
 #include "kv/block_ids.h"
 
@@ -21,10 +23,6 @@ enum class Strategy : uint32_t {
 };
 const char* strategyName(Strategy strategy);
 
-// What a test asks a transfer on a cuda device to commit in its first timed-by-event sample, so that the
-// alarms are heard: a kernel that ends by the abort word alone, or one that writes where nothing is mapped.
-enum class TransferFault : uint32_t { kNone = 0, kSpinKernel = 1, kIllegalAccess = 2 };
-
 struct TransferOptions {
   Strategy strategy = Strategy::kAuto;
   uint32_t maxTransferBatchSize = 16;   // blocks a batch
@@ -34,36 +32,29 @@ struct TransferOptions {
   uint32_t requestBytes = 1U << 20;  // largest disk request
   uint32_t threads = 1;              // CPU threads this rank may copy with
   uint32_t maxCtas = 8;              // cuda: thread blocks of a copy kernel
-  TransferFault fault = TransferFault::kNone;
+  InjectedFaults faults;             // cuda between device and host: kSpinKernel, kIllegalAccess
 };
 
 // What one direction of a transfer is, known when it is compiled (strategyUsed: once it has been measured).
 struct LaneFacts {
-  uint64_t payloadBytes = 0;
+  Tier from = Tier::kDevice;
+  Tier to = Tier::kHost;
+  PathBytes bytes;
   uint64_t numRegions = 0;
   uint64_t numCopies = 0;      // copy calls, kernels, spans or disk requests per iteration, after joining
   bool batchesMerged = false;  // all batches were made one, whatever the options say of batches
-  uint64_t diskBytes = 0;      // bytes through the file per iteration, padding and re-read edges included
-  uint64_t pcieBytes = 0;      // bytes over the host link of a cuda device
-  uint64_t selfBytes = 0;      // bytes copied inside this rank's memory
   Strategy strategyUsed = Strategy::kAuto;
   std::string diskIo;  // '' where no disk takes part
 };
 
-// Samples of the whole (lane -1) or of one direction, by one way of timing ("host", "event", "graph").
-struct TimedSamples {
-  std::string timing;
-  int lane = -1;
-  SampleSet samples;
-};
+// "device->host".
+std::string directionOf(const LaneFacts& lane);
 
-// The limit in the same direction on the same ranks: one contiguous copy, or a bare loop of the same disk
-// requests.
-struct ProbeResult {
-  double GBps = 0;
-  std::string source;
-  bool stopped = false;
-};
+// Adds the phases of one timing: "total" for the lanes together, and where there are two, "offload" and "onboard" for
+// each. laneTimesUs holds every iteration of a lane, warm-up included; its last ones are those of `whole`.
+void addPhases(MeasuredPhases& measured, const char* timing, const SampleSet& whole,
+               const std::vector<LaneFacts>& lanes,
+               const std::vector<const std::vector<double>*>& laneTimesUs);
 
 // A compiled transfer: one direction, or two at the same time. Everything here is virtual once per point; loops
 // are templates below it (kv/lane_transfer.h), and every device has its own.
@@ -73,9 +64,9 @@ class Transfer {
   virtual std::vector<LaneFacts> facts() const = 0;
   // Warm-up and samples. Targets are poisoned again before the last one. When this returns or throws, no copy
   // is in flight any more. Bytes issued are compared with the plan (kState where they differ).
-  virtual std::vector<TimedSamples> measure(GateRef gate, const SampleProtocol& protocol,
-                                            RunControl& control) = 0;
-  // Collective over the gate, as measure is. What it overwrites of the targets is poisoned before measure's
+  virtual MeasuredPhases measure(GateRef gate, const SampleProtocol& protocol, RunControl& control) = 0;
+  // One contiguous copy in the same directions, or a bare loop of the same disk requests. Collective over the gate, as
+  // measure is. What it overwrites of the targets is poisoned before measure's
   // last sample.
   virtual ProbeResult probe(GateRef gate, RunControl& control) = 0;
 };

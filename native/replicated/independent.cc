@@ -1,6 +1,9 @@
 #include "replicated/independent.h"
 
+#include <utility>
+
 #include "core/error.h"
+#include "replicated/phase_clock.h"
 
 namespace railrunner {
 
@@ -17,14 +20,18 @@ Transfer& IndependentTransfer::require() const {
   return *transfer_;
 }
 
-ReplicatedSamples IndependentTransfer::measure(GateRef gate, const SampleProtocol& protocol,
-                                               RunControl& control) {
+MeasuredPhases IndependentTransfer::measure(GateRef gate, const SampleProtocol& protocol,
+                                            RunControl& control) {
   ReplicatedSamples samples;
-  for (TimedSamples& set : require().measure(gate, protocol, control)) {
-    if (set.lane < 0 && set.timing == "host") samples.total = std::move(set.samples);
+  MeasuredPhases measured = require().measure(gate, protocol, control);
+  samples.total.stopped = measured.stopped;
+  for (Phase& phase : measured.phases) {
+    if (phase.phase != "total" || std::string(phase.timing) != "host") continue;
+    samples.total.timesUs = std::move(phase.timesUs);
+    samples.total.entrySkewUs = std::move(phase.entrySkewUs);
   }
   samples.loadUs = samples.total.timesUs;
-  return samples;
+  return std::move(samples).phases(facts());
 }
 
 ProbeResult IndependentTransfer::probe(GateRef gate, RunControl& control) {
@@ -34,10 +41,9 @@ ProbeResult IndependentTransfer::probe(GateRef gate, RunControl& control) {
 ReplicatedFacts IndependentTransfer::facts() const {
   const LaneFacts lane = require().facts().front();
   ReplicatedFacts facts;
-  facts.payloadBytes = facts.loadBytes = lane.payloadBytes;
-  facts.selfBytes = lane.selfBytes;
-  facts.pcieBytes = lane.pcieBytes;
-  facts.diskBytes = lane.diskBytes;
+  facts.sourceTier = lane.from;
+  facts.bytes = lane.bytes;
+  facts.loadBytes = lane.bytes.payload;
   facts.numChunks = 1;
   facts.numOperations = lane.numCopies;
   facts.strategyUsed = ReplicatedStrategy::kIndependent;

@@ -9,7 +9,7 @@ class IndependentTransfer : public ReplicatedTransfer {
  public:
   IndependentTransfer(Device& device, const ReplicatedRequest& request);
 
-  ReplicatedSamples measure(GateRef gate, const SampleProtocol& protocol, RunControl& control) override;
+  MeasuredPhases measure(GateRef gate, const SampleProtocol& protocol, RunControl& control) override;
   ProbeResult probe(GateRef gate, RunControl& control) override;
   ReplicatedFacts facts() const override;
   void close(Exchange*, int64_t) override { transfer_.reset(); }

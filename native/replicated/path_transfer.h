@@ -45,20 +45,22 @@ class PathTransfer : public ReplicatedTransfer {
                std::vector<std::unique_ptr<Path>> paths)
       : exchange_(exchange), board_(std::move(board)), paths_(std::move(paths)) {}
 
-  ReplicatedSamples measure(GateRef gate, const SampleProtocol& protocol, RunControl& control) override {
+  MeasuredPhases measure(GateRef gate, const SampleProtocol& protocol, RunControl& control) override {
     requireOpen();
     board_->useGate(gate);
     if (paths_.size() > 1 && !choose(gate, control)) {
       ReplicatedSamples nothing;
       nothing.total.stopped = true;
-      return nothing;
+      return std::move(nothing).phases(facts());
     }
     Operation operation(*this, *paths_[chosen_], control);
     operation.clock.reserve(static_cast<size_t>(protocol.warmup) + protocol.iterations);
     SampleSet total = sample(operation, gate, protocol, control);
     // The gate was passed inside samples too: what it says of the last one is not the entry.
     if (board_->usesGateInside()) total.entrySkewUs.clear();
-    return operation.clock.samplesOf(std::move(total));
+    ReplicatedSamples samples = operation.clock.samplesOf(std::move(total));
+    overlapPct_ = samples.overlapPct;
+    return std::move(samples).phases(facts());
   }
 
   ProbeResult probe(GateRef gate, RunControl& control) override {
@@ -66,7 +68,11 @@ class PathTransfer : public ReplicatedTransfer {
     return board_->probe(gate, control);
   }
 
-  ReplicatedFacts facts() const override { return paths_[chosen_]->facts(); }
+  ReplicatedFacts facts() const override {
+    ReplicatedFacts facts = paths_[chosen_]->facts();
+    facts.overlapPct = overlapPct_;
+    return facts;
+  }
 
   void close(Exchange* exchange, int64_t deadlineNs) override {
     if (board_) board_->close(exchange, deadlineNs);
@@ -134,6 +140,7 @@ class PathTransfer : public ReplicatedTransfer {
   std::unique_ptr<typename Path::Board> board_;
   std::vector<std::unique_ptr<Path>> paths_;
   size_t chosen_ = 0;
+  double overlapPct_ = -1;
 };
 
 }  // namespace railrunner

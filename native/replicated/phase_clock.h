@@ -1,6 +1,8 @@
 #pragma once
 
 #include <algorithm>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "replicated/transfer.h"
@@ -16,6 +18,34 @@ struct PhaseTimes {
 
   bool hasLoad() const { return loadEnd >= loadBegin; }
   bool hasMove() const { return moveEnd >= moveBegin; }
+};
+
+// Phases of the same iterations; empty where the rank has no such phase.
+struct ReplicatedSamples {
+  SampleSet total;
+  std::vector<double> loadUs;
+  std::vector<double> broadcastUs;
+  double overlapPct = -1;  // as in ReplicatedFacts
+
+  MeasuredPhases phases(const ReplicatedFacts& facts) && {
+    const std::string direction = std::string(tierName(facts.sourceTier)) + "->" + tierName(Tier::kDevice);
+    const auto payloadAlone = [](uint64_t bytes) {
+      PathBytes path;
+      path.payload = bytes;
+      return path;
+    };
+    MeasuredPhases measured;
+    measured.stopped = total.stopped;
+    if (facts.sourceTier != Tier::kDevice) {
+      measured.phases.push_back(
+          {"load", "host", direction, std::move(loadUs), {}, payloadAlone(facts.loadBytes)});
+    }
+    measured.phases.push_back(
+        {"broadcast", "host", direction, std::move(broadcastUs), {}, payloadAlone(facts.bytes.payload)});
+    measured.phases.push_back(
+        {"total", "host", direction, std::move(total.timesUs), std::move(total.entrySkewUs), facts.bytes});
+    return measured;
+  }
 };
 
 // Keeps the phases of every iteration; the recorded ones are the last of them.

@@ -29,12 +29,6 @@ enum class ReplicatedStrategy : uint32_t {
 };
 const char* replicatedStrategyName(ReplicatedStrategy strategy);
 
-// Failures that tests plant; -1: none.
-struct ReplicatedFaults {
-  int64_t failLoadAt = -1;  // iteration in which this rank's load throws kIo
-  int64_t dieAt = -1;       // iteration in whose middle this process ends
-};
-
 // Everything but source is the same on all ranks.
 struct ReplicatedRequest {
   ReplicatedStrategy strategy = ReplicatedStrategy::kAuto;
@@ -56,40 +50,32 @@ struct ReplicatedRequest {
   // Of the loads; chunkBytes also of the steps that overlap (0: chosen by the payload).
   TransferOptions options;
   Communicator* communicator = nullptr;  // cuda alone
-  ReplicatedFaults faults;
+  InjectedFaults faults;                 // kFailLoad, kDieInGroup: by iteration
 
   bool sourceIsDevice() const { return sourceTier == Tier::kDevice; }
 };
 
 // What an iteration does on this rank; bytes are counted where they are issued.
 struct ReplicatedFacts {
-  uint64_t payloadBytes = 0;  // that the rank's pool ends with
-  uint64_t loadBytes = 0;     // that this rank loads itself
-  uint64_t selfBytes = 0;
-  uint64_t ipcBytes = 0;
-  uint64_t networkBytes = 0;
-  uint64_t pcieBytes = 0;
-  uint64_t diskBytes = 0;
+  Tier sourceTier = Tier::kHost;
+  PathBytes bytes;         // payload: what the rank's pool ends with
+  uint64_t loadBytes = 0;  // that this rank loads itself
   uint32_t numChunks = 0;
   uint64_t numOperations = 0;  // collectives, or copies and messages that stand for them
   ReplicatedStrategy strategyUsed = ReplicatedStrategy::kAuto;
   std::string diskIo;
   std::string networkTransport;
-};
-
-// Phases of the same iterations; empty where the rank has no such phase.
-struct ReplicatedSamples {
-  SampleSet total;
-  std::vector<double> loadUs;       // first to last moment of this rank's loads
-  std::vector<double> broadcastUs;  // first byte handed on or received, to the last
-  double overlapPct = -1;  // of the shorter of both, the mean over samples; -1: one of them is missing
+  double overlapPct =
+      -1;  // of the shorter of load and broadcast, mean over samples; -1: one of them is missing
 };
 
 // A compiled replicated transfer. Opened, measured, probed and closed by all ranks together.
 class ReplicatedTransfer {
  public:
   virtual ~ReplicatedTransfer() = default;
-  virtual ReplicatedSamples measure(GateRef gate, const SampleProtocol& protocol, RunControl& control) = 0;
+  // Phases of the same iterations: "load" (not where the source is the device) is from the first to the last moment of
+  // this rank's loads, "broadcast" from the first byte handed on or received to the last, and "total".
+  virtual MeasuredPhases measure(GateRef gate, const SampleProtocol& protocol, RunControl& control) = 0;
   // The limit: the same bytes in one piece. Before measure, which poisons what it overwrites.
   virtual ProbeResult probe(GateRef gate, RunControl& control) = 0;
   // Final once it has been measured.

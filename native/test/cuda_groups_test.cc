@@ -67,7 +67,7 @@ struct Bench {
     SoloGate gate;
     transfer->measure(GateRef(gate), {1, 3, false}, control);
     const LaneFacts facts = transfer->facts()[0];
-    expectEqual(facts.payloadBytes, payloadOf(source.layout(), from, layerBegin, layerEnd).bytes, name);
+    expectEqual(facts.bytes.payload, payloadOf(source.layout(), from, layerBegin, layerEnd).bytes, name);
     PoolContent expected = before;
     for (size_t i = 0; i < from.size(); ++i)
       expected.blocks[to[i]] = {tierSeed(kSeed, source.tier()), from[i], layerBegin, layerEnd};

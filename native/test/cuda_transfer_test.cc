@@ -84,8 +84,8 @@ struct Bench {
   void copyAndCheck(const TransferOptions& options, const std::string& name) {
     const auto transfer = compile(options);
     SoloGate gate;
-    for (const TimedSamples& set : transfer->measure(GateRef(gate), {1, 3, false}, control)) {
-      expectEqual(set.samples.timesUs.size(), 3U, name + " samples");
+    for (const Phase& phase : transfer->measure(GateRef(gate), {1, 3, false}, control).phases) {
+      expectEqual(phase.timesUs.size(), 3U, name + " samples");
     }
     const CheckReport report = check();
     expectEqual(report.firstBad, std::string(), name);
@@ -164,8 +164,8 @@ TEST("both directions at once move both, each timed by host and events") {
         {{&bench.source, &bench.target, out, outTo, 0, 3}, {&bench.target, &bench.source, in, inTo, 0, 3}},
         smallTransfers(strategy));
     SoloGate gate;
-    const auto sets = transfer->measure(GateRef(gate), {2, 4, false}, bench.control);
-    expectEqual(sets.size(), 6U, "the whole and each direction, twice");
+    const MeasuredPhases measured = transfer->measure(GateRef(gate), {2, 4, false}, bench.control);
+    expectEqual(measured.phases.size(), 6U, "the whole and each direction, twice");
     for (size_t i = 0; i < out.size(); ++i)
       host.blocks[outTo[i]] = {tierSeed(kSeed, Tier::kDevice), out[i], 0, 3};
     for (size_t i = 0; i < in.size(); ++i)

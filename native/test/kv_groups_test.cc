@@ -75,7 +75,7 @@ struct Bench {
   void copyAndCheck(const TransferOptions& options, const std::string& name) {
     auto transfer = compile(options);
     const uint64_t payload = payloadOf(source.layout(), from, layerBegin, layerEnd).bytes;
-    expectEqual(transfer->facts()[0].payloadBytes, payload, name + " payload");
+    expectEqual(transfer->facts()[0].bytes.payload, payload, name + " payload");
     SoloGate gate;
     transfer->measure(GateRef(gate), {1, 2, false}, control);
     const CheckReport report = check();

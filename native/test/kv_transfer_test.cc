@@ -75,8 +75,8 @@ struct Bench {
 
   void run(Transfer& transfer, uint32_t iterations = 3) {
     SoloGate gate;
-    const auto sets = transfer.measure(GateRef(gate), {1, iterations, false}, control);
-    expectEqual(sets.front().samples.timesUs.size(), iterations, "samples");
+    const MeasuredPhases measured = transfer.measure(GateRef(gate), {1, iterations, false}, control);
+    expectEqual(measured.phases.front().timesUs.size(), iterations, "samples");
   }
 
   void copyAndCheck(Strategy strategy, const std::string& name, TransferOptions options = {}) {
@@ -170,11 +170,11 @@ TEST("blocks larger than a request and a chunk arrive whole") {
 TEST("aligned regions go straight between file and pool, others through a buffer") {
   Bench aligned(Tier::kDevice, kSectors, Tier::kDisk, kSectors, false);
   auto transfer = aligned.compile(Strategy::kAuto);
-  expectEqual(transfer->facts()[0].diskBytes, transfer->facts()[0].payloadBytes, "no padding");
+  expectEqual(transfer->facts()[0].bytes.disk, transfer->facts()[0].bytes.payload, "no padding");
   Bench odd(Tier::kDevice, kOdd, Tier::kDisk, kOdd, false);
   auto padded = odd.compile(Strategy::kAuto);
-  expectEqual(padded->facts()[0].payloadBytes, 10U * 3 * 2 * 77, "payload");
-  expectEqual(padded->facts()[0].diskBytes, 10U * 4096, "one sector a block");
+  expectEqual(padded->facts()[0].bytes.payload, 10U * 3 * 2 * 77, "payload");
+  expectEqual(padded->facts()[0].bytes.disk, 10U * 4096, "one sector a block");
 }
 
 TEST("both directions at once move both, each timed") {
@@ -193,11 +193,15 @@ TEST("both directions at once move both, each timed") {
                                      {bench.target.get(), bench.source.get(), in, inTo, 0, 3}},
                                     {});
     SoloGate gate;
-    const auto sets = transfer->measure(GateRef(gate), {2, 4, false}, bench.control);
-    expectEqual(sets.size(), 3U, "the whole and each direction");
-    for (const auto& set : sets) expectEqual(set.samples.timesUs.size(), 4U, "samples");
-    for (size_t i = 0; i < 4; ++i)
-      ok(sets[0].samples.timesUs[i] >= sets[1].samples.timesUs[i], "whole < part");
+    const auto phases = transfer->measure(GateRef(gate), {2, 4, false}, bench.control).phases;
+    expectEqual(phases.size(), 3U, "the whole and each direction");
+    const std::string otherName = tierName(other);
+    expectEqual(phases[0].phase + " " + phases[0].direction, "total device<->" + otherName, "the whole");
+    expectEqual(phases[1].phase + " " + phases[1].direction, "offload device->" + otherName, "outward");
+    expectEqual(phases[2].phase + " " + phases[2].direction, "onboard " + otherName + "->device", "inward");
+    expectEqual(phases[0].bytes.payload, phases[1].bytes.payload + phases[2].bytes.payload, "payload");
+    for (const Phase& phase : phases) expectEqual(phase.timesUs.size(), 4U, "samples");
+    for (size_t i = 0; i < 4; ++i) ok(phases[0].timesUs[i] >= phases[1].timesUs[i], "whole < part");
     for (size_t i = 0; i < out.size(); ++i)
       cold.blocks[outTo[i]] = {tierSeed(kSeed, Tier::kDevice), out[i], 0, 3};
     for (size_t i = 0; i < in.size(); ++i) device.blocks[inTo[i]] = {tierSeed(kSeed, other), in[i], 0, 3};

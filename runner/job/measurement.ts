@@ -12,7 +12,7 @@ export interface Verification {
 export type Timing = 'host' | 'event' | 'graph';
 
 /** Bytes of one iteration on this rank, by the path they took. Absent = unknown or not taken, empty in the CSV. */
-export interface PathBytes {
+export interface MeasuredBytes {
   readonly payload?: number;
   readonly logical?: number;
   readonly padded?: number;
@@ -47,7 +47,7 @@ export interface Measured<Own extends string = string> extends PhaseFacts<Own> {
   readonly entrySkewUs?: Float64Array;
   /** A stop flag ended the loop early. */
   readonly stopped?: boolean;
-  readonly bytes: PathBytes;
+  readonly bytes: MeasuredBytes;
   /** busbw / algbw, only where nccl-tests defines one. */
   readonly busbwFactor?: number;
   readonly peak?: { readonly GBps: number; readonly source: string };

@@ -3,7 +3,7 @@ import {
   samplesOf,
   type Measured,
   type Measurement,
-  type PathBytes,
+  type MeasuredBytes,
   type Verification,
 } from '../job/measurement.js';
 import type { ErrorCode } from '../errors.js';
@@ -146,7 +146,7 @@ function pathFields(measurement: Measurement): Fields {
   });
 }
 
-function byteFields(bytes: PathBytes): Fields {
+function byteFields(bytes: MeasuredBytes): Fields {
   return {
     payload_bytes: bytes.payload,
     logical_bytes: bytes.logical,

@@ -34,7 +34,7 @@ function pool(device: NativeDevice, tier: Tier): Promise<NativePool> {
 function options(source: NativePool, target: NativePool, strategy: CopyStrategy = 'auto'): TransferOptions {
   const lane = { source, target, sourceIds: SOURCE, targetIds: TARGET, layerBegin: 0, layerEnd: 3 };
   const batching = { maxTransferBatchSize: 2, maxConcurrentTransfers: 2, chunkBytes: 0, maxCtas: 8 };
-  return { lanes: [lane], strategy, ...batching, queueDepth: 4, requestBytes: 8192, threads: 1 };
+  return { lanes: [lane], strategy, ...batching, queueDepth: 4, requestBytes: 8192, threads: 1, faults: [] };
 }
 
 t.test('a transfer through the addon: bytes of the plan, samples, a check that says where', async (t) => {
@@ -42,14 +42,15 @@ t.test('a transfer through the addon: bytes of the plan, samples, a check that s
   const [source, target] = [await pool(device, 'device'), await pool(device, 'disk')];
   await source.prepare({ ...BASE, filled: null });
   await target.prepare(EMPTY);
-  const transfer = await device.compileTransfer(options(source, target));
-  const sets = await transfer.measure(null, { warmup: 1, iterations: 7, freeRunning: false });
-  t.match(sets, [{ timing: 'host', lane: -1, stopped: false }]);
-  t.equal(sets[0]?.timesUs.length, 7);
+  const transfer = await device.openTransfer(null, options(source, target));
+  const { phases, stopped } = await transfer.measure({ warmup: 1, iterations: 7, freeRunning: false });
+  t.equal(stopped, false);
+  t.match(phases, [{ phase: 'total', timing: 'host', direction: 'device->disk' }]);
+  t.same(phases[0]?.bytes, { payload: 3 * 4800, self: 0, ipc: 0, network: 0, pcie: 0, disk: 3 * 8192 });
+  t.equal(phases[0]?.timesUs.length, 7);
   const [facts] = await transfer.facts();
   t.match(facts, {
-    payloadBytes: 3 * 4800,
-    diskBytes: 3 * 8192,
+    direction: 'device->disk',
     strategyUsed: /^(kernel|memcpy)$/, // whichever was faster here
     batchesMerged: false,
   });
@@ -68,7 +69,8 @@ t.test('a transfer through the addon: bytes of the plan, samples, a check that s
   t.match(damaged.firstBad, /^disk block 9 layer 1 outer 0 word 2: expected 0x\w+, found 0x\w+00$/);
   const swapped = { ...moved, source: Int32Array.of(1, 3, 4) };
   t.match((await target.check(EMPTY, [swapped], true)).firstBad, /^disk block 5 /, 'samples see a swap');
-  for (const handle of [transfer, source, target]) await handle.close();
+  await transfer.close(false, 1000);
+  for (const handle of [source, target]) await handle.close();
   await device.close();
 });
 
@@ -136,9 +138,9 @@ t.test('what is refused has its code and says what to do', async (t) => {
     [{ ...plain, strategy: 'memcpyBatch' }, 'E_UNSUPPORTED_HERE', /memcpy, kernel and auto/],
   ];
   for (const [request, code, message] of refused) {
-    await t.rejects(async () => device.compileTransfer(request), { code, message });
+    await t.rejects(async () => device.openTransfer(null, request), { code, message });
   }
-  t.throws(() => device.compileTransfer({ ...plain, lanes: [{ ...lane, source: {} as NativePool }] }), {
+  t.throws(() => device.openTransfer(null, { ...plain, lanes: [{ ...lane, source: {} as NativePool }] }), {
     code: 'E_ARGUMENT',
     message: /NativePool/,
   });
@@ -151,12 +153,13 @@ t.test('what is refused has its code and says what to do', async (t) => {
     sharedWithPeers: true,
   } as const;
   await t.rejects(device.createPool(huge), { code: 'E_ALLOCATION', message: /are available/ });
-  const transfer = await device.compileTransfer(plain);
+  const transfer = await device.openTransfer(null, plain);
   await source.close();
   await source.close();
   await t.rejects(transfer.facts(), { code: 'E_STATE' });
   await t.rejects(source.prepare(EMPTY), { code: 'E_STATE' });
-  await transfer.close();
+  await transfer.close(false, 1000);
+  await transfer.close(false, 1000);
   await target.close();
   await device.close();
   t.throws(() => device.createPool({ ...huge, sectionBlocks: [1] }), { code: 'E_STATE' });

@@ -1,11 +1,8 @@
 /** Stage `measure` of replicated points: the probe, the samples, and a row for each phase. */
-import type { Measured, Measurement, PathBytes } from '../../../runner/job/measurement.js';
+import type { Measured, Measurement } from '../../../runner/job/measurement.js';
+import { measuredPhase } from '../../../runner/job/measured-phase.js';
 import type { PointContext } from '../../../runner/job/context.js';
-import type {
-  NativeCommunicator,
-  NativeReplicated,
-  ReplicatedFacts,
-} from '../../../runner/native/types/index.js';
+import type { NativeCommunicator, NativeReplicated } from '../../../runner/native/types/index.js';
 import type { KvColumn } from '../columns.js';
 import { geometryOf } from '../details.js';
 import type { KvSpec } from '../spec.generated.js';
@@ -21,52 +18,43 @@ export async function measureReplicated(
   setupUs: number,
 ): Promise<Measurement<KvColumn>[]> {
   const probe = spec.probe ? await transfer.probe() : null;
-  const { total, loadUs, broadcastUs, overlapPct } = await transfer.measure(context.samples);
+  const { phases, stopped } = await transfer.measure(context.samples);
   const facts = await transfer.facts();
+  const peak = probe !== null && probe.GBps > 0 ? { peak: { GBps: probe.GBps, source: probe.source } } : {};
+  const bound = { ...peak, busbwFactor: BROADCAST_BUSBW_FACTOR };
   const common = {
-    state: 'measured',
-    timing: 'host',
-    direction: `${spec.from}->${spec.to}`,
-    stopped: total.stopped,
     strategyRequested: spec.strategy,
     strategyUsed: facts.strategyUsed,
     setupUs,
-    extra: { geometry: geometryOf(spec.layout) },
+    extra: {
+      geometry: geometryOf(spec.layout),
+      ...(communicator === null
+        ? {}
+        : { collective_library: `NCCL ${communicator.version} ${communicator.path}` }),
+    },
     ...(facts.networkTransport === '' ? {} : { networkTransport: facts.networkTransport }),
-    ...(communicator === null
-      ? {}
-      : { extra: { collective_library: `NCCL ${communicator.version} ${communicator.path}` } }),
-  } as const;
-  const peak = probe !== null && probe.GBps > 0 ? { peak: { GBps: probe.GBps, source: probe.source } } : {};
+  };
+  const whole = {
+    ...(facts.overlapPct === null ? {} : { overlapPct: facts.overlapPct }),
+    ...(facts.diskIo === '' ? {} : { diskIo: facts.diskIo }),
+  };
   // The limit is that of handing on; of the whole it is one only where nothing is loaded before.
   const isBare = spec.from === 'device';
   // Alone with its own blocks a rank has nothing to take anywhere.
   const isIdle = isBare && context.world.info.worldSize === 1;
-  const whole: Measured<KvColumn> = {
-    ...common,
-    phase: 'total',
-    samplesUs: isIdle ? new Float64Array() : total.timesUs,
-    entrySkewUs: total.entrySkewUs,
-    bytes: bytesOf(facts),
-    ...(overlapPct === null ? {} : { overlapPct }),
-    ...(facts.diskIo === '' ? {} : { diskIo: facts.diskIo }),
-    ...(isBare ? { ...peak, busbwFactor: BROADCAST_BUSBW_FACTOR } : {}),
-  };
-  const load = phaseRow({ ...common, phase: 'load', samplesUs: loadUs, bytes: { payload: facts.loadBytes } });
-  const broadcast = phaseRow({
-    ...common,
-    ...peak,
-    phase: 'broadcast',
-    samplesUs: broadcastUs,
-    bytes: { payload: facts.payloadBytes },
-    busbwFactor: BROADCAST_BUSBW_FACTOR,
+  return phases.map((phase): Measurement<KvColumn> => {
+    const row: Measured<KvColumn> = {
+      ...measuredPhase(phase, stopped),
+      ...common,
+      ...(phase.phase === 'total' ? whole : {}),
+      ...(phase.phase === 'broadcast' || (phase.phase === 'total' && isBare) ? bound : {}),
+    };
+    return stopped || (row.samplesUs.length > 0 && !(isIdle && phase.phase === 'total')) ? row : idleRow(row);
   });
-  return isBare ? [broadcast, phaseRow(whole)] : [load, broadcast, whole];
 }
 
-/** A phase that this rank has no part in by design is idle. */
-function phaseRow(row: Measured<KvColumn>): Measurement<KvColumn> {
-  if (row.samplesUs.length > 0 || row.stopped === true) return row;
+/** A phase that this rank has no part in by design. */
+function idleRow(row: Measured<KvColumn>): Measurement<KvColumn> {
   const { phase, timing, direction, strategyRequested, strategyUsed, extra } = row;
   return {
     state: 'idle',
@@ -77,17 +65,4 @@ function phaseRow(row: Measured<KvColumn>): Measurement<KvColumn> {
     ...(strategyUsed === undefined ? {} : { strategyUsed }),
     ...(extra === undefined ? {} : { extra }),
   };
-}
-
-/** Bytes of one iteration; a path that nothing takes stays empty. */
-function bytesOf(facts: ReplicatedFacts): PathBytes {
-  const paths = {
-    self: facts.selfBytes,
-    ipc: facts.ipcBytes,
-    network: facts.networkBytes,
-    pcie: facts.pcieBytes,
-    disk: facts.diskBytes,
-  };
-  const taken = Object.entries(paths).filter(([, bytes]) => bytes > 0);
-  return { payload: facts.payloadBytes, ...Object.fromEntries(taken) };
 }

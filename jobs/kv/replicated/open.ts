@@ -1,5 +1,6 @@
 /** Stage `prepare` of replicated points: the root alone holds the tier that is read, every rank a device pool. */
 import type { Verification } from '../../../runner/job/measurement.js';
+import { faultsAt } from '../../../runner/job/measured-phase.js';
 import type { OpenPoint, PointContext } from '../../../runner/job/context.js';
 import type {
   NativePool,
@@ -108,10 +109,7 @@ function optionsOf(
     },
     communicator: communicator?.native ?? null,
     timeoutMs: Math.max(1, context.remainingMs()),
-    faults: {
-      failLoadAt: context.plantedFaults.includes('failLoad') ? FAULT_ITERATION : -1,
-      dieAt: context.plantedFaults.includes('dieInGroup') ? FAULT_ITERATION : -1,
-    },
+    faults: faultsAt(context, { failLoad: FAULT_ITERATION, dieInGroup: FAULT_ITERATION }),
   };
 }
 

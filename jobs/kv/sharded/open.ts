@@ -1,13 +1,8 @@
 /** Stage `prepare` of offload and onboard: pools, content, a compiled transfer. */
 import type { Idle, Verification } from '../../../runner/job/measurement.js';
+import { faultsAt } from '../../../runner/job/measured-phase.js';
 import type { OpenPoint, PointContext } from '../../../runner/job/context.js';
-import type {
-  CopyStrategy,
-  NativePool,
-  NativeTransfer,
-  Tier,
-  TransferFault,
-} from '../../../runner/native/types/index.js';
+import type { CopyStrategy, NativePool, NativeTransfer, Tier } from '../../../runner/native/types/index.js';
 import { blockOrder } from '../block-order.js';
 import type { KvColumn } from '../columns.js';
 import type { KvSpec } from '../spec.generated.js';
@@ -19,6 +14,8 @@ import { acquirePools, threadsOfRank } from '../pools.js';
 
 /** Thread blocks of copy kernels where the spec caps none. */
 const DEFAULT_CTAS = 8;
+/** Nothing is waited for: a transfer of this rank has no peers to take leave of. */
+const CLOSE_TIMEOUT_MS = 10_000;
 
 export async function openTransfer(spec: KvSpec, context: PointContext): Promise<OpenPoint<KvColumn>> {
   const { rank } = context.world.info;
@@ -41,7 +38,9 @@ function compile(
   lanes: readonly Lane[],
   pools: ReadonlyMap<Tier, NativePool>,
 ): Promise<NativeTransfer> {
-  return context.device.native.compileTransfer({
+  // Where the root acts alone, nobody else comes to a gate.
+  const world = spec.mode === 'sharded' ? context.world.native : null;
+  return context.device.native.openTransfer(world, {
     lanes: lanes.map((lane) => nativeLane(spec, lane, pools)),
     strategy: spec.strategy as CopyStrategy,
     maxTransferBatchSize: spec.maxTransferBatchSize,
@@ -51,15 +50,8 @@ function compile(
     requestBytes: spec.disk.requestBytes,
     threads: threadsOfRank(context),
     maxCtas: spec.maxCtas === 'uncapped' ? DEFAULT_CTAS : spec.maxCtas,
-    ...plantedFault(context),
+    faults: faultsAt(context, { spinKernel: 0, illegalAccess: 0 }),
   });
-}
-
-function plantedFault({ plantedFaults }: PointContext): { plantedFault?: TransferFault } {
-  for (const fault of ['spinKernel', 'illegalAccess'] as const) {
-    if (plantedFaults.includes(fault)) return { plantedFault: fault };
-  }
-  return {};
 }
 
 function openPoint(
@@ -72,8 +64,7 @@ function openPoint(
 ): OpenPoint<KvColumn> {
   const { rank } = context.world.info;
   return {
-    // Where the root acts alone, nobody else comes to a gate.
-    measure: () => measureTransfer(context, spec, lanes, transfer, setupUs, spec.mode === 'sharded'),
+    measure: () => measureTransfer(context, spec, transfer, setupUs),
     verify: async (): Promise<Verification[]> => {
       if (spec.verify === 'off') return [];
       const found: Verification[] = [];
@@ -85,7 +76,7 @@ function openPoint(
       return [sumOf(found)];
     },
     // Pools stay in the cache; the next point that needs their room drops them.
-    close: () => transfer.close(),
+    close: () => transfer.close(false, CLOSE_TIMEOUT_MS),
   };
 }
 

@@ -155,7 +155,7 @@ class CudaMemoryTransfer::ProbeOperation {
   void beforeSample(uint32_t index, bool) {
     if (index == 0) {
       for (const Lane& lane : transfer_.lanes_) {
-        const uint64_t bytes = std::min(lane.facts.payloadBytes, kProbeMaxBytes);
+        const uint64_t bytes = std::min(lane.facts.bytes.payload, kProbeMaxBytes);
         copies_.push_back({Buffer(Buffer::Place::kDevice, bytes), Buffer(Buffer::Place::kPinned, bytes)});
         bytes_ += bytes;
       }
@@ -197,12 +197,12 @@ class CudaMemoryTransfer::ProbeOperation {
 
 CudaMemoryTransfer::CudaMemoryTransfer(int ordinal, std::vector<LaneRequest> requests,
                                        const TransferOptions& options)
-    : ordinal_(ordinal), fault_(options.fault) {
+    : ordinal_(ordinal), faults_(options.faults) {
   makeCurrent(ordinal_);
   const bool bothDirections = requests.size() > 1;
   for (LaneRequest& request : requests) addLane(std::move(request), options, bothDirections);
   timer_ = std::make_unique<ColdTimer>();
-  if (fault_ == TransferFault::kIllegalAccess) {
+  if (faults_.has(FaultKind::kIllegalAccess)) {
     // Its target lies in the first page of the address space, which is mapped nowhere.
     strayPiece_.upload({{reinterpret_cast<uint64_t>(lanes_.front().request.source->memory()), 16, 16}});
   }
@@ -222,10 +222,12 @@ void CudaMemoryTransfer::addLane(LaneRequest request, const TransferOptions& opt
   lane.options.chunkBytes = options.chunkBytes;
   lane.options.maxConcurrent = options.maxConcurrentTransfers;
   lane.options.maxBlocks = options.maxCtas;
+  lane.facts.from = request.source->tier();
+  lane.facts.to = request.target->tier();
   lane.request = std::move(request);
-  lane.facts.payloadBytes = plan.payloadBytes;
+  lane.facts.bytes.payload = plan.payloadBytes;
   lane.facts.numRegions = plan.numRegions;
-  lane.facts.pcieBytes = plan.payloadBytes;
+  lane.facts.bytes.pcie = plan.payloadBytes;
 }
 
 void CudaMemoryTransfer::compileLanes(CopyStrategy strategy) {
@@ -233,10 +235,10 @@ void CudaMemoryTransfer::compileLanes(CopyStrategy strategy) {
     lane.options.strategy = strategy;
     lane.copy.reset();  // its staging buffers go before others come
     lane.copy = std::make_unique<DeviceCopy>(ordinal_, lane.lists, lane.options);
-    if (lane.copy->payloadBytes() != lane.facts.payloadBytes) {
+    if (lane.copy->payloadBytes() != lane.facts.bytes.payload) {
       throw Error(ErrorCode::kState, "copies of " + std::to_string(lane.copy->payloadBytes()) +
                                          " bytes were compiled, the plan says " +
-                                         std::to_string(lane.facts.payloadBytes));
+                                         std::to_string(lane.facts.bytes.payload));
     }
     lane.facts.numCopies = lane.copy->numCopies();
     lane.facts.strategyUsed = strategyOf(lane.copy->used());
@@ -314,15 +316,10 @@ void CudaMemoryTransfer::issueAll(cudaStream_t main) {
 }
 
 void CudaMemoryTransfer::commitFault() {
-  switch (std::exchange(fault_, TransferFault::kNone)) {
-    case TransferFault::kNone:
-      break;
-    case TransferFault::kSpinKernel:
-      timer_->holdUntilAborted();
-      break;
-    case TransferFault::kIllegalAccess:
-      strayPiece_.issue(0, 1, {0, 0}, {1, kCopyThreads}, timer_->stream());
-  }
+  const InjectedFaults faults = std::exchange(faults_, {});
+  if (faults.has(FaultKind::kSpinKernel)) timer_->holdUntilAborted();
+  if (faults.has(FaultKind::kIllegalAccess))
+    strayPiece_.issue(0, 1, {0, 0}, {1, kCopyThreads}, timer_->stream());
 }
 
 void CudaMemoryTransfer::drain() {
@@ -332,16 +329,16 @@ void CudaMemoryTransfer::drain() {
 
 template <class Operation>
 void CudaMemoryTransfer::measureBy(const char* timing, GateRef gate, const SampleProtocol& protocol,
-                                   RunControl& control, std::vector<TimedSamples>& sets) {
+                                   RunControl& control, MeasuredPhases& measured) {
   const size_t total = static_cast<size_t>(protocol.warmup) + protocol.iterations;
   for (Lane& lane : lanes_) {
     lane.timesUs.clear();
     lane.timesUs.reserve(total);
   }
   Operation operation(*this, control);
-  TimedSamples whole{timing, -1, {}};
+  SampleSet whole;
   try {
-    whole.samples = sample(operation, gate, protocol, control);
+    whole = sample(operation, gate, protocol, control);
   } catch (...) {
     // The first failure is the one to tell; a lost context says so again at the next call.
     timer_->release();
@@ -349,24 +346,18 @@ void CudaMemoryTransfer::measureBy(const char* timing, GateRef gate, const Sampl
     throw;
   }
   drain();
-  sets.push_back(whole);
-  if (lanes_.size() < 2) return;
-  for (size_t i = 0; i < lanes_.size(); ++i) {
-    TimedSamples own{timing, static_cast<int>(i), whole.samples};
-    const std::vector<double>& times = lanes_[i].timesUs;
-    own.samples.timesUs.assign(times.end() - static_cast<std::ptrdiff_t>(whole.samples.timesUs.size()),
-                               times.end());
-    sets.push_back(std::move(own));
-  }
+  std::vector<const std::vector<double>*> laneTimesUs;
+  for (const Lane& lane : lanes_) laneTimesUs.push_back(&lane.timesUs);
+  addPhases(measured, timing, whole, facts(), laneTimesUs);
 }
 
-std::vector<TimedSamples> CudaMemoryTransfer::measure(GateRef gate, const SampleProtocol& protocol,
-                                                      RunControl& control) {
+MeasuredPhases CudaMemoryTransfer::measure(GateRef gate, const SampleProtocol& protocol,
+                                           RunControl& control) {
   makeCurrent(ordinal_);
-  std::vector<TimedSamples> sets;
-  measureBy<EventOperation>("event", gate, protocol, control, sets);
-  if (!sets.front().samples.stopped) measureBy<HostOperation>("host", gate, protocol, control, sets);
-  return sets;
+  MeasuredPhases measured;
+  measureBy<EventOperation>("event", gate, protocol, control, measured);
+  if (!measured.stopped) measureBy<HostOperation>("host", gate, protocol, control, measured);
+  return measured;
 }
 
 ProbeResult CudaMemoryTransfer::probe(GateRef gate, RunControl& control) {

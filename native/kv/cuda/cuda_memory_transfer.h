@@ -19,8 +19,7 @@ class CudaMemoryTransfer final : public Transfer {
   CudaMemoryTransfer(int ordinal, std::vector<LaneRequest> requests, const TransferOptions& options);
 
   std::vector<LaneFacts> facts() const override;
-  std::vector<TimedSamples> measure(GateRef gate, const SampleProtocol& protocol,
-                                    RunControl& control) override;
+  MeasuredPhases measure(GateRef gate, const SampleProtocol& protocol, RunControl& control) override;
   ProbeResult probe(GateRef gate, RunControl& control) override;
 
  private:
@@ -40,7 +39,7 @@ class CudaMemoryTransfer final : public Transfer {
   class ProbeOperation;
 
   void addLane(LaneRequest request, const TransferOptions& options, bool bothDirections);
-  // What a test planted, on the main stream.
+  // Faults that were injected, once, on the main stream.
   void commitFault();
   void compileLanes(CopyStrategy strategy);
   // `auto`: tries what candidates() offers, all lanes alike and at once, and keeps the quickest. Overwrites
@@ -48,7 +47,7 @@ class CudaMemoryTransfer final : public Transfer {
   void tune(const RunControl& control);
   template <class Operation>
   void measureBy(const char* timing, GateRef gate, const SampleProtocol& protocol, RunControl& control,
-                 std::vector<TimedSamples>& sets);
+                 MeasuredPhases& measured);
   void poisonTargets(const RunControl& control);
   cudaStream_t streamOf(size_t lane, cudaStream_t main) const;
   void forkLanes(cudaStream_t main);
@@ -61,7 +60,7 @@ class CudaMemoryTransfer final : public Transfer {
   int ordinal_;
   std::vector<Lane> lanes_;
   std::unique_ptr<ColdTimer> timer_;
-  TransferFault fault_;
+  InjectedFaults faults_;
   PieceTable strayPiece_;  // what kIllegalAccess copies
 };
 

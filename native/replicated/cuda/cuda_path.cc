@@ -83,11 +83,12 @@ CudaPath::CudaPath(CudaBoard& board, ReplicatedStrategy strategy, uint32_t numCh
   }
   gatherTable_.upload(gathers_);
   scatterTable_.upload(scatterPieces_);
-  facts_.payloadBytes = payloadBytesOf(request);
+  facts_.sourceTier = request.sourceTier;
+  facts_.bytes.payload = payloadBytesOf(request);
   // What peers loaded or the root sent; inside a node over NVLink, else by the network.
   if (!(isRoot && request.sourceIsDevice())) {
-    const uint64_t received = facts_.payloadBytes - facts_.loadBytes;
-    (topology.isOnRootNode() ? facts_.ipcBytes : facts_.networkBytes) += received;
+    const uint64_t received = facts_.bytes.payload - facts_.loadBytes;
+    (topology.isOnRootNode() ? facts_.bytes.ipc : facts_.bytes.network) += received;
   }
 }
 
@@ -131,7 +132,7 @@ void CudaPath::compileStaged(const PiecePlan& plan, const PiecePlan& ownPlan, ui
     gathers_.insert(gathers_.end(), pieces.begin(), pieces.end());
     if (topology.rank() != topology.root()) {
       facts_.loadBytes += totalBytes(regions);
-      facts_.ipcBytes += totalBytes(regions);
+      facts_.bytes.ipc += totalBytes(regions);
     }
   }
   made.scatter.count = static_cast<uint32_t>(scatterPieces_.size()) - made.scatter.first;
@@ -171,7 +172,7 @@ void CudaPath::addLoad(Chunk& chunk, std::vector<CopyRegion> regions) {
   const TransferOptions& options = board_.request().options;
   if (regions.empty()) return;
   facts_.loadBytes += totalBytes(regions);
-  facts_.pcieBytes += totalBytes(regions);
+  facts_.bytes.pcie += totalBytes(regions);
   DeviceCopyOptions copy;
   copy.direction = CopyDirection::kHostToDevice;
   // Steps follow each other on one stream. What DeviceCopy does to be quick alone (several streams, staging
@@ -196,9 +197,9 @@ void CudaPath::addDiskLoads(Chunk& chunk, const Piece& piece) {
     // A queue each: a hop registers its queue's buffers for itself.
     DiskQueue& queue = disk.diskQueue(board_.takeDiskQueue(), options.queueDepth, options.requestBytes);
     DiskPlan plan = compileDiskPlan(part, {options.maxTransferBatchSize, options.requestBytes, true, 0});
-    facts_.diskBytes += plan.diskBytes;
+    facts_.bytes.disk += plan.diskBytes;
     facts_.loadBytes += plan.payloadBytes;
-    facts_.pcieBytes += plan.payloadBytes;
+    facts_.bytes.pcie += plan.payloadBytes;
     facts_.diskIo = queue.describe();
     CudaHop hop(board_.device(), part.target->memory(), queue, plan.pieces, false, options);
     chunk.diskLoads.push_back(std::make_unique<DiskLane<CudaHop>>(
@@ -230,7 +231,7 @@ void CudaPath::run(int64_t iteration, RunControl& control) {
       board_.wait(loadEnd_, control);
     if (canFail_) board_.requireAllWell(failure_);
     handOn(chunk);
-    if (board_.request().faults.dieAt == iteration) raise(SIGKILL);
+    if (board_.request().faults.strikes(FaultKind::kDieInGroup, iteration)) raise(SIGKILL);
     if (chunk + ahead < count) issueLoad(chunk + ahead, iteration, control);
   }
   moveEnd_.record(staged_ ? board_.scatterStream() : board_.moveStream());
@@ -243,7 +244,7 @@ void CudaPath::issueLoad(uint32_t chunk, int64_t iteration, RunControl& control)
   Chunk& step = chunks_[chunk];
   const cudaStream_t stream = board_.loadStream();
   try {
-    if (board_.request().faults.failLoadAt == iteration)
+    if (board_.request().faults.strikes(FaultKind::kFailLoad, iteration))
       throw Error(ErrorCode::kIo, "a load was planted to fail");
     if (staged_ && chunk >= kNumSlots) scattered_[chunk % kNumSlots].gate(stream);
     if (step.load) step.load->issue(stream);

@@ -42,8 +42,9 @@ HostPath::HostPath(HostBoard& board, ReplicatedStrategy strategy, uint32_t numCh
   facts_.numChunks = plan.numChunks();
   facts_.networkTransport = board.networkTransport();
   for (uint32_t chunk = 0; chunk < plan.numChunks(); ++chunk) compileChunk(plan, ownPlan, chunk);
-  facts_.payloadBytes = payloadBytesOf(request);
-  const bool streaming = facts_.payloadBytes >= kStreamBytes && canStreamCopy();
+  facts_.sourceTier = request.sourceTier;
+  facts_.bytes.payload = payloadBytesOf(request);
+  const bool streaming = facts_.bytes.payload >= kStreamBytes && canStreamCopy();
   copier_ = std::make_unique<SpanCopier>(std::max(1U, request.options.threads), streaming);
 }
 
@@ -61,14 +62,14 @@ void HostPath::compileChunk(const PiecePlan& plan, const PiecePlan& ownPlan, uin
     } else if (!(request.sourceIsDevice() && isRoot)) {
       made.load = spansOf(ownPlan.piece(chunk, share), true);
       facts_.loadBytes += bytesOf(made.load);
-      (isRoot ? facts_.selfBytes : facts_.ipcBytes) += bytesOf(made.load);
+      (isRoot ? facts_.bytes.self : facts_.bytes.ipc) += bytesOf(made.load);
       planned_ += bytesOf(made.load);
       facts_.numOperations += made.load.size();
     }
     if (topology.numNodes() > 1) {
       made.runs = spansOf(plan.piece(chunk, share), wholeRuns);
       const uint64_t sent = bytesOf(made.runs) * static_cast<uint64_t>(topology.numNodes() - 1);
-      facts_.networkBytes += sent;
+      facts_.bytes.network += sent;
       planned_ += sent;
       facts_.numOperations += made.runs.size() * static_cast<uint64_t>(topology.numNodes() - 1);
     }
@@ -80,7 +81,7 @@ void HostPath::compileChunk(const PiecePlan& plan, const PiecePlan& ownPlan, uin
     const bool comesByNetwork = from == topology.rank();
     Take taken{from, comesByNetwork ? topology.origin(share, numShares_) : from, stepOf(chunk, share), {}};
     if (!comesByNetwork) taken.spans = spansOf(plan.piece(chunk, share), wholeRuns);
-    facts_.ipcBytes += bytesOf(taken.spans);
+    facts_.bytes.ipc += bytesOf(taken.spans);
     planned_ += bytesOf(taken.spans);
     facts_.numOperations += taken.spans.size();
     made.takes.push_back(std::move(taken));
@@ -95,7 +96,7 @@ void HostPath::addDiskLoads(const Piece& piece, Chunk& chunk) {
   for (const LaneRequest& part : piece) {
     DiskPlan plan =
         compileDiskPlan(part, {options.maxTransferBatchSize, options.requestBytes, true, alignment});
-    facts_.diskBytes += plan.diskBytes;
+    facts_.bytes.disk += plan.diskBytes;
     facts_.loadBytes += plan.payloadBytes;
     facts_.numOperations += plan.requests.size();
     chunk.diskLoads.push_back(std::make_unique<DiskLane<CpuHop>>(
@@ -108,7 +109,8 @@ void HostPath::addDiskLoads(const Piece& piece, Chunk& chunk) {
 void HostPath::load(const Chunk& chunk, int64_t iteration, RunControl& control) {
   const ReplicatedRequest& request = board_.request();
   try {
-    if (request.faults.failLoadAt == iteration) throw Error(ErrorCode::kIo, "a load was planted to fail");
+    if (request.faults.strikes(FaultKind::kFailLoad, iteration))
+      throw Error(ErrorCode::kIo, "a load was planted to fail");
     if (!chunk.load.empty()) {
       issued_ += copier_->copy(chunk.load, board_.source(), request.target->memory(), control);
     }
@@ -134,7 +136,7 @@ void HostPath::handOn(uint32_t chunk, int64_t iteration, PhaseTimes& times) {
 }
 
 void HostPath::dieIfPlanted(int64_t iteration) const {
-  if (board_.request().faults.dieAt == iteration) raise(SIGKILL);
+  if (board_.request().faults.strikes(FaultKind::kDieInGroup, iteration)) raise(SIGKILL);
 }
 
 void HostPath::take(const Chunk& chunk, int64_t iteration, RunControl& control, PhaseTimes& times) {

@@ -31,8 +31,8 @@ export interface DeviceProbe {
 export interface NativeDevice {
   readonly properties: DeviceProperties;
   createPool(options: PoolOptions): Promise<NativePool>;
-  /** Validates ids (E_BLOCK_IDS) before memory is touched, then compiles. */
-  compileTransfer(options: TransferOptions): Promise<NativeTransfer>;
+  /** Validates ids (E_BLOCK_IDS) before memory is touched, then compiles. World null: this rank alone. */
+  openTransfer(world: NativeWorld | null, options: TransferOptions): Promise<NativeTransfer>;
   /** Collective: every rank, with the same record. Rejects with E_NCCL, E_NCCL_MISSING, E_TIMEOUT. */
   openCommunicator(options: CommunicatorOptions): Promise<NativeCommunicator>;
   /** Collective, with agreement: either every rank gets its transfer or every rank's promise rejects. */

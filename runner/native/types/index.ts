@@ -18,6 +18,7 @@ export type * from './gpus.js';
 export type * from './kv.js';
 export type * from './moe.js';
 export type * from './network.js';
+export type * from './operation.js';
 export type * from './rank-transfer.js';
 export type * from './replicated.js';
 export type * from './samples.js';

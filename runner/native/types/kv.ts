@@ -1,6 +1,6 @@
 /** The KV part of the native surface: pools, and transfers between them. */
-import type { CheckResult, SampleOptions, SampleSet } from './samples.js';
-import type { NativeWorld } from './world.js';
+import type { InjectedFault, NativeOperation } from './operation.js';
+import type { CheckResult } from './samples.js';
 
 export type Tier = 'device' | 'host' | 'disk';
 
@@ -140,47 +140,23 @@ export interface TransferOptions {
   /** CPU threads this rank may copy with. */
   readonly threads: number;
   readonly maxCtas: number;
-  /** For tests, on cuda between device and host: committed in the first sample. */
-  readonly plantedFault?: TransferFault;
+  /** Committed in the first sample, on cuda between device and host: spinKernel, illegalAccess. */
+  readonly faults: readonly InjectedFault[];
 }
 
-export type TransferFault = 'spinKernel' | 'illegalAccess';
-
-/** What one direction is; bytes are of one iteration. */
+/** What one direction is. */
 export interface LaneFacts {
-  readonly payloadBytes: number;
+  /** "device->host", as in its phase. */
+  readonly direction: string;
   readonly numRegions: number;
   readonly numCopies: number;
   /** All batches were made one, whatever maxTransferBatchSize says. */
   readonly batchesMerged: boolean;
-  /** Through the file, padding and re-read edges included. */
-  readonly diskBytes: number;
-  readonly pcieBytes: number;
-  readonly selfBytes: number;
-  /** Final once the lane has been measured. */
-  /** `staged+kernel` is never asked for: `auto` on cuda may use it. */
+  /** Final once the lane has been measured. `staged+kernel` is never asked for: `auto` on cuda may use it. */
   readonly strategyUsed: CopyStrategy | 'staged+kernel';
   /** "io_uring+O_DIRECT qd=32"; '' without a disk. */
   readonly diskIo: string;
 }
 
-export interface TimedSampleSet extends SampleSet {
-  readonly timing: 'host' | 'event' | 'graph';
-  /** -1: all directions together. */
-  readonly lane: number;
-}
-
-export interface ProbeResult {
-  readonly GBps: number;
-  readonly source: string;
-  readonly stopped: boolean;
-}
-
-export interface NativeTransfer {
-  /** Warm-up and samples; targets are poisoned before the last one. Collective over the world; null: this rank alone. */
-  measure(world: NativeWorld | null, samples: SampleOptions): Promise<TimedSampleSet[]>;
-  /** The limit in the same direction, with all ranks active. Collective as measure; call it before measure. */
-  probe(world: NativeWorld | null): Promise<ProbeResult>;
-  facts(): Promise<LaneFacts[]>;
-  close(): Promise<void>;
-}
+/** `total` is all that moved; with two directions at once each has a phase of its own, named for what it does. */
+export type NativeTransfer = NativeOperation<LaneFacts[]>;

@@ -1,5 +1,6 @@
 /** KV blocks between ranks: registered pools, exchanged metadata, reads and writes by handle. */
-import type { NativePool, ProbeResult } from './kv.js';
+import type { NativePool } from './kv.js';
+import type { MeasuredPhases, NativeOperation } from './operation.js';
 import type { SampleOptions } from './samples.js';
 
 /**
@@ -42,36 +43,20 @@ export interface RankTransferOptions {
   readonly fault?: RankTransferFault;
 }
 
-/** Bytes of one iteration that this rank issued, by path. */
-export interface RankTransferBytes {
-  readonly payload: number;
-  readonly self: number;
-  readonly ipc: number;
-  readonly network: number;
-}
+/**
+ * post: until every transfer of this rank is handed over, by the host's clock. wire: until they are complete.
+ * visible: until everything that others or this rank move into its memory is seen to be there. total: all of it.
+ * Each counts from the same start; `visible` is empty on a rank that receives nothing, `post` and `wire` on one that
+ * starts nothing.
+ */
+export type RankTransferPhase = 'post' | 'wire' | 'visible' | 'total';
 
-export interface RankTransferPhase {
-  /**
-   * post: until every transfer of this rank is handed over, by the host's clock. wire: until they are complete.
-   * visible: until everything that others or this rank move into its memory is seen to be there. total: all of it.
-   * Each counts from the same start; `visible` is empty on a rank that receives nothing, `post` and `wire` on one that
-   * starts nothing.
-   */
-  readonly phase: 'post' | 'wire' | 'visible' | 'total';
-  readonly timing: 'host';
-  readonly timesUs: Float64Array;
-  readonly entrySkewUs: Float64Array;
-  readonly bytes: RankTransferBytes;
-}
-
-export interface RankTransferSamples {
-  readonly phases: readonly RankTransferPhase[];
+export interface RankTransferSamples extends MeasuredPhases<RankTransferPhase> {
   /**
    * Where memory still held poison when its notification was seen, in the last sample ("block 3 layer 0 outer 1 head 2
    * token 5, from rank 1"); '' where nothing did.
    */
   readonly early: string;
-  readonly stopped: boolean;
 }
 
 /** Times of open(), each once. */
@@ -98,12 +83,6 @@ export interface RankTransferFacts {
   readonly networkTransport: string;
 }
 
-export interface NativeRankTransfer {
-  readonly facts: RankTransferFacts;
-  /** Collective, before measure: one contiguous copy of the same bytes over the same path, all ranks at once. */
-  probe(): Promise<ProbeResult>;
-  /** Collective. Targets are poisoned before the last sample. */
+export interface NativeRankTransfer extends NativeOperation<RankTransferFacts, RankTransferPhase> {
   measure(samples: SampleOptions): Promise<RankTransferSamples>;
-  /** `together` false: after a failure, without the others. */
-  close(together: boolean, timeoutMs: number): Promise<void>;
 }

@@ -1,6 +1,6 @@
 /** The replicated part of the native surface: NCCL communicators, and transfers that end on every rank. */
-import type { NativeLayout, NativePool, ProbeResult, Tier, TransferOptions } from './kv.js';
-import type { SampleOptions, SampleSet } from './samples.js';
+import type { NativeLayout, NativePool, Tier, TransferOptions } from './kv.js';
+import type { InjectedFault, NativeOperation } from './operation.js';
 
 export interface NcclProbe {
   /** "2.28.9". */
@@ -51,45 +51,24 @@ export interface ReplicatedOptions {
   readonly targetIds: Int32Array;
   readonly layerBegin: number;
   readonly layerEnd: number;
-  readonly loads: Omit<TransferOptions, 'lanes'>;
+  readonly loads: Omit<TransferOptions, 'lanes' | 'faults'>;
   /** Null on the host device. */
   readonly communicator: NativeCommunicator | null;
   readonly timeoutMs: number;
-  /** Iterations at which a load fails, or this process ends; -1: none. */
-  readonly faults: { readonly failLoadAt: number; readonly dieAt: number };
+  /** At an iteration: failLoad, dieInGroup. */
+  readonly faults: readonly InjectedFault[];
 }
 
-/** Bytes of one iteration on this rank, counted where they are issued. */
 export interface ReplicatedFacts {
-  readonly payloadBytes: number;
-  readonly loadBytes: number;
-  readonly selfBytes: number;
-  readonly ipcBytes: number;
-  readonly networkBytes: number;
-  readonly pcieBytes: number;
-  readonly diskBytes: number;
   readonly numChunks: number;
   readonly numOperations: number;
   /** Final once it has been measured. */
   readonly strategyUsed: ReplicatedStrategy;
   readonly diskIo: string;
   readonly networkTransport: string;
-}
-
-/** Phases of the same iterations; empty where this rank has no such phase. */
-export interface ReplicatedSamples {
-  readonly total: SampleSet;
-  readonly loadUs: Float64Array;
-  readonly broadcastUs: Float64Array;
-  /** Of the shorter of both phases, mean over samples; null where one is missing. */
+  /** Of the shorter of loading and handing on, mean over samples; null where one is missing. */
   readonly overlapPct: number | null;
 }
 
-/** Opened, probed, measured and closed by all ranks together. */
-export interface NativeReplicated {
-  measure(samples: SampleOptions): Promise<ReplicatedSamples>;
-  probe(): Promise<ProbeResult>;
-  facts(): Promise<ReplicatedFacts>;
-  /** `together` false: after a failure, without the others. */
-  close(together: boolean, timeoutMs: number): Promise<void>;
-}
+/** Phases load (not where the source is the device), broadcast and total. */
+export type NativeReplicated = NativeOperation<ReplicatedFacts>;

@@ -1,0 +1,41 @@
+/** From a phase of the native surface to the row of a kind. */
+import type { InjectedFault, PathBytes, Phase } from '../native/types/index.js';
+import type { PointContext } from './context.js';
+import type { Measured, MeasuredBytes } from './measurement.js';
+
+/** What native code says of a row. Strategy, transport, peak and columns of its own are for the kind to add. */
+export function measuredPhase(
+  phase: Phase,
+  stopped: boolean,
+): Pick<
+  Measured<never>,
+  'state' | 'phase' | 'timing' | 'direction' | 'samplesUs' | 'entrySkewUs' | 'stopped' | 'bytes'
+> {
+  return {
+    state: 'measured',
+    phase: phase.phase,
+    timing: phase.timing,
+    direction: phase.direction,
+    samplesUs: phase.timesUs,
+    entrySkewUs: phase.entrySkewUs,
+    stopped,
+    bytes: takenBytes(phase.bytes),
+  };
+}
+
+/** A path that nothing takes stays empty in the row; payload never does. */
+function takenBytes({ payload, ...paths }: PathBytes): MeasuredBytes {
+  return { payload, ...Object.fromEntries(Object.entries(paths).filter(([, bytes]) => bytes > 0)) };
+}
+
+/** Those of this rank and point that the kind can commit, each where it is to strike. */
+export function faultsAt(
+  context: PointContext,
+  at: { readonly [Fault in InjectedFault['fault']]?: number },
+): InjectedFault[] {
+  return context.plantedFaults.flatMap((fault) => {
+    if (fault === 'misorder') return []; // of the block list, which is no native matter
+    const when = at[fault];
+    return when === undefined ? [] : [{ fault, at: when }];
+  });
+}
