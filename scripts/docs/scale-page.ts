@@ -52,7 +52,9 @@ export function scaleFigure(): string {
     const points = own.map((row) => `${x(row.ranks).toFixed(1)},${y(row.messages).toFixed(1)}`).join(' ');
     const last = own.at(-1);
     if (last === undefined) throw new Error(`${SOURCE} has no rows of ${exchange}`);
-    const label = `<text x="${(x(last.ranks) + 8).toFixed(1)}" y="${(y(last.messages) + 4).toFixed(1)}" fill="${colour}">${exchange}</text>`;
+    // Below the allgather's, which ends at the same height.
+    const down = exchange === 'maximum' ? 18 : 4;
+    const label = `<text x="${(x(last.ranks) + 8).toFixed(1)}" y="${(y(last.messages) + down).toFixed(1)}" fill="${colour}">${exchange}</text>`;
     return `<polyline points="${points}" fill="none" stroke="${colour}" stroke-width="2"/>${label}`;
   });
   const across = rows
