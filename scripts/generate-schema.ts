@@ -7,6 +7,7 @@ import prettier from 'prettier';
 import { JOB_KINDS } from '../jobs/index.js';
 import { moeResolvedSchema } from '../jobs/dispatch-combine/resolved-schema.js';
 import { kvResolvedSchema } from '../jobs/kv/resolved-schema.js';
+import { transferResolvedSchema } from '../jobs/transfer/resolved-schema.js';
 import type { Schema } from '../runner/job-spec/common-schema.js';
 import { projectRoot } from '../runner/project.js';
 import { publishedSchema } from '../runner/job-spec/schema.js';
@@ -36,6 +37,8 @@ export async function generatedFiles(): Promise<Record<string, string>> {
   files['jobs/kv/spec.generated.ts'] = await prettier.format(kv, typescript);
   const moe = await typeOf(moeResolvedSchema(), 'MoeSpec', 'dispatchCombine job', 'jobs/dispatch-combine');
   files['jobs/dispatch-combine/spec.generated.ts'] = await prettier.format(moe, typescript);
+  const transfer = await typeOf(transferResolvedSchema(), 'TransferSpec', 'transfer job', 'jobs/transfer');
+  files['jobs/transfer/spec.generated.ts'] = await prettier.format(transfer, typescript);
   return files;
 }
 

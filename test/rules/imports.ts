@@ -86,6 +86,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   // Readers of request traces, and caches that are driven by them, for every kind and for railrunner simulate.
   'jobs/traces': ['runner/job-spec'],
   'jobs/cache': ['jobs/traces', 'runner/job-spec'],
+  // Moves blocks of the layouts and pools of jobs/kv from rank to rank.
+  'jobs/transfer': ['jobs/kv', 'runner/job', 'runner/job-spec', 'runner/native', 'runner/statistics'],
   // a kind's folder
   'jobs/*': [
     'jobs/kv/models',

@@ -1,0 +1,43 @@
+/** What rows of transfers say beyond the common columns. */
+import { column, type ColumnName } from '../../runner/job/column.js';
+
+export const transferColumns = [
+  column(
+    'blocks_moved',
+    '',
+    'Blocks, of the larger page size, that this rank gives to or takes from its peers in one iteration.',
+    {
+      type: 'integer',
+    },
+  ),
+  column('transfer_peers', '', 'Ranks that this one writes to or reads from.', { type: 'integer' }),
+  column('regions', '', 'Regions that the moves of this rank touch: (block, layer, outer).', {
+    type: 'integer',
+  }),
+  column('pieces', '', 'Contiguous pieces of one iteration, neighbours joined.', { type: 'integer' }),
+  column(
+    'path',
+    '',
+    'How the bytes go, as the table of strategies names it, for each kind of peer of this rank.',
+    {
+      type: 'text',
+    },
+  ),
+  column(
+    'wire_bytes',
+    'bytes',
+    'Bytes of one iteration that left this rank for other ranks, by wire_source.',
+  ),
+  column(
+    'wire_source',
+    '',
+    '`issued`: counted by the copies themselves, as no counter outside the program covers this path.',
+  ),
+  column('register_us', 'us', 'Registration of storage and layouts.'),
+  column('export_us', 'us', "Export of this rank's metadata."),
+  column('import_us', 'us', 'Exchange and import of the metadata of all peers.'),
+  column('connect_us', 'us', 'Mappings, connections and plans.'),
+  column('metadata_bytes', 'bytes', "This rank's exported metadata."),
+];
+
+export type TransferColumn = ColumnName<typeof transferColumns>;

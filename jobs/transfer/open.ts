@@ -1,0 +1,158 @@
+/** Stage `prepare` of a transfer: the plan, this rank's pools, their content, and one open transfer per operation. */
+import type { OpenPoint, PointContext } from '../../runner/job/context.js';
+import type { Verification } from '../../runner/job/measurement.js';
+import { RunnerError } from '../../runner/errors.js';
+import type { NativePool, NativeRankTransfer, PoolContent } from '../../runner/native/types/index.js';
+import { threadsOfRank } from '../kv/pools.js';
+import type { TransferColumn } from './columns.js';
+import { measureOperation } from './measure.js';
+import { arrivals, makePlan, movesOf, poolBlocksOf, type Operation, type TransferPlan } from './moves.js';
+import { networkPeers } from './paths.js';
+import { operationsOf } from './plan.js';
+import { poolOptions, sideOf, type SideName } from './sides.js';
+import type { TransferSpec } from './spec.generated.js';
+
+const CLOSE_TIMEOUT_MS = 30_000;
+const KEY_PREFIX = 'transfer-pool:';
+
+export interface Point {
+  readonly context: PointContext;
+  readonly spec: TransferSpec;
+  readonly plan: TransferPlan;
+  readonly overNetwork: Uint8Array;
+  readonly pools: Readonly<Record<SideName, NativePool | null>>;
+}
+
+export async function openTransfer(
+  spec: TransferSpec,
+  context: PointContext,
+): Promise<OpenPoint<TransferColumn>> {
+  const { rank, worldSize, nodeOfRank } = context.world.info;
+  const plan = makePlan(spec, worldSize);
+  const overNetwork = networkPeers(spec, rank, nodeOfRank);
+  const pools = await acquirePools(context, spec, plan);
+  return new OpenTransfer({ context, spec, plan, overNetwork, pools });
+}
+
+/** Pools of earlier points that this one does not use give their room back first. */
+async function acquirePools(
+  context: PointContext,
+  spec: TransferSpec,
+  plan: TransferPlan,
+): Promise<Point['pools']> {
+  const { rank } = context.world.info;
+  const blocks = poolBlocksOf(plan, rank);
+  const wanted = (['source', 'target'] as const).map((name) => {
+    const side = sideOf(spec, name);
+    const place = rank % side.tensorParallel;
+    const options = poolOptions(spec, side, place, blocks[name], threadsOfRank(context));
+    return { name, options, key: `${KEY_PREFIX}${name}:${JSON.stringify(options)}` };
+  });
+  const used = wanted.filter(({ name }) => blocks[name] > 0);
+  const keys = new Set(used.map(({ key }) => key));
+  await context.resources.retain((key) => !key.startsWith(KEY_PREFIX) || keys.has(key));
+  const pools: Record<SideName, NativePool | null> = { source: null, target: null };
+  for (const { name, options, key } of used) {
+    pools[name] = await context.resources.acquire(key, () => context.device.native.createPool(options));
+  }
+  return pools;
+}
+
+class OpenTransfer implements OpenPoint<TransferColumn> {
+  readonly #point: Point;
+  readonly #found: Verification[] = [];
+  #open: NativeRankTransfer | null = null;
+
+  constructor(point: Point) {
+    this.#point = point;
+  }
+
+  /** An operation is verified before the next one writes into the same target. */
+  async measure() {
+    const rows = [];
+    for (const op of operationsOf(this.#point.spec)) {
+      const native = await this.#openOperation(op);
+      const measured = await measureOperation(this.#point, op, native, () => this.#prepare());
+      rows.push(...measured.rows);
+      if (!measured.stopped) this.#found.push(...(await this.#check(op, measured.early)));
+      this.#open = null;
+      await native.close(true, this.#point.context.remainingMs());
+    }
+    return rows;
+  }
+
+  /** Sums of all operations: a word that one of them left wrong lets the whole point fail. */
+  async verify(): Promise<Verification[]> {
+    if (this.#found.length === 0) return [];
+    return [
+      {
+        checked: this.#found.reduce((sum, { checked }) => sum + checked, 0),
+        wrong: this.#found.reduce((sum, { wrong }) => sum + wrong, 0),
+        firstBad: this.#found.find(({ firstBad }) => firstBad !== '')?.firstBad ?? '',
+      },
+    ];
+  }
+
+  async close(): Promise<void> {
+    const open = this.#open;
+    this.#open = null;
+    await open?.close(false, CLOSE_TIMEOUT_MS);
+  }
+
+  async #openOperation(op: Operation): Promise<NativeRankTransfer> {
+    const { context, spec, plan, overNetwork, pools } = this.#point;
+    const [layerBegin = 0, layerEnd = 0] = spec.layerRange;
+    await this.#prepare();
+    this.#open = await context.device.native.openRankTransfer(context.world.native, {
+      op,
+      ...pools,
+      layerBegin,
+      layerEnd,
+      moves: movesOf(plan, op, context.world.info.rank).map(({ bytes: _, ...move }) => move),
+      overNetwork,
+      maxConcurrentTransfers: spec.maxConcurrentTransfers,
+      threads: threadsOfRank(context),
+      maxCtas: spec.maxCtas,
+      timeoutMs: context.remainingMs(),
+    });
+    return this.#open;
+  }
+
+  /** The source holds its instance's model, its heads of every page; the target nothing. */
+  async #prepare(): Promise<void> {
+    const { pools } = this.#point;
+    await pools.source?.prepare(this.#content('source'));
+    await pools.target?.prepare(this.#content('target'));
+  }
+
+  #content(name: SideName): PoolContent {
+    const { context, spec } = this.#point;
+    const owner = Math.floor(context.world.info.rank / sideOf(spec, name).tensorParallel);
+    const filled = name === 'source' ? null : new Int32Array();
+    return { seed: spec.seed, owner, poisonSalt: spec.seed, filled };
+  }
+
+  async #check(op: Operation, early: string): Promise<Verification[]> {
+    const { context, spec, plan, pools } = this.#point;
+    if (spec.verify === 'off') return [];
+    const sampled = spec.verify === 'sample';
+    const found: Verification[] = [];
+    for (const name of ['source', 'target'] as const) {
+      const moved = name === 'target' ? arrivals(plan, context.world.info.rank) : [];
+      const checked = await pools[name]?.check(this.#content(name), moved, sampled);
+      if (checked !== undefined) found.push(checked);
+    }
+    if (early !== '') {
+      throw new RunnerError(
+        'E_WRONG_DATA',
+        `${op}: expected every word in place when its notification was seen, received poison: ${early}. ` +
+          'The path delivers the notification before the data: report it with the transport of this row.',
+      );
+    }
+    if (found.length === 0) return [{ checked: 0, wrong: 0, firstBad: '' }];
+    return found.map((each) => ({
+      ...each,
+      firstBad: each.firstBad === '' ? '' : `${op}: ${each.firstBad}`,
+    }));
+  }
+}

@@ -1,0 +1,133 @@
+/** JSON Schema of a transfer's keys, as users write them. */
+import { LARGEST_INTEGER, RUN_DEFAULT_KEYS, type Schema } from '../../runner/job-spec/common-schema.js';
+import { LAYOUT_DEFAULTS, LAYOUT_KEYS, closedObject, positive } from '../kv/layout-schema.js';
+
+export const PATTERNS = ['pair', 'ring', 'manyToOne', 'oneToMany', 'allToAll', 'matrix'] as const;
+
+/** Sizes of an instance: engines use powers of two, and heads split by them. */
+const TENSOR_PARALLEL = [1, 2, 4, 8] as const;
+
+/** Block ids are 32-bit everywhere. */
+export const MOST_BLOCKS = 2 ** 31 - 1;
+
+const HEAD_ORDER: Schema = {
+  enum: ['tokenMajor', 'headMajor'],
+  description: 'Inside a region: [token, head, ...], or [head, token, ...].',
+};
+
+/** Keys of one side alone; the model is the same on both. */
+const SIDE_KEYS: Readonly<Record<string, Schema>> = {
+  kind: LAYOUT_KEYS['kind'] ?? {},
+  blockDim: LAYOUT_KEYS['blockDim'] ?? {},
+  pageSize: { ...positive('Tokens in a block.'), maximum: 4096 },
+  alignment: LAYOUT_KEYS['alignment'] ?? {},
+  headOrder: HEAD_ORDER,
+};
+
+export const SIDE_DEFAULTS = {
+  kind: LAYOUT_DEFAULTS.kind,
+  blockDim: LAYOUT_DEFAULTS.blockDim,
+  pageSize: 16,
+  alignment: LAYOUT_DEFAULTS.alignment,
+  headOrder: 'tokenMajor',
+} as const;
+
+const withDefaults = Object.fromEntries(
+  Object.entries(SIDE_KEYS).map(([key, schema]) => [
+    key,
+    { ...schema, default: SIDE_DEFAULTS[key as keyof typeof SIDE_DEFAULTS] },
+  ]),
+);
+
+/** What says the model: as in the layouts of offload and onboard. */
+const MODEL_KEYS = ['model', 'mtp', 'groups', 'group', 'dtypeWidthBytes'] as const;
+const modelKeys = Object.fromEntries(MODEL_KEYS.map((key) => [key, LAYOUT_KEYS[key] ?? {}]));
+
+const tier = (description: string): Schema => ({ enum: ['device', 'host'], default: 'device', description });
+
+const tensorParallel = (side: string): Schema => ({
+  enum: [...TENSOR_PARALLEL],
+  default: 1,
+  description: `Ranks that hold the ${side} together, each its heads; latents are whole on each.`,
+});
+
+export const TRANSFER_KEYS: Readonly<Record<string, Schema>> = {
+  iterations: { ...RUN_DEFAULT_KEYS['iterations'], default: 20 },
+  op: {
+    enum: ['write', 'read', 'both'],
+    default: 'both',
+    description:
+      'write: the ranks that have the blocks send them; read: those that want them fetch them; both: one after the other.',
+  },
+  pattern: {
+    enum: [...PATTERNS],
+    default: 'ring',
+    description:
+      'Who sends to whom, by units of max(sourceTensorParallel, targetTensorParallel) ranks. pair: 0 to 1, 2 to 3, ...; ' +
+      'ring: each to the next; manyToOne: all others to 0; oneToMany: 0 to all others; allToAll; matrix: as a file says. ' +
+      'One unit alone sends to itself.',
+  },
+  matrix: {
+    type: 'string',
+    minLength: 1,
+    maxLength: 4096,
+    description:
+      'pattern matrix: file with a line of cells for each unit, as in kvbench: cell j of line i is the bytes that a ' +
+      'source of unit i sends to unit j (1048576, 1024k, 1m), rounded up to whole blocks.',
+  },
+  from: tier('Memory that the blocks are read from.'),
+  to: tier('Memory that the blocks arrive in.'),
+  sourceTensorParallel: tensorParallel('source'),
+  targetTensorParallel: tensorParallel('target'),
+  layout: { $ref: '#/$defs/layout', description: 'The model, and how the source keeps it.' },
+  targetLayout: {
+    $ref: '#/$defs/targetLayout',
+    description: 'How the target keeps it; absent keys are those of layout.',
+  },
+  blocks: {
+    ...positive(
+      'Blocks, of the larger page size of the two sides, from each source instance to each receiver of its pattern.',
+    ),
+    maximum: MOST_BLOCKS,
+    default: 16,
+  },
+  order: {
+    enum: ['sequential', 'shuffled'],
+    default: 'shuffled',
+    description: 'Ids of the blocks on either side.',
+  },
+  layerRange: {
+    type: 'array',
+    items: { type: 'integer', minimum: 0, maximum: LARGEST_INTEGER },
+    minItems: 2,
+    maxItems: 2,
+    description: '[start, end): layers that move; all where absent.',
+  },
+  transport: {
+    enum: ['hybrid', 'network', 'ipc'],
+    default: 'hybrid',
+    description:
+      'hybrid: shared memory inside a node, the network between nodes; network: the network for all but self; ipc: never the network.',
+  },
+  maxConcurrentTransfers: {
+    ...positive('Transfers that a rank has in flight at a time.'),
+    maximum: 1024,
+    default: 4,
+  },
+  maxCtas: {
+    ...positive('cuda: thread blocks of a copy kernel.'),
+    maximum: 64,
+    default: 16,
+  },
+};
+
+export const transferSchema: Schema = {
+  $defs: {
+    layout: closedObject({ ...withDefaults, ...modelKeys }, []),
+    targetLayout: closedObject(SIDE_KEYS, []),
+  },
+  properties: TRANSFER_KEYS,
+  required: ['layout'],
+};
+
+export { MODEL_KEYS, SIDE_KEYS };

@@ -1,0 +1,213 @@
+/** A resolved transfer job. Generated from jobs/transfer/resolved-schema.ts by `npm run generate`. */
+
+export interface TransferSpec {
+  /**
+   * Name of the job, once in a spec: letters, digits, _ and -, at most 64.
+   */
+  id: string;
+  kind: 'transfer';
+  /**
+   * Seed of the data and of the block order; the run's where absent.
+   */
+  seed: number;
+  /**
+   * Iterations that are executed and not recorded.
+   */
+  warmup: number;
+  /**
+   * Recorded samples.
+   */
+  iterations: number;
+  /**
+   * Deadline of each stage of a point.
+   */
+  timeoutSeconds: number;
+  /**
+   * How much of the data is compared after the last iteration.
+   */
+  verify: 'full' | 'sample' | 'off';
+  /**
+   * Samples follow each other without a barrier between them.
+   */
+  freeRunning: boolean;
+  /**
+   * Measure the limit of the same path in the same run, for pct_of_peak.
+   */
+  probe: boolean;
+  /**
+   * Keep every sample under samples/.
+   */
+  saveSamples: boolean;
+  /**
+   * write: the ranks that have the blocks send them; read: those that want them fetch them; both: one after the other.
+   */
+  op: 'write' | 'read' | 'both';
+  /**
+   * Who sends to whom, by units of max(sourceTensorParallel, targetTensorParallel) ranks. pair: 0 to 1, 2 to 3, ...; ring: each to the next; manyToOne: all others to 0; oneToMany: 0 to all others; allToAll; matrix: as a file says. One unit alone sends to itself.
+   */
+  pattern: 'pair' | 'ring' | 'manyToOne' | 'oneToMany' | 'allToAll' | 'matrix';
+  /**
+   * Only with pattern matrix.
+   */
+  matrix?: {
+    path: string;
+    /**
+     * Of the file's bytes.
+     */
+    sha256: string;
+    /**
+     * By sending and receiving unit.
+     */
+    blocks: number[][];
+  };
+  /**
+   * Memory that the blocks are read from.
+   */
+  from: 'device' | 'host';
+  /**
+   * Memory that the blocks arrive in.
+   */
+  to: 'device' | 'host';
+  /**
+   * Ranks that hold the source together, each its heads; latents are whole on each.
+   */
+  sourceTensorParallel: 1 | 2 | 4 | 8;
+  /**
+   * Ranks that hold the target together, each its heads; latents are whole on each.
+   */
+  targetTensorParallel: 1 | 2 | 4 | 8;
+  layout: TransferLayout;
+  targetLayout: TransferLayout;
+  /**
+   * Blocks, of the larger page size of the two sides, from each source instance to each receiver of its pattern.
+   */
+  blocks: number;
+  /**
+   * Ids of the blocks on either side.
+   */
+  order: 'sequential' | 'shuffled';
+  /**
+   * [start, end): layers that move; all where absent.
+   *
+   * @minItems 2
+   * @maxItems 2
+   */
+  layerRange: [number, number];
+  /**
+   * hybrid: shared memory inside a node, the network between nodes; network: the network for all but self; ipc: never the network.
+   */
+  transport: 'hybrid' | 'network' | 'ipc';
+  /**
+   * Transfers that a rank has in flight at a time.
+   */
+  maxConcurrentTransfers: number;
+  /**
+   * cuda: thread blocks of a copy kernel.
+   */
+  maxCtas: number;
+  /**
+   * Layers that keep anything.
+   */
+  numLayers: number;
+}
+export interface TransferLayout {
+  /**
+   * fullyContiguous: a block is one run of bytes; layerSeparate: one buffer per layer.
+   */
+  kind: 'fullyContiguous' | 'layerSeparate';
+  /**
+   * layerSeparate only. first: [block, outer, page, inner] in a layer; second: [outer, block, page, inner].
+   */
+  blockDim: 'first' | 'second';
+  /**
+   * Tokens in a block.
+   */
+  pageSize: number;
+  /**
+   * Blocks start at multiples of this many bytes; a power of two.
+   */
+  alignment: number;
+  /**
+   * Inside a region: [token, head, ...], or [head, token, ...].
+   */
+  headOrder: 'tokenMajor' | 'headMajor';
+  /**
+   * Instead of numLayers, outerDim and innerDim, or groups: a preset, or the path of a Hugging Face config.json.
+   */
+  model?: string;
+  /**
+   * With model: the layers of multi-token prediction count as well. Default false.
+   */
+  mtp?: boolean;
+  /**
+   * Where layers are not alike: groups of layers, in the order of a block.
+   */
+  groups: KvLayoutGroup[];
+  /**
+   * With model or groups: blocks hold this group alone.
+   */
+  group?: string;
+  /**
+   * Bytes of an element.
+   */
+  dtypeWidthBytes?: 1 | 2 | 4 | 8;
+}
+export interface KvLayoutGroup {
+  /**
+   * Name of the group, once in a layout: full, window, latent, index, ...
+   */
+  name: string;
+  /**
+   * Its layers of the model.
+   */
+  layers: number[];
+  /**
+   * kv: K and V of heads; latent: one vector per token; index: keys of an indexer; state: kept once per sequence, not in blocks.
+   */
+  kind: 'kv' | 'latent' | 'index' | 'state';
+  /**
+   * KV heads of the whole model; with kind latent or index 1, with state 0.
+   */
+  kvHeads: number;
+  /**
+   * Elements of a head's K; of the whole vector with kind latent or index.
+   */
+  headDimK: number;
+  /**
+   * Elements of a head's V; 0: one vector holds everything.
+   */
+  headDimV: number;
+  /**
+   * Tokens after which an entry is no longer kept; null: kept for the whole context.
+   */
+  window: null | number;
+  /**
+   * Bytes of an element.
+   */
+  dtypeWidthBytes: 1 | 2 | 4 | 8;
+  /**
+   * Bytes that all its layers keep for one token: compared with what the other keys give.
+   */
+  bytesPerToken: number;
+  /**
+   * Bytes per token and layer beside the elements: scales of an 8-bit index.
+   */
+  scaleBytes?: number;
+  /**
+   * A cache that keeps one entry for several tokens.
+   */
+  compression?: {
+    /**
+     * pooled: an entry stands for `ratio` tokens.
+     */
+    how: 'pooled' | 'aged';
+    /**
+     * Tokens of an entry.
+     */
+    ratio: number;
+  };
+  /**
+   * state: elements of all its layers for one sequence; told and not moved.
+   */
+  stateElements?: null | number;
+}
