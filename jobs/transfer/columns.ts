@@ -23,15 +23,12 @@ export const transferColumns = [
       type: 'text',
     },
   ),
-  column(
-    'wire_bytes',
-    'bytes',
-    'Bytes of one iteration that left this rank for other ranks, by wire_source.',
-  ),
+  column('wire_bytes', 'bytes', 'Bytes of one iteration that left this rank, or its host, by wire_source.'),
   column(
     'wire_source',
     '',
-    '`issued`: counted by the copies themselves, as no counter outside the program covers this path.',
+    '`issued`: counted by the copies themselves, of this rank. `/proc/net/dev` or `port_xmit_data`: by counters of the ' +
+      'kernel, of all ranks of the host together, headers and control plane included; where the network carries anything.',
   ),
   column('register_us', 'us', 'Registration of storage and layouts.'),
   column('export_us', 'us', "Export of this rank's metadata."),

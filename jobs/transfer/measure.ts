@@ -3,14 +3,18 @@ import { RunnerError } from '../../runner/errors.js';
 import type { Idle, Measured, Measurement } from '../../runner/job/measurement.js';
 import type {
   NativeRankTransfer,
+  Phase,
   ProbeResult,
-  RankTransferPhase,
+  RankTransferFacts,
   RankTransferSamples,
 } from '../../runner/native/types/index.js';
+import { measuredPhase } from '../../runner/job/measured-phase.js';
 import type { TransferColumn } from './columns.js';
 import { arrivals, movesOf, type Operation, type PlannedMove } from './moves.js';
-import type { Point } from './open.js';
+import type { Point } from './point.js';
 import { pagesPerFlowBlock } from './sides.js';
+import { counted } from '../../runner/text/plural.js';
+import { readWireCounter, type WireCount } from './wire-counter.js';
 
 export interface MeasuredOperation {
   readonly rows: Measurement<TransferColumn>[];
@@ -21,10 +25,11 @@ export interface MeasuredOperation {
 interface Outcome {
   readonly point: Point;
   readonly op: Operation;
-  readonly native: NativeRankTransfer;
   readonly probe: ProbeResult | null;
   readonly samples: RankTransferSamples;
   readonly moves: readonly PlannedMove[];
+  readonly wire: WireCount;
+  readonly facts: RankTransferFacts;
 }
 
 /** `prepare` fills the pools anew: a probe leaves its own bytes in the targets. */
@@ -37,9 +42,12 @@ export async function measureOperation(
   const { spec, context, plan } = point;
   const probe = spec.probe ? await native.probe() : null;
   if (probe !== null) await prepare();
-  const samples = await native.measure(context.samples);
+  const facts = await native.facts();
+  const { samples, counted: outside } = await countedSamples(point, native, facts.networkTransport);
   const moves = movesOf(plan, op, context.world.info.rank);
-  const outcome = { point, op, native, probe, samples, moves };
+  const total = samples.phases.find(({ phase }) => phase === 'total')?.bytes;
+  const issued = { source: 'issued', sentBytes: (total?.ipc ?? 0) + (total?.network ?? 0) };
+  const outcome = { point, op, facts, probe, samples, moves, wire: outside ?? issued };
   return {
     rows: samples.phases.map((phase) => rowOf(outcome, phase)),
     early: samples.early,
@@ -47,8 +55,34 @@ export async function measureOperation(
   };
 }
 
-function rowOf(outcome: Outcome, phase: RankTransferPhase): Measurement<TransferColumn> {
-  const { point, op, native, probe, samples, moves } = outcome;
+/** All ranks of a host read its counter when none of them sends. */
+async function countedSamples(
+  { context }: Point,
+  native: NativeRankTransfer,
+  networkTransport: string,
+): Promise<{ readonly samples: RankTransferSamples; readonly counted: WireCount | null }> {
+  const { world, samples: options } = context;
+  // The same on all ranks, so that all of them meet.
+  const crosses = (await world.allgatherJson(networkTransport !== '', context.remainingMs())).includes(true);
+  if (!crosses) return { samples: await native.measure(options), counted: null };
+  await world.native.barrier(context.remainingMs());
+  const before = readWireCounter(networkTransport);
+  const samples = await native.measure(options);
+  await world.native.barrier(context.remainingMs());
+  const after = readWireCounter(networkTransport);
+  if (before === null || after === null || samples.stopped || networkTransport === '') {
+    return { samples, counted: null };
+  }
+  const { hostSize } = world.info;
+  const sentBytes = (after.sentBytes - before.sentBytes) / (options.warmup + options.iterations);
+  return {
+    samples,
+    counted: { source: `${after.source}, ${counted(hostSize, 'rank')} of this host`, sentBytes },
+  };
+}
+
+function rowOf(outcome: Outcome, phase: Phase): Measurement<TransferColumn> {
+  const { point, op, facts, probe, samples, moves, wire } = outcome;
   const { spec } = point;
   const named = {
     phase: phase.phase,
@@ -64,7 +98,7 @@ function rowOf(outcome: Outcome, phase: RankTransferPhase): Measurement<Transfer
   // What arrives is issued by others where they write.
   const issues = phase.phase !== 'visible';
   if (issues && !samples.stopped) requirePlanned(phase, moves, op);
-  const { setup, networkTransport, strategies, numPieces, numRegions } = native.facts;
+  const { setup, networkTransport, strategies } = facts;
   const { self, ipc, network } = phase.bytes;
   const row: Measured<TransferColumn> = {
     state: 'measured',
@@ -72,7 +106,7 @@ function rowOf(outcome: Outcome, phase: RankTransferPhase): Measurement<Transfer
     samplesUs: phase.timesUs,
     entrySkewUs: phase.entrySkewUs,
     stopped: samples.stopped,
-    bytes: issues ? phase.bytes : { payload: arrivingBytes(outcome) },
+    bytes: issues ? measuredPhase(phase, false).bytes : { payload: arrivingBytes(outcome) },
     ...(probe !== null && probe.GBps > 0 && phase.phase === 'total'
       ? { peak: { GBps: probe.GBps, source: probe.source } }
       : {}),
@@ -81,21 +115,28 @@ function rowOf(outcome: Outcome, phase: RankTransferPhase): Measurement<Transfer
     ...(networkTransport === '' ? {} : { networkTransport }),
     setupUs: setup.registerUs + setup.exportUs + setup.importUs + setup.connectUs,
     extra: {
-      blocks_moved:
-        moves.reduce((sum, { sourcePages }) => sum + sourcePages.length, 0) / pagesPerFlowBlock(spec),
-      transfer_peers: moves.length,
-      regions: numRegions,
-      pieces: numPieces,
-      path: [...new Set(strategies)].join(', '),
-      ...(issues ? { wire_bytes: ipc + network, wire_source: 'issued' } : {}),
-      register_us: setup.registerUs,
-      export_us: setup.exportUs,
-      import_us: setup.importUs,
-      connect_us: setup.connectUs,
-      metadata_bytes: setup.metadataBytes,
+      ...ownColumns(outcome),
+      ...(issues ? { wire_bytes: Math.round(wire.sentBytes), wire_source: wire.source } : {}),
     },
   };
   return row;
+}
+
+function ownColumns({ point, moves, facts }: Outcome): Measured<TransferColumn>['extra'] {
+  const { setup, strategies, numPieces, numRegions } = facts;
+  const pages = moves.reduce((sum, { sourcePages }) => sum + sourcePages.length, 0);
+  return {
+    blocks_moved: pages / pagesPerFlowBlock(point.spec),
+    transfer_peers: moves.length,
+    regions: numRegions,
+    pieces: numPieces,
+    path: [...new Set(strategies)].join(', '),
+    register_us: setup.registerUs,
+    export_us: setup.exportUs,
+    import_us: setup.importUs,
+    connect_us: setup.connectUs,
+    metadata_bytes: setup.metadataBytes,
+  };
 }
 
 /** Of one iteration, into this rank: what all that sends here has planned. */
@@ -112,7 +153,7 @@ function usedPaths(bytes: Readonly<Record<'self' | 'ipc' | 'network', number>>):
 }
 
 /** Bytes are counted where they are issued; they must be those of the plan. */
-function requirePlanned(phase: RankTransferPhase, moves: readonly PlannedMove[], op: Operation): void {
+function requirePlanned(phase: Phase, moves: readonly PlannedMove[], op: Operation): void {
   const planned = moves.reduce((sum, { bytes }) => sum + bytes, 0);
   const { payload, self, ipc, network } = phase.bytes;
   for (const [what, issued] of [

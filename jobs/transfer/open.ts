@@ -9,19 +9,12 @@ import { measureOperation } from './measure.js';
 import { arrivals, makePlan, movesOf, poolBlocksOf, type Operation, type TransferPlan } from './moves.js';
 import { networkPeers } from './paths.js';
 import { operationsOf } from './plan.js';
+import type { Point } from './point.js';
 import { poolOptions, sideOf, type SideName } from './sides.js';
 import type { TransferSpec } from './spec.generated.js';
 
 const CLOSE_TIMEOUT_MS = 30_000;
 const KEY_PREFIX = 'transfer-pool:';
-
-export interface Point {
-  readonly context: PointContext;
-  readonly spec: TransferSpec;
-  readonly plan: TransferPlan;
-  readonly overNetwork: Uint8Array;
-  readonly pools: Readonly<Record<SideName, NativePool | null>>;
-}
 
 export async function openTransfer(
   spec: TransferSpec,
@@ -108,7 +101,7 @@ class OpenTransfer implements OpenPoint<TransferColumn> {
       ...pools,
       layerBegin,
       layerEnd,
-      moves: movesOf(plan, op, context.world.info.rank).map(({ bytes: _, ...move }) => move),
+      moves: movesOf(plan, op, context.world.info.rank),
       overNetwork,
       maxConcurrentTransfers: spec.maxConcurrentTransfers,
       threads: threadsOfRank(context),

@@ -58,116 +58,25 @@ t.test('blocks of other page sizes: the pages of one fill the blocks of the othe
 
 // Worked out by hand: 8 heads, TP 4 holds two of them on each rank, TP 2 four.
 t.test('one block id through 4 -> 2 and 2 -> 4', async (t) => {
-  const follow = (source: 2 | 4, target: 2 | 4, op: 'write' | 'read', rank: number): unknown => {
-    const given = {
-      sourceTensorParallel: source,
-      targetTensorParallel: target,
-      order: 'sequential',
-      blocks: 4,
-    };
-    const plan = makePlan(givenTransfer(given), 4);
+  /** For each peer: heads of the full group, heads of the latent, where block 1 of the source goes. */
+  const follow = (source: 2 | 4, target: 2 | 4, op: 'write' | 'read', rank: number): string[] => {
+    const sizes = { sourceTensorParallel: source, targetTensorParallel: target };
+    const plan = makePlan(givenTransfer({ ...sizes, order: 'sequential', blocks: 4 }), 4);
     return movesOf(plan, op, rank).map(({ peer, heads, sourcePages, targetPages }) => {
-      const at = sourcePages.indexOf(1);
-      return [peer, heads.map(({ begin, end }) => [begin, end]), at < 0 ? null : targetPages[at]];
+      const ranges = heads.map(({ begin, end }) => (end > begin ? `${begin}-${end - 1}` : 'none'));
+      return `${peer}: ${ranges.join(', ')}, ${targetPages[sourcePages.indexOf(1)] ?? 'not here'}`;
     });
   };
   // Source ranks 0-3 are one instance; its four blocks are dealt to the targets {0, 1} and {2, 3}. Block 1 goes to the first.
-  t.same(follow(4, 2, 'write', 0), [
-    [
-      0,
-      [
-        [0, 2],
-        [0, 1],
-      ],
-      1,
-    ],
-    [
-      2,
-      [
-        [0, 2],
-        [0, 0],
-      ],
-      null,
-    ],
-  ]);
-  t.same(follow(4, 2, 'write', 1), [
-    [
-      0,
-      [
-        [2, 4],
-        [0, 0],
-      ],
-      1,
-    ],
-    [
-      1,
-      [
-        [0, 0],
-        [0, 1],
-      ],
-      1,
-    ],
-    [
-      2,
-      [
-        [2, 4],
-        [0, 0],
-      ],
-      null,
-    ],
-  ]);
-  t.same(follow(4, 2, 'write', 3), [
-    [
-      1,
-      [
-        [6, 8],
-        [0, 0],
-      ],
-      1,
-    ],
-    [
-      3,
-      [
-        [6, 8],
-        [0, 1],
-      ],
-      null,
-    ],
-  ]);
+  t.same(follow(4, 2, 'write', 0), ['0: 0-1, 0-0, 1', '2: 0-1, none, not here']);
+  t.same(follow(4, 2, 'write', 1), ['0: 2-3, none, 1', '1: none, 0-0, 1', '2: 2-3, none, not here']);
+  t.same(follow(4, 2, 'write', 3), ['1: 6-7, none, 1', '3: 6-7, 0-0, not here']);
   // Two source instances, {0, 1} and {2, 3}, each with a block 1 of its own, for the one target instance.
   t.same(follow(2, 4, 'read', 1), [
-    [
-      0,
-      [
-        [2, 4],
-        [0, 0],
-      ],
-      1,
-    ],
-    [
-      1,
-      [
-        [0, 0],
-        [0, 1],
-      ],
-      1,
-    ],
-    [
-      2,
-      [
-        [2, 4],
-        [0, 0],
-      ],
-      5,
-    ],
-    [
-      3,
-      [
-        [0, 0],
-        [0, 1],
-      ],
-      5,
-    ],
+    '0: 2-3, none, 1',
+    '1: none, 0-0, 1',
+    '2: 2-3, none, 5',
+    '3: none, 0-0, 5',
   ]);
 });
 

@@ -1,0 +1,53 @@
+/**
+ * Bytes that left this host, by counters of the kernel: outside the program, so that they can contradict it. They count
+ * for the whole host (network namespace), headers and the control plane included.
+ */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+export interface WireCount {
+  /** As column wire_source says it. */
+  readonly source: string;
+  readonly sentBytes: number;
+}
+
+const PROC_NET_DEV = '/proc/net/dev';
+const INFINIBAND = '/sys/class/infiniband';
+/** port_xmit_data counts words of four bytes (kernel: Documentation/ABI/stable/sysfs-class-infiniband). */
+const PORT_WORD_BYTES = 4;
+/** Transports of UCX that pass the kernel by, so that its interfaces count nothing. */
+const RDMA = /\b(rc|ud|dc)(_|\b)/;
+
+/** Null where there is no such counter. `transport`: as UCX names it. */
+export function readWireCounter(transport: string): WireCount | null {
+  try {
+    return RDMA.test(transport)
+      ? { source: 'port_xmit_data', sentBytes: infinibandBytes(INFINIBAND) }
+      : { source: PROC_NET_DEV, sentBytes: interfaceBytes(readFileSync(PROC_NET_DEV, 'utf8')) };
+  } catch {
+    return null;
+  }
+}
+
+/** Sent bytes of all interfaces: the ninth number behind the name. */
+export function interfaceBytes(text: string): number {
+  const lines = text.split('\n').filter((line) => line.includes(':'));
+  return lines.reduce((sum, line) => {
+    const fields = line
+      .slice(line.indexOf(':') + 1)
+      .trim()
+      .split(/\s+/u);
+    return sum + Number(fields[8] ?? 0);
+  }, 0);
+}
+
+function infinibandBytes(root: string): number {
+  let words = 0;
+  for (const device of readdirSync(root)) {
+    const ports = join(root, device, 'ports');
+    for (const port of readdirSync(ports)) {
+      words += Number(readFileSync(join(ports, port, 'counters', 'port_xmit_data'), 'utf8'));
+    }
+  }
+  return words * PORT_WORD_BYTES;
+}
