@@ -1,6 +1,7 @@
 /** `railrunner ab SPEC --a PREFIX --b PREFIX -n N` */
 import type { CommandModule } from 'yargs';
-import { thresholdsOf, withThresholdOptions, type ThresholdArguments } from './threshold-options.js';
+import { wholeNumber, withOptions, type CliOptions } from './options.js';
+import { thresholdsOf, THRESHOLD_OPTIONS, type ThresholdArguments } from './threshold-options.js';
 
 interface AbArguments extends ThresholdArguments {
   readonly spec: string;
@@ -15,52 +16,47 @@ interface AbArguments extends ThresholdArguments {
   readonly resume: string | undefined;
 }
 
+const AB_OPTIONS: CliOptions<AbArguments> = {
+  ...THRESHOLD_OPTIONS,
+  spec: { positional: true, type: 'string', required: true, describe: 'Path of a JSON spec' },
+  a: {
+    type: 'string',
+    nargs: 1,
+    default: '',
+    describe: 'The baseline: "NAME=value ... BUILD --set path=value ..."; empty: this build',
+  },
+  b: { type: 'string', nargs: 1, default: '', describe: 'The candidate, likewise' },
+  n: { type: 'number', default: 1, describe: 'Number of ranks', expected: wholeNumber(1, 10_000) },
+  launcher: {
+    type: 'string',
+    default: '',
+    describe: 'What starts the ranks, for example "srun -n 4" [default: `launch -n` on this machine]',
+  },
+  pairs: {
+    type: 'number',
+    default: 6,
+    describe: 'Pairs of runs of all points',
+    expected: wholeNumber(6, 10_000),
+  },
+  confirmPairs: {
+    type: 'number',
+    default: 10,
+    describe: 'Fresh pairs of the points that those flag',
+    expected: wholeNumber(6, 10_000),
+  },
+  budget: {
+    type: 'number',
+    describe: 'Seconds after which it ends with what it has',
+    expected: ['seconds above 0', (value) => value > 0],
+  },
+  out: { type: 'string', default: 'results', describe: 'Folder that it gets its own folder in' },
+  resume: { type: 'string', describe: 'Go on with the comparison in this folder' },
+};
+
 export const abCommand = (version: string): CommandModule<object, AbArguments> => ({
   command: 'ab <spec>',
   describe: 'Compare two builds, environments or settings, interleaved: exit 0, 5 regression, 6 no verdict',
-  builder: (yargs) =>
-    withThresholdOptions(yargs)
-      .positional('spec', { type: 'string', demandOption: true, describe: 'Path of a JSON spec' })
-      .option('a', {
-        type: 'string',
-        nargs: 1,
-        default: '',
-        describe: 'The baseline: "NAME=value ... BUILD --set path=value ..."; empty: this build',
-      })
-      .option('b', { type: 'string', nargs: 1, default: '', describe: 'The candidate, likewise' })
-      .option('n', { type: 'number', default: 1, describe: 'Number of ranks' })
-      .option('launcher', {
-        type: 'string',
-        default: '',
-        describe: 'What starts the ranks, for example "srun -n 4" [default: `launch -n` on this machine]',
-      })
-      .option('pairs', { type: 'number', default: 6, describe: 'Pairs of runs of all points' })
-      .option('confirm-pairs', {
-        type: 'number',
-        default: 10,
-        describe: 'Fresh pairs of the points that those flag',
-      })
-      .option('budget', { type: 'number', describe: 'Seconds after which it ends with what it has' })
-      .option('out', {
-        type: 'string',
-        default: 'results',
-        describe: 'Folder that it gets its own folder in',
-      })
-      .option('resume', { type: 'string', describe: 'Go on with the comparison in this folder' })
-      .check((argv) => {
-        const { n, pairs, confirmPairs, budget } = argv as unknown as AbArguments;
-        const counts = [
-          ['-n', n, 1],
-          ['--pairs', pairs, 6],
-          ['--confirm-pairs', confirmPairs, 6],
-        ] as const;
-        for (const [name, value, least] of counts) {
-          if (Number.isSafeInteger(value) && value >= least && value <= 10_000) continue;
-          throw new Error(`${name}: expected a whole number from ${least} to 10000, received ${value}`);
-        }
-        if (budget === undefined || budget > 0) return true;
-        throw new Error(`--budget: expected seconds above 0, received ${budget}`);
-      }) as never,
+  builder: (yargs) => withOptions(yargs, AB_OPTIONS),
   handler: (argv) => compareSides(argv, version),
 });
 

@@ -1,7 +1,8 @@
 /** `railrunner compare CANDIDATE... --against BASELINE...` */
 import type { CommandModule } from 'yargs';
 import type { Verdict } from '../compare/verdict.js';
-import { thresholdsOf, withThresholdOptions, type ThresholdArguments } from './threshold-options.js';
+import { withOptions, type CliOptions } from './options.js';
+import { THRESHOLD_OPTIONS, thresholdsOf, type ThresholdArguments } from './threshold-options.js';
 
 interface CompareArguments extends ThresholdArguments {
   readonly candidate: readonly string[];
@@ -12,43 +13,40 @@ interface CompareArguments extends ThresholdArguments {
   readonly history: string | undefined;
 }
 
+const COMPARE_OPTIONS: CliOptions<CompareArguments> = {
+  ...THRESHOLD_OPTIONS,
+  candidate: {
+    positional: true,
+    array: true,
+    required: true,
+    describe: 'Folders of the runs to judge (results/<run-id>)',
+  },
+  against: { array: true, describe: 'Folders of the runs to judge them by' },
+  history: {
+    type: 'string',
+    describe:
+      'Folder of figures of earlier runs: adds the candidates, names changes, and is the baseline without --against',
+  },
+  ratioOnly: {
+    type: 'boolean',
+    default: false,
+    describe: 'Compare shares of the probed peak instead of times, over machine classes too',
+  },
+  json: { type: 'string', describe: 'Write the verdict to this file, too' },
+  report: {
+    type: 'string',
+    describe: 'Write a report of the candidates with this verdict to this folder, too',
+  },
+};
+
 export const compareCommand = (version: string): CommandModule<object, CompareArguments> => ({
   command: 'compare <candidate..>',
   describe: 'Judge runs against earlier ones: exit 0 no regression, 5 regression, 6 no verdict',
   builder: (yargs) =>
-    withThresholdOptions(yargs)
-      .positional('candidate', {
-        type: 'string',
-        array: true,
-        demandOption: true,
-        describe: 'Folders of the runs to judge (results/<run-id>)',
-      })
-      .option('against', {
-        type: 'string',
-        array: true,
-        default: [] as string[],
-        describe: 'Folders of the runs to judge them by',
-      })
-      .option('history', {
-        type: 'string',
-        describe:
-          'Folder of figures of earlier runs: adds the candidates, names changes, and is the baseline without --against',
-      })
-      .check((argv) => {
-        const { against, history } = argv as unknown as CompareArguments;
-        if (against.length > 0 || history !== undefined) return true;
-        throw new Error('expected --against BASELINE..., or --history DIR');
-      })
-      .option('ratio-only', {
-        type: 'boolean',
-        default: false,
-        describe: 'Compare shares of the probed peak instead of times, over machine classes too',
-      })
-      .option('json', { type: 'string', describe: 'Write the verdict to this file, too' })
-      .option('report', {
-        type: 'string',
-        describe: 'Write a report of the candidates with this verdict to this folder, too',
-      }) as never,
+    withOptions(yargs, COMPARE_OPTIONS).check(({ against, history }) => {
+      if (against.length > 0 || history !== undefined) return true;
+      throw new Error('expected --against BASELINE..., or --history DIR');
+    }),
   handler: async (argv) => {
     const [{ finish }, { compareFolders }, { verdictText }, { writeVerdict }, { exitOfVerdict }] =
       await Promise.all([

@@ -4,7 +4,8 @@ import type { CommandModule } from 'yargs';
 import { printOut } from '../print.js';
 import type { LoadKinds } from '../job/kind.js';
 import { loadOptions } from './spec-options.js';
-import { runOptions, runWords, type RunArguments } from './run-options.js';
+import { withOptions, type CliOptions } from './options.js';
+import { RUN_OPTIONS, runWords, type RunArguments } from './run-options.js';
 
 export interface LaunchArguments extends RunArguments {
   readonly n: number;
@@ -12,21 +13,17 @@ export interface LaunchArguments extends RunArguments {
   readonly printOnly: boolean;
 }
 
+const LAUNCH_OPTIONS: CliOptions<LaunchArguments> = {
+  ...RUN_OPTIONS,
+  n: { type: 'number', required: true, describe: 'Number of ranks' },
+  mpi: { choices: ['openmpi', 'mpich'], describe: 'Which MPI [default: the one found first]' },
+  printOnly: { type: 'boolean', default: false, describe: 'Print the line and start nothing' },
+};
+
 export const launchCommand = (loadKinds: LoadKinds): CommandModule<object, LaunchArguments> => ({
   command: 'launch <spec>',
   describe: 'Start -n ranks on this machine with mpirun and run a spec on them; prints the line it starts',
-  builder: (argv) =>
-    runOptions(argv)
-      .option('n', { type: 'number', demandOption: true, describe: 'Number of ranks' })
-      .option('mpi', {
-        choices: ['openmpi', 'mpich'] as const,
-        describe: 'Which MPI [default: the one found first]',
-      })
-      .option('print-only', {
-        type: 'boolean',
-        default: false,
-        describe: 'Print the line and start nothing',
-      }) as never,
+  builder: (yargs) => withOptions(yargs, LAUNCH_OPTIONS),
   handler: async (args) => {
     const [
       { launchEnvironment, planLaunch, refuseNested },

@@ -1,5 +1,6 @@
 /** `railrunner model CONFIG|PRESET` */
 import type { CommandModule } from 'yargs';
+import { wholeNumber, withOptions, type CliOptions } from './options.js';
 import type { LoadModelReport, ModelQuestion } from '../job/model-report.js';
 
 interface ModelArguments {
@@ -10,38 +11,31 @@ interface ModelArguments {
   readonly json: boolean;
 }
 
-const MOST = 2 ** 31 - 1;
+const COUNT = wholeNumber(1, 2 ** 31 - 1);
 
-function checkCounts(argv: ModelArguments): true {
-  const { tensorParallel, pageSize, context } = argv;
-  const counts = { 'tensor-parallel': tensorParallel, 'page-size': pageSize, context };
-  for (const [name, value] of Object.entries(counts)) {
-    if (value === undefined || (Number.isSafeInteger(value) && value >= 1 && value <= MOST)) continue;
-    throw new Error(`--${name}: expected a whole number from 1 to ${MOST}, received ${value}`);
-  }
-  return true;
-}
+const MODEL_OPTIONS: CliOptions<ModelArguments> = {
+  model: {
+    positional: true,
+    type: 'string',
+    required: true,
+    describe: 'A preset, or the path of a config.json or of its folder',
+  },
+  tensorParallel: {
+    type: 'number',
+    default: 1,
+    describe: 'Print the shard of one of so many ranks',
+    expected: COUNT,
+  },
+  pageSize: { type: 'number', describe: 'Tokens in a block', expected: COUNT },
+  context: { type: 'number', describe: 'Tokens of a request', expected: COUNT },
+  json: { type: 'boolean', default: false, describe: 'Print JSON instead of a table' },
+};
 
 export const modelCommand = (loadReport: LoadModelReport): CommandModule<object, ModelArguments> => ({
   command: 'model <model>',
   describe:
     'Print what an engine keeps of a model for a token and a context, from its config.json or a preset',
-  builder: (yargs) =>
-    yargs
-      .positional('model', {
-        type: 'string',
-        demandOption: true,
-        describe: 'A preset, or the path of a config.json or of its folder',
-      })
-      .option('tensor-parallel', {
-        type: 'number',
-        default: 1,
-        describe: 'Print the shard of one of so many ranks',
-      })
-      .option('page-size', { type: 'number', describe: 'Tokens in a block' })
-      .option('context', { type: 'number', describe: 'Tokens of a request' })
-      .option('json', { type: 'boolean', default: false, describe: 'Print JSON instead of a table' })
-      .check((argv) => checkCounts(argv as never)) as never,
+  builder: (yargs) => withOptions(yargs, MODEL_OPTIONS),
   handler: async (argv) => {
     const [report, { finish }, { EXIT, RunnerError }] = await Promise.all([
       loadReport(),

@@ -1,7 +1,8 @@
 /** `railrunner plan SPEC` */
 import type { CommandModule } from 'yargs';
 import type { LoadKinds } from '../job/kind.js';
-import { loadOptions, withSpecOptions } from './spec-options.js';
+import { wholeNumber, withOptions, type CliOptions } from './options.js';
+import { loadOptions, SPEC_OPTIONS } from './spec-options.js';
 import type { SpecArguments } from './spec-options.js';
 
 interface PlanArguments extends SpecArguments {
@@ -9,18 +10,21 @@ interface PlanArguments extends SpecArguments {
   readonly worldSize: number;
 }
 
+const PLAN_OPTIONS: CliOptions<PlanArguments> = {
+  ...SPEC_OPTIONS,
+  spec: { positional: true, type: 'string', required: true, describe: 'Path of a JSON spec' },
+  worldSize: {
+    type: 'number',
+    default: 1,
+    describe: 'Ranks to plan for',
+    expected: wholeNumber(1, 65_536),
+  },
+};
+
 export const planCommand = (loadKinds: LoadKinds): CommandModule<object, PlanArguments> => ({
   command: 'plan <spec>',
   describe: 'Print every point with its bytes and memory per rank, before anything is allocated',
-  builder: (yargs) =>
-    withSpecOptions(yargs)
-      .positional('spec', { type: 'string', demandOption: true, describe: 'Path of a JSON spec' })
-      .option('world-size', { type: 'number', default: 1, describe: 'Ranks to plan for' })
-      .check((argv) => {
-        const worldSize = (argv as { worldSize?: number }).worldSize ?? 1;
-        if (Number.isSafeInteger(worldSize) && worldSize >= 1 && worldSize <= 65_536) return true;
-        throw new Error(`--world-size: expected a whole number from 1 to 65536, received ${worldSize}`);
-      }) as never,
+  builder: (yargs) => withOptions(yargs, PLAN_OPTIONS),
   handler: async (argv) => {
     const [kinds, { finish }, { planSpec }, { readEnvironment }] = await Promise.all([
       loadKinds(),

@@ -1,6 +1,7 @@
 /** `railrunner report RUN...` */
 import type { CommandModule } from 'yargs';
-import { thresholdsOf, withThresholdOptions, type ThresholdArguments } from './threshold-options.js';
+import { withOptions, type CliOptions } from './options.js';
+import { THRESHOLD_OPTIONS, thresholdsOf, type ThresholdArguments } from './threshold-options.js';
 import type { ComparisonSource } from '../report/comparison.js';
 import { FORMAT_NAMES, type FormatName } from '../report/formats/format.js';
 
@@ -15,60 +16,43 @@ interface ReportArguments extends ThresholdArguments {
   readonly title: string | undefined;
 }
 
+const REPORT_OPTIONS: CliOptions<ReportArguments> = {
+  ...THRESHOLD_OPTIONS,
+  runs: {
+    positional: true,
+    array: true,
+    required: true,
+    describe:
+      'Folders of runs (results/<run-id>): several are repeats of one another, or shards of one run. Or one folder of `ab`',
+  },
+  earlier: { array: true, describe: 'Folders of older runs, for the history alone' },
+  against: { array: true, describe: 'Folders of baseline runs: each key is judged as `compare` does' },
+  verdict: {
+    type: 'string',
+    describe: 'Show this verdict (verdict.json of `ab`, or a file of `compare --json`)',
+  },
+  history: {
+    type: 'string',
+    describe: 'Folder that `compare --history` keeps: its runs join the history, nothing is added',
+  },
+  out: { type: 'string', default: 'report', describe: 'Folder for the files; older ones are replaced' },
+  format: {
+    array: true,
+    split: true,
+    describe: `Only these, comma-separated: ${FORMAT_NAMES.join(', ')}`,
+    expected: [FORMAT_NAMES.join(', '), (name) => FORMAT_NAMES.includes(name)],
+  },
+  title: { type: 'string', describe: 'Title of the page; the name of the spec where absent' },
+};
+
 export const reportCommand = (version: string): CommandModule<object, ReportArguments> => ({
   command: 'report <runs..>',
   describe: 'Turn run folders into an HTML page and into the formats that trackers read',
   builder: (yargs) =>
-    withThresholdOptions(yargs)
-      .positional('runs', {
-        type: 'string',
-        array: true,
-        demandOption: true,
-        describe:
-          'Folders of runs (results/<run-id>): several are repeats of one another, or shards of one run. Or one folder of `ab`',
-      })
-      .option('earlier', {
-        type: 'string',
-        array: true,
-        default: [],
-        describe: 'Folders of older runs, for the history alone',
-      })
-      .option('against', {
-        type: 'string',
-        array: true,
-        default: [],
-        describe: 'Folders of baseline runs: each key is judged as `compare` does',
-      })
-      .option('verdict', {
-        type: 'string',
-        describe: 'Show this verdict (verdict.json of `ab`, or a file of `compare --json`)',
-      })
-      .option('history', {
-        type: 'string',
-        describe: 'Folder that `compare --history` keeps: its runs join the history, nothing is added',
-      })
-      .option('out', {
-        type: 'string',
-        default: 'report',
-        describe: 'Folder for the files; older ones are replaced',
-      })
-      .option('format', {
-        type: 'string',
-        array: true,
-        default: [],
-        coerce: (values: readonly string[]) => values.flatMap((value) => value.split(',')),
-        describe: `Only these, comma-separated: ${FORMAT_NAMES.join(', ')}`,
-      })
-      .option('title', { type: 'string', describe: 'Title of the page; the name of the spec where absent' })
-      .check((argv) => {
-        const { format, verdict, against } = argv as unknown as ReportArguments;
-        if (verdict !== undefined && against.length > 0) {
-          throw new Error('--verdict: it was passed on runs already, so leave out --against');
-        }
-        const unknown = format.find((name) => !FORMAT_NAMES.includes(name));
-        if (unknown === undefined) return true;
-        throw new Error(`--format: expected ${FORMAT_NAMES.join(', ')}; received ${JSON.stringify(unknown)}`);
-      }) as never,
+    withOptions(yargs, REPORT_OPTIONS).check(({ verdict, against }) => {
+      if (verdict === undefined || against.length === 0) return true;
+      throw new Error('--verdict: it was passed on runs already, so leave out --against');
+    }),
   handler: (argv) => report(argv, version),
 });
 

@@ -1,12 +1,13 @@
 /** `railrunner run SPEC`, started on every rank. */
 import type { CommandModule } from 'yargs';
 import type { LoadKinds } from '../job/kind.js';
-import { runOptions, type RunArguments } from './run-options.js';
+import { withOptions } from './options.js';
+import { RUN_OPTIONS, type RunArguments } from './run-options.js';
 
 export const runCommand = (loadKinds: LoadKinds): CommandModule<object, RunArguments> => ({
   command: 'run <spec>',
-  describe: 'Run a spec on every rank (start it with mpirun or srun; alone it is a world of one)',
-  builder: (argv) => runOptions(argv),
+  describe: 'Run a spec on every rank (start it with mpirun or srun; without a launcher it runs as one rank)',
+  builder: (yargs) => withOptions(yargs, RUN_OPTIONS),
   handler: async (args) => {
     const [{ runOnThisRank }, kinds, { loadOptions }, { readEnvironment }] = await Promise.all([
       import('../engine/run.js'),

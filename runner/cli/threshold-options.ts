@@ -1,6 +1,6 @@
 /** What counts as a change, for `compare` and `ab`. */
-import type { Argv } from 'yargs';
 import type { ThresholdRequest } from '../compare/thresholds.js';
+import type { CliOptions } from './options.js';
 
 export interface ThresholdArguments {
   readonly threshold: number;
@@ -8,35 +8,30 @@ export interface ThresholdArguments {
   readonly keyThreshold: readonly string[];
 }
 
-export function withThresholdOptions<T>(yargs: Argv<T>): Argv<T & ThresholdArguments> {
-  return yargs
-    .option('threshold', {
-      type: 'number',
-      default: 3,
-      describe: 'Smallest change that counts, in percent of the time',
-    })
-    .option('resolution', {
-      type: 'number',
-      default: 10,
-      describe: 'A key that could hide a larger change than this, in percent, is too noisy',
-    })
-    .option('key-threshold', {
-      type: 'string',
-      array: true,
-      nargs: 1,
-      default: [] as string[],
-      describe: 'PATTERN=PERCENT: another threshold for the keys that fit (* stands for anything)',
-    })
-    .check((argv) => {
-      for (const name of ['threshold', 'resolution'] as const) {
-        const value = (argv as unknown as ThresholdArguments)[name];
-        if (!(value > 0 && value <= 1000)) {
-          throw new Error(`--${name}: expected a percentage above 0, at most 1000, received ${value}`);
-        }
-      }
-      return true;
-    }) as unknown as Argv<T & ThresholdArguments>;
-}
+const PERCENTAGE = [
+  'a percentage above 0, at most 1000',
+  (value: number) => value > 0 && value <= 1000,
+] as const;
+
+export const THRESHOLD_OPTIONS: CliOptions<ThresholdArguments> = {
+  threshold: {
+    type: 'number',
+    default: 3,
+    describe: 'Smallest change that counts, in percent of the time',
+    expected: PERCENTAGE,
+  },
+  resolution: {
+    type: 'number',
+    default: 10,
+    describe: 'A key that could hide a larger change than this, in percent, is too noisy',
+    expected: PERCENTAGE,
+  },
+  keyThreshold: {
+    array: true,
+    nargs: 1,
+    describe: 'PATTERN=PERCENT: another threshold for the keys that fit (* stands for anything)',
+  },
+};
 
 export function thresholdsOf({ threshold, resolution, keyThreshold }: ThresholdArguments): ThresholdRequest {
   return { thresholdPct: threshold, resolutionPct: resolution, keyThresholds: keyThreshold };

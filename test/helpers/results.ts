@@ -20,6 +20,7 @@ export function readRankRows(folder: string): CsvRow[][] {
 export interface ManifestText {
   readonly outcome: string;
   readonly exitStatus: number | null;
+  readonly versions: Readonly<Record<string, string | null>>;
   readonly spec: { readonly digest: string; readonly resolved: unknown };
 }
 

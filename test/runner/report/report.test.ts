@@ -182,7 +182,7 @@ t.test('folders that are no runs, and runs named twice', (t) =>
     t.match(twice.stderr, /run one was given twice/);
     const format = await report(folder, [run, '--format', 'pdf']);
     t.equal(format.status, 2);
-    t.match(format.stderr, /--format: expected html, .*; received "pdf"/);
+    t.match(format.stderr, /--format: expected html, .*, received "pdf"/);
   }),
 );
 
