@@ -23,5 +23,6 @@ void addCollectiveMethods(Napi::Env env, Napi::Object device);
 
 // openReplicated, for every NativeDevice.
 void addReplicatedMethods(Napi::Env env, Napi::Object device);
+void addRankTransferMethods(Napi::Env env, Napi::Object device);
 
 }  // namespace railrunner::binding

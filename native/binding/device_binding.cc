@@ -44,6 +44,7 @@ Napi::Value toHandle(Napi::Env env, const std::shared_ptr<OpenedDevice>& state,
   addKvMethods(env, object);
   addCollectiveMethods(env, object);
   addReplicatedMethods(env, object);
+  addRankTransferMethods(env, object);
   attachState(env, object, state, kDeviceKind);
   return object;
 }

@@ -47,6 +47,8 @@ BlockPool::BlockPool(Device& device, Tier tier, const LayoutShape& shape,
                      uint32_t threads, Sharing sharing)
     : device_(device),
       tier_(tier),
+      shape_(shape),
+      sectionBlocks_(sectionBlocks),
       layout_(makeLayout(shape, sectionBlocks, tier == Tier::kDisk ? kDiskBlockBytes : 1)) {
   switch (tier) {
     case Tier::kDevice:
@@ -67,7 +69,11 @@ BlockPool::BlockPool(Device& device, Tier tier, const LayoutShape& shape,
 
 BlockPool::BlockPool(Device& device, Tier tier, const LayoutShape& shape,
                      const std::vector<uint32_t>& sectionBlocks, const ShareHandle& handle, uint32_t threads)
-    : device_(device), tier_(tier), layout_(makeLayout(shape, sectionBlocks, 1)) {
+    : device_(device),
+      tier_(tier),
+      shape_(shape),
+      sectionBlocks_(sectionBlocks),
+      layout_(makeLayout(shape, sectionBlocks, 1)) {
   if (handle.rangeBytes != layout_.totalBytes) {
     throw Error(ErrorCode::kArgument, std::string("peer's ") + tierName(tier) + " pool: expected " +
                                           std::to_string(layout_.totalBytes) +
@@ -141,8 +147,7 @@ void BlockPool::prepare(const PoolContent& content, const RunControl& control) {
                                           " blocks, received " + std::to_string(content.blocks.size()));
   }
   if (content.owner != content_.owner || content.poisonSalt != content_.poisonSalt) {
-    std::fill(known_.begin(), known_.end(), 0);
-    gapsKnown_ = false;
+    forget();
   }
   std::vector<uint32_t> changed;
   for (uint32_t block = 0; block < layout_.numBlocks; ++block) {
@@ -174,6 +179,16 @@ void BlockPool::markUnknown(const std::vector<uint32_t>& blocks) {
   for (const uint32_t block : blocks) known_[block] = 0;
 }
 
+void BlockPool::forget() {
+  std::fill(known_.begin(), known_.end(), 0);
+  gapsKnown_ = false;
+}
+
+void BlockPool::restore(const RunControl& control) {
+  const PoolContent content = content_;
+  prepare(content, control);
+}
+
 CheckReport BlockPool::check(const PoolContent& content, uint32_t wordStep, const RunControl& control) {
   requireOpen();
   if (content.blocks.size() != layout_.numPages()) {
@@ -182,8 +197,7 @@ CheckReport BlockPool::check(const PoolContent& content, uint32_t wordStep, cons
   CheckReport report = store_->check(content, wordStep, control);
   if (report.wrong > 0) {
     // Something wrote where it should not: nothing in here is taken for known any more.
-    std::fill(known_.begin(), known_.end(), 0);
-    gapsKnown_ = false;
+    forget();
     report.firstBad = std::string(tierName(tier_)) + " " + report.firstBad;
   }
   return report;

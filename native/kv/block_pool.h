@@ -44,6 +44,9 @@ class BlockPool {
 
   Tier tier() const { return tier_; }
   const BlockLayout& layout() const { return layout_; }
+  // What it was made of.
+  const LayoutShape& shape() const { return shape_; }
+  const std::vector<uint32_t>& sectionBlocks() const { return sectionBlocks_; }
   Device& device() const { return device_; }
   // First byte of block 0: an address of the device, or of the host tier. Null for disk.
   std::byte* memory() const { return base_; }
@@ -61,6 +64,10 @@ class BlockPool {
   void poison(const std::vector<uint32_t>& blocks, const RunControl& control);
   // A transfer writes these blocks: what they hold is no longer known.
   void markUnknown(const std::vector<uint32_t>& blocks);
+  // The same of every byte of the pool.
+  void forget();
+  // Writes what the pool was prepared with last, wherever it is not known to hold it.
+  void restore(const RunControl& control);
   CheckReport check(const PoolContent& content, uint32_t wordStep, const RunControl& control);
   ContentStore& store();
 
@@ -76,6 +83,8 @@ class BlockPool {
 
   Device& device_;
   Tier tier_;
+  LayoutShape shape_;
+  std::vector<uint32_t> sectionBlocks_;
   BlockLayout layout_;
   std::byte* base_ = nullptr;
   bool deviceMemoryIsRemote_ = false;

@@ -16,7 +16,7 @@ Error placeError(const char* what, uint32_t region, uint64_t offset, uint64_t by
                                          std::to_string(offset) + ", expected " + expected);
 }
 
-void checkPlace(const Network::State& state, const char* what, uint32_t slot, uint32_t region,
+void checkPlace(const Network::State& state, const char* what, uint32_t peer, uint32_t slot, uint32_t region,
                 uint64_t offset, uint64_t bytes) {
   const std::vector<ArrivalRegion>& regions = state.arrivalRegions;
   if (slot >= state.options.numSlots) {
@@ -26,9 +26,9 @@ void checkPlace(const Network::State& state, const char* what, uint32_t slot, ui
   if (region >= regions.size() || regions[region].base == nullptr) {
     throw placeError(what, region, offset, bytes, "a registered region");
   }
-  if (offset > regions[region].bytes || bytes > regions[region].bytes - offset) {
-    throw placeError(what, region, offset, bytes,
-                     "a place inside its " + std::to_string(regions[region].bytes) + " bytes");
+  const uint64_t room = peer < state.peerBytes[region].size() ? state.peerBytes[region][peer] : 0;
+  if (offset > room || bytes > room - offset) {
+    throw placeError(what, region, offset, bytes, "a place inside its " + std::to_string(room) + " bytes");
   }
 }
 
@@ -42,14 +42,14 @@ Network::~Network() { state_->end(); }
 void Network::State::put(const NetworkPut& put) {
   NetworkWorker& worker = workerOf(shared.rank, put.peer, put.slot);
   std::lock_guard<std::mutex> hold(worker.mutex());
-  checkPlace(*this, "a put", put.slot, put.region, put.offset, put.bytes);
+  checkPlace(*this, "a put", put.peer, put.slot, put.region, put.offset, put.bytes);
   worker.put(put);
 }
 
 void Network::State::signal(const NetworkSignal& signal, bool push) {
   NetworkWorker& worker = workerOf(shared.rank, signal.peer, signal.slot);
   std::lock_guard<std::mutex> hold(worker.mutex());
-  checkPlace(*this, "a signal", signal.slot, signal.region, signal.offset, sizeof(uint64_t));
+  checkPlace(*this, "a signal", signal.peer, signal.slot, signal.region, signal.offset, sizeof(uint64_t));
   if (signal.offset % sizeof(uint64_t) != 0) {
     throw placeError("a signal", signal.region, signal.offset, sizeof(uint64_t),
                      "an offset that is a multiple of 8");

@@ -58,6 +58,9 @@ struct NetworkInfo {
   uint32_t numProxies = 0;
 };
 
+// kEqual: memory of the same size on all ranks, or an error; kAny: each rank has its own, and who puts knows it.
+enum class RegionSizes : uint32_t { kEqual, kAny };
+
 // Bytes counted where they are issued.
 struct NetworkCounters {
   uint64_t payloadBytes = 0;  // of puts, and 8 for each signal
@@ -99,11 +102,10 @@ class Network {
   Network(const Network&) = delete;
   Network& operator=(const Network&) = delete;
 
-  // Collective, with agreement. Makes `bytes` at base a target of puts; sizes are the same on all ranks
-  // (symmetric memory). Returns the region's number, the same on all ranks. Memory of kind cuda is refused
-  // (kUnsupportedHere).
-  uint32_t registerMemory(Exchange& exchange, void* base, uint64_t bytes, DeviceKind kind,
-                          int64_t deadlineNs);
+  // Collective, with agreement. Makes `bytes` at base a target of puts. Returns the region's number, the same on all
+  // ranks. Memory of kind cuda is refused (kUnsupportedHere).
+  uint32_t registerMemory(Exchange& exchange, void* base, uint64_t bytes, DeviceKind kind, int64_t deadlineNs,
+                          RegionSizes sizes = RegionSizes::kEqual);
   // Collective: afterwards no message of any peer can touch the memory.
   void unregisterMemory(Exchange& exchange, uint32_t region, int64_t deadlineNs);
 

@@ -45,6 +45,7 @@ std::vector<uint8_t> mapForRemoteWrites(ucp_context_h context, void* base, uint6
   return key;
 }
 
+// `expectedBytes` 0: any.
 void learnTarget(Network::State& state, const std::vector<uint8_t>& record, uint32_t peer, uint32_t region,
                  uint64_t expectedBytes) {
   ByteReader reader(record, peer);
@@ -53,14 +54,15 @@ void learnTarget(Network::State& state, const std::vector<uint8_t>& record, uint
   const std::vector<uint8_t> key = reader.bytes(kMaxKeyBytes);
   const uint64_t digest = reader.number();
   reader.end();
-  if (bytes != expectedBytes) {
+  if (expectedBytes != 0 && bytes != expectedBytes) {
     throw reader.fault("its memory has " + std::to_string(bytes) + " bytes, expected " +
                        std::to_string(expectedBytes));
   }
   if (digest != digestOf(key, state.shared.networkId))
     throw reader.fault("its memory key does not match its digest");
-  if (state.options.usesNetwork[peer] == 0) return;
   state.withAllLocks([&] {
+    state.peerBytes[region][peer] = bytes;
+    if (state.options.usesNetwork[peer] == 0) return;
     for (auto& worker : state.workers) worker->addTarget(region, peer, base, key);
   });
 }
@@ -68,7 +70,7 @@ void learnTarget(Network::State& state, const std::vector<uint8_t>& record, uint
 }  // namespace
 
 uint32_t Network::registerMemory(Exchange& exchange, void* base, uint64_t bytes, DeviceKind kind,
-                                 int64_t deadlineNs) {
+                                 int64_t deadlineNs, RegionSizes sizes) {
   State& state = *state_;
   State::Region region;
   const uint32_t number = static_cast<uint32_t>(state.regions.size());
@@ -81,7 +83,10 @@ uint32_t Network::registerMemory(Exchange& exchange, void* base, uint64_t bytes,
         key = mapForRemoteWrites(state.shared.context, base, bytes, region.memory);
       }
       // From here on peers may write: they learn of the region by this very exchange.
-      state.withAllLocks([&] { state.arrivalRegions.push_back({static_cast<uint8_t*>(base), bytes}); });
+      state.withAllLocks([&] {
+        state.peerBytes.emplace_back(exchange.worldSize(), 0);
+        state.arrivalRegions.push_back({static_cast<uint8_t*>(base), bytes});
+      });
       ByteWriter writer;
       writer.number(reinterpret_cast<uintptr_t>(base));
       writer.number(bytes);
@@ -91,11 +96,12 @@ uint32_t Network::registerMemory(Exchange& exchange, void* base, uint64_t bytes,
     });
     Agreement(exchange, step, deadlineNs).run([&] {
       for (uint32_t peer = 0; peer < records.size(); ++peer)
-        learnTarget(state, records[peer], peer, number, bytes);
+        learnTarget(state, records[peer], peer, number, sizes == RegionSizes::kEqual ? bytes : 0);
     });
   } catch (...) {
     state.withAllLocks([&] {
       state.arrivalRegions.resize(number);
+      state.peerBytes.resize(number);
       for (auto& worker : state.workers) worker->dropTarget(number);
     });
     if (region.memory != nullptr) ucx().ucp_mem_unmap(state.shared.context, region.memory);

@@ -165,6 +165,7 @@ std::unique_ptr<Network> Network::open(Exchange& exchange, RunControl& control,
   auto state = std::make_shared<State>(exchange.rank(), exchange.worldSize());
   state->options = options;
   state->arrivalRegions.reserve(kMaxRegions);
+  state->peerBytes.reserve(kMaxRegions);
   WorkerContext& shared = state->shared;
   shared.rank = exchange.rank();
   shared.worldSize = exchange.worldSize();

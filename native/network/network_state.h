@@ -35,6 +35,8 @@ struct Network::State {
   NetworkInfo info;
   PeerBoard peers;
   WorkerContext shared;
+  std::vector<std::vector<uint64_t>>
+      peerBytes;                              // by region and rank: of that rank's memory; as arrivalRegions
   std::vector<ArrivalRegion> arrivalRegions;  // read by workers under their lock, changed under all locks
   std::vector<Region> regions;
   std::vector<std::unique_ptr<NetworkWorker>> workers;

@@ -23,7 +23,9 @@ std::unique_ptr<Network> Network::open(Exchange&, RunControl&, const NetworkOpti
 Network::Network(RunControl& control, std::shared_ptr<State> state)
     : control_(control), state_(std::move(state)) {}
 Network::~Network() = default;
-uint32_t Network::registerMemory(Exchange&, void*, uint64_t, DeviceKind, int64_t) { throwMissing(); }
+uint32_t Network::registerMemory(Exchange&, void*, uint64_t, DeviceKind, int64_t, RegionSizes) {
+  throwMissing();
+}
 void Network::unregisterMemory(Exchange&, uint32_t, int64_t) { throwMissing(); }
 void Network::put(const NetworkPut&) { throwMissing(); }
 void Network::signal(const NetworkSignal&, bool) { throwMissing(); }

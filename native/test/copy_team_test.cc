@@ -1,4 +1,4 @@
-// links: core/error.cc core/threads.cc kv/copy_team.cc kv/stream_copy.cc replicated/host/span_copier.cc
+// links: core/error.cc core/threads.cc kv/copy_team.cc kv/stream_copy.cc kv/span_copier.cc
 // Teams of 3 to 6 threads whose number of active workers changes from run to run: each takes part once, and nothing is
 // in flight when a run has returned. Made for ThreadSanitizer, and says the same without it.
 // usage: copy_team_test [runs]
@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "core/error.h"
-#include "replicated/host/span_copier.h"
+#include "kv/span_copier.h"
 #include "test/named_cases.h"
 
 namespace railrunner::test {

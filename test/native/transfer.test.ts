@@ -19,6 +19,16 @@ for (const [program, what] of Object.entries(PROGRAMS)) {
   });
 }
 
+t.test('reads and writes between processes, over mapped memory and over the network', async (t) => {
+  const program = await nativeProgram('transfer_ranks_test');
+  const cases = (await run(program, [])).stdout.trim().split('\n');
+  t.ok(cases.length >= 5, `${cases.length} cases`);
+  for (const name of cases) {
+    const { status, stdout, stderr } = await run(program, [name], { timeoutMs: 400_000 });
+    t.equal(status, 0, `${name}: ${`${stdout}${stderr}`.slice(-3000)}`);
+  }
+});
+
 // Of each of the two kinds of blob. Half of them are signed again, so that they reach what lies behind the checksum.
 const MUTATIONS = process.env['RAILRUNNER_TEST_BLOBS'] ?? '5000';
 

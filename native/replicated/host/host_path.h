@@ -4,8 +4,8 @@
 #include <vector>
 
 #include "kv/disk_lane.h"
+#include "kv/span_copier.h"
 #include "replicated/host/host_board.h"
-#include "replicated/host/span_copier.h"
 #include "replicated/phase_clock.h"
 #include "replicated/piece_plan.h"
 

@@ -1,4 +1,4 @@
-#include "replicated/host/span_copier.h"
+#include "kv/span_copier.h"
 
 #include <algorithm>
 #include <cstring>
