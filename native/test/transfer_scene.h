@@ -72,9 +72,9 @@ struct Rank {
     const LayoutShape shape =
         shapeOf({.numLayers = scene.numLayers,
                  .pagesPerBlock = pagesPerBlock,
-                 .pageTokens = 4,
+                 .pageTokens = scene.pageTokens,
                  .heads = heads,
-                 .headBytes = 64,
+                 .headBytes = scene.headBytes,
                  .kind = isSource ? LayoutKind::kLayerSeparate : LayoutKind::kFullyContiguous});
     pool = std::make_unique<BlockPool>(*device, isSource ? scene.sourceTier : scene.targetTier, shape,
                                        std::vector<uint32_t>{scene.numPages / pagesPerBlock}, "", 1);
