@@ -36,8 +36,8 @@ export class TrustNotes {
     }
     if (this.#abovePeak > 0) {
       notes.push(
-        `peak: ${this.#abovePeak} rows exceed their peak (at most ${this.#highestPct.toFixed(0)} %): something slowed ` +
-          'the short probe down; compare times, not shares',
+        `peak: ${this.#abovePeak} rows exceed their peak (at most ${this.#highestPct.toFixed(0)} %): the ` +
+          'column peak_note says why; compare times, not shares',
       );
     }
     return notes;

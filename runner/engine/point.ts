@@ -169,7 +169,7 @@ function contextOf(setting: PointSetting, stageName: string, clock: StageClock):
     ncclLibraries: () => setting.ncclLibraries(),
     noteNccl: (version) => setting.libraries.noteNccl(version),
     remainingMs: () => clock.remainingMs(),
-    agree: async (step, error) => {
+    agree: async (step, error, word = '') => {
       const failure = error === null || error === undefined ? undefined : toRunnerError(error);
       const skipped = failure !== undefined && failure.exitStatus === 0;
       const own: Verdict = {
@@ -178,6 +178,7 @@ function contextOf(setting: PointSetting, stageName: string, clock: StageClock):
         step: `${stageName}: ${step}`,
         status: failure ? (skipped ? 'skipped' : 'failed') : 'ok',
         stop: setting.stopStatus(),
+        word,
         ...(failure ? { code: failure.code, message: failure.message } : {}),
       };
       const verdicts = await exchange(world, own.step, own, {
@@ -186,6 +187,7 @@ function contextOf(setting: PointSetting, stageName: string, clock: StageClock):
         point: point.index,
       });
       if (judge(stageName, verdicts).status !== 'ok') throw new AgreedFailure(verdicts);
+      return verdicts.map((verdict) => verdict.word ?? '');
     },
   };
 }

@@ -19,6 +19,8 @@ export interface Verdict {
   readonly iteration?: number;
   /** Exit status of a signal that this rank received, 0 for none. */
   readonly stop: number;
+  /** What the kind tells the other ranks. */
+  readonly word?: string;
 }
 
 export interface Judgement {

@@ -43,9 +43,9 @@ export interface PointContext {
   remainingMs(): number;
   /**
    * All ranks tell each other whether they could (error null) before a step that needs everyone. Throws on every
-   * rank when any could not, naming it. Every rank must call it, in the same order.
+   * rank when any could not, naming it. Every rank must call it, in the same order. Returns the `word` of each rank.
    */
-  agree(step: string, error: unknown): Promise<void>;
+  agree(step: string, error: unknown, word?: string): Promise<string[]>;
 }
 
 /** `Own`: names of the kind's own columns, so that a misspelt one does not compile. */

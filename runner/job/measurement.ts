@@ -9,6 +9,14 @@ export interface Verification {
   readonly firstBad: string;
 }
 
+/** The limit that a phase is compared with. */
+export interface Peak {
+  readonly GBps: number;
+  readonly source: string;
+  /** Why the phase beats it, where it does and the kind knows. */
+  readonly note?: string;
+}
+
 export type Timing = 'host' | 'event' | 'graph';
 
 /** Bytes of one iteration on this rank, by the path they took. Absent = unknown or not taken, empty in the CSV. */
@@ -50,7 +58,7 @@ export interface Measured<Own extends string = string> extends PhaseFacts<Own> {
   readonly bytes: MeasuredBytes;
   /** busbw / algbw, only where nccl-tests defines one. */
   readonly busbwFactor?: number;
-  readonly peak?: { readonly GBps: number; readonly source: string };
+  readonly peak?: Peak;
   readonly setupUs?: number;
   /** Share of the shorter of two overlapping phases that was hidden behind the longer one, percent. */
   readonly overlapPct?: number;

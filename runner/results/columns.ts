@@ -133,6 +133,11 @@ const TRACKING = [
     'digest of all that identifies the measured thing: resolved job, device, layout of the world; equal over runs; `s` and 16 hex digits',
   ),
   column('point_rows', '', 'rows of this point in this file; fewer are there where writing was cut short'),
+  column(
+    'peak_note',
+    '',
+    'where pct_of_peak is above 100: how often the limit was probed, and why it is beaten',
+  ),
 ] as const;
 
 /** The columns of every rank-NNNN.csv, in order. Append-only: trackers address them by name and by place. */

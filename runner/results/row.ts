@@ -196,6 +196,8 @@ function resultFields(
   return { ...checked, ...timeFields(measurement) };
 }
 
+const BEATEN_PEAK = 'above the one probe before the samples: something slowed that down';
+
 function timeFields(measurement: Measured): Fields {
   const times = describeSamples(measurement.samplesUs);
   const skew = measurement.entrySkewUs;
@@ -223,5 +225,6 @@ function timeFields(measurement: Measured): Fields {
     peak_GBps: roundRate(measurement.peak?.GBps),
     peak_source: measurement.peak?.source,
     pct_of_peak: roundRate(rates.pctOfPeak),
+    peak_note: (rates.pctOfPeak ?? 0) > 100 ? (measurement.peak?.note ?? BEATEN_PEAK) : undefined,
   };
 }

@@ -32,7 +32,7 @@ const POINT_COLUMN_NAMES = [
 ] as const;
 
 /** Point columns of schema version 2, behind the others. */
-const TRACKING_COLUMN_NAMES = ['series', 'point_rows'] as const;
+const TRACKING_COLUMN_NAMES = ['series', 'point_rows', 'peak_note'] as const;
 
 const commonColumns = (names: readonly CommonColumn[]) =>
   names.flatMap((name) => COMMON_COLUMNS.find((entry) => entry.name === name) ?? []);
@@ -157,7 +157,7 @@ export const SUMMARY_COLUMNS: readonly ColumnDefinition[] = [
   ...TRACKING,
 ];
 
-export const SUMMARY_POINT_COLUMN_NAMES = [...POINT_COLUMN_NAMES, 'series'] as const;
+export const SUMMARY_POINT_COLUMN_NAMES = [...POINT_COLUMN_NAMES, 'series', 'peak_note'] as const;
 export const SUMMARY_BYTE_COLUMN_NAMES = BYTE_COLUMN_NAMES;
 
 export type SummaryColumn =

@@ -1,0 +1,53 @@
+/** The limit of a transfer, probed again where the samples beat it: a probe is one short measurement, and a machine that was
+ *  busy in that moment makes it too low. */
+import type { PointContext } from '../../../runner/job/context.js';
+import type { Peak } from '../../../runner/job/measurement.js';
+import type { NativeTransfer, ProbeResult } from '../../../runner/native/types/index.js';
+import { bandwidthGBps } from '../../../runner/statistics/bandwidth.js';
+import { describeSamples } from '../../../runner/statistics/samples.js';
+
+const MAX_PROBES = 5;
+
+export interface ProbedPoint {
+  readonly transfer: NativeTransfer;
+  /** False where this rank acts alone. */
+  readonly together: boolean;
+  readonly first: ProbeResult;
+  readonly payloadBytes: number;
+  readonly samplesUs: Float64Array;
+  /** A probe that writes what is verified later cannot be repeated behind the samples. */
+  readonly repeatable: boolean;
+  /** Why the strategy itself may be quicker than its probe; '' where it cannot. */
+  readonly advantage: string;
+}
+
+/**
+ * Collective where ranks act together: all ranks probe again as long as the samples of any of them beat its limit, at most
+ * MAX_PROBES times in all. The largest is taken. Undefined where the probe saw no time.
+ */
+export async function settlePeak(context: PointContext, point: ProbedPoint): Promise<Peak | undefined> {
+  const { transfer, together, first, payloadBytes, samplesUs, repeatable, advantage } = point;
+  const timeUs = samplesUs.length === 0 ? 0 : describeSamples(samplesUs).p50;
+  const reached = bandwidthGBps(payloadBytes, timeUs) ?? 0;
+  let { GBps } = first;
+  let numProbes = 1;
+  for (; repeatable && numProbes < MAX_PROBES; numProbes += 1) {
+    const own = reached > GBps ? ABOVE : '';
+    const words = together ? await context.agree('is the probe below the samples', null, own) : [own];
+    if (!words.includes(ABOVE)) break;
+    const again = await transfer.probe();
+    GBps = Math.max(GBps, again.GBps);
+  }
+  if (!(GBps > 0)) return undefined;
+  const above = reached > GBps ? noteOf(numProbes, repeatable, advantage) : '';
+  return { GBps, source: first.source, ...(above === '' ? {} : { note: above }) };
+}
+
+const ABOVE = 'above';
+
+function noteOf(numProbes: number, repeatable: boolean, advantage: string): string {
+  const probes = repeatable
+    ? `above the fastest of ${numProbes} probes around the samples`
+    : 'above the one probe before the samples, which cannot be repeated: it writes where the result lies';
+  return `${probes}: ${advantage === '' ? 'the machine changed its pace between them' : advantage}`;
+}
