@@ -32,7 +32,7 @@ const POINT_COLUMN_NAMES = [
 ] as const;
 
 /** Point columns of schema version 2, behind the others. */
-const TRACKING_COLUMN_NAMES = ['series', 'point_rows', 'peak_note'] as const;
+const TRACKING_COLUMN_NAMES = ['series', 'point_rows'] as const;
 
 const commonColumns = (names: readonly CommonColumn[]) =>
   names.flatMap((name) => COMMON_COLUMNS.find((entry) => entry.name === name) ?? []);
@@ -41,6 +41,7 @@ const POINT_COLUMNS = commonColumns(POINT_COLUMN_NAMES);
 const TRACKING = [
   ...commonColumns(TRACKING_COLUMN_NAMES),
   column('noise_pct', '%', '100 x t_stdev_us / t_mean_us: how much the iterations of this run vary'),
+  ...commonColumns(['peak_note']),
 ];
 
 const HOW_IT_ENDED = [

@@ -31,7 +31,8 @@ export async function settlePeak(context: PointContext, point: ProbedPoint): Pro
   const reached = bandwidthGBps(payloadBytes, timeUs) ?? 0;
   let { GBps } = first;
   let numProbes = 1;
-  for (; repeatable && numProbes < MAX_PROBES; numProbes += 1) {
+  const mostProbes = repeatable ? MAX_PROBES : 1;
+  for (; numProbes < mostProbes; numProbes += 1) {
     const own = reached > GBps ? ABOVE : '';
     const words = together ? await context.agree('is the probe below the samples', null, own) : [own];
     if (!words.includes(ABOVE)) break;
