@@ -1,45 +1,60 @@
 /** Logs: JSON lines by pino, a file per rank in the run's folder. The console is for people and for rank 0 alone. */
-import { closeSync, openSync, writeSync } from 'node:fs';
+import { open, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pino, type Logger } from 'pino';
 import { outputError } from './system-failure.js';
 
-/** Keeps lines until the run's folder exists, then writes them there as they come. */
+/** Lines that a file system which does not answer keeps waiting: later ones are dropped. */
+const MOST_WAITING = 1000;
+
+/** Keeps lines until the run's folder exists, then writes them there as they come. It never holds the main thread. */
 export class LogFile {
-  #descriptor: number | undefined;
+  #handle: FileHandle | undefined;
   #waiting: string[] = [];
   #isCut = false;
+  #writing: Promise<void> | undefined;
 
   /** Called by pino with one whole line. A log that cannot be written never ends a run. */
   write(line: string): void {
-    if (this.#descriptor === undefined) {
-      if (this.#waiting.length < 1000) this.#waiting.push(line);
-      return;
-    }
-    try {
-      const bytes = Buffer.from(this.#isCut ? `\n${line}` : line, 'utf8');
-      // What a disk that is filling up takes of a line is not a line: the next one starts afresh.
-      this.#isCut = writeSync(this.#descriptor, bytes) < bytes.length;
-    } catch {
-      // A full disk may have room again: the next line is tried.
-    }
+    if (this.#waiting.length < MOST_WAITING) this.#waiting.push(line);
+    void this.flush();
   }
 
-  /** Throws E_OUTPUT where the file cannot be made: a folder without room for it has none for rows either. */
-  open(folder: string, rank: number): void {
+  /** Rejects with E_OUTPUT where the file cannot be made: a folder without room for it has none for rows either. */
+  async open(folder: string, rank: number): Promise<void> {
     const path = join(folder, `rank-${String(rank).padStart(4, '0')}.log`);
     try {
-      this.#descriptor = openSync(path, 'a', 0o644);
+      this.#handle = await open(path, 'a', 0o644);
     } catch (error) {
       throw outputError(`${path} cannot be made`, error);
     }
-    for (const line of this.#waiting.splice(0)) this.write(line);
+    await this.flush();
   }
 
-  close(): void {
-    if (this.#descriptor !== undefined) closeSync(this.#descriptor);
-    this.#descriptor = undefined;
-    this.#waiting = [];
+  /** Resolves when all lines so far are written or given up; bounded by nothing but the file system. Never rejects. */
+  flush(): Promise<void> {
+    this.#writing ??= this.#writeWaiting().finally(() => (this.#writing = undefined));
+    return this.#writing;
+  }
+
+  async close(): Promise<void> {
+    await this.flush();
+    const handle = this.#handle;
+    this.#handle = undefined;
+    await handle?.close().catch(() => undefined);
+  }
+
+  async #writeWaiting(): Promise<void> {
+    while (this.#handle && this.#waiting.length > 0) {
+      const bytes = Buffer.from(`${this.#isCut ? '\n' : ''}${this.#waiting.splice(0).join('')}`, 'utf8');
+      try {
+        // What a disk that is filling up takes of a line is not a line: the next one starts afresh.
+        const { bytesWritten } = await this.#handle.write(bytes);
+        this.#isCut = bytesWritten < bytes.length;
+      } catch {
+        // A full disk may have room again: the next line is tried.
+      }
+    }
   }
 }
 

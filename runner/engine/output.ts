@@ -2,6 +2,7 @@
 import { join, resolve } from 'node:path';
 import { allowedEnvironment } from '../environment/recorded.js';
 import type { JsonValue, ResolvedSpec } from '../job-spec/types.js';
+import { RunnerError } from '../errors.js';
 import { createLog } from '../log.js';
 import { columnsForKinds, SCHEMA_VERSION, type ColumnDefinition } from '../results/columns.js';
 import { ManifestFile, StatusCounts, type RecordedVersions } from '../results/manifest.js';
@@ -14,6 +15,7 @@ import { decideTerminal, type Terminal } from '../console/terminal.js';
 import { START_TIMEOUT_MS, together } from '../world/on-all-ranks.js';
 import { numberList } from '../text/ranges.js';
 import type { World } from '../world/world.js';
+import { foretellStop } from './leave.js';
 import { exitOf } from './outcome.js';
 import type { Place } from './places.js';
 import { RunReport } from './report.js';
@@ -43,7 +45,8 @@ const NOTHING_KEPT: Kept = { points: new Set(), rankRecords: [], summaryRecords:
 /** Collective. Throws the same error on all ranks. */
 export async function openOutput(setting: StartSetting, wanted: OutputRequest): Promise<Output> {
   const startedAt = new Date().toISOString();
-  const { request, world, logFile } = setting;
+  const { request, world, begun } = setting;
+  const { logFile } = begun;
   const { spec } = wanted;
   const { rank, node, hostname } = world.info;
   const log = createLog(logFile, { pid: process.pid, rank, node, host: hostname });
@@ -55,6 +58,7 @@ export async function openOutput(setting: StartSetting, wanted: OutputRequest): 
       : await shareEarlierRun(world, { path: request.resume, ...wanted }, (folder) =>
           lockFolder(world, folder, log),
         );
+  await refuseIfStopped(setting);
   const { runId, folder } = earlier ?? (await shareFolder(request, world));
   if (earlier === undefined) await lockFolder(world, folder, log);
   const kept = earlier ? await agreeOnKept(world, earlier, spec, columns) : NOTHING_KEPT;
@@ -67,8 +71,11 @@ export async function openOutput(setting: StartSetting, wanted: OutputRequest): 
     { ...wanted, selection },
     { runId, folder, startedAt, earlier },
   );
+  begun.manifest = manifest;
+  begun.folder = folder;
+  if (setting.stop.status !== 0) foretellStop(begun);
   const csv = await together(world, 'opening the row file', async () => {
-    logFile.open(folder, rank);
+    await logFile.open(folder, rank);
     return await RankCsv.open(folder, rank, columns.rank, earlier && kept.rankRecords);
   });
   const report = await together(world, 'opening the summary', async () => {
@@ -96,6 +103,18 @@ async function lockFolder(world: World, folder: string, log: Logger): Promise<vo
   if (lock === 'unsupported') {
     log.warn({ folder }, 'the file system has no locks: nothing keeps a second run out of this folder');
   }
+}
+
+/** Collective. A signal that came on any rank before there is a folder: none is made. */
+async function refuseIfStopped({ world, stop }: StartSetting): Promise<void> {
+  const own = { status: stop.status, signal: stop.signal };
+  const first = (await world.allgatherJson(own, START_TIMEOUT_MS)).find(({ status }) => status !== 0);
+  if (!first) return;
+  stop.note(first.status, first.signal);
+  throw new RunnerError(
+    'E_INTERRUPTED',
+    `ended by ${first.signal} before the first point: nothing was measured`,
+  );
 }
 
 function keptFacts(

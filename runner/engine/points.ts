@@ -1,10 +1,11 @@
 /** All points in order: each through its stages, its rows written before the next begins. */
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { JobKind } from '../job/kind.js';
 import { AgreementLost, stageOf } from '../world/agreement.js';
 import { EXIT, toRunnerError, worstExit, type ErrorCode } from '../errors.js';
 import { reportErrorOfRank } from '../error-line.js';
 import { buildPointResult, type PointOutcome, type RankPointResult } from '../results/row.js';
+import { HangingFileError } from '../results/output-errors.js';
+import { within } from '../within.js';
 import { writeSamples } from '../results/samples-file.js';
 import type { Point } from '../job-spec/types.js';
 import {
@@ -35,6 +36,8 @@ export interface LoopEnd {
 const GATHER_TIMEOUT_MS = 60_000;
 /** A disk that hangs must not hold the run: the rows wait in memory and are tried again. */
 const WRITE_TIMEOUT_MS = 2000;
+/** Samples are kept nowhere else. */
+const SAMPLES_WITHIN_MS = 30_000;
 
 export async function runPoints(run: Run): Promise<LoopEnd> {
   const statuses: number[] = [run.keptExit];
@@ -54,7 +57,9 @@ export async function runPoints(run: Run): Promise<LoopEnd> {
     }
     if (result.stop > 0) {
       run.stop.agreed();
-      abortRest(run, neverStarted('E_INTERRUPTED', stopFailure(run.stop.signal).error));
+      await abortRest(run, neverStarted('E_INTERRUPTED', stopFailure(run.stop.signal).error), {
+        endsAt: run.stop.rowsEndAt,
+      });
       const exitStatus = worstExit([...statuses, result.stop]);
       return { exitStatus, worldLost: false, hurried: true, why: 'a signal', code: 'E_INTERRUPTED' };
     }
@@ -62,7 +67,9 @@ export async function runPoints(run: Run): Promise<LoopEnd> {
       const culprit = result.trouble?.judgement.culprits[0];
       const code = culprit?.code ?? 'E_WORLD_LOST';
       const why = `rank ${culprit?.rank ?? -1} cannot go on: ${culprit?.message ?? code}`;
-      abortRest(run, neverStarted(code, why, culprit?.rank));
+      await abortRest(run, neverStarted(code, why, culprit?.rank), {
+        endsAt: performance.now() + LOST_WORLD_ROWS_MS,
+      });
       const exitStatus = worstExit([...statuses, fatalExit(code)]);
       return { exitStatus, worldLost: false, hurried: false, why, code };
     }
@@ -85,13 +92,14 @@ async function record(
   run.firstWithoutRow = point.index + 1;
   if (point.job.saveSamples && outcome.measurements.length > 0) {
     const place = { point: point.index, rank: run.facts.rank };
-    await writeSamples(run.folder, place, outcome.measurements).catch((error: unknown) => {
+    const samples = writeSamples(run.folder, place, outcome.measurements).catch((error: unknown) => {
       run.failures.push(toRunnerError(error, 'E_OUTPUT'));
     });
+    if (!(await within(SAMPLES_WITHIN_MS, samples)))
+      run.failures.push(new HangingFileError(`samples of point ${point.index}`, SAMPLES_WITHIN_MS));
   }
   // A summary row stands for rows that are in every rank's file: resuming relies on it.
-  await Promise.race([written, sleep(WRITE_TIMEOUT_MS, undefined, { ref: false })]);
-  warnOfUnwritten(run);
+  warnOfUnwritten(run, await within(WRITE_TIMEOUT_MS, written));
   const packed = Buffer.from(JSON.stringify(result));
   const gathered = await run.world.native.gather(packed, 0, GATHER_TIMEOUT_MS);
   const perRank = (gathered ?? []).map((bytes) => JSON.parse(bytes.toString()) as RankPointResult);
@@ -106,52 +114,55 @@ async function record(
 }
 
 /** While the run lasts there is time to free the disk: said once, on every rank that it happens to. */
-function warnOfUnwritten(run: Run): void {
-  const { failure } = run.csv;
+function warnOfUnwritten(run: Run, isInTime: boolean): void {
+  const failure = run.csv.failure ?? (isInTime ? null : new HangingFileError(run.csv.path, WRITE_TIMEOUT_MS));
   if (!failure || run.saidUnwritten) return;
   run.saidUnwritten = true;
   run.log.warn({ err: failure }, failure.message);
   reportErrorOfRank(run.facts.rank, failure);
 }
 
-/** How long rows of points that never ran may take to write: after a signal the launcher kills within a second. */
-const ABORTED_ROWS_BUDGET_MS = 150;
-const LOST_WORLD_ROWS_BUDGET_MS = 1000;
+const LOST_WORLD_ROWS_MS = 1500;
 const ABORTED_ROWS_CHUNK = 50;
+
+export interface AbortLimits {
+  /** On the clock of performance.now(). */
+  readonly endsAt: number;
+  /** Outcome of the first of the points, where that had begun. */
+  readonly inFlight?: PointOutcome;
+}
 
 /**
  * Rows for every point that has none, without talking to anyone: a point never has two verdicts. Rank 0 fills the summary
- * too, also for a point whose rows it could not gather. Where the budget ends before the points do, the log says from
- * which point on there are none. `inFlight` is the outcome of the first of them, where that had begun.
+ * too, also for a point whose rows it could not gather. Each chunk is in its file before the next is made, because the
+ * launcher may kill at any moment; where the time ends first, the log says from which point on there are none. May be
+ * called while an earlier call still runs: they share the points.
  */
-export function abortRest(
+export async function abortRest(
   run: Run,
   outcome: PointOutcome,
-  {
-    inFlight,
-    budgetMs = ABORTED_ROWS_BUDGET_MS,
-  }: { readonly inFlight?: PointOutcome; readonly budgetMs?: number } = {},
-): void {
-  if (run.ending) return;
-  const first = Math.min(run.firstWithoutRow, run.firstWithoutSummary);
-  const points = run.pending.filter((point) => point.index >= first);
-  const endsAt = performance.now() + budgetMs;
-  for (let at = 0; at < points.length; at += ABORTED_ROWS_CHUNK) {
+  { endsAt, inFlight }: AbortLimits,
+): Promise<void> {
+  let first = inFlight;
+  while (!run.ending) {
+    const from = Math.min(run.firstWithoutRow, run.firstWithoutSummary);
+    const points = run.pending.filter((point) => point.index >= from).slice(0, ABORTED_ROWS_CHUNK);
+    if (points.length === 0) return;
     if (performance.now() > endsAt) {
-      run.log.warn(
-        { firstWithoutRow: points[at]?.index },
-        'no time for the rows of the points that never ran',
-      );
+      run.log.warn({ firstWithoutRow: from }, 'no time for the rows of the points that never ran');
       return;
     }
-    const rows = points.slice(at, at + ABORTED_ROWS_CHUNK).flatMap((point, offset) => {
-      const own = at + offset === 0 && inFlight ? inFlight : outcome;
-      const result = buildPointResult(run.facts, point, own);
+    const rows = points.flatMap((point) => {
+      const result = buildPointResult(run.facts, point, first ?? outcome);
+      first = undefined;
       if (point.index >= run.firstWithoutSummary) run.report?.addUnheard(point, result);
       return point.index >= run.firstWithoutRow ? result.rows : [];
     });
+    const end = (points.at(-1)?.index ?? from) + 1;
+    run.firstWithoutRow = Math.max(run.firstWithoutRow, end);
+    run.firstWithoutSummary = Math.max(run.firstWithoutSummary, end);
     run.counts.add(rows);
-    void run.csv.append(rows);
+    await within(WRITE_TIMEOUT_MS, run.csv.append(rows));
   }
 }
 
@@ -161,7 +172,9 @@ function lossOf(run: Run, error: unknown): Loss {
   const deadRank = run.world.native.deadRank();
   const { hungRank = deadRank >= 0 ? deadRank : undefined, hungStage } =
     error instanceof AgreementLost ? error : {};
-  const code = deadRank >= 0 ? 'E_PEER_DEAD' : 'E_WORLD_LOST';
+  // What ends a world by name keeps it: a deadline, say, that MPI did not come back from.
+  const named = failure.exitStatus === EXIT.fatal ? failure.code : 'E_WORLD_LOST';
+  const code = deadRank >= 0 ? 'E_PEER_DEAD' : named;
   return { code, why: failure.message, stage: hungStage ?? stageOf(run.world, deadRank), hungRank };
 }
 
@@ -174,10 +187,10 @@ async function lost(
 ): Promise<LoopEnd> {
   const loss = lossOf(run, error);
   run.log.error({ err: error, point: point.index }, loss.why);
-  abortRest(run, neverStarted(loss.code, loss.why, loss.hungRank), {
+  await abortRest(run, neverStarted(loss.code, loss.why, loss.hungRank), {
     inFlight: lostOutcome(startedAt, loss),
     // Nobody ends this rank for the next two seconds: the others are in the same state.
-    ...(run.stop.status === 0 ? { budgetMs: LOST_WORLD_ROWS_BUDGET_MS } : {}),
+    endsAt: run.stop.status === 0 ? performance.now() + LOST_WORLD_ROWS_MS : run.stop.rowsEndAt,
   });
   const stop = run.stop.status;
   return {

@@ -1,5 +1,6 @@
 /** Rank 0's side of the results: the summary file, the table at the end, and progress meanwhile. */
 import type { ColumnDefinition } from '../results/columns.js';
+import type { CloseOptions } from '../results/csv-file.js';
 import { sweptText } from '../results/params.js';
 import type { Progress } from '../console/progress.js';
 import { createProgress } from '../console/progress.js';
@@ -73,7 +74,7 @@ export class RunReport {
     return this.#table.render(this.#terminal);
   }
 
-  async close(options?: { readonly sync?: boolean }): Promise<void> {
+  async close(options?: CloseOptions): Promise<void> {
     this.#progress.stop();
     await this.#summary.close(options);
   }

@@ -4,9 +4,10 @@ import type { RunnerError } from '../errors.js';
 import type { JobKind } from '../job/kind.js';
 import type { LoadOptions } from '../job-spec/load.js';
 import type { ResolvedSpec } from '../job-spec/types.js';
-import type { LogFile } from '../log.js';
 import type { MpiWorld } from '../world/world.js';
+import type { Begun } from './leave.js';
 import type { Selection, SelectionRequest } from './selection.js';
+import type { StopRequest } from './signals.js';
 
 /** What the command line asks for. */
 export interface RunRequest {
@@ -27,9 +28,9 @@ export interface StartSetting {
   readonly world: MpiWorld;
   /** Rank 0: the spec, or why there is none; read before MPI was opened. Undefined on the other ranks. */
   readonly ownSpec: OwnSpec | undefined;
-  readonly logFile: LogFile;
-  readonly onStop: () => void;
-  readonly leaveAlone: () => void;
+  readonly stop: StopRequest;
+  /** Filled as the start goes on. */
+  readonly begun: Begun;
 }
 
 export type OwnSpec =

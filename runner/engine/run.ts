@@ -6,14 +6,13 @@ import { currentLauncher, openWorld, type MpiWorld, type World } from '../world/
 import { EXIT, RunnerError, toRunnerError, worstExit } from '../errors.js';
 import { reportError, reportErrorOfRank } from '../error-line.js';
 import { LogFile } from '../log.js';
-import { addon } from '../native/binding.js';
 import { abortLaunch } from '../world/abort-launch.js';
 import { printError, printOut } from '../print.js';
 import { counted } from '../text/plural.js';
-import { lostOutcome, neverStarted, stopFailure, type Loss } from './outcome.js';
-import { abortRest, runPoints, type LoopEnd } from './points.js';
+import { beginStop, finishRefused, HURRIED_FILE_MS, leaveAlone, leaveWorld, type Begun } from './leave.js';
+import { runPoints, type LoopEnd } from './points.js';
 import type { ManifestEnd } from '../results/manifest.js';
-import { UnwrittenRowsError } from '../results/csv-file.js';
+import { HangingFileError, UnwrittenRowsError } from '../results/output-errors.js';
 import { rescueRows } from '../results/rescue.js';
 import type { Run } from './run-state.js';
 import { removeLock } from './run-lock.js';
@@ -26,7 +25,8 @@ import {
   measuredNothing,
   type Agreed,
 } from './end-agreement.js';
-import { stageOf } from '../world/agreement.js';
+import { StopRequest } from './signals.js';
+import { within } from '../within.js';
 import { START_TIMEOUT_MS } from '../world/on-all-ranks.js';
 
 /**
@@ -36,6 +36,10 @@ import { START_TIMEOUT_MS } from '../world/on-all-ranks.js';
 const FIRST_RANK_GRACE_MS = 3000;
 /** A launcher ends all ranks with the first that leaves: in a lost world each gives the others time to write their rows. */
 const LOST_WORLD_GRACE_MS = 2000;
+
+/** From a healthy run's end on: what a file system gets that does not answer. An NFS server is back within that, or lost. */
+const FILE_WITHIN_MS = 30_000;
+const LOG_WITHIN_MS = 2000;
 
 /** Resolves to the exit status, the same on all ranks that can still talk. */
 export async function runOnThisRank(request: RunRequest): Promise<number> {
@@ -49,25 +53,21 @@ export async function runOnThisRank(request: RunRequest): Promise<number> {
   } catch (error) {
     return await failAlone(launcher, toRunnerError(error, 'E_MPI_MISSING'));
   }
-  const logFile = new LogFile();
-  const holder: { run?: Run } = {};
+  const begun: Begun = { logFile: new LogFile() };
+  // Before the first agreement: where the run has a folder, every rank takes signals.
+  begun.stop = new StopRequest(
+    () => beginStop(begun, world),
+    () => void leaveAlone(begun),
+  );
+  let run: Run;
   try {
-    holder.run = await startRun({
-      request,
-      environment,
-      world,
-      ownSpec,
-      logFile,
-      onStop: () => world.native.setStop(1),
-      leaveAlone: () => void leaveAlone(holder.run),
-    });
+    run = begun.run = await startRun({ request, environment, world, ownSpec, begun, stop: begun.stop });
   } catch (error) {
-    return await refuse(world, toRunnerError(error, 'E_STATE'));
+    return await refuse(world, toRunnerError(error, 'E_STATE'), begun);
   }
-  const run = holder.run;
   const end = await runPoints(run);
-  const status = await endRun(run, end);
-  logFile.close();
+  const status = await endRun(run, end, begun.logFile);
+  await within(LOG_WITHIN_MS, begun.logFile.close());
   return status;
 }
 
@@ -82,15 +82,17 @@ async function failAlone(launcher: Launcher, failure: RunnerError): Promise<numb
 }
 
 /** The run could not start: said once, and every rank leaves in order. */
-async function refuse(world: World, failure: RunnerError): Promise<number> {
+async function refuse(world: World, failure: RunnerError, begun: Begun): Promise<number> {
   if (world.info.rank === 0) reportError(failure);
-  if (failure.exitStatus === EXIT.fatal) leaveWorld(EXIT.fatal);
+  await finishRefused(begun, failure);
+  const status = begun.stop?.status || failure.exitStatus;
+  if (failure.exitStatus === EXIT.fatal) leaveWorld(status);
   await world.native.finalize(END_TIMEOUT_MS);
-  return failure.exitStatus;
+  return status;
 }
 
 /** Closes what is open, agrees on the exit status, and puts the manifest in place last. */
-async function endRun(run: Run, end: LoopEnd): Promise<number> {
+async function endRun(run: Run, end: LoopEnd, logFile: LogFile): Promise<number> {
   const { hurried } = end;
   run.ending = true;
   const { failures } = run;
@@ -109,18 +111,16 @@ async function endRun(run: Run, end: LoopEnd): Promise<number> {
   // After a signal the end of the process gives memory back: unmapping pools takes time that a launcher does not grant.
   if (!end.worldLost && !hurried && !run.addon.workLaneBusy())
     await attempt('giving back memory', () => run.resources.closeAll());
-  await attempt('closing the rows', () => run.csv.close({ sync: !hurried }));
-  if (run.report)
-    await attempt('closing the summary', () =>
-      (run.report as NonNullable<Run['report']>).close({ sync: !hurried }),
-    );
+  const limits = { sync: !hurried, withinMs: hurried ? HURRIED_FILE_MS : FILE_WITHIN_MS };
+  await attempt('closing the rows', () => run.csv.close(limits));
+  await attempt('closing the summary', async () => run.report?.close(limits));
   const own = worstExit([end.exitStatus, ...failures.map((failure) => failure.exitStatus)]);
   const agreed = await agreeOnEnd(run, own, end);
   run.neighbours.close();
   let { status } = agreed;
   if (run.manifest) {
     const before = failures.length;
-    await attempt('writing the manifest', () => finishManifest(run, agreed, end));
+    await attempt('writing the manifest', () => finishManifest(run, agreed, end, limits.withinMs));
     await attempt('giving back the folder', () => removeLock(run.folder));
     // Without its manifest a run was not good, whatever all ranks had agreed on.
     const late = failures.slice(before);
@@ -128,19 +128,28 @@ async function endRun(run: Run, end: LoopEnd): Promise<number> {
     sayEnd(run, status, end, { failures: [...agreed.failures, ...late], statusCounts: agreed.counts });
   }
   if (end.worldLost && !hurried) await sleep(LOST_WORLD_GRACE_MS);
+  const isLogWhole = await within(hurried ? HURRIED_FILE_MS : LOG_WITHIN_MS, logFile.flush());
   if (end.worldLost || !agreed.whole || run.addon.workLaneBusy()) leaveWorld(status);
   await finalize(run, hurried, status);
+  // The exit of the process would wait for threads that still hang in a file system.
+  if (!isLogWhole || failures.some(isHanging)) leaveWorld(status);
   run.stop.close();
   return status;
 }
 
-async function finishManifest(run: Run, agreed: Agreed, end: LoopEnd): Promise<void> {
+/** The rows of a file that hangs were saved elsewhere; the error of that has the reason as its cause. */
+function isHanging(failure: RunnerError): boolean {
+  return failure instanceof HangingFileError || failure.cause instanceof HangingFileError;
+}
+
+async function finishManifest(run: Run, agreed: Agreed, end: LoopEnd, withinMs: number): Promise<void> {
   const first = agreed.failures[0];
   // Why the run ended early comes first: what failed afterwards, giving back memory say, follows from it.
   const error = end.why
     ? { code: end.code ?? 'E_INTERRUPTED', message: end.why }
     : first && { code: first.code, message: first.message };
-  await run.manifest?.finish({
+  if (end.hurried) run.manifest?.hurry();
+  const finished = run.manifest?.finish({
     exitStatus: agreed.status,
     endedAt: new Date(),
     statusCounts: agreed.counts,
@@ -148,6 +157,8 @@ async function finishManifest(run: Run, agreed: Agreed, end: LoopEnd): Promise<v
     probes: run.report?.limits.toJSON() ?? [],
     libraries: await librariesOf(run, end),
   });
+  if (finished && !(await within(withinMs, finished))) throw new HangingFileError('manifest.json', withinMs);
+  await finished;
 }
 
 /** After a signal, or where the work thread is stuck, nothing is asked any more. */
@@ -180,53 +191,4 @@ async function finalize(run: Run, hurried: boolean, status: number): Promise<voi
     run.log.error({ err: error }, 'MPI could not be finalized');
     leaveWorld(status);
   }
-}
-
-/** The signal may be the launcher's, which ends all ranks for the sake of one that died. */
-function deathIn(run: Run): Loss | null {
-  const hungRank = run.world.native.deadRank();
-  if (hungRank < 0) return null;
-  const why = `rank ${hungRank} ended or stopped answering. Look at that rank's own output and at its host.`;
-  return { code: 'E_PEER_DEAD', why, stage: stageOf(run.world, hungRank), hungRank };
-}
-
-/** A signal came and the ranks did not agree in time: this rank's rows are written, and it goes. */
-async function leaveAlone(run: Run | undefined): Promise<never> {
-  const status = run?.stop.status || EXIT.terminated;
-  if (run) {
-    if (!run.ending)
-      run.log.warn('the ranks did not agree on the stop in time: this rank leaves without the others');
-    const death = deathIn(run);
-    abortRest(
-      run,
-      death
-        ? neverStarted(death.code, death.why, death.hungRank)
-        : neverStarted('E_INTERRUPTED', stopFailure(run.stop.signal).error),
-      death ? { inFlight: lostOutcome(undefined, death) } : {},
-    );
-    run.ending = true;
-    const rescue = (error: unknown): void => {
-      if (error instanceof UnwrittenRowsError) {
-        reportError(rescueRows(error, run.facts.runId, printError));
-      }
-    };
-    await run.csv.close({ sync: false }).catch(rescue);
-    await run.report?.close({ sync: false }).catch(rescue);
-    await run.manifest
-      ?.finish({
-        exitStatus: status,
-        endedAt: new Date(),
-        statusCounts: [run.counts.toJSON()],
-        probes: run.report?.limits.toJSON() ?? [],
-        ...(death ? { error: { code: death.code, message: death.why } } : {}),
-      })
-      .catch(() => undefined);
-  }
-  leaveWorld(status);
-}
-
-/** Out without MPI_Finalize or exit hooks: they would wait for ranks or threads that do not come back. */
-function leaveWorld(status: number): never {
-  addon().exitNow(status);
-  throw new RunnerError('E_STATE', 'the process did not end');
 }

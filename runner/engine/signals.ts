@@ -1,11 +1,16 @@
 /** Signals of schedulers and people. A handler also keeps SIGUSR1 from opening Node's debugger port. */
 import { EXIT } from '../errors.js';
-import { takeHeldSignal } from '../early-signals.js';
+import { takeHeldSignal } from '../environment/early-signals.js';
 
-/** How long ranks have to agree on the stop before this rank leaves alone. Open MPI kills 1 s after TERM. */
-const LEAVE_ALONE_AFTER_MS = 450;
-/** From the agreement on: rows, manifest and MPI_Finalize. */
-const END_WITHIN_MS = 250;
+/**
+ * From the signal on: how long ranks have to agree on the stop before this rank leaves alone, and until when rows of points
+ * that never ran are written. Open MPI 4.1 kills a second after its SIGTERM.
+ */
+const HURRIED = { aloneMs: 450, rowsMs: 750 };
+/** Launchers hand SIGUSR1 on and kill nobody for it: schedulers send it a minute before their own end. */
+const PATIENT = { aloneMs: 30_000, rowsMs: 15_000 };
+/** After the rows: manifest and MPI_Finalize. */
+const END_WITHIN_MS = 100;
 
 const STATUS: Readonly<Record<string, number>> = {
   SIGINT: EXIT.interrupted,
@@ -17,6 +22,7 @@ const STATUS: Readonly<Record<string, number>> = {
 export class StopRequest {
   #status = 0;
   #signal = '';
+  #rowsEndAt: number | undefined;
   #timer: NodeJS.Timeout | undefined;
   readonly #leaveAlone: () => void;
   readonly #listeners: [NodeJS.Signals, () => void][] = [];
@@ -29,7 +35,9 @@ export class StopRequest {
         if (this.#status !== 0) return;
         this.#status = STATUS[signal] ?? EXIT.terminated;
         this.#signal = signal;
-        this.#timer = setTimeout(leaveAlone, LEAVE_ALONE_AFTER_MS);
+        const { aloneMs, rowsMs } = signal === 'SIGUSR1' ? PATIENT : HURRIED;
+        this.#rowsEndAt = performance.now() + rowsMs;
+        this.#timer = setTimeout(leaveAlone, aloneMs);
         onStop();
       };
       process.on(signal, listener);
@@ -37,6 +45,11 @@ export class StopRequest {
     }
     const early = takeHeldSignal();
     this.#listeners.find(([signal]) => signal === early)?.[1]();
+  }
+
+  /** Another rank had it: this one ends with the same status. */
+  note(status: number, signal: string): void {
+    if (this.#status === 0) [this.#status, this.#signal] = [status, signal];
   }
 
   /** 0 until a signal came, then the exit status that it asks for. */
@@ -48,10 +61,16 @@ export class StopRequest {
     return this.#signal;
   }
 
+  /** On the clock of performance.now(): until then rows may be written. A rank that has no signal of its own may get one. */
+  get rowsEndAt(): number {
+    return this.#rowsEndAt ?? performance.now() + HURRIED.rowsMs;
+  }
+
   /** All ranks know of the stop: the end is in order, and as short. */
   agreed(): void {
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(this.#leaveAlone, END_WITHIN_MS);
+    const rowsMs = this.rowsEndAt - performance.now();
+    this.#timer = setTimeout(this.#leaveAlone, Math.max(0, rowsMs) + END_WITHIN_MS);
   }
 
   close(): void {

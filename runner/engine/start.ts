@@ -22,7 +22,6 @@ import { FaultPlan } from './fault-injection.js';
 import { checkCapacity } from '../preflight/memory.js';
 import { ResourceCache } from '../job/resources.js';
 import type { Run } from './run-state.js';
-import { StopRequest } from './signals.js';
 import { UsedLibraries } from './used-libraries.js';
 import { START_TIMEOUT_MS, together } from '../world/on-all-ranks.js';
 
@@ -48,6 +47,7 @@ export async function startRun(setting: StartSetting): Promise<Run> {
   const { properties } = device;
   const places = await gatherPlaces(world, properties);
   const neighbours = await Neighbours.meet(world);
+  setting.begun.neighbours = neighbours;
   const machine = machineOf(places, world, spec.ranksPerNode);
   const recorded = recordedVersions(versions, native, places);
   const { runId, ...output } = await openOutput(setting, {
@@ -75,10 +75,7 @@ export async function startRun(setting: StartSetting): Promise<Run> {
     libraries: new UsedLibraries(),
     faults,
     neighbours,
-    stop: new StopRequest(() => {
-      neighbours.look();
-      setting.onStop();
-    }, setting.leaveAlone),
+    stop: setting.stop,
     facts: {
       ...placeFacts(world),
       runId,

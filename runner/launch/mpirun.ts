@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { accessSync, constants as fileConstants } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { delimiter, join } from 'node:path';
+import { NODE_WORDS } from '../environment/early-signals.js';
 import { RunnerError } from '../errors.js';
 import { projectRoot } from '../project.js';
 import { readEnvironment } from '../environment/variables.js';
@@ -48,7 +49,7 @@ export function planLaunch({ numRanks, mpi, command }: LaunchRequest): LaunchLin
   const mpirun = findMpirun(mpi);
   const railrunner = join(projectRoot, 'bin', 'railrunner');
   const entry = MPIS[mpirun.mpi];
-  const own = [process.execPath, railrunner, ...command];
+  const own = [process.execPath, ...NODE_WORDS, railrunner, ...command];
   const words = [...entry.launchWords(numRanks, process.getuid?.() === 0), ...own];
   const text = [mpirun.path, ...words].map(quoted).join(' ');
   const variables = entry.launchVariables(numRanks, availableParallelism());

@@ -3,6 +3,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { constants } from 'node:os';
 import { join } from 'node:path';
+import { takeHeldSignal } from '../environment/early-signals.js';
 import { EXIT } from '../errors.js';
 import type { LaunchLine } from './mpirun.js';
 
@@ -50,13 +51,16 @@ export function startRanks({ line, environment, folder }: RanksRequest): Promise
     const watchdog = watch(child);
     let signalled = 0;
     let timer: NodeJS.Timeout | undefined;
+    const take = (signal: string, handedOn: NodeJS.Signals): void => {
+      signalled ||= signal === 'SIGINT' ? EXIT.interrupted : EXIT.terminated;
+      handOn(child, line.command, handedOn);
+      timer ??= setTimeout(() => endByForce(child), LEAVE_WITHIN_MS);
+    };
     for (const [signal, handedOn] of Object.entries(HANDED_ON)) {
-      process.on(signal, () => {
-        signalled ||= signal === 'SIGINT' ? EXIT.interrupted : EXIT.terminated;
-        handOn(child, line.command, handedOn);
-        timer ??= setTimeout(() => endByForce(child), LEAVE_WITHIN_MS);
-      });
+      process.on(signal, () => take(signal, handedOn));
     }
+    const early = takeHeldSignal();
+    if (early) take(early, HANDED_ON[early] ?? 'SIGTERM');
     child.on('error', reject);
     child.on('exit', (status, signal) => {
       clearTimeout(timer);

@@ -6,23 +6,20 @@
 import { constants } from 'node:fs';
 import { open, rename, writeFile, type FileHandle } from 'node:fs/promises';
 import { stringify } from 'csv-stringify/sync';
+import { HangingFileError, UnwrittenRowsError } from './output-errors.js';
 import { outputError, wordsOf } from '../system-failure.js';
 import { RunnerError } from '../errors.js';
+import { within } from '../within.js';
 import type { ColumnDefinition } from './columns.js';
 import type { Row } from './fields.js';
 
-/** Rows that could not be written by the end; `text` is their CSV, without a header. */
-export class UnwrittenRowsError extends RunnerError {
-  readonly text: string;
-  /** Of the file that they belong to. */
-  readonly path: string;
+const CLOSE_WITHIN_MS = 30_000;
 
-  constructor(message: string, path: string, text: string, cause: unknown) {
-    super('E_OUTPUT', message, { cause });
-    this.name = 'UnwrittenRowsError';
-    this.text = text;
-    this.path = path;
-  }
+export interface CloseOptions {
+  /** False leaves the file to the kernel, for exits that have no time. Default true. */
+  readonly sync?: boolean;
+  /** After this a file system counts as hanging. Default 30 s: an NFS server is back within that, or lost. */
+  readonly withinMs?: number;
 }
 
 export class CsvFile {
@@ -32,6 +29,8 @@ export class CsvFile {
   readonly #known: ReadonlySet<string>;
   /** Text of whole rows that is not in the file yet. */
   #pending: string[] = [];
+  /** Rows that are not text yet: one call of stringify() for many is a hundred times faster than one for each. */
+  #records: unknown[][] = [];
   #wholeBytes = 0;
   #queue: Promise<void> = Promise.resolve();
   #syncing: Promise<void> = Promise.resolve();
@@ -40,6 +39,9 @@ export class CsvFile {
   /** What somebody else did to the file. */
   #damage: string | null = null;
   #closed = false;
+  #flushed: Promise<void> | undefined;
+  #released: Promise<void> | undefined;
+  #isReported = false;
 
   private constructor(path: string, handle: FileHandle, columns: readonly ColumnDefinition[]) {
     this.path = path;
@@ -91,7 +93,7 @@ export class CsvFile {
     if (this.#closed) throw new RunnerError('E_STATE', `${this.path} is closed: rows come before close()`);
     for (const row of rows) this.#refuseUnknown(row);
     const records = rows.map((row) => this.#names.map((name) => row[name] ?? ''));
-    if (records.length > 0) this.#pending.push(stringify(records));
+    this.#records.push(...records);
     return this.flush();
   }
 
@@ -121,35 +123,62 @@ export class CsvFile {
   }
 
   /**
-   * Last try, sync, close; idempotent. `sync: false` leaves the file to the kernel, for exits that have no time.
-   * Rejects with UnwrittenRowsError where rows are left over.
+   * Last try, sync, close; may be called again, by an end that has less time. Rejects with UnwrittenRowsError where rows
+   * are left over, and with E_OUTPUT where the file is not whole or may not have reached the disk; once.
    */
-  async close(options: { readonly sync?: boolean } = {}): Promise<void> {
-    if (this.#closed) return;
-    await this.flush();
-    if (options.sync ?? true) this.sync();
+  async close({ sync = true, withinMs = CLOSE_WITHIN_MS }: CloseOptions = {}): Promise<void> {
     this.#closed = true;
-    await this.#lookForDamage((size) => size !== this.#wholeBytes);
+    this.#flushed ??= this.flush().then(() => this.#lookForDamage((size) => size !== this.#wholeBytes));
+    this.#released ??= this.#flushed.then(() => this.#release(sync));
     // close() waits for a sync that is in flight, for which a signalled exit has no time.
-    if (options.sync === false) void this.#handle.close().catch(() => undefined);
-    else {
-      await this.#syncing;
-      await this.#handle.close();
-    }
+    const isInTime = await within(withinMs, sync ? this.#released : this.#flushed);
+    const failure = this.#failureOfClose(isInTime ? null : new HangingFileError(this.path, withinMs));
+    if (failure === null || this.#isReported) return;
+    this.#isReported = true;
+    throw failure;
+  }
+
+  async #release(sync: boolean): Promise<void> {
+    if (sync) this.sync();
+    await this.#syncing;
+    await this.#handle.close().catch((error: unknown) => {
+      this.#syncFailure ??= error;
+    });
+  }
+
+  #failureOfClose(hanging: HangingFileError | null): RunnerError | null {
+    this.#toText();
     if (this.#pending.length > 0) {
-      const text = this.#pending.join('');
-      const message = `${this.path} ends early: ${wordsOf(this.#failure)}; free the disk, then add the rows by hand`;
-      throw new UnwrittenRowsError(message, this.path, text, this.#failure);
+      const why = hanging
+        ? hanging.message
+        : `${this.path} ends early: ${wordsOf(this.#failure)}; free the disk`;
+      // A write that hangs may still get through one day.
+      const then = hanging
+        ? 'Rows that are missing there can be added by hand'
+        : ', then add the rows by hand';
+      const cause = hanging ?? this.#failure;
+      return new UnwrittenRowsError(
+        `${why}${hanging ? ' ' : ''}${then}`,
+        this.path,
+        this.#pending.join(''),
+        cause,
+      );
     }
     if (this.#damage !== null) {
-      throw new RunnerError('E_OUTPUT', `${this.path} ${this.#damage}: its rows are not whole; run again`);
+      return new RunnerError('E_OUTPUT', `${this.path} ${this.#damage}: its rows are not whole; run again`);
     }
-    if (this.#syncFailure !== null) {
-      throw outputError(`${this.path} may not have reached the disk`, this.#syncFailure);
-    }
+    if (hanging) return hanging;
+    return this.#syncFailure === null
+      ? null
+      : outputError(`${this.path} may not have reached the disk`, this.#syncFailure);
+  }
+
+  #toText(): void {
+    if (this.#records.length > 0) this.#pending.push(stringify(this.#records.splice(0)));
   }
 
   async #writePending(): Promise<void> {
+    this.#toText();
     if (this.#pending.length === 0) return;
     const count = this.#pending.length;
     const bytes = Buffer.from(this.#pending.join(''));

@@ -3,8 +3,8 @@
  * with the outcome `running`; the rename to its final name is the last thing that a run does. Exit statuses of
  * launchers lie, so this is the proof: no manifest.json with the outcome `ok`, no success.
  */
-import { open, rename, rm } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { EXIT } from '../errors.js';
 import type { ShardPlace } from '../run-folder/manifest-reader.js';
 import type { MachineClass } from '../run-folder/machine-class.js';
@@ -13,6 +13,7 @@ import { outputError } from '../system-failure.js';
 import type { Row } from './fields.js';
 import type { ProbedLimit } from './probed-limits.js';
 import type { RowStatus } from './row.js';
+import { NOT_HURRIED, syncFolder, writeSynced } from './synced-file.js';
 
 export type RunOutcome = 'running' | 'ok' | 'failed' | 'timeout' | 'aborted' | 'refused' | 'incomplete';
 
@@ -104,6 +105,8 @@ export type ManifestStart = Omit<Manifest, 'outcome' | 'exitStatus' | 'error' | 
 
 export interface ManifestEnd {
   readonly exitStatus: number;
+  /** Where the exit status does not tell it: `refused` after the folder was made. */
+  readonly outcome?: 'refused';
   readonly error?: { readonly code: string; readonly message: string } | undefined;
   readonly endedAt: Date;
   readonly statusCounts: Manifest['statusCounts'];
@@ -121,6 +124,10 @@ export class ManifestFile {
   readonly #folder: string;
   readonly #start: ManifestStart;
   #finished: Promise<Manifest> | undefined;
+  #foretold: Promise<unknown> = Promise.resolve();
+  #hurry: () => void = () => undefined;
+  /** Resolves when nobody waits for the disk any more. */
+  readonly #hurried = new Promise<void>((resolve) => (this.#hurry = resolve));
 
   private constructor(folder: string, start: ManifestStart) {
     this.#folder = folder;
@@ -137,8 +144,25 @@ export class ManifestFile {
       endedAt: null,
       statusCounts: [],
     } as const;
-    await replaceRunning(folder, order({ ...start, ...running }));
+    await replaceRunning(folder, order({ ...start, ...running }), NOT_HURRIED);
     return manifest;
+  }
+
+  /**
+   * From now on finish() puts the file in place without waiting for the disk, also where it waits already: a launcher that
+   * kills a second after SIGTERM would leave `running`. Only a machine that loses power then still loses the file.
+   */
+  hurry(): void {
+    this.#hurry();
+  }
+
+  /**
+   * A signal came: how the run will probably end is put in place at once, because a process that is killed in the next
+   * second says nothing more. finish() replaces it. Never rejects.
+   */
+  foretell(end: ManifestEnd): void {
+    this.hurry();
+    if (!this.#finished) this.#foretold = this.#putInPlace(end).catch(() => undefined);
   }
 
   /**
@@ -146,14 +170,14 @@ export class ManifestFile {
    * first end stays: a launcher that ends this rank because another has left already does not change how the run went.
    */
   finish(end: ManifestEnd): Promise<Manifest> {
-    this.#finished ??= this.#putInPlace(end);
+    this.#finished ??= this.#foretold.then(() => this.#putInPlace(end));
     return this.#finished;
   }
 
   async #putInPlace(end: ManifestEnd): Promise<Manifest> {
     const manifest = order({
       ...this.#start,
-      outcome: outcomeOf(end.exitStatus),
+      outcome: end.outcome ?? outcomeOf(end.exitStatus),
       exitStatus: end.exitStatus,
       error: end.error ?? null,
       endedAt: end.endedAt.toISOString(),
@@ -161,10 +185,10 @@ export class ManifestFile {
       probes: end.probes ?? this.#start.probes,
       versions: { ...this.#start.versions, ...end.libraries },
     });
-    await replaceRunning(this.#folder, manifest);
+    await replaceRunning(this.#folder, manifest, this.#hurried);
     try {
       await rename(join(this.#folder, RUNNING_NAME), join(this.#folder, FINAL_NAME));
-      await syncFolder(this.#folder);
+      await Promise.race([syncFolder(this.#folder), this.#hurried]);
     } catch (error) {
       throw outputError(`${join(this.#folder, FINAL_NAME)} cannot be put in place`, error);
     }
@@ -198,6 +222,10 @@ export class StatusCounts {
   }
 }
 
+function textOf(manifest: Manifest): string {
+  return `${JSON.stringify(manifest, null, 2)}\n`;
+}
+
 /** Fields in the order in which they are documented. */
 function order(manifest: Manifest): Manifest {
   const keys = Object.keys(MANIFEST_FIELDS) as (keyof Manifest)[];
@@ -205,45 +233,18 @@ function order(manifest: Manifest): Manifest {
 }
 
 /** By a rename: whoever reads it, or goes on with a run that was killed just now, finds the old one or the new one, whole. */
-async function replaceRunning(folder: string, manifest: Manifest): Promise<void> {
+async function replaceRunning(folder: string, manifest: Manifest, hurried: Promise<void>): Promise<void> {
   const next = join(folder, NEXT_NAME);
   try {
-    await writeSynced(next, manifest);
+    await writeSynced(next, textOf(manifest), hurried);
   } catch (error) {
     await rm(next, { force: true }).catch(() => undefined);
     throw error;
   }
   try {
     await rename(next, join(folder, RUNNING_NAME));
-    await syncFolder(folder);
+    await Promise.race([syncFolder(folder), hurried]);
   } catch (error) {
     throw outputError(`${join(folder, RUNNING_NAME)} cannot be put in place`, error);
-  }
-}
-
-async function writeSynced(path: string, manifest: Manifest): Promise<void> {
-  try {
-    const handle = await open(path, 'w', 0o644);
-    try {
-      await handle.writeFile(`${JSON.stringify(manifest, null, 2)}\n`);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-    await syncFolder(dirname(path));
-  } catch (error) {
-    throw outputError(`${path} cannot be written`, error);
-  }
-}
-
-/** Makes names durable; file systems that cannot sync a folder say EINVAL and are taken at their word. */
-async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, 'r');
-  try {
-    await handle.sync();
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EINVAL') throw error;
-  } finally {
-    await handle.close();
   }
 }

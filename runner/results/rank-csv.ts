@@ -1,7 +1,7 @@
 /** This rank's rows: results/<run-id>/rank-NNNN.csv. */
 import { join } from 'node:path';
 import type { ColumnDefinition } from './columns.js';
-import { CsvFile } from './csv-file.js';
+import { CsvFile, type CloseOptions } from './csv-file.js';
 import type { Row } from './fields.js';
 
 export function rankFileName(rank: number): string {
@@ -46,7 +46,7 @@ export class RankCsv {
   }
 
   /** Rejects with UnwrittenRowsError (code E_OUTPUT) where rows could not be written to the end. */
-  close(options?: { readonly sync?: boolean }): Promise<void> {
+  close(options?: CloseOptions): Promise<void> {
     return this.#file.close(options);
   }
 }

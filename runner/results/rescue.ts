@@ -3,7 +3,7 @@ import { writeFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { RunnerError } from '../errors.js';
-import type { UnwrittenRowsError } from './csv-file.js';
+import type { UnwrittenRowsError } from './output-errors.js';
 
 /**
  * Copies the rows to a new file in TMPDIR, named by run, file and process, or by `say` to standard error where that fails too.

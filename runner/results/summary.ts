@@ -4,7 +4,7 @@ import { acrossRanks, sumOrUndefined, type RankSamples } from '../statistics/acr
 import { bandwidthGBps, percentOf } from '../statistics/bandwidth.js';
 import { COMMON_COLUMNS, type ColumnDefinition } from './columns.js';
 import { describeColumns, writeColumnsFile } from './columns-file.js';
-import { CsvFile } from './csv-file.js';
+import { CsvFile, type CloseOptions } from './csv-file.js';
 import { dropMissing, roundRate, roundUs, type Fields, type Row } from './fields.js';
 import {
   numberOf,
@@ -68,7 +68,7 @@ export class Summary {
   }
 
   /** Rejects with UnwrittenRowsError (code E_OUTPUT) where rows could not be written to the end. */
-  close(options?: { readonly sync?: boolean }): Promise<void> {
+  close(options?: CloseOptions): Promise<void> {
     return this.#file.close(options);
   }
 }

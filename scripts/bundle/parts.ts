@@ -6,14 +6,9 @@ interface Lock {
   readonly packages: Readonly<Record<string, { readonly dev?: boolean; readonly devOptional?: boolean }>>;
 }
 
-/**
- * Both a shell script and a module: the shell hands the file to the bundle's own Node, wherever the folder lies and
- * through whatever links it was reached; to Node the line is a string and a comment. So `mpirun bin/railrunner` and
- * `node bin/railrunner`, which launch writes, both work.
- */
-const SHELL_LINES = `#!/bin/sh
-':' //; exec "$(dirname "$(readlink -f "$0")")/../runtime/node" "$0" "$@"
-`;
+/** bin/railrunner takes Node from PATH; the bundle has its own, wherever it lies and through whatever links it was reached. */
+const NODE_FROM_PATH = 'exec node ';
+const NODE_OF_BUNDLE = 'exec "$(dirname "$(readlink -f "$0")")/../runtime/node" ';
 
 /** Folders of node_modules that running needs, as paths relative to the root. */
 export function productionPackages(root: string): string[] {
@@ -73,8 +68,9 @@ function copyNodeRuntime(folder: string): string {
 function writeLauncher(root: string, folder: string): void {
   const target = join(folder, 'bin', 'railrunner');
   mkdirSync(dirname(target));
-  const own = readFileSync(join(root, 'bin', 'railrunner'), 'utf8').replace(/^#!.*\n/, '');
-  writeFileSync(target, `${SHELL_LINES}${own}`, { mode: 0o755 });
+  const own = readFileSync(join(root, 'bin', 'railrunner'), 'utf8');
+  if (!own.includes(NODE_FROM_PATH)) throw new Error(`bin/railrunner: expected a line with "${NODE_FROM_PATH}"`);
+  writeFileSync(target, own.replace(NODE_FROM_PATH, NODE_OF_BUNDLE), { mode: 0o755 });
 }
 
 /** Fills the empty `folder`; returns the paths of everything in it that the loader loads. */

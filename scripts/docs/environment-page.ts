@@ -10,7 +10,11 @@ type Entry = readonly [name: string, meaning: string];
 /** Variables of other programs. A test finds those that the code reads and that are missing here. */
 const FOREIGN: readonly Entry[] = [
   ['`NO_COLOR`', 'not empty: no colours and no progress line'],
-  ['`PATH`', 'where `launch` looks for mpirun'],
+  ['`PATH`', 'where `launch` looks for mpirun, and `bin/railrunner` for Node'],
+  [
+    '`NODE_OPTIONS`',
+    'read by Node; with `--inspect`, `--require` or `--import` in it, a debugger that is open at the start stays open',
+  ],
   [
     '`OMPI_COMM_WORLD_*`, `PMIX_*`, `PMI_*`, `HYDI_*`',
     'rank and number of ranks, as Open MPI, MPICH or a PMI server set them; those of a launcher that did not start the rank are hidden from MPI',

@@ -11,7 +11,7 @@ interface Import {
 
 /** What every module may use. */
 const BASE = [
-  'runner/early-signals',
+  'runner/within',
   'runner/errors',
   'runner/system-failure',
   'runner/project',
@@ -21,7 +21,7 @@ const BASE = [
 
 /** Values (not types) that a module may import besides itself and BASE. The folders follow the data path. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
-  'runner/early-signals': [],
+  'runner/within': [],
   'runner/errors': [],
   'runner/system-failure': [],
   'runner/project': [],

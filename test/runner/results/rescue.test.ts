@@ -2,7 +2,7 @@ import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { measuredNothing } from '../../../runner/engine/end-agreement.js';
-import { UnwrittenRowsError } from '../../../runner/results/csv-file.js';
+import { UnwrittenRowsError } from '../../../runner/results/output-errors.js';
 import { rescueRows } from '../../../runner/results/rescue.js';
 
 const failure = new UnwrittenRowsError('rank-0001.csv ends early: ENOSPC', '/r/rank-0001.csv', '1,2\n', null);

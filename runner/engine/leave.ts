@@ -1,0 +1,127 @@
+/** Ends of a run that are not in order: a signal that the ranks could not agree on, a start that failed, a lost world. */
+import { reportError } from '../error-line.js';
+import { EXIT, RunnerError } from '../errors.js';
+import type { LogFile } from '../log.js';
+import { addon } from '../native/binding.js';
+import { printError } from '../print.js';
+import { UnwrittenRowsError } from '../results/output-errors.js';
+import type { ManifestEnd, ManifestFile } from '../results/manifest.js';
+import { rescueRows } from '../results/rescue.js';
+import { within } from '../within.js';
+import { stageOf } from '../world/agreement.js';
+import type { World } from '../world/world.js';
+import type { Neighbours } from '../world/neighbours.js';
+import { lostOutcome, neverStarted, stopFailure, type Loss } from './outcome.js';
+import { abortRest } from './points.js';
+import { removeLock } from './run-lock.js';
+import type { Run } from './run-state.js';
+import type { StopRequest } from './signals.js';
+
+/** Open MPI 4.1 kills a second after its SIGTERM: what each file gets where the file system does not answer. */
+export const HURRIED_FILE_MS = 250;
+
+/** What a rank has begun so far: an end can come at any moment of the start. */
+export interface Begun {
+  readonly logFile: LogFile;
+  stop?: StopRequest;
+  neighbours?: Neighbours;
+  /** Rank 0, from the making of the run's folder on. */
+  manifest?: ManifestFile | undefined;
+  /** Where it lies. */
+  folder?: string;
+  run?: Run;
+}
+
+/** A signal came: what must not wait for the other ranks. */
+export function beginStop(begun: Begun, world: World): void {
+  begun.neighbours?.look();
+  world.native.setStop(1);
+  foretellStop(begun);
+}
+
+/** Also for a manifest that is begun after the signal. */
+export function foretellStop({ manifest, stop }: Begun): void {
+  manifest?.foretell({
+    exitStatus: stop?.status || EXIT.terminated,
+    error: { code: 'E_INTERRUPTED', message: stopFailure(stop?.signal ?? '').error },
+    endedAt: new Date(),
+    statusCounts: [],
+  });
+}
+
+/** A signal came and the ranks did not agree in time: this rank's rows are written, and it goes. */
+export async function leaveAlone(begun: Begun): Promise<never> {
+  const status = begun.stop?.status || EXIT.terminated;
+  const { run } = begun;
+  let rest: Pick<ManifestEnd, 'statusCounts' | 'probes' | 'error'>;
+  if (run) {
+    const death = await closeRows(run);
+    rest = {
+      statusCounts: [run.counts.toJSON()],
+      probes: run.report?.limits.toJSON() ?? [],
+      ...(death ? { error: { code: death.code, message: death.why } } : {}),
+    };
+  } else {
+    const message = `the run ended before its first point: ${stopFailure(begun.stop?.signal ?? '').error}`;
+    rest = { statusCounts: [], error: { code: 'E_INTERRUPTED', message } };
+  }
+  await finishHurried(begun, { exitStatus: status, endedAt: new Date(), ...rest });
+  await within(HURRIED_FILE_MS, begun.logFile.flush());
+  leaveWorld(status);
+}
+
+/** Returns who died, where the signal is the launcher's for the sake of a death. */
+async function closeRows(run: Run): Promise<Loss | null> {
+  if (!run.ending)
+    run.log.warn('the ranks did not agree on the stop in time: this rank leaves without the others');
+  const death = deathIn(run);
+  await abortRest(
+    run,
+    death
+      ? neverStarted(death.code, death.why, death.hungRank)
+      : neverStarted('E_INTERRUPTED', stopFailure(run.stop.signal).error),
+    { endsAt: run.stop.rowsEndAt, ...(death ? { inFlight: lostOutcome(undefined, death) } : {}) },
+  );
+  run.ending = true;
+  const rescue = (error: unknown): void => {
+    if (error instanceof UnwrittenRowsError) reportError(rescueRows(error, run.facts.runId, printError));
+  };
+  const limits = { sync: false, withinMs: HURRIED_FILE_MS };
+  await run.csv.close(limits).catch(rescue);
+  await run.report?.close(limits).catch(rescue);
+  return death;
+}
+
+/** The signal may be the launcher's, which ends all ranks for the sake of one that died. */
+function deathIn(run: Run): Loss | null {
+  const hungRank = run.world.native.deadRank();
+  if (hungRank < 0) return null;
+  const why = `rank ${hungRank} ended or stopped answering. Look at that rank's own output and at its host.`;
+  return { code: 'E_PEER_DEAD', why, stage: stageOf(run.world, hungRank), hungRank };
+}
+
+/** Puts the manifest in place without waiting for the disk: a launcher kills a process that waits. Never rejects. */
+async function finishHurried({ manifest, folder }: Begun, end: ManifestEnd): Promise<void> {
+  if (!manifest) return;
+  manifest.hurry();
+  await within(HURRIED_FILE_MS, manifest.finish(end));
+  if (folder !== undefined) await within(HURRIED_FILE_MS, removeLock(folder));
+}
+
+/** The start failed after the folder was made: its manifest must not say for ever that the run lasts. */
+export async function finishRefused(begun: Begun, failure: RunnerError): Promise<void> {
+  const { code, message, exitStatus } = failure;
+  await finishHurried(begun, {
+    exitStatus: begun.stop?.status || exitStatus,
+    ...(begun.stop?.status === 0 ? { outcome: 'refused' } : {}),
+    error: { code, message },
+    endedAt: new Date(),
+    statusCounts: [],
+  });
+}
+
+/** Out without MPI_Finalize or exit hooks: they would wait for ranks or threads that do not come back. */
+export function leaveWorld(status: number): never {
+  addon().exitNow(status);
+  throw new RunnerError('E_STATE', 'the process did not end');
+}

@@ -1,0 +1,83 @@
+/** Signals in the first moments of a process: before its first line, and between the making of its folder and its first point. */
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import t from 'tap';
+import { NODE_WORDS } from '../../runner/environment/early-signals.js';
+import { projectRoot } from '../../runner/project.js';
+import { needsMpi } from '../helpers/require.js';
+import { readManifest, readRankRows } from '../helpers/results.js';
+import { railrunner, start, type Running } from '../helpers/run-cli.js';
+import { writeSmallSpec } from '../helpers/small-spec.js';
+
+t.setTimeout(600_000);
+
+/** In /proc/net/tcp: 127.0.0.1:9229, listening. */
+const DEBUGGER_PORT = /0100007F:240D \S+ 0A /;
+const POINTS = 40;
+
+/** As users start it: the file itself, which brings Node and its options. */
+function startRun(folder: string): Running {
+  const spec = writeSmallSpec(folder, { numPoints: POINTS, iterations: 100_000, timeoutSeconds: 600 });
+  const out = join(folder, 'out');
+  mkdirSync(out);
+  return start(railrunner, ['run', spec, '--out', out, '--run-id', 'x']);
+}
+
+function programOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')[0] ?? '';
+  } catch {
+    return '';
+  }
+}
+
+t.test('bin/railrunner starts Node with the words that launch uses', async (t) => {
+  const [first, second] = readFileSync(join(projectRoot, 'bin', 'railrunner'), 'utf8').split('\n');
+  t.equal(first, '#!/bin/sh');
+  t.equal(second, `':' //; exec node ${NODE_WORDS.join(' ')} "$0" "$@"`);
+});
+
+t.test(
+  'SIGUSR1 before the first line opens no debugger and ends the run',
+  { skip: needsMpi('openmpi') },
+  async (t) => {
+    // From where Node has its own handler (a few milliseconds) to where this project has one.
+    for (const afterMs of [10, 20, 40, 80]) {
+      const running = startRun(t.testdir());
+      const pid = running.child.pid ?? 0;
+      while (!programOf(pid).endsWith('node')) await sleep(1);
+      await sleep(afterMs);
+      process.kill(pid, 'SIGUSR1');
+      let isOver = false;
+      let wasOpen = false;
+      void running.finished.then(() => (isOver = true));
+      while (!isOver) {
+        wasOpen ||= DEBUGGER_PORT.test(readFileSync('/proc/net/tcp', 'utf8'));
+        await sleep(2);
+      }
+      const { status, signal, stdout, stderr } = await running.finished;
+      t.notOk(wasOpen, `${afterMs} ms: nobody listens on 127.0.0.1:9229`);
+      t.notMatch(`${stdout}${stderr}`, /Debugger|inspector/);
+      // The kernel ends a process that has no handler yet.
+      t.ok(
+        status === 143 || signal === 'SIGUSR1',
+        `${afterMs} ms: ended by it, not in spite of it: ${status} ${signal}`,
+      );
+    }
+  },
+);
+
+for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
+  t.test(`${signal} while the run's folder is filled`, { skip: needsMpi('openmpi') }, async (t) => {
+    const folder = t.testdir();
+    const running = startRun(folder);
+    const made = join(folder, 'out', 'x');
+    while (!existsSync(made)) await sleep(1);
+    process.kill(running.child.pid ?? 0, signal);
+    const { status, stderr } = await running.finished;
+    t.equal(status, signal === 'SIGINT' ? 130 : 143, stderr);
+    t.match(readManifest(made), { outcome: 'aborted', exitStatus: status, error: { code: 'E_INTERRUPTED' } });
+    t.equal(readRankRows(made)[0]?.length, POINTS, 'a row for every point');
+  });
+}
