@@ -1,10 +1,10 @@
 /** Ends of a run that are not in order: a signal that the ranks could not agree on, a start that failed, a lost world. */
 import { reportError } from '../error-line.js';
-import { EXIT, RunnerError } from '../errors.js';
+import { EXIT, RunnerError, toRunnerError } from '../errors.js';
 import type { LogFile } from '../log.js';
 import { addon } from '../native/binding.js';
 import { printError } from '../print.js';
-import { UnwrittenRowsError } from '../results/output-errors.js';
+import { isHanging, UnwrittenRowsError } from '../results/output-errors.js';
 import type { ManifestEnd, ManifestFile } from '../results/manifest.js';
 import { rescueRows } from '../results/rescue.js';
 import { within } from '../within.js';
@@ -55,7 +55,9 @@ export async function leaveAlone(begun: Begun): Promise<never> {
   const { run } = begun;
   let rest: Pick<ManifestEnd, 'statusCounts' | 'probes' | 'error'>;
   if (run) {
-    const death = await closeRows(run);
+    const { death, isHanging } = await closeRows(run);
+    // Its manifest and its log would lie in the same file system.
+    if (isHanging) leaveWorld(status);
     rest = {
       statusCounts: [run.counts.toJSON()],
       probes: run.report?.limits.toJSON() ?? [],
@@ -70,8 +72,13 @@ export async function leaveAlone(begun: Begun): Promise<never> {
   leaveWorld(status);
 }
 
-/** Returns who died, where the signal is the launcher's for the sake of a death. */
-async function closeRows(run: Run): Promise<Loss | null> {
+interface ClosedRows {
+  /** Who died, where the signal is the launcher's for the sake of a death. */
+  readonly death: Loss | null;
+  readonly isHanging: boolean;
+}
+
+async function closeRows(run: Run): Promise<ClosedRows> {
   if (!run.ending)
     run.log.warn('the ranks did not agree on the stop in time: this rank leaves without the others');
   const death = deathIn(run);
@@ -83,13 +90,18 @@ async function closeRows(run: Run): Promise<Loss | null> {
     { endsAt: run.stop.rowsEndAt, ...(death ? { inFlight: lostOutcome(undefined, death) } : {}) },
   );
   run.ending = true;
+  const failures: unknown[] = [];
   const rescue = (error: unknown): void => {
-    if (error instanceof UnwrittenRowsError) reportError(rescueRows(error, run.facts.runId, printError));
+    failures.push(error);
+    reportError(
+      error instanceof UnwrittenRowsError
+        ? rescueRows(error, run.facts.runId, printError)
+        : toRunnerError(error),
+    );
   };
   const limits = { sync: false, withinMs: HURRIED_FILE_MS };
-  await run.csv.close(limits).catch(rescue);
-  await run.report?.close(limits).catch(rescue);
-  return death;
+  await Promise.all([run.csv.close(limits).catch(rescue), run.report?.close(limits).catch(rescue)]);
+  return { death, isHanging: failures.some(isHanging) };
 }
 
 /** The signal may be the launcher's, which ends all ranks for the sake of one that died. */

@@ -12,7 +12,7 @@ import { counted } from '../text/plural.js';
 import { beginStop, finishRefused, HURRIED_FILE_MS, leaveAlone, leaveWorld, type Begun } from './leave.js';
 import { runPoints, type LoopEnd } from './points.js';
 import type { ManifestEnd } from '../results/manifest.js';
-import { HangingFileError, UnwrittenRowsError } from '../results/output-errors.js';
+import { HangingFileError, isHanging, UnwrittenRowsError } from '../results/output-errors.js';
 import { rescueRows } from '../results/rescue.js';
 import type { Run } from './run-state.js';
 import { removeLock } from './run-lock.js';
@@ -39,6 +39,7 @@ const LOST_WORLD_GRACE_MS = 2000;
 
 /** From a healthy run's end on: what a file system gets that does not answer. An NFS server is back within that, or lost. */
 const FILE_WITHIN_MS = 30_000;
+const AGAIN_WITHIN_MS = 1000;
 const LOG_WITHIN_MS = 2000;
 
 /** Resolves to the exit status, the same on all ranks that can still talk. */
@@ -111,17 +112,21 @@ async function endRun(run: Run, end: LoopEnd, logFile: LogFile): Promise<number>
   // After a signal the end of the process gives memory back: unmapping pools takes time that a launcher does not grant.
   if (!end.worldLost && !hurried && !run.addon.workLaneBusy())
     await attempt('giving back memory', () => run.resources.closeAll());
-  const limits = { sync: !hurried, withinMs: hurried ? HURRIED_FILE_MS : FILE_WITHIN_MS };
-  await attempt('closing the rows', () => run.csv.close(limits));
-  await attempt('closing the summary', async () => run.report?.close(limits));
+  // A file system that has not answered once gets no more than a second chance.
+  const withinMs = (): number =>
+    hurried ? HURRIED_FILE_MS : failures.some(isHanging) ? AGAIN_WITHIN_MS : FILE_WITHIN_MS;
+  await attempt('closing the rows', () => run.csv.close({ sync: !hurried, withinMs: withinMs() }));
+  await attempt('closing the summary', async () =>
+    run.report?.close({ sync: !hurried, withinMs: withinMs() }),
+  );
   const own = worstExit([end.exitStatus, ...failures.map((failure) => failure.exitStatus)]);
   const agreed = await agreeOnEnd(run, own, end);
   run.neighbours.close();
   let { status } = agreed;
   if (run.manifest) {
     const before = failures.length;
-    await attempt('writing the manifest', () => finishManifest(run, agreed, end, limits.withinMs));
-    await attempt('giving back the folder', () => removeLock(run.folder));
+    await attempt('writing the manifest', () => finishManifest(run, agreed, end, withinMs()));
+    if (!failures.some(isHanging)) await attempt('giving back the folder', () => removeLock(run.folder));
     // Without its manifest a run was not good, whatever all ranks had agreed on.
     const late = failures.slice(before);
     status = worstExit([status, ...late.map((failure) => failure.exitStatus)]);
@@ -135,11 +140,6 @@ async function endRun(run: Run, end: LoopEnd, logFile: LogFile): Promise<number>
   if (!isLogWhole || failures.some(isHanging)) leaveWorld(status);
   run.stop.close();
   return status;
-}
-
-/** The rows of a file that hangs were saved elsewhere; the error of that has the reason as its cause. */
-function isHanging(failure: RunnerError): boolean {
-  return failure instanceof HangingFileError || failure.cause instanceof HangingFileError;
 }
 
 async function finishManifest(run: Run, agreed: Agreed, end: LoopEnd, withinMs: number): Promise<void> {

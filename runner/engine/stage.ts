@@ -2,6 +2,7 @@
 import type { World } from '../world/world.js';
 import { RunnerError, toRunnerError } from '../errors.js';
 import type { NativeAddon } from '../native/types/index.js';
+import { ProgressWatch } from './progress-watch.js';
 import type { Verdict, VerdictStatus } from './verdict.js';
 
 /** How long a stage may take to come back after its abort word was set, before its thread counts as stuck. */
@@ -53,14 +54,18 @@ export async function runStage<T>(
   let late = false;
   let awaitedPeer = -1;
   let iteration = -1;
+  let advances = false;
+  const ownPlace = () => world.native.liveness().find((r) => r.rank === world.info.rank);
+  const progress = new ProgressWatch(setting.timeoutMs, () => ownPlace()?.iteration ?? -1);
   let giveUp: (ending: Ending) => void = () => {};
   const givenUp = new Promise<Ending>((resolve) => (giveUp = resolve));
   let graceTimer: NodeJS.Timeout | undefined;
   const leave = (): void => {
     late = true;
-    const self = world.native.liveness().find((r) => r.rank === world.info.rank);
+    const self = ownPlace();
     awaitedPeer = self?.awaitedPeer ?? -1;
     iteration = self?.iteration ?? -1;
+    advances = progress.advances();
     world.native.setAbort(true);
     controller.abort();
     graceTimer = setTimeout(() => giveUp({ kind: 'stuck' }), UNWIND_GRACE_MS);
@@ -80,6 +85,7 @@ export async function runStage<T>(
   const ending = await Promise.race([ran, givenUp]);
   clearTimeout(deadline);
   clearTimeout(graceTimer);
+  progress.close();
   // Nothing native waits any more, unless its thread is stuck: then the word stays.
   if (ending.kind !== 'stuck') world.native.setAbort(false);
 
@@ -92,6 +98,7 @@ export async function runStage<T>(
       stop: setting.stopStatus(),
       awaitedPeer,
       iteration,
+      ...(advances ? { advances } : {}),
       ...(error ? { code: error.code, message: error.message } : {}),
     },
     ...(error ? { error } : {}),
@@ -101,7 +108,7 @@ export async function runStage<T>(
   if (ending.kind === 'stuck' && addon.workLaneBusy()) {
     return say('timeout', stuckError(setting, awaitedPeer, addon.heldUpBy()));
   }
-  if (late) return say('timeout', deadlineError(setting, awaitedPeer, iteration));
+  if (late) return say('timeout', deadlineError(setting, { awaitedPeer, iteration, advances }));
   if (ending.kind === 'threw') {
     const error = toRunnerError(ending.error);
     // A wait that ended although this rank's deadline has not: a peer said that it comes no further.
@@ -119,13 +126,21 @@ function isSkip(error: RunnerError): boolean {
   );
 }
 
-function deadlineError(setting: StageSetting, awaitedPeer: number, iteration: number): RunnerError {
+interface AtDeadline {
+  readonly awaitedPeer: number;
+  readonly iteration: number;
+  readonly advances: boolean;
+}
+
+function deadlineError(setting: StageSetting, { awaitedPeer, iteration, advances }: AtDeadline): RunnerError {
+  const passed = `${setting.stage} passed its deadline of ${setting.timeoutMs / 1000} s`;
   const where = iteration >= 0 ? ` in iteration ${iteration}` : '';
+  if (advances) {
+    const remedy = 'it is slow, or has too many iterations for timeoutSeconds';
+    return new RunnerError('E_TIMEOUT', `${passed}${where}, which still advanced: ${remedy}`);
+  }
   const whom = awaitedPeer >= 0 ? `, waiting for rank ${awaitedPeer}` : '';
-  return new RunnerError(
-    'E_TIMEOUT',
-    `${setting.stage} passed its deadline of ${setting.timeoutMs / 1000} s${where}${whom}`,
-  );
+  return new RunnerError('E_TIMEOUT', `${passed}${where}${whom}`);
 }
 
 function stuckError(setting: StageSetting, awaitedPeer: number, heldUpBy: string | null): RunnerError {

@@ -17,6 +17,8 @@ export interface Verdict {
   readonly awaitedPeer?: number;
   /** Sample it was in, -1 outside a loop. */
   readonly iteration?: number;
+  /** Its iterations still advanced when its deadline came: it is slow, and hangs nowhere. */
+  readonly advances?: boolean;
   /** Exit status of a signal that this rank received, 0 for none. */
   readonly stop: number;
   /** What the kind tells the other ranks. */
@@ -80,7 +82,11 @@ function outOfStep(verdict: Verdict): Verdict {
  * Of ranks that all ran into the deadline, the ones that hung rather than waited: somebody waits for them and they
  * wait for nobody. Where nobody knows whom it waits for, those that are behind in iterations.
  */
-function hungVerdicts(timedOut: readonly Verdict[]): Verdict[] {
+function hungVerdicts(allTimedOut: readonly Verdict[]): Verdict[] {
+  const quiet = allTimedOut.filter((v) => v.advances !== true);
+  // All were at work: one snapshot of who waits for whom, or is an iteration behind, says nothing of a slow point.
+  const timedOut = quiet.length > 0 ? quiet : allTimedOut;
+  if (quiet.length === 0) return [...timedOut];
   const awaited = new Set(timedOut.map((v) => v.awaitedPeer ?? -1).filter((peer) => peer >= 0));
   const idle = timedOut.filter((v) => (v.awaitedPeer ?? -1) < 0);
   const named = idle.filter((v) => awaited.has(v.rank));

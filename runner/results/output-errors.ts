@@ -26,3 +26,11 @@ export class HangingFileError extends RunnerError {
     this.name = 'HangingFileError';
   }
 }
+
+/** The rows of a file that hangs are saved elsewhere; the error that says so has the reason as its cause. */
+export function isHanging(failure: unknown): boolean {
+  return (
+    failure instanceof HangingFileError ||
+    (failure instanceof Error && failure.cause instanceof HangingFileError)
+  );
+}

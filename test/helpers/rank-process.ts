@@ -56,3 +56,20 @@ export async function whenMeasuring(
     over.said || `rank ${rank} did not measure point ${points} in ${MOST_LOOKS} looks of ${LOOK_EVERY_MS} ms`,
   );
 }
+
+/** Resolves once the rank has written rows of `points` points; counts lines, because the rank is still writing. */
+export async function untilRows(
+  running: Running,
+  folder: string,
+  rank: number,
+  points: number,
+): Promise<void> {
+  const over = { said: '' };
+  void running.finished.then(({ stdout, stderr }) => (over.said = `the run ended: ${stdout}${stderr}`));
+  const csv = fileOf(folder, rank, 'csv');
+  for (let looks = 0; looks < MOST_LOOKS && over.said === ''; looks += 1) {
+    if (existsSync(csv) && readFileSync(csv, 'utf8').split('\n').length > points + 1) return;
+    await sleep(LOOK_EVERY_MS);
+  }
+  throw new Error(over.said || `rank ${rank} had no rows of ${points} points in ${MOST_LOOKS} looks`);
+}

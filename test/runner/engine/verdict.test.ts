@@ -1,4 +1,5 @@
 import t from 'tap';
+import { ProgressWatch } from '../../../runner/engine/progress-watch.js';
 import { describeCulprits, judge, type Verdict } from '../../../runner/engine/verdict.js';
 
 const word = (rank: number, rest: Partial<Verdict> = {}): Verdict => ({
@@ -53,6 +54,39 @@ t.test('ranks that all wait for each other: nobody is blamed', async (t) => {
   );
   t.equal(judge('measure', verdicts).hungRank, undefined);
   t.equal(judge('measure', verdicts.slice(0, 1)).hungRank, 0, 'a rank that is alone late is');
+});
+
+t.test('a point that is slow and still advances blames nobody, whoever is an iteration behind', async (t) => {
+  const late = { status: 'timeout', code: 'E_TIMEOUT' } as const;
+  const slow = [7, 7, 6, 7].map((iteration, rank) =>
+    word(rank, { ...late, iteration, advances: true, awaitedPeer: rank === 2 ? -1 : 2 }),
+  );
+  t.equal(judge('measure', slow).hungRank, undefined);
+  t.equal(judge('measure', slow).culprits.length, 4);
+  const hung = slow.map((verdict) => (verdict.rank === 1 ? { ...verdict, advances: false } : verdict));
+  t.equal(judge('measure', hung).hungRank, 1, 'the one that no longer advances is');
+  t.equal(judge('measure', slow.slice(2, 3)).hungRank, 2, 'a rank that is alone late is');
+});
+
+t.test('iterations advance while the newest change is young for them', async (t) => {
+  let iteration = -1;
+  const watch = new ProgressWatch(20_000, () => iteration);
+  t.teardown(() => watch.close());
+  const start = performance.now();
+  const at = (seconds: number, now: number): void => {
+    iteration = now;
+    watch.look(start + seconds * 1000);
+  };
+  t.notOk(watch.advances(start), 'outside a loop');
+  at(1, 0);
+  t.notOk(watch.advances(start + 1100), 'the first iteration tells nothing');
+  at(2, 100);
+  t.ok(watch.advances(start + 3500), 'two looks are a second apart');
+  t.notOk(watch.advances(start + 4500), 'ten milliseconds each, and now seconds of nothing');
+  at(5, 0);
+  at(9, 1);
+  t.ok(watch.advances(start + 20_000), 'four seconds each: eleven are no hang yet');
+  t.notOk(watch.advances(start + 22_000));
 });
 
 t.test('a lost CUDA context ends the run, an ordinary failure does not', async (t) => {
