@@ -1,5 +1,5 @@
 /** Signals in the first moments of a process: before its first line, and between the making of its folder and its first point. */
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
@@ -12,8 +12,8 @@ import { writeSmallSpec } from '../helpers/small-spec.js';
 
 t.setTimeout(600_000);
 
-/** In /proc/net/tcp: 127.0.0.1:9229, listening. */
-const DEBUGGER_PORT = /0100007F:240D \S+ 0A /;
+/** In /proc/net/tcp: 127.0.0.1:9229, listening, and the socket's inode. */
+const DEBUGGER_PORT = /0100007F:240D \S+ 0A (?:\S+ +){5}(\d+)/;
 const POINTS = 40;
 
 /** As users start it: the file itself, which brings Node and its options. */
@@ -29,6 +29,19 @@ function programOf(pid: number): string {
     return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')[0] ?? '';
   } catch {
     return '';
+  }
+}
+
+/** Another program of this machine may be debugged meanwhile. */
+function listensOnDebuggerPort(pid: number): boolean {
+  const inode = DEBUGGER_PORT.exec(readFileSync('/proc/net/tcp', 'utf8'))?.[1];
+  if (inode === undefined) return false;
+  try {
+    const folder = `/proc/${pid}/fd`;
+    return readdirSync(folder).some((name) => readlinkSync(join(folder, name)) === `socket:[${inode}]`);
+  } catch {
+    // It has ended, or has closed a descriptor, in between.
+    return false;
   }
 }
 
@@ -49,11 +62,11 @@ t.test(
       while (!programOf(pid).endsWith('node')) await sleep(1);
       await sleep(afterMs);
       process.kill(pid, 'SIGUSR1');
-      let isOver = false;
+      const over = { isSo: false };
       let wasOpen = false;
-      void running.finished.then(() => (isOver = true));
-      while (!isOver) {
-        wasOpen ||= DEBUGGER_PORT.test(readFileSync('/proc/net/tcp', 'utf8'));
+      void running.finished.then(() => (over.isSo = true));
+      while (!over.isSo) {
+        wasOpen ||= listensOnDebuggerPort(pid);
         await sleep(2);
       }
       const { status, signal, stdout, stderr } = await running.finished;
