@@ -1,5 +1,5 @@
 /** The command line: text alone, no work. What a command needs is imported when it runs, so that help is quick. */
-import yargs from 'yargs';
+import yargs, { type CommandModule } from 'yargs';
 import type { LoadKinds } from '../job/kind.js';
 import type { LoadModelReport } from '../job/model-report.js';
 import { printOut } from '../print.js';
@@ -12,6 +12,7 @@ import { modelCommand } from './model.js';
 import { planCommand } from './plan.js';
 import { reportCommand } from './report.js';
 import { refuseRepeatedOptions } from './repeated-options.js';
+import { refuseUnknownCommand } from './unknown-command.js';
 import { usageError } from './usage-error.js';
 import { runCommand } from './run.js';
 import { schemaCommand } from './schema.js';
@@ -35,27 +36,30 @@ export async function runCommandLine(
   { loadKinds, loadModelReport }: JobLoaders,
 ): Promise<void> {
   refuseRepeatedOptions(args);
+  const commands = [
+    runCommand(loadKinds),
+    launchCommand(loadKinds),
+    validateCommand(loadKinds),
+    planCommand(loadKinds),
+    abCommand(version),
+    compareCommand(version),
+    reportCommand(version),
+    exampleCommand(loadKinds),
+    schemaCommand(loadKinds),
+    doctorCommand(loadKinds),
+    modelCommand(loadModelReport),
+  ] as unknown as CommandModule[];
+  refuseUnknownCommand(args, commands.map(nameOf));
   const parser = yargs([...args])
     // Scripts look for these sentences, and all others are English.
     .locale('en')
     .scriptName('railrunner')
     .usage(USAGE)
-    .command(runCommand(loadKinds))
-    .command(launchCommand(loadKinds))
-    .command(validateCommand(loadKinds))
-    .command(planCommand(loadKinds))
-    .command(abCommand(version))
-    .command(compareCommand(version))
-    .command(reportCommand(version))
-    .command(exampleCommand(loadKinds))
-    .command(schemaCommand(loadKinds))
-    .command(doctorCommand(loadKinds))
-    .command(modelCommand(loadModelReport))
+    .command(commands)
     .demandCommand(1, 'Say which command to run.')
     // What `ab` is told of a side may begin with an option of `run`.
     .parserConfiguration({ 'nargs-eats-options': true })
     .strict()
-    .recommendCommands()
     .version(version)
     // Unwrapped: measuring every word's width would take a fifth of the time that help may take.
     .wrap(null)
@@ -68,4 +72,9 @@ export async function runCommandLine(
   await parser.parseAsync([...args], {}, (_error, _argv, output) => {
     if (output) printOut(output);
   });
+}
+
+/** "launch" of "launch <spec>". */
+function nameOf({ command }: CommandModule): string {
+  return String(command).split(' ')[0] ?? '';
 }

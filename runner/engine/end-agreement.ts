@@ -6,8 +6,8 @@ import type { Run } from './run-state.js';
 
 /** Ranks end together; one that lags is left alone after this. */
 export const END_TIMEOUT_MS = 20_000;
-/** After a signal there is no time: Open MPI kills a second after TERM. */
-export const HURRIED_END_TIMEOUT_MS = 200;
+/** After a signal rows and manifest are in place by now; a rank that leaves without the others makes the launcher end them. */
+export const HURRIED_END_TIMEOUT_MS = 1000;
 
 export interface Agreed {
   readonly status: number;

@@ -1,4 +1,5 @@
 /** Ends of a run that are not in order: a signal that the ranks could not agree on, a start that failed, a lost world. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { reportError } from '../error-line.js';
 import { EXIT, RunnerError, toRunnerError } from '../errors.js';
 import type { LogFile } from '../log.js';
@@ -69,6 +70,7 @@ export async function leaveAlone(begun: Begun): Promise<never> {
   }
   await finishHurried(begun, { exitStatus: status, endedAt: new Date(), ...rest });
   await within(HURRIED_FILE_MS, begun.logFile.flush());
+  if (run && run.world.info.worldSize > 1) await sleep(begun.stop?.othersMs ?? 0);
   leaveWorld(status);
 }
 

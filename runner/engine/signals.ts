@@ -4,11 +4,14 @@ import { takeHeldSignal } from '../environment/early-signals.js';
 
 /**
  * From the signal on: how long ranks have to agree on the stop before this rank leaves alone, and until when rows of points
- * that never ran are written. Open MPI 4.1 kills a second after its SIGTERM.
+ * that never ran are written. Open MPI 4.1 kills a second after its SIGTERM, but `launch` and batch systems do not: rows are in
+ * their file chunk by chunk, so a longer try costs nothing.
  */
-const HURRIED = { aloneMs: 450, rowsMs: 750 };
+const HURRIED = { aloneMs: 450, rowsMs: 5000 };
 /** Launchers hand SIGUSR1 on and kill nobody for it: schedulers send it a minute before their own end. */
 const PATIENT = { aloneMs: 30_000, rowsMs: 15_000 };
+/** A rank that leaves alone makes its launcher end the others: they get this long from the signal on for their rows. */
+const OTHERS_MS = 900;
 /** After the rows: manifest and MPI_Finalize. */
 const END_WITHIN_MS = 100;
 
@@ -22,6 +25,7 @@ const STATUS: Readonly<Record<string, number>> = {
 export class StopRequest {
   #status = 0;
   #signal = '';
+  #signalledAt = 0;
   #rowsEndAt: number | undefined;
   #timer: NodeJS.Timeout | undefined;
   readonly #leaveAlone: () => void;
@@ -36,7 +40,8 @@ export class StopRequest {
         this.#status = STATUS[signal] ?? EXIT.terminated;
         this.#signal = signal;
         const { aloneMs, rowsMs } = signal === 'SIGUSR1' ? PATIENT : HURRIED;
-        this.#rowsEndAt = performance.now() + rowsMs;
+        this.#signalledAt = performance.now();
+        this.#rowsEndAt = this.#signalledAt + rowsMs;
         this.#timer = setTimeout(leaveAlone, aloneMs);
         onStop();
       };
@@ -64,6 +69,11 @@ export class StopRequest {
   /** On the clock of performance.now(): until then rows may be written. A rank that has no signal of its own may get one. */
   get rowsEndAt(): number {
     return this.#rowsEndAt ?? performance.now() + HURRIED.rowsMs;
+  }
+
+  /** What is left of the time that the other ranks have for their own rows. */
+  get othersMs(): number {
+    return Math.max(0, this.#signalledAt + OTHERS_MS - performance.now());
   }
 
   /** All ranks know of the stop: the end is in order, and as short. */

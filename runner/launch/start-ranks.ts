@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { takeHeldSignal } from '../environment/early-signals.js';
 import { EXIT } from '../errors.js';
 import type { LaunchLine } from './mpirun.js';
+import { watch } from './watchdog.js';
 
 /** From a signal on: ranks write their rows and leave within a second; what is left after this is ended by force. */
 const LEAVE_WITHIN_MS = 10_000;
@@ -18,15 +19,6 @@ const HANDED_ON: Readonly<Record<string, NodeJS.Signals>> = {
   SIGUSR1: 'SIGUSR1',
   SIGUSR2: 'SIGTERM',
 };
-
-/**
- * Reads until `launch` is gone, however it ends, SIGKILL included: then mpirun is asked to end its ranks, and after ten
- * seconds its group is killed. A word on stdin says that there is nothing left to do.
- */
-const WATCHDOG = `read -r word && exit 0
-kill -TERM "$1" 2>/dev/null || exit 0
-for second in 1 2 3 4 5 6 7 8 9 10; do sleep 1; kill -0 "$1" 2>/dev/null || exit 0; done
-kill -KILL "-$1"`;
 
 export interface RanksRequest {
   readonly line: LaunchLine;
@@ -48,7 +40,7 @@ export function startRanks({ line, environment, folder }: RanksRequest): Promise
       env: environment,
       detached: true,
     });
-    const watchdog = watch(child);
+    const watchdog = watch(child.pid, line.command[0] ?? process.execPath);
     let signalled = 0;
     let timer: NodeJS.Timeout | undefined;
     const take = (signal: string, handedOn: NodeJS.Signals): void => {
@@ -70,19 +62,6 @@ export function startRanks({ line, environment, folder }: RanksRequest): Promise
       resolve((isOfThisRun ? statusOfRun(folder) : undefined) ?? (signalled || statusWithoutManifest(own)));
     });
   });
-}
-
-function watch(child: ChildProcess): ChildProcess | undefined {
-  if (child.pid === undefined) return undefined;
-  const watchdog = spawn('/bin/sh', ['-c', WATCHDOG, 'sh', String(child.pid)], {
-    stdio: ['pipe', 'ignore', 'ignore'],
-    detached: true,
-  });
-  // Without a shell the run goes on; only a SIGKILL of `launch` then leaves ranks behind.
-  watchdog.on('error', () => undefined);
-  watchdog.stdin.on('error', () => undefined);
-  watchdog.unref();
-  return watchdog;
 }
 
 /** To the ranks themselves, so that no launcher's clock runs; to mpirun where it has not started them yet. */

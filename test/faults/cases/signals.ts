@@ -51,14 +51,13 @@ export const SIGNAL_FAULTS: readonly FaultCase[] = [
   })),
   {
     id: 'sigkill-to-launch',
-    fault: 'launch is killed: its watchdog ends mpirun and the ranks write their rows',
+    fault: 'launch is killed: its watchdog ends the ranks, which write their rows, and mpirun',
     startedBy: 'launch',
     workload: 'long',
     strike: async (rig) => {
       await rig.untilRows(1);
       rig.signal('SIGKILL');
     },
-    // Not in every run: Open MPI gives the ranks one second, which a machine that is busy does not always leave them.
     ending: { outcome: 'aborted', status: [null], named: 'the signal', rows: 'all' },
   },
   {

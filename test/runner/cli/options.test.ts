@@ -24,6 +24,18 @@ t.test('an option given twice is refused by name, before anything is written', a
 t.test('sentences do not follow the language of the shell', async (t) => {
   for (const language of ['de_DE.UTF-8', 'fr_FR.UTF-8', 'zh_CN.UTF-8']) {
     const { stderr } = await runCli(['validat', 'x.json'], { env: { LC_ALL: language, LANG: language } });
-    t.match(stderr, /Did you mean validate\?/, language);
+    t.match(stderr, /unknown command "validat": did you mean "validate"\?/, language);
+  }
+});
+
+t.test('a misspelt command says what was meant, any other word which commands there are', async (t) => {
+  for (const [word, said] of [
+    ['luanch', /^railrunner: E_USAGE: unknown command "luanch": did you mean "launch"\?/],
+    ['comprae', /unknown command "comprae": did you mean "compare"\?/],
+    ['frobnicate', /unknown command "frobnicate": known here: run, launch, validate, plan, /],
+  ] as const) {
+    const { status, stderr } = await runCli([word, 'x.json']);
+    t.equal(status, 2, stderr);
+    t.match(stderr, said);
   }
 });
