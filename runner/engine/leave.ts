@@ -1,7 +1,7 @@
 /** Ends of a run that are not in order: a signal that the ranks could not agree on, a start that failed, a lost world. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { reportError } from '../error-line.js';
-import { EXIT, RunnerError, toRunnerError } from '../errors.js';
+import { EXIT, isErrorCode, RunnerError, toRunnerError } from '../errors.js';
 import type { LogFile } from '../log.js';
 import { addon } from '../native/binding.js';
 import { printError } from '../print.js';
@@ -68,10 +68,19 @@ export async function leaveAlone(begun: Begun): Promise<never> {
     const message = `the run ended before its first point: ${stopFailure(begun.stop?.signal ?? '').error}`;
     rest = { statusCounts: [], error: { code: 'E_INTERRUPTED', message } };
   }
+  sayEarlyEnd(begun, rest.error);
   await finishHurried(begun, { exitStatus: status, endedAt: new Date(), ...rest });
   await within(HURRIED_FILE_MS, begun.logFile.flush());
   if (run && run.world.info.worldSize > 1) await sleep(begun.stop?.othersMs ?? 0);
   leaveWorld(status);
+}
+
+/** Rank 0 speaks for all, also where it does not come to the end of the run. */
+function sayEarlyEnd({ manifest, stop }: Begun, error: ManifestEnd['error']): void {
+  if (!manifest) return;
+  const code = error && isErrorCode(error.code) ? error.code : 'E_INTERRUPTED';
+  const why = error?.message ?? stopFailure(stop?.signal ?? '').error;
+  reportError({ code, message: `the run ended early: ${why}` });
 }
 
 interface ClosedRows {
