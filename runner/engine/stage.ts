@@ -52,20 +52,14 @@ export async function runStage<T>(
   world.native.report(setting.stage, setting.point);
   const endsAt = performance.now() + setting.timeoutMs;
   let late = false;
-  let awaitedPeer = -1;
-  let iteration = -1;
-  let advances = false;
-  const ownPlace = () => world.native.liveness().find((r) => r.rank === world.info.rank);
-  const progress = new ProgressWatch(setting.timeoutMs, () => ownPlace()?.iteration ?? -1);
+  let at: AtDeadline = { awaitedPeer: -1, iteration: -1, advances: false };
+  const progress = new ProgressWatch(setting.timeoutMs, () => ownPlace(world).iteration);
   let giveUp: (ending: Ending) => void = () => {};
   const givenUp = new Promise<Ending>((resolve) => (giveUp = resolve));
   let graceTimer: NodeJS.Timeout | undefined;
   const leave = (): void => {
     late = true;
-    const self = ownPlace();
-    awaitedPeer = self?.awaitedPeer ?? -1;
-    iteration = self?.iteration ?? -1;
-    advances = progress.advances();
+    at = { ...ownPlace(world), advances: progress.advances() };
     world.native.setAbort(true);
     controller.abort();
     graceTimer = setTimeout(() => giveUp({ kind: 'stuck' }), UNWIND_GRACE_MS);
@@ -96,9 +90,7 @@ export async function runStage<T>(
       step: setting.stage,
       status,
       stop: setting.stopStatus(),
-      awaitedPeer,
-      iteration,
-      ...(advances ? { advances } : {}),
+      ...at,
       ...(error ? { code: error.code, message: error.message } : {}),
     },
     ...(error ? { error } : {}),
@@ -106,9 +98,9 @@ export async function runStage<T>(
   });
   if (ending.kind === 'threw' && ending.error instanceof AgreedFailure) throw ending.error;
   if (ending.kind === 'stuck' && addon.workLaneBusy()) {
-    return say('timeout', stuckError(setting, awaitedPeer, addon.heldUpBy()));
+    return say('timeout', stuckError(setting, at.awaitedPeer, addon.heldUpBy()));
   }
-  if (late) return say('timeout', deadlineError(setting, { awaitedPeer, iteration, advances }));
+  if (late) return say('timeout', deadlineError(setting, at));
   if (ending.kind === 'threw') {
     const error = toRunnerError(ending.error);
     // A wait that ended although this rank's deadline has not: a peer said that it comes no further.
@@ -116,6 +108,12 @@ export async function runStage<T>(
     return say(error.code === 'E_TIMEOUT' ? 'timeout' : isSkip(error) ? 'skipped' : 'failed', error);
   }
   return say('ok');
+}
+
+/** Where this rank's own work is; -1 where that is not known. */
+function ownPlace({ native, info }: World): Pick<AtDeadline, 'awaitedPeer' | 'iteration'> {
+  const own = native.liveness().find(({ rank }) => rank === info.rank);
+  return { awaitedPeer: own?.awaitedPeer ?? -1, iteration: own?.iteration ?? -1 };
 }
 
 function isSkip(error: RunnerError): boolean {
