@@ -2,7 +2,8 @@
 import type { Measured, Verification } from '../../runner/job/measurement.js';
 import type { OpenPoint, PointContext } from '../../runner/job/context.js';
 import { RunnerError } from '../../runner/errors.js';
-import type { NativeMoe, NativeMoePhase } from '../../runner/native/types/index.js';
+import { faultsAt, measuredPhase } from '../../runner/job/measured-phase.js';
+import type { NativeMoe, NativeMoeFacts, PathBytes, Phase } from '../../runner/native/types/index.js';
 import type { MoeColumn } from './columns.js';
 import { issuedBytesCuda, symmetricBytesCuda } from './bytes/cuda.js';
 import { forwardedBytesCuda } from './bytes/cuda-forwarded.js';
@@ -18,7 +19,7 @@ import {
   payloadBytes,
   trafficOf,
   unitsTo,
-  type PathBytes,
+  type IssuedBytes,
   type PeerPath,
   type Traffic,
 } from './bytes/traffic.js';
@@ -39,7 +40,7 @@ interface PointState {
 }
 
 export async function openExchange(spec: MoeSpec, context: PointContext): Promise<OpenPoint<MoeColumn>> {
-  const { world, addon, device } = context;
+  const { world, device } = context;
   const { rank, worldSize } = world.info;
   let routing: Routing | undefined;
   let paths: PeerPath[] = [];
@@ -55,7 +56,7 @@ export async function openExchange(spec: MoeSpec, context: PointContext): Promis
   const own = ranks[rank] as RankRouting;
   const nodes = forwardingNodes(spec, world.info.nodeOfRank);
   const begin = performance.now();
-  const native = await addon.openMoe(world.native, device.native, {
+  const native = await device.native.openMoe(world.native, {
     numExperts: spec.numExperts,
     numTopk: spec.numTopk,
     hidden: spec.hidden,
@@ -74,11 +75,8 @@ export async function openExchange(spec: MoeSpec, context: PointContext): Promis
     topkWeights: own.topkWeights,
     numTokens: own.numTokens,
     timeoutMs: context.remainingMs(),
-    testSeam: {
-      // The first exchange still works: the fault strikes inside the loop.
-      silentFromEpoch: context.plantedFaults.includes('silence') ? 3 : 0,
-      corruptFromEpoch: context.plantedFaults.includes('corrupt') ? 1 : 0,
-    },
+    // The first exchange still works: the fault strikes inside the loop.
+    faults: faultsAt(context, { silence: 3, corrupt: 1 }),
   });
   return new OpenExchange({
     context,
@@ -117,8 +115,10 @@ class OpenExchange implements OpenPoint<MoeColumn> {
 
   async measure(): Promise<Measured<MoeColumn>[]> {
     const peaks = await probePeaks(this.#state);
-    const measured = await this.#state.native.measure(this.#state.context.samples);
-    return measured.phases.map((phase) => measurement(this.#state, phase, measured.stopped, peaks));
+    const { native, context } = this.#state;
+    const { phases, stopped } = await native.measure(context.samples);
+    const facts = await native.facts();
+    return phases.map((phase) => measurement(this.#state, { phase, stopped, facts, peaks }));
   }
 
   async verify(): Promise<Verification[]> {
@@ -128,7 +128,7 @@ class OpenExchange implements OpenPoint<MoeColumn> {
   }
 
   async close(): Promise<void> {
-    await this.#state.native.close(CLOSE_TIMEOUT_MS);
+    await this.#state.native.close(true, CLOSE_TIMEOUT_MS);
   }
 }
 
@@ -160,41 +160,36 @@ async function probePeaks(state: PointState): Promise<Peaks> {
   return peaks;
 }
 
-function measurement(
-  state: PointState,
-  phase: NativeMoePhase,
-  stopped: boolean,
-  peaks: Peaks,
-): Measured<MoeColumn> {
-  const { spec, traffic, routing, native, paths } = state;
+interface MeasuredCall {
+  readonly phase: Phase;
+  readonly stopped: boolean;
+  readonly facts: NativeMoeFacts;
+  readonly peaks: Peaks;
+}
+
+function measurement(state: PointState, { phase, stopped, facts, peaks }: MeasuredCall): Measured<MoeColumn> {
+  const { spec, traffic, routing, paths } = state;
   const operation: Operation = phase.phase.startsWith('dispatch') ? 'dispatch' : 'combine';
   const peak = peaks.get(phase.phase);
   const isReceive = phase.phase.endsWith('Receive');
   const bytes = payloadBytes(spec, traffic, operation);
+  const { self, ipc, network } = phase.bytes;
   if (!isReceive && !stopped) requirePlanned(phase.bytes, plannedBytes(state, operation), phase.phase);
   const used = [...new Set(paths.filter((path) => path !== 'self'))].toSorted();
   return {
-    state: 'measured',
-    phase: phase.phase,
-    timing: phase.timing,
-    direction: '',
-    samplesUs: phase.timesUs,
-    entrySkewUs: phase.entrySkewUs,
-    stopped,
+    ...measuredPhase(phase, stopped),
     bytes: {
       payload: bytes.payload,
       logical: logicalBytes(spec, traffic, operation),
       padded: bytes.padded,
-      ...(isReceive ? {} : phase.bytes),
+      ...(isReceive ? {} : { self, ipc, network }),
     },
     ...(peak === undefined ? {} : { peak }),
     strategyRequested: `dedup ${spec.dedup}`,
     strategyUsed: `dedup ${dedupUsed(spec, state.nodes)}`,
     transportRequested: spec.transport,
     transportUsed: used.length > 0 ? used.join('+') : 'self',
-    ...(native.networkTransport === ''
-      ? {}
-      : { networkTransport: native.networkTransport, networkMemory: native.networkMemory }),
+    ...(facts.networkTransport === '' ? {} : facts),
     setupUs: state.setupUs,
     routingDigest: routing.digest,
     extra: {
@@ -216,7 +211,7 @@ function measurement(
 
 const isCuda = ({ context }: PointState): boolean => context.device.properties.kind === 'cuda';
 
-function plannedBytes(state: PointState, operation: Operation): PathBytes {
+function plannedBytes(state: PointState, operation: Operation): IssuedBytes {
   const { spec, routing, traffic, paths, nodes, context } = state;
   const { rank } = context.world.info;
   if (!isCuda(state)) return issuedBytes(spec, traffic, { paths, nodes }, operation);
@@ -226,7 +221,7 @@ function plannedBytes(state: PointState, operation: Operation): PathBytes {
 }
 
 /** Bytes are counted where they are issued; they must be those of the plan. */
-function requirePlanned(issued: PathBytes, planned: PathBytes, phase: string): void {
+function requirePlanned(issued: PathBytes, planned: IssuedBytes, phase: string): void {
   for (const path of ['self', 'ipc', 'network'] as const) {
     if (issued[path] === planned[path]) continue;
     throw new RunnerError(

@@ -63,7 +63,6 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exportGpus(env, exports);
   exportNetwork(env, exports);
   exportStorage(env, exports);
-  exportMoe(env, exports);
   return exports;
 }
 

@@ -42,6 +42,7 @@ Napi::Value toHandle(Napi::Env env, const std::shared_ptr<OpenedDevice>& state,
   object.Set("properties", toObject(env, properties));
   object.Set("close", Napi::Function::New(env, closeDevice, "close"));
   addKvMethods(env, object);
+  addMoeMethods(env, object);
   addCollectiveMethods(env, object);
   addReplicatedMethods(env, object);
   addRankTransferMethods(env, object);

@@ -14,4 +14,7 @@ std::shared_ptr<Device> requireDevice(const Napi::Value& value, const char* name
 // Methods that other modules put on every NativeDevice; called once for each.
 void addKvMethods(Napi::Env env, Napi::Object device);
 
+// openMoe, for every NativeDevice.
+void addMoeMethods(Napi::Env env, Napi::Object device);
+
 }  // namespace railrunner::binding

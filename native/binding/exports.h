@@ -11,6 +11,5 @@ void exportDevice(Napi::Env env, Napi::Object exports);
 void exportGpus(Napi::Env env, Napi::Object exports);
 void exportNetwork(Napi::Env env, Napi::Object exports);
 void exportStorage(Napi::Env env, Napi::Object exports);
-void exportMoe(Napi::Env env, Napi::Object exports);
 
 }  // namespace railrunner::binding

@@ -5,10 +5,7 @@
 
 #include "binding/arguments.h"
 #include "binding/device_binding.h"
-#include "binding/exports.h"
-#include "binding/handle.h"
-#include "binding/work_lane.h"
-#include "binding/world_binding.h"
+#include "binding/operation.h"
 #include "core/clock.h"
 #include "moe/bench.h"
 #include "world/world_exchange.h"
@@ -22,6 +19,24 @@ struct OpenedMoe {
   std::shared_ptr<Device> device;
   std::unique_ptr<moe::Bench> bench;  // null after close()
 
+  moe::ProbeRates probe(const moe::ProbeRequest& request, int64_t deadlineNs) const {
+    WorldExchange exchange(*world->world);
+    return require().probe(request, exchange, GateRef(world->gate->gate()), deadlineNs);
+  }
+  MeasuredPhases measure(const SampleProtocol& protocol) const {
+    return require().measure(protocol, GateRef(world->gate->gate()));
+  }
+  moe::NetworkUse facts() const { return require().networkUse(); }
+  moe::BenchResults results() const { return require().results(); }
+  void close(bool together, int64_t deadlineNs) {
+    if (bench == nullptr) return;
+    const std::unique_ptr<moe::Bench> closing = std::move(bench);
+    WorldExchange exchange(*world->world);
+    closing->close(together ? &exchange : nullptr, deadlineNs);
+  }
+  static Napi::Value toJs(Napi::Env env, const moe::NetworkUse& use);
+
+ private:
   moe::Bench& require() const {
     if (!bench) throw Error(ErrorCode::kState, "the MoE point is closed");
     return *bench;
@@ -72,9 +87,9 @@ moe::BenchOptions optionsOf(const Napi::Object& object, const World& world) {
       requireArray<uint32_t, Napi::Uint32Array>(object, "nodeOfRank", napi_uint32_array, "a Uint32Array");
   options.numProxies = requireUint32(object, "numProxies");
   options.split = requireBoolean(object, "split");
-  const Napi::Object seam = requireObject(object.Get("testSeam"), "testSeam");
-  options.seam.silentFromEpoch = requireUint32(seam, "silentFromEpoch");
-  options.seam.corruptFromEpoch = requireUint32(seam, "corruptFromEpoch");
+  const InjectedFaults faults = requireFaults(object);
+  options.seam.silentFromEpoch = faults.at(FaultKind::kSilence).value_or(0);
+  options.seam.corruptFromEpoch = faults.at(FaultKind::kCorrupt).value_or(0);
   return options;
 }
 
@@ -85,28 +100,18 @@ TypedArray copyOf(Napi::Env env, const std::vector<T>& values) {
   return array;
 }
 
-Napi::Object bytesObject(Napi::Env env, const moe::ByteCounts& bytes) {
+Napi::Value OpenedMoe::toJs(Napi::Env env, const moe::NetworkUse& use) {
   Napi::Object object = Napi::Object::New(env);
-  object.Set("self", static_cast<double>(bytes.self));
-  object.Set("ipc", static_cast<double>(bytes.ipc));
-  object.Set("network", static_cast<double>(bytes.network));
+  object.Set("networkTransport", use.transport);
+  object.Set("networkMemory", use.memory);
   return object;
 }
 
-Napi::Value samplesObject(Napi::Env env, const moe::BenchSamples& samples) {
+Napi::Value ratesObject(Napi::Env env, const moe::ProbeRates& rates) {
   Napi::Object object = Napi::Object::New(env);
-  Napi::Array phases = Napi::Array::New(env);
-  for (const moe::PhaseSamples& phase : samples.phases) {
-    Napi::Object one = Napi::Object::New(env);
-    one.Set("phase", phase.name);
-    one.Set("timing", phase.timing);
-    one.Set("timesUs", copyOf<Napi::Float64Array>(env, phase.timesUs));
-    one.Set("entrySkewUs", copyOf<Napi::Float64Array>(env, phase.entrySkewUs));
-    one.Set("bytes", bytesObject(env, phase.bytes));
-    phases.Set(phases.Length(), one);
-  }
-  object.Set("phases", phases);
-  object.Set("stopped", samples.stopped);
+  object.Set("ipcGBps", rates.ipcGBps);
+  object.Set("networkGBps", rates.networkGBps);
+  object.Set("stopped", rates.stopped);
   return object;
 }
 
@@ -123,20 +128,6 @@ Napi::Value resultsObject(Napi::Env env, const moe::BenchResults& results) {
   return object;
 }
 
-Napi::Value measure(const Napi::CallbackInfo& info) {
-  return guarded(info, [&]() -> Napi::Value {
-    auto opened = requireState(info.This(), "this", kMoeKind);
-    const SampleProtocol protocol = requireProtocol(info[0]);
-    auto measured = std::make_shared<moe::BenchSamples>();
-    return runOnWorkLane(
-        info.Env(),
-        [opened, protocol, measured] {
-          *measured = opened->require().measure(protocol, GateRef(opened->world->gate->gate()));
-        },
-        [measured](Napi::Env env) { return samplesObject(env, *measured); });
-  });
-}
-
 moe::ProbeRequest probeRequestOf(const Napi::Object& object) {
   moe::ProbeRequest request;
   for (const double bytes :
@@ -149,68 +140,41 @@ moe::ProbeRequest probeRequestOf(const Napi::Object& object) {
   return request;
 }
 
+// By path, and for the bytes of one call: the one probe that asks for more than the operation knows.
 Napi::Value probe(const Napi::CallbackInfo& info) {
   return guarded(info, [&]() -> Napi::Value {
     auto opened = requireState(info.This(), "this", kMoeKind);
     const moe::ProbeRequest request = probeRequestOf(requireObject(info[0], "request"));
     const int64_t deadlineNs = requireDeadline(info[1]);
-    auto rates = std::make_shared<moe::ProbeRates>();
-    return runOnWorkLane(
-        info.Env(),
-        [opened, request, deadlineNs, rates] {
-          WorldExchange exchange(*opened->world->world);
-          *rates =
-              opened->require().probe(request, exchange, GateRef(opened->world->gate->gate()), deadlineNs);
-        },
-        [rates](Napi::Env env) -> Napi::Value {
-          Napi::Object object = Napi::Object::New(env);
-          object.Set("ipcGBps", rates->ipcGBps);
-          object.Set("networkGBps", rates->networkGBps);
-          object.Set("stopped", rates->stopped);
-          return object;
-        });
+    return resolveWith(
+        info.Env(), [opened, request, deadlineNs] { return opened->probe(request, deadlineNs); },
+        ratesObject);
   });
 }
 
 Napi::Value results(const Napi::CallbackInfo& info) {
   return guarded(info, [&]() -> Napi::Value {
     auto opened = requireState(info.This(), "this", kMoeKind);
-    auto copied = std::make_shared<moe::BenchResults>();
-    return runOnWorkLane(
-        info.Env(), [opened, copied] { *copied = opened->require().results(); },
-        [copied](Napi::Env env) { return resultsObject(env, *copied); });
+    return resolveWith(
+        info.Env(), [opened] { return opened->results(); }, resultsObject);
   });
 }
 
-Napi::Value close(const Napi::CallbackInfo& info) {
-  return guarded(info, [&]() -> Napi::Value {
-    auto opened = requireState(info.This(), "this", kMoeKind);
-    const int64_t deadlineNs = requireDeadline(info[0]);
-    return runOnWorkLane(info.Env(), [opened, deadlineNs] {
-      if (opened->bench == nullptr) return;
-      const std::unique_ptr<moe::Bench> bench = std::move(opened->bench);
-      WorldExchange exchange(*opened->world->world);
-      bench->close(&exchange, deadlineNs);
-    });
-  });
-}
-
-Napi::Value moeObject(Napi::Env env, const std::shared_ptr<OpenedMoe>& opened) {
-  Napi::Object object =
-      makeHandle(env, opened, kMoeKind,
-                 {{"measure", measure}, {"probe", probe}, {"results", results}, {"close", close}});
-  const moe::NetworkUse use = opened->bench->networkUse();
-  object.Set("networkTransport", use.transport);
-  object.Set("networkMemory", use.memory);
-  return object;
+Napi::Value moeHandle(Napi::Env env, const std::shared_ptr<OpenedMoe>& opened) {
+  return makeHandle(env, opened, kMoeKind,
+                    {{"probe", probe},
+                     {"measure", measureOperation<OpenedMoe, kMoeKind>},
+                     {"facts", factsOperation<OpenedMoe, kMoeKind>},
+                     {"results", results},
+                     {"close", closeOperation<OpenedMoe, kMoeKind>}});
 }
 
 Napi::Value openMoe(const Napi::CallbackInfo& info) {
   return guarded(info, [&]() -> Napi::Value {
     auto opened = std::make_shared<OpenedMoe>();
+    opened->device = requireDevice(info.This(), "this");
     opened->world = requireWorld(info[0], "world");
-    opened->device = requireDevice(info[1], "device");
-    const Napi::Object object = requireObject(info[2], "options");
+    const Napi::Object object = requireObject(info[1], "options");
     const moe::BenchOptions options = optionsOf(object, *opened->world->world);
     moe::Routing routing;
     routing.topkIdx =
@@ -226,14 +190,14 @@ Napi::Value openMoe(const Napi::CallbackInfo& info) {
           opened->bench = moe::openBench(exchange, *opened->device, opened->world->world->control(), options,
                                          routing, deadlineNs);
         },
-        [opened](Napi::Env env) { return moeObject(env, opened); });
+        [opened](Napi::Env env) { return moeHandle(env, opened); });
   });
 }
 
 }  // namespace
 
-void exportMoe(Napi::Env env, Napi::Object exports) {
-  exports.Set("openMoe", Napi::Function::New(env, openMoe, "openMoe"));
+void addMoeMethods(Napi::Env env, Napi::Object device) {
+  device.Set("openMoe", Napi::Function::New(env, openMoe, "openMoe"));
 }
 
 }  // namespace railrunner::binding

@@ -7,6 +7,7 @@
 
 #include "core/exchange.h"
 #include "core/gate.h"
+#include "core/phase.h"
 #include "core/sampler.h"
 #include "device/device.h"
 #include "moe/exchange.h"
@@ -39,21 +40,6 @@ struct Routing {
   std::vector<int32_t> topkIdx;
   std::vector<float> topkWeights;
   uint32_t numTokens = 0;
-};
-
-// Durations of one phase: dispatch, combine, or their halves dispatchSend, dispatchReceive, combineSend,
-// combineReceive.
-struct PhaseSamples {
-  const char* name = "";
-  const char* timing = "host";  // host, event or graph
-  std::vector<double> timesUs;
-  std::vector<double> entrySkewUs;
-  ByteCounts bytes;  // of one call; a send half carries those of its call, a receive half none
-};
-
-struct BenchSamples {
-  std::vector<PhaseSamples> phases;
-  bool stopped = false;
 };
 
 // Rows of a group to poison before the last sample: as many as earlier samples wrote, and one more; all of them
@@ -100,7 +86,9 @@ class Bench {
  public:
   virtual ~Bench() = default;
   // Collective. The sampler's loop: fill (untimed), gate, dispatch, experts (untimed), gate, combine.
-  virtual BenchSamples measure(const SampleProtocol& protocol, GateRef gate) = 0;
+  // Phases dispatch and combine, or their halves dispatchSend, dispatchReceive, combineSend, combineReceive. Bytes are of
+  // one call: a send half carries those of its call, a receive half none.
+  virtual MeasuredPhases measure(const SampleProtocol& protocol, GateRef gate) = 0;
   // Collective; before measure(). Writes where payloads go and leaves signals and epochs of calls alone.
   virtual ProbeRates probe(const ProbeRequest& request, Exchange& exchange, GateRef gate,
                            int64_t deadlineNs) = 0;

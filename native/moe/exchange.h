@@ -44,13 +44,6 @@ struct DispatchResult {
                                    // node with place j hosts an expert of the source's token
 };
 
-// Bytes as they were issued: whole messages with headers, and 8 for each signal to another rank.
-struct ByteCounts {
-  uint64_t self = 0;
-  uint64_t ipc = 0;
-  uint64_t network = 0;
-};
-
 // Where every rank's symmetric buffer is reached from here: null = over the network; the own entry is the
 // local pointer.
 struct PeerBases {

@@ -266,13 +266,13 @@ int runRank(HubExchange& exchange, const Case& c) {
     control.abort.store(0);
     bench = openBench(exchange, *device, control, options, all[rank], 0);
   }
-  const BenchSamples samples = bench->measure({2, 6, false}, GateRef(gate));
-  for (const PhaseSamples& phase : samples.phases) {
+  const MeasuredPhases samples = bench->measure({2, 6, false}, GateRef(gate));
+  for (const Phase& phase : samples.phases) {
     if (phase.timesUs.size() != 6) return 2;
     if (rank == 0) {
       std::vector<double> us = phase.timesUs;
       std::sort(us.begin(), us.end());
-      std::printf("# %s %s: median %.1f us, ipc %lu, network %lu bytes\n", phase.name, phase.timing,
+      std::printf("# %s %s: median %.1f us, ipc %lu, network %lu bytes\n", phase.phase.c_str(), phase.timing,
                   us[us.size() / 2], phase.bytes.ipc, phase.bytes.network);
     }
   }

@@ -3,7 +3,7 @@ import { flagWords, planWords, rowBytes, WORD_BYTES } from './cuda.js';
 import { paddedHidden, proxiesOf, type MoeSpec } from '../moe-spec.js';
 import type { Nodes } from './nodes.js';
 import type { Routing } from '../routing/routing.js';
-import type { PathBytes } from './traffic.js';
+import type { IssuedBytes } from './traffic.js';
 
 interface Place {
   readonly rank: number;
@@ -21,12 +21,12 @@ export function forwardedBytesCuda(
   routing: Routing,
   place: Place,
   phase: 'dispatch' | 'combine',
-): PathBytes {
+): IssuedBytes {
   return phase === 'dispatch' ? dispatchBytes(spec, routing, place) : combineBytes(spec, routing, place);
 }
 
-function dispatchBytes(spec: MoeSpec, routing: Routing, { rank, nodes }: Place): PathBytes {
-  const bytes: PathBytes = { self: 0, ipc: 0, network: 0 };
+function dispatchBytes(spec: MoeSpec, routing: Routing, { rank, nodes }: Place): IssuedBytes {
+  const bytes: IssuedBytes = { self: 0, ipc: 0, network: 0 };
   const planOf = (source: number): number =>
     planWords(spec, routing.ranks.length, routing.ranks[source]?.numTokens ?? 0);
   const stored = (source: number, target: number): number => {
@@ -49,8 +49,8 @@ function dispatchBytes(spec: MoeSpec, routing: Routing, { rank, nodes }: Place):
   return bytes;
 }
 
-function combineBytes(spec: MoeSpec, routing: Routing, { rank, nodes }: Place): PathBytes {
-  const bytes: PathBytes = { self: 0, ipc: 0, network: 0 };
+function combineBytes(spec: MoeSpec, routing: Routing, { rank, nodes }: Place): IssuedBytes {
+  const bytes: IssuedBytes = { self: 0, ipc: 0, network: 0 };
   const row = 2 * paddedHidden(spec);
   for (const owner of routing.ranks.keys()) {
     const rows = tokensFor(spec, routing, owner, (host) => host === rank);

@@ -2,7 +2,7 @@
 import { resultRows } from './memory.js';
 import { paddedHidden, proxiesOf, usesDedup, type MoeSpec } from '../moe-spec.js';
 import type { Routing } from '../routing/routing.js';
-import { tokenBytes, type PathBytes, type PeerPath } from './traffic.js';
+import { tokenBytes, type IssuedBytes, type PeerPath } from './traffic.js';
 
 export const WORD_BYTES = 8;
 const MAX_SLICE_BYTES = 16_384;
@@ -62,8 +62,8 @@ export function issuedBytesCuda(
   rank: number,
   paths: readonly PeerPath[],
   phase: 'dispatch' | 'combine',
-): PathBytes {
-  const bytes: PathBytes = { self: 0, ipc: 0, network: 0 };
+): IssuedBytes {
+  const bytes: IssuedBytes = { self: 0, ipc: 0, network: 0 };
   paths.forEach((path, peer) => {
     const moved = phase === 'dispatch' ? going(spec, routing, rank, peer) : going(spec, routing, peer, rank);
     const rows = usesDedup(spec) ? moved.tokens : moved.choices;

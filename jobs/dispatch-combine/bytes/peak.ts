@@ -1,6 +1,6 @@
 /** The limit beside dispatch and combine: what the machine takes for their bytes alone. docs/measuring.md has the why. */
 import type { NativeMoeProbe } from '../../../runner/native/types/index.js';
-import { messageBytes, type PathBytes, type PeerPath, type Traffic } from './traffic.js';
+import { messageBytes, type IssuedBytes, type PeerPath, type Traffic } from './traffic.js';
 import { paddedHidden, type MoeSpec } from '../moe-spec.js';
 
 export interface Peak {
@@ -21,7 +21,7 @@ const BYTES_PER_US_AT_1_GBPS = 1000;
  */
 export function peakOf(
   payloadBytes: number,
-  bytes: Pick<PathBytes, 'ipc' | 'network'>,
+  bytes: Pick<IssuedBytes, 'ipc' | 'network'>,
   rates: Pick<NativeMoeProbe, 'ipcGBps' | 'networkGBps'>,
   device: keyof typeof IPC_SOURCE = 'host',
 ): Peak | undefined {
@@ -43,7 +43,7 @@ export function peakOf(
  */
 export function bytesToPeers(
   paths: readonly PeerPath[],
-  issued: PathBytes,
+  issued: IssuedBytes,
   messages: readonly number[],
 ): Float64Array {
   const bytes = new Float64Array(paths.length);

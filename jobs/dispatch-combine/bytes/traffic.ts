@@ -6,7 +6,7 @@ import type { Routing } from '../routing/routing.js';
 /** How a rank reaches another. */
 export type PeerPath = 'self' | 'ipc' | 'network';
 
-export interface PathBytes {
+export interface IssuedBytes {
   self: number;
   ipc: number;
   network: number;
@@ -119,8 +119,8 @@ export function issuedBytes(
   traffic: Traffic,
   { paths, nodes }: { readonly paths: readonly PeerPath[]; readonly nodes: Nodes | null },
   phase: 'dispatch' | 'combine',
-): PathBytes {
-  const bytes: PathBytes = { self: 0, ipc: 0, network: 0 };
+): IssuedBytes {
+  const bytes: IssuedBytes = { self: 0, ipc: 0, network: 0 };
   const each = phase === 'dispatch' ? messageBytes(spec) : 2 * paddedHidden(spec);
   const rank = paths.indexOf('self');
   const units = unitsTo(traffic, { rank, nodes }, phase);

@@ -53,7 +53,7 @@ class CudaBench : public Bench {
             std::shared_ptr<NetworkBlocks> blocks);
   ~CudaBench() override;
 
-  BenchSamples measure(const SampleProtocol& protocol, GateRef gate) override;
+  MeasuredPhases measure(const SampleProtocol& protocol, GateRef gate) override;
   ProbeRates probe(const ProbeRequest& request, Exchange& exchange, GateRef gate,
                    int64_t deadlineNs) override;
   BenchResults results() const override;
@@ -89,8 +89,8 @@ class CudaBench : public Bench {
   void endWaits();
   [[noreturn]] void throwAborted(const char* call);
   std::vector<uint32_t> relayedHosts(uint32_t source) const;
-  ByteCounts dispatchBytes() const;
-  ByteCounts combineBytes() const;
+  PathBytes dispatchBytes() const;
+  PathBytes combineBytes() const;
   uint64_t issuedToNetwork() const;
   void requireCountedBytes(uint64_t before) const;
 

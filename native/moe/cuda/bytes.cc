@@ -44,7 +44,7 @@ std::vector<uint32_t> CudaBench::relayedHosts(uint32_t source) const {
 
 // Rows, and to other ranks 8 for every word: records, counts, flags (not over the network), the word that
 // begins the call. What is forwarded inside the node counts as if the source had stored it there.
-ByteCounts CudaBench::dispatchBytes() const {
+PathBytes CudaBench::dispatchBytes() const {
   const Going going = goingOf(shape_, routing_, rails_);
   const uint64_t plan = planWords(shape_, routing_.numTokens);
   const uint64_t plans = rails_.forwards() ? rails_.ranksPerNode() : 1;
@@ -52,7 +52,7 @@ ByteCounts CudaBench::dispatchBytes() const {
   const auto stored = [&](uint64_t rows, uint64_t tokens, uint64_t planOfSource) {
     return rows * rowBytes + 8 * (1 + planOfSource + tokens * launch_.slices);
   };
-  ByteCounts bytes;
+  PathBytes bytes;
   for (uint32_t peer = 0; peer < shape_.worldSize; ++peer) {
     const uint64_t rows = shape_.dedup ? going.tokens[peer] : going.choices[peer];
     if (peer == rank_) {
@@ -76,13 +76,13 @@ ByteCounts CudaBench::dispatchBytes() const {
 
 // Counted from what came: rows go back where messages came from; partial sums to the rank that adds them up,
 // which may be this one.
-ByteCounts CudaBench::combineBytes() const {
+PathBytes CudaBench::combineBytes() const {
   const uint32_t numTopk = shape_.numTopk;
   const uint64_t rowBytes = shape_.bf16RowBytes();
   std::vector<int32_t> messages;
   std::vector<int32_t> rows;
   fetch(messages, result_.view().messageCount, shape_.worldSize);
-  ByteCounts bytes;
+  PathBytes bytes;
   for (uint32_t peer = 0; peer < shape_.worldSize; ++peer) {
     const auto count = static_cast<uint64_t>(messages[peer]);
     uint64_t sent = count;

@@ -19,7 +19,7 @@ class CudaRoundTrip {
     static constexpr const char* kFused[] = {"dispatch", "combine"};
     phases_.resize(bench.options_.split ? 4 : 2);
     for (size_t i = 0; i < phases_.size(); ++i) {
-      phases_[i].name = bench.options_.split ? kSplit[i] : kFused[i];
+      phases_[i].phase = bench.options_.split ? kSplit[i] : kFused[i];
       phases_[i].timing = timing == Timing::kHost ? "host" : "event";
       phases_[i].timesUs.reserve(protocol.iterations);
       phases_[i].entrySkewUs.reserve(protocol.iterations);
@@ -53,7 +53,7 @@ class CudaRoundTrip {
     return totalUs;
   }
 
-  std::vector<PhaseSamples>& phases() { return phases_; }
+  std::vector<Phase>& phases() { return phases_; }
 
  private:
   bool isReceive(uint32_t phase) const { return phases_.size() == 4 && phase % 2 == 1; }
@@ -91,7 +91,7 @@ class CudaRoundTrip {
   const Timing timing_;
   Event begin_{Event::Use::kTime};
   Event end_{Event::Use::kTime};
-  std::vector<PhaseSamples> phases_;
+  std::vector<Phase> phases_;
   uint32_t index_ = 0;
 };
 
@@ -101,7 +101,7 @@ class GraphReplay {
  public:
   GraphReplay(CudaBench& bench, bool isCombine)
       : bench_(bench), isCombine_(isCombine), numCalls_(bench.links_->network == nullptr ? 20 : 4) {
-    phase_.name = isCombine ? "combine" : "dispatch";
+    phase_.phase = isCombine ? "combine" : "dispatch";
     phase_.timing = "graph";
     bench.beginCall();
     --bench.epoch_;
@@ -124,7 +124,7 @@ class GraphReplay {
     bench_.finish(isCombine_ ? "combine in a graph" : "dispatch in a graph");
     return graph_->timeUs() / numCalls_;
   }
-  PhaseSamples finish(SampleSet set) {
+  Phase finish(SampleSet set) {
     phase_.timesUs = std::move(set.timesUs);
     phase_.entrySkewUs = std::move(set.entrySkewUs);
     return std::move(phase_);
@@ -148,12 +148,12 @@ class GraphReplay {
   const uint32_t
       numCalls_;  // fewer over the network, where a call takes so long that its start hardly counts
   std::unique_ptr<TimedGraph> graph_;
-  PhaseSamples phase_;
+  Phase phase_;
 };
 
-BenchSamples CudaBench::measure(const SampleProtocol& protocol, GateRef gate) {
+MeasuredPhases CudaBench::measure(const SampleProtocol& protocol, GateRef gate) {
   makeCurrent(ordinal_);
-  BenchSamples samples;
+  MeasuredPhases samples;
   const uint64_t issuedBefore = issuedToNetwork();
   dispatches_ = combines_ = 0;
   const auto roundTrips = [&](Timing timing) {
@@ -161,10 +161,10 @@ BenchSamples CudaBench::measure(const SampleProtocol& protocol, GateRef gate) {
     SampleSet set = sample(trip, gate, protocol, control_);
     trip.phases()[0].entrySkewUs = std::move(set.entrySkewUs);
     samples.stopped = samples.stopped || set.stopped;
-    for (PhaseSamples& phase : trip.phases()) {
-      if (phase.name[0] == 'd') phase.bytes = dispatchBytes();
-      if (phase.name[0] == 'c') phase.bytes = combineBytes();
-      const std::string name = phase.name;
+    for (Phase& phase : trip.phases()) {
+      if (phase.phase[0] == 'd') phase.bytes = dispatchBytes();
+      if (phase.phase[0] == 'c') phase.bytes = combineBytes();
+      const std::string& name = phase.phase;
       if (name == "dispatchReceive" || name == "combineReceive") phase.bytes = {};
       samples.phases.push_back(std::move(phase));
     }

@@ -146,7 +146,7 @@ struct RoundTrip {
   GateRef gate;
   const uint32_t warmup;
   // In split mode send and receive of each, else each as a whole.
-  PhaseSamples phases[4];
+  Phase phases[4];
   uint32_t index = 0;
 
   RoundTrip(HostBench& owner, GateRef theGate, const SampleProtocol& protocol)
@@ -154,7 +154,7 @@ struct RoundTrip {
     const char* const split[] = {"dispatchSend", "dispatchReceive", "combineSend", "combineReceive"};
     const char* const fused[] = {"dispatch", "combine"};
     for (uint32_t i = 0; i < numPhases(); ++i) {
-      phases[i].name = bench.options_.split ? split[i] : fused[i];
+      phases[i].phase = bench.options_.split ? split[i] : fused[i];
       phases[i].timesUs.reserve(protocol.iterations);
       phases[i].entrySkewUs.reserve(protocol.iterations);
     }
@@ -216,11 +216,11 @@ struct RoundTrip {
   }
 };
 
-BenchSamples HostBench::measure(const SampleProtocol& protocol, GateRef gate) {
+MeasuredPhases HostBench::measure(const SampleProtocol& protocol, GateRef gate) {
   RoundTrip trip(*this, gate, protocol);
   SampleSet set = sample(trip, gate, protocol, control_);
   trip.phases[0].entrySkewUs = std::move(set.entrySkewUs);
-  BenchSamples samples;
+  MeasuredPhases samples;
   samples.stopped = set.stopped;
   for (uint32_t i = 0; i < trip.numPhases(); ++i) samples.phases.push_back(std::move(trip.phases[i]));
   return samples;

@@ -41,7 +41,7 @@ class HostBench : public Bench {
   HostBench(const BenchOptions& options, Routing routing, RunControl& control, uint32_t rank,
             std::shared_ptr<PeerLinks> links);
 
-  BenchSamples measure(const SampleProtocol& protocol, GateRef gate) override;
+  MeasuredPhases measure(const SampleProtocol& protocol, GateRef gate) override;
   ProbeRates probe(const ProbeRequest& request, Exchange& exchange, GateRef gate,
                    int64_t deadlineNs) override;
   BenchResults results() const override;

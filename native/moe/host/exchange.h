@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "core/phase.h"
 #include "core/run_control.h"
 #include "core/wait.h"
 #include "moe/bench.h"
@@ -49,7 +50,8 @@ class HostExchange {
   const Shape& shape() const { return shape_; }
   const BufferLayout& layout() const { return layout_; }
   // Of the call begun last, complete after its receive phase.
-  const ByteCounts& bytes() const { return bytes_; }
+  // As issued: whole messages with headers, and 8 for each signal to another rank. Payload is for the caller to tell.
+  const PathBytes& bytes() const { return bytes_; }
 
  private:
   struct Message {
@@ -113,7 +115,7 @@ class HostExchange {
   CallSequence sequence_;
   uint32_t epoch_ = 0;
   uint32_t half_ = 0;
-  ByteCounts bytes_;
+  PathBytes bytes_;
   TokenBatch batch_;
   bool streams_ = false;  // rows of this dispatch are written past the caches
   const uint16_t* y_ = nullptr;

@@ -7,6 +7,7 @@ import type {
   ReplicatedOptions,
 } from './replicated.js';
 import type { NativeRankTransfer, RankTransferOptions } from './rank-transfer.js';
+import type { NativeMoe, NativeMoeOptions } from './moe.js';
 import type { NativeWorld } from './world.js';
 
 export type DeviceKindName = 'host' | 'cuda';
@@ -39,5 +40,7 @@ export interface NativeDevice {
   openReplicated(world: NativeWorld, options: ReplicatedOptions): Promise<NativeReplicated>;
   /** Collective, with agreement. Rejects with E_BLOCK_IDS, E_NETWORK, E_WRONG_DATA, E_UNSUPPORTED_HERE. */
   openRankTransfer(world: NativeWorld, options: RankTransferOptions): Promise<NativeRankTransfer>;
+  /** One point of MoE dispatch and combine. Collective, with agreement. */
+  openMoe(world: NativeWorld, options: NativeMoeOptions): Promise<NativeMoe>;
   close(): Promise<void>;
 }

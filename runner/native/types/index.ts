@@ -7,7 +7,6 @@
  */
 import type { DeviceKindName, DeviceProbe, NativeDevice } from './device.js';
 import type { GpuReport } from './gpus.js';
-import type { NativeMoe, NativeMoeOptions } from './moe.js';
 import type { NetworkProbe } from './network.js';
 import type { NcclProbe } from './replicated.js';
 import type { ByteLock, StorageProbe } from './storage.js';
@@ -60,6 +59,4 @@ export interface NativeAddon {
   /** The record by which all ranks join one communicator, made by one of them. */
   createNcclRecord(libraries: readonly string[], worldSize: number): Promise<Buffer>;
   openDevice(kind: DeviceKindName, ordinal: number): Promise<NativeDevice>;
-  /** One point of MoE dispatch and combine: collective, with agreement. */
-  openMoe(world: NativeWorld, device: NativeDevice, options: NativeMoeOptions): Promise<NativeMoe>;
 }

@@ -1,5 +1,5 @@
 /** The MoE part of the native surface: one point of dispatch and combine. */
-import type { SampleOptions } from './samples.js';
+import type { InjectedFault, NativeOperation } from './operation.js';
 
 export interface NativeMoeOptions {
   readonly numExperts: number;
@@ -25,19 +25,8 @@ export interface NativeMoeOptions {
   readonly topkWeights: Float32Array;
   readonly numTokens: number;
   readonly timeoutMs: number;
-  /** Faults that tests plant, from that call on (calls count from 1); 0 = none. */
-  readonly testSeam: { readonly silentFromEpoch: number; readonly corruptFromEpoch: number };
-}
-
-export interface NativeMoePhase {
-  /** dispatch, combine, or with split their halves dispatchSend, dispatchReceive, combineSend, combineReceive. */
-  readonly phase: string;
-  /** host: by the clock; event: device time, cold; graph: a call of a replayed graph. */
-  readonly timing: 'host' | 'event' | 'graph';
-  readonly timesUs: Float64Array;
-  readonly entrySkewUs: Float64Array;
-  /** Issued by one call, by path; of a receive half: none. */
-  readonly bytes: { readonly self: number; readonly ipc: number; readonly network: number };
+  /** From that call on (calls count from 1): silence, corrupt. */
+  readonly faults: readonly InjectedFault[];
 }
 
 /** What the last sample left. Rows of a group (local expert, or source rank) follow each other without gaps. */
@@ -78,15 +67,19 @@ export interface NativeMoeProbe {
   readonly stopped: boolean;
 }
 
-export interface NativeMoe {
+export interface NativeMoeFacts {
   /** As UCX names it; '' where no peer is reached over the network. */
   readonly networkTransport: string;
   /** host or device; '' likewise. */
   readonly networkMemory: string;
-  measure(samples: SampleOptions): Promise<{ readonly phases: NativeMoePhase[]; readonly stopped: boolean }>;
+}
+
+/**
+ * Phases dispatch and combine, or with split their halves dispatchSend, dispatchReceive, combineSend, combineReceive.
+ * Bytes are of one call; a receive half issues none. The limit is told by path, as one call uses several at once.
+ */
+export interface NativeMoe extends Omit<NativeOperation<NativeMoeFacts>, 'probe'> {
   /** Collective, before `measure`: all ranks send at once what one call sends. */
   probe(request: NativeMoeProbeRequest, timeoutMs: number): Promise<NativeMoeProbe>;
   results(): Promise<NativeMoeResults>;
-  /** Collective. */
-  close(timeoutMs: number): Promise<void>;
 }
