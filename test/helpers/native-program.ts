@@ -16,7 +16,7 @@ async function mustRun(command: string, args: readonly string[]): Promise<void> 
 }
 
 /**
- * Builds native/test/NAME.cc and returns the program's path. A second call is a matter of milliseconds. Without a
+ * Builds native/test/NAME.cc (or bench/) and returns the program's path. A second call is a matter of milliseconds. Without a
  * sanitizer it is a target of the addon's own build, whose objects it shares; with one it has a folder of its own, and
  * should list its sources (native/CMakeLists.txt), so that not every module is compiled again. A bundle with tests holds
  * the programs already.

@@ -23,6 +23,8 @@ t.test('a planted include against the levels is found', async (t) => {
     ['native/kv/copy.cc', '#include <cuda_runtime.h>', /CUDA/],
     ['native/kv/copy.cu', '#include <cuda_runtime.h>', null],
     ['native/test/x_test.cc', '#include "moe/plan.h"', null],
+    ['native/bench/x_bench.cc', '#include "moe/plan.h"', null],
+    ['native/moe/x.cc', '#include "bench/x.h"', /names no module/],
   ];
   for (const [path, text, expected] of planted) {
     const said = sentences(includeViolations([{ path, text }]));

@@ -11,6 +11,9 @@ const LEVELS: readonly (readonly string[])[] = [
   ['binding'],
 ];
 
+/** Programs that use the modules, and are used by none. */
+const OUTSIDE: ReadonlySet<string> = new Set(['test', 'bench']);
+
 /** Sideways includes that have a reason. */
 const DOCUMENTED: Readonly<Record<string, string>> = {};
 
@@ -31,7 +34,7 @@ function levelOf(module: string): number {
 
 function ownIssue(path: string, module: string, target: string): [string, string] | null {
   const targetModule = target.split('/')[0] ?? '';
-  if (targetModule === module || module === 'test' || `${module} -> ${target}` in DOCUMENTED) return null;
+  if (targetModule === module || OUTSIDE.has(module) || `${module} -> ${target}` in DOCUMENTED) return null;
   if (levelOf(targetModule) < 0)
     return [`"${target}" names no module`, 'Write it from native/: "module/file.h"'];
   if (levelOf(module) < 0)
@@ -53,7 +56,7 @@ export function includeViolations(sources: readonly Source[]): Violation[] {
       if (target === undefined) return;
       const where = `${path}:${index + 1}`;
       for (const [header, home, remedy] of LIBRARIES) {
-        if (header.test(target) && !home.test(path) && module !== 'test') {
+        if (header.test(target) && !home.test(path) && !OUTSIDE.has(module)) {
           violations.push({ where, what: `<${target}> is not for this module`, remedy });
         }
       }

@@ -3,7 +3,7 @@
 // its own for tuning; it needs no MPI and no Node.
 //   moe_cuda_bench [--only NAME] [--no-time] [--no-check] [--stress N] [--stamps]
 //     [--dispatch-send 33,64] [--combine-send 66,100] [--groups 4,8] [--probe-pieces 1024,4096,16384]
-#include "test/moe_cuda_probe.cuh"
+#include "bench/moe_cuda_probe.cuh"
 
 namespace {
 

@@ -1,7 +1,7 @@
 #pragma once
 
+#include "bench/moe_cuda_rank.cuh"
 #include "moe/cuda/probe_kernels.h"
-#include "test/moe_cuda_rank.cuh"
 
 // The probe of the benchmark: what the links take for the bytes of one call alone, as PeerStores measures it.
 struct ProbedRank : CheckedRank {

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "test/moe_cuda_inputs.cuh"
+#include "bench/moe_cuda_inputs.cuh"
 
 // One GPU of the benchmark: its memory, calls and checks against a reference on the CPU.
 struct CheckedRank {
