@@ -17,7 +17,8 @@ import type { KvSpec } from '../spec.generated.js';
 import { contentBefore, lanesOf, transferredBlocks, type Lane } from '../lanes.js';
 import { measureReplicated } from './measure.js';
 import { holdsTier } from '../plan.js';
-import { acquirePools, nativeLayout, threadsOfRank } from '../pools.js';
+import { acquirePools, nativeLayout } from '../pools.js';
+import { batchingOf } from '../transfer-options.js';
 
 /** Every rank has the same data: one owner, whoever loads it. */
 const OWNER = 0;
@@ -99,12 +100,7 @@ function optionsOf(
     layerEnd,
     loads: {
       strategy: 'auto',
-      maxTransferBatchSize: spec.maxTransferBatchSize,
-      maxConcurrentTransfers: spec.maxConcurrentTransfers,
-      chunkBytes: spec.chunkBytes === 'auto' ? 0 : spec.chunkBytes,
-      queueDepth: spec.disk.queueDepth,
-      requestBytes: spec.disk.requestBytes,
-      threads: threadsOfRank(context),
+      ...batchingOf(spec, context),
       maxCtas: ctasOf(spec),
     },
     communicator: communicator?.native ?? null,

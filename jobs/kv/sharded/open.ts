@@ -10,12 +10,22 @@ import { contentBefore, lanesOf, nativeLane, transferredBlocks } from '../lanes.
 import type { Lane } from '../lanes.js';
 import { measureTransfer } from './measure.js';
 import { openReplicated } from '../replicated/open.js';
-import { acquirePools, threadsOfRank } from '../pools.js';
+import { acquirePools } from '../pools.js';
+import { batchingOf } from '../transfer-options.js';
 
 /** Thread blocks of copy kernels where the spec caps none. */
 const DEFAULT_CTAS = 8;
 /** Nothing is waited for: a transfer of this rank has no peers to take leave of. */
 const CLOSE_TIMEOUT_MS = 10_000;
+
+interface Opened {
+  readonly context: PointContext;
+  readonly spec: KvSpec;
+  readonly lanes: readonly Lane[];
+  readonly pools: ReadonlyMap<Tier, NativePool>;
+  readonly transfer: NativeTransfer;
+  readonly setupUs: number;
+}
 
 export async function openTransfer(spec: KvSpec, context: PointContext): Promise<OpenPoint<KvColumn>> {
   const { rank } = context.world.info;
@@ -29,7 +39,7 @@ export async function openTransfer(spec: KvSpec, context: PointContext): Promise
   const start = process.hrtime.bigint();
   const transfer = await compile(context, spec, lanes, pools);
   const setupUs = Number(process.hrtime.bigint() - start) / 1e3;
-  return openPoint(context, spec, lanes, pools, transfer, setupUs);
+  return openPoint({ context, spec, lanes, pools, transfer, setupUs });
 }
 
 function compile(
@@ -43,25 +53,13 @@ function compile(
   return context.device.native.openTransfer(world, {
     lanes: lanes.map((lane) => nativeLane(spec, lane, pools)),
     strategy: spec.strategy as CopyStrategy,
-    maxTransferBatchSize: spec.maxTransferBatchSize,
-    maxConcurrentTransfers: spec.maxConcurrentTransfers,
-    chunkBytes: spec.chunkBytes === 'auto' ? 0 : spec.chunkBytes,
-    queueDepth: spec.disk.queueDepth,
-    requestBytes: spec.disk.requestBytes,
-    threads: threadsOfRank(context),
+    ...batchingOf(spec, context),
     maxCtas: spec.maxCtas === 'uncapped' ? DEFAULT_CTAS : spec.maxCtas,
     faults: faultsAt(context, { spinKernel: 0, illegalAccess: 0 }),
   });
 }
 
-function openPoint(
-  context: PointContext,
-  spec: KvSpec,
-  lanes: readonly Lane[],
-  pools: ReadonlyMap<Tier, NativePool>,
-  transfer: NativeTransfer,
-  setupUs: number,
-): OpenPoint<KvColumn> {
+function openPoint({ context, spec, lanes, pools, transfer, setupUs }: Opened): OpenPoint<KvColumn> {
   const { rank } = context.world.info;
   return {
     measure: () => measureTransfer(context, spec, transfer, setupUs),
