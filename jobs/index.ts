@@ -2,5 +2,6 @@
 import type { JobKind } from '../runner/job/kind.js';
 import { dispatchCombine } from './dispatch-combine/index.js';
 import { broadcast, offload, onboard } from './kv/index.js';
+import { transfer } from './transfer/index.js';
 
-export const JOB_KINDS: readonly JobKind[] = [offload, onboard, broadcast, dispatchCombine];
+export const JOB_KINDS: readonly JobKind[] = [offload, onboard, broadcast, dispatchCombine, transfer];

@@ -82,7 +82,7 @@ async function countedSamples(
 }
 
 function rowOf(outcome: Outcome, phase: Phase): Measurement<TransferColumn> {
-  const { point, op, facts, probe, samples, moves, wire } = outcome;
+  const { point, op, facts, probe, samples, wire } = outcome;
   const { spec } = point;
   const named = {
     phase: phase.phase,
@@ -97,7 +97,7 @@ function rowOf(outcome: Outcome, phase: Phase): Measurement<TransferColumn> {
   }
   // What arrives is issued by others where they write.
   const issues = phase.phase !== 'visible';
-  if (issues && !samples.stopped) requirePlanned(phase, moves, op);
+  if (issues && !samples.stopped) requirePlanned(outcome, phase);
   const { setup, networkTransport, strategies } = facts;
   const { self, ipc, network } = phase.bytes;
   const row: Measured<TransferColumn> = {
@@ -152,18 +152,27 @@ function usedPaths(bytes: Readonly<Record<'self' | 'ipc' | 'network', number>>):
   return used.length > 0 ? used.join('+') : 'self';
 }
 
-/** Bytes are counted where they are issued; they must be those of the plan. */
-function requirePlanned(phase: Phase, moves: readonly PlannedMove[], op: Operation): void {
-  const planned = moves.reduce((sum, { bytes }) => sum + bytes, 0);
-  const { payload, self, ipc, network } = phase.bytes;
-  for (const [what, issued] of [
-    ['payload', payload],
-    ['bytes over all paths', self + ipc + network],
+/**
+ * Bytes are counted where they are issued, and must be those of the plan: a rank copies what it starts, but over the
+ * network it sends what its own source gives, whoever asked for it.
+ */
+function requirePlanned({ point, op, moves }: Outcome, { phase, bytes }: Phase): void {
+  const { plan, context, overNetwork } = point;
+  const total = (list: readonly PlannedMove[], network: 0 | 1 | null): number =>
+    list.reduce((sum, move) => {
+      const counts = network === null || overNetwork[move.peer] === network;
+      return counts ? sum + move.bytes : sum;
+    }, 0);
+  const given = movesOf(plan, 'write', context.world.info.rank);
+  for (const [what, issued, planned] of [
+    ['payload', bytes.payload, total(moves, null)],
+    ['bytes over memory', bytes.self + bytes.ipc, total(moves, 0)],
+    ['bytes over the network', bytes.network, total(given, 1)],
   ] as const) {
     if (issued === planned) continue;
     throw new RunnerError(
       'E_WRONG_DATA',
-      `${op}, phase ${phase.phase}: ${what}: expected ${planned} by the plan, issued ${issued}`,
+      `${op}, phase ${phase}: ${what}: expected ${planned} by the plan, issued ${issued}`,
     );
   }
 }

@@ -17,6 +17,10 @@ const ACTIONS = [
   'dieInGroup',
   'spinKernel',
   'illegalAccess',
+  'wrongSplit',
+  'lostPiece',
+  'truncatedPiece',
+  'earlyNotification',
 ] as const;
 type Action = (typeof ACTIONS)[number];
 
@@ -29,6 +33,10 @@ const KIND_ACTIONS: readonly Action[] = [
   'dieInGroup',
   'spinKernel',
   'illegalAccess',
+  'wrongSplit',
+  'lostPiece',
+  'truncatedPiece',
+  'earlyNotification',
 ] satisfies readonly PlantedFault[];
 
 interface PlannedFault {

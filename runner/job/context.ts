@@ -18,7 +18,12 @@ export type PlantedFault =
   | 'dieInGroup'
   /** On a GPU: a kernel that only the abort word ends; a kernel that writes where nothing is mapped. */
   | 'spinKernel'
-  | 'illegalAccess';
+  | 'illegalAccess'
+  /** In a transfer between ranks: heads of another place, a piece left out or cut off, a notification before its data. */
+  | 'wrongSplit'
+  | 'lostPiece'
+  | 'truncatedPiece'
+  | 'earlyNotification';
 
 export interface PointContext {
   readonly point: Point;

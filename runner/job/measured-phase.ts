@@ -33,9 +33,7 @@ export function faultsAt(
   context: PointContext,
   at: { readonly [Fault in InjectedFault['fault']]?: number },
 ): InjectedFault[] {
-  return context.plantedFaults.flatMap((fault) => {
-    if (fault === 'misorder') return []; // of the block list, which is no native matter
-    const when = at[fault];
-    return when === undefined ? [] : [{ fault, at: when }];
-  });
+  return (Object.entries(at) as [InjectedFault['fault'], number][]).flatMap(([fault, when]) =>
+    context.plantedFaults.includes(fault) ? [{ fault, at: when }] : [],
+  );
 }

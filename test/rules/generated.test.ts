@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { JOB_KINDS } from '../../jobs/index.js';
 import { moeResolvedSchema } from '../../jobs/dispatch-combine/resolved-schema.js';
 import { kvResolvedSchema } from '../../jobs/kv/resolved-schema.js';
+import { transferResolvedSchema } from '../../jobs/transfer/resolved-schema.js';
 import { projectRoot } from '../../runner/project.js';
 import { loadSpec } from '../../runner/job-spec/load.js';
 import { generatedFiles } from '../../scripts/generate-schema.js';
@@ -59,12 +60,15 @@ t.test('resolved jobs are of the type that the code works with, in every shipped
   t.ok(specs.length >= 14, specs.join(' '));
   const ajv = new Ajv2020({ strict: true, strictRequired: false, strictTypes: false });
   const kv = ajv.compile(kvResolvedSchema(['offload', 'onboard', 'broadcast']));
-  const moe = ajv.compile(moeResolvedSchema());
+  const own = new Map([
+    ['dispatchCombine', ajv.compile(moeResolvedSchema())],
+    ['transfer', ajv.compile(transferResolvedSchema())],
+  ]);
   const seen = new Set<string>();
   for (const path of specs) {
     const failures = loadSpec(join(projectRoot, path), { kinds: JOB_KINDS }).points.flatMap((point) => {
       seen.add(point.job.kind);
-      const validate = point.job.kind === 'dispatchCombine' ? moe : kv;
+      const validate = own.get(point.job.kind) ?? kv;
       return validate(point.spec) ? [] : [`point ${point.index}: ${JSON.stringify(validate.errors)}`];
     });
     t.same(failures, [], path);

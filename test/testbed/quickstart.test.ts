@@ -33,7 +33,7 @@ function checkRun(test: Test, ended: Finished, folder: string, numNodes: number)
   test.ok(rows.length >= 4 * 5, `${rows.length} rows`);
   // Ranks that load nothing in replicated mode are idle in that phase.
   test.same([...new Set(rows.map((row) => row['status']))].sort(), ['idle', 'ok']);
-  test.equal(new Set(rows.map((row) => row['kind'])).size, 4, 'every kind of job');
+  test.equal(new Set(rows.map((row) => row['kind'])).size, 5, 'every kind of job');
   test.ok(
     rows
       .filter((row) => row['status'] === 'ok')
