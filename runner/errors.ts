@@ -52,7 +52,7 @@ export const ERROR_CATALOGUE = {
     exit: EXIT.environment,
     meaning: 'ranks run different builds: versions, JavaScript, addon or MPI plug-in',
   },
-  E_DEVICE_MISSING: { exit: EXIT.environment, meaning: 'the device that was asked for is not there' },
+  E_DEVICE_MISSING: { exit: EXIT.environment, meaning: 'the requested device is not available' },
   E_DEVICE_MIXED: { exit: EXIT.environment, meaning: 'some ranks have a GPU and some have none' },
   E_DEVICE_SHARED: { exit: EXIT.environment, meaning: 'two ranks were given one GPU' },
   E_MEMORY_FIT: {
@@ -73,16 +73,16 @@ export const ERROR_CATALOGUE = {
     exit: EXIT.usage,
     meaning: 'the run cannot be resumed: another spec, world, shard or version than the one that began it',
   },
-  E_ARGUMENT: { exit: EXIT.failed, meaning: 'a native call was handed something illegal' },
+  E_ARGUMENT: { exit: EXIT.failed, meaning: 'invalid argument to a native call' },
   E_STATE: { exit: EXIT.failed, meaning: 'a native handle was used after its close, or out of order' },
-  E_ALLOCATION: { exit: EXIT.failed, meaning: 'memory of some tier could not be had' },
+  E_ALLOCATION: { exit: EXIT.failed, meaning: 'allocation failed in some tier' },
   E_IO: { exit: EXIT.failed, meaning: 'a disk operation failed, with errno and path' },
   E_BLOCK_IDS: { exit: EXIT.failed, meaning: 'block ids or a layer range are not legal for the pools' },
   E_WRONG_DATA: { exit: EXIT.failed, meaning: 'verification found words that differ' },
   E_JOB: { exit: EXIT.failed, meaning: 'a stage of a point threw' },
   E_PEER_FAILED: { exit: EXIT.failed, meaning: 'another rank failed the stage; the row names it' },
   E_NETWORK: { exit: EXIT.failed, meaning: 'UCX failed, or a connection between two ranks was lost' },
-  E_CUDA: { exit: EXIT.failed, meaning: 'a CUDA call failed, the context lives on' },
+  E_CUDA: { exit: EXIT.failed, meaning: 'a CUDA call failed; the context is still usable' },
   E_NCCL: { exit: EXIT.failed, meaning: 'an NCCL call failed; its communicator was aborted' },
   E_UNSUPPORTED_HERE: {
     exit: EXIT.ok,
@@ -98,7 +98,7 @@ export const ERROR_CATALOGUE = {
   E_CUDA_STICKY: { exit: EXIT.fatal, meaning: 'the CUDA context is lost; later points are aborted' },
   E_WORLD_LOST: { exit: EXIT.fatal, meaning: 'the control plane cannot go on; later points are aborted' },
   E_PEER_DEAD: { exit: EXIT.fatal, meaning: 'a rank ended or stopped answering; later points are aborted' },
-  E_STUCK: { exit: EXIT.fatal, meaning: 'a thread did not come back from native code and was left behind' },
+  E_STUCK: { exit: EXIT.fatal, meaning: 'a thread is stuck in native code and was abandoned' },
   E_INTERRUPTED: { exit: EXIT.terminated, meaning: 'a signal ended the run; later points are aborted' },
 } as const satisfies Record<string, ErrorEntry>;
 

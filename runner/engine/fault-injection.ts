@@ -1,5 +1,5 @@
 /**
- * Faults on purpose, so that tests (and owners of a CI who want to see their alarms ring) can watch what happens.
+ * Injected faults, so that tests (and owners of a CI who want to see their alarms ring) can watch what happens.
  * RAILRUNNER_FAULT="rank=1,point=0,stage=measure,action=throw"; several are separated by ';'.
  */
 import type { PlantedFault } from '../job/context.js';

@@ -24,6 +24,11 @@ export const BANS: readonly Ban[] = [
     remedy: 'Say it in standard terms: in flight, compared with, interleaved, fix, module',
   },
   {
+    pattern: /\b(not to be trusted|faults on purpose|stage.s borders?|spec faults?)\b/gi,
+    where: /./,
+    remedy: 'Say it in standard terms: do not rely on, injected fault, stage boundary, issue of a spec',
+  },
+  {
     pattern: new RegExp(
       `\\b(once|one|row|rows|buffer|bytes|requests|ranks|elements) an? (${UNITS})\\b`,
       'gi',
