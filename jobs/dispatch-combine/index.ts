@@ -3,7 +3,7 @@ import { defineKind } from '../../runner/job/kind.js';
 import { moeColumns } from './columns.js';
 import { moeEnvironmentKeys } from './environment.js';
 import type { MoeSpec } from './moe-spec.js';
-import { planMoe } from './plan.js';
+import { needOfMoe, planMoe } from './plan.js';
 import { resolveMoe } from './resolve.js';
 import { moeIssues } from './rules.js';
 import { moeSchema } from './schema.js';
@@ -25,6 +25,7 @@ export const dispatchCombine = defineKind<MoeSpec>()({
   resolve: resolveMoe,
   check: moeIssues,
   plan: planMoe,
+  need: needOfMoe,
   skipReason: skippedTransport,
   // What measures is the addon's: `validate` and `plan` must not load what leads to it.
   open: async (spec, context) => (await import('./open.js')).openExchange(spec, context),

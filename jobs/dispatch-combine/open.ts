@@ -10,9 +10,9 @@ import { forwardedBytesCuda } from './bytes/cuda-forwarded.js';
 import { paddedHidden, proxiesOf, seed32, usesDedup, type MoeSpec } from './moe-spec.js';
 import { mscclppHintBytes, symmetricBytes } from './bytes/memory.js';
 import { dedupUsed, forwardingNodes, unequalNodes, type Nodes } from './bytes/nodes.js';
-import { verifyExchange } from './oracle/oracle.js';
 import { bytesToPeers, peakOf, sourceBytes, type Peak } from './bytes/peak.js';
-import { makeRouting, type RankRouting, type Routing } from './routing/routing.js';
+import type { RankRouting, Routing } from './routing/routing.js';
+import { route, verify } from './thread/requests.js';
 import {
   issuedBytes,
   logicalBytes,
@@ -47,8 +47,10 @@ export async function openExchange(spec: MoeSpec, context: PointContext): Promis
   let failure: unknown = null;
   try {
     paths = peerPaths(spec, rank, world.info.nodeOfRank);
-    routing = makeRouting(spec, worldSize, context.point.files);
+    routing = await route({ work: 'route', spec, worldSize, files: context.point.files }, context.signal);
   } catch (error) {
+    // Past its deadline the stage is over: its end tells the others.
+    if (context.signal.aborted) throw error;
     failure = error;
   }
   await context.agree('routing', failure);
@@ -108,6 +110,7 @@ function peerPaths(spec: MoeSpec, rank: number, nodeOfRank: readonly number[]): 
 
 class OpenExchange implements OpenPoint<MoeColumn> {
   readonly #state: PointState;
+  readonly #closing = new AbortController();
 
   constructor(state: PointState) {
     this.#state = state;
@@ -122,12 +125,15 @@ class OpenExchange implements OpenPoint<MoeColumn> {
   }
 
   async verify(): Promise<Verification[]> {
-    const { spec, routing, nodes, native, context } = this.#state;
+    const { spec, routing, native, context } = this.#state;
     if (spec.verify === 'off') return [];
-    return verifyExchange({ spec, routing, nodes, rank: context.world.info.rank }, await native.results());
+    const { rank, nodeOfRank } = context.world.info;
+    const results = await native.results();
+    return await verify({ work: 'verify', spec, routing, rank, nodeOfRank, results }, this.#closing.signal);
   }
 
   async close(): Promise<void> {
+    this.#closing.abort();
     await this.#state.native.close(true, CLOSE_TIMEOUT_MS);
   }
 }

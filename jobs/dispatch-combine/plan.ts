@@ -1,8 +1,8 @@
 /** Bytes and memory of one rank, from the spec alone. */
 import type { FilePlaces } from '../../runner/job-spec/files.js';
-import type { PlanPlace, PointPlan } from '../../runner/job-spec/spec-kind.js';
+import type { PlanPlace, PointNeed, PointPlan } from '../../runner/job-spec/spec-kind.js';
 import type { MoeSpec } from './moe-spec.js';
-import { dedupUsed, forwardingNodes, nodesInBlocks } from './bytes/nodes.js';
+import { dedupUsed, forwardingNodes, nodesInBlocks, type Nodes } from './bytes/nodes.js';
 import { networkMemoryBytesCuda, symmetricBytesCuda } from './bytes/cuda.js';
 import { privateBytes, mscclppHintBytes, symmetricBytes } from './bytes/memory.js';
 import { makeRouting, type Routing } from './routing/routing.js';
@@ -19,27 +19,43 @@ export function routingOf(spec: MoeSpec, worldSize: number, files: FilePlaces): 
 
 export function planMoe(spec: MoeSpec, place: PlanPlace, files: FilePlaces): PointPlan {
   const { worldSize } = place;
-  const isCuda = place.device === 'cuda';
-  const nodes = forwardingNodes(spec, nodesInBlocks(worldSize, place.ranksPerNode));
-  const plans = nodes?.ranksPerNode ?? 1;
-  const mostPeers = nodes?.numRails ?? mostNetworkPeers(spec, place);
-  const symmetric = isCuda ? symmetricBytesCuda(spec, worldSize, plans) : symmetricBytes(spec, worldSize);
+  const nodes = nodesOf(spec, place);
   const traffic = trafficOf(spec, routingOf(spec, worldSize, files), place.rank, nodes);
   return {
-    memoryBytes: {
-      device: symmetric + privateBytes(spec, worldSize, place.device),
-      host: isCuda ? networkMemoryBytesCuda(spec, worldSize, mostPeers, plans) : 0,
-      disk: 0,
-    },
+    ...needOfMoe(spec, place),
     payloadBytes:
       payloadBytes(spec, traffic, 'dispatch').payload + payloadBytes(spec, traffic, 'combine').payload,
     details: {
-      symmetric_bytes: symmetric,
+      symmetric_bytes: symmetricOf(spec, place),
       mscclpp_hint_bytes: mscclppHintBytes(spec),
       dedup: dedupUsed(spec, nodes),
       selections: traffic.selections,
     },
   };
+}
+
+/** Without the routing, which takes long for many tokens and does not change what is allocated. */
+export function needOfMoe(spec: MoeSpec, place: PlanPlace): PointNeed {
+  const { worldSize } = place;
+  const nodes = nodesOf(spec, place);
+  const mostPeers = nodes?.numRails ?? mostNetworkPeers(spec, place);
+  const isCuda = place.device === 'cuda';
+  return {
+    memoryBytes: {
+      device: symmetricOf(spec, place) + privateBytes(spec, worldSize, place.device),
+      host: isCuda ? networkMemoryBytesCuda(spec, worldSize, mostPeers, nodes?.ranksPerNode ?? 1) : 0,
+      disk: 0,
+    },
+  };
+}
+
+const nodesOf = (spec: MoeSpec, { worldSize, ranksPerNode }: PlanPlace): Nodes | null =>
+  forwardingNodes(spec, nodesInBlocks(worldSize, ranksPerNode));
+
+function symmetricOf(spec: MoeSpec, place: PlanPlace): number {
+  const { worldSize, device } = place;
+  if (device !== 'cuda') return symmetricBytes(spec, worldSize);
+  return symmetricBytesCuda(spec, worldSize, nodesOf(spec, place)?.ranksPerNode ?? 1);
 }
 
 /** Ranks that the rank which reaches most of them over the network reaches so: one of the last node, the smallest. */

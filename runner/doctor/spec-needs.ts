@@ -11,8 +11,9 @@ export function diskPathsOf({ spec, kinds }: SpecToJudge): string[] {
   const byName = new Map(kinds.map((kind) => [kind.kind, kind]));
   const place = { worldSize: 1, rank: 0, ranksPerNode: 1, device: 'host' } as const;
   const paths = spec.points.flatMap((point) => {
-    const plan = byName.get(point.job.kind)?.plan(point, place);
-    return plan && plan.memoryBytes.disk > 0 ? [plan.diskPath ?? '.'] : [];
+    const kind = byName.get(point.job.kind);
+    const need = kind?.need?.(point, place) ?? kind?.plan(point, place);
+    return need && need.memoryBytes.disk > 0 ? [need.diskPath ?? '.'] : [];
   });
   return [...new Set(paths)];
 }

@@ -36,6 +36,11 @@ export interface SpecKind {
   /** Bytes and memory per rank, before anything is allocated. Pure: works without MPI, GPU or a native build. */
   plan(point: Point, place: PlanPlace): PointPlan;
   /**
+   * What `plan` says of memory and disk, for kinds whose whole plan takes long: every rank asks for it before a run
+   * begins. Absent: `plan` is asked.
+   */
+  need?(point: Point, place: PlanPlace): PointNeed;
+  /**
    * Why ranks there would skip the point, as far as that is known before anything is opened; null where nothing
    * speaks against it. Absent: points of this kind run everywhere.
    */
@@ -74,11 +79,14 @@ export interface PlanPlace {
   readonly device: 'host' | 'cuda';
 }
 
-export interface PointPlan {
+export interface PointNeed {
   /** Bytes of memory that this rank needs while the point runs, by tier. */
   readonly memoryBytes: { readonly device: number; readonly host: number; readonly disk: number };
   /** Folder that the disk bytes go to, where there are any. */
   readonly diskPath?: string;
+}
+
+export interface PointPlan extends PointNeed {
   /** Payload bytes that this rank moves in one iteration. */
   readonly payloadBytes: number;
   /** More lines for `plan`: name -> value with its unit in the name. */

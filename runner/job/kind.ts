@@ -2,7 +2,7 @@
  * The contract of a job kind. The engine, the spec module and the writer know kinds by nothing else: adding a kind is a
  * folder under jobs/ and a line in jobs/index.ts.
  */
-import type { PlanPlace, PointPlan, RunPlace, SpecKind } from '../job-spec/spec-kind.js';
+import type { PlanPlace, PointNeed, PointPlan, RunPlace, SpecKind } from '../job-spec/spec-kind.js';
 import type { FilePlaces } from '../job-spec/files.js';
 import type { Point } from '../job-spec/types.js';
 import type { ColumnDefinition } from './column.js';
@@ -25,6 +25,7 @@ export interface KindDefinition<Spec, Columns extends readonly ColumnDefinition[
   check(spec: Spec, worldSize: number | null): ReturnType<SpecKind['check']>;
   /** `files`: where the files that the spec names lie. */
   plan(spec: Spec, place: PlanPlace, files: FilePlaces): PointPlan;
+  need?(spec: Spec, place: PlanPlace): PointNeed;
   skipReason?(spec: Spec, place: RunPlace): string | null;
   open(spec: Spec, context: PointContext): Promise<OpenPoint<Columns[number]['name']>>;
 }
@@ -38,10 +39,11 @@ export function defineKind<Spec>(): <const Columns extends readonly ColumnDefini
   definition: KindDefinition<Spec, Columns>,
 ) => JobKind {
   const specOf = (point: Point): Spec => point.spec as unknown as Spec;
-  return ({ check, plan, skipReason, open, ...rest }) => ({
+  return ({ check, plan, need, skipReason, open, ...rest }) => ({
     ...rest,
     check: (point, worldSize) => check(specOf(point), worldSize),
     plan: (point, place) => plan(specOf(point), place, point.files),
+    ...(need ? { need: (point, place) => need(specOf(point), place) } : {}),
     ...(skipReason ? { skipReason: (point, place) => skipReason(specOf(point), place) } : {}),
     open: (context) => open(specOf(context.point), context),
   });

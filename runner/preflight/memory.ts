@@ -4,7 +4,7 @@ import { counted } from '../text/plural.js';
 import { statfsSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import type { JobKind } from '../job/kind.js';
-import type { PlanPlace, PointPlan } from '../job-spec/spec-kind.js';
+import type { PlanPlace, PointNeed } from '../job-spec/spec-kind.js';
 import type { World } from '../world/world.js';
 import type { DeviceKindName, DeviceProperties } from '../native/types/index.js';
 import { RunnerError } from '../errors.js';
@@ -148,12 +148,14 @@ export function needOf(
   let diskBytes = 0;
   let diskPath = '';
   for (const point of spec.points) {
-    const plan = (kinds.get(point.job.kind) as JobKind).plan(point, { ...place, device: device.kind });
-    memoryBytes = Math.max(memoryBytes, hostBytes(plan, device));
-    deviceBytes = Math.max(deviceBytes, plan.memoryBytes.device);
-    if (plan.memoryBytes.disk > diskBytes) {
-      diskBytes = plan.memoryBytes.disk;
-      diskPath = resolve(plan.diskPath ?? '.');
+    const kind = kinds.get(point.job.kind) as JobKind;
+    const at = { ...place, device: device.kind };
+    const need = kind.need?.(point, at) ?? kind.plan(point, at);
+    memoryBytes = Math.max(memoryBytes, hostBytes(need, device));
+    deviceBytes = Math.max(deviceBytes, need.memoryBytes.device);
+    if (need.memoryBytes.disk > diskBytes) {
+      diskBytes = need.memoryBytes.disk;
+      diskPath = resolve(need.diskPath ?? '.');
     }
   }
   return {
@@ -180,8 +182,8 @@ function ownLimits(): Pick<Need, 'addressSpaceBytes' | 'fileSizeBytes'> {
 }
 
 /** On the host device the device tier lies in the same memory. */
-function hostBytes(plan: PointPlan, device: Pick<DeviceProperties, 'kind'>): number {
-  return plan.memoryBytes.host + (device.kind === 'host' ? plan.memoryBytes.device : 0);
+function hostBytes(need: PointNeed, device: Pick<DeviceProperties, 'kind'>): number {
+  return need.memoryBytes.host + (device.kind === 'host' ? need.memoryBytes.device : 0);
 }
 
 /** MemAvailable and the limit of every control group above this process. `root`: another tree in tests. */

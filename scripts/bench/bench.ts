@@ -10,6 +10,7 @@ import { projectRoot } from '../../runner/project.js';
 import { keepSummary } from './keep-summary.js';
 import { nativeBenches } from './native-benches.js';
 import { measureNative } from './native-program.js';
+import { measureRouting } from './routing.js';
 import { measureStartup } from './startup.js';
 import { commandOf, missing, SUITES, type Suite } from './suites.js';
 
@@ -51,6 +52,10 @@ for (const suite of SUITES) {
 if (values.device === 'host' && (!wanted || wanted.includes('startup'))) {
   console.log('\n== startup');
   await measureStartup(join(values.out, 'startup.csv'), resultsFolder, values.quick);
+}
+if (values.device === 'host' && (!wanted || wanted.includes('routing'))) {
+  console.log('\n== routing');
+  measureRouting(join(values.out, 'routing.csv'), values.quick);
 }
 for (const [name, bench] of nativeBenches(values.quick)) {
   if (values.device !== 'host' || (wanted && !wanted.includes(name))) continue;

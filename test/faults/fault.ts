@@ -6,7 +6,7 @@ import type { Running } from '../helpers/run-cli.js';
 export type StartedBy = 'mpirun' | 'launch' | 'alone';
 
 /** What the ranks run; the parts are named in rig.ts. */
-export type Workload = 'short' | 'sweep' | 'long' | 'slow';
+export type Workload = 'short' | 'sweep' | 'long' | 'slow' | 'routing' | 'slowRouting';
 
 export interface Rig {
   readonly mpi: Mpi;

@@ -24,6 +24,17 @@ const JOB = {
 /** More samples than any test waits for. */
 const ENDLESS = 1_000_000;
 
+/** Eight billion draws: no machine routes these tokens before a signal or a deadline of seconds. */
+const ROUTED = {
+  kind: 'dispatchCombine',
+  hidden: 1,
+  numTopk: 8,
+  numExperts: 65_536,
+  numTokens: 60_000,
+  maxDispatchTokensPerRank: 60_000,
+  outputLayout: 'rankMajor',
+};
+
 interface Load {
   readonly points: number;
   readonly jobs: readonly Record<string, unknown>[];
@@ -44,6 +55,15 @@ const LOADS: Readonly<Record<Workload, Load>> = {
       { id: 'never', ...JOB, sweep: { seed: [1, 2] } },
     ],
   },
+  routing: {
+    points: 3,
+    jobs: [
+      { id: 'first', ...JOB },
+      { id: 'routed', ...ROUTED },
+      { id: 'never', ...JOB },
+    ],
+  },
+  slowRouting: { points: 1, timeoutSeconds: 3, jobs: [{ id: 'routed', ...ROUTED }] },
   slow: {
     points: 2,
     timeoutSeconds: 3,

@@ -73,9 +73,19 @@ function tokensFor(
   source: number,
   isTarget: (host: number) => boolean,
 ): number {
-  const numLocal = spec.numExperts / routing.ranks.length;
+  const worldSize = routing.ranks.length;
+  const numLocal = spec.numExperts / worldSize;
+  const isWanted = Uint8Array.from({ length: worldSize }, (_, host) => (isTarget(host) ? 1 : 0));
   const { numTokens = 0, topkIdx = new Int32Array() } = routing.ranks[source] ?? {};
-  return Array.from({ length: numTokens }, (_, token) =>
-    topkIdx.subarray(token * spec.numTopk, (token + 1) * spec.numTopk),
-  ).filter((ids) => ids.some((id) => id >= 0 && isTarget(Math.floor(id / numLocal)))).length;
+  let tokens = 0;
+  for (let token = 0; token < numTokens; token++) {
+    const end = (token + 1) * spec.numTopk;
+    for (let at = token * spec.numTopk; at < end; at++) {
+      const id = topkIdx[at] as number;
+      if (id < 0 || isWanted[Math.floor(id / numLocal)] !== 1) continue;
+      tokens += 1;
+      break;
+    }
+  }
+  return tokens;
 }

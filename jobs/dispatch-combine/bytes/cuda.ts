@@ -27,16 +27,17 @@ function going(
   source: number,
   target: number,
 ): { readonly tokens: number; readonly choices: number } {
-  const ofSource = routing.ranks[source];
+  const { numTokens = 0, topkIdx = new Int32Array() } = routing.ranks[source] ?? {};
   const numLocal = spec.numExperts / routing.ranks.length;
-  let tokens = 0;
-  let choices = 0;
-  for (let token = 0; token < (ofSource?.numTokens ?? 0); token++) {
-    const hits = ofSource?.topkIdx
-      .subarray(token * spec.numTopk, (token + 1) * spec.numTopk)
-      .filter((id) => id >= 0 && Math.floor(id / numLocal) === target).length;
-    tokens += hits ? 1 : 0;
-    choices += hits ?? 0;
+  const [begin, end] = [target * numLocal, (target + 1) * numLocal];
+  let [tokens, choices, at] = [0, 0, 0];
+  for (let token = 0; token < numTokens; token++) {
+    const before = choices;
+    for (let k = 0; k < spec.numTopk; k++, at++) {
+      const id = topkIdx[at] as number;
+      if (id >= begin && id < end) choices += 1;
+    }
+    if (choices > before) tokens += 1;
   }
   return { tokens, choices };
 }

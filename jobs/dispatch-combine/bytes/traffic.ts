@@ -2,6 +2,7 @@
 import { paddedHidden, usesDedup, type MoeSpec } from '../moe-spec.js';
 import type { Nodes } from './nodes.js';
 import type { Routing } from '../routing/routing.js';
+import { TokenHosts } from './token-hosts.js';
 
 /** How a rank reaches another. */
 export type PeerPath = 'self' | 'ipc' | 'network';
@@ -40,57 +41,68 @@ export interface Traffic {
   readonly expertRows: readonly number[];
 }
 
-/** `nodes`: null where nothing is forwarded. */
+/** `nodes`: null where nothing is forwarded. One pass over the choices of every rank, without an object per token. */
 export function trafficOf(spec: MoeSpec, routing: Routing, rank: number, nodes: Nodes | null): Traffic {
   const worldSize = routing.ranks.length;
   const numLocal = spec.numExperts / worldSize;
-  const messagesTo = Array.from({ length: worldSize }, () => 0);
-  const forwardsTo = Array.from({ length: worldSize }, () => 0);
-  const rowsFor = Array.from({ length: worldSize }, () => 0);
-  const expertRows = Array.from({ length: numLocal }, () => 0);
-  let selections = 0;
-  let relayed = 0;
-  routing.ranks.forEach(({ numTokens, topkIdx }, source) => {
+  const messagesTo = zeros(worldSize);
+  const forwardsTo = zeros(worldSize);
+  const rowsFor = zeros(worldSize);
+  const expertRows = zeros(numLocal);
+  const tally = { selections: 0, relayed: 0 };
+  const hosts = new TokenHosts(spec, worldSize);
+  for (const [source, { numTokens, topkIdx }] of routing.ranks.entries()) {
+    const isRail = nodes?.isRail(source, rank) === true;
     for (let token = 0; token < numTokens; token++) {
-      const chosen = topkIdx
-        .subarray(token * spec.numTopk, (token + 1) * spec.numTopk)
-        .filter((id) => id >= 0);
-      const hosts = Array.from(chosen, (id) => Math.floor(id / numLocal));
-      const targets = usesDedup(spec) ? [...new Set(hosts)] : hosts;
-      if (source === rank) addAll(messagesTo, nodes === null ? targets : throughRelays(nodes, rank, targets));
-      if (nodes?.isRail(source, rank) === true) {
-        const here = targets.filter((target) => nodes.isNear(target, rank));
-        addAll(
-          forwardsTo,
-          here.filter((target) => target !== rank),
-        );
-        addAll(rowsFor, here.length > 0 ? [source] : []);
-        relayed += here.length > 0 ? 1 : 0;
-      } else {
-        const own = targets.filter((target) => target === rank);
-        addAll(
-          rowsFor,
-          own.map(() => source),
-        );
+      hosts.read(topkIdx, token);
+      if (source === rank) {
+        tally.selections += hosts.choices;
+        if (nodes === null) hosts.addTo(messagesTo);
+        else for (const relay of throughRelays(nodes, rank, hosts.list())) add(messagesTo, relay);
       }
-      for (const id of chosen) {
-        if (source === rank) selections += 1;
-        const local = id - rank * numLocal;
-        if (local >= 0 && local < numLocal) expertRows[local] = (expertRows[local] ?? 0) + 1;
-      }
+      if (isRail) addRelayed(hosts.list(), { nodes, rank, source, forwardsTo, rowsFor, tally });
+      else rowsFor[source] = (rowsFor[source] ?? 0) + hosts.times(rank);
     }
-  });
-  return { selections, messagesTo, forwardsTo, relayed, rowsFor, expertRows };
+    for (const id of topkIdx) {
+      const local = id - rank * numLocal;
+      if (local >= 0 && local < numLocal) add(expertRows, local);
+    }
+  }
+  return { ...tally, messagesTo, forwardsTo, rowsFor, expertRows };
 }
 
-/** Counts one more at each index. */
-function addAll(counts: number[], indices: readonly number[]): void {
-  for (const index of indices) counts[index] = (counts[index] ?? 0) + 1;
+/** A rail's token: forwarded to the other ranks of this node, and one row back for all of them. */
+function addRelayed(
+  targets: readonly number[],
+  at: {
+    readonly nodes: Nodes;
+    readonly rank: number;
+    readonly source: number;
+    readonly forwardsTo: number[];
+    readonly rowsFor: number[];
+    readonly tally: { relayed: number };
+  },
+): void {
+  let isHere = false;
+  for (const target of targets) {
+    if (!at.nodes.isNear(target, at.rank)) continue;
+    isHere = true;
+    if (target !== at.rank) add(at.forwardsTo, target);
+  }
+  if (!isHere) return;
+  add(at.rowsFor, at.source);
+  at.tally.relayed += 1;
 }
 
-const throughRelays = (nodes: Nodes, source: number, targets: readonly number[]): number[] => [
-  ...new Set(targets.map((target) => nodes.relayOf(source, target))),
-];
+const zeros = (length: number): number[] => Array.from({ length }, () => 0);
+
+/** Counts one more at `index`. */
+function add(counts: number[], index: number): void {
+  counts[index] = (counts[index] ?? 0) + 1;
+}
+
+const throughRelays = (nodes: Nodes, source: number, targets: readonly number[]): Set<number> =>
+  new Set(targets.map((target) => nodes.relayOf(source, target)));
 
 /** Messages, or combine rows, that this rank writes to each rank, whomever they are for. */
 export function unitsTo(

@@ -122,8 +122,9 @@ class RowCheck {
     expected.forEach((token, index) => {
       findings.equal(sorted[index] ?? -1, token, () => `${rows.name}: tokens in order, place ${index}`);
     });
+    const wanted = new Set(expected);
     found.forEach((token, index) => {
-      if (token % this.#stride !== 0 || !expected.includes(token)) return;
+      if (token % this.#stride !== 0 || !wanted.has(token)) return;
       this.#checkRow(rows.firstRow + index, token, rows);
     });
   }

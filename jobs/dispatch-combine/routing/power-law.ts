@@ -64,12 +64,14 @@ export function assignLoads(loads: Int32Array, shape: PowerLawShape, random: Key
   const order = random.shuffle(Int32Array.from({ length: loads.length }, (_, expert) => expert));
   const tokens = random.shuffle(Int32Array.from({ length: totalTokens }, (_, token) => token));
   const ids = new Int32Array(totalTokens * numTopk);
-  let position = 0;
+  let [place, choice] = [0, 0];
   for (const expert of order) {
     for (let i = loads[expert] ?? 0; i > 0; i--) {
-      const token = tokens[position % totalTokens] ?? 0;
-      ids[token * numTopk + Math.floor(position / totalTokens)] = expert;
-      position += 1;
+      ids[(tokens[place] ?? 0) * numTopk + choice] = expert;
+      place += 1;
+      if (place < totalTokens) continue;
+      place = 0;
+      choice += 1;
     }
   }
   return ids;

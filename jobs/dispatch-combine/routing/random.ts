@@ -8,6 +8,11 @@ export function mix32(value: number): number {
   return (x ^ (x >>> 16)) >>> 0;
 }
 
+/** Uniform over (0, 1) for a uniform word. */
+export function unitOf(word: number): number {
+  return (word + 0.5) / 2 ** 32;
+}
+
 /** A sequence of its own for every list of keys. */
 export class KeyedRandom {
   #counter: number;
@@ -26,13 +31,23 @@ export class KeyedRandom {
     return mix32(mix32(this.#counter) ^ 0x5bd1e995);
   }
 
+  /** The next words, as many as there is room for. */
+  draw(words: Uint32Array): void {
+    let counter = this.#counter;
+    for (let index = 0; index < words.length; index++) {
+      counter = (counter + 0x9e3779b9) | 0;
+      words[index] = mix32(mix32(counter) ^ 0x5bd1e995);
+    }
+    this.#counter = counter;
+  }
+
   /** Uniform over (0, 1): never 0, so that its logarithm is finite. */
   unit(): number {
-    return (this.word() + 0.5) / 2 ** 32;
+    return unitOf(this.word());
   }
 
   below(limit: number): number {
-    return Math.floor(((this.word() + 0.5) / 2 ** 32) * limit);
+    return Math.floor(unitOf(this.word()) * limit);
   }
 
   /** Fisher-Yates, in place. */

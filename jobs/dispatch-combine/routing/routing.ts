@@ -3,9 +3,10 @@ import { createHash } from 'node:crypto';
 import { RunnerError } from '../../../runner/errors.js';
 import { rereadFile, type FilePlaces } from '../../../runner/job-spec/files.js';
 import { tokensOfRank, type MoeSpec } from '../moe-spec.js';
+import { grouped, mask, tokenWeights, weighted, type IdSource } from './choices.js';
+import { parseRoutingFile, ROUTING_FILE_LIMIT_BYTES } from './file.js';
 import { assignLoads, powerLawLoads } from './power-law.js';
 import { KeyedRandom } from './random.js';
-import { parseRoutingFile, ROUTING_FILE_LIMIT_BYTES } from './file.js';
 
 /** One rank's tokens. */
 export interface RankRouting {
@@ -31,8 +32,9 @@ export function makeRouting(spec: MoeSpec, worldSize: number, files: FilePlaces 
   for (let rank = 0; rank < worldSize; rank++) {
     const numTokens = tokensOfRank(spec, rank);
     const topkIdx = idsOf(rank, numTokens);
-    mask(topkIdx, spec, rank);
-    ranks.push({ numTokens, topkIdx, topkWeights: makeWeights(spec, rank, numTokens) });
+    mask(topkIdx, spec.routing.maskedFraction, new KeyedRandom(spec.seed, STREAM.mask, rank));
+    const random = new KeyedRandom(spec.seed, STREAM.weights, rank);
+    ranks.push({ numTokens, topkIdx, topkWeights: tokenWeights(numTokens, spec.numTopk, random) });
   }
   const hash = createHash('sha256');
   for (const { numTokens, topkIdx, topkWeights } of ranks) {
@@ -43,49 +45,52 @@ export function makeRouting(spec: MoeSpec, worldSize: number, files: FilePlaces 
   return { ranks, digest: hash.digest('hex') };
 }
 
-type IdSource = (rank: number, numTokens: number) => Int32Array;
-
 function idSource(spec: MoeSpec, worldSize: number, files: FilePlaces): IdSource {
   const { routing } = spec;
-  if (routing.kind === 'powerLaw') return sliceOf(powerLawIds(spec, worldSize, routing.alpha), spec);
+  if (routing.kind === 'powerLaw')
+    return sliceOf(powerLawIds(spec, worldSize, routing.alpha), spec, worldSize);
   if (routing.kind === 'file') {
     const file = readRoutingFile(spec, routing, files);
-    if ('ids' in file) return repeated(file.ids, spec);
-    return weighted(spec, file.weights);
+    if ('ids' in file) return repeated(file.ids, spec, worldSize);
+    return weighted(spec, file.weights, STREAM.ids);
   }
-  if (routing.kind === 'groupLimited') return grouped(spec, routing.numGroups, routing.topkGroups);
-  return weighted(spec, expertWeights(spec));
+  if (routing.kind === 'groupLimited') {
+    return grouped(spec, routing.numGroups, routing.topkGroups, STREAM.ids);
+  }
+  return weighted(spec, expertWeights(spec), STREAM.ids);
 }
 
-function firstTokens(spec: MoeSpec, rank: number): number {
-  let first = 0;
-  for (let before = 0; before < rank; before++) first += tokensOfRank(spec, before);
+/** Tokens of the ranks before each one; the last is the number of all. */
+function firstTokens(spec: MoeSpec, worldSize: number): number[] {
+  const first = [0];
+  for (let rank = 0; rank < worldSize; rank++) first.push((first[rank] ?? 0) + tokensOfRank(spec, rank));
   return first;
 }
 
 function powerLawIds(spec: MoeSpec, worldSize: number, alpha: number): Int32Array {
-  const totalTokens = firstTokens(spec, worldSize);
+  const totalTokens = firstTokens(spec, worldSize)[worldSize] ?? 0;
   const { numExperts, numTopk } = spec;
   const shape = { numExperts, numTopk, worldSize, totalTokens, alpha };
   const random = new KeyedRandom(spec.seed, STREAM.ids);
   return totalTokens === 0 ? new Int32Array(0) : assignLoads(powerLawLoads(shape, random), shape, random);
 }
 
-function sliceOf(ids: Int32Array, spec: MoeSpec): IdSource {
+function sliceOf(ids: Int32Array, spec: MoeSpec, worldSize: number): IdSource {
+  const firsts = firstTokens(spec, worldSize);
   return (rank, numTokens) => {
-    const first = firstTokens(spec, rank) * spec.numTopk;
+    const first = (firsts[rank] ?? 0) * spec.numTopk;
     return ids.slice(first, first + numTokens * spec.numTopk);
   };
 }
 
 /** Tokens of the file one after the other over all ranks, from the start again when it ends. */
-function repeated(ids: Int32Array, spec: MoeSpec): IdSource {
+function repeated(ids: Int32Array, spec: MoeSpec, worldSize: number): IdSource {
+  const firsts = firstTokens(spec, worldSize);
   return (rank, numTokens) => {
-    const first = firstTokens(spec, rank) * spec.numTopk;
-    return Int32Array.from(
-      { length: numTokens * spec.numTopk },
-      (_, index) => ids[(first + index) % ids.length] ?? -1,
-    );
+    const first = (firsts[rank] ?? 0) * spec.numTopk;
+    const own = new Int32Array(numTokens * spec.numTopk);
+    for (let index = 0; index < own.length; index++) own[index] = ids[(first + index) % ids.length] ?? -1;
+    return own;
   };
 }
 
@@ -105,72 +110,6 @@ function expertWeights(spec: MoeSpec): Float64Array {
     // Nothing is quite impossible: a token needs numTopk different experts.
     weights[expert] = Math.max(share, 1e-9);
   });
-  return weights;
-}
-
-/** numTopk experts without repetition, in proportion to their weights (exponential keys: smallest of -ln(u) / w). */
-function weighted(spec: MoeSpec, weights: Float64Array): IdSource {
-  const possible = [...weights.keys()].filter((expert) => (weights[expert] ?? 0) > 0);
-  return (rank, numTokens) => {
-    const random = new KeyedRandom(spec.seed, STREAM.ids, rank);
-    const ids = new Int32Array(numTokens * spec.numTopk);
-    const keys = new Float64Array(spec.numExperts);
-    for (let token = 0; token < numTokens; token++) {
-      for (const expert of possible) keys[expert] = -Math.log(random.unit()) / (weights[expert] ?? 0);
-      ids.set(smallest(possible, keys, spec.numTopk), token * spec.numTopk);
-    }
-    return ids;
-  };
-}
-
-/** As DeepSeek-V3 routes: a group's score is the sum of its two best experts; the best groups' best experts. */
-function grouped(spec: MoeSpec, numGroups: number, topkGroups: number): IdSource {
-  const perGroup = spec.numExperts / numGroups;
-  const groups = Array.from({ length: numGroups }, (_, group) => group);
-  return (rank, numTokens) => {
-    const random = new KeyedRandom(spec.seed, STREAM.ids, rank);
-    const ids = new Int32Array(numTokens * spec.numTopk);
-    const keys = new Float64Array(spec.numExperts);
-    for (let token = 0; token < numTokens; token++) {
-      for (let expert = 0; expert < keys.length; expert++) keys[expert] = -random.unit();
-      const groupKeys = Float64Array.from(groups, (group) => {
-        const [best = 0, next = 0] = keys.slice(group * perGroup, (group + 1) * perGroup).sort();
-        return best + next;
-      });
-      const chosen = smallest(groups, groupKeys, topkGroups);
-      const possible = chosen.flatMap((group) =>
-        Array.from({ length: perGroup }, (_, i) => group * perGroup + i),
-      );
-      ids.set(smallest(possible, keys, spec.numTopk), token * spec.numTopk);
-    }
-    return ids;
-  };
-}
-
-/** The `count` candidates with the smallest keys, smallest first. */
-function smallest(candidates: readonly number[], keys: Float64Array, count: number): number[] {
-  return [...candidates].sort((a, b) => (keys[a] ?? 0) - (keys[b] ?? 0)).slice(0, count);
-}
-
-function mask(ids: Int32Array, spec: MoeSpec, rank: number): void {
-  if (spec.routing.maskedFraction === 0) return;
-  const random = new KeyedRandom(spec.seed, STREAM.mask, rank);
-  ids.forEach((_, index) => {
-    if (random.unit() < spec.routing.maskedFraction) ids[index] = -1;
-  });
-}
-
-function makeWeights(spec: MoeSpec, rank: number, numTokens: number): Float32Array {
-  const random = new KeyedRandom(spec.seed, STREAM.weights, rank);
-  const weights = new Float32Array(numTokens * spec.numTopk);
-  for (let token = 0; token < numTokens; token++) {
-    const scores = Array.from({ length: spec.numTopk }, () => 0.1 + random.unit());
-    const sum = scores.reduce((a, b) => a + b, 0);
-    weights.set(
-      scores.map((score) => score / sum),
-      token * spec.numTopk,
-    );
-  }
   return weights;
 }
 

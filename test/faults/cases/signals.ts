@@ -1,4 +1,5 @@
 /** Signals of schedulers, terminals and people, to one process or to the whole group. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Ending, FaultCase } from '../fault.js';
 
 const aborted = (status: readonly (number | null)[]): Ending => ({
@@ -49,6 +50,28 @@ export const SIGNAL_FAULTS: readonly FaultCase[] = [
     },
     ending: aborted([signal === 'SIGINT' ? 130 : 143]),
   })),
+  {
+    id: 'sigterm-while-routing',
+    fault: 'launch gets SIGTERM while the ranks compute the routing of 120,000 tokens',
+    startedBy: 'launch',
+    mpis: ['openmpi'],
+    workload: 'routing',
+    strike: async (rig) => {
+      await rig.untilRows(1);
+      // The next point begins at once, and its routing takes far longer than this.
+      await sleep(1000);
+      rig.signal('SIGTERM');
+    },
+    ending: aborted([143]),
+    always: true,
+  },
+  {
+    id: 'deadline-while-routing',
+    fault: 'a deadline of 3 s passes while the ranks compute the routing of 120,000 tokens',
+    startedBy: 'mpirun',
+    workload: 'slowRouting',
+    ending: { outcome: 'timeout', status: [124], named: 'the stage', says: /deadline of 3 s/, rows: 'all' },
+  },
   {
     id: 'sigkill-to-launch',
     fault: 'launch is killed: its watchdog ends the ranks, which write their rows, and mpirun',
