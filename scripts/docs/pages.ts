@@ -24,7 +24,11 @@ export const GENERATED_PAGES: Readonly<Record<string, () => string>> = {
 export async function renderPage(path: string): Promise<string> {
   const render = GENERATED_PAGES[path];
   if (render === undefined) throw new Error(`${path} is not a generated page`);
-  if (!path.endsWith('.md')) return render();
+  return path.endsWith('.md') ? await formatPage(path, render()) : render();
+}
+
+/** Markdown as the rest of the project has it. */
+export async function formatPage(path: string, text: string): Promise<string> {
   const file = join(projectRoot, path);
-  return format(render(), { ...(await resolveConfig(file)), filepath: file });
+  return format(text, { ...(await resolveConfig(file)), filepath: file });
 }
