@@ -10,6 +10,7 @@
 #include "test/group_shapes.h"
 #include "test/named_cases.h"
 #include "test/small_transfers.h"
+#include "test/threads_per_rank.h"
 
 using namespace railrunner;
 using namespace railrunner::test;
@@ -39,8 +40,8 @@ struct Bench {
   PoolContent before;
 
   Bench(Tier fromTier, const LayoutShape& fromShape, Tier toTier, const LayoutShape& toShape)
-      : source(*device, fromTier, fromShape, blocksOf(fromShape, kBlocks), "/tmp", 2),
-        target(*device, toTier, toShape, blocksOf(toShape, kBlocks), "/tmp", 2),
+      : source(*device, fromTier, fromShape, blocksOf(fromShape, kBlocks), "/tmp", threadsPerRank(2)),
+        target(*device, toTier, toShape, blocksOf(toShape, kBlocks), "/tmp", threadsPerRank(2)),
         layerEnd(source.layout().numLayers) {
     // Blocks of all sections, interleaved; some neighbours, some scattered.
     const uint32_t first[] = {3, 4, 5, 11, 1, 9};
@@ -96,8 +97,9 @@ void everyPair(const LayoutShape& a, const LayoutShape& b, const std::string& na
       Bench bench(pair[0], a, pair[1], b);
       bench.layerBegin = layerBegin;
       if (layerEnd != 0) bench.layerEnd = layerEnd;
-      bench.copyAndCheck(smallTransfers(strategy, 2), name + " " + strategyName(strategy) + " " +
-                                                          tierName(pair[0]) + " to " + tierName(pair[1]));
+      bench.copyAndCheck(
+          smallTransfers(strategy, threadsPerRank(2)),
+          name + " " + strategyName(strategy) + " " + tierName(pair[0]) + " to " + tierName(pair[1]));
     }
   }
 }
@@ -106,7 +108,7 @@ void everyPair(const LayoutShape& a, const LayoutShape& b, const std::string& na
 void mustFind(const LayoutShape& shape, const std::string& says, const std::function<void(Bench&)>& plant) {
   for (const Tier tier : {Tier::kHost, Tier::kDisk}) {
     Bench bench(Tier::kDevice, shape, tier, shape);
-    auto transfer = bench.compile(smallTransfers(Strategy::kAuto, 2));
+    auto transfer = bench.compile(smallTransfers(Strategy::kAuto, threadsPerRank(2)));
     SoloGate gate;
     transfer->measure(GateRef(gate), {0, 1, false}, bench.control);
     expectEqual(bench.check().firstBad, std::string(), "before the fault");
@@ -242,7 +244,7 @@ TEST("layer ranges leave the other layers alone, where groups share sectors") {
 TEST("blocks larger than a request and a chunk arrive whole") {
   for (const uint32_t section : {0U, 1U}) {
     const auto shape = largeWindowed(kFull, BlockDim::kFirst, section);
-    TransferOptions options = smallTransfers(Strategy::kKernel, 2);
+    TransferOptions options = smallTransfers(Strategy::kKernel, threadsPerRank(2));
     options.chunkBytes = 40960;
     options.requestBytes = 12288;
     Bench(Tier::kDevice, shape, Tier::kHost, shape).copyAndCheck(options, "to host");
@@ -256,7 +258,7 @@ TEST("requests of one transfer never meet in a sector") {
     Bench bench(Tier::kDevice, each.shape, Tier::kDisk, each.shape);
     bench.layerBegin = 1;
     bench.layerEnd = 3;
-    bench.compile(smallTransfers(Strategy::kKernel, 2));
+    bench.compile(smallTransfers(Strategy::kKernel, threadsPerRank(2)));
     const LaneRequest lane{&bench.source, &bench.target, bench.from, bench.to, 1, 3};
     const DiskPlan plan = compileDiskPlan(lane, {3, 8192, true, 0});
     std::map<uint64_t, uint64_t> ranges;

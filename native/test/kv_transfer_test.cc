@@ -9,6 +9,7 @@
 #include "kv/transfer.h"
 #include "test/layout_shapes.h"
 #include "test/named_cases.h"
+#include "test/threads_per_rank.h"
 
 using namespace railrunner;
 using namespace railrunner::test;
@@ -45,9 +46,10 @@ struct Bench {
   PoolContent targetContent;
 
   Bench(Tier fromTier, const LayoutShape& fromShape, Tier toTier, const LayoutShape& toShape, bool shuffled) {
-    source =
-        std::make_unique<BlockPool>(*device, fromTier, fromShape, std::vector<uint32_t>{kBlocks}, "/tmp", 2);
-    target = std::make_unique<BlockPool>(*device, toTier, toShape, std::vector<uint32_t>{kBlocks}, "/tmp", 2);
+    source = std::make_unique<BlockPool>(*device, fromTier, fromShape, std::vector<uint32_t>{kBlocks}, "/tmp",
+                                         threadsPerRank(2));
+    target = std::make_unique<BlockPool>(*device, toTier, toShape, std::vector<uint32_t>{kBlocks}, "/tmp",
+                                         threadsPerRank(2));
     layerEnd = source->layout().numLayers;
     for (uint32_t i = 0; i < 10; ++i) {
       from.push_back(shuffled ? (i * 7 + 3) % kBlocks : i + 2);
@@ -109,7 +111,7 @@ void everyPair(const LayoutShape& a, const LayoutShape& b, const std::string& na
     for (const Strategy strategy : {Strategy::kMemcpy, Strategy::kKernel, Strategy::kAuto}) {
       const std::string what = name + (shuffled ? " shuffled " : " sequential ") + strategyName(strategy);
       TransferOptions options;
-      options.threads = 2;
+      options.threads = threadsPerRank(2);
       options.maxTransferBatchSize = 3;
       options.maxConcurrentTransfers = 2;
       options.requestBytes = 8192;

@@ -11,6 +11,20 @@ t.test('copy teams of 3 to 6 threads under ThreadSanitizer, with changing number
   t.equal(ended.status, 0, `${ended.stdout}${ended.stderr}`.slice(0, 3000));
 });
 
+/** RAILRUNNER_THREADS_PER_RANK, which the programs read as runs do. */
+const threads = process.env['RAILRUNNER_THREADS_PER_RANK'];
+const skip =
+  threads === undefined && 'needs RAILRUNNER_THREADS_PER_RANK, 6 say: builds all of native with a sanitizer';
+
+for (const name of ['kv_transfer_test', 'kv_groups_test']) {
+  t.test(`${name} under ThreadSanitizer with ${threads ?? 'more'} threads per rank`, { skip }, async (t) => {
+    const program = await nativeProgram(name, 'thread');
+    const env = { TSAN_OPTIONS: 'halt_on_error=1 exitcode=66' };
+    const ended = await run(program, [], { env, timeoutMs: 600_000 });
+    t.equal(ended.status, 0, `${ended.stdout}${ended.stderr}`.slice(-3000));
+  });
+}
+
 t.test('a thread that the system refuses is an error that names the limits', async (t) => {
   const ended = await run(await nativeProgram('threads_test'), []);
   t.equal(ended.status, 0, `${ended.stdout}${ended.stderr}`.slice(0, 3000));

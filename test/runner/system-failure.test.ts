@@ -7,6 +7,8 @@ import { railrunner, run } from '../helpers/run-cli.js';
 import { writeSmallSpec } from '../helpers/small-spec.js';
 import { knownSystemFailure, outputError } from '../../runner/system-failure.js';
 
+/** Of a stack; a path in the sentence itself is none. */
+const STACK_LINES = /\n\s+at |node:internal/;
 const STACK = /\n\s+at |node:internal|\.js:\d+/;
 
 t.test('a working folder that was deleted', async (t) => {
@@ -18,6 +20,17 @@ t.test('a working folder that was deleted', async (t) => {
   t.notMatch(ended.stderr, STACK);
   t.equal(ended.status, 3, ended.stderr);
   t.match(ended.stderr, /^railrunner: E_OUTPUT: the working folder is gone/);
+});
+
+t.test('fewer files than the command itself is made of', async (t) => {
+  const spec = writeSmallSpec(t.testdir());
+  for (const files of [30, 40]) {
+    const script = `ulimit -n ${files} && exec ${process.execPath} ${railrunner} run ${spec}`;
+    const ended = await run('sh', ['-c', script]);
+    t.equal(ended.status, 3, ended.stderr);
+    t.match(ended.stderr, /^railrunner: E_OUTPUT: .*EMFILE.*ulimit -n/);
+    t.notMatch(ended.stderr, STACK_LINES);
+  }
 });
 
 const skip = firstMissing(needsNamespaces(), needsMpi('openmpi'));
