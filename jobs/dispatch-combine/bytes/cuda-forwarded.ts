@@ -81,7 +81,7 @@ function tokensFor(
   for (let token = 0; token < numTokens; token++) {
     const end = (token + 1) * spec.numTopk;
     for (let at = token * spec.numTopk; at < end; at++) {
-      const id = topkIdx[at] as number;
+      const id = topkIdx[at] ?? 0;
       if (id < 0 || isWanted[Math.floor(id / numLocal)] !== 1) continue;
       tokens += 1;
       break;

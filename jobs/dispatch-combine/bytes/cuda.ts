@@ -34,7 +34,7 @@ function going(
   for (let token = 0; token < numTokens; token++) {
     const before = choices;
     for (let k = 0; k < spec.numTopk; k++, at++) {
-      const id = topkIdx[at] as number;
+      const id = topkIdx[at] ?? 0;
       if (id >= begin && id < end) choices += 1;
     }
     if (choices > before) tokens += 1;

@@ -23,7 +23,7 @@ export class TokenHosts {
     this.choices = 0;
     const first = token * this.#numTopk;
     for (let at = first; at < first + this.#numTopk; at++) {
-      const id = topkIdx[at] as number;
+      const id = topkIdx[at] ?? 0;
       if (id < 0) continue;
       this.choices += 1;
       const host = Math.floor(id / this.#numLocal);
@@ -41,7 +41,7 @@ export class TokenHosts {
   /** Counts one more for each of them. */
   addTo(counts: number[]): void {
     for (let index = 0; index < this.#held; index++) {
-      const host = this.#hosts[index] as number;
+      const host = this.#hosts[index] ?? 0;
       counts[host] = (counts[host] ?? 0) + 1;
     }
   }

@@ -42,8 +42,8 @@ export function weighted(spec: MoeSpec, weights: Float64Array, stream: number): 
 function offerEven(nearest: Nearest, possible: Int32Array, words: Uint32Array, guess: number): void {
   let limit = guess;
   for (let index = 0; index < words.length; index++) {
-    const key = -(words[index] as number);
-    if (key < limit) limit = nearest.offer(key, possible[index] as number);
+    const key = -(words[index] ?? 0);
+    if (key < limit) limit = nearest.offer(key, possible[index] ?? 0);
   }
 }
 
@@ -56,10 +56,10 @@ function offerWeighted(
 ): void {
   let limit = guess;
   for (let index = 0; index < words.length; index++) {
-    const unit = unitOf(words[index] as number);
-    const chance = chances[index] as number;
+    const unit = unitOf(words[index] ?? 0);
+    const chance = chances[index] ?? 0;
     if ((1 - unit) * MARGIN >= limit * chance) continue;
-    limit = nearest.offer(-Math.log(unit) / chance, possible[index] as number);
+    limit = nearest.offer(-Math.log(unit) / chance, possible[index] ?? 0);
   }
 }
 
@@ -107,7 +107,7 @@ export function grouped(spec: MoeSpec, numGroups: number, topkGroups: number, st
       for (const group of chosen) {
         const end = (group + 1) * perGroup;
         for (let expert = group * perGroup; expert < end; expert++) {
-          const key = -(words[expert] as number);
+          const key = -(words[expert] ?? 0);
           if (key < limit) limit = experts.offer(key, expert);
         }
       }
@@ -122,7 +122,7 @@ function bestTwo(words: Uint32Array, first: number, count: number): number {
   let best = 0;
   let next = 0;
   for (let index = first; index < first + count; index++) {
-    const word = words[index] as number;
+    const word = words[index] ?? 0;
     if (word > best) {
       next = best;
       best = word;
@@ -144,7 +144,7 @@ export function tokenWeights(numTokens: number, numTopk: number, random: KeyedRa
   for (let first = 0; first < weights.length; first += numTopk) {
     let sum = 0;
     for (let k = 0; k < numTopk; k++) sum += scores[k] = 0.1 + random.unit();
-    for (let k = 0; k < numTopk; k++) weights[first + k] = (scores[k] as number) / sum;
+    for (let k = 0; k < numTopk; k++) weights[first + k] = (scores[k] ?? 0) / sum;
   }
   return weights;
 }

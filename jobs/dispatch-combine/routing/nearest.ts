@@ -41,13 +41,13 @@ export class Nearest {
     if (key >= this.#limit) return this.#limit;
     const ids = this.#ids;
     let at = this.#held < this.#count ? this.#held++ : this.#count - 1;
-    for (; at > 0 && (keys[at - 1] as number) > key; at--) {
-      keys[at] = keys[at - 1] as number;
-      ids[at] = ids[at - 1] as number;
+    for (; at > 0 && (keys[at - 1] ?? 0) > key; at--) {
+      keys[at] = keys[at - 1] ?? 0;
+      ids[at] = ids[at - 1] ?? 0;
     }
     keys[at] = key;
     ids[at] = id;
-    if (this.#held === this.#count) this.#limit = keys[this.#count - 1] as number;
+    if (this.#held === this.#count) this.#limit = keys[this.#count - 1] ?? 0;
     return this.#limit;
   }
 
@@ -55,13 +55,13 @@ export class Nearest {
   copyTo(target: Int32Array, at: number): void {
     if (this.#count > MOST_INSERTED) this.#sort();
     const kept = Math.min(this.#held, this.#count);
-    for (let index = 0; index < kept; index++) target[at + index] = this.#ids[index] as number;
+    for (let index = 0; index < kept; index++) target[at + index] = this.#ids[index] ?? 0;
   }
 
   #sort(): void {
     const order = Uint32Array.from({ length: this.#held }, (_, index) => index);
     const keys = this.#keys;
-    order.sort((a, b) => (keys[a] as number) - (keys[b] as number) || a - b);
-    this.#ids.set(Int32Array.from(order, (index) => this.#ids[index] as number));
+    order.sort((a, b) => (keys[a] ?? 0) - (keys[b] ?? 0) || a - b);
+    this.#ids.set(Int32Array.from(order, (index) => this.#ids[index] ?? 0));
   }
 }

@@ -54,8 +54,8 @@ export class KeyedRandom {
   shuffle<T extends { length: number; [index: number]: number }>(values: T): T {
     for (let last = values.length - 1; last > 0; last--) {
       const other = this.below(last + 1);
-      const value = values[last] as number;
-      values[last] = values[other] as number;
+      const value = values[last] ?? 0;
+      values[last] = values[other] ?? 0;
       values[other] = value;
     }
     return values;
