@@ -3,6 +3,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { RunnerError } from '../errors.js';
+import { outputError } from '../system-failure.js';
 import type { NativeAddon } from '../native/types/index.js';
 
 export const LOCK_FILE = 'run.lock';
@@ -10,7 +11,7 @@ export const LOCK_FILE = 'run.lock';
 const PATIENCE_MS = 20_000;
 const RETRY_MS = 200;
 
-/** Kept until the process ends. Rejects with E_RESUME where that rank of an earlier start still runs, with E_IO. */
+/** Kept until the process ends. Rejects with E_RESUME where that rank of an earlier start still runs, with E_OUTPUT where the file cannot be made. */
 export async function lockRun(
   addon: Pick<NativeAddon, 'lockByte'>,
   folder: string,
@@ -20,7 +21,10 @@ export async function lockRun(
   const path = join(folder, LOCK_FILE);
   const endsAt = performance.now() + patienceMs;
   for (;;) {
-    const lock = await addon.lockByte(path, rank);
+    const lock = await addon.lockByte(path, rank).catch((error: unknown) => {
+      // A folder that has no room for the lock has none for rows either.
+      throw outputError(`${path} cannot be made`, error);
+    });
     if (lock !== 'taken') return lock;
     if (performance.now() > endsAt) break;
     await sleep(RETRY_MS);
