@@ -88,7 +88,7 @@ function chained(requests: readonly TraceRequest[]): TraceRequest[] {
   const tree = new PrefixTree();
   return requests.map((request) => {
     tree.walk(request.hashIds, 0);
-    return { ...request, hashIds: [...tree.numbers()] };
+    return { ...request, hashIds: [...tree.path(new Int32Array(request.hashIds.length))] };
   });
 }
 

@@ -75,13 +75,20 @@ export class PrefixTree {
     }
   }
 
-  /** Block numbers of the last `walk`, from the head. */
-  *numbers(): Generator<number> {
+  /** The id of a block; ids that numbers do not hold exactly are numbered from -1 down. */
+  idOf(block: number): number {
+    return this.#ids[block] as number;
+  }
+
+  /** Block numbers of the last `walk` from the head, into `path`, which is returned or a longer one. */
+  path(path: Int32Array): Int32Array {
+    let at = 0;
     for (let run = 0; run < this.numRuns; run++) {
-      const start = this.starts[run] as number;
-      const end = start + (this.lengths[run] as number);
-      for (let block = start; block < end; block++) yield block;
+      const end = at + (this.lengths[run] as number);
+      path = grown(path, end);
+      for (let block = this.starts[run] as number; at < end; at++) path[at] = block++;
     }
+    return path;
   }
 
   #idAt(hashIds: readonly HashId[], place: number): number {

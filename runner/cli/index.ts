@@ -2,6 +2,7 @@
 import yargs, { type CommandModule } from 'yargs';
 import type { LoadKinds } from '../job/kind.js';
 import type { LoadModelReport } from '../job/model-report.js';
+import type { LoadSimulation } from '../job/simulation.js';
 import { printOut } from '../print.js';
 import { abCommand } from './ab.js';
 import { compareCommand } from './compare.js';
@@ -16,6 +17,7 @@ import { refuseUnknownCommand } from './unknown-command.js';
 import { usageError } from './usage-error.js';
 import { runCommand } from './run.js';
 import { schemaCommand } from './schema.js';
+import { simulateCommand } from './simulate.js';
 import { validateCommand } from './validate.js';
 
 const USAGE = `$0 <command>
@@ -27,13 +29,14 @@ and writes one CSV row for each rank and measured point.`;
 export interface JobLoaders {
   readonly loadKinds: LoadKinds;
   readonly loadModelReport: LoadModelReport;
+  readonly loadSimulation: LoadSimulation;
 }
 
 /** Runs one command line. The exit status is left in process.exitCode, or is the thrown RunnerError's. */
 export async function runCommandLine(
   args: readonly string[],
   version: string,
-  { loadKinds, loadModelReport }: JobLoaders,
+  { loadKinds, loadModelReport, loadSimulation }: JobLoaders,
 ): Promise<void> {
   refuseRepeatedOptions(args);
   const commands = [
@@ -56,6 +59,18 @@ export async function runCommandLine(
     .scriptName('railrunner')
     .usage(USAGE)
     .command(commands)
+    .command(runCommand(loadKinds))
+    .command(launchCommand(loadKinds))
+    .command(validateCommand(loadKinds))
+    .command(planCommand(loadKinds))
+    .command(abCommand(version))
+    .command(compareCommand(version))
+    .command(reportCommand(version))
+    .command(exampleCommand(loadKinds))
+    .command(schemaCommand(loadKinds))
+    .command(doctorCommand(loadKinds))
+    .command(modelCommand(loadModelReport))
+    .command(simulateCommand(loadSimulation))
     .demandCommand(1, 'Say which command to run.')
     // What `ab` is told of a side may begin with an option of `run`.
     .parserConfiguration({ 'nargs-eats-options': true })

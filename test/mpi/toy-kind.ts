@@ -47,4 +47,5 @@ const toy = defineKind<ToySpec>()({
 await main(process.argv.slice(2), {
   loadKinds: async () => [toy],
   loadModelReport: async () => () => ({ refusal: 'this registry has no models' }),
+  loadSimulation: async () => async () => '',
 });

@@ -1,0 +1,59 @@
+/** Least recently used, and the same with a time to live. */
+import { neverExpires, type EvictionPolicy } from './policy.js';
+import { SlotLists, takeTail, type Pins } from './slot-lists.js';
+
+export class Lru implements EvictionPolicy {
+  readonly #lists: SlotLists;
+
+  constructor(capacity: number) {
+    this.#lists = new SlotLists(capacity, 1);
+  }
+
+  insert(slot: number): void {
+    this.#lists.pushHead(0, slot);
+  }
+
+  touch(slot: number): void {
+    this.#lists.moveToHead(0, slot);
+  }
+
+  evict(pins: Pins): number {
+    return takeTail(this.#lists, 0, pins);
+  }
+
+  expire = neverExpires;
+}
+
+/** Least recently used; what nobody used for `ttlMs` leaves although there is room. */
+export class Ttl implements EvictionPolicy {
+  readonly #lists: SlotLists;
+  readonly #usedMs: Float64Array;
+  readonly #ttlMs: number;
+
+  constructor(capacity: number, ttlMs: number) {
+    this.#lists = new SlotLists(capacity, 1);
+    this.#usedMs = new Float64Array(capacity);
+    this.#ttlMs = ttlMs;
+  }
+
+  insert(slot: number, _block: number, timeMs: number): void {
+    this.#usedMs[slot] = timeMs;
+    this.#lists.pushHead(0, slot);
+  }
+
+  touch(slot: number, timeMs: number): void {
+    this.#usedMs[slot] = timeMs;
+    this.#lists.moveToHead(0, slot);
+  }
+
+  evict(pins: Pins): number {
+    return takeTail(this.#lists, 0, pins);
+  }
+
+  expire(timeMs: number): number {
+    const slot = this.#lists.tail(0);
+    if (slot < 0 || timeMs - (this.#usedMs[slot] as number) <= this.#ttlMs) return -1;
+    this.#lists.remove(slot);
+    return slot;
+  }
+}

@@ -1,0 +1,58 @@
+/**
+ * What a request's decisions are, to be done in this order: host to disk, device to a tier below, a tier below to the
+ * device, fills. A slot's bytes leave before others enter it: what is displaced in this request was not put there by it.
+ */
+
+/** Slots by number, in the order in which the decisions fell. */
+export interface CopyList {
+  readonly source: number[];
+  readonly target: number[];
+  readonly blocks: number[];
+}
+
+/** Device hits, or fills. */
+export interface SlotList {
+  readonly slots: number[];
+  readonly blocks: number[];
+}
+
+const NUM_TIERS = 3;
+
+export class Moves {
+  readonly hits: SlotList = { slots: [], blocks: [] };
+  /** Of this request, behind a gap: in the device and not looked at. */
+  readonly beyondGap: SlotList = { slots: [], blocks: [] };
+  readonly fills: SlotList = { slots: [], blocks: [] };
+  readonly #copies: readonly CopyList[] = Array.from({ length: NUM_TIERS * NUM_TIERS }, () => ({
+    source: [],
+    target: [],
+    blocks: [],
+  }));
+
+  copies(from: number, to: number): CopyList {
+    return this.#copies[from * NUM_TIERS + to] as CopyList;
+  }
+
+  clear(): void {
+    for (const list of [this.hits, this.beyondGap, this.fills]) list.slots.length = list.blocks.length = 0;
+    for (const list of this.#copies) list.source.length = list.target.length = list.blocks.length = 0;
+  }
+
+  keep(slot: number, block: number, isHit: boolean): void {
+    const list = isHit ? this.hits : this.beyondGap;
+    list.slots.push(slot);
+    list.blocks.push(block);
+  }
+
+  fill(slot: number, block: number): void {
+    this.fills.slots.push(slot);
+    this.fills.blocks.push(block);
+  }
+
+  copy(from: number, to: number, source: number, target: number, block: number): void {
+    const list = this.copies(from, to);
+    list.source.push(source);
+    list.target.push(target);
+    list.blocks.push(block);
+  }
+}

@@ -1,0 +1,176 @@
+/** What `railrunner simulate` prints. Every hit rate carries its definition. */
+import Table from 'cli-table3';
+import { stringify } from 'csv-stringify/sync';
+import { RunnerError } from '../../runner/errors.js';
+import type { SimulationQuestion } from '../../runner/job/simulation.js';
+import { openTrace, type Trace } from '../traces/read-trace.js';
+import { POLICY_NAMES, type PolicyName } from './policy.js';
+import { Simulation, type PolicyHits, type SimulationTotals } from './simulation.js';
+
+const DEFAULT_TTL_SECONDS = 300;
+
+interface Row extends PolicyHits {
+  readonly hitPct: number;
+  readonly hitAnyPct: number;
+  readonly tokenHitPct: number;
+}
+
+interface Answer {
+  readonly trace: string;
+  readonly format: string;
+  readonly blockTokens: number | null;
+  readonly badLines: number;
+  readonly totals: SimulationTotals;
+  readonly definition: { readonly shortBlock: string; readonly start: string };
+  readonly rows: readonly Row[];
+}
+
+export async function simulateTrace(question: SimulationQuestion): Promise<string> {
+  const policies = policiesOf(question.policies);
+  const trace = await openTrace(question.trace, {
+    blockTokens: question.blockTokens ?? undefined,
+    skip: question.skip,
+    limit: question.limit ?? Infinity,
+    onBadLine: question.onBadLine,
+  });
+  const others = policies.filter((policy) => policy !== 'lru');
+  if (others.length > 0 && question.capacities.length === 0) {
+    throw new RunnerError(
+      'E_USAGE',
+      `--policy ${others.join(' ')}: expected --capacity beside it, received none; only LRU is known at every capacity at once`,
+    );
+  }
+  const simulation = new Simulation({
+    blockTokens: trace.blockTokens,
+    shortBlock: question.shortBlock === 'cached' ? 'cached' : 'not cached',
+    warmupRequests: question.warmupRequests,
+    policies: others,
+    capacities: question.capacities,
+    ttlMs: 1000 * (question.ttlSeconds ?? DEFAULT_TTL_SECONDS),
+  });
+  for await (const requests of trace.requests) for (const request of requests) simulation.add(request);
+  const answer = answerOf(question, trace, simulation);
+  if (question.format === 'json') return `${JSON.stringify(answer, null, 2)}\n`;
+  return question.format === 'csv' ? asCsv(answer) : asTable(answer);
+}
+
+function policiesOf(names: readonly string[]): (PolicyName | 'belady')[] {
+  const known: readonly string[] = [...POLICY_NAMES, 'belady'];
+  const odd = names.find((name) => !known.includes(name));
+  if (odd === undefined) return [...new Set(names as (PolicyName | 'belady')[])];
+  throw new RunnerError('E_USAGE', `--policy ${odd}: expected ${known.join(', ')}`);
+}
+
+function answerOf(question: SimulationQuestion, trace: Trace, simulation: Simulation): Answer {
+  const totals = simulation.totals();
+  const { warmupRequests } = question;
+  const lru = simulation.lru();
+  const largest = lru.hits.length - 1;
+  const lruRow = (capacityBlocks: number | null): PolicyHits => {
+    const at = Math.min(capacityBlocks ?? largest, largest);
+    const hits = lru.hits[at] ?? 0;
+    return { policy: 'lru', capacityBlocks, hits, hitsAny: hits, hitTokens: lru.hitTokens[at] ?? 0 };
+  };
+  const capacities =
+    question.capacities.length > 0
+      ? question.capacities
+      : question.allCapacities
+        ? changes(lru.hits)
+        : series(largest);
+  const found = [...capacities.map(lruRow), ...simulation.others(), lruRow(null)];
+  return {
+    trace: question.trace,
+    format: trace.format.name,
+    blockTokens: trace.blockTokens,
+    badLines: trace.badLines.count,
+    totals,
+    definition: {
+      shortBlock: question.shortBlock,
+      start: warmupRequests === 0 ? 'cold' : `warm: ${warmupRequests} requests before`,
+    },
+    rows: found.map((row) => ({
+      ...row,
+      hitPct: percent(row.hits, totals.blocks),
+      hitAnyPct: percent(row.hitsAny, totals.blocks),
+      tokenHitPct: percent(row.hitTokens, totals.tokens),
+    })),
+  };
+}
+
+/** Of nothing, nothing. */
+function percent(part: number, whole: number): number {
+  return whole === 0 ? 0 : (100 * part) / whole;
+}
+
+/** 1, 2, 5, 10, 20, ... below `largest`. */
+function series(largest: number): number[] {
+  const found: number[] = [];
+  for (let power = 1; power < largest; power *= 10) {
+    found.push(...[1, 2, 5].map((step) => step * power).filter((capacity) => capacity < largest));
+  }
+  return found;
+}
+
+function changes(hits: Float64Array): number[] {
+  const found: number[] = [];
+  for (let capacity = 1; capacity < hits.length; capacity++) {
+    if (hits[capacity] !== hits[capacity - 1]) found.push(capacity);
+  }
+  return found;
+}
+
+function asCsv({ totals, definition, rows, ...of }: Answer): string {
+  const records = rows.map(({ policy, capacityBlocks, hits, hitsAny, hitTokens, ...shares }) => ({
+    trace: of.trace,
+    format: of.format,
+    block_tokens: of.blockTokens ?? '',
+    short_block: definition.shortBlock,
+    start: definition.start,
+    policy,
+    capacity_blocks: capacityBlocks ?? 'unbounded',
+    requests: totals.requests,
+    blocks: totals.blocks,
+    tokens: totals.tokens,
+    prefix_hits: hits,
+    any_hits: hitsAny,
+    hit_tokens: hitTokens,
+    prefix_hit_pct: shares.hitPct.toFixed(4),
+    any_hit_pct: shares.hitAnyPct.toFixed(4),
+    token_hit_pct: shares.tokenHitPct.toFixed(4),
+  }));
+  return stringify(records, { header: true });
+}
+
+function asTable({ trace, format, blockTokens, badLines, totals, definition, rows }: Answer): string {
+  const count = (value: number): string => value.toLocaleString('en-US');
+  const head = `${trace} (${format}): ${count(totals.requests)} requests, ${count(totals.tokens)} input tokens`;
+  const bad = badLines === 0 ? [] : [`${count(badLines)} wrong lines were passed over.`];
+  if (blockTokens === null) {
+    const none = `A trace of ${format} names no blocks: nothing can be said to be used again, and no cache hits.`;
+    return [head, none, ...bad, ''].join('\n');
+  }
+  const chained =
+    totals.distinctBlocks > totals.distinctIds
+      ? [
+          `${count(totals.distinctIds)} ids stand for ${count(totals.distinctBlocks)} prefix blocks: some ids come behind different ones, and were chained.`,
+        ]
+      : [];
+  const table = new Table({
+    head: ['policy', 'blocks', 'hits', '% of blocks', '% of tokens', '% any'],
+    style: { head: [], border: [] },
+  });
+  for (const row of rows) {
+    const capacity = row.capacityBlocks === null ? 'unbounded' : count(row.capacityBlocks);
+    const shares = [row.hitPct, row.tokenHitPct, row.hitAnyPct].map((share) => share.toFixed(2));
+    table.push([row.policy, capacity, count(row.hits), ...shares]);
+  }
+  return [
+    head,
+    `${count(totals.blocks)} blocks of ${blockTokens} tokens, ${count(totals.distinctBlocks)} of them different; short last blocks ${definition.shortBlock}; ${definition.start} start`,
+    ...chained,
+    ...bad,
+    table.toString(),
+    'A hit is a block found from the head of its request without a gap; any: wherever it is found.',
+    '',
+  ].join('\n');
+}

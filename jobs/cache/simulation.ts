@@ -1,0 +1,177 @@
+/** What caches of any size would do for a trace, without moving a byte. */
+import { DistinctIds } from '../traces/distinct-ids.js';
+import { PrefixTree, grown } from '../traces/prefix-tree.js';
+import type { HashId, TraceRequest } from '../traces/request.js';
+import { beladyHits } from './belady.js';
+import type { PolicyName } from './policy.js';
+import { StackDistances } from './stack-distances.js';
+import { TieredCache } from './tiered-cache.js';
+
+export interface SimulationOptions {
+  /** null: the trace names no blocks. */
+  readonly blockTokens: number | null;
+  /** Whether a request's last block is cached where it is short. */
+  readonly shortBlock: 'cached' | 'not cached';
+  /** Requests that fill the caches and are not counted. */
+  readonly warmupRequests: number;
+  /** Policies beside LRU, each at each of these capacities. */
+  readonly policies: readonly (PolicyName | 'belady')[];
+  readonly capacities: readonly number[];
+  readonly ttlMs: number;
+}
+
+export interface PolicyHits {
+  readonly policy: PolicyName | 'belady';
+  /** null: without bounds. */
+  readonly capacityBlocks: number | null;
+  readonly hits: number;
+  /** With blocks behind a gap that the cache has all the same. */
+  readonly hitsAny: number;
+  readonly hitTokens: number;
+}
+
+export interface SimulationTotals {
+  /** Of the requests that count. */
+  readonly requests: number;
+  readonly blocks: number;
+  readonly tokens: number;
+  /** Of all requests. */
+  readonly distinctBlocks: number;
+  readonly distinctIds: number;
+}
+
+class CountedCache {
+  readonly cache: TieredCache;
+  readonly policy: PolicyName;
+  readonly capacity: number;
+  hits = 0;
+  hitsAny = 0;
+  hitTokens = 0;
+
+  constructor(policy: PolicyName, capacity: number, ttlMs: number) {
+    this.policy = policy;
+    this.capacity = capacity;
+    this.cache = new TieredCache([{ capacity, policy, ttlMs, minUses: 1 }], false);
+  }
+}
+
+export class Simulation {
+  readonly #options: SimulationOptions;
+  readonly #tree = new PrefixTree();
+  readonly #distances = new StackDistances(this.#tree);
+  readonly #ids = new DistinctIds();
+  readonly #caches: readonly CountedCache[];
+  readonly #belady: boolean;
+  /** By distance of a request's short last block: the tokens by which it is short. */
+  #missing = new Float64Array(1024);
+  #path: Int32Array = new Int32Array(1024);
+  /** Of all requests, for belady alone. */
+  #future = new Int32Array(1024);
+  #ends = new Int32Array(1024);
+  readonly #inputTokens: number[] = [];
+  #numRequests = 0;
+  #numReferences = 0;
+  readonly #counted = { requests: 0, blocks: 0, tokens: 0 };
+
+  constructor(options: SimulationOptions) {
+    this.#options = options;
+    const policies = options.policies.filter((policy) => policy !== 'belady' && policy !== 'lru');
+    this.#belady = options.policies.includes('belady');
+    this.#caches = policies.flatMap((policy) =>
+      options.capacities.map((capacity) => new CountedCache(policy as PolicyName, capacity, options.ttlMs)),
+    );
+  }
+
+  add({ hashIds, inputTokens, timestampMs }: TraceRequest): void {
+    const isCounted = this.#numRequests++ >= this.#options.warmupRequests;
+    const ids = this.#cachedIds(hashIds, inputTokens);
+    const tree = this.#tree;
+    const before = tree.numBlocks;
+    tree.walk(ids, this.#distances.nextTag());
+    for (let block = before; block < tree.numBlocks; block++) this.#ids.add(tree.idOf(block));
+    const last = this.#distances.touch(isCounted);
+    if (isCounted) {
+      this.#counted.requests++;
+      this.#counted.blocks += ids.length;
+      this.#counted.tokens += inputTokens;
+      const missing = ids.length * (this.#options.blockTokens ?? 0) - inputTokens;
+      if (last > 0 && missing > 0) {
+        this.#missing = grown(this.#missing, last + 1);
+        this.#missing[last] = (this.#missing[last] as number) + missing;
+      }
+    }
+    if (this.#caches.length > 0 || this.#belady) this.#serve(ids.length, inputTokens, timestampMs, isCounted);
+  }
+
+  #cachedIds(hashIds: readonly HashId[], inputTokens: number): readonly HashId[] {
+    const { blockTokens, shortBlock } = this.#options;
+    if (blockTokens === null || shortBlock === 'cached') return hashIds;
+    const whole = Math.floor(inputTokens / blockTokens);
+    return whole < hashIds.length ? hashIds.slice(0, whole) : hashIds;
+  }
+
+  #serve(length: number, inputTokens: number, timeMs: number, isCounted: boolean): void {
+    const path = (this.#path = this.#tree.path(this.#path));
+    for (const counted of this.#caches) {
+      const anyBefore = counted.cache.counts.beyondGap;
+      const hits = counted.cache.access(path, length, timeMs);
+      if (!isCounted) continue;
+      counted.hits += hits;
+      counted.hitsAny += hits + counted.cache.counts.beyondGap - anyBefore;
+      counted.hitTokens += this.#tokensOf(hits, inputTokens);
+    }
+    if (!this.#belady) return;
+    this.#future = grown(this.#future, this.#numReferences + length);
+    this.#future.set(path.subarray(0, length), this.#numReferences);
+    this.#numReferences += length;
+    this.#ends = grown(this.#ends, this.#numRequests);
+    this.#ends[this.#numRequests - 1] = this.#numReferences;
+    this.#inputTokens.push(inputTokens);
+  }
+
+  #tokensOf(hits: number, inputTokens: number): number {
+    return Math.min(hits * (this.#options.blockTokens ?? 0), inputTokens);
+  }
+
+  totals(): SimulationTotals {
+    return { ...this.#counted, distinctBlocks: this.#tree.numBlocks, distinctIds: this.#ids.size };
+  }
+
+  /** LRU at every capacity: of element C, hits and tokens of a cache of C blocks. */
+  lru(): { readonly hits: Float64Array; readonly hitTokens: Float64Array } {
+    const hits = this.#distances.curve();
+    const hitTokens = new Float64Array(hits.length);
+    let missing = 0;
+    for (let capacity = 1; capacity < hits.length; capacity++) {
+      missing += this.#missing[capacity] ?? 0;
+      hitTokens[capacity] = (hits[capacity] as number) * (this.#options.blockTokens ?? 0) - missing;
+    }
+    return { hits, hitTokens };
+  }
+
+  /** The other policies at the given capacities. */
+  others(): PolicyHits[] {
+    const own = this.#caches.map(({ policy, capacity, hits, hitsAny, hitTokens }) => ({
+      policy,
+      capacityBlocks: capacity,
+      hits,
+      hitsAny,
+      hitTokens,
+    }));
+    return this.#belady
+      ? [...own, ...this.#options.capacities.map((capacity) => this.#bound(capacity))]
+      : own;
+  }
+
+  #bound(capacityBlocks: number): PolicyHits {
+    const blocks = this.#future.subarray(0, this.#numReferences);
+    const ends = this.#ends.subarray(0, this.#numRequests);
+    const found = beladyHits({ blocks, ends, numBlocks: this.#tree.numBlocks }, capacityBlocks);
+    let [hits, hitTokens] = [0, 0];
+    for (let request = this.#options.warmupRequests; request < found.length; request++) {
+      hits += found[request] as number;
+      hitTokens += this.#tokensOf(found[request] as number, this.#inputTokens[request] as number);
+    }
+    return { policy: 'belady', capacityBlocks, hits, hitsAny: hits, hitTokens };
+  }
+}

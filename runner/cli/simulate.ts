@@ -1,0 +1,119 @@
+/** `railrunner simulate TRACE` */
+import type { CommandModule } from 'yargs';
+import type { LoadSimulation } from '../job/simulation.js';
+
+interface SimulateArguments {
+  readonly trace: string;
+  readonly policy: string[];
+  readonly capacity: number[];
+  readonly ttlSeconds: number | undefined;
+  readonly blockTokens: number | undefined;
+  readonly skip: number;
+  readonly limit: number | undefined;
+  readonly warmupRequests: number;
+  readonly shortBlock: 'cached' | 'not-cached';
+  readonly onBadLine: 'refuse' | 'count';
+  readonly allCapacities: boolean;
+  readonly format: 'table' | 'csv' | 'json';
+}
+
+const MOST = 2 ** 31 - 1;
+
+function checkNumbers(argv: SimulateArguments): true {
+  const least: [string, readonly (number | undefined)[], number][] = [
+    ['capacity', argv.capacity, 1],
+    ['block-tokens', [argv.blockTokens], 1],
+    ['skip', [argv.skip], 0],
+    ['limit', [argv.limit], 1],
+    ['warmup-requests', [argv.warmupRequests], 0],
+  ];
+  for (const [name, values, from] of least) {
+    const odd = values.find(
+      (value) => value !== undefined && !(Number.isSafeInteger(value) && value >= from && value <= MOST),
+    );
+    if (odd === undefined) continue;
+    throw new Error(`--${name}: expected a whole number from ${from} to ${MOST}, received ${odd}`);
+  }
+  const { ttlSeconds } = argv;
+  if (ttlSeconds === undefined || (ttlSeconds > 0 && Number.isFinite(ttlSeconds))) return true;
+  throw new Error(`--ttl-seconds: expected a number above 0, received ${ttlSeconds}`);
+}
+
+export const simulateCommand = (load: LoadSimulation): CommandModule<object, SimulateArguments> => ({
+  command: 'simulate <trace>',
+  describe: 'Print what a prefix cache of any size would hit of a request trace; moves no byte',
+  builder: (yargs) =>
+    yargs
+      .positional('trace', {
+        type: 'string',
+        demandOption: true,
+        describe: 'A request trace, or one as .gz or .zst',
+      })
+      .option('policy', {
+        type: 'array',
+        string: true,
+        default: [],
+        describe: 'Policies beside LRU: s3fifo, slru, arc, ttl, or belady, which is the bound of all',
+      })
+      .option('capacity', {
+        type: 'array',
+        number: true,
+        default: [],
+        describe: 'Blocks of the cache; several at once',
+      })
+      .option('ttl-seconds', {
+        type: 'number',
+        describe: 'Of policy ttl: what nobody used for so long leaves',
+      })
+      .option('block-tokens', { type: 'number', describe: 'Tokens of a block; absent: told from the trace' })
+      .option('skip', { type: 'number', default: 0, describe: 'Requests to pass over' })
+      .option('limit', { type: 'number', describe: 'Requests to take at most' })
+      .option('warmup-requests', {
+        type: 'number',
+        default: 0,
+        describe: 'Requests that fill the cache and are not counted',
+      })
+      .option('short-block', {
+        choices: ['cached', 'not-cached'] as const,
+        default: 'cached' as const,
+        describe: 'Whether the last block of a request is cached where it is not full',
+      })
+      .option('on-bad-line', {
+        choices: ['refuse', 'count'] as const,
+        default: 'refuse' as const,
+        describe: 'What a wrong line does',
+      })
+      .option('all-capacities', {
+        type: 'boolean',
+        default: false,
+        describe: 'LRU at every capacity where its hits change',
+      })
+      .option('format', {
+        choices: ['table', 'csv', 'json'] as const,
+        default: 'table' as const,
+        describe: 'How to print it',
+      })
+      .check((argv) => checkNumbers(argv as never)) as never,
+  handler: async (argv) => {
+    const [simulate, { finish }, { EXIT }] = await Promise.all([
+      load(),
+      import('./command-result.js'),
+      import('../errors.js'),
+    ]);
+    const text = await simulate({
+      trace: argv.trace,
+      policies: argv.policy,
+      capacities: argv.capacity,
+      ttlSeconds: argv.ttlSeconds ?? null,
+      blockTokens: argv.blockTokens ?? null,
+      skip: argv.skip,
+      limit: argv.limit ?? null,
+      warmupRequests: argv.warmupRequests,
+      shortBlock: argv.shortBlock,
+      onBadLine: argv.onBadLine,
+      allCapacities: argv.allCapacities,
+      format: argv.format,
+    });
+    finish({ stdout: text, stderr: '', exitStatus: EXIT.ok });
+  },
+});

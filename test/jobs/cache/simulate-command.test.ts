@@ -1,0 +1,64 @@
+import t from 'tap';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parse } from 'csv-parse/sync';
+import { runCli } from '../../helpers/run-cli.js';
+import { withTempDir } from '../../helpers/with-temp-dir.js';
+
+const small = 'configs/traces/conversation-small.jsonl';
+
+t.test('simulate: a table, a CSV of all capacities, JSON', async (t) => {
+  const table = await runCli(['simulate', small, '--capacity', '100', '--policy', 'arc', 'belady']);
+  t.match(table, { status: 0, stderr: '' });
+  t.match(table.stdout, /400 requests/);
+  t.match(table.stdout, /short last blocks cached; cold start/);
+  for (const policy of ['lru', 'arc', 'belady']) t.match(table.stdout, new RegExp(`${policy} *│ 100 `));
+
+  const csv = await runCli(['simulate', small, '--all-capacities', '--format', 'csv']);
+  const rows = parse(csv.stdout, { columns: true }) as Record<string, string>[];
+  const last = rows.at(-1);
+  t.equal(last?.['capacity_blocks'], 'unbounded');
+  t.equal(
+    last?.['prefix_hits'],
+    rows.at(-2)?.['prefix_hits'],
+    'the largest that counts is as good as no bound',
+  );
+  const hits = rows.map((row) => Number(row['prefix_hits']));
+  t.ok(
+    hits.length > 10 && hits.every((count, at) => at === 0 || count >= (hits[at - 1] ?? 0)),
+    'more never hits less',
+  );
+
+  const json = await runCli(['simulate', small, '--warmup-requests', '100', '--format', 'json']);
+  const { totals, definition } = JSON.parse(json.stdout) as Record<string, Record<string, unknown>>;
+  t.match(
+    { totals, definition },
+    { totals: { requests: 300 }, definition: { start: 'warm: 100 requests before' } },
+  );
+});
+
+t.test('simulate: what cannot be answered is refused', async (t) => {
+  await withTempDir(async (folder) => {
+    const azure = join(folder, 'azure.csv');
+    writeFileSync(azure, 'TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:17:03.97,4808,10\n');
+    t.match(await runCli(['simulate', azure]), {
+      status: 0,
+      stdout: /names no blocks: nothing can be said to be used again/,
+    });
+    const cases: [string[], RegExp][] = [
+      [
+        [small, '--policy', 'fifo', '--capacity', '5'],
+        /^railrunner: E_USAGE: --policy fifo: expected lru, s3fifo/,
+      ],
+      [[small, '--policy', 'arc'], /E_USAGE: --policy arc: expected --capacity beside it/],
+      [[small, '--capacity', '0'], /--capacity: expected a whole number from 1/],
+      [
+        [small, '--policy', 'ttl', '--capacity', '5', '--ttl-seconds', '0'],
+        /--ttl-seconds: expected a number above 0/,
+      ],
+      [[join(folder, 'none')], /E_TRACE: .*there is no such file/],
+    ];
+    for (const [args, message] of cases)
+      t.match(await runCli(['simulate', ...args]), { status: 2, stderr: message });
+  });
+});
