@@ -5,6 +5,7 @@ import { RunnerError } from '../../runner/errors.js';
 import type { SimulationQuestion } from '../../runner/job/simulation.js';
 import { openTrace, type Trace } from '../traces/read-trace.js';
 import { POLICY_NAMES, type PolicyName } from './policy.js';
+import { tierLines, tierNotes, tierRows, type TierRow } from './tier-report.js';
 import { Simulation, type PolicyHits, type SimulationTotals } from './simulation.js';
 
 const DEFAULT_TTL_SECONDS = 300;
@@ -23,6 +24,9 @@ interface Answer {
   readonly totals: SimulationTotals;
   readonly definition: { readonly shortBlock: string; readonly start: string };
   readonly rows: readonly Row[];
+  /** Empty: not asked. */
+  readonly tiers: readonly TierRow[];
+  readonly tierNotes: readonly string[];
 }
 
 export async function simulateTrace(question: SimulationQuestion): Promise<string> {
@@ -47,6 +51,9 @@ export async function simulateTrace(question: SimulationQuestion): Promise<strin
     policies: others,
     capacities: question.capacities,
     ttlMs: 1000 * (question.ttlSeconds ?? DEFAULT_TTL_SECONDS),
+    tierBlocks: question.tierBlocks,
+    tierPolicy: tierPolicyOf(question.tierPolicy),
+    minUses: question.minUses,
   });
   for await (const requests of trace.requests) for (const request of requests) simulation.add(request);
   const answer = answerOf(question, trace, simulation);
@@ -59,6 +66,12 @@ function policiesOf(names: readonly string[]): (PolicyName | 'belady')[] {
   const odd = names.find((name) => !known.includes(name));
   if (odd === undefined) return [...new Set(names as (PolicyName | 'belady')[])];
   throw new RunnerError('E_USAGE', `--policy ${odd}: expected ${known.join(', ')}`);
+}
+
+function tierPolicyOf(name: string): PolicyName {
+  const known = POLICY_NAMES.find((policy) => policy === name);
+  if (known !== undefined) return known;
+  throw new RunnerError('E_USAGE', `--tier-policy ${name}: expected ${POLICY_NAMES.join(', ')}`);
 }
 
 function answerOf(question: SimulationQuestion, trace: Trace, simulation: Simulation): Answer {
@@ -94,6 +107,8 @@ function answerOf(question: SimulationQuestion, trace: Trace, simulation: Simula
       hitAnyPct: percent(row.hitsAny, totals.blocks),
       tokenHitPct: percent(row.hitTokens, totals.tokens),
     })),
+    tiers: tierRows(simulation.tierCounts(), question),
+    tierNotes: tierNotes(simulation.tierCounts()),
   };
 }
 
@@ -141,7 +156,17 @@ function asCsv({ totals, definition, rows, ...of }: Answer): string {
   return stringify(records, { header: true });
 }
 
-function asTable({ trace, format, blockTokens, badLines, totals, definition, rows }: Answer): string {
+function asTable({
+  trace,
+  format,
+  blockTokens,
+  badLines,
+  totals,
+  definition,
+  rows,
+  tiers,
+  tierNotes: notes,
+}: Answer): string {
   const count = (value: number): string => value.toLocaleString('en-US');
   const head = `${trace} (${format}): ${count(totals.requests)} requests, ${count(totals.tokens)} input tokens`;
   const bad = badLines === 0 ? [] : [`${count(badLines)} wrong lines were passed over.`];
@@ -170,6 +195,7 @@ function asTable({ trace, format, blockTokens, badLines, totals, definition, row
     ...chained,
     ...bad,
     table.toString(),
+    ...tierLines(tiers, notes),
     'A hit is a block found from the head of its request without a gap; any: wherever it is found.',
     '',
   ].join('\n');

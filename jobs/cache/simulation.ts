@@ -5,7 +5,7 @@ import type { HashId, TraceRequest } from '../traces/request.js';
 import { beladyHits } from './belady.js';
 import type { PolicyName } from './policy.js';
 import { StackDistances } from './stack-distances.js';
-import { TieredCache } from './tiered-cache.js';
+import { TieredCache, type CacheCounts } from './tiered-cache.js';
 
 export interface SimulationOptions {
   /** null: the trace names no blocks. */
@@ -18,6 +18,12 @@ export interface SimulationOptions {
   readonly policies: readonly (PolicyName | 'belady')[];
   readonly capacities: readonly number[];
   readonly ttlMs: number;
+  /** Blocks of device, host and disk that work together; those left out have none. Empty: not asked. */
+  readonly tierBlocks: readonly number[];
+  /** Policy of each of them. */
+  readonly tierPolicy: PolicyName;
+  /** A block enters host or disk at its use of this number or a later one. */
+  readonly minUses: number;
 }
 
 export interface PolicyHits {
@@ -62,6 +68,7 @@ export class Simulation {
   readonly #ids = new DistinctIds();
   readonly #caches: readonly CountedCache[];
   readonly #belady: boolean;
+  readonly #tiers: TieredCache | null;
   /** By distance of a request's short last block: the tokens by which it is short. */
   #missing = new Float64Array(1024);
   #path: Int32Array = new Int32Array(1024);
@@ -77,6 +84,14 @@ export class Simulation {
     this.#options = options;
     const policies = options.policies.filter((policy) => policy !== 'belady' && policy !== 'lru');
     this.#belady = options.policies.includes('belady');
+    const { tierBlocks, tierPolicy, ttlMs, minUses } = options;
+    const tiers = tierBlocks.map((capacity, tier) => ({
+      capacity,
+      policy: tierPolicy,
+      ttlMs,
+      minUses: tier === 0 ? 1 : minUses,
+    }));
+    this.#tiers = tiers.length === 0 ? null : new TieredCache(tiers, false);
     this.#caches = policies.flatMap((policy) =>
       options.capacities.map((capacity) => new CountedCache(policy as PolicyName, capacity, options.ttlMs)),
     );
@@ -100,7 +115,8 @@ export class Simulation {
         this.#missing[last] = (this.#missing[last] as number) + missing;
       }
     }
-    if (this.#caches.length > 0 || this.#belady) this.#serve(ids.length, inputTokens, timestampMs, isCounted);
+    if (this.#caches.length > 0 || this.#belady || this.#tiers)
+      this.#serve(ids.length, inputTokens, timestampMs, isCounted);
   }
 
   #cachedIds(hashIds: readonly HashId[], inputTokens: number): readonly HashId[] {
@@ -120,6 +136,8 @@ export class Simulation {
       counted.hitsAny += hits + counted.cache.counts.beyondGap - anyBefore;
       counted.hitTokens += this.#tokensOf(hits, inputTokens);
     }
+    this.#tiers?.access(path, length, timeMs);
+    if (!isCounted) this.#tiers?.resetCounts();
     if (!this.#belady) return;
     this.#future = grown(this.#future, this.#numReferences + length);
     this.#future.set(path.subarray(0, length), this.#numReferences);
@@ -147,6 +165,11 @@ export class Simulation {
       hitTokens[capacity] = (hits[capacity] as number) * (this.#options.blockTokens ?? 0) - missing;
     }
     return { hits, hitTokens };
+  }
+
+  /** Of the tiers together; null: not asked. */
+  tierCounts(): CacheCounts | null {
+    return this.#tiers?.counts ?? null;
   }
 
   /** The other policies at the given capacities. */

@@ -36,7 +36,6 @@ export class Tier {
   readonly capacity: number;
   readonly minUses: number;
   readonly pins: Pins;
-  evictions = 0;
   readonly #policy: EvictionPolicy;
   /** Slot of a block + 1. */
   readonly #slots = new BlockNumbers();
@@ -77,7 +76,6 @@ export class Tier {
     if (slot < 0) return -1;
     this.victim = this.blockAt(slot);
     this.#slots.set(this.victim, 0);
-    this.evictions++;
     return slot;
   }
 
@@ -89,12 +87,14 @@ export class Tier {
     this.pins.pin(slot);
   }
 
-  /** What nobody used for too long leaves, and is kept nowhere. */
-  expire(timeMs: number): void {
+  /** What nobody used for too long leaves, and is kept nowhere. Returns how many blocks did. */
+  expire(timeMs: number): number {
+    let count = 0;
     for (let slot = this.#policy.expire(timeMs); slot >= 0; slot = this.#policy.expire(timeMs)) {
       this.#slots.set(this.blockAt(slot), 0);
       this.#free.push(slot);
-      this.evictions++;
+      count++;
     }
+    return count;
   }
 }

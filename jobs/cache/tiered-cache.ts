@@ -29,24 +29,29 @@ export interface CacheCounts {
   readonly loads: number[];
   /** Into host and disk, by tier. */
   readonly offloads: number[];
+  /** Blocks that left a tier, by tier. */
+  readonly evictions: number[];
   /** Blocks that left the device and were not kept: the tier below was all in use, or did not admit them. */
   notOffloaded: number;
 }
 
 const DEVICE = 0;
 
+const noCounts = (): CacheCounts => ({
+  requests: 0,
+  blocks: 0,
+  hits: [0, 0, 0],
+  beyondGap: 0,
+  misses: 0,
+  unkept: 0,
+  loads: [0, 0, 0],
+  offloads: [0, 0, 0],
+  evictions: [0, 0, 0],
+  notOffloaded: 0,
+});
+
 export class TieredCache {
-  readonly counts: CacheCounts = {
-    requests: 0,
-    blocks: 0,
-    hits: [0, 0, 0],
-    beyondGap: 0,
-    misses: 0,
-    unkept: 0,
-    loads: [0, 0, 0],
-    offloads: [0, 0, 0],
-    notOffloaded: 0,
-  };
+  counts = noCounts();
   /** Of the last request. */
   readonly moves = new Moves();
   readonly #tiers: readonly Tier[];
@@ -65,8 +70,9 @@ export class TieredCache {
     if (this.#device.capacity < 1) throw new RangeError('a device tier of no blocks serves no request');
   }
 
-  evictions(tier: number): number {
-    return this.#tiers[tier]?.evictions ?? 0;
+  /** Counts begin anew; what the tiers hold stays. */
+  resetCounts(): void {
+    this.counts = noCounts();
   }
 
   /** The next request, by the numbers of its blocks from the head: blocks[0 .. length). Returns its prefix hits. */
@@ -74,9 +80,10 @@ export class TieredCache {
     const { counts, moves } = this;
     if (this.#tellsMoves) moves.clear();
     this.#timeMs = timeMs;
-    for (const tier of this.#tiers) {
+    for (let at = 0; at < this.#tiers.length; at++) {
+      const tier = this.#tiers[at] as Tier;
       tier.pins.next();
-      tier.expire(timeMs);
+      counts.evictions[at] = (counts.evictions[at] as number) + tier.expire(timeMs);
     }
     const kept = Math.min(length, this.#device.capacity);
     const hits = this.#pinPrefix(blocks, kept);
@@ -121,7 +128,10 @@ export class TieredCache {
     }
     const slot = device.take(block);
     if (slot < 0) throw new RangeError('a request fits into the device, and all its slots are pinned');
-    if (device.victim >= 0) this.#demote(device.victim, slot);
+    if (device.victim >= 0) {
+      this.#countEviction(DEVICE);
+      this.#demote(device.victim, slot);
+    }
     device.put(slot, block, this.#timeMs);
     if (isHit && this.#load(block, slot)) return;
     if (this.#tellsMoves) this.moves.fill(slot, block);
@@ -138,6 +148,10 @@ export class TieredCache {
       return true;
     }
     return false;
+  }
+
+  #countEviction(tier: number): void {
+    this.counts.evictions[tier] = (this.counts.evictions[tier] as number) + 1;
   }
 
   /** A block leaves the device. */
@@ -161,6 +175,7 @@ export class TieredCache {
       return;
     }
     const next = this.#tiers[to + 1];
+    if (tier.victim >= 0) this.#countEviction(to);
     if (tier.victim >= 0 && next !== undefined && next.capacity > 0 && this.#device.slotOf(tier.victim) < 0) {
       this.#store(tier.victim, to, slot, to + 1);
     }

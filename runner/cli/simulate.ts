@@ -6,6 +6,10 @@ interface SimulateArguments {
   readonly trace: string;
   readonly policy: string[];
   readonly capacity: number[];
+  readonly tierBlocks: number[];
+  readonly tierPolicy: string;
+  readonly minUses: number;
+  readonly blockBytes: number | undefined;
   readonly ttlSeconds: number | undefined;
   readonly blockTokens: number | undefined;
   readonly skip: number;
@@ -22,6 +26,10 @@ const MOST = 2 ** 31 - 1;
 function checkNumbers(argv: SimulateArguments): true {
   const least: [string, readonly (number | undefined)[], number][] = [
     ['capacity', argv.capacity, 1],
+    ['tier-blocks', argv.tierBlocks.slice(0, 1), 1],
+    ['tier-blocks', argv.tierBlocks, 0],
+    ['min-uses', [argv.minUses], 1],
+    ['block-bytes', [argv.blockBytes], 1],
     ['block-tokens', [argv.blockTokens], 1],
     ['skip', [argv.skip], 0],
     ['limit', [argv.limit], 1],
@@ -33,6 +41,11 @@ function checkNumbers(argv: SimulateArguments): true {
     );
     if (odd === undefined) continue;
     throw new Error(`--${name}: expected a whole number from ${from} to ${MOST}, received ${odd}`);
+  }
+  if (argv.tierBlocks.length > 3) {
+    throw new Error(
+      `--tier-blocks: expected blocks of device, host and disk, received ${argv.tierBlocks.length} numbers`,
+    );
   }
   const { ttlSeconds } = argv;
   if (ttlSeconds === undefined || (ttlSeconds > 0 && Number.isFinite(ttlSeconds))) return true;
@@ -60,6 +73,22 @@ export const simulateCommand = (load: LoadSimulation): CommandModule<object, Sim
         number: true,
         default: [],
         describe: 'Blocks of the cache; several at once',
+      })
+      .option('tier-blocks', {
+        type: 'array',
+        number: true,
+        default: [],
+        describe: 'Blocks of device, host and disk that work together: hits, loads and offloads of each',
+      })
+      .option('tier-policy', { type: 'string', default: 'lru', describe: 'Policy of each of these tiers' })
+      .option('min-uses', {
+        type: 'number',
+        default: 1,
+        describe: 'Uses after which host and disk take a block',
+      })
+      .option('block-bytes', {
+        type: 'number',
+        describe: 'Bytes of a block, to tell what moves between tiers in GB',
       })
       .option('ttl-seconds', {
         type: 'number',
@@ -104,6 +133,10 @@ export const simulateCommand = (load: LoadSimulation): CommandModule<object, Sim
       trace: argv.trace,
       policies: argv.policy,
       capacities: argv.capacity,
+      tierBlocks: argv.tierBlocks,
+      tierPolicy: argv.tierPolicy,
+      minUses: argv.minUses,
+      blockBytes: argv.blockBytes ?? null,
       ttlSeconds: argv.ttlSeconds ?? null,
       blockTokens: argv.blockTokens ?? null,
       skip: argv.skip,

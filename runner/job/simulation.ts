@@ -6,6 +6,12 @@ export interface SimulationQuestion {
   readonly policies: readonly string[];
   /** Blocks; empty: a series of 1, 2 and 5 times powers of ten. */
   readonly capacities: readonly number[];
+  /** Of device, host and disk together; empty: not asked. */
+  readonly tierBlocks: readonly number[];
+  readonly tierPolicy: string;
+  readonly minUses: number;
+  /** null: tiers are told in blocks alone. */
+  readonly blockBytes: number | null;
   readonly ttlSeconds: number | null;
   readonly blockTokens: number | null;
   readonly skip: number;

@@ -37,6 +37,24 @@ t.test('simulate: a table, a CSV of all capacities, JSON', async (t) => {
   );
 });
 
+t.test(
+  'simulate: device, host and disk together hit what one cache of the largest would, by tier',
+  async (t) => {
+    const args = ['simulate', small, '--tier-blocks', '300', '1000', '9000', '--block-bytes', '1000000'];
+    const table = await runCli(args);
+    t.match(table, { status: 0, stdout: /│ host +│ 1,000 +│/ });
+    const json = await runCli([...args, '--format', 'json']);
+    const { tiers, rows } = JSON.parse(json.stdout) as Record<'tiers' | 'rows', Record<string, number>[]>;
+    const sum = tiers.reduce((total, { hits = 0 }) => total + hits, 0);
+    t.equal(sum, rows.at(-1)?.['hits'], 'nothing is lost where the disk holds all');
+    t.ok((tiers[1]?.['loads'] ?? 0) > 0 && (tiers[2]?.['loads'] ?? 0) > 0);
+    t.equal(tiers[1]?.['loadBytes'], 1e6 * (tiers[1]?.['loads'] ?? 0));
+    t.equal(tiers[1]?.['loads'], tiers[1]?.['hits']);
+    const tiny = await runCli(['simulate', small, '--tier-blocks', '100']);
+    t.match(tiny.stdout, /of requests larger than the device, [\d,]+ blocks were kept nowhere/);
+  },
+);
+
 t.test('simulate: what cannot be answered is refused', async (t) => {
   await withTempDir(async (folder) => {
     const azure = join(folder, 'azure.csv');
@@ -56,6 +74,12 @@ t.test('simulate: what cannot be answered is refused', async (t) => {
         [small, '--policy', 'ttl', '--capacity', '5', '--ttl-seconds', '0'],
         /--ttl-seconds: expected a number above 0/,
       ],
+      [[small, '--tier-blocks', '0', '5'], /--tier-blocks: expected a whole number from 1 .*received 0/],
+      [
+        [small, '--tier-blocks', '1', '2', '3', '4'],
+        /--tier-blocks: expected blocks of device, host and disk, received 4/,
+      ],
+      [[small, '--tier-blocks', '5', '--tier-policy', 'fifo'], /E_USAGE: --tier-policy fifo: expected lru/],
       [[join(folder, 'none')], /E_TRACE: .*there is no such file/],
     ];
     for (const [args, message] of cases)

@@ -52,6 +52,9 @@ function simulate(requests: readonly TraceRequest[], options: Partial<Simulation
     policies: [],
     capacities: [],
     ttlMs: TTL_MS,
+    tierBlocks: [],
+    tierPolicy: 'lru',
+    minUses: 1,
     ...options,
   });
   for (const request of requests) simulation.add(request);
@@ -145,6 +148,9 @@ t.test(
       policies: ['belady'],
       capacities: [1000, 10_000],
       ttlMs: 0,
+      tierBlocks: [],
+      tierPolicy: 'lru',
+      minUses: 1,
     });
     for await (const requests of trace.requests) for (const request of requests) simulation.add(request);
     const totals = simulation.totals();

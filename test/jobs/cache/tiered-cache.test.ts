@@ -22,7 +22,14 @@ function randomRequests(seed: number): Int32Array[] {
 /** LRU in each tier: lists with the latest first. What is in use by the request stays. */
 class PlainTiers {
   readonly held: number[][] = [[], [], []];
-  readonly counts = { hits: [0, 0, 0], loads: [0, 0, 0], offloads: [0, 0, 0], misses: 0, notOffloaded: 0 };
+  readonly counts = {
+    hits: [0, 0, 0],
+    loads: [0, 0, 0],
+    offloads: [0, 0, 0],
+    evictions: [0, 0, 0],
+    misses: 0,
+    notOffloaded: 0,
+  };
   readonly #capacities: readonly number[];
   #inUse: Set<number>[] = [];
 
@@ -66,7 +73,9 @@ class PlainTiers {
   #take(tier: number): number {
     const list = this.held[tier] as number[];
     const at = list.findLastIndex((block) => !this.#inUse[tier]?.has(block));
-    return at < 0 ? -1 : (list.splice(at, 1)[0] as number);
+    if (at < 0) return -1;
+    this.counts.evictions[tier] = (this.counts.evictions[tier] ?? 0) + 1;
+    return list.splice(at, 1)[0] as number;
   }
 
   #store(block: number, tier: number): void {
@@ -123,8 +132,8 @@ t.test(`counts of ${numTraces} random traces, and what the moves leave in each s
         if (String(held) !== String(blocks)) t.same(held, blocks, `seed ${seed}: device hits`);
       }
     }
-    const { hits, loads, offloads, misses, notOffloaded } = cache.counts;
-    const own = { hits, loads, offloads, misses, notOffloaded };
+    const { hits, loads, offloads, evictions, misses, notOffloaded } = cache.counts;
+    const own = { hits, loads, offloads, evictions, misses, notOffloaded };
     if (JSON.stringify(own) !== JSON.stringify(plain.counts))
       t.same(own, plain.counts, `seed ${seed}, ${capacities}`);
   }
