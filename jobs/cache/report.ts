@@ -152,6 +152,8 @@ function asCsv({ totals, definition, rows, ...of }: Answer): string {
     prefix_hit_pct: shares.hitPct.toFixed(4),
     any_hit_pct: shares.hitAnyPct.toFixed(4),
     token_hit_pct: shares.tokenHitPct.toFixed(4),
+    mean_request_hit_pct: capacityBlocks === null ? totals.meanRequestHitPct.toFixed(4) : '',
+    mean_request_token_hit_pct: capacityBlocks === null ? totals.meanRequestTokenHitPct.toFixed(4) : '',
   }));
   return stringify(records, { header: true });
 }
@@ -196,6 +198,7 @@ function asTable({
     ...bad,
     table.toString(),
     ...tierLines(tiers, notes),
+    `Without bounds, the mean over requests of what hits of each: ${totals.meanRequestHitPct.toFixed(2)} % of its blocks, ${totals.meanRequestTokenHitPct.toFixed(2)} % of its tokens.`,
     'A hit is a block found from the head of its request without a gap; any: wherever it is found.',
     '',
   ].join('\n');

@@ -41,6 +41,9 @@ export interface SimulationTotals {
   readonly requests: number;
   readonly blocks: number;
   readonly tokens: number;
+  /** Of a cache without bounds: the mean over requests of the share of its blocks, and of its tokens, that hit. */
+  readonly meanRequestHitPct: number;
+  readonly meanRequestTokenHitPct: number;
   /** Of all requests. */
   readonly distinctBlocks: number;
   readonly distinctIds: number;
@@ -79,6 +82,9 @@ export class Simulation {
   #numRequests = 0;
   #numReferences = 0;
   readonly #counted = { requests: 0, blocks: 0, tokens: 0 };
+  /** Sums over requests of the shares that a cache without bounds hits. */
+  #blockShares = 0;
+  #tokenShares = 0;
 
   constructor(options: SimulationOptions) {
     this.#options = options;
@@ -109,6 +115,9 @@ export class Simulation {
       this.#counted.requests++;
       this.#counted.blocks += ids.length;
       this.#counted.tokens += inputTokens;
+      const known = ids.length - (tree.numBlocks - before);
+      this.#blockShares += ids.length === 0 ? 0 : known / ids.length;
+      this.#tokenShares += this.#tokensOf(known, inputTokens) / inputTokens;
       const missing = ids.length * (this.#options.blockTokens ?? 0) - inputTokens;
       if (last > 0 && missing > 0) {
         this.#missing = grown(this.#missing, last + 1);
@@ -152,7 +161,14 @@ export class Simulation {
   }
 
   totals(): SimulationTotals {
-    return { ...this.#counted, distinctBlocks: this.#tree.numBlocks, distinctIds: this.#ids.size };
+    const ofRequests = (sum: number): number => (100 * sum) / Math.max(1, this.#counted.requests);
+    return {
+      ...this.#counted,
+      meanRequestHitPct: ofRequests(this.#blockShares),
+      meanRequestTokenHitPct: ofRequests(this.#tokenShares),
+      distinctBlocks: this.#tree.numBlocks,
+      distinctIds: this.#ids.size,
+    };
   }
 
   /** LRU at every capacity: of element C, hits and tokens of a cache of C blocks. */

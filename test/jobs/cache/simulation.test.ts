@@ -125,6 +125,7 @@ t.test('requests of the warm-up fill and do not count; short blocks may stay out
   t.match(warm.totals(), { requests: 2, blocks: 4, tokens: 14 });
   t.strictSame([...warm.lru().hits], [0, 2, 4]);
   t.strictSame([...warm.lru().hitTokens], [0, 8, 14]);
+  t.match(simulate([request, request]).totals(), { meanRequestHitPct: 50, meanRequestTokenHitPct: 50 });
   const whole = simulate([request, request], { shortBlock: 'not cached' });
   t.match(whole.totals(), { blocks: 2, tokens: 14, distinctBlocks: 1 });
   t.strictSame([...whole.lru().hitTokens], [0, 4]);
@@ -160,6 +161,10 @@ t.test(
     t.match(totals, { requests: 12_031, blocks: 288_500, distinctBlocks: 182_790, distinctIds: 182_790 });
     t.equal(percent(hits.at(-1), totals.blocks), '36.64');
     t.equal(percent(hitTokens.at(-1), totals.tokens), '37.36');
+    t.match(
+      [totals.meanRequestHitPct, totals.meanRequestTokenHitPct].map((share) => share.toFixed(2)),
+      ['38.43', '40.94'],
+    );
     // Figures of two other implementations of the same rule.
     t.equal(percent(hits[10_000], totals.blocks), '21.16');
     t.strictSame(
