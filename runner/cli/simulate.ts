@@ -18,7 +18,7 @@ interface SimulateArguments {
   readonly shortBlock: 'cached' | 'not-cached';
   readonly onBadLine: 'refuse' | 'count';
   readonly allCapacities: boolean;
-  readonly format: 'table' | 'csv' | 'json';
+  readonly format: 'table' | 'csv' | 'json' | 'svg';
 }
 
 const MOST = 2 ** 31 - 1;
@@ -118,9 +118,9 @@ export const simulateCommand = (load: LoadSimulation): CommandModule<object, Sim
         describe: 'LRU at every capacity where its hits change',
       })
       .option('format', {
-        choices: ['table', 'csv', 'json'] as const,
+        choices: ['table', 'csv', 'json', 'svg'] as const,
         default: 'table' as const,
-        describe: 'How to print it',
+        describe: 'How to print it; svg: a plot of hits over the size of the cache',
       })
       .check((argv) => checkNumbers(argv as never)) as never,
   handler: async (argv) => {
@@ -129,7 +129,8 @@ export const simulateCommand = (load: LoadSimulation): CommandModule<object, Sim
       import('./command-result.js'),
       import('../errors.js'),
     ]);
-    const text = await simulate({
+    const isPlot = argv.format === 'svg';
+    const answer = await simulate({
       trace: argv.trace,
       policies: argv.policy,
       capacities: argv.capacity,
@@ -144,9 +145,10 @@ export const simulateCommand = (load: LoadSimulation): CommandModule<object, Sim
       warmupRequests: argv.warmupRequests,
       shortBlock: argv.shortBlock,
       onBadLine: argv.onBadLine,
-      allCapacities: argv.allCapacities,
-      format: argv.format,
+      allCapacities: argv.allCapacities || isPlot,
+      format: isPlot ? 'json' : argv.format,
     });
+    const text = isPlot ? await (await import('./simulate-plot.js')).hitRatePlot(answer) : answer;
     finish({ stdout: text, stderr: '', exitStatus: EXIT.ok });
   },
 });

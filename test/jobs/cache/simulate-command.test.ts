@@ -55,6 +55,26 @@ t.test(
   },
 );
 
+t.test('simulate: a plot that stands alone', async (t) => {
+  const { status, stdout } = await runCli([
+    'simulate',
+    small,
+    '--policy',
+    's3fifo',
+    '--capacity',
+    '100',
+    '1000',
+    '--format',
+    'svg',
+  ]);
+  t.equal(status, 0);
+  t.match(stdout, /^<svg /);
+  for (const text of ['conversation-small.jsonl', 's3fifo', 'blocks of the cache', 'prefix hits'])
+    t.match(stdout, text);
+  const used = new Set(stdout.match(/var\(--[a-z0-9]+\)/g));
+  for (const color of used) t.match(stdout, `${color.slice(4, -1)}:`, `${color} is set in the file itself`);
+});
+
 t.test('simulate: what cannot be answered is refused', async (t) => {
   await withTempDir(async (folder) => {
     const azure = join(folder, 'azure.csv');
