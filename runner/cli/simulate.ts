@@ -52,6 +52,69 @@ function checkNumbers(argv: SimulateArguments): true {
   throw new Error(`--ttl-seconds: expected a number above 0, received ${ttlSeconds}`);
 }
 
+const OPTIONS = {
+  policy: {
+    type: 'array',
+    string: true,
+    default: [],
+    describe: 'Policies beside LRU: s3fifo, slru, arc, ttl, or belady, which is the bound of all',
+  },
+  capacity: {
+    type: 'array',
+    number: true,
+    default: [],
+    describe: 'Blocks of the cache; several at once',
+  },
+  'tier-blocks': {
+    type: 'array',
+    number: true,
+    default: [],
+    describe: 'Blocks of device, host and disk that work together: hits, loads and offloads of each',
+  },
+  'tier-policy': { type: 'string', default: 'lru', describe: 'Policy of each of these tiers' },
+  'min-uses': {
+    type: 'number',
+    default: 1,
+    describe: 'Uses after which host and disk take a block',
+  },
+  'block-bytes': {
+    type: 'number',
+    describe: 'Bytes of a block, to tell what moves between tiers in GB',
+  },
+  'ttl-seconds': {
+    type: 'number',
+    describe: 'Of policy ttl: what nobody used for so long leaves',
+  },
+  'block-tokens': { type: 'number', describe: 'Tokens of a block; absent: told from the trace' },
+  skip: { type: 'number', default: 0, describe: 'Requests to pass over' },
+  limit: { type: 'number', describe: 'Requests to take at most' },
+  'warmup-requests': {
+    type: 'number',
+    default: 0,
+    describe: 'Requests that fill the cache and are not counted',
+  },
+  'short-block': {
+    choices: ['cached', 'not-cached'] as const,
+    default: 'cached' as const,
+    describe: 'Whether the last block of a request is cached where it is not full',
+  },
+  'on-bad-line': {
+    choices: ['refuse', 'count'] as const,
+    default: 'refuse' as const,
+    describe: 'What a wrong line does',
+  },
+  'all-capacities': {
+    type: 'boolean',
+    default: false,
+    describe: 'LRU at every capacity where its hits change',
+  },
+  format: {
+    choices: ['table', 'csv', 'json', 'svg'] as const,
+    default: 'table' as const,
+    describe: 'How to print it; svg: a plot of hits over the size of the cache',
+  },
+} as const;
+
 export const simulateCommand = (load: LoadSimulation): CommandModule<object, SimulateArguments> => ({
   command: 'simulate <trace>',
   describe: 'Print what a prefix cache of any size would hit of a request trace; moves no byte',
@@ -62,66 +125,7 @@ export const simulateCommand = (load: LoadSimulation): CommandModule<object, Sim
         demandOption: true,
         describe: 'A request trace, or one as .gz or .zst',
       })
-      .option('policy', {
-        type: 'array',
-        string: true,
-        default: [],
-        describe: 'Policies beside LRU: s3fifo, slru, arc, ttl, or belady, which is the bound of all',
-      })
-      .option('capacity', {
-        type: 'array',
-        number: true,
-        default: [],
-        describe: 'Blocks of the cache; several at once',
-      })
-      .option('tier-blocks', {
-        type: 'array',
-        number: true,
-        default: [],
-        describe: 'Blocks of device, host and disk that work together: hits, loads and offloads of each',
-      })
-      .option('tier-policy', { type: 'string', default: 'lru', describe: 'Policy of each of these tiers' })
-      .option('min-uses', {
-        type: 'number',
-        default: 1,
-        describe: 'Uses after which host and disk take a block',
-      })
-      .option('block-bytes', {
-        type: 'number',
-        describe: 'Bytes of a block, to tell what moves between tiers in GB',
-      })
-      .option('ttl-seconds', {
-        type: 'number',
-        describe: 'Of policy ttl: what nobody used for so long leaves',
-      })
-      .option('block-tokens', { type: 'number', describe: 'Tokens of a block; absent: told from the trace' })
-      .option('skip', { type: 'number', default: 0, describe: 'Requests to pass over' })
-      .option('limit', { type: 'number', describe: 'Requests to take at most' })
-      .option('warmup-requests', {
-        type: 'number',
-        default: 0,
-        describe: 'Requests that fill the cache and are not counted',
-      })
-      .option('short-block', {
-        choices: ['cached', 'not-cached'] as const,
-        default: 'cached' as const,
-        describe: 'Whether the last block of a request is cached where it is not full',
-      })
-      .option('on-bad-line', {
-        choices: ['refuse', 'count'] as const,
-        default: 'refuse' as const,
-        describe: 'What a wrong line does',
-      })
-      .option('all-capacities', {
-        type: 'boolean',
-        default: false,
-        describe: 'LRU at every capacity where its hits change',
-      })
-      .option('format', {
-        choices: ['table', 'csv', 'json', 'svg'] as const,
-        default: 'table' as const,
-        describe: 'How to print it; svg: a plot of hits over the size of the cache',
-      })
+      .options(OPTIONS)
       .check((argv) => checkNumbers(argv as never)) as never,
   handler: async (argv) => {
     const [simulate, { finish }, { EXIT }] = await Promise.all([
