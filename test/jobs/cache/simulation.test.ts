@@ -20,6 +20,8 @@ import {
   type NaiveRequest,
 } from './naive-caches.js';
 
+t.setTimeout(1_800_000);
+
 const numTraces = Number(process.env['RAILRUNNER_TEST_TRACES'] ?? 300);
 const BLOCK_TOKENS = 4;
 const TTL_MS = 40;

@@ -3,6 +3,8 @@ import t from 'tap';
 import { TieredCache, TIER_NAMES } from '../../../jobs/cache/tiered-cache.js';
 import { seededRandom } from '../../../jobs/kv/random.js';
 
+t.setTimeout(1_800_000);
+
 const numTraces = Number(process.env['RAILRUNNER_TEST_TRACES'] ?? 300);
 
 /** Requests as numbers of blocks: paths in a random tree, each block behind one other only. */
