@@ -24,7 +24,7 @@ class Ghosts {
   }
 
   size(list: number): number {
-    return this.#lists.sizes[list] as number;
+    return this.#lists.sizes[list] ?? 0;
   }
 
   listOf(block: number): number {
@@ -49,7 +49,7 @@ class Ghosts {
 
   dropOldest(list: number): void {
     const place = this.#lists.tail(list);
-    if (place >= 0) this.remove(this.#blocks[place] as number);
+    if (place >= 0) this.remove(this.#blocks[place] ?? 0);
   }
 }
 
@@ -85,13 +85,13 @@ export class Arc implements EvictionPolicy {
 
   evict(pins: Pins, incoming: number): number {
     const ghost = this.#ghosts.listOf(incoming);
-    const once = this.#lists.sizes[ONCE] as number;
+    const once = this.#lists.sizes[ONCE] ?? 0;
     const target = this.#targetAfter(ghost);
     const first = once > 0 && (once > target || (ghost === AGAIN && once === target)) ? ONCE : AGAIN;
     for (const list of [first, 1 - first]) {
       const slot = takeTail(this.#lists, list, pins);
       if (slot < 0) continue;
-      this.#ghosts.add(list, this.#blocks[slot] as number);
+      this.#ghosts.add(list, this.#blocks[slot] ?? 0);
       return slot;
     }
     return -1;
@@ -114,7 +114,7 @@ export class Arc implements EvictionPolicy {
 
   /** At most `capacity` blocks are known that were used once, and twice that many in all. */
   #forget(): void {
-    const known = (list: number): number => (this.#lists.sizes[list] as number) + this.#ghosts.size(list);
+    const known = (list: number): number => (this.#lists.sizes[list] ?? 0) + this.#ghosts.size(list);
     while (known(ONCE) > this.#capacity && this.#ghosts.size(ONCE) > 0) this.#ghosts.dropOldest(ONCE);
     while (known(ONCE) + known(AGAIN) > 2 * this.#capacity) this.#ghosts.dropOldest(AGAIN);
   }

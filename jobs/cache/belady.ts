@@ -24,24 +24,24 @@ class NextUses {
   }
 
   add(request: number, block: number): void {
-    const last = this.#last[request] as number;
+    const last = this.#last[request] ?? 0;
     if (last < 0) this.#first[request] = block;
     else this.#after[last] = block;
     this.#last[request] = block;
     this.#after[block] = -1;
     if (this.sizes[request] === 0) this.#mark(request);
-    this.sizes[request] = (this.sizes[request] as number) + 1;
+    this.sizes[request] = (this.sizes[request] ?? 0) + 1;
   }
 
   /** Gives up the deepest block of the request whose turn comes last. */
   dropLatest(): void {
     let request = 0;
     for (let level = this.#levels.length - 1; level >= 0; level--) {
-      const word = this.#levels[level]?.[request] as number;
+      const word = this.#levels[level]?.[request] ?? 0;
       request = request * 32 + (31 - Math.clz32(word));
     }
-    this.#first[request] = this.#after[this.#first[request] as number] as number;
-    this.sizes[request] = (this.sizes[request] as number) - 1;
+    this.#first[request] = this.#after[this.#first[request] ?? 0] ?? 0;
+    this.sizes[request] = (this.sizes[request] ?? 0) - 1;
     if (this.sizes[request] === 0) this.dropAll(request);
   }
 
@@ -51,7 +51,7 @@ class NextUses {
     let at = request;
     for (const words of this.#levels) {
       const word = at >>> 5;
-      words[word] = (words[word] as number) & ~(1 << (at & 31));
+      words[word] = (words[word] ?? 0) & ~(1 << (at & 31));
       if (words[word] !== 0) return;
       at = word;
     }
@@ -61,7 +61,7 @@ class NextUses {
     let at = request;
     for (const words of this.#levels) {
       const word = at >>> 5;
-      words[word] = (words[word] as number) | (1 << (at & 31));
+      words[word] = (words[word] ?? 0) | (1 << (at & 31));
       at = word;
     }
   }
@@ -80,9 +80,9 @@ export function beladyHits({ blocks, ends, numBlocks }: References, capacity: nu
   const nextUse = new Int32Array(blocks.length);
   const seen = new Int32Array(numBlocks).fill(-1);
   for (let request = numRequests - 1; request >= 0; request--) {
-    for (let at = request === 0 ? 0 : (ends[request - 1] as number); at < (ends[request] as number); at++) {
-      const block = blocks[at] as number;
-      nextUse[at] = seen[block] as number;
+    for (let at = request === 0 ? 0 : (ends[request - 1] ?? 0); at < (ends[request] ?? 0); at++) {
+      const block = blocks[at] ?? 0;
+      nextUse[at] = seen[block] ?? 0;
       seen[block] = request;
     }
   }
@@ -90,13 +90,13 @@ export function beladyHits({ blocks, ends, numBlocks }: References, capacity: nu
   const hits = new Int32Array(numRequests);
   let size = 0;
   for (let request = 0; request < numRequests; request++) {
-    hits[request] = kept.sizes[request] as number;
-    size -= hits[request] as number;
+    hits[request] = kept.sizes[request] ?? 0;
+    size -= hits[request] ?? 0;
     if (hits[request] !== 0) kept.dropAll(request);
-    const start = request === 0 ? 0 : (ends[request - 1] as number);
-    for (let at = (ends[request] as number) - 1; at >= start; at--) {
-      if ((nextUse[at] as number) < 0) continue;
-      kept.add(nextUse[at] as number, blocks[at] as number);
+    const start = request === 0 ? 0 : (ends[request - 1] ?? 0);
+    for (let at = (ends[request] ?? 0) - 1; at >= start; at--) {
+      if ((nextUse[at] ?? 0) < 0) continue;
+      kept.add(nextUse[at] ?? 0, blocks[at] ?? 0);
       size++;
     }
     for (; size > capacity; size--) kept.dropLatest();

@@ -52,7 +52,7 @@ export class Ttl implements EvictionPolicy {
 
   expire(timeMs: number): number {
     const slot = this.#lists.tail(0);
-    if (slot < 0 || timeMs - (this.#usedMs[slot] as number) <= this.#ttlMs) return -1;
+    if (slot < 0 || timeMs - (this.#usedMs[slot] ?? 0) <= this.#ttlMs) return -1;
     this.#lists.remove(slot);
     return slot;
   }

@@ -35,21 +35,21 @@ export class S3Fifo implements EvictionPolicy {
   }
 
   touch(slot: number): void {
-    this.#uses[slot] = Math.min(MOST_USES, (this.#uses[slot] as number) + 1);
+    this.#uses[slot] = Math.min(MOST_USES, (this.#uses[slot] ?? 0) + 1);
   }
 
   evict(pins: Pins): number {
     const { sizes } = this.#lists;
     const pinned = [0, 0];
-    const isOpen = (list: number): boolean => (pinned[list] as number) < (sizes[list] as number);
+    const isOpen = (list: number): boolean => (pinned[list] ?? 0) < (sizes[list] ?? 0);
     while (isOpen(SMALL) || isOpen(MAIN)) {
-      const isSmallFull = (sizes[SMALL] as number) >= this.#smallTarget;
+      const isSmallFull = (sizes[SMALL] ?? 0) >= this.#smallTarget;
       const list = isOpen(SMALL) && (isSmallFull || !isOpen(MAIN)) ? SMALL : isOpen(MAIN) ? MAIN : SMALL;
       const slot = this.#lists.tail(list);
       if (pins.has(slot)) {
         // In use: behind all others of its queue. A queue of such alone has nothing to give.
         this.#lists.moveToHead(list, slot);
-        pinned[list] = (pinned[list] as number) + 1;
+        pinned[list] = (pinned[list] ?? 0) + 1;
         continue;
       }
       pinned[list] = 0;
@@ -60,14 +60,14 @@ export class S3Fifo implements EvictionPolicy {
 
   /** Whether the slot at that queue's tail goes; else it was moved. */
   #goes(list: number, slot: number): boolean {
-    const uses = this.#uses[slot] as number;
+    const uses = this.#uses[slot] ?? 0;
     if (list === SMALL ? uses >= USES_TO_STAY : uses > 0) {
       this.#uses[slot] = list === SMALL ? 0 : uses - 1;
       this.#lists.moveToHead(MAIN, slot);
       return false;
     }
     this.#lists.remove(slot);
-    if (list === SMALL) this.#ghosts.add(this.#blocks[slot] as number);
+    if (list === SMALL) this.#ghosts.add(this.#blocks[slot] ?? 0);
     return true;
   }
 

@@ -121,7 +121,7 @@ export class Simulation {
       const missing = ids.length * (this.#options.blockTokens ?? 0) - inputTokens;
       if (last > 0 && missing > 0) {
         this.#missing = grown(this.#missing, last + 1);
-        this.#missing[last] = (this.#missing[last] as number) + missing;
+        this.#missing[last] = (this.#missing[last] ?? 0) + missing;
       }
     }
     if (this.#caches.length > 0 || this.#belady || this.#tiers)
@@ -178,7 +178,7 @@ export class Simulation {
     let missing = 0;
     for (let capacity = 1; capacity < hits.length; capacity++) {
       missing += this.#missing[capacity] ?? 0;
-      hitTokens[capacity] = (hits[capacity] as number) * (this.#options.blockTokens ?? 0) - missing;
+      hitTokens[capacity] = (hits[capacity] ?? 0) * (this.#options.blockTokens ?? 0) - missing;
     }
     return { hits, hitTokens };
   }
@@ -208,8 +208,8 @@ export class Simulation {
     const found = beladyHits({ blocks, ends, numBlocks: this.#tree.numBlocks }, capacityBlocks);
     let [hits, hitTokens] = [0, 0];
     for (let request = this.#options.warmupRequests; request < found.length; request++) {
-      hits += found[request] as number;
-      hitTokens += this.#tokensOf(found[request] as number, this.#inputTokens[request] as number);
+      hits += found[request] ?? 0;
+      hitTokens += this.#tokensOf(found[request] ?? 0, this.#inputTokens[request] ?? 0);
     }
     return { policy: 'belady', capacityBlocks, hits, hitsAny: hits, hitTokens };
   }

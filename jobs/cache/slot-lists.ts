@@ -22,26 +22,26 @@ export class SlotLists {
 
   /** -1: in none. */
   listOf(slot: number): number {
-    return this.#list[slot] as number;
+    return this.#list[slot] ?? 0;
   }
 
   pushHead(list: number, slot: number): void {
     const head = this.#numSlots + list;
-    const first = this.#next[head] as number;
+    const first = this.#next[head] ?? 0;
     this.#next[head] = slot;
     this.#previous[slot] = head;
     this.#next[slot] = first;
     this.#previous[first] = slot;
     this.#list[slot] = list;
-    this.sizes[list] = (this.sizes[list] as number) + 1;
+    this.sizes[list] = (this.sizes[list] ?? 0) + 1;
   }
 
   remove(slot: number): void {
-    const [previous, next] = [this.#previous[slot] as number, this.#next[slot] as number];
+    const [previous, next] = [this.#previous[slot] ?? 0, this.#next[slot] ?? 0];
     this.#next[previous] = next;
     this.#previous[next] = previous;
-    const list = this.#list[slot] as number;
-    this.sizes[list] = (this.sizes[list] as number) - 1;
+    const list = this.#list[slot] ?? 0;
+    this.sizes[list] = (this.sizes[list] ?? 0) - 1;
     this.#list[slot] = -1;
   }
 
@@ -52,7 +52,7 @@ export class SlotLists {
 
   /** The last slot, -1 where the list is empty. */
   tail(list: number): number {
-    const last = this.#previous[this.#numSlots + list] as number;
+    const last = this.#previous[this.#numSlots + list] ?? 0;
     return last < this.#numSlots ? last : -1;
   }
 }
@@ -85,7 +85,7 @@ export class Pins {
 
 /** The last slot of the list that is not pinned, out of the list; -1: none. Pinned ones are in use and go to the head. */
 export function takeTail(lists: SlotLists, list: number, pins: Pins): number {
-  for (let seen = lists.sizes[list] as number; seen > 0; seen--) {
+  for (let seen = lists.sizes[list] ?? 0; seen > 0; seen--) {
     const slot = lists.tail(list);
     if (!pins.has(slot)) {
       lists.remove(slot);

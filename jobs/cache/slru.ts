@@ -22,7 +22,7 @@ export class Slru implements EvictionPolicy {
 
   touch(slot: number): void {
     this.#lists.moveToHead(PROTECTED, slot);
-    if ((this.#lists.sizes[PROTECTED] as number) <= this.#mostProtected) return;
+    if ((this.#lists.sizes[PROTECTED] ?? 0) <= this.#mostProtected) return;
     this.#lists.moveToHead(PROBATION, this.#lists.tail(PROTECTED));
   }
 

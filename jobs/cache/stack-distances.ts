@@ -43,16 +43,16 @@ export class StackDistances {
     const { lengths, tags, numRuns } = this.#tree;
     let [moved, last] = [0, 0];
     for (let run = 0; run < numRuns; run++) {
-      const length = lengths[run] as number;
-      const tag = tags[run] as number;
+      const length = lengths[run] ?? 0;
+      const tag = tags[run] ?? 0;
       if (tag >= 0) {
         // Above it: of this request's blocks those before the run, and what was touched later than the run.
         const above = moved + this.#total - this.#upTo(tag);
         if (counted) {
           const end = above + length + 1;
           if (end >= this.#hits.length) this.#hits = grown(this.#hits, end + 1);
-          this.#hits[above + 1] = (this.#hits[above + 1] as number) + 1;
-          this.#hits[end] = (this.#hits[end] as number) - 1;
+          this.#hits[above + 1] = (this.#hits[above + 1] ?? 0) + 1;
+          this.#hits[end] = (this.#hits[end] ?? 0) - 1;
         }
         last = above + length;
         this.#add(tag, -length);
@@ -81,13 +81,13 @@ export class StackDistances {
 
   #add(tag: number, count: number): void {
     const [counts, end] = [this.#counts, this.#numTags];
-    for (let at = tag; at <= end; at += at & -at) counts[at] = (counts[at] as number) + count;
+    for (let at = tag; at <= end; at += at & -at) counts[at] = (counts[at] ?? 0) + count;
   }
 
   #upTo(tag: number): number {
     const counts = this.#counts;
     let sum = 0;
-    for (let at = tag; at > 0; at &= at - 1) sum += counts[at] as number;
+    for (let at = tag; at > 0; at &= at - 1) sum += counts[at] ?? 0;
     return sum;
   }
 
@@ -95,7 +95,7 @@ export class StackDistances {
   #renumber(): void {
     const { edgeTags, numEdges } = this.#tree;
     const isLive = new Uint8Array(this.#numTags + 1);
-    for (let edge = 1; edge < numEdges; edge++) isLive[edgeTags[edge] as number] = 1;
+    for (let edge = 1; edge < numEdges; edge++) isLive[edgeTags[edge] ?? 0] = 1;
     const renumbered = new Int32Array(this.#numTags + 1);
     const owned: number[] = [0];
     for (let tag = 1; tag <= this.#numTags; tag++) {
@@ -104,11 +104,11 @@ export class StackDistances {
       owned.push(this.#upTo(tag) - this.#upTo(tag - 1));
     }
     for (let edge = 1; edge < numEdges; edge++) {
-      edgeTags[edge] = renumbered[edgeTags[edge] as number] as number;
+      edgeTags[edge] = renumbered[edgeTags[edge] ?? 0] ?? 0;
     }
     this.#nextTag = owned.length;
     this.#numTags = Math.max(FIRST_TAGS, 2 * owned.length);
     this.#counts = new Int32Array(this.#numTags + 1);
-    for (let tag = 1; tag < owned.length; tag++) this.#add(tag, owned[tag] as number);
+    for (let tag = 1; tag < owned.length; tag++) this.#add(tag, owned[tag] ?? 0);
   }
 }

@@ -57,7 +57,7 @@ export class Tier {
   }
 
   blockAt(slot: number): number {
-    return this.#blocks[slot] as number;
+    return this.#blocks[slot] ?? 0;
   }
 
   touch(slot: number, timeMs: number): void {

@@ -83,7 +83,7 @@ export class TieredCache {
     for (let at = 0; at < this.#tiers.length; at++) {
       const tier = this.#tiers[at] as Tier;
       tier.pins.next();
-      counts.evictions[at] = (counts.evictions[at] as number) + tier.expire(timeMs);
+      counts.evictions[at] = (counts.evictions[at] ?? 0) + tier.expire(timeMs);
     }
     const kept = Math.min(length, this.#device.capacity);
     const hits = this.#pinPrefix(blocks, kept);
@@ -91,7 +91,7 @@ export class TieredCache {
     counts.blocks += length;
     counts.misses += length - hits;
     counts.unkept += length - kept;
-    for (let place = kept - 1; place >= 0; place--) this.#serve(blocks[place] as number, place < hits);
+    for (let place = kept - 1; place >= 0; place--) this.#serve(blocks[place] ?? 0, place < hits);
     return hits;
   }
 
@@ -100,7 +100,7 @@ export class TieredCache {
     const { counts } = this;
     let hits = 0;
     for (let place = 0; place < kept; place++) {
-      const block = blocks[place] as number;
+      const block = blocks[place] ?? 0;
       let at = DEVICE;
       let slot = this.#device.slotOf(block);
       while (slot < 0 && ++at < this.#tiers.length) slot = (this.#tiers[at] as Tier).slotOf(block);
@@ -108,7 +108,7 @@ export class TieredCache {
       if (slot < 0) continue;
       if (hits === place) {
         hits++;
-        counts.hits[at] = (counts.hits[at] as number) + 1;
+        counts.hits[at] = (counts.hits[at] ?? 0) + 1;
       } else {
         counts.beyondGap++;
         if (at !== DEVICE) continue;
@@ -143,7 +143,7 @@ export class TieredCache {
       const source = tier.slotOf(block);
       if (source < 0) continue;
       tier.touch(source, this.#timeMs);
-      this.counts.loads[at] = (this.counts.loads[at] as number) + 1;
+      this.counts.loads[at] = (this.counts.loads[at] ?? 0) + 1;
       if (this.#tellsMoves) this.moves.copy(at, DEVICE, source, slot, block);
       return true;
     }
@@ -151,7 +151,7 @@ export class TieredCache {
   }
 
   #countEviction(tier: number): void {
-    this.counts.evictions[tier] = (this.counts.evictions[tier] as number) + 1;
+    this.counts.evictions[tier] = (this.counts.evictions[tier] ?? 0) + 1;
   }
 
   /** A block leaves the device. */
@@ -180,7 +180,7 @@ export class TieredCache {
       this.#store(tier.victim, to, slot, to + 1);
     }
     tier.put(slot, block, this.#timeMs);
-    this.counts.offloads[to] = (this.counts.offloads[to] as number) + 1;
+    this.counts.offloads[to] = (this.counts.offloads[to] ?? 0) + 1;
     if (this.#tellsMoves) this.moves.copy(from, to, fromSlot, slot, block);
   }
 }

@@ -15,7 +15,7 @@ export class DistinctIds {
     const mask = slots.length - 1;
     const hash = Math.imul(id | 0, 0x9e3779b1) ^ Math.imul((id / 4294967296) | 0, 0x85ebca6b);
     for (let slot = (hash ^ (hash >>> 15)) & mask; ; slot = (slot + 1) & mask) {
-      const found = slots[slot] as number;
+      const found = slots[slot] ?? 0;
       if (found === id) return false;
       if (Number.isNaN(found)) {
         slots[slot] = id;

@@ -59,17 +59,17 @@ export class PrefixTree {
     this.numRuns = 0;
     let edge = ROOT;
     for (let place = 0; place < hashIds.length;) {
-      const child = this.#children[this.#slotOf(edge, this.#idAt(hashIds, place))] as number;
+      const child = this.#children[this.#slotOf(edge, this.#idAt(hashIds, place))] ?? 0;
       if (child === NO_EDGE) {
         this.#append(edge, hashIds, place, tag);
         return;
       }
-      const first = this.#firsts[child] as number;
-      const most = Math.min(this.#counts[child] as number, hashIds.length - place);
+      const first = this.#firsts[child] ?? 0;
+      const most = Math.min(this.#counts[child] ?? 0, hashIds.length - place);
       let same = 1;
       while (same < most && this.#ids[first + same] === this.#idAt(hashIds, place + same)) same++;
-      this.#note(first, same, this.edgeTags[child] as number);
-      edge = same < (this.#counts[child] as number) ? this.#split(edge, child, same) : child;
+      this.#note(first, same, this.edgeTags[child] ?? 0);
+      edge = same < (this.#counts[child] ?? 0) ? this.#split(edge, child, same) : child;
       this.edgeTags[edge] = tag;
       place += same;
     }
@@ -77,16 +77,16 @@ export class PrefixTree {
 
   /** The id of a block; ids that numbers do not hold exactly are numbered from -1 down. */
   idOf(block: number): number {
-    return this.#ids[block] as number;
+    return this.#ids[block] ?? 0;
   }
 
   /** Block numbers of the last `walk` from the head, into `path`, which is returned or a longer one. */
   path(path: Int32Array): Int32Array {
     let at = 0;
     for (let run = 0; run < this.numRuns; run++) {
-      const end = at + (this.lengths[run] as number);
+      const end = at + (this.lengths[run] ?? 0);
       path = grown(path, end);
-      for (let block = this.starts[run] as number; at < end; at++) path[at] = block++;
+      for (let block = this.starts[run] ?? 0; at < end; at++) path[at] = block++;
     }
     return path;
   }
@@ -121,19 +121,19 @@ export class PrefixTree {
 
   /** The first `length` blocks become an edge of their own, which is returned; the rest keeps its children. */
   #split(parent: number, edge: number, length: number): number {
-    const first = this.#firsts[edge] as number;
-    const upper = this.#newEdge(parent, first, length, this.edgeTags[edge] as number);
-    this.#children[this.#slotOf(parent, this.#ids[first] as number)] = upper;
+    const first = this.#firsts[edge] ?? 0;
+    const upper = this.#newEdge(parent, first, length, this.edgeTags[edge] ?? 0);
+    this.#children[this.#slotOf(parent, this.#ids[first] ?? 0)] = upper;
     this.#firsts[edge] = first + length;
-    this.#counts[edge] = (this.#counts[edge] as number) - length;
+    this.#counts[edge] = (this.#counts[edge] ?? 0) - length;
     this.#parents[edge] = upper;
-    this.#children[this.#slotOf(upper, this.#ids[first + length] as number)] = edge;
+    this.#children[this.#slotOf(upper, this.#ids[first + length] ?? 0)] = edge;
     return upper;
   }
 
   #addEdge(parent: number, first: number, length: number, tag: number): void {
     const edge = this.#newEdge(parent, first, length, tag);
-    this.#children[this.#slotOf(parent, this.#ids[first] as number)] = edge;
+    this.#children[this.#slotOf(parent, this.#ids[first] ?? 0)] = edge;
   }
 
   #newEdge(parent: number, first: number, length: number, tag: number): number {
@@ -157,8 +157,8 @@ export class PrefixTree {
     this.#children = new Int32Array(2 * this.#children.length).fill(NO_EDGE);
     for (let edge = 1; edge < this.numEdges; edge++) {
       if (edge === exceptEdge) continue;
-      const id = this.#ids[this.#firsts[edge] as number] as number;
-      this.#children[this.#slotOf(this.#parents[edge] as number, id)] = edge;
+      const id = this.#ids[this.#firsts[edge] ?? 0] ?? 0;
+      this.#children[this.#slotOf(this.#parents[edge] ?? 0, id)] = edge;
     }
   }
 
@@ -170,9 +170,9 @@ export class PrefixTree {
     hash = Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d);
     let slot = (hash ^ (hash >>> 13)) & mask;
     for (;;) {
-      const child = this.#children[slot] as number;
+      const child = this.#children[slot] ?? 0;
       if (child === NO_EDGE) return slot;
-      if (this.#parents[child] === parent && this.#ids[this.#firsts[child] as number] === id) return slot;
+      if (this.#parents[child] === parent && this.#ids[this.#firsts[child] ?? 0] === id) return slot;
       slot = (slot + 1) & mask;
     }
   }
