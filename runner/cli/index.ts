@@ -51,6 +51,7 @@ export async function runCommandLine(
     schemaCommand(loadKinds),
     doctorCommand(loadKinds),
     modelCommand(loadModelReport),
+    simulateCommand(loadSimulation),
   ] as unknown as CommandModule[];
   refuseUnknownCommand(args, commands.map(nameOf));
   const parser = yargs([...args])
@@ -59,18 +60,6 @@ export async function runCommandLine(
     .scriptName('railrunner')
     .usage(USAGE)
     .command(commands)
-    .command(runCommand(loadKinds))
-    .command(launchCommand(loadKinds))
-    .command(validateCommand(loadKinds))
-    .command(planCommand(loadKinds))
-    .command(abCommand(version))
-    .command(compareCommand(version))
-    .command(reportCommand(version))
-    .command(exampleCommand(loadKinds))
-    .command(schemaCommand(loadKinds))
-    .command(doctorCommand(loadKinds))
-    .command(modelCommand(loadModelReport))
-    .command(simulateCommand(loadSimulation))
     .demandCommand(1, 'Say which command to run.')
     // What `ab` is told of a side may begin with an option of `run`.
     .parserConfiguration({ 'nargs-eats-options': true })
