@@ -71,7 +71,8 @@ export const ERROR_CATALOGUE = {
   },
   E_RESUME: {
     exit: EXIT.usage,
-    meaning: 'the run cannot be resumed: another spec, world, shard or version than the one that began it',
+    meaning:
+      'the run cannot be resumed: another spec, world, shard or version than the one that began it, or it still goes on',
   },
   E_ARGUMENT: { exit: EXIT.failed, meaning: 'invalid argument to a native call' },
   E_STATE: { exit: EXIT.failed, meaning: 'a native handle was used after its close, or out of order' },
