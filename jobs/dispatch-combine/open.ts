@@ -42,19 +42,11 @@ interface PointState {
 export async function openExchange(spec: MoeSpec, context: PointContext): Promise<OpenPoint<MoeColumn>> {
   const { world, device } = context;
   const { rank, worldSize } = world.info;
-  let routing: Routing | undefined;
-  let paths: PeerPath[] = [];
-  let failure: unknown = null;
-  try {
-    paths = peerPaths(spec, rank, world.info.nodeOfRank);
-    routing = await route({ work: 'route', spec, worldSize, files: context.point.files }, context.signal);
-  } catch (error) {
-    // Past its deadline the stage is over: its end tells the others.
-    if (context.signal.aborted) throw error;
-    failure = error;
-  }
-  await context.agree('routing', failure);
-  const { ranks } = routing as Routing;
+  const { paths, routing } = await context.onAllRanks('routing', async () => ({
+    paths: peerPaths(spec, rank, world.info.nodeOfRank),
+    routing: await route({ work: 'route', spec, worldSize, files: context.point.files }, context.signal),
+  }));
+  const { ranks } = routing;
   const own = ranks[rank] as RankRouting;
   const nodes = forwardingNodes(spec, world.info.nodeOfRank);
   const begin = performance.now();
@@ -83,8 +75,8 @@ export async function openExchange(spec: MoeSpec, context: PointContext): Promis
   return new OpenExchange({
     context,
     spec,
-    routing: routing as Routing,
-    traffic: trafficOf(spec, routing as Routing, rank, nodes),
+    routing,
+    traffic: trafficOf(spec, routing, rank, nodes),
     paths,
     nodes,
     native,

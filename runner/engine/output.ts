@@ -12,7 +12,7 @@ import { claimRunFolder, joinRunFolder, makeRunId } from '../results/run-folder.
 import { summaryColumns } from '../results/summary.js';
 import type { MachineClass } from '../run-folder/machine-class.js';
 import { decideTerminal, type Terminal } from '../console/terminal.js';
-import { START_TIMEOUT_MS, together } from '../world/on-all-ranks.js';
+import { START_TIMEOUT_MS, onAllRanks } from '../world/on-all-ranks.js';
 import { numberList } from '../text/ranges.js';
 import type { World } from '../world/world.js';
 import { foretellStop } from './leave.js';
@@ -74,11 +74,11 @@ export async function openOutput(setting: StartSetting, wanted: OutputRequest): 
   begun.manifest = manifest;
   begun.folder = folder;
   if (setting.stop.status !== 0) foretellStop(begun);
-  const csv = await together(world, 'opening the row file', async () => {
+  const csv = await onAllRanks(world, 'opening the row file', async () => {
     await logFile.open(folder, rank);
     return await RankCsv.open(folder, rank, columns.rank, earlier && kept.rankRecords);
   });
-  const report = await together(world, 'opening the summary', async () => {
+  const report = await onAllRanks(world, 'opening the summary', async () => {
     if (rank !== 0) return undefined;
     const opened = await RunReport.open(
       folder,
@@ -99,7 +99,7 @@ export async function openOutput(setting: StartSetting, wanted: OutputRequest): 
 /** Collective. A run that still goes on must not be resumed: two writers would spoil its files. */
 async function lockFolder(world: World, folder: string, log: Logger): Promise<void> {
   const { rank } = world.info;
-  const lock = await together(world, 'locking the run folder', () => lockRun(addon(), folder, rank));
+  const lock = await onAllRanks(world, 'locking the run folder', () => lockRun(addon(), folder, rank));
   if (lock === 'unsupported') {
     log.warn({ folder }, 'the file system has no locks: nothing keeps a second run out of this folder');
   }
@@ -139,10 +139,10 @@ function terminalOf({ environment, world }: StartSetting): Terminal {
 
 async function shareFolder(request: RunRequest, world: World): Promise<{ runId: string; folder: string }> {
   const runId = await world.broadcastJson(request.runId ?? makeRunId(), 0, START_TIMEOUT_MS);
-  const claimed = await together(world, 'making the run folder', async () =>
+  const claimed = await onAllRanks(world, 'making the run folder', async () =>
     world.info.rank === 0 ? await claimRunFolder(request.outFolder, runId) : join(request.outFolder, runId),
   );
-  await together(world, 'joining the run folder', async () =>
+  await onAllRanks(world, 'joining the run folder', async () =>
     world.info.rank === 0 ? claimed : await joinRunFolder(request.outFolder, runId),
   );
   return { runId, folder: resolve(claimed) };
@@ -161,7 +161,7 @@ async function beginManifest(
   { runId, folder, startedAt, earlier }: RunOfManifest,
 ): Promise<ManifestFile | undefined> {
   const { rank, worldSize, numNodes } = world.info;
-  return await together(world, 'writing the manifest', async () => {
+  return await onAllRanks(world, 'writing the manifest', async () => {
     if (rank !== 0) return undefined;
     if (earlier) await withdrawManifest(folder);
     return await ManifestFile.begin(folder, {

@@ -6,18 +6,15 @@ import type { OpenPoint, PointContext } from '../job/context.js';
 import type { ChosenDevice } from '../world/device.js';
 import { exchange } from '../world/agreement.js';
 import type { World } from '../world/world.js';
-import { toRunnerError } from '../errors.js';
 import type { NativeAddon } from '../native/types/index.js';
 import type { Point } from '../job-spec/types.js';
 import type { FaultPlan } from './fault-injection.js';
 import { requireOwnColumns, requireVerified } from './kind-contract.js';
 import type { ResourceCache } from '../job/resources.js';
-import { AgreedFailure, runStage, type StageClock } from './stage.js';
+import { AgreedFailure, BOUNDARY_GRACE_MS, runStage, type StageClock } from './stage.js';
+import { stepsOf } from './steps.js';
 import type { UsedLibraries } from './used-libraries.js';
 import { judge, type Judgement, type Verdict } from './verdict.js';
-
-/** Beyond a stage's deadline: unwinding a stage takes at most 1.5 s, a dead rank is noticed within about 5 s. */
-const BORDER_GRACE_MS = 9000;
 
 export interface PointSetting {
   readonly point: Point;
@@ -130,7 +127,7 @@ async function stage<T>(
       if (!addon.workLaneBusy()) await world.native.failEpoch();
     }
     const verdicts = await exchange(world, name, local.verdict, {
-      timeoutMs: timeoutMs + BORDER_GRACE_MS,
+      timeoutMs: timeoutMs + BOUNDARY_GRACE_MS,
       stage: name,
       point: point.index,
     });
@@ -145,7 +142,7 @@ async function stage<T>(
   }
   // What a failed stage left in flight between ranks must never be heard in the next.
   if (outcome.judgement.status !== 'ok' && !outcome.judgement.fatal)
-    await world.native.renew(BORDER_GRACE_MS);
+    await world.native.renew(BOUNDARY_GRACE_MS);
   return outcome;
 }
 
@@ -169,25 +166,6 @@ function contextOf(setting: PointSetting, stageName: string, clock: StageClock):
     ncclLibraries: () => setting.ncclLibraries(),
     noteNccl: (version) => setting.libraries.noteNccl(version),
     remainingMs: () => clock.remainingMs(),
-    agree: async (step, error, word = '') => {
-      const failure = error === null || error === undefined ? undefined : toRunnerError(error);
-      const skipped = failure !== undefined && failure.exitStatus === 0;
-      const own: Verdict = {
-        rank: world.info.rank,
-        point: point.index,
-        step: `${stageName}: ${step}`,
-        status: failure ? (skipped ? 'skipped' : 'failed') : 'ok',
-        stop: setting.stopStatus(),
-        word,
-        ...(failure ? { code: failure.code, message: failure.message } : {}),
-      };
-      const verdicts = await exchange(world, own.step, own, {
-        timeoutMs: clock.remainingMs() + BORDER_GRACE_MS,
-        stage: stageName,
-        point: point.index,
-      });
-      if (judge(stageName, verdicts).status !== 'ok') throw new AgreedFailure(verdicts);
-      return verdicts.map((verdict) => verdict.word ?? '');
-    },
+    ...stepsOf(setting, stageName, clock),
   };
 }

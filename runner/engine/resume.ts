@@ -12,7 +12,7 @@ import { readManifest, type ShardPlace } from '../run-folder/manifest-reader.js'
 import { readWholePoints, type WholePoints } from '../run-folder/whole-points.js';
 import { numberList, rangesOf } from '../text/ranges.js';
 import { exchange } from '../world/agreement.js';
-import { START_TIMEOUT_MS, together } from '../world/on-all-ranks.js';
+import { START_TIMEOUT_MS, onAllRanks } from '../world/on-all-ranks.js';
 import type { World } from '../world/world.js';
 import type { Selection } from './selection.js';
 
@@ -55,14 +55,14 @@ export async function shareEarlierRun(
   lock: (folder: string) => Promise<void>,
 ): Promise<EarlierRun> {
   const read = async (): Promise<EarlierRun> => {
-    const own = await together(world, 'reading the run to resume', async () =>
+    const own = await onAllRanks(world, 'reading the run to resume', async () =>
       world.info.rank === 0 ? await examine(request) : undefined,
     );
     return world.broadcastJson<EarlierRun>(own, 0, START_TIMEOUT_MS);
   };
   // A folder of something else is left as it is, without a lock in it.
   const { folder } = await read();
-  await together(world, 'joining the run folder', async () => {
+  await onAllRanks(world, 'joining the run folder', async () => {
     if (world.info.rank !== 0) await makeFolder(folder);
   });
   await lock(folder);
@@ -150,7 +150,7 @@ export async function agreeOnKept(
   columns: { readonly rank: readonly ColumnDefinition[]; readonly summary: readonly ColumnDefinition[] },
 ): Promise<Kept> {
   const { rank } = world.info;
-  const [own, summary] = await together(world, 'reading the rows to keep', async () => {
+  const [own, summary] = await onAllRanks(world, 'reading the rows to keep', async () => {
     const expected = { runId: earlier.runId, specDigest: spec.digest };
     const read = async (name: string, names: readonly ColumnDefinition[]): Promise<WholePoints> =>
       earlier.startedAt === null
@@ -172,7 +172,7 @@ export async function agreeOnKept(
     point: -1,
   });
   const points = new Set(whole.filter((point) => all.every((ranges) => inRanges(ranges, point))));
-  await together(world, 'removing samples of unfinished points', () =>
+  await onAllRanks(world, 'removing samples of unfinished points', () =>
     removeSamples(earlier.folder, rank, points),
   );
   const kept = (from: WholePoints): (readonly string[])[] =>

@@ -23,7 +23,7 @@ import { checkCapacity } from '../preflight/memory.js';
 import { ResourceCache } from '../job/resources.js';
 import type { Run } from './run-state.js';
 import { UsedLibraries } from './used-libraries.js';
-import { START_TIMEOUT_MS, together } from '../world/on-all-ranks.js';
+import { START_TIMEOUT_MS, onAllRanks } from '../world/on-all-ranks.js';
 
 /** Everything up to the first point. Throws the same error on all ranks. Collective. */
 export async function startRun(setting: StartSetting): Promise<Run> {
@@ -32,7 +32,7 @@ export async function startRun(setting: StartSetting): Promise<Run> {
   const versions = ownVersions(world, native);
   await compareVersions(world, versions, START_TIMEOUT_MS);
   const { spec, selection } = await shareSpec(setting);
-  const faults = await together(
+  const faults = await onAllRanks(
     world,
     'reading RAILRUNNER_FAULT',
     () => new FaultPlan(environment.settings.fault ?? '', world.info.rank),

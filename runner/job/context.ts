@@ -47,10 +47,12 @@ export interface PointContext {
   /** Milliseconds left of the stage's deadline. */
   remainingMs(): number;
   /**
-   * All ranks tell each other whether they could (error null) before a step that needs everyone. Throws on every
-   * rank when any could not, naming it. Every rank must call it, in the same order. Returns the `word` of each rank.
+   * A step of a stage that is only well where it is well on all ranks: runs `body`, then all tell each other how it went.
+   * Throws on every rank where any could not, naming it. Every rank must call it, in the same order.
    */
-  agree(step: string, error: unknown, word?: string): Promise<string[]>;
+  onAllRanks<T>(step: string, body: () => T | Promise<T>): Promise<T>;
+  /** Whether any rank says yes to a question that all are asked. Every rank must call it, in the same order. */
+  onAnyRank(question: string, own: boolean): Promise<boolean>;
 }
 
 /** `Own`: names of the kind's own columns, so that a misspelt one does not compile. */

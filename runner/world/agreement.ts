@@ -1,29 +1,8 @@
-/** All ranks tell each other how a step went, so that no rank waits for one that failed. */
-import { isErrorCode, RunnerError, toRunnerError, type ErrorCode } from '../errors.js';
+/** The exchange under every agreement of the ranks: all come and tell a value, or the world is lost and says who is missing. */
+import { RunnerError, toRunnerError, type ErrorCode } from '../errors.js';
 import type { RankLiveness } from '../native/types/index.js';
-import { rankList } from '../text/ranges.js';
 import { MpiStuck } from './watch.js';
 import type { World } from './world.js';
-
-export interface RankFailure {
-  readonly rank: number;
-  readonly code: ErrorCode;
-  readonly message: string;
-}
-
-/** What crosses the wire. */
-interface Vote {
-  readonly step: string;
-  readonly code: string | null;
-  readonly message: string;
-}
-
-/** How a step went on all ranks; the same on every rank. */
-export interface Agreement {
-  readonly step: string;
-  /** By rank; empty when all were well. */
-  readonly failures: readonly RankFailure[];
-}
 
 /** A rank that did not come to an agreement, as far as this rank knows it from heartbeats. */
 export interface MissingRank {
@@ -62,7 +41,6 @@ export class AgreementLost extends RunnerError {
 
 /** Marks the stage of a rank that has come to an agreement; fits the 27 bytes that a heartbeat carries. */
 const WAITING = ' (waits)';
-const MAX_MESSAGE = 2000;
 const MAX_STAGE = 27 - WAITING.length;
 
 export interface AgreeOptions {
@@ -86,48 +64,6 @@ export async function exchange<T>(world: World, step: string, value: T, options:
   } catch (cause) {
     throw lostAgreement(world, step, options, toRunnerError(cause, 'E_WORLD_LOST'));
   }
-}
-
-/**
- * Collective: every rank calls it for the same step, whatever became of its work, and with no native work running.
- * Resolves on all ranks to the same list of failures. Where there is one, native exchanges begin anew (renew), so that
- * the failed step leaves nothing behind. Throws AgreementLost as exchange does.
- */
-export async function agree(
-  world: World,
-  step: string,
-  error: unknown,
-  options: AgreeOptions,
-): Promise<Agreement> {
-  const failure = error === null || error === undefined ? null : toRunnerError(error);
-  const vote: Vote = {
-    step,
-    code: failure?.code ?? null,
-    message: failure?.message.slice(0, MAX_MESSAGE) ?? '',
-  };
-  const votes = await exchange(world, step, vote, options);
-  try {
-    const failures = failuresOf(step, votes);
-    if (failures.length > 0) await world.native.renew(options.timeoutMs);
-    return { step, failures };
-  } catch (cause) {
-    throw lostAgreement(world, step, options, toRunnerError(cause, 'E_WORLD_LOST'));
-  }
-}
-
-function failuresOf(step: string, votes: readonly Vote[]): RankFailure[] {
-  const astray = votes.flatMap((vote, rank) => (vote.step === step ? [] : [rank]));
-  if (astray.length > 0) {
-    const [first = 0] = astray;
-    throw new RunnerError(
-      'E_WORLD_LOST',
-      `the ranks are in different steps: this rank in "${step}", ${rankList(astray)} elsewhere ` +
-        `(rank ${first} in "${votes[first]?.step}")`,
-    );
-  }
-  return votes.flatMap(({ code, message }, rank) =>
-    code === null ? [] : [{ rank, code: isErrorCode(code) ? code : 'E_JOB', message }],
-  );
 }
 
 function describe(rank: MissingRank): string {
@@ -178,23 +114,4 @@ function lostAgreement(world: World, step: string, options: AgreeOptions, cause:
     missing.length > 0 ? `: ${missing.map(describe).join('; ')}` : ': rank 0 names those that are missing';
   const message = `agreement on "${step}": ${what.replace(/\.$/, '')}${code === 'E_STUCK' || missing.length > 0 ? who : ''}`;
   return new AgreementLost(code, message, { step, missing, deadRank }, cause);
-}
-
-/**
- * The error of an agreed step for this rank, null when all were well: its own where it has one, else E_PEER_FAILED
- * naming the ranks. A rank whose wait was ended because of another is not taken for the culprit.
- */
-export function agreementError(agreement: Agreement, ownRank: number): RunnerError | null {
-  const { failures, step } = agreement;
-  if (failures.length === 0) return null;
-  const own = failures.find(({ rank }) => rank === ownRank);
-  const culprits = failures.filter(({ code }) => code !== 'E_ABORTED');
-  const blamed = culprits.length > 0 ? culprits : failures;
-  if (own && blamed.includes(own)) return new RunnerError(own.code, own.message);
-  const [first] = blamed;
-  const ranks = rankList(blamed.map(({ rank }) => rank));
-  return new RunnerError(
-    'E_PEER_FAILED',
-    `${step} failed on ${ranks}: ${first?.code} on rank ${first?.rank}: ${first?.message}`,
-  );
 }

@@ -2,7 +2,7 @@
 import { RunnerError } from '../errors.js';
 import type { DeviceKindName, DeviceProperties, NativeAddon, NativeDevice } from '../native/types/index.js';
 import type { DeviceRequest } from '../job-spec/types.js';
-import { agree, agreementError } from './agreement.js';
+import { onAllRanks } from './on-all-ranks.js';
 import { rankList } from '../text/ranges.js';
 import type { World } from './world.js';
 
@@ -67,7 +67,6 @@ export async function chooseDevice(
   options: DeviceChoiceOptions,
 ): Promise<ChosenDevice> {
   const { timeoutMs } = options;
-  const step = { timeoutMs, stage: 'device', point: -1 };
   const probe = addon.probeDevices();
   const offers = await world.allgatherJson<DeviceOffer>(
     { cudaDevices: probe.cudaDevices, reason: probe.reason },
@@ -75,17 +74,14 @@ export async function chooseDevice(
   );
   const kind = decideKind(options.request, offers);
   const ordinal = kind === 'cuda' ? world.info.hostRank % probe.cudaDevices : 0;
-  let native: NativeDevice | null = null;
-  let failure: unknown = null;
+  let opened: NativeDevice | undefined;
+  const open = async (): Promise<NativeDevice> => (opened = await addon.openDevice(kind, ordinal));
+  let native: NativeDevice;
   try {
-    native = await addon.openDevice(kind, ordinal);
+    native = await onAllRanks(world, 'opening the device', open, { timeoutMs, stage: 'device', point: -1 });
   } catch (error) {
-    failure = error;
-  }
-  const error = agreementError(await agree(world, 'open the device', failure, step), world.info.rank);
-  if (error || !native) {
-    await native?.close();
-    throw error ?? new RunnerError('E_STATE', 'the device opened without a failure and without a handle');
+    await opened?.close();
+    throw error;
   }
   const { properties } = native;
   if (kind === 'host') return { properties, native, shared: false };

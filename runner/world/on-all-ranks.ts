@@ -1,21 +1,33 @@
-/** A step that every rank takes, and that is only well where it is well on all of them. */
-import { exchange } from './agreement.js';
+/** A step that every rank takes, and that went well only where it went well on all of them. */
+import { exchange, type AgreeOptions } from './agreement.js';
 import type { World } from './world.js';
-import { RunnerError, toRunnerError, type ErrorCode } from '../errors.js';
-
-interface Word {
-  readonly code?: ErrorCode;
-  readonly message?: string;
-}
+import { isErrorCode, RunnerError, toRunnerError, type ErrorCode } from '../errors.js';
+import { rankList } from '../text/ranges.js';
 
 /** How long ranks may be apart at a step of the start: one reads a spec or opens a device, the others wait. */
 export const START_TIMEOUT_MS = 60_000;
 
+const START: AgreeOptions = { timeoutMs: START_TIMEOUT_MS, stage: 'start', point: -1 };
+const MAX_MESSAGE = 2000;
+
+/** How a step went on one rank, as the ranks tell it each other. */
+export interface StepOutcome {
+  readonly step: string;
+  /** Null where all was well. */
+  readonly code: string | null;
+  readonly message: string;
+}
+
 /**
  * Runs `body` on every rank, then all learn how it went. Returns this rank's value where all are well; else throws
- * the same error on all ranks, naming those that failed. Collective.
+ * the same error on all ranks, naming those that failed. Collective; AgreementLost where a rank does not come.
  */
-export async function together<T>(world: World, step: string, body: () => T | Promise<T>): Promise<T> {
+export async function onAllRanks<T>(
+  world: World,
+  step: string,
+  body: () => T | Promise<T>,
+  options: AgreeOptions = START,
+): Promise<T> {
   let value: T | undefined;
   let failure: RunnerError | undefined;
   try {
@@ -23,26 +35,49 @@ export async function together<T>(world: World, step: string, body: () => T | Pr
   } catch (error) {
     failure = toRunnerError(error);
   }
-  const own: Word = failure ? { code: failure.code, message: failure.message } : {};
-  const words = await exchange(world, step, own, { timeoutMs: START_TIMEOUT_MS, stage: 'start', point: -1 });
-  const failed = words.flatMap((word, rank) =>
-    word.code ? [{ rank, code: word.code, message: word.message ?? '' }] : [],
-  );
-  const first = failed[0];
-  if (!first) return value as T;
-  throw new RunnerError(first.code, describe(step, failed, words.length), { cause: failure });
+  const own: StepOutcome = {
+    step,
+    code: failure?.code ?? null,
+    message: failure?.message.slice(0, MAX_MESSAGE) ?? '',
+  };
+  const error = stepError(step, await exchange(world, step, own, options), failure);
+  if (error) throw error;
+  return value as T;
 }
 
-/** Ranks that say the same are named together. */
-function describe(
+/** The error of a step from every rank's outcome, the same on all ranks; null where all are well. */
+export function stepError(
   step: string,
-  failed: readonly { rank: number; code: ErrorCode; message: string }[],
-  worldSize: number,
-): string {
+  outcomes: readonly StepOutcome[],
+  cause?: RunnerError,
+): RunnerError | null {
+  const astray = outcomes.flatMap((outcome, rank) => (outcome.step === step ? [] : [rank]));
+  const [stray] = astray;
+  if (stray !== undefined) {
+    return new RunnerError(
+      'E_WORLD_LOST',
+      `the ranks are in different steps: this rank in "${step}", ${rankList(astray)} elsewhere ` +
+        `(rank ${stray} in "${outcomes[stray]?.step}")`,
+    );
+  }
+  const failures = outcomes.flatMap(({ code, message }, rank) => {
+    if (code === null) return [];
+    const known: ErrorCode = isErrorCode(code) ? code : 'E_JOB';
+    return [{ rank, code: known, message }];
+  });
+  // A rank whose wait was ended because of another is not the culprit.
+  const culprits = failures.filter(({ code }) => code !== 'E_ABORTED');
+  const blamed = culprits.length > 0 ? culprits : failures;
+  const [first] = blamed;
+  if (!first) return null;
+  return new RunnerError(first.code, describe(blamed, outcomes.length), { cause });
+}
+
+/** Ranks that say the same are named together; what all say is said without ranks. */
+function describe(failed: readonly { rank: number; message: string }[], worldSize: number): string {
   const byMessage = new Map<string, number[]>();
   for (const { rank, message } of failed) byMessage.set(message, [...(byMessage.get(message) ?? []), rank]);
-  if (byMessage.size === 1 && failed.length === worldSize) return failed[0]?.message ?? step;
-  return [...byMessage]
-    .map(([message, ranks]) => `${ranks.length === 1 ? 'rank' : 'ranks'} ${ranks.join(', ')}: ${message}`)
-    .join('; ');
+  const [only] = byMessage.keys();
+  if (only !== undefined && byMessage.size === 1 && failed.length === worldSize) return only;
+  return [...byMessage].map(([message, ranks]) => `${rankList(ranks)}: ${message}`).join('; ');
 }

@@ -5,11 +5,12 @@
 import { appendFileSync, readFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { agree, AgreementLost, agreementError } from '../../runner/world/agreement.js';
+import { AgreementLost } from '../../runner/world/agreement.js';
+import { onAllRanks } from '../../runner/world/on-all-ranks.js';
 import { chooseDevice } from '../../runner/world/device.js';
 import { compareVersions, ownVersions } from '../../runner/world/versions.js';
 import { openWorld, type MpiWorld, type OpenWorldOptions } from '../../runner/world/world.js';
-import { toRunnerError } from '../../runner/errors.js';
+import { toRunnerError, type RunnerError } from '../../runner/errors.js';
 import { addon } from '../../runner/native/binding.js';
 
 const LIMIT_MS = 20_000;
@@ -57,10 +58,17 @@ async function collectives(world: MpiWorld): Promise<void> {
 
 async function failures(world: MpiWorld): Promise<void> {
   const { rank } = world.info;
-  const error = rank === 1 ? Object.assign(new Error('disk is full'), { code: 'E_IO' }) : null;
   const options = { timeoutMs: LIMIT_MS, stage: 'prepare', point: 2 };
-  const agreed = agreementError(await agree(world, 'prepare', error, options), rank);
-  const after = agreementError(await agree(world, 'measure', null, options), rank);
+  const fill = (): void => {
+    if (rank === 1) throw Object.assign(new Error('disk is full'), { code: 'E_IO' });
+  };
+  const errorOf = (step: string, body: () => void): Promise<RunnerError | undefined> =>
+    onAllRanks(world, step, body, options).then(
+      () => undefined,
+      (error: unknown) => toRunnerError(error),
+    );
+  const agreed = await errorOf('prepare', fill);
+  const after = await errorOf('measure', () => {});
   say({ rank, code: agreed?.code, message: agreed?.message, after: after?.message ?? null });
 }
 
@@ -81,9 +89,8 @@ async function absence(world: MpiWorld): Promise<never> {
   if (rank === 2) await sleep(10 * LIMIT_MS);
   if (rank === 0) await untilOthersWait(world);
   const timeoutMs = rank === 0 ? 1500 : 3 * LIMIT_MS;
-  const lost = await agree(world, 'measure', null, { timeoutMs, stage: 'measure', point: 4 }).catch(
-    (error: unknown) => error,
-  );
+  const options = { timeoutMs, stage: 'measure', point: 4 };
+  const lost = await onAllRanks(world, 'measure', () => {}, options).catch((error: unknown) => error);
   if (lost instanceof AgreementLost && rank === 0) {
     const { code, message, missing } = lost;
     const later = toRunnerError(await world.native.barrier(1000).catch((error: unknown) => error));

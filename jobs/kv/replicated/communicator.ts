@@ -16,7 +16,7 @@ export interface CommunicatorLease {
 /** Collective. Throws E_NCCL_MISSING on all ranks where any cannot load NCCL: the point is skipped. */
 export async function leaseCommunicator(context: PointContext, maxCtas: number): Promise<CommunicatorLease> {
   const key = `${KEY_PREFIX}${maxCtas}`;
-  const probe = await together(context, 'loading NCCL', () =>
+  const probe = await context.onAllRanks('loading NCCL', () =>
     context.addon.probeNccl(context.ncclLibraries()),
   );
   await compareVersions(context, probe);
@@ -45,39 +45,22 @@ async function create(context: PointContext, maxCtas: number): Promise<NativeCom
   const { world, addon } = context;
   const { rank, worldSize } = world.info;
   const libraries = context.ncclLibraries();
-  const own = await together(context, 'making the NCCL record', async () =>
+  const own = await context.onAllRanks('making the NCCL record', async () =>
     rank === 0 ? await addon.createNcclRecord(libraries, worldSize) : null,
   );
   const record = await world.native.broadcast(own, 0, context.remainingMs());
   const timeoutMs = Math.max(1, context.remainingMs() - 1000);
   let made: NativeCommunicator | undefined;
-  let failure: unknown = null;
-  try {
+  const open = async (): Promise<NativeCommunicator> => {
     const options = { libraries, record, rank, worldSize, maxCtas, timeoutMs };
-    made = await context.device.native.openCommunicator(options);
-  } catch (error) {
-    failure = error;
-  }
+    return (made = await context.device.native.openCommunicator(options));
+  };
   try {
-    await context.agree('opening the NCCL communicator', failure);
+    return await context.onAllRanks('opening the NCCL communicator', open);
   } catch (error) {
     await made?.abandon();
     throw error;
   }
-  return made as NativeCommunicator;
-}
-
-/** Runs `body` on every rank; goes on where it went well on all. */
-async function together<T>(context: PointContext, step: string, body: () => Promise<T>): Promise<T> {
-  let value: T | undefined;
-  let failure: unknown = null;
-  try {
-    value = await body();
-  } catch (error) {
-    failure = error;
-  }
-  await context.agree(step, failure);
-  return value as T;
 }
 
 async function compareVersions(context: PointContext, probe: NcclProbe): Promise<void> {

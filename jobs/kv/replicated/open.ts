@@ -44,7 +44,7 @@ export async function openReplicated(spec: KvSpec, context: PointContext): Promi
   for (const [tier, pool] of pools) await pool.prepare(contentOf(context, spec, tier, lane));
   const needsNccl = context.device.properties.kind === 'cuda' && spec.strategy !== 'independent';
   // Before anything that every rank takes part in: one that could not prepare its pools is heard here.
-  await context.agree('preparing the pools', null);
+  await context.onAllRanks('preparing the pools', () => undefined);
   const start = process.hrtime.bigint();
   const communicator = needsNccl ? await leaseCommunicator(context, ctasOf(spec)) : null;
   let transfer: NativeReplicated;

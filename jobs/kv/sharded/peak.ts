@@ -33,9 +33,11 @@ export async function settlePeak(context: PointContext, point: ProbedPoint): Pro
   let numProbes = 1;
   const mostProbes = repeatable ? MAX_PROBES : 1;
   for (; numProbes < mostProbes; numProbes += 1) {
-    const own = reached > GBps ? ABOVE : '';
-    const words = together ? await context.agree('is the probe below the samples', null, own) : [own];
-    if (!words.includes(ABOVE)) break;
+    const isBeaten = reached > GBps;
+    const isBeatenAnywhere = together
+      ? await context.onAnyRank('is the probe below the samples', isBeaten)
+      : isBeaten;
+    if (!isBeatenAnywhere) break;
     const again = await transfer.probe();
     GBps = Math.max(GBps, again.GBps);
   }
@@ -43,8 +45,6 @@ export async function settlePeak(context: PointContext, point: ProbedPoint): Pro
   const above = reached > GBps ? noteOf(numProbes, repeatable, advantage) : '';
   return { GBps, source: first.source, ...(above === '' ? {} : { note: above }) };
 }
-
-const ABOVE = 'above';
 
 function noteOf(numProbes: number, repeatable: boolean, advantage: string): string {
   const probes = repeatable

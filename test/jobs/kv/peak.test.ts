@@ -11,16 +11,16 @@ interface Settled {
   readonly again: number;
 }
 
-/** 1000 bytes in 100 us are 0.01 GB/s; `others`: what another rank says at each agreement. */
+/** 1000 bytes in 100 us are 0.01 GB/s; `others`: what another rank answers each time. */
 async function settle(
   probes: readonly number[],
   overrides: Partial<ProbedPoint> = {},
-  others: readonly string[] = [],
+  others: readonly boolean[] = [],
 ): Promise<Settled> {
   let again = 0;
   let asked = 0;
   const context = {
-    agree: async (_step: string, _error: unknown, word: string) => [word, others[asked++] ?? ''],
+    onAnyRank: async (_question: string, own: boolean) => own || (others[asked++] ?? false),
   } as unknown as PointContext;
   const transfer = {
     probe: async () => {
@@ -47,7 +47,7 @@ t.test('a limit that no rank beats is probed once', async (t) => {
 
 t.test('one that is beaten is probed again until it is not, and the largest counts', async (t) => {
   t.same(await settle([0.005, 0.004, 0.03, 0.9]), { peak: { GBps: 0.03, source: SOURCE }, again: 2 });
-  t.same(await settle([0.02, 0.01], {}, ['above']), { peak: { GBps: 0.02, source: SOURCE }, again: 1 });
+  t.same(await settle([0.02, 0.01], {}, [true]), { peak: { GBps: 0.02, source: SOURCE }, again: 1 });
 });
 
 t.test('what remains beaten says how often it was probed, and why', async (t) => {

@@ -1,6 +1,7 @@
 /** What all ranks decide together, from what each of them said. */
 import t from 'tap';
-import { agreementError, missingRanks, type RankFailure } from '../../../runner/world/agreement.js';
+import { missingRanks } from '../../../runner/world/agreement.js';
+import { stepError, type StepOutcome } from '../../../runner/world/on-all-ranks.js';
 import { decideKind, sharedGroups } from '../../../runner/world/device.js';
 import { versionDifferences, type RankVersions } from '../../../runner/world/versions.js';
 
@@ -50,22 +51,19 @@ t.test('versions that differ are named with their ranks and hosts', async (t) =>
   t.same(versionDifferences(many), ['node: old on ranks 0-4 (h0, h1, h2 and 2 more), new on rank 5 (h5)']);
 });
 
-t.test('the error of an agreement names the culprit, not those that it dragged along', async (t) => {
-  const failures: RankFailure[] = [
-    { rank: 0, code: 'E_ABORTED', message: 'stopped waiting' },
-    { rank: 2, code: 'E_IO', message: 'disk is full' },
-  ];
-  const agreement = { step: 'measure', failures };
-  t.equal(agreementError({ step: 'measure', failures: [] }, 0), null);
-  t.match(agreementError(agreement, 2), { code: 'E_IO', message: 'disk is full' });
-  for (const rank of [0, 1]) {
-    t.match(agreementError(agreement, rank), {
-      code: 'E_PEER_FAILED',
-      message: 'measure failed on rank 2: E_IO on rank 2: disk is full',
-    });
-  }
-  const [aborted] = failures as [RankFailure];
-  t.match(agreementError({ step: 'measure', failures: [aborted] }, 0), { code: 'E_ABORTED' });
+t.test('the error of a step names the culprit, not those that it dragged along', async (t) => {
+  const well: StepOutcome = { step: 'opening', code: null, message: '' };
+  const aborted: StepOutcome = { ...well, code: 'E_ABORTED', message: 'stopped waiting' };
+  const full: StepOutcome = { ...well, code: 'E_IO', message: 'disk is full' };
+  t.equal(stepError('opening', [well, well]), null);
+  t.match(stepError('opening', [aborted, well, full]), { code: 'E_IO', message: 'rank 2: disk is full' });
+  t.match(stepError('opening', [full, well, full]), { code: 'E_IO', message: 'ranks 0, 2: disk is full' });
+  t.match(stepError('opening', [full, full]), { code: 'E_IO', message: 'disk is full' });
+  t.match(stepError('opening', [aborted, well]), { code: 'E_ABORTED' });
+  t.match(stepError('opening', [well, { ...well, step: 'reading' }]), {
+    code: 'E_WORLD_LOST',
+    message: /rank 1 elsewhere \(rank 1 in "reading"\)/,
+  });
 });
 
 t.test('missing is who is not heard waiting at this point', async (t) => {

@@ -1,0 +1,71 @@
+/** Steps inside a stage that concern all ranks: each says how its own went, and all hear the same. */
+import { toRunnerError, type RunnerError } from '../errors.js';
+import type { PointContext } from '../job/context.js';
+import { exchange } from '../world/agreement.js';
+import type { Point } from '../job-spec/types.js';
+import type { World } from '../world/world.js';
+import { AgreedFailure, BOUNDARY_GRACE_MS, type StageClock } from './stage.js';
+import { judge, type Verdict } from './verdict.js';
+
+const YES = 'yes';
+
+interface StepSetting {
+  readonly point: Point;
+  readonly world: World;
+  stopStatus(): number;
+}
+
+type Ran<T> = { readonly value: T } | { readonly failure: RunnerError };
+
+export function stepsOf(
+  setting: StepSetting,
+  stageName: string,
+  clock: StageClock,
+): Pick<PointContext, 'onAllRanks' | 'onAnyRank'> {
+  const tell = async (
+    step: string,
+    failure: RunnerError | undefined,
+    word: string,
+  ): Promise<readonly Verdict[]> => {
+    const { point, world } = setting;
+    const isSkip = failure !== undefined && failure.exitStatus === 0;
+    const own: Verdict = {
+      rank: world.info.rank,
+      point: point.index,
+      step: `${stageName}: ${step}`,
+      status: failure ? (isSkip ? 'skipped' : 'failed') : 'ok',
+      stop: setting.stopStatus(),
+      word,
+      ...(failure ? { code: failure.code, message: failure.message } : {}),
+    };
+    const verdicts = await exchange(world, own.step, own, {
+      timeoutMs: clock.remainingMs() + BOUNDARY_GRACE_MS,
+      stage: stageName,
+      point: point.index,
+    });
+    if (judge(stageName, verdicts).status !== 'ok') throw new AgreedFailure(verdicts);
+    return verdicts;
+  };
+  return {
+    onAllRanks: async (step, body) => {
+      const ran = await run(body, clock);
+      await tell(step, 'failure' in ran ? ran.failure : undefined, '');
+      if ('failure' in ran) throw ran.failure;
+      return ran.value;
+    },
+    onAnyRank: async (question, own) => {
+      const verdicts = await tell(question, undefined, own ? YES : '');
+      return verdicts.some(({ word }) => word === YES);
+    },
+  };
+}
+
+async function run<T>(body: () => T | Promise<T>, clock: StageClock): Promise<Ran<T>> {
+  try {
+    return { value: await body() };
+  } catch (error) {
+    // Past its deadline the stage is over: its end tells the others.
+    if (clock.signal.aborted) throw error;
+    return { failure: toRunnerError(error) };
+  }
+}
