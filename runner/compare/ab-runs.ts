@@ -166,10 +166,20 @@ export class AbRuns {
 
   #failed({ side }: RunPlace, status: number): RunnerError {
     const path = join(this.#request.folder, 'ab.log');
-    const said = readFileSync(path, 'utf8').trimEnd().split('\n').slice(-5).join('\n');
+    const said = reasonIn(readFileSync(path, 'utf8'));
     return new RunnerError(
       'E_USAGE',
-      `--${side}: its run ended with exit status ${status} before it measured; the end of ${path}:\n${said}`,
+      `--${side}: its run ended with exit status ${status} before it measured. Its output is in ${path}:\n${said}`,
     );
   }
+}
+
+const MOST_LINES = 8;
+
+/** Why the last run of a log failed: the first error that railrunner names, which launchers bury in words of their own. */
+function reasonIn(log: string): string {
+  const lines = log.trimEnd().split('\n');
+  const ownLines = lines.slice(lines.findLastIndex((line) => line.startsWith('+ ')) + 1);
+  const named = ownLines.findIndex((line) => line.startsWith('railrunner: E_'));
+  return (named < 0 ? ownLines.slice(-MOST_LINES) : ownLines.slice(named, named + MOST_LINES)).join('\n');
 }

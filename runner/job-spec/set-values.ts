@@ -58,8 +58,32 @@ export function applySets(document: Record<string, unknown>, sets: readonly stri
     const landed = keyPaths.filter((keys) => write(document, keys, value));
     written.push(...landed);
     if (landed.length === 0 || landed.length < keyPaths.length) issues.push(unknownPath(document, set, path));
+    issues.push(...landed.flatMap((keys) => sweptIssue(document, set, keys)));
   }
   return { issues, written };
+}
+
+/** A value for a key that its job sweeps would never be read: every point has one of the sweep's. */
+function sweptIssue(
+  document: Record<string, unknown>,
+  set: string,
+  [top, index = '', ...rest]: readonly string[],
+): SpecIssue[] {
+  if (top !== 'jobs') return [];
+  const job = (document['jobs'] as unknown[])[Number(index)];
+  if (!isObject(job)) return [];
+  const key = rest.join('.');
+  const { sweep, sweepTogether } = job;
+  const name = typeof job['id'] === 'string' ? job['id'] : index;
+  const expected = 'a key that the job does not sweep';
+  if (isObject(sweep) && Object.hasOwn(sweep, key)) {
+    const hint = `the points take their values from the sweep: --set jobs.${name}.sweep.${key}=[...]`;
+    return [{ pointer: pointerOf(['jobs', index, 'sweep', key]), expected, received: `--set ${set}`, hint }];
+  }
+  const isRow = (row: unknown): boolean => isObject(row) && Object.hasOwn(row, key);
+  if (!Array.isArray(sweepTogether) || !sweepTogether.some(isRow)) return [];
+  const hint = `the points take their values from the rows: --set jobs.${name}.sweepTogether=[...]`;
+  return [{ pointer: pointerOf(['jobs', index, 'sweepTogether']), expected, received: `--set ${set}`, hint }];
 }
 
 function unknownPath(document: Record<string, unknown>, set: string, path: string): SpecIssue {

@@ -87,6 +87,22 @@ t.test('sweeps expand in key order, the first key slowest', async (t) => {
   );
 });
 
+t.test('--set: a key that the job sweeps is refused, by job', async (t) => {
+  const swept = offloadJob({ sweep: { blocks: [1, 2], 'layout.pageSize': [2, 4] } });
+  const together = onboardJob({ sweepTogether: [{ order: 'shuffled' }, { order: 'strided' }] });
+  const issues = issuesOf(
+    { jobs: [swept, together] },
+    { set: ['jobs.*.blocks=2', 'jobs.0.layout.pageSize=2', 'jobs.*.order=shuffled'] },
+  );
+  t.same(brief(issues), [
+    '/jobs/0/sweep/blocks: --set jobs.*.blocks=2',
+    '/jobs/0/sweep/layout.pageSize: --set jobs.0.layout.pageSize=2',
+    '/jobs/1/sweepTogether: --set jobs.*.order=shuffled',
+  ]);
+  t.match(issues[0]?.hint, /--set jobs\.down\.sweep\.blocks=\[\.\.\.\]/);
+  t.equal(load({ jobs: [swept] }, { set: ['jobs.0.sweep.blocks=[2]'] }).points.length, 2, 'the sweep is set');
+});
+
 t.test('--set: indices, ids, all jobs, nested keys, sweeps, values', async (t) => {
   const set = [
     'name=8 ranks',
