@@ -26,7 +26,7 @@ struct GroupShape {
   std::vector<uint32_t> layers;
   std::vector<uint64_t> regionBytes;  // by outer index: K and V, or one for fused K and V, a latent, an index
   uint32_t section = 0;               // groups of one section share block ids; ascending from 0
-  HeadRange heads;                    // what of the model the regions hold; looked at where pages are told
+  HeadRange heads{};                  // what of the model the regions hold; looked at where pages are told
 };
 
 struct LayoutShape {
@@ -34,7 +34,7 @@ struct LayoutShape {
   BlockDim blockDim = BlockDim::kFirst;
   uint64_t alignment = 1;  // power of two, of an extent's start
   std::vector<GroupShape> groups;
-  PageShape pages;
+  PageShape pages{};
 };
 
 // Positions in a group's list of layers.
@@ -111,7 +111,7 @@ struct BlockLayout {
   uint32_t numLayers = 0;   // over all groups
   uint64_t totalBytes = 0;  // with all padding
   uint64_t numExtents = 0;
-  PageShape pages;
+  PageShape pages{};
   std::vector<GroupLayout> groups;
   std::vector<Section> sections;
   std::vector<Strip> strips;  // by address

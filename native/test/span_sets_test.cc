@@ -1,4 +1,4 @@
-// links: kv/cuda/span_sets.cc kv/block_layout.cc core/error.cc
+// links: kv/cuda/span_sets.cc kv/block_layout.cc kv/page_runs.cc core/error.cc
 // The spans that kernels fill and check are those that CPU threads fill and check: no GPU is needed to see it.
 #include "kv/cuda/span_sets.h"
 

@@ -79,9 +79,9 @@ const FOR_TESTS = [
   { label: 'xz', packages: ['xz-utils'], programs: ['xz'], withoutIt: 'the bundle cannot be packed' },
   {
     label: 'small file systems',
-    packages: ['e2fsprogs', 'mount'],
-    programs: ['mkfs.ext4', 'mount'],
-    withoutIt: 'the test of a full disk is skipped',
+    packages: ['e2fsprogs', 'mount', 'util-linux'],
+    programs: ['mkfs.ext4', 'mount', 'fsfreeze'],
+    withoutIt: 'tests of a full and of a hanging disk are skipped',
   },
 ];
 

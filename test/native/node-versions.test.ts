@@ -12,7 +12,7 @@ const VERSIONS = ['20', '22', '24', '26'];
 const needsSwitch =
   process.env['RAILRUNNER_TEST_NODES'] === '1'
     ? needsMpi('openmpi')
-    : 'downloads four Nodes: set RAILRUNNER_TEST_NODES=1';
+    : 'needs RAILRUNNER_TEST_NODES=1, for it downloads four Nodes';
 
 for (const version of VERSIONS) {
   t.test(`Node ${version}`, { skip: needsSwitch }, async (t) => {
