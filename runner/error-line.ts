@@ -4,7 +4,7 @@ import type { RunnerError } from './errors.js';
 import { printError } from './print.js';
 
 /** Every line that railrunner itself says on standard error begins with it: a launcher mixes in its own. */
-const PROGRAM = 'railrunner: ';
+export const PROGRAM = 'railrunner: ';
 
 /** "railrunner: E_SPEC_READ: spec.json: ..."; docs/errors.md lists the codes. */
 export function errorLine({ code, message }: Pick<RunnerError, 'code' | 'message'>): string {

@@ -6,6 +6,7 @@ import { constants } from 'node:os';
 import { join } from 'node:path';
 import type { Variables } from '../environment/variables.js';
 import { RunnerError } from '../errors.js';
+import { PROGRAM } from '../error-line.js';
 import { outputError } from '../system-failure.js';
 import { makeFolder } from '../results/run-folder.js';
 import { AB_RUNS, AB_SETTINGS, abRunName } from './ab-folder.js';
@@ -180,6 +181,6 @@ const MOST_LINES = 8;
 function reasonIn(log: string): string {
   const lines = log.trimEnd().split('\n');
   const ownLines = lines.slice(lines.findLastIndex((line) => line.startsWith('+ ')) + 1);
-  const named = ownLines.findIndex((line) => line.startsWith('railrunner: E_'));
+  const named = ownLines.findIndex((line) => line.startsWith(`${PROGRAM}E_`));
   return (named < 0 ? ownLines.slice(-MOST_LINES) : ownLines.slice(named, named + MOST_LINES)).join('\n');
 }

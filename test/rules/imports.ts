@@ -43,6 +43,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'runner/console': ['runner/results'],
   'runner/compare': [
     'runner/environment',
+    // The prefix by which a log's errors are found.
+    'runner/error-line',
     'runner/job-spec',
     'runner/run-folder',
     'runner/results',
