@@ -1,6 +1,5 @@
 /** Progress on rank 0: a bar where a person watches, else one plain line per point. Other ranks have none. */
 import { Presets, SingleBar } from 'cli-progress';
-import type { RowStatus } from '../results/row.js';
 import type { Terminal } from './terminal.js';
 
 export interface PointProgress {
@@ -12,7 +11,7 @@ export interface PointProgress {
 
 export interface Progress {
   start(point: PointProgress): void;
-  end(point: PointProgress, status: RowStatus): void;
+  end(point: PointProgress, status: string): void;
   /** Leaves the cursor on a fresh line. Idempotent. */
   stop(): void;
 }
@@ -47,7 +46,7 @@ class BarProgress implements Progress {
     this.#bar.update(this.#done, { what: describe(point) });
   }
 
-  end(point: PointProgress, status: RowStatus): void {
+  end(point: PointProgress, status: string): void {
     if (isTrouble(status)) this.#troubled += 1;
     this.#done += 1;
     const trouble = this.#troubled > 0 ? `(${this.#troubled} not ok)` : '';
@@ -72,7 +71,7 @@ class LineProgress implements Progress {
     // A line at the end says enough, and halves the log of a long sweep.
   }
 
-  end(point: PointProgress, status: RowStatus): void {
+  end(point: PointProgress, status: string): void {
     this.#stream.write(`[${point.point + 1}/${this.#total}] ${describe(point)}: ${status}\n`);
   }
 
@@ -81,7 +80,7 @@ class LineProgress implements Progress {
   }
 }
 
-function isTrouble(status: RowStatus): boolean {
+function isTrouble(status: string): boolean {
   return status !== 'ok' && status !== 'idle' && status !== 'skipped';
 }
 

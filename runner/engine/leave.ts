@@ -111,7 +111,7 @@ async function closeRows(run: Run): Promise<ClosedRows> {
     );
   };
   const limits = { sync: false, withinMs: HURRIED_FILE_MS };
-  await Promise.all([run.csv.close(limits).catch(rescue), run.report?.close(limits).catch(rescue)]);
+  await Promise.all(run.observers.closings.map(({ close }) => close(limits).catch(rescue)));
   return { death, isHanging: failures.some(isHanging) };
 }
 

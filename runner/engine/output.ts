@@ -18,7 +18,7 @@ import type { World } from '../world/world.js';
 import { foretellStop } from './leave.js';
 import { exitOf } from './outcome.js';
 import type { Place } from './places.js';
-import { RunReport } from './report.js';
+import { openReport } from './report.js';
 import { lockRun } from './run-lock.js';
 import { addon } from '../native/binding.js';
 import type { Logger } from 'pino';
@@ -78,21 +78,17 @@ export async function openOutput(setting: StartSetting, wanted: OutputRequest): 
     await logFile.open(folder, rank);
     return await RankCsv.open(folder, rank, columns.rank, earlier && kept.rankRecords);
   });
-  const report = await onAllRanks(world, 'opening the summary', async () => {
-    if (rank !== 0) return undefined;
-    const opened = await RunReport.open(
-      folder,
-      columns.rank,
-      spec.points.length,
-      terminalOf(setting),
-      earlier && kept.summaryRecords,
-    );
-    opened.keep(
-      spec.points,
-      kept.summaryRecords.map((record) => rowOfRecord(columns.summary, record)),
-    );
-    return opened;
-  });
+  const report = await onAllRanks(world, 'opening the summary', async () =>
+    rank === 0
+      ? await openReport({
+          folder,
+          columns: columns.rank,
+          points: spec.points,
+          terminal: terminalOf(setting),
+          kept: earlier && kept.summaryRecords,
+        })
+      : undefined,
+  );
   return { log, csv, report, folder, runId, manifest, pending, ...keptFacts(columns.rank, kept) };
 }
 

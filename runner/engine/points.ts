@@ -2,11 +2,8 @@
 import type { JobKind } from '../job/kind.js';
 import { AgreementLost, stageOf } from '../world/agreement.js';
 import { EXIT, toRunnerError, worstExit, type ErrorCode } from '../errors.js';
-import { reportErrorOfRank } from '../error-line.js';
 import { buildPointResult, type PointOutcome, type RankPointResult } from '../results/row.js';
-import { HangingFileError } from '../results/output-errors.js';
 import { within } from '../within.js';
-import { writeSamples } from '../results/samples-file.js';
 import type { Point } from '../job-spec/types.js';
 import {
   exitOf,
@@ -34,17 +31,13 @@ export interface LoopEnd {
 }
 
 const GATHER_TIMEOUT_MS = 60_000;
-/** A disk that hangs must not hold the run: the rows wait in memory and are tried again. */
-const WRITE_TIMEOUT_MS = 2000;
-/** Samples are kept nowhere else. */
-const SAMPLES_WITHIN_MS = 30_000;
 
 export async function runPoints(run: Run): Promise<LoopEnd> {
   const statuses: number[] = [run.keptExit];
   let previous: Point | undefined;
   for (const [at, point] of run.pending.entries()) {
     if (run.ending) break;
-    run.report?.begin(point);
+    run.observers.pointStarted(point);
     await giveBackStale(run, previous, point);
     previous = point;
     const startedAt = new Date();
@@ -86,40 +79,17 @@ async function record(
 ): Promise<number> {
   if (run.ending) return EXIT.ok;
   const result = buildPointResult(run.facts, point, outcome);
-  const written = run.csv.append(result.rows);
-  run.counts.add(result.rows);
-  run.libraries.noteRows(result.rows);
+  void run.observers.rowsMade(result.rows);
   run.firstWithoutRow = point.index + 1;
-  if (point.job.saveSamples && outcome.measurements.length > 0) {
-    const place = { point: point.index, rank: run.facts.rank };
-    const samples = writeSamples(run.folder, place, outcome.measurements).catch((error: unknown) => {
-      run.failures.push(toRunnerError(error, 'E_OUTPUT'));
-    });
-    if (!(await within(SAMPLES_WITHIN_MS, samples)))
-      run.failures.push(new HangingFileError(`samples of point ${point.index}`, SAMPLES_WITHIN_MS));
-  }
-  // A summary row stands for rows that are in every rank's file: resuming relies on it.
-  warnOfUnwritten(run, await within(WRITE_TIMEOUT_MS, written));
+  await run.observers.pointEnded({ point, measurements: outcome.measurements });
   const packed = Buffer.from(JSON.stringify(result));
   const gathered = await run.world.native.gather(packed, 0, GATHER_TIMEOUT_MS);
   const perRank = (gathered ?? []).map((bytes) => JSON.parse(bytes.toString()) as RankPointResult);
-  run.report?.add(point, perRank);
+  if (gathered) run.observers.pointReported(point, perRank, true);
   run.firstWithoutSummary = point.index + 1;
-  if (next?.jobIndex !== point.jobIndex) {
-    run.csv.endJob();
-    run.report?.endJob();
-  }
+  if (next?.jobIndex !== point.jobIndex) run.observers.jobEnded();
   const all = gathered ? perRank.flatMap((rank) => rank.rows) : result.rows;
   return exitOf(all);
-}
-
-/** While the run lasts there is time to free the disk: said once, on every rank that it happens to. */
-function warnOfUnwritten(run: Run, isInTime: boolean): void {
-  const failure = run.csv.failure ?? (isInTime ? null : new HangingFileError(run.csv.path, WRITE_TIMEOUT_MS));
-  if (!failure || run.saidUnwritten) return;
-  run.saidUnwritten = true;
-  run.log.warn({ err: failure }, failure.message);
-  reportErrorOfRank(run.facts.rank, failure);
 }
 
 const LOST_WORLD_ROWS_MS = 1500;
@@ -157,14 +127,13 @@ export async function abortRest(
     const rows = points.flatMap((point) => {
       const result = buildPointResult(run.facts, point, first ?? outcome);
       first = undefined;
-      if (point.index >= run.firstWithoutSummary) run.report?.addUnheard(point, result);
+      if (point.index >= run.firstWithoutSummary) run.observers.pointReported(point, [result], false);
       return point.index >= run.firstWithoutRow ? result.rows : [];
     });
     const end = (points.at(-1)?.index ?? from) + 1;
     run.firstWithoutRow = Math.max(run.firstWithoutRow, end);
     run.firstWithoutSummary = Math.max(run.firstWithoutSummary, end);
-    run.counts.add(rows);
-    const written = run.csv.append(rows);
+    const written = run.observers.rowsMade(rows);
     // Where the file system hangs the rows are made all the same: their file's end saves them elsewhere.
     if (!isHanging) isHanging = !(await within(CHUNK_WITHIN_MS, written));
   }

@@ -10,6 +10,7 @@ import type { ManifestFile, StatusCounts } from '../results/manifest.js';
 import type { RunFacts } from '../results/row.js';
 import type { Point, ResolvedSpec } from '../job-spec/types.js';
 import type { FaultPlan } from './fault-injection.js';
+import type { RunObservers } from './observer.js';
 import type { RunReport } from './report.js';
 import type { ResourceCache } from '../job/resources.js';
 import type { Neighbours } from '../world/neighbours.js';
@@ -40,6 +41,8 @@ export interface Run {
   readonly stop: StopRequest;
   readonly neighbours: Neighbours;
   readonly facts: RunFacts;
+  /** All that is told how the run goes: the ones below, and progress and table. */
+  readonly observers: RunObservers;
   readonly csv: RankCsv;
   /** Rank 0 alone has these two. */
   readonly report: RunReport | undefined;
@@ -50,8 +53,6 @@ export interface Run {
   readonly counts: StatusCounts;
   /** What could not be written, for the end of the run. */
   readonly failures: RunnerError[];
-  /** The user knows that rows wait in memory for room on the disk. */
-  saidUnwritten: boolean;
   /** No more rows: the files are being closed. */
   ending: boolean;
   /** Index of the first point that has no row in this rank's file yet, for an end that comes in the middle. */

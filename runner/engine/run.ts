@@ -115,10 +115,8 @@ async function endRun(run: Run, end: LoopEnd, logFile: LogFile): Promise<number>
   // A file system that has not answered once gets no more than a second chance.
   const withinMs = (): number =>
     hurried ? HURRIED_FILE_MS : failures.some(isHanging) ? AGAIN_WITHIN_MS : FILE_WITHIN_MS;
-  await attempt('closing the rows', () => run.csv.close({ sync: !hurried, withinMs: withinMs() }));
-  await attempt('closing the summary', async () =>
-    run.report?.close({ sync: !hurried, withinMs: withinMs() }),
-  );
+  for (const { name, close } of run.observers.closings)
+    await attempt(`closing ${name}`, () => close({ sync: !hurried, withinMs: withinMs() }));
   const own = worstExit([end.exitStatus, ...failures.map((failure) => failure.exitStatus)]);
   const agreed = await agreeOnEnd(run, own, end);
   run.neighbours.close();
@@ -173,7 +171,7 @@ function sayEnd(
   end: LoopEnd,
   { failures, statusCounts }: { failures: readonly RunnerError[]; statusCounts: Agreed['counts'] },
 ): void {
-  if (!end.hurried) printOut(run.report?.table() ?? '');
+  if (!end.hurried) printOut(run.report?.table.render(run.report.terminal) ?? '');
   for (const failure of failures) reportError(failure);
   if (end.why) reportError({ code: end.code ?? 'E_INTERRUPTED', message: `the run ended early: ${end.why}` });
   const kept = run.numKept === 0 ? '' : ` and ${run.numKept} from before`;

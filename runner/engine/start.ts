@@ -9,6 +9,7 @@ import { isErrorCode, RunnerError, toRunnerError } from '../errors.js';
 import { addon } from '../native/binding.js';
 import type { RunFacts } from '../results/row.js';
 import type { OwnSpec, RunRequest, StartSetting } from './run-request.js';
+import { observersOf } from './observers.js';
 import { openOutput } from './output.js';
 import { gatherPlaces, machineOf, recordedVersions } from './places.js';
 import { readSelection, type Selection } from './selection.js';
@@ -62,8 +63,19 @@ export async function startRun(setting: StartSetting): Promise<Run> {
     { runId, digest: spec.digest, points: output.pending.length, device: properties.kind },
     'run starts',
   );
+  const facts: RunFacts = {
+    ...placeFacts(world),
+    runId,
+    specDigest: spec.digest,
+    ranksPerNode: spec.ranksPerNode,
+    device: properties,
+    series: machine,
+    deviceShared: device.shared,
+  };
+  const observed = { ...output, facts, libraries: new UsedLibraries(), failures: [] };
   return {
-    ...output,
+    ...observed,
+    observers: observersOf(observed),
     spec,
     kinds,
     world,
@@ -72,21 +84,9 @@ export async function startRun(setting: StartSetting): Promise<Run> {
     resources: new ResourceCache(),
     threadsPerRank: environment.settings.threadsPerRank,
     ncclLibraries: ncclLibrariesOf(environment),
-    libraries: new UsedLibraries(),
     faults,
     neighbours,
     stop: setting.stop,
-    facts: {
-      ...placeFacts(world),
-      runId,
-      specDigest: spec.digest,
-      ranksPerNode: spec.ranksPerNode,
-      device: properties,
-      series: machine,
-      deviceShared: device.shared,
-    },
-    failures: [],
-    saidUnwritten: false,
     ending: false,
     firstWithoutRow: 0,
     firstWithoutSummary: 0,

@@ -52,11 +52,14 @@ export class Summary {
     );
   }
 
-  /** One point, from every rank that reported. Returns the rows, for the table. Never rejects. */
-  add(perRank: readonly RankPointResult[]): Row[] {
-    const rows = summarizePoint(perRank, this.#ownNames);
-    void this.#file.append(rows);
-    return rows;
+  /** The rows of one point, from every rank that reported. */
+  rowsOf(perRank: readonly RankPointResult[]): Row[] {
+    return summarizePoint(perRank, this.#ownNames);
+  }
+
+  /** Never rejects; close() tells what could not be written. */
+  append(rows: readonly Row[]): Promise<void> {
+    return this.#file.append(rows);
   }
 
   get failure(): CsvFile['failure'] {

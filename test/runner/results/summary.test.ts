@@ -145,11 +145,17 @@ t.test("the file: header with the kinds' columns, rows as points end", (t) =>
     const ownColumn = { name: 'block_bytes', unit: 'bytes', meaning: 'of a block' };
     const columns = columnsForKinds([{ kind: 'offload', columns: [ownColumn] }], ['offload']);
     const summary = await Summary.open(folder, columns);
-    const rows = summary.add([
+    const rows = summary.rowsOf([
       resultOf(0, { extra: { block_bytes: 4096 } }),
       resultOf(1, { extra: { block_bytes: 4096 } }),
     ]);
-    summary.add([resultOf(0, { extra: { block_bytes: 1 } }), resultOf(1, { extra: { block_bytes: 2 } })]);
+    void summary.append(rows);
+    void summary.append(
+      summary.rowsOf([
+        resultOf(0, { extra: { block_bytes: 1 } }),
+        resultOf(1, { extra: { block_bytes: 2 } }),
+      ]),
+    );
     summary.endJob();
     await summary.close();
     const parsed = parseCsv(readFileSync(join(folder, 'summary.csv'), 'utf8'));
