@@ -7,8 +7,8 @@
 
 #include "core/wait.h"
 #include "device/device.h"
-#include "moe/host/bench.h"
 #include "moe/host/lazy_memory.h"
+#include "moe/host/low_latency/bench.h"
 #include "moe/host/rows.h"
 #include "moe/payload.h"
 #include "peers/symmetric_buffer.h"

@@ -18,8 +18,8 @@
 #include <thread>
 #include <vector>
 
-#include "moe/cuda/kernels.h"
-#include "moe/cuda/launch.h"
+#include "moe/cuda/low_latency/kernels.h"
+#include "moe/cuda/low_latency/launch.h"
 #include "moe/numerics.h"
 #include "moe/payload.h"
 

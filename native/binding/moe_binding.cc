@@ -26,7 +26,7 @@ struct OpenedMoe {
   MeasuredPhases measure(const SampleProtocol& protocol) const {
     return require().measure(protocol, GateRef(world->gate->gate()));
   }
-  moe::NetworkUse facts() const { return require().networkUse(); }
+  moe::BenchFacts facts() const { return require().facts(); }
   moe::BenchResults results() const { return require().results(); }
   void close(bool together, int64_t deadlineNs) {
     if (bench == nullptr) return;
@@ -34,7 +34,7 @@ struct OpenedMoe {
     WorldExchange exchange(*world->world);
     closing->close(together ? &exchange : nullptr, deadlineNs);
   }
-  static Napi::Value toJs(Napi::Env env, const moe::NetworkUse& use);
+  static Napi::Value toJs(Napi::Env env, const moe::BenchFacts& use);
 
  private:
   moe::Bench& require() const {
@@ -100,7 +100,7 @@ TypedArray copyOf(Napi::Env env, const std::vector<T>& values) {
   return array;
 }
 
-Napi::Value OpenedMoe::toJs(Napi::Env env, const moe::NetworkUse& use) {
+Napi::Value OpenedMoe::toJs(Napi::Env env, const moe::BenchFacts& use) {
   Napi::Object object = Napi::Object::New(env);
   object.Set("networkTransport", use.transport);
   object.Set("networkMemory", use.memory);

@@ -4,11 +4,11 @@
 
 #include "core/agreement.h"
 #include "core/attempt.h"
-#include "moe/host/bench.h"
+#include "moe/host/low_latency/bench.h"
 #include "moe/peer_links.h"
 
 #if defined(RAILRUNNER_CUDA)
-#include "moe/cuda/open.h"
+#include "moe/cuda/low_latency/open.h"
 #endif
 
 namespace railrunner::moe {

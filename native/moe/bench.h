@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -10,7 +11,8 @@
 #include "core/phase.h"
 #include "core/sampler.h"
 #include "device/device.h"
-#include "moe/exchange.h"
+#include "moe/high_throughput/options.h"
+#include "moe/token_batch.h"
 
 namespace railrunner::moe {
 
@@ -33,6 +35,7 @@ struct BenchOptions {
   uint32_t numProxies = 1;           // network workers with a thread each
   bool split = false;                // send and receive phases are timed apart, with a gate between them
   TestSeam seam;
+  std::optional<high_throughput::Options> highThroughput;  // none: low latency
 };
 
 // This rank's routing, as in TokenBatch.
@@ -60,6 +63,16 @@ struct BenchResults {
   std::vector<float> scales;          // [sum of counts, numScales], fp8
   std::vector<uint8_t> guard;      // the row behind each group's last, where there is one: must hold poison
   std::vector<uint16_t> combined;  // [maxTokens, paddedHidden]; rows from numTokens on must hold poison
+
+  // High throughput alone, as in high_throughput/received_rows.h. There `count` is [numLocalExperts], sourceToken
+  // goes by received token, x and scales hold expertBegin.back() expert rows or, rank-major, every received token;
+  // padding rows and the guard (the row behind them, where there is one) must hold poison.
+  std::vector<int32_t> expertBegin;
+  std::vector<int32_t> sourceBegin;
+  std::vector<int32_t> rowToken;
+  std::vector<int32_t> tokenRow;
+  std::vector<int32_t> tokenExpert;
+  std::vector<float> tokenWeight;
 };
 
 // What one call of dispatch or combine sends from this rank, for the limit beside it.
@@ -77,9 +90,14 @@ struct ProbeRates {
   bool stopped = false;
 };
 
-struct NetworkUse {
-  std::string transport;  // '' = no peer is reached over the network
-  std::string memory;     // host or device
+struct BenchFacts {
+  std::string transport = {};  // of the network; '' = no peer is reached over it
+  std::string memory = {};     // that the network reaches: host or device
+  // High throughput alone:
+  std::string strategy = {};   // sparse or allGather, as used
+  uint32_t processors = 0;     // of the GPU that a call uses; 0 = none
+  double dispatchFirstUs = 0;  // the point's first call of each, before any warm-up
+  double combineFirstUs = 0;
 };
 
 class Bench {
@@ -93,7 +111,7 @@ class Bench {
   virtual ProbeRates probe(const ProbeRequest& request, Exchange& exchange, GateRef gate,
                            int64_t deadlineNs) = 0;
   virtual BenchResults results() const = 0;
-  virtual NetworkUse networkUse() const = 0;
+  virtual BenchFacts facts() const = 0;
   // As SymmetricBuffer::close: collective with an exchange, alone with null.
   virtual void close(Exchange* exchange, int64_t deadlineNs) = 0;
 };

@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "core/error.h"
-#include "moe/host/exchange.h"
+#include "moe/host/low_latency/exchange.h"
 
 // Ranks as threads over symmetric buffers of one process, and a reference that computes dispatch and combine
 // in the plainest way, without the module's headers' help.

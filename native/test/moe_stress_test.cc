@@ -1,5 +1,5 @@
-// links: core/error.cc moe/shape.cc moe/rails.cc moe/exchange.cc moe/call_sequence.cc network/without_ucx.cc
-// links: moe/host/combine.cc moe/host/dispatch.cc moe/host/exchange.cc moe/host/forward.cc moe/host/rows.cc
+// links: core/error.cc moe/shape.cc moe/rails.cc moe/token_batch.cc moe/low_latency/call_sequence.cc network/without_ucx.cc
+// links: moe/host/low_latency/combine.cc moe/host/low_latency/dispatch.cc moe/host/low_latency/exchange.cc moe/host/low_latency/forward.cc moe/host/rows.cc
 #include <cstring>
 
 #include "moe_reference.h"

@@ -52,7 +52,7 @@ export function gpuSourcesDigest(root: string): string {
   const files = readdirSync(native, { recursive: true, encoding: 'utf8' })
     .filter(
       (path) =>
-        /(^|\/)cuda\/[^/]+$|\.cuh?$/.test(path) && !path.startsWith('test/') && !path.startsWith('bench/'),
+        /(^|\/)cuda\/.*\.\w+$|\.cuh?$/.test(path) && !path.startsWith('test/') && !path.startsWith('bench/'),
     )
     .map((path) => `native/${path}`)
     .sort();

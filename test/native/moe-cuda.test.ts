@@ -13,7 +13,7 @@ const nvcc = ['/usr/local/cuda/bin/nvcc', '/usr/bin/nvcc'].find((path) => exists
 const needsNvcc: Missing = nvcc === undefined ? 'needs nvcc (CUDA toolkit)' : false;
 
 async function ptxOf(kernel: string): Promise<string> {
-  const out = join(await mkdtemp(join(tmpdir(), 'railrunner-ptx-')), `${kernel}.ptx`);
+  const out = join(await mkdtemp(join(tmpdir(), 'railrunner-ptx-')), 'kernel.ptx');
   const native = join(projectRoot, 'native');
   const source = join(native, 'moe/cuda', `${kernel}.cu`);
   const ended = await run(
@@ -32,7 +32,7 @@ t.test(
   { skip: needsNvcc, timeout: 600_000 },
   async (t) => {
     for (const kernel of ['dispatch', 'combine']) {
-      const ptx = await ptxOf(kernel);
+      const ptx = await ptxOf(`low_latency/${kernel}`);
       t.match(ptx, /st\.release\.sys\.global\.u64/, `${kernel}: flags are stored with release`);
       t.match(ptx, /ld\.acquire\.sys\.global\.u64/, `${kernel}: flags are polled with acquire`);
       t.notMatch(

@@ -82,7 +82,7 @@ export function issuedBytesCuda(
 
 /**
  * Both halves of what one rank sends to another: the word that begins a call, the words of its plans, flags and rows
- * (native/moe/cuda/buffer_map.h). `plans`: 1, or where nodes forward the ranks of a node.
+ * (native/moe/cuda/low_latency/buffer_map.h). `plans`: 1, or where nodes forward the ranks of a node.
  */
 function blockPairBytes(spec: MoeSpec, worldSize: number, plans: number): number {
   const tokens = spec.maxDispatchTokensPerRank;

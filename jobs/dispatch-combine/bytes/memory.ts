@@ -33,7 +33,7 @@ export function mscclppHintBytes({ maxDispatchTokensPerRank: tokens, hidden, num
   return Math.floor((2 * (send + receive + 8 * numExperts) + 128) / 128) * 128;
 }
 
-/** What GPUs write through their L2 before a cold call (native/moe/cuda/bench.cc). */
+/** What GPUs write through their L2 before a cold call (native/moe/cuda/low_latency/bench.cc). */
 const FLUSH_BYTES = 256 * 2 ** 20;
 
 /** Dispatch result, expert outputs, tokens and combined tokens: what a point needs beside its symmetric buffer. */

@@ -1,6 +1,6 @@
 #include "moe/cuda/content.h"
 #include "moe/cuda/device_memory.cuh"
-#include "moe/cuda/launch.h"
+#include "moe/cuda/low_latency/launch.h"
 #include "moe/numerics.h"
 #include "moe/payload.h"
 

@@ -2,7 +2,7 @@
 
 #include <cuda_runtime_api.h>
 
-#include "moe/cuda/kernels.h"
+#include "moe/cuda/low_latency/kernels.h"
 
 // What surrounds a measured call on the device: tokens, simulated experts, and the barrier before it.
 namespace railrunner::moe::cuda {

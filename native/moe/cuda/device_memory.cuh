@@ -2,7 +2,7 @@
 
 #include <cstdint>
 
-#include "moe/cuda/kernels.h"
+#include "moe/cuda/low_latency/kernels.h"
 
 // Loads, stores and copies of the kernels, with their ordering. Scope is always .sys: peers are other GPUs.
 namespace railrunner::moe::cuda {

@@ -1,7 +1,7 @@
 #include <algorithm>
 
 #include "moe/cuda/device_memory.cuh"
-#include "moe/cuda/launch.h"
+#include "moe/cuda/low_latency/launch.h"
 #include "moe/cuda/probe_kernels.h"
 
 namespace railrunner::moe::cuda {

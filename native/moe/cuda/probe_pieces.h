@@ -6,7 +6,7 @@
 #include <numeric>
 #include <vector>
 
-#include "moe/cuda/buffer_map.h"
+#include "moe/cuda/low_latency/buffer_map.h"
 #include "moe/payload.h"
 
 // What the probe's kernel stores where: the bytes to every peer, cut into pieces of one size. Shared by host

@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "moe/cuda/kernels.h"
+#include "moe/cuda/low_latency/kernels.h"
 
 namespace railrunner::moe::cuda {
 

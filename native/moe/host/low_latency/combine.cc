@@ -1,0 +1,167 @@
+#include <algorithm>
+#include <cstring>
+
+#include "moe/host/low_latency/exchange.h"
+#include "moe/host/rows.h"
+
+namespace railrunner::moe::host {
+
+void HostExchange::sendRow(uint32_t peer, uint32_t slot, uint64_t targetOffset, const uint16_t* row) {
+  std::byte* base = peers_.base[peer];
+  const uint64_t bytes = layout_.combineBytes;
+  if (base == nullptr) {
+    link_.network->put({peer, slot, epoch_, link_.region, targetOffset, row, bytes});
+    bytes_.network += bytes;
+    return;
+  }
+  std::memcpy(base + targetOffset, row, bytes);
+  (peer == peers_.rank ? bytes_.self : bytes_.ipc) += bytes;
+}
+
+// dedup: this rank's share of one message's sum, as it travels. Expert-major: the weighted sum over the
+// choices that live here, in the order of k, rounded once to bf16 into `sum`. Rank-major: the caller has done
+// that already, and its row is returned.
+const uint16_t* HostExchange::partialRow(uint64_t message, uint16_t* sum) const {
+  const uint64_t columns = shape_.paddedHidden();
+  if (shape_.outputLayout == OutputLayout::kRankMajor) return y_ + message * columns;
+  const DispatchResult& result = *combined_;
+  const uint16_t* rows[kMaxTopk];
+  float weights[kMaxTopk];
+  uint32_t numRows = 0;
+  for (uint32_t k = 0; k < shape_.numTopk; ++k) {
+    const int32_t row = result.messageRow[message * shape_.numTopk + k];
+    if (row < 0) continue;
+    rows[numRows] = y_ + static_cast<uint64_t>(row) * columns;
+    weights[numRows++] = result.messageWeight[message * shape_.numTopk + k];
+  }
+  sumRows(sum, rows, weights, numRows, shape_.paddedHidden());
+  return sum;
+}
+
+// dedup: one row per message that came from `owner`, into the slots of `origin` at `target`: the owner itself,
+// or the relay that sums for it.
+void HostExchange::combineRankRows(uint32_t owner, uint32_t target, uint32_t origin) {
+  const DispatchResult& result = *combined_;
+  const auto count = static_cast<uint32_t>(result.messageCount[owner]);
+  std::byte* base = peers_.base[target];
+  for (uint32_t copy = 0; copy < count; ++copy) {
+    const uint64_t message = static_cast<uint64_t>(owner) * shape_.maxTokens + copy;
+    const uint64_t offset =
+        layout_.receiveOffset(half_) +
+        combineSlotOffset(shape_, layout_, origin, static_cast<uint32_t>(result.messageToken[message]));
+    if (base == nullptr || shape_.outputLayout == OutputLayout::kRankMajor) {
+      sendRow(target, 0, offset, partialRow(message, scratchRow_.data()));
+      continue;
+    }
+    partialRow(message, reinterpret_cast<uint16_t*>(base + offset));  // straight into the other's memory
+    (target == peers_.rank ? bytes_.self : bytes_.ipc) += layout_.combineBytes;
+  }
+}
+
+// dedup off: every row goes back as it is, expert by expert.
+void HostExchange::combineExpertRows(uint32_t peer) {
+  const uint64_t columns = shape_.paddedHidden();
+  for (uint32_t expert = 0; expert < shape_.numLocalExperts(); ++expert) {
+    const uint64_t range = combined_->layoutRange[static_cast<uint64_t>(expert) * shape_.worldSize + peer];
+    const uint64_t first =
+        static_cast<uint64_t>(expert) * shape_.maxReceivedTokens() + layoutRangeBegin(range);
+    for (uint32_t i = 0; i < layoutRangeCount(range); ++i) {
+      const auto token = static_cast<uint32_t>(combined_->sourceToken[first + i]);
+      const uint64_t target =
+          layout_.receiveOffset(half_) + combineSlotOffset(shape_, layout_, firstExpert_ + expert, token);
+      sendRow(peer, expert, target, y_ + (first + i) * columns);
+    }
+    publish(peer, expert, firstExpert_ + expert, 0);
+  }
+}
+
+void HostExchange::combineSend(const uint16_t* y, const TokenBatch& batch, const DispatchResult& result) {
+  if (shape_.zeroCopy && y != combineInput()) {
+    throw Error(ErrorCode::kArgument, "combine: with zeroCopy the rows must lie in combineInput()");
+  }
+  epoch_ = sequence_.beginCombine(result.epoch);
+  half_ = epoch_ & 1U;
+  bytes_ = {};
+  batch_ = batch;
+  y_ = y;
+  combined_ = &result;
+  std::fill(partialsLeft_.begin(), partialsLeft_.end(), rails_.ranksPerNode() - 1);
+  if (isSilent()) return;
+  for (const uint32_t peer : others_) {
+    if (rails_.isRail(peer)) continue;  // summed when the node's partials are here: in the receive half
+    const uint32_t target = rails_.hearsVia(peer);
+    if (shape_.dedup) {
+      const uint32_t origin = rails_.isNear(peer) ? peers_.rank : rails_.sendsVia(peer);
+      combineRankRows(peer, target, origin);
+      publish(target, 0, origin, 0);
+    } else {
+      combineExpertRows(peer);
+    }
+    finishSend(target);
+  }
+  if (shape_.dedup) combineRankRows(peers_.rank, peers_.rank, peers_.rank);
+}
+
+// out = bf16(sum over the hosting ranks, ascending, of their partial sums); a relay's is that of its node.
+void HostExchange::sumOnce(uint16_t* out, uint32_t token) const {
+  const int32_t* ids = batch_.topkIdx + static_cast<uint64_t>(token) * shape_.numTopk;
+  uint32_t ranks[kMaxTopk];
+  uint32_t numRanks = 0;
+  for (uint32_t k = 0; k < shape_.numTopk; ++k) {
+    if (ids[k] >= 0) ranks[numRanks++] = routeOfExpert_[ids[k]];
+  }
+  std::sort(ranks, ranks + numRanks);
+  numRanks = static_cast<uint32_t>(std::unique(ranks, ranks + numRanks) - ranks);
+  const uint16_t* rows[kMaxTopk];
+  for (uint32_t i = 0; i < numRanks; ++i) {
+    rows[i] = reinterpret_cast<const uint16_t*>(
+        local(layout_.receiveOffset(half_) + combineSlotOffset(shape_, layout_, ranks[i], token)));
+  }
+  sumRows(out, rows, nullptr, numRanks, shape_.paddedHidden());
+}
+
+// out = bf16(sum over k, ascending, of weight * expert row).
+void HostExchange::sumPerExpert(uint16_t* out, uint32_t token) const {
+  const uint64_t choice = static_cast<uint64_t>(token) * shape_.numTopk;
+  const uint16_t* rows[kMaxTopk];
+  float weights[kMaxTopk];
+  uint32_t numRows = 0;
+  for (uint32_t k = 0; k < shape_.numTopk; ++k) {
+    const int32_t expert = batch_.topkIdx[choice + k];
+    if (expert < 0) continue;
+    const int32_t own = combined_->ownRow[choice + k];
+    weights[numRows] = batch_.topkWeights[choice + k];
+    rows[numRows++] =
+        own >= 0 ? y_ + static_cast<uint64_t>(own) * shape_.paddedHidden()
+                 : reinterpret_cast<const uint16_t*>(
+                       local(layout_.receiveOffset(half_) +
+                             combineSlotOffset(shape_, layout_, static_cast<uint32_t>(expert), token)));
+  }
+  sumRows(out, rows, weights, numRows, shape_.paddedHidden());
+}
+
+void HostExchange::combineReceive(uint16_t* out) {
+  sequence_.endCombine();
+  std::fill(nextExpert_.begin(), nextExpert_.end(), 0);
+  const uint32_t flags = shape_.dedup ? 1 : shape_.numLocalExperts();
+  collect(
+      [&](uint32_t peer) {
+        uint32_t unused = 0;
+        for (uint32_t& expert = nextExpert_[peer]; expert < flags; ++expert) {
+          if (!takeSignal(peer * flags + expert, rails_.hearsVia(peer), &unused)) return false;
+        }
+        if (!rails_.isNear(peer) && !rails_.isRail(peer)) takePartial(peer);
+        return true;
+      },
+      "combine", "its rows");
+  for (uint32_t token = 0; token < batch_.numTokens; ++token) {
+    uint16_t* row = out + static_cast<uint64_t>(token) * shape_.paddedHidden();
+    if (shape_.dedup) {
+      sumOnce(row, token);
+    } else {
+      sumPerExpert(row, token);
+    }
+  }
+}
+
+}  // namespace railrunner::moe::host
