@@ -13,6 +13,7 @@ export const REPLICATED_STRATEGIES = [
   'rootBroadcast',
   'pipelined',
   'scatterAllgather',
+  'ipc',
   'independent',
   'auto',
 ] as const;

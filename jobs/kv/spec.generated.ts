@@ -121,7 +121,7 @@ export interface KvSpec {
    */
   bidirectional: boolean;
   /**
-   * sharded: memcpy, memcpyBatch, kernel, staged, auto; replicated: rootBroadcast, pipelined, scatterAllgather, independent, auto.
+   * sharded: memcpy, memcpyBatch, kernel, staged, auto; replicated: rootBroadcast, pipelined, scatterAllgather, ipc, independent, auto.
    */
   strategy:
     | 'memcpy'
@@ -132,6 +132,7 @@ export interface KvSpec {
     | 'rootBroadcast'
     | 'pipelined'
     | 'scatterAllgather'
+    | 'ipc'
     | 'independent';
   /**
    * Blocks in one batch of copies.

@@ -47,7 +47,7 @@ const HandleKind<OpenedReplicated> kReplicatedKind{{0x7261696c72756e6eULL, 0x657
 ReplicatedStrategy strategyOf(const std::string& name) {
   for (const ReplicatedStrategy strategy :
        {ReplicatedStrategy::kAuto, ReplicatedStrategy::kRootBroadcast, ReplicatedStrategy::kPipelined,
-        ReplicatedStrategy::kScatterAllgather, ReplicatedStrategy::kIndependent}) {
+        ReplicatedStrategy::kScatterAllgather, ReplicatedStrategy::kIpc, ReplicatedStrategy::kIndependent}) {
     if (name == replicatedStrategyName(strategy)) return strategy;
   }
   throw argumentError("strategy", "a replicated strategy");

@@ -32,7 +32,19 @@ class ReplicatedTopology {
     return ranks[share % ranks.size()];
   }
 
+  // How `ipc` hands a share on among the ranks of the root's node. One share goes along a chain from the root: every
+  // rank receives once and sends once, so all links carry the payload at the same time. Of several shares each goes
+  // from its origin straight to the others: together they load all links alike, and none has to wait for a relay.
+  // Whom this rank has it from; its own rank at the origin.
+  int ipcSource(uint32_t share, uint32_t numShares) const;
+  // Who has it from this rank.
+  std::vector<int> ipcTakers(uint32_t share, uint32_t numShares) const;
+
  private:
+  // The rank that many places behind `origin` in the chain.
+  int behind(int origin, size_t places) const;
+  size_t placeOf(int rank) const;
+
   int rank_;
   int root_;
   int node_ = 0;

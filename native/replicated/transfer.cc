@@ -98,6 +98,7 @@ void compareDigests(Exchange& exchange, const ReplicatedRequest& request, Device
 std::unique_ptr<ReplicatedTransfer> openHost(Exchange& exchange, RunControl& control, Device& device,
                                              const ReplicatedRequest& request, int64_t deadlineNs) {
   const ReplicatedTopology topology(request.nodeOfRank, static_cast<int>(exchange.rank()), request.root);
+  const bool isAuto = request.strategy == ReplicatedStrategy::kAuto;
   const uint32_t chunks =
       chooseNumChunks(payloadBytesOf(request), request.options.chunkBytes, leastChunkBytes(request));
   // A disk is read by the root alone: one read of the file, whatever the number of ranks.
@@ -108,7 +109,7 @@ std::unique_ptr<ReplicatedTransfer> openHost(Exchange& exchange, RunControl& con
   std::vector<std::unique_ptr<HostPath>> paths;
   const auto compile = [&] {
     const auto add = [&](ReplicatedStrategy strategy, uint32_t numChunks, uint32_t numShares) {
-      if (request.strategy == strategy || request.strategy == ReplicatedStrategy::kAuto) {
+      if (request.strategy == strategy || isAuto) {
         paths.push_back(std::make_unique<HostPath>(*board, strategy, numChunks, numShares));
       }
     };
@@ -119,12 +120,32 @@ std::unique_ptr<ReplicatedTransfer> openHost(Exchange& exchange, RunControl& con
     } else if (request.strategy == ReplicatedStrategy::kScatterAllgather) {
       paths.push_back(std::make_unique<HostPath>(*board, ReplicatedStrategy::kPipelined, chunks, 1));
     }
+    // Where it does what another path does already, a trial would only cost time.
+    const uint32_t ipcShares = ipcSharesOf(topology, request.sourceTier);
+    const bool isChain = ipcShares == 1 && topology.rootNodeSize() > 2;
+    if (topology.numNodes() == 1 && (!isAuto || isChain)) add(ReplicatedStrategy::kIpc, chunks, ipcShares);
   };
   agreeOrClose(exchange, *board, deadlineNs, compile);
   return std::make_unique<PathTransfer<HostPath>>(exchange, std::move(board), std::move(paths));
 }
 
+// Memory of other nodes cannot be mapped.
+void requireOneNode(const ReplicatedRequest& request) {
+  if (request.strategy != ReplicatedStrategy::kIpc) return;
+  const auto& nodes = request.nodeOfRank;
+  const auto other = std::find_if(nodes.begin(), nodes.end(), [&](int node) { return node != nodes[0]; });
+  if (other == nodes.end()) return;
+  throw Error(
+      ErrorCode::kUnsupportedHere,
+      "strategy ipc: expected all ranks on one node, received rank " + std::to_string(other - nodes.begin()) +
+          " on another, whose memory cannot be mapped. Use auto, which takes the network between nodes.");
+}
+
 }  // namespace
+
+uint32_t ipcSharesOf(const ReplicatedTopology& topology, Tier sourceTier) {
+  return sourceTier == Tier::kHost ? topology.rootNodeSize() : 1;
+}
 
 uint64_t payloadBytesOf(const ReplicatedRequest& request) {
   return payloadOf(request.target->layout(), request.targetIds, request.layerBegin, request.layerEnd).bytes;
@@ -145,6 +166,8 @@ const char* replicatedStrategyName(ReplicatedStrategy strategy) {
       return "pipelined";
     case ReplicatedStrategy::kScatterAllgather:
       return "scatterAllgather";
+    case ReplicatedStrategy::kIpc:
+      return "ipc";
     case ReplicatedStrategy::kIndependent:
       return "independent";
   }
@@ -154,6 +177,7 @@ const char* replicatedStrategyName(ReplicatedStrategy strategy) {
 std::unique_ptr<ReplicatedTransfer> openReplicated(Exchange& exchange, RunControl& control, Device& device,
                                                    ReplicatedRequest request, int64_t deadlineNs) {
   const DeviceKind kind = device.kind();
+  requireOneNode(request);
   compareDigests(exchange, request, kind, deadlineNs);
   const bool holdsTarget = !(request.sourceIsDevice() && static_cast<int>(exchange.rank()) == request.root);
   if (holdsTarget) request.target->markUnknown(request.targetIds);

@@ -13,18 +13,22 @@
 namespace railrunner {
 
 class Communicator;
+class ReplicatedTopology;
 
 // How the root's blocks reach the device pool of every rank.
 //   rootBroadcast     the root loads all, then one broadcast: a block an operation where it is contiguous
 //   pipelined         load and broadcast overlap by chunks
 //   scatterAllgather  the ranks of the root's node load a share each, then hand the shares on, by chunks
+//   ipc               without a collective library, inside one node: ranks hand chunks on through memory that they map
+//                     of each other (topology.h says who to whom)
 //   independent       every rank loads everything from tiers of its own: what the others are judged against
-//   auto              the quickest of the first three in the first iterations
+//   auto              the quickest of the others, except independent, in the first iterations
 enum class ReplicatedStrategy : uint32_t {
   kAuto,
   kRootBroadcast,
   kPipelined,
   kScatterAllgather,
+  kIpc,
   kIndependent
 };
 const char* replicatedStrategyName(ReplicatedStrategy strategy);
@@ -90,6 +94,9 @@ uint64_t payloadBytesOf(const ReplicatedRequest& request);
 // Steps shorter than this cost more than they hide. The requests of a step on disk end before those of the
 // next begin, so it must be long against the queue's depth.
 uint64_t leastChunkBytes(const ReplicatedRequest& request);
+
+// Shares that `ipc` cuts a chunk into: host memory is loaded by every rank of the node, each its share.
+uint32_t ipcSharesOf(const ReplicatedTopology& topology, Tier sourceTier);
 
 // Collective, with an agreement after each step: either every rank gets its transfer or every rank throws.
 // The exchange must outlive it.

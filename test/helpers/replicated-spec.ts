@@ -11,7 +11,7 @@ export const BLOCKS = 37;
 export const PAYLOAD_BYTES = BLOCKS * 4 * 2 * 16 * 128 * 2;
 
 const COMMON = { layout: LAYOUT, blocks: BLOCKS, order: 'shuffled' };
-const STRATEGIES = ['rootBroadcast', 'pipelined', 'scatterAllgather', 'independent', 'auto'];
+const STRATEGIES = ['rootBroadcast', 'pipelined', 'scatterAllgather', 'ipc', 'independent', 'auto'];
 
 export const everySource: readonly Json[] = [
   {
@@ -57,9 +57,9 @@ export const everySource: readonly Json[] = [
 ];
 
 /** A point of that strategy and one behind it, which must run whatever became of the first. */
-export function twoPoints(strategy: string): readonly Json[] {
-  const job = { ...(everySource[0] as Json), sweep: { strategy: [strategy, 'auto'] } };
-  return [job];
+export function twoPoints(strategy: string, id = 'host'): readonly Json[] {
+  const job = everySource.find((one) => one['id'] === id);
+  return [{ ...job, sweep: { strategy: [strategy, 'auto'] } }];
 }
 
 export function writeReplicatedSpec(folder: string, jobs: readonly Json[], timeoutSeconds = 30): string {

@@ -56,6 +56,9 @@ function checkRow(t: Test, row: CsvRow, rank: number): void {
 // With the threads that a rank has on a host of 12 or 24 cores: teams whose number of workers changes from copy to copy.
 const THREADS = { RAILRUNNER_THREADS_PER_RANK: '6' };
 
+const POINTS = 24;
+const IPC_POINTS = 4;
+
 const WORLDS = [
   { ranks: 4, nodes: 1, args: [], env: THREADS },
   { ranks: 4, nodes: 2, args: ['--ranks-per-node', '2'], env: THREADS },
@@ -75,10 +78,17 @@ for (const { ranks, nodes, args, env } of WORLDS) {
     );
     t.equal(status, 0, output);
     t.equal(rows.length, ranks);
-    for (const [rank, own] of rows.entries()) for (const row of own) checkRow(t, row, rank);
-    const totals = rows.map((own) => own.filter((row) => row['phase'] === 'total'));
+    const isIpc = (row: CsvRow): boolean => row['strategy_requested'] === 'ipc';
+    const refused = nodes > 1 ? rows.flat().filter(isIpc) : [];
+    for (const row of refused) {
+      t.match(row, { status: 'skipped', error: /strategy ipc: expected all ranks on one node/ });
+    }
+    t.equal(refused.length, nodes > 1 ? ranks * IPC_POINTS : 0, 'ipc is for one node');
+    const ran = rows.map((own) => own.filter((row) => !refused.includes(row)));
+    for (const [rank, own] of ran.entries()) for (const row of own) checkRow(t, row, rank);
+    const totals = ran.map((own) => own.filter((row) => row['phase'] === 'total'));
     t.ok(
-      totals.every((own) => own.length === 20),
+      totals.every((own) => own.length === (nodes > 1 ? POINTS - IPC_POINTS : POINTS)),
       'a total a point',
     );
     for (const row of totals.flat().filter((one) => one['job_id'] === 'down')) {
@@ -122,6 +132,7 @@ const FAILING_LOADS = [
   { strategy: 'rootBroadcast', guilty: 1, args: [] },
   { strategy: 'pipelined', guilty: 1, args: ['--ranks-per-node', '2'] },
   { strategy: 'scatterAllgather', guilty: 3, args: [] },
+  { strategy: 'ipc', guilty: 3, args: [] },
 ] as const;
 
 for (const { strategy, guilty, args } of FAILING_LOADS) {
@@ -158,14 +169,26 @@ t.test(
   },
 );
 
-t.test('a rank that dies while blocks are handed on', { skip: needsMpi('openmpi') }, async (t) => {
-  const folder = t.testdir();
-  const spec = writeReplicatedSpec(folder, twoPoints('scatterAllgather'), 600);
-  const env = { RAILRUNNER_FAULT: 'rank=2,point=0,stage=measure,action=dieInGroup' };
-  const { status, timedOut } = await runOn(spec, folder, { ranks: 4, env });
-  t.not(status, 0);
-  t.notOk(timedOut, 'nobody waited for the stage deadline of 600 s');
-  t.not(readManifest(join(folder, 'x'))?.outcome, 'ok');
-});
+// Of `ipc` from the device it is in the middle of the chain 3, 0, 1, 2.
+const DYING = [
+  { strategy: 'scatterAllgather', job: 'host', guilty: 2 },
+  { strategy: 'ipc', job: 'device', guilty: 1 },
+] as const;
+
+for (const { strategy, job, guilty } of DYING) {
+  t.test(
+    `${strategy}: a rank that dies while blocks are handed on`,
+    { skip: needsMpi('openmpi') },
+    async (t) => {
+      const folder = t.testdir();
+      const spec = writeReplicatedSpec(folder, twoPoints(strategy, job), 600);
+      const env = { RAILRUNNER_FAULT: `rank=${guilty},point=0,stage=measure,action=dieInGroup` };
+      const { status, timedOut } = await runOn(spec, folder, { ranks: 4, env });
+      t.not(status, 0);
+      t.notOk(timedOut, 'nobody waited for the stage deadline of 600 s');
+      t.not(readManifest(join(folder, 'x'))?.outcome, 'ok');
+    },
+  );
+}
 
 t.equal(BLOCKS % 8, 5, 'the payload is not even');

@@ -33,6 +33,9 @@ uint32_t chunksOf(const ReplicatedRequest& request) {
 
 std::unique_ptr<ReplicatedTransfer> openCudaReplicated(Exchange& exchange, RunControl&, Device& device,
                                                        const ReplicatedRequest& request, int64_t deadlineNs) {
+  if (request.strategy == ReplicatedStrategy::kIpc) {
+    throw Error(ErrorCode::kUnsupportedHere, "strategy ipc is the host device's; on cuda use auto");
+  }
   const ReplicatedTopology topology(request.nodeOfRank, static_cast<int>(exchange.rank()), request.root);
   const bool isAuto = request.strategy == ReplicatedStrategy::kAuto;
   const bool canShare = request.sourceTier != Tier::kDisk && topology.rootNodeSize() > 1;

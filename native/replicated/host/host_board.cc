@@ -122,7 +122,7 @@ bool HostBoard::sharesMemory(int peer) const {
 }
 
 // A link that is lost ends every wait, also for a rank of this node: that one may be waiting for the link too.
-void HostBoard::await(int peer, BoardWord& awaited, const char* what) {
+void HostBoard::await(int peer, int origin, BoardWord& awaited, const char* what) {
   const auto isThere = [&] { return awaited.value.load(std::memory_order_acquire) >= iteration_; };
   const bool isNear = sharesMemory(peer);
   bool failed = false;
@@ -136,7 +136,7 @@ void HostBoard::await(int peer, BoardWord& awaited, const char* what) {
             if (isThere()) return true;
             network_->throwIfPeerLost();
           }
-          failed = isNear && word(peer, kFailed).value.load(std::memory_order_acquire) >= iteration_;
+          failed = isNear && word(origin, kFailed).value.load(std::memory_order_acquire) >= iteration_;
           return failed || isThere();
         },
         control_, 0, what);
@@ -147,19 +147,17 @@ void HostBoard::await(int peer, BoardWord& awaited, const char* what) {
   }
   if (failed) {
     throw Error(ErrorCode::kAborted,
-                "rank " + std::to_string(peer) + " failed its load; stopped waiting for " + what);
+                "rank " + std::to_string(origin) + " failed its load; stopped waiting for " + what);
   }
   control_.awaitedPeer.store(-1, std::memory_order_relaxed);
 }
 
-void HostBoard::awaitArrived(int holder, int sender, uint32_t step) {
-  await(sender, arrived(holder, step), "blocks to arrive");
+void HostBoard::awaitArrived(int holder, int sender, int origin, uint32_t step) {
+  await(sender, origin, arrived(holder, step), "blocks to arrive");
 }
 
-void HostBoard::awaitNodeFinished() {
-  for (const int peer : topology_.nodeRanks()) {
-    if (peer != rank()) await(peer, word(peer, kFinished), "its blocks to be taken");
-  }
+void HostBoard::awaitFinished(int taker) {
+  await(taker, taker, word(taker, kFinished), "its blocks to be taken");
 }
 
 uint64_t HostBoard::send(int peer, uint32_t step, const std::vector<CopySpan>& runs) {
@@ -192,7 +190,7 @@ void HostBoard::awaitAcknowledged(uint32_t share) {
     if (node == topology_.node()) continue;
     const auto& ranks = topology_.ranksOf(node);
     const int peer = ranks[share % ranks.size()];
-    await(peer, word(rank(), acknowledgedIndex(node, share)), "its blocks to be taken");
+    await(peer, peer, word(rank(), acknowledgedIndex(node, share)), "its blocks to be taken");
   }
 }
 

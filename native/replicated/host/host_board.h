@@ -44,11 +44,11 @@ class HostBoard {
   // A step of this rank is whole in its pool.
   void publishArrived(uint32_t step) { publish(arrived(rank(), step)); }
   // Waits until it is whole in the pool of `holder`, a rank of this node or this one, where `sender` puts it. Throws
-  // kAborted naming the rank that failed, kNetwork naming a link that is lost.
-  void awaitArrived(int holder, int sender, uint32_t step);
+  // kAborted naming `origin`, who loads it, where that failed; kNetwork naming a link that is lost.
+  void awaitArrived(int holder, int sender, int origin, uint32_t step);
   void publishFinished() { publish(word(rank(), kFinished)); }
-  // Waits until every rank of the node has all it takes from this one.
-  void awaitNodeFinished();
+  // Waits until that rank of the node has all it takes from this one.
+  void awaitFinished(int taker);
   // The status word before each hand-over: this rank's part will not come, peers leave at once.
   void publishFailed() { publish(word(rank(), kFailed)); }
 
@@ -81,7 +81,7 @@ class HostBoard {
     return kFirstStep + numSteps_ + static_cast<uint32_t>(node) * numShares_ + share;
   }
   void publish(BoardWord& target) { target.value.store(iteration_, std::memory_order_release); }
-  void await(int peer, BoardWord& awaited, const char* what);
+  void await(int peer, int origin, BoardWord& awaited, const char* what);
   bool sharesMemory(int peer) const;
 
   RunControl& control_;

@@ -41,11 +41,32 @@ HostPath::HostPath(HostBoard& board, ReplicatedStrategy strategy, uint32_t numCh
   facts_.strategyUsed = strategy;
   facts_.numChunks = plan.numChunks();
   facts_.networkTransport = board.networkTransport();
+  findTakers();
   for (uint32_t chunk = 0; chunk < plan.numChunks(); ++chunk) compileChunk(plan, ownPlan, chunk);
   facts_.sourceTier = request.sourceTier;
   facts_.bytes.payload = payloadBytesOf(request);
   const bool streaming = facts_.bytes.payload >= kStreamBytes && canStreamCopy();
   copier_ = std::make_unique<SpanCopier>(std::max(1U, request.options.threads), streaming);
+}
+
+int HostPath::holderOf(uint32_t share) const {
+  const ReplicatedTopology& topology = board_.topology();
+  return strategy_ == ReplicatedStrategy::kIpc ? topology.ipcSource(share, numShares_)
+                                               : topology.entry(topology.node(), share, numShares_);
+}
+
+void HostPath::findTakers() {
+  const ReplicatedTopology& topology = board_.topology();
+  if (strategy_ == ReplicatedStrategy::kIpc) {
+    for (uint32_t share = 0; share < numShares_ && takers_.empty(); ++share)
+      takers_ = topology.ipcTakers(share, numShares_);
+    return;
+  }
+  bool isEntry = ownShare_ >= 0;
+  for (uint32_t share = 0; share < numShares_; ++share)
+    isEntry = isEntry || topology.entry(topology.node(), share, numShares_) == topology.rank();
+  for (const int peer : topology.nodeRanks())
+    if (isEntry && peer != topology.rank()) takers_.push_back(peer);
 }
 
 void HostPath::compileChunk(const PiecePlan& plan, const PiecePlan& ownPlan, uint32_t chunk) {
@@ -77,9 +98,13 @@ void HostPath::compileChunk(const PiecePlan& plan, const PiecePlan& ownPlan, uin
   if (request.sourceIsDevice() && isRoot) return;
   for (uint32_t share = 0; share < numShares_; ++share) {
     if (static_cast<int>(share) == ownShare_) continue;
-    const int from = topology.entry(topology.node(), share, numShares_);
+    const int from = holderOf(share);
     const bool comesByNetwork = from == topology.rank();
-    Take taken{from, comesByNetwork ? topology.origin(share, numShares_) : from, stepOf(chunk, share), {}};
+    const int sender = comesByNetwork ? topology.origin(share, numShares_) : from;
+    const bool isIpc = strategy_ == ReplicatedStrategy::kIpc;
+    Take taken{from, sender, isIpc ? topology.origin(share, numShares_) : sender, stepOf(chunk, share),
+               {},   false};
+    taken.handsOn = isIpc && !topology.ipcTakers(share, numShares_).empty();
     if (!comesByNetwork) taken.spans = spansOf(plan.piece(chunk, share), wholeRuns);
     facts_.bytes.ipc += bytesOf(taken.spans);
     planned_ += bytesOf(taken.spans);
@@ -141,13 +166,14 @@ void HostPath::dieIfPlanted(int64_t iteration) const {
 
 void HostPath::take(const Chunk& chunk, int64_t iteration, RunControl& control, PhaseTimes& times) {
   for (const Take& taken : chunk.takes) {
-    board_.awaitArrived(taken.fromRank, taken.sender, taken.step);
+    board_.awaitArrived(taken.fromRank, taken.sender, taken.origin, taken.step);
     dieIfPlanted(iteration);
     if (!times.hasMove()) times.moveBegin = times.moveEnd = nowUs();
     if (!taken.spans.empty()) {
       issued_ += copier_->copy(taken.spans, board_.poolOf(taken.fromRank), board_.request().target->memory(),
                                control);
     }
+    if (taken.handsOn) board_.publishArrived(taken.step);
   }
 }
 
@@ -174,11 +200,7 @@ void HostPath::execute(int64_t iteration, RunControl& control, PhaseTimes& times
 void HostPath::finish() {
   const ReplicatedTopology& topology = board_.topology();
   board_.publishFinished();
-  bool isEntry = ownShare_ >= 0;
-  for (uint32_t share = 0; share < numShares_; ++share) {
-    isEntry = isEntry || topology.entry(topology.node(), share, numShares_) == topology.rank();
-  }
-  if (isEntry) board_.awaitNodeFinished();
+  for (const int taker : takers_) board_.awaitFinished(taker);
   for (uint32_t share = 0; share < numShares_ && !topology.isOnRootNode(); ++share) {
     if (topology.entry(topology.node(), share, numShares_) != topology.rank()) continue;
     board_.acknowledge(topology.origin(share, numShares_), share);

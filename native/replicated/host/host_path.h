@@ -12,7 +12,8 @@
 namespace railrunner {
 
 // One strategy on the host device, compiled. Every rank takes what it needs from the rank of its node where
-// it came in: copies are made by the receiver. Load k + 1 goes before taking k, so that peers find theirs.
+// it came in (ipc: from the one before it): copies are made by the receiver. Load k + 1 goes before taking k, so that
+// peers find theirs.
 class HostPath {
  public:
   using Board = HostBoard;
@@ -28,8 +29,10 @@ class HostPath {
   struct Take {
     int fromRank;  // of this node, or this rank: who holds it first
     int sender;    // who puts it there
+    int origin;    // a rank of this node whose load may fail; as sender where it comes over the network
     uint32_t step;
-    Spans spans;  // empty: it comes over the network by itself
+    Spans spans;           // empty: it comes over the network by itself
+    bool handsOn = false;  // others take it from this rank
   };
   struct Chunk {
     Spans load;
@@ -45,13 +48,17 @@ class HostPath {
   void take(const Chunk& chunk, int64_t iteration, RunControl& control, PhaseTimes& times);
   void dieIfPlanted(int64_t iteration) const;
   void finish();
+  // Whom this rank of the node has that share from.
+  int holderOf(uint32_t share) const;
+  void findTakers();
   uint32_t stepOf(uint32_t chunk, uint32_t share) const { return chunk * numShares_ + share; }
   void requireIssued() const;
 
   HostBoard& board_;
   ReplicatedStrategy strategy_;
   uint32_t numShares_;
-  int ownShare_ = -1;  // the share that this rank loads
+  int ownShare_ = -1;        // the share that this rank loads
+  std::vector<int> takers_;  // ranks of the node that take from this one
   std::vector<Chunk> chunks_;
   std::unique_ptr<SpanCopier> copier_;
   ReplicatedFacts facts_;

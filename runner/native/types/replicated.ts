@@ -32,7 +32,8 @@ export interface NativeCommunicator {
   abandon(): Promise<void>;
 }
 
-export type ReplicatedStrategy = 'auto' | 'rootBroadcast' | 'pipelined' | 'scatterAllgather' | 'independent';
+export type ReplicatedStrategy =
+  'auto' | 'rootBroadcast' | 'pipelined' | 'scatterAllgather' | 'ipc' | 'independent';
 
 /** The same on all ranks, but for `source`. */
 export interface ReplicatedOptions {
