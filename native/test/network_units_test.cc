@@ -83,7 +83,8 @@ int userTransportsAreKept() {
     try {
       networkTransports(none);
     } catch (const Error& error) {
-      EXPECT(error.code() == ErrorCode::kNetworkMissing, "%s", errorCodeName(error.code()));
+      EXPECT(error.code() == ErrorCode::kNetworkMissing, "%s",
+             std::string(errorCodeName(error.code())).c_str());
       said = error.what();
     }
     EXPECT(said.find(std::string("UCX_TLS=") + none) != std::string::npos, "said: %s", said.c_str());

@@ -31,6 +31,10 @@ const FOREIGN: readonly Entry[] = [
 const DEVELOPMENT: readonly Entry[] = [
   ['`CI`', '`true`: a skipped test whose need could be installed counts as a failure'],
   ['`RAILRUNNER_TEST_BLOBS`', 'number of mutated metadata blobs of each kind that the transfer test reads'],
+  [
+    '`RAILRUNNER_TEST_OPENINGS`',
+    'number of failing opens of each sort after which the test looks for what is left',
+  ],
   ['`RAILRUNNER_TEST_MUTATIONS`', 'number of mutated specs, traces and files that the parser test reads'],
   ['`RAILRUNNER_TEST_KILLS`', 'number of runs that the resume test kills'],
   ['`RAILRUNNER_TEST_NODES`', '`1`: a run on Node 20, 22, 24 and 26, each from the npm package `node`'],

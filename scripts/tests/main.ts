@@ -1,4 +1,7 @@
-/** Runs every test file: light ones two at a time, then those that need the machine alone, one after the other. */
+/**
+ * Runs every test file, two at a time. Those that start ranks, hosts or Slurm never run beside each other, for what they
+ * wait for is time that others can use, but two worlds at once would be more ranks than a small machine has cores for.
+ */
 import { writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { projectRoot } from '../../runner/project.js';
@@ -6,22 +9,12 @@ import { findTests, type TestFile } from './find-tests.js';
 import { closingLine, reportFile, type Tally } from './report.js';
 import { killRunning, runTestFile } from './run-file.js';
 
-const LIGHT_JOBS = 2;
-
 function print(line: string): void {
   writeSync(1, `${line}\n`); // synchronous: nothing is lost when the process ends, in a pipe or not
 }
 
-async function runQueue(
-  files: readonly TestFile[],
-  jobs: number,
-  done: (file: TestFile) => Promise<void>,
-): Promise<void> {
-  const queue = [...files];
-  const lane = async (): Promise<void> => {
-    for (let file = queue.shift(); file; file = queue.shift()) await done(file);
-  };
-  await Promise.all(Array.from({ length: jobs }, lane));
+async function runQueue(queue: TestFile[], run: (file: TestFile) => Promise<void>): Promise<void> {
+  for (let file = queue.shift(); file; file = queue.shift()) await run(file);
 }
 
 function endOnSignals(): void {
@@ -48,16 +41,9 @@ export async function runAllTests(filters: readonly string[]): Promise<number> {
     for (const key of ['passed', 'failed', 'skipped'] as const) total[key] += tally[key];
     skips.push(...skipped);
   };
-  await runQueue(
-    files.filter(({ heavy }) => !heavy),
-    LIGHT_JOBS,
-    runOne,
-  );
-  await runQueue(
-    files.filter(({ heavy }) => heavy),
-    1,
-    runOne,
-  );
+  const heavy = files.filter((file) => file.heavy);
+  const light = files.filter((file) => !file.heavy);
+  await Promise.all([runQueue(heavy, runOne).then(() => runQueue(light, runOne)), runQueue(light, runOne)]);
   if (files.length === 0) print(`no test file matches: ${filters.join(' ')}`);
   if (skips.length > 0) print('\nskipped:');
   for (const { name, reason } of skips) print(`  ${name}: ${reason}`);

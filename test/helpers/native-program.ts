@@ -25,11 +25,17 @@ export async function nativeProgram(name: string, sanitizer: Sanitizer = 'none')
   const carried = join(projectRoot, carriedPrograms, name);
   if (existsSync(carried)) return carried;
   const sanitized = sanitizer !== 'none';
-  const folder = join(projectRoot, sanitized ? `build-native-tests-${sanitizer.replace(',', '-')}` : 'build');
+  const folder = join(projectRoot, sanitized ? `build-sanitized-${sanitizer.replace(',', '-')}` : 'build');
   mkdirSync(folder, { recursive: true });
   const locked = ['-o', join(folder, '.lock'), 'cmake']; // test files that run side by side share the folder
-  if (sanitized) {
-    const options = ['-DCMAKE_BUILD_TYPE=Release', '-DWITH_CUDA=OFF', `-DSANITIZE=${sanitizer}`];
+  if (sanitized && !existsSync(join(folder, 'build.ninja'))) {
+    const options = [
+      '-G',
+      'Ninja',
+      '-DCMAKE_BUILD_TYPE=Release',
+      '-DWITH_CUDA=OFF',
+      `-DSANITIZE=${sanitizer}`,
+    ];
     await mustRun('flock', [...locked, '-S', join(projectRoot, 'native'), '-B', folder, ...options]);
   }
   await mustRun('flock', [...locked, '--build', folder, '--target', name, '-j', '2']);

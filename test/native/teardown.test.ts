@@ -4,13 +4,14 @@ import t from 'tap';
 import { nativeProgram } from '../helpers/native-program.js';
 import { run } from '../helpers/run-cli.js';
 
-t.setTimeout(600_000);
+t.setTimeout(3_600_000);
 
 /** As the runner sets it before anything loads: UCX's memory hooks off. */
 const env = { UCX_MEM_EVENTS: 'no', UCX_HANDLE_ERRORS: 'none', UCX_ERROR_SIGNALS: '' };
 
-const OPENINGS = '1000';
-const LIMIT_SECONDS = '5'; // of a case: on a machine that is busy it ends after fewer openings, 20 at least
+/** Failing opens of a case. What one of them leaves behind is seen after 20; a thousand show what only some leave. */
+const OPENINGS = process.env['RAILRUNNER_TEST_OPENINGS'] ?? '100';
+const LIMIT_SECONDS = OPENINGS === '100' ? '3' : '300'; // of a case, then it ends with fewer, 20 at least
 
 const NEEDS_TWO_DEVICES = 'a-network-that-two-ranks-cannot-connect';
 const hasTwoDevices = Object.values(networkInterfaces())
@@ -23,7 +24,7 @@ t.ok(failures.length >= 9, `${failures.length} cases`);
 for (const name of failures) {
   const skip = name === NEEDS_TWO_DEVICES && !hasTwoDevices && 'needs a network device beside the loopback';
   t.test(`no memfd, socket, thread, descriptor or memory is left by ${name}`, { skip }, async (t) => {
-    const { status, stderr } = await run(leaks, [name, OPENINGS, LIMIT_SECONDS], { env, timeoutMs: 200_000 });
+    const { status, stderr } = await run(leaks, [name, OPENINGS, LIMIT_SECONDS], { env, timeoutMs: 400_000 });
     t.equal(status, 0, stderr);
   });
 }
