@@ -124,20 +124,35 @@ export function isErrorCode(value: unknown): value is ErrorCode {
   return typeof value === 'string' && Object.hasOwn(ERROR_CATALOGUE, value);
 }
 
+/** What was thrown, in its own words. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** `code` of what was thrown: the operating system's (ENOENT), Node's or the catalogue's. Undefined where it has none. */
+export function codeOf(error: unknown): string | undefined {
+  const isCoded = typeof error === 'object' && error !== null && 'code' in error;
+  return isCoded && typeof error.code === 'string' ? error.code : undefined;
+}
+
 /**
  * Gives any thrown value a code. Native errors arrive as Error with a `code` property of the catalogue; what has
  * none becomes `fallback`, with the original kept as cause.
  */
 export function toRunnerError(error: unknown, fallback: ErrorCode = 'E_JOB'): RunnerError {
   if (error instanceof RunnerError) return error;
-  const message = error instanceof Error ? error.message : String(error);
-  const code = (error as { code?: unknown } | null)?.code;
-  return new RunnerError(isErrorCode(code) ? code : fallback, message, { cause: error });
+  const code = codeOf(error);
+  return new RunnerError(isErrorCode(code) ? code : fallback, messageOf(error), { cause: error });
+}
+
+/** Whether it only says that this machine cannot do the point. */
+export function isSkip({ exitStatus }: RunnerError): boolean {
+  return exitStatus === EXIT.ok;
 }
 
 /** The exit status of a whole run, by precedence 130/143 > 124 > 4 > 3 > 2 > 1 > 0. */
 export function worstExit(statuses: Iterable<number>): number {
-  const order = [
+  const order: readonly number[] = [
     EXIT.ok,
     EXIT.noVerdict,
     EXIT.regression,
@@ -149,7 +164,7 @@ export function worstExit(statuses: Iterable<number>): number {
   ];
   let worst: number = EXIT.ok;
   for (const status of statuses) {
-    const rank = (value: number): number => (value >= 128 ? order.length : order.indexOf(value as 0));
+    const rank = (value: number): number => (value >= 128 ? order.length : order.indexOf(value));
     if (rank(status) > rank(worst)) worst = status;
   }
   return worst;

@@ -1,17 +1,13 @@
 /** The process: command line in, exit status out. The only file that ends the process by itself. */
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { runCommandLine, type JobLoaders } from './cli/index.js';
 import { reportError } from './error-line.js';
 import { RunnerError } from './errors.js';
-import { projectRoot } from './project.js';
+import { railrunnerVersion } from './project.js';
 import { knownSystemFailure } from './system-failure.js';
 
 /** `loaders` give what belongs to the jobs when a command needs it. */
 export async function main(args: readonly string[], loaders: JobLoaders): Promise<void> {
-  const { version } = JSON.parse(readFileSync(join(projectRoot, 'package.json'), 'utf8')) as {
-    version: string;
-  };
+  const version = railrunnerVersion();
   // Text that Node itself or a library writes there (a deprecation, say) is not worth a run either.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
   try {

@@ -5,6 +5,7 @@
  */
 import { constants, fstatSync, openSync, writeSync } from 'node:fs';
 import { Writable } from 'node:stream';
+import { codeOf } from './errors.js';
 
 /** How long one call waits for a slow reader. Once in vain, later calls write only what is taken at once. */
 const PATIENCE_MS = 2000;
@@ -50,7 +51,7 @@ export class Output {
         this.#waiting = this.#waiting.subarray(writeSync(this.#descriptor, this.#waiting));
       }
     } catch (error) {
-      const code = (error as NodeJS.ErrnoException).code;
+      const code = codeOf(error);
       if (code === 'EAGAIN') return false;
       // A disk may have room again for the next text; a reader that went away does not come back.
       this.#isGone = code === 'EPIPE' || code === 'EBADF' || code === 'ECONNRESET';

@@ -1,7 +1,8 @@
 /** Where the project's own files (schemas, presets, native build) lie, from the sources' and from dist/'s side alike. */
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { parseJsonObject } from './values/json.js';
 
 function findRoot(): string {
   let folder = dirname(fileURLToPath(import.meta.url));
@@ -14,3 +15,8 @@ function findRoot(): string {
 }
 
 export const projectRoot = findRoot();
+
+/** This build's version. */
+export function railrunnerVersion(): string {
+  return String(parseJsonObject(readFileSync(join(projectRoot, 'package.json'), 'utf8'))['version']);
+}

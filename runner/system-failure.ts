@@ -1,5 +1,5 @@
 /** Errors of the operating system as Node reports them, in the classes of docs/errors.md and with what to do. */
-import { RunnerError } from './errors.js';
+import { codeOf, RunnerError } from './errors.js';
 
 const REMEDIES: Readonly<Record<string, string>> = {
   ENOSPC: 'Free space or inodes there, or name another folder by --out.',
@@ -15,18 +15,14 @@ const REMEDIES: Readonly<Record<string, string>> = {
 
 /** E_OUTPUT for a file that cannot be written: which one, the system's own words, and what to do. */
 export function outputError(what: string, cause: unknown): RunnerError {
-  const remedy = REMEDIES[codeOf(cause)] ?? 'Free space, or name another folder by --out.';
+  const remedy = REMEDIES[codeOf(cause) ?? ''] ?? 'Free space, or name another folder by --out.';
   return new RunnerError('E_OUTPUT', `${what}: ${wordsOf(cause)}. ${remedy}`, { cause });
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error ? ((error as NodeJS.ErrnoException).code ?? '') : '';
 }
 
 /** "ENOSPC: no space left on device, write": the code always stands in it. */
 export function wordsOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  const code = codeOf(error);
+  const code = codeOf(error) ?? '';
   return error.message.includes(code) ? error.message : `${code}: ${error.message}`;
 }
 
@@ -35,11 +31,11 @@ export function wordsOf(error: unknown): string {
  * gone, no descriptors, no room. Undefined for everything else.
  */
 export function knownSystemFailure(error: unknown): RunnerError | undefined {
-  if ((error as NodeJS.ErrnoException).syscall === 'uv_cwd') {
+  if (error instanceof Error && 'syscall' in error && error.syscall === 'uv_cwd') {
     return new RunnerError('E_OUTPUT', 'the working folder is gone or not readable. Change to another one.', {
       cause: error,
     });
   }
-  if (REMEDIES[codeOf(error)] === undefined) return undefined;
+  if (REMEDIES[codeOf(error) ?? ''] === undefined) return undefined;
   return outputError('the system refused a file', error);
 }

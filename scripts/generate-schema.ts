@@ -44,7 +44,7 @@ export async function generatedFiles(): Promise<Record<string, string>> {
 
 /** The TypeScript type of a resolved job, from its schema: what a kind's own code reads. */
 function typeOf(schema: Schema, name: string, what: string, folder: string): Promise<string> {
-  return compile(structuredClone(schema), name, {
+  return compile(JSON.parse(JSON.stringify(schema)), name, {
     bannerComment: `/** A resolved ${what}. Generated from ${folder}/resolved-schema.ts by \`npm run generate\`. */`,
     additionalProperties: false,
     format: false,

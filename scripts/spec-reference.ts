@@ -24,10 +24,10 @@ editors (\`"$schema": "./schema/run.schema.json"\`), \`models/\` and \`traces/\`
 function rows(properties: Readonly<Record<string, Schema>>, root: Schema, prefix = ''): string[] {
   return Object.entries(properties).flatMap(([key, property]) => {
     const schema = dereference(property, root);
-    const initial = 'default' in schema ? `\`${JSON.stringify(schema['default'])}\`` : '';
-    const values = describe({ ...schema, description: undefined }).replaceAll('|', '\\|');
+    const initial = 'default' in schema ? `\`${JSON.stringify(schema.default)}\`` : '';
+    const values = describe(schema).replaceAll('|', '\\|');
     const inner = key === 'defaults' ? [] : rows(propertiesOf(schema), root, `${prefix}${key}.`);
-    return [`| \`${prefix}${key}\` | ${values} | ${initial} | ${schema['description'] ?? ''} |`, ...inner];
+    return [`| \`${prefix}${key}\` | ${values} | ${initial} | ${schema.description ?? ''} |`, ...inner];
   });
 }
 

@@ -161,12 +161,14 @@ export const KV_KEYS: Readonly<Record<string, Schema>> = {
   },
 };
 
+const KV_DEFINITIONS: Readonly<Record<string, Schema>> = {
+  layout: closedObject(layoutWithDefaults, []),
+  tierLayout: closedObject(LAYOUT_KEYS, []),
+};
+
 /** As users write it. */
 export const kvSchema: Schema = {
-  $defs: {
-    layout: closedObject(layoutWithDefaults, []),
-    tierLayout: closedObject(LAYOUT_KEYS, []),
-  },
+  $defs: KV_DEFINITIONS,
   properties: KV_KEYS,
   required: ['layout'],
 };
@@ -176,7 +178,7 @@ const FIXED_BY_BROADCAST = new Set(['to', 'mode', 'bidirectional']);
 
 /** As users write a broadcast: every rank's device pool is the target. */
 export const broadcastSchema: Schema = {
-  $defs: kvSchema['$defs'] as Schema,
+  $defs: KV_DEFINITIONS,
   properties: {
     ...Object.fromEntries(Object.entries(KV_KEYS).filter(([key]) => !FIXED_BY_BROADCAST.has(key))),
     from: {

@@ -1,5 +1,5 @@
 /** The command line: text alone, no work. What a command needs is imported when it runs, so that help is quick. */
-import yargs, { type CommandModule } from 'yargs';
+import yargs, { type Argv, type CommandModule } from 'yargs';
 import type { LoadKinds } from '../job/kind.js';
 import type { LoadModelReport } from '../job/model-report.js';
 import type { LoadSimulation } from '../job/simulation.js';
@@ -40,26 +40,29 @@ export async function runCommandLine(
 ): Promise<void> {
   refuseRepeatedOptions(args);
   const commands = [
-    runCommand(loadKinds),
-    launchCommand(loadKinds),
-    validateCommand(loadKinds),
-    planCommand(loadKinds),
-    abCommand(version),
-    compareCommand(version),
-    reportCommand(version),
-    exampleCommand(loadKinds),
-    schemaCommand(loadKinds),
-    doctorCommand(loadKinds),
-    modelCommand(loadModelReport),
-    simulateCommand(loadSimulation),
-  ] as unknown as CommandModule[];
-  refuseUnknownCommand(args, commands.map(nameOf));
-  const parser = yargs([...args])
+    commandOf(runCommand(loadKinds)),
+    commandOf(launchCommand(loadKinds)),
+    commandOf(validateCommand(loadKinds)),
+    commandOf(planCommand(loadKinds)),
+    commandOf(abCommand(version)),
+    commandOf(compareCommand(version)),
+    commandOf(reportCommand(version)),
+    commandOf(exampleCommand(loadKinds)),
+    commandOf(schemaCommand(loadKinds)),
+    commandOf(doctorCommand(loadKinds)),
+    commandOf(modelCommand(loadModelReport)),
+    commandOf(simulateCommand(loadSimulation)),
+  ];
+  refuseUnknownCommand(
+    args,
+    commands.map(({ name }) => name),
+  );
+  const parser = commands
+    .reduce((told, { addTo }) => addTo(told), yargs([...args]))
     // Scripts look for these sentences, and all others are English.
     .locale('en')
     .scriptName('railrunner')
     .usage(USAGE)
-    .command(commands)
     .demandCommand(1, 'Say which command to run.')
     // What `ab` is told of a side may begin with an option of `run`.
     .parserConfiguration({ 'nargs-eats-options': true })
@@ -78,7 +81,16 @@ export async function runCommandLine(
   });
 }
 
-/** "launch" of "launch <spec>". */
-function nameOf({ command }: CommandModule): string {
-  return String(command).split(' ')[0] ?? '';
+interface Command {
+  /** "launch" of "launch <spec>". */
+  readonly name: string;
+  addTo(parser: Argv): Argv;
+}
+
+/** Commands have different arguments; yargs is told each by itself. */
+function commandOf<Arguments>(module: CommandModule<object, Arguments>): Command {
+  return {
+    name: String(module.command).split(' ')[0] ?? '',
+    addTo: (parser) => parser.command(module),
+  };
 }

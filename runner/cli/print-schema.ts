@@ -10,11 +10,10 @@ import { usageError } from './usage-error.js';
 export function printSchema(kind: string | undefined, kinds: readonly JobKind[]): CommandResult {
   const { 'run.schema.json': run, ...schemas } = publishedSchema(kinds);
   if (kind === undefined) {
-    const definitions = Object.entries(schemas).map(([name, schema]) => [
-      name.replace('.schema.json', ''),
-      { $id: name, ...schema },
-    ]);
-    const whole = { ...run, $defs: Object.fromEntries(definitions) as Record<string, unknown> };
+    const $defs: Record<string, unknown> = {};
+    for (const [name, schema] of Object.entries(schemas))
+      $defs[name.replace('.schema.json', '')] = { $id: name, ...schema };
+    const whole = { ...run, $defs };
     return { stdout: JSON.stringify(whole, null, 2), stderr: '', exitStatus: EXIT.ok };
   }
   const one = schemas[`${kind}.schema.json`];

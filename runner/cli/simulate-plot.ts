@@ -1,5 +1,7 @@
 /** The hit rates of `simulate` over the size of the cache, as an SVG that stands alone. */
 import { draw, SERIES_COLORS, WIDE } from '../report/plots/draw.js';
+import { parseJsonObject } from '../values/json.js';
+import { readNumber, readText } from '../values/keys.js';
 
 /** As far as the plot needs it. */
 interface Answer {
@@ -9,6 +11,20 @@ interface Answer {
     readonly capacityBlocks: number | null;
     readonly hitPct: number;
   }[];
+}
+
+/** Throws where the text is not what `simulate --format json` prints. */
+function answerOf(text: string): Answer {
+  const { trace, rows } = parseJsonObject(text);
+  if (!Array.isArray(rows)) throw new TypeError('expected rows');
+  return {
+    trace: String(trace),
+    rows: rows.map((row) => ({
+      policy: readText(row, 'policy'),
+      capacityBlocks: row['capacityBlocks'] === null ? null : readNumber(row, 'capacityBlocks'),
+      hitPct: readNumber(row, 'hitPct'),
+    })),
+  };
 }
 
 /** Points of a curve; the eye sees no more. */
@@ -29,7 +45,7 @@ function thinned(rows: Answer['rows']): Answer['rows'] {
 
 /** `answer`: what `simulate --format json` prints. */
 export async function hitRatePlot(answer: string): Promise<string> {
-  const { trace, rows } = JSON.parse(answer) as Answer;
+  const { trace, rows } = answerOf(answer);
   const bounded = rows.filter(({ capacityBlocks }) => capacityBlocks !== null);
   const policies = [...new Set(bounded.map(({ policy }) => policy))];
   const values = policies.flatMap((name) =>

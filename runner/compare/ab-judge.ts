@@ -20,6 +20,7 @@ import { namesOf } from './compare-runs.js';
 import { sortKeys } from './sides.js';
 import { limitsByKey, type ThresholdRequest } from './thresholds.js';
 import type { KeyVerdict, Verdict } from './verdict.js';
+import { present } from '../values/items.js';
 
 export type Side = 'a' | 'b';
 
@@ -148,8 +149,8 @@ async function measureStage(
       if (table === undefined) return { ...runs, whole: false };
       tables[side] = table;
     }
-    runs.a.push(tables.a as RunTable);
-    runs.b.push(tables.b as RunTable);
+    runs.a.push(present(tables.a, 'side a of a pair'));
+    runs.b.push(present(tables.b, 'side b of a pair'));
   }
   return { ...runs, whole: true };
 }

@@ -14,6 +14,7 @@ import { orderOfPair, type MeasureRun, type RunPlace, type Side } from './ab-jud
 import { refuseOtherClass } from './compare-runs.js';
 import type { Prefix } from './prefix.js';
 import { readRuns, type RunTable } from './run-table.js';
+import { firstOf } from '../values/items.js';
 
 export interface AbRunsRequest {
   readonly folder: string;
@@ -87,7 +88,7 @@ export class AbRuns {
       if (this.#signal !== undefined || status === undefined) return undefined;
       if (!JUDGED_STATUSES.has(status)) throw this.#failed(place, status);
     }
-    const [table] = (await readRuns([path], 'time')) as [RunTable];
+    const table = firstOf(await readRuns([path], 'time'));
     this.#first ??= table;
     refuseOtherClass([this.#first, table]);
     return table;
@@ -126,7 +127,7 @@ export class AbRuns {
         : [...launcher, program, 'run', ...run];
     const log = createWriteStream(join(folder, 'ab.log'), { flags: 'a' });
     log.write(`+ ${words.join(' ')}\n`);
-    const child = spawn(words[0] as string, words.slice(1), {
+    const child = spawn(firstOf(words), words.slice(1), {
       env: { ...variables, ...own },
       stdio: ['ignore', 'pipe', 'pipe'],
     });

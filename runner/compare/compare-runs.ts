@@ -9,6 +9,7 @@ import { keyText, readRuns, type RunTable } from './run-table.js';
 import { pairRuns, sortKeys, type Pair } from './sides.js';
 import { limitsByKey, type ThresholdRequest } from './thresholds.js';
 import type { KeyVerdict, Verdict } from './verdict.js';
+import { itemAt, present } from '../values/items.js';
 
 export interface CompareRequest extends ThresholdRequest {
   readonly baseline: readonly string[];
@@ -82,16 +83,15 @@ export function compareTables(
   );
   const pairs = pairRuns(baseline, candidate);
   const runs = judged.map((key): KeyRuns => {
-    const logs = (side: readonly RunTable[]): number[] =>
-      side.map((run) => run.cells.get(key)?.log as number);
+    const logs = (side: readonly RunTable[]): number[] => side.map((run) => logOf(run, key));
     const differences = pairs?.map((pair) => differenceOf(pair, key));
     return { baseline: logs(baseline), candidate: logs(candidate), differences, limits: limitsOf(key) };
   });
   const numPairs = pairs?.length ?? Math.min(baseline.length, candidate.length);
   const verdicts = judgeAll(runs).map((judgement, at): KeyVerdict => {
-    const { baseline, candidate, differences } = runs[at] as KeyRuns;
+    const { baseline, candidate, differences } = itemAt(runs, at);
     const slowerShare = differences ? positiveShare(differences) : superiority(baseline, candidate);
-    return { key: keyText(judged[at] as string), numPairs, slowerShare, ...judgement };
+    return { key: keyText(itemAt(judged, at)), numPairs, slowerShare, ...judgement };
   });
   return {
     baseline: namesOf(baseline),
@@ -104,7 +104,12 @@ export function compareTables(
 }
 
 function differenceOf({ baseline, candidate }: Pair, key: string): number {
-  return (candidate.cells.get(key)?.log as number) - (baseline.cells.get(key)?.log as number);
+  return logOf(candidate, key) - logOf(baseline, key);
+}
+
+/** Of a key that is judged: every run has a figure. */
+function logOf(run: RunTable, key: string): number {
+  return present(run.cells.get(key)?.log, `the figure of ${keyText(key)} in ${run.name}`);
 }
 
 function notesOf(pairs: readonly Pair[] | undefined, numPairs: number): string[] {

@@ -3,6 +3,7 @@ import { appendFileSync, existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { RunnerError } from '../errors.js';
 import { canonicalJson, sha256Hex } from '../job-spec/canonical.js';
+import type { JsonValue } from '../job-spec/types.js';
 import { outputError } from '../system-failure.js';
 import { makeFolder } from '../results/run-folder.js';
 import { damaged } from '../run-folder/csv-rows.js';
@@ -10,6 +11,7 @@ import type { MachineClass } from '../run-folder/machine-class.js';
 import { readSeries } from '../run-folder/point-identity.js';
 import { levelChanges, type Step } from './level-changes.js';
 import { keyText, type Cell, type RunTable } from './run-table.js';
+import { isJsonObject, parseJson } from '../values/json.js';
 
 interface Line {
   readonly run: string;
@@ -46,25 +48,27 @@ export function readHistory(folder: string, machine: MachineClass): RunTable[] {
 }
 
 function parseLine(path: string, number: number, text: string): Line {
-  let value: Partial<Line> | null = null;
+  let value: JsonValue = null;
   try {
-    value = JSON.parse(text) as Partial<Line> | null;
+    value = parseJson(text);
   } catch {
     // Said below, as for a line that is JSON of another form.
   }
-  const { run, startedAt, key, log } = value ?? {};
-  const series = readSeries(String(value?.series));
-  const texts = [run, startedAt, key].every((part) => typeof part === 'string');
+  const { run, startedAt, key, log, series: given } = isJsonObject(value) ? value : {};
+  const series = readSeries(String(given));
   if (
-    !texts ||
-    series === undefined ||
-    !Number.isFinite(log) ||
-    Number.isNaN(Date.parse(startedAt as string)) ||
-    key?.split('\u0000').length !== 7
+    typeof run === 'string' &&
+    typeof startedAt === 'string' &&
+    !Number.isNaN(Date.parse(startedAt)) &&
+    typeof key === 'string' &&
+    key.split('\u0000').length === 7 &&
+    typeof log === 'number' &&
+    Number.isFinite(log) &&
+    series !== undefined
   ) {
-    throw damaged(path, `line ${number}: expected run, startedAt, key, series and log`);
+    return { run, startedAt, key, log, series };
   }
-  return { ...(value as Line), series };
+  throw damaged(path, `line ${number}: expected run, startedAt, key, series and log`);
 }
 
 /** Adds the runs that the file does not have yet. Rejects with E_OUTPUT. */

@@ -3,6 +3,7 @@ import { adjustedP } from '../statistics/false-discovery.js';
 import { rankSumP, shiftInterval, superiority } from '../statistics/rank-sum.js';
 import { locationInterval, signedRankP, type LocationInterval } from '../statistics/signed-rank.js';
 import type { Basis, Estimate, Word } from './verdict.js';
+import { itemAt, numberAt } from '../values/items.js';
 
 export interface Limits {
   /** Smallest change that counts, as a logarithm. */
@@ -52,12 +53,11 @@ export function confirm(suspects: readonly Suspect[]): boolean[] {
     direction === 'slower' ? differences : differences.map((value) => -value),
   );
   const p = adjustedP(
-    turned.map((values, at) => signedRankP(values, (suspects[at] as Suspect).threshold * MARGIN_SHARE)),
+    turned.map((values, at) => signedRankP(values, itemAt(suspects, at).threshold * MARGIN_SHARE)),
   );
   return turned.map(
     (values, at) =>
-      (p[at] as number) <= LEVEL &&
-      locationInterval(values, LEVEL).estimate > (suspects[at] as Suspect).threshold,
+      numberAt(p, at) <= LEVEL && locationInterval(values, LEVEL).estimate > itemAt(suspects, at).threshold,
   );
 }
 
@@ -106,11 +106,11 @@ export function judgeAll(keys: readonly KeyRuns[]): Judgement[] {
   const tests = keys.map(testOf);
   const p = adjustedP(tests.map((test) => test.p));
   return keys.map((key, at) => {
-    const test = tests[at] as Test;
+    const test = itemAt(tests, at);
     // Could one bad key alone have been found among so many?
     const reachable = test.leastP * keys.length <= LEVEL;
     if (!reachable) return byEffectSize(key, test);
-    const significant = (p[at] as number) <= LEVEL;
+    const significant = numberAt(p, at) <= LEVEL;
     return significant && Math.abs(test.interval.estimate) > key.limits.threshold
       ? verdictOf(test.interval, key.limits, 'test')
       : settle(test.interval, key.limits, 'test');

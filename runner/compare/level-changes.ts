@@ -2,6 +2,7 @@
 import { sha256Hex } from '../job-spec/canonical.js';
 import { changePoints } from '../statistics/change-points.js';
 import { percent } from './judge.js';
+import { itemAt } from '../values/items.js';
 
 /** One key in one run. */
 export interface Step {
@@ -31,7 +32,7 @@ export function levelChanges(steps: readonly Step[], key: string, numKeys: numbe
   const ends = [...points.slice(1).map(({ at }) => at), logs.length];
   return points.map(({ at, p }, index) => {
     const before = mean(logs.slice(points[index - 1]?.at ?? 0, at));
-    return { step: steps[at] as Step, changePct: percent(mean(logs.slice(at, ends[index])) - before), p };
+    return { step: itemAt(steps, at), changePct: percent(mean(logs.slice(at, ends[index])) - before), p };
   });
 }
 

@@ -17,12 +17,16 @@ export interface Prefix {
 export function parsePrefix(option: string, text: string, ownProgram: string): Prefix {
   const words = splitWords(option, text);
   const variables: Record<string, string> = {};
-  while (/^[A-Za-z_]\w*=/.test(words[0] ?? '')) {
-    const word = words.shift() as string;
+  for (const word of words.splice(0, numAssignments(words))) {
     variables[word.slice(0, word.indexOf('='))] = word.slice(word.indexOf('=') + 1);
   }
   const named = words[0] === undefined || words[0].startsWith('-') ? undefined : words.shift();
   return { variables, program: named === undefined ? ownProgram : programOf(option, named), options: words };
+}
+
+function numAssignments(words: readonly string[]): number {
+  const first = words.findIndex((word) => !/^[A-Za-z_]\w*=/.test(word));
+  return first < 0 ? words.length : first;
 }
 
 function programOf(option: string, path: string): string {

@@ -1,7 +1,7 @@
 /** verdict.json, of `ab` or of `compare --json`, read back: a file is hostile until it is checked. */
 import { readFile } from 'node:fs/promises';
 import { Ajv } from 'ajv';
-import { RunnerError } from '../errors.js';
+import { RunnerError, messageOf } from '../errors.js';
 import { WORDS, type Basis, type Verdict } from './verdict.js';
 
 const BASES: readonly Basis[] = ['confirmed', 'test', 'effect size', 'none'];
@@ -64,9 +64,9 @@ export async function readVerdict(path: string): Promise<Verdict> {
   try {
     value = JSON.parse(await readFile(path, 'utf8'));
   } catch (error) {
-    throw refuse((error as Error).message, error);
+    throw refuse(messageOf(error), error);
   }
   const ajv = new Ajv({ allErrors: false, allowUnionTypes: true });
-  if (ajv.validate(SCHEMA, value)) return value as Verdict;
+  if (ajv.validate<Verdict>(SCHEMA, value)) return value;
   throw refuse(ajv.errorsText(ajv.errors, { dataVar: 'verdict' }));
 }

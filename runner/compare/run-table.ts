@@ -4,6 +4,8 @@ import { sweptText } from '../results/params.js';
 import type { MachineClass } from '../run-folder/machine-class.js';
 import { openRunFolder, readSummary, type ReadStatus, type RunRow } from '../run-folder/run-rows.js';
 import { joinShards, type JoinedRun } from '../run-folder/shards.js';
+import { firstOf } from '../values/items.js';
+import { parseJsonObject } from '../values/json.js';
 
 /** Which figure is compared: the median completion time, or the share of the probed peak. */
 export type Metric = 'time' | 'share';
@@ -38,7 +40,7 @@ export async function readRuns(folders: readonly string[], metric: Metric): Prom
 async function readTable(run: JoinedRun, metric: Metric): Promise<RunTable> {
   const cells = new Map<string, Cell>();
   const problems: string[] = [];
-  const [first] = run.parts as [JoinedRun['parts'][number]];
+  const first = firstOf(run.parts);
   for (const part of run.parts) {
     const { manifest, path } = part;
     if (manifest.outcome !== 'ok') problems.push(`${path}: the run did not end well (${manifest.outcome})`);
@@ -86,7 +88,7 @@ export function isPhaseless(key: string): boolean {
 /** `down blocks=64 total/host device->host` */
 export function keyText(key: string): string {
   const [, jobId = '', params = '{}', , phase = '', timing = '', direction = ''] = key.split('\u0000');
-  const swept = sweptText(JSON.parse(params) as JsonObject);
+  const swept = sweptText(parseJsonObject(params));
   return [jobId, swept, phase === '' ? '' : `${phase}/${timing}`, direction]
     .filter((part) => part !== '')
     .join(' ');

@@ -2,6 +2,7 @@
 import { differingKeys } from '../run-folder/point-identity.js';
 import { isPhaseless, keyText, phaselessKey, type Cell, type RunTable } from './run-table.js';
 import type { KeyVerdict, Word } from './verdict.js';
+import { itemAt } from '../values/items.js';
 
 export interface Pair {
   readonly baseline: RunTable;
@@ -20,7 +21,7 @@ export function pairRuns(
   ].sort((a, b) => +a.run.startedAt - +b.run.startedAt);
   const pairs: Pair[] = [];
   for (let at = 0; at < all.length; at += 2) {
-    const [left, right] = [all[at], all[at + 1]] as [(typeof all)[number], (typeof all)[number]];
+    const [left, right] = [itemAt(all, at), itemAt(all, at + 1)];
     if (left.isCandidate === right.isCandidate) return undefined;
     pairs.push(
       left.isCandidate

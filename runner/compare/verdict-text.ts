@@ -1,6 +1,7 @@
 /** A verdict for people: the keys that matter in a table, the others counted. */
 import Table from 'cli-table3';
 import { countWords, outcomeOfVerdict, WORDS, type KeyVerdict, type Verdict } from './verdict.js';
+import { NO_BORDERS } from '../text/no-borders.js';
 
 const MAX_LINES = 60;
 const HEAD = ['verdict', 'key', 'change', 'range', 'would see', 'P(B>A)', 'pairs', 'by'];
@@ -49,10 +50,3 @@ function lineOf({ word, key, estimate, numPairs, slowerShare, basis }: KeyVerdic
   const pairs = numPairs > 0 ? String(numPairs) : '';
   return [word, key, change, range, mde, share, pairs, basis === 'none' ? '' : basis];
 }
-
-const NO_BORDERS = Object.fromEntries(
-  'top top-mid top-left top-right bottom bottom-mid bottom-left bottom-right left left-mid right right-mid mid mid-mid'
-    .split(' ')
-    .map((name) => [name, ''])
-    .concat([['middle', ' ']]),
-) as Record<string, string>;

@@ -1,5 +1,6 @@
 /** What a comparison says of each key, and what it asks the process to exit with. */
 import { EXIT } from '../errors.js';
+import { recordOf } from '../values/objects.js';
 
 /** `missing` and `failed` speak of the candidate; swapping the sides swaps regressed and improved, missing and new. */
 export type Word = 'regressed' | 'improved' | 'equal' | 'too noisy' | 'missing' | 'failed' | 'new';
@@ -61,7 +62,7 @@ export interface Verdict {
 }
 
 export function countWords(keys: readonly KeyVerdict[]): Readonly<Record<Word, number>> {
-  const counts = Object.fromEntries(WORDS.map((word) => [word, 0])) as Record<Word, number>;
+  const counts = recordOf(WORDS, () => 0);
   for (const { word } of keys) counts[word] += 1;
   return counts;
 }

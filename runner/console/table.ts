@@ -3,6 +3,8 @@ import Table from 'cli-table3';
 import type { Row } from '../results/fields.js';
 import type { Terminal } from './terminal.js';
 import { TrustNotes } from './trust-notes.js';
+import { itemAt, numberAt } from '../values/items.js';
+import { NO_BORDERS } from '../text/no-borders.js';
 
 /** Lines of each sort that are kept: a run of 10 000 points must neither grow nor drown its failures. */
 const MAX_LINES = 100;
@@ -75,7 +77,7 @@ export class ResultTable {
       chars: NO_BORDERS,
     });
     for (const line of lines) {
-      const cells = line.cells.map((cell, at) => shorten(cell, widths[at] as number));
+      const cells = line.cells.map((cell, at) => shorten(cell, numberAt(widths, at)));
       table.push(line.bad && terminal.colors ? cells.map((cell) => `\u001b[31m${cell}\u001b[39m`) : cells);
     }
     const left = this.#count - lines.length;
@@ -104,24 +106,6 @@ export class ResultTable {
   }
 }
 
-const NO_BORDERS = {
-  top: '',
-  'top-mid': '',
-  'top-left': '',
-  'top-right': '',
-  bottom: '',
-  'bottom-mid': '',
-  'bottom-left': '',
-  'bottom-right': '',
-  left: '',
-  'left-mid': '',
-  right: '',
-  'right-mid': '',
-  mid: '',
-  'mid-mid': '',
-  middle: ' ',
-};
-
 function toCells(sweptText: string, row: Row): string[] {
   const text = (name: string): string => String(row[name] ?? '');
   return [
@@ -143,7 +127,7 @@ function toCells(sweptText: string, row: Row): string[] {
 
 function columnWidths(lines: readonly Line[], columns: number): number[] {
   const widths = HEAD.map((name, at) => {
-    const longest = Math.max(name.length, ...lines.map((line) => (line.cells[at] as string).length));
+    const longest = Math.max(name.length, ...lines.map((line) => itemAt(line.cells, at).length));
     return Math.min(longest, MAX_WIDTHS[name] ?? Infinity);
   });
   const point = HEAD.indexOf('point');

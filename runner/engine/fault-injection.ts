@@ -4,28 +4,13 @@
  */
 import type { PlantedFault } from '../job/context.js';
 import { RunnerError } from '../errors.js';
+import { isOneOf } from '../values/items.js';
 
-const ACTIONS = [
-  'throw',
-  'hang',
-  'kill',
-  'freeze',
-  'silence',
-  'corrupt',
-  'misorder',
-  'failLoad',
-  'dieInGroup',
-  'spinKernel',
-  'illegalAccess',
-  'wrongSplit',
-  'lostPiece',
-  'truncatedPiece',
-  'earlyNotification',
-] as const;
-type Action = (typeof ACTIONS)[number];
+/** What the engine does itself. */
+const ENGINE_ACTIONS = ['throw', 'hang', 'kill', 'freeze'] as const;
 
 /** What a kind does itself, in native code. */
-const KIND_ACTIONS: readonly Action[] = [
+const KIND_ACTIONS = [
   'silence',
   'corrupt',
   'misorder',
@@ -37,7 +22,10 @@ const KIND_ACTIONS: readonly Action[] = [
   'lostPiece',
   'truncatedPiece',
   'earlyNotification',
-] satisfies readonly PlantedFault[];
+] as const satisfies readonly PlantedFault[];
+
+const ACTIONS = [...ENGINE_ACTIONS, ...KIND_ACTIONS] as const;
+type Action = (typeof ACTIONS)[number];
 
 interface PlannedFault {
   readonly rank: number;
@@ -60,14 +48,15 @@ export class FaultPlan {
   /** Faults that this rank's kind is to commit in that point. */
   ofKind(point: number): PlantedFault[] {
     return this.#faults
-      .filter((fault) => fault.point === point && KIND_ACTIONS.includes(fault.action))
-      .map((fault) => fault.action as PlantedFault);
+      .filter((fault) => fault.point === point)
+      .map(({ action }) => action)
+      .filter((action) => isOneOf(KIND_ACTIONS, action));
   }
 
   /** Does what is planned for this rank at this place; resolves at once where nothing is. */
   async strike(stage: string, point: number): Promise<void> {
     for (const fault of this.#faults) {
-      if (fault.stage !== stage || fault.point !== point || KIND_ACTIONS.includes(fault.action)) continue;
+      if (fault.stage !== stage || fault.point !== point || isOneOf(KIND_ACTIONS, fault.action)) continue;
       if (fault.action === 'throw') throw new RunnerError('E_JOB', `fault injected in ${stage}`);
       if (fault.action === 'kill') process.kill(process.pid, 'SIGKILL');
       if (fault.action === 'freeze') Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
@@ -77,14 +66,16 @@ export class FaultPlan {
 }
 
 function parseFault(text: string): PlannedFault {
-  const fields = new Map(text.split(',').map((pair) => pair.trim().split('=', 2) as [string, string]));
+  const fields = new Map<string, string>();
+  for (const pair of text.split(',')) {
+    const [name = '', value = ''] = pair.trim().split('=', 2);
+    fields.set(name, value);
+  }
   const rank = Number(fields.get('rank'));
   const point = Number(fields.get('point') ?? '0');
   const stage = fields.get('stage') ?? '';
-  const action = fields.get('action') as Action | undefined;
-  const legal =
-    Number.isInteger(rank) && Number.isInteger(point) && stage !== '' && action && ACTIONS.includes(action);
-  if (!legal) {
+  const action = fields.get('action');
+  if (!Number.isInteger(rank) || !Number.isInteger(point) || stage === '' || !isOneOf(ACTIONS, action)) {
     throw new RunnerError(
       'E_USAGE',
       `RAILRUNNER_FAULT: expected "rank=R,point=P,stage=prepare|measure|verify|close,action=${ACTIONS.join('|')}", received "${text}"`,

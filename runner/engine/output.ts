@@ -5,7 +5,8 @@ import type { JsonValue, ResolvedSpec } from '../job-spec/types.js';
 import { RunnerError } from '../errors.js';
 import { createLog } from '../log.js';
 import { columnsForKinds, SCHEMA_VERSION, type ColumnDefinition } from '../results/columns.js';
-import { ManifestFile, StatusCounts, type RecordedVersions } from '../results/manifest.js';
+import { ManifestFile, type RecordedVersions } from '../results/manifest.js';
+import { StatusCounts } from '../results/status-counts.js';
 import { RankCsv } from '../results/rank-csv.js';
 import { rowOfRecord } from '../results/records.js';
 import { claimRunFolder, joinRunFolder, makeRunId } from '../results/run-folder.js';
@@ -26,6 +27,7 @@ import { agreeOnKept, shareEarlierRun, withdrawManifest, type EarlierRun, type K
 import type { Run } from './run-state.js';
 import { selectPoints, type Selection } from './selection.js';
 import type { RunRequest, StartSetting } from './run-request.js';
+import { parseJson } from '../values/json.js';
 
 export interface OutputRequest {
   readonly spec: ResolvedSpec;
@@ -170,7 +172,7 @@ async function beginManifest(
       spec: {
         digest: spec.digest,
         path: request.specPath,
-        resolved: JSON.parse(spec.canonicalText) as JsonValue,
+        resolved: parseJson(spec.canonicalText),
       },
       versions,
       topology: {

@@ -15,6 +15,7 @@ import { AgreedFailure, BOUNDARY_GRACE_MS, runStage, type StageClock } from './s
 import { stepsOf } from './steps.js';
 import type { UsedLibraries } from './used-libraries.js';
 import { judge, type Judgement, type Verdict } from './verdict.js';
+import { itemAt } from '../values/items.js';
 
 export interface PointSetting {
   readonly point: Point;
@@ -138,7 +139,7 @@ async function stage<T>(
     };
   } catch (error) {
     if (!(error instanceof AgreedFailure)) throw error;
-    outcome = { judgement: judge(name, error.verdicts), own: error.verdicts[world.info.rank] as Verdict };
+    outcome = { judgement: judge(name, error.verdicts), own: itemAt(error.verdicts, world.info.rank) };
   }
   // What a failed stage left in flight between ranks must never be heard in the next.
   if (outcome.judgement.status !== 'ok' && !outcome.judgement.fatal)

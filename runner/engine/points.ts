@@ -16,6 +16,7 @@ import {
 } from './outcome.js';
 import { runPoint, type PointResult } from './point.js';
 import type { Run } from './run-state.js';
+import { decodeMessage, encodeMessage } from '../values/rank-message.js';
 
 /** How the loop ended on this rank. */
 export interface LoopEnd {
@@ -82,9 +83,9 @@ async function record(
   void run.observers.rowsMade(result.rows);
   run.firstWithoutRow = point.index + 1;
   await run.observers.pointEnded({ point, measurements: outcome.measurements });
-  const packed = Buffer.from(JSON.stringify(result));
+  const packed = encodeMessage(result);
   const gathered = await run.world.native.gather(packed, 0, GATHER_TIMEOUT_MS);
-  const perRank = (gathered ?? []).map((bytes) => JSON.parse(bytes.toString()) as RankPointResult);
+  const perRank = (gathered ?? []).map((bytes, rank) => decodeMessage<RankPointResult>(bytes, rank));
   if (gathered) run.observers.pointReported(point, perRank, true);
   run.firstWithoutSummary = point.index + 1;
   if (next?.jobIndex !== point.jobIndex) run.observers.jobEnded();

@@ -4,6 +4,7 @@ import type { Variables } from '../environment/variables.js';
 import type { Point } from '../job-spec/types.js';
 import type { ShardPlace } from '../run-folder/manifest-reader.js';
 import { parseNumberList } from '../text/ranges.js';
+import { recordOf } from '../values/objects.js';
 
 export interface Selection {
   readonly shard: ShardPlace | undefined;
@@ -69,12 +70,7 @@ function slurmShard(variables: Variables): ShardPlace {
         ? Number(text)
         : NaN;
   };
-  const [id, count, min, max] = [SLURM.id, SLURM.count, SLURM.min, SLURM.max].map((name) => read(name)) as [
-    number,
-    number,
-    number,
-    number,
-  ];
+  const { id, count, min, max } = recordOf(['id', 'count', 'min', 'max'], (name) => read(SLURM[name]));
   const step = read(SLURM.step, 1);
   const place = (id - min) / step;
   const whole =

@@ -1,6 +1,7 @@
 /** Signals of schedulers and people. A handler also keeps SIGUSR1 from opening Node's debugger port. */
 import { EXIT } from '../errors.js';
 import { takeHeldSignal } from '../environment/early-signals.js';
+import { namesOf } from '../values/objects.js';
 
 /**
  * From the signal on: how long ranks have to agree on the stop before this rank leaves alone, and until when rows of points
@@ -15,12 +16,12 @@ const OTHERS_MS = 900;
 /** After the rows: manifest and MPI_Finalize. */
 const END_WITHIN_MS = 100;
 
-const STATUS: Readonly<Record<string, number>> = {
+const STATUS = {
   SIGINT: EXIT.interrupted,
   SIGTERM: EXIT.terminated,
   SIGHUP: EXIT.terminated,
   SIGUSR1: EXIT.terminated,
-};
+} as const satisfies Partial<Record<NodeJS.Signals, number>>;
 
 export class StopRequest {
   #status = 0;
@@ -34,10 +35,10 @@ export class StopRequest {
   /** `onStop` runs once, at the first signal; `leaveAlone` when the ranks could not agree in time. */
   constructor(onStop: () => void, leaveAlone: () => void) {
     this.#leaveAlone = leaveAlone;
-    for (const signal of Object.keys(STATUS) as NodeJS.Signals[]) {
+    for (const signal of namesOf(STATUS)) {
       const listener = (): void => {
         if (this.#status !== 0) return;
-        this.#status = STATUS[signal] ?? EXIT.terminated;
+        this.#status = STATUS[signal];
         this.#signal = signal;
         const { aloneMs, rowsMs } = signal === 'SIGUSR1' ? PATIENT : HURRIED;
         this.#signalledAt = performance.now();

@@ -1,6 +1,6 @@
 /** One stage of a point on this rank: bounded by its deadline, ended early by a peer's failure. */
 import type { World } from '../world/world.js';
-import { RunnerError, toRunnerError } from '../errors.js';
+import { RunnerError, toRunnerError, isSkip } from '../errors.js';
 import type { NativeAddon } from '../native/types/index.js';
 import { ProgressWatch } from './progress-watch.js';
 import type { Verdict, VerdictStatus } from './verdict.js';
@@ -42,7 +42,7 @@ export class AgreedFailure extends Error {
   }
 }
 
-type Ending = { kind: 'done'; value: unknown } | { kind: 'threw'; error: unknown } | { kind: 'stuck' };
+type Ending<T> = { kind: 'done'; value: T } | { kind: 'threw'; error: unknown } | { kind: 'stuck' };
 
 /** Runs `body` and always comes back: with its value, its error, or after the deadline plus a short grace. */
 export async function runStage<T>(
@@ -57,8 +57,8 @@ export async function runStage<T>(
   let late = false;
   let at: AtDeadline = { awaitedPeer: -1, iteration: -1, advances: false };
   const progress = new ProgressWatch(setting.timeoutMs, () => ownPlace(world).iteration);
-  let giveUp: (ending: Ending) => void = () => {};
-  const givenUp = new Promise<Ending>((resolve) => (giveUp = resolve));
+  let giveUp: (ending: Ending<T>) => void = () => {};
+  const givenUp = new Promise<Ending<T>>((resolve) => (giveUp = resolve));
   let graceTimer: NodeJS.Timeout | undefined;
   const leave = (): void => {
     late = true;
@@ -73,7 +73,7 @@ export async function runStage<T>(
     signal: controller.signal,
     remainingMs: () => Math.max(1, Math.ceil(endsAt - performance.now())),
   };
-  const ran: Promise<Ending> = Promise.resolve()
+  const ran: Promise<Ending<T>> = Promise.resolve()
     .then(() => body(clock))
     .then(
       (value) => ({ kind: 'done', value }) as const,
@@ -97,7 +97,7 @@ export async function runStage<T>(
       ...(error ? { code: error.code, message: error.message } : {}),
     },
     ...(error ? { error } : {}),
-    ...(ending.kind === 'done' ? { value: ending.value as T } : {}),
+    ...(ending.kind === 'done' ? { value: ending.value } : {}),
   });
   if (ending.kind === 'threw' && ending.error instanceof AgreedFailure) throw ending.error;
   if (ending.kind === 'stuck' && addon.workLaneBusy()) {
@@ -117,14 +117,6 @@ export async function runStage<T>(
 function ownPlace({ native, info }: World): Pick<AtDeadline, 'awaitedPeer' | 'iteration'> {
   const own = native.liveness().find(({ rank }) => rank === info.rank);
   return { awaitedPeer: own?.awaitedPeer ?? -1, iteration: own?.iteration ?? -1 };
-}
-
-function isSkip(error: RunnerError): boolean {
-  return (
-    error.code === 'E_UNSUPPORTED_HERE' ||
-    error.code === 'E_NETWORK_MISSING' ||
-    error.code === 'E_NCCL_MISSING'
-  );
 }
 
 interface AtDeadline {

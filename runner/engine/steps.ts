@@ -1,5 +1,5 @@
 /** Steps inside a stage that concern all ranks: each says how its own went, and all hear the same. */
-import { toRunnerError, type RunnerError } from '../errors.js';
+import { toRunnerError, type RunnerError, isSkip } from '../errors.js';
 import type { PointContext } from '../job/context.js';
 import { exchange } from '../world/agreement.js';
 import type { Point } from '../job-spec/types.js';
@@ -28,12 +28,11 @@ export function stepsOf(
     word: string,
   ): Promise<readonly Verdict[]> => {
     const { point, world } = setting;
-    const isSkip = failure !== undefined && failure.exitStatus === 0;
     const own: Verdict = {
       rank: world.info.rank,
       point: point.index,
       step: `${stageName}: ${step}`,
-      status: failure ? (isSkip ? 'skipped' : 'failed') : 'ok',
+      status: failure ? (isSkip(failure) ? 'skipped' : 'failed') : 'ok',
       stop: setting.stopStatus(),
       word,
       ...(failure ? { code: failure.code, message: failure.message } : {}),

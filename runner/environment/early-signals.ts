@@ -35,6 +35,7 @@ export function takeHeldSignal(): NodeJS.Signals | undefined {
 
 function closeDebugger(): void {
   if (!process.features.inspector || isDebugged()) return;
+  // Not imported: that would load it in every process. The name decides its type.
   const inspector = createRequire(import.meta.url)('node:inspector') as typeof import('node:inspector');
   if (inspector.url() === undefined) return;
   inspector.close();

@@ -37,7 +37,8 @@ export function foreignVariables(variables: Variables, launcher: Launcher): stri
 /** The environment for an mpirun that `launch` starts: no word of any launcher or scheduler around it. */
 export function withoutLaunchers(variables: Variables): Record<string, string> {
   const gone = new Set(matching(variables, [PMIX, OPEN_MPI, PMI, SLURM, FLUX, SCHEDULERS]));
-  return Object.fromEntries(
-    Object.entries(variables).filter(([name, value]) => !gone.has(name) && value !== undefined),
-  ) as Record<string, string>;
+  const left: Record<string, string> = {};
+  for (const [name, value] of Object.entries(variables))
+    if (value !== undefined && !gone.has(name)) left[name] = value;
+  return left;
 }

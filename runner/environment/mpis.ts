@@ -1,4 +1,5 @@
 /** All that differs between the MPIs and is said, looked for or typed by railrunner: one entry for each. */
+import { namesOf } from '../values/objects.js';
 
 export type MpiName = 'openmpi' | 'mpich';
 
@@ -65,4 +66,4 @@ export const MPIS: Readonly<Record<MpiName, MpiEntry>> = {
   },
 };
 
-export const MPI_NAMES = Object.keys(MPIS) as MpiName[];
+export const MPI_NAMES = namesOf(MPIS);

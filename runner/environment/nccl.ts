@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Environment } from './variables.js';
+import { parseJson } from '../values/json.js';
 
 const LIBRARY = 'libnccl.so.2';
 /** Where NVIDIA's Python package keeps it, below a folder of packages. */
@@ -20,6 +21,6 @@ function pythonLibraries(): string[] {
   const program = 'import json, sys; print(json.dumps(sys.path))';
   const asked = spawnSync('python3', ['-c', program], { encoding: 'utf8', timeout: PYTHON_TIMEOUT_MS });
   if (asked.status !== 0) return [];
-  const folders = JSON.parse(asked.stdout) as string[];
-  return folders.map((folder) => join(folder, IN_PACKAGE)).filter((path) => existsSync(path));
+  const folders = [parseJson(asked.stdout)].flat();
+  return folders.map((folder) => join(String(folder), IN_PACKAGE)).filter((path) => existsSync(path));
 }

@@ -1,6 +1,30 @@
 /** The part of the schema that every spec and every job shares. Units are in the key names. */
+import { DEVICE_REQUESTS, VERIFY_MODES } from './types.js';
 
-export type Schema = Readonly<Record<string, unknown>>;
+/** The keywords of JSON Schema that the code reads, and any others. */
+export interface Schema {
+  readonly type?: string | readonly string[];
+  readonly properties?: Readonly<Record<string, Schema>>;
+  readonly required?: readonly string[];
+  readonly items?: Schema;
+  readonly anyOf?: readonly Schema[];
+  readonly oneOf?: readonly Schema[];
+  readonly $ref?: string;
+  readonly $defs?: Readonly<Record<string, Schema>>;
+  readonly enum?: readonly unknown[];
+  readonly const?: unknown;
+  readonly default?: unknown;
+  readonly description?: string;
+  readonly minimum?: number;
+  readonly maximum?: number;
+  readonly exclusiveMinimum?: number;
+  readonly exclusiveMaximum?: number;
+  readonly minLength?: number;
+  readonly maxLength?: number;
+  readonly minItems?: number;
+  readonly maxItems?: number;
+  readonly [keyword: string]: unknown;
+}
 
 export const SCHEMA_DIALECT = 'https://json-schema.org/draft/2020-12/schema';
 
@@ -36,7 +60,7 @@ export const RUN_DEFAULT_KEYS: Readonly<Record<string, Schema>> = {
     description: 'Deadline of each stage of a point.',
   },
   verify: {
-    enum: ['full', 'sample', 'off'],
+    enum: VERIFY_MODES,
     default: 'full',
     description: 'How much of the data is compared after the last iteration.',
   },
@@ -90,7 +114,7 @@ export const RUN_KEYS: Readonly<Record<string, Schema>> = {
   name: { type: 'string', minLength: 1, maxLength: 200, default: 'run', description: 'Name of the run.' },
   seed: { ...seed, default: 1, description: 'Seed of every job that has none of its own.' },
   device: {
-    enum: ['cuda', 'host', 'auto'],
+    enum: DEVICE_REQUESTS,
     default: 'auto',
     description: 'auto: cuda where every rank has a GPU, host where none has.',
   },

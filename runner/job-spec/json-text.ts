@@ -75,7 +75,7 @@ class Reader {
       const start = this.offset;
       const quoted = this.take(STRING);
       if (quoted === null) throw new SyntaxIssue(start, 'a closed string with legal escapes');
-      const key = JSON.parse(quoted) as string;
+      const key = String(JSON.parse(quoted));
       const inner = [...path, key];
       if (Object.hasOwn(read, key)) this.duplicates.push(this.duplicate(inner, start));
       this.expect(':', "':' after the key");

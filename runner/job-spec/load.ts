@@ -19,9 +19,16 @@ import { applySets } from './set-values.js';
 import type { AppliedSets } from './set-values.js';
 import { SpecError } from './spec-error.js';
 import { suggestion } from './suggest.js';
-import type { AssumedKeys, DeviceRequest, Point, ResolvedSpec } from './types.js';
+import {
+  DEVICE_REQUESTS,
+  type AssumedKeys,
+  type DeviceRequest,
+  type Point,
+  type ResolvedSpec,
+} from './types.js';
 import { compileValidator, under } from './validate.js';
 import type { Validator } from './validate.js';
+import { readFlag, readNumber, readText, readWord } from '../values/keys.js';
 
 export interface LoadOptions {
   readonly kinds: readonly SpecKind[];
@@ -54,7 +61,7 @@ export function loadSpec(path: string, options: LoadOptions): ResolvedSpec {
   documentValidator ??= compileValidator(DOCUMENT_SCHEMA);
   const { issues: runIssues } = documentValidator(document);
   issues.push(...runIssues);
-  const filled = fillDefaults(document, DOCUMENT_SCHEMA) as Document;
+  const filled = fillDefaults(document, DOCUMENT_SCHEMA);
   // Invalid defaults are reported where they stand, not once more in every job.
   const invalidDefaults = runIssues.some((issue) => issue.pointer.startsWith('/defaults'));
   const usable = invalidDefaults ? { ...filled, defaults: {} } : filled;
@@ -66,11 +73,11 @@ export function loadSpec(path: string, options: LoadOptions): ResolvedSpec {
   }
   if (issues.length > 0) throw new SpecError('E_SPEC_INVALID', path, uniqueIssues(issues));
   const run: RunKeys = {
-    name: filled['name'] as string,
-    seed: filled['seed'] as number,
-    device: filled['device'] as DeviceRequest,
-    ranksPerNode: filled['ranksPerNode'] as number,
-    allowSharedDevice: filled['allowSharedDevice'] as boolean,
+    name: readText(filled, 'name'),
+    seed: readNumber(filled, 'seed'),
+    device: readWord(filled, 'device', DEVICE_REQUESTS),
+    ranksPerNode: readNumber(filled, 'ranksPerNode'),
+    allowSharedDevice: readFlag(filled, 'allowSharedDevice'),
   };
   const resolved = parseResolvedSpec(writeResolvedText(run, points), { ...files.places });
   return Object.freeze({ ...resolved, assumed });
@@ -106,11 +113,7 @@ function resolveJobs(
     const answer = resolveJob(job, index, prepareKind(kind), context);
     issues.push(...under(['jobs', index], answer.issues));
     // Every job is checked; only those asked for run.
-    if (
-      options.only === undefined ||
-      options.only.length === 0 ||
-      options.only.includes(job['id'] as string)
-    ) {
+    if (options.only === undefined || options.only.length === 0 || options.only.includes(String(job['id']))) {
       points.push(...answer.points);
       assumed.push({ jobId: String(job['id']), values: answer.assumed });
     }
@@ -129,7 +132,8 @@ function jobContext(
     .filter(({ key }) => !isSet(key))
     .map(({ key, value }): [string, number] => [key, value]);
   const timeout = options.timeoutSeconds === undefined ? {} : { timeoutSeconds: options.timeoutSeconds };
-  const seed = Number.isSafeInteger(document['seed']) ? (document['seed'] as number) : 0;
+  const { seed: own } = document;
+  const seed = typeof own === 'number' && Number.isSafeInteger(own) ? own : 0;
   const defaults = isObject(document['defaults']) ? document['defaults'] : {};
   return { seed, defaults, overrides: { ...Object.fromEntries(environment), ...timeout }, files };
 }

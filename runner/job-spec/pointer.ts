@@ -22,8 +22,8 @@ export function isObject(value: unknown): value is Record<string, unknown> {
 export function valueAt(root: unknown, keys: readonly string[]): unknown {
   let value: unknown = root;
   for (const key of keys) {
-    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, key)) return undefined;
-    value = (value as Writable)[key];
+    if (typeof value !== 'object' || value === null) return undefined;
+    value = Object.getOwnPropertyDescriptor(value, key)?.value;
   }
   return value;
 }

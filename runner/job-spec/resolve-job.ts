@@ -1,6 +1,5 @@
 /** One job of the document -> its resolved points: sweep, defaults, presets, rules. */
 import type { Schema } from './common-schema.js';
-import { RUN_DEFAULT_KEYS } from './common-schema.js';
 import { fillDefaults } from './defaults.js';
 import type { SpecIssue } from './issue.js';
 import type { SpecFiles } from './files.js';
@@ -13,6 +12,9 @@ import type { SweepCombination } from './sweep.js';
 import type { AssumedKeys, CommonJobKeys, JsonObject, JsonValue, Point } from './types.js';
 import { compileValidator } from './validate.js';
 import type { Validator } from './validate.js';
+import { readFlag, readNumber, readText, readWord } from '../values/keys.js';
+import { asJsonObject, isJson } from '../values/json.js';
+import { VERIFY_MODES } from './types.js';
 
 /** A kind with its schema compiled. */
 export interface PreparedKind {
@@ -93,8 +95,8 @@ function assumedValues(
   const entries = (kind.assumedKeys ?? [])
     .filter((path) => !isWritten(path))
     .map((path): [string, JsonValue[]] => {
-      const values = points.map(({ spec }) => valueAt(spec, path.split('.')) as JsonValue | undefined);
-      return [path, [...new Set(values)].filter((value) => value !== undefined)];
+      const values = points.map(({ spec }) => valueAt(spec, path.split('.')));
+      return [path, [...new Set(values)].filter(isJson)];
     });
   return Object.fromEntries(entries.filter(([, values]) => values.length > 0));
 }
@@ -136,14 +138,16 @@ function resolveCombination(
     sweep: _sweep,
     sweepTogether: _together,
     ...filled
-  } = fillDefaults(given, prepared.schema) as Record<string, unknown>;
+  } = fillDefaults(given, prepared.schema);
   // A swept key that the environment or the command line fixes has that value in every point.
-  const swept = Object.fromEntries(
-    Object.entries(combination.swept).map(([path, value]) => [path, fixedKeys[path] ?? value]),
-  ) as JsonObject;
-  let spec = filled as JsonObject;
+  const swept = asJsonObject(
+    Object.fromEntries(
+      Object.entries(combination.swept).map(([path, value]) => [path, fixedKeys[path] ?? value]),
+    ),
+  );
+  let spec = asJsonObject(filled);
   if (prepared.kind.resolve !== undefined) {
-    const answer = prepared.kind.resolve({ spec, given: written as JsonObject, swept, files: context.files });
+    const answer = prepared.kind.resolve({ spec, given: asJsonObject(written), swept, files: context.files });
     if ('issues' in answer) return { issues: [...illegal, ...answer.issues] };
     spec = answer.spec;
   }
@@ -154,8 +158,18 @@ function resolveCombination(
 
 /** The common keys of a resolved job. */
 export function commonKeys(spec: JsonObject): CommonJobKeys {
-  const names = ['id', 'kind', 'seed', ...Object.keys(RUN_DEFAULT_KEYS)];
-  return Object.fromEntries(names.map((name) => [name, spec[name]])) as unknown as CommonJobKeys;
+  return {
+    id: readText(spec, 'id'),
+    kind: readText(spec, 'kind'),
+    seed: readNumber(spec, 'seed'),
+    warmup: readNumber(spec, 'warmup'),
+    iterations: readNumber(spec, 'iterations'),
+    timeoutSeconds: readNumber(spec, 'timeoutSeconds'),
+    verify: readWord(spec, 'verify', VERIFY_MODES),
+    freeRunning: readFlag(spec, 'freeRunning'),
+    probe: readFlag(spec, 'probe'),
+    saveSamples: readFlag(spec, 'saveSamples'),
+  };
 }
 
 /** Issues that only a world of that size shows, with pointers into the document. */

@@ -5,11 +5,7 @@ import type { SpecKind } from './spec-kind.js';
 
 /** A schema's key -> schema map; {} where it has none. */
 export function propertiesOf(schema: Schema): Readonly<Record<string, Schema>> {
-  return (schema['properties'] ?? {}) as Readonly<Record<string, Schema>>;
-}
-
-function requiredOf(schema: Schema): readonly string[] {
-  return (schema['required'] ?? []) as readonly string[];
+  return schema.properties ?? {};
 }
 
 /** The schema of one whole job of that kind, sweep applied. */
@@ -17,13 +13,13 @@ export function jobSchema(kind: SpecKind): Schema {
   return {
     type: 'object',
     additionalProperties: false,
-    ...('$defs' in kind.schema ? { $defs: kind.schema['$defs'] } : {}),
+    ...(kind.schema.$defs ? { $defs: kind.schema.$defs } : {}),
     properties: {
       ...COMMON_JOB_KEYS,
       ...propertiesOf(kind.schema),
       kind: { const: kind.kind, description: kind.summary },
     },
-    required: ['id', 'kind', ...requiredOf(kind.schema)],
+    required: ['id', 'kind', ...(kind.schema.required ?? [])],
   };
 }
 
@@ -42,20 +38,20 @@ export function runSchema(jobs: Schema): Schema {
 
 /** Follows a local `$ref` ("#/$defs/name") to what it means. */
 export function dereference(schema: Schema, root: Schema): Schema {
-  const reference = schema['$ref'];
-  if (typeof reference !== 'string') return schema;
-  const definitions = (root['$defs'] ?? {}) as Readonly<Record<string, Schema>>;
-  const target = definitions[reference.replace('#/$defs/', '')];
+  const { $ref: reference, ...own } = schema;
+  if (reference === undefined) return schema;
+  const target = root.$defs?.[reference.replace('#/$defs/', '')];
   if (target === undefined) throw new Error(`schema refers to ${reference}, which is not there`);
-  return { ...target, ...schema, $ref: undefined };
+  return { ...target, ...own };
 }
 
 /** Keys that an object of this schema may have, through its alternatives; empty where it is not an object. */
 export function keysInSchema(schema: Schema, root: Schema): Readonly<Record<string, Schema>> {
   const meant = dereference(schema, root);
-  const alternatives = [...((meant['anyOf'] ?? []) as Schema[]), ...((meant['oneOf'] ?? []) as Schema[])];
-  const inner = alternatives.map((alternative) => keysInSchema(alternative, root));
-  return Object.assign({}, ...inner, propertiesOf(meant)) as Readonly<Record<string, Schema>>;
+  const keys: Record<string, Schema> = {};
+  for (const alternative of [...(meant.anyOf ?? []), ...(meant.oneOf ?? [])])
+    Object.assign(keys, keysInSchema(alternative, root));
+  return { ...keys, ...propertiesOf(meant) };
 }
 
 /** What an editor is given: file name -> schema, one for the document and one per kind. */

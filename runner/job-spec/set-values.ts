@@ -1,7 +1,7 @@
 /** `--set path=value`: changes the document before it is validated, so that a set value meets the same rules. */
 import type { SpecIssue } from './issue.js';
 import { readJsonText } from './json-text.js';
-import { isObject, pointerOf, writeAt } from './pointer.js';
+import { isObject, pointerOf, writeAt, valueAt } from './pointer.js';
 
 export interface AppliedSets {
   readonly issues: readonly SpecIssue[];
@@ -36,7 +36,7 @@ function pathsOf(document: Record<string, unknown>, path: string): string[][] {
 
 function write(document: Record<string, unknown>, keys: readonly string[], value: unknown): boolean {
   if (keys[0] !== 'jobs') return writeAt(document, keys, value);
-  const job = (document['jobs'] as unknown[])[Number(keys[1])];
+  const job = valueAt(document, keys.slice(0, 2));
   return isObject(job) && writeAt(job, keys.slice(2), structuredClone(value));
 }
 
@@ -70,7 +70,7 @@ function sweptIssue(
   [top, index = '', ...rest]: readonly string[],
 ): SpecIssue[] {
   if (top !== 'jobs') return [];
-  const job = (document['jobs'] as unknown[])[Number(index)];
+  const job = valueAt(document, ['jobs', index]);
   if (!isObject(job)) return [];
   const key = rest.join('.');
   const { sweep, sweepTogether } = job;

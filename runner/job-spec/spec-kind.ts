@@ -1,4 +1,5 @@
 /** What the spec module needs to know of a job kind. Kinds arrive as arguments: this module imports none. */
+import type { Schema } from './common-schema.js';
 import type { IntegerVariable } from '../environment/variables.js';
 import type { SpecIssue } from './issue.js';
 import type { SpecFiles } from './files.js';
@@ -19,7 +20,7 @@ export interface SpecKind {
    * JSON Schema (draft 2020-12) of the keys beyond the common ones, each with its default. A common key that is
    * listed again replaces the common definition (another default for `iterations`, say).
    */
-  readonly schema: Readonly<Record<string, unknown>>;
+  readonly schema: Schema;
   /** Environment variables that fix keys of its jobs; absent: none. */
   readonly environmentKeys?: readonly EnvironmentKey[];
   /** Keys of a small job of that kind, beyond `id` and `kind`, for `railrunner example`. Runs anywhere within a second. */

@@ -35,17 +35,17 @@ type Job = Readonly<Record<string, unknown>>;
 
 /** Slowest first. Sweeps have passed sweepIssues. */
 function axesOf(job: Job): Axis[] {
-  const rows = (job['sweepTogether'] ?? []) as readonly Readonly<Record<string, unknown>>[];
+  const { sweep, sweepTogether } = job;
+  const rows = Array.isArray(sweepTogether) ? sweepTogether.filter(isObject) : [];
   const together = rows.map((values, row): AxisEntry => ({
     values,
     originOf: (path) => ['sweepTogether', row, path],
   }));
-  const product = Object.entries((job['sweep'] ?? {}) as Readonly<Record<string, readonly unknown[]>>).map(
-    ([path, list]) =>
-      list.map((value, index): AxisEntry => ({
-        values: { [path]: value },
-        originOf: () => ['sweep', path, index],
-      })),
+  const product = Object.entries(isObject(sweep) ? sweep : {}).map(([path, list]) =>
+    [list].flat().map((value, index): AxisEntry => ({
+      values: { [path]: value },
+      originOf: () => ['sweep', path, index],
+    })),
   );
   return [...(together.length > 0 ? [together] : []), ...product];
 }

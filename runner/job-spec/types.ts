@@ -5,8 +5,10 @@ export type JsonValue =
   null | boolean | number | string | readonly JsonValue[] | { readonly [key: string]: JsonValue };
 export type JsonObject = { readonly [key: string]: JsonValue };
 
-export type DeviceRequest = 'cuda' | 'host' | 'auto';
-export type VerifyMode = 'full' | 'sample' | 'off';
+export const DEVICE_REQUESTS = ['cuda', 'host', 'auto'] as const;
+export type DeviceRequest = (typeof DEVICE_REQUESTS)[number];
+export const VERIFY_MODES = ['full', 'sample', 'off'] as const;
+export type VerifyMode = (typeof VERIFY_MODES)[number];
 
 /** Keys that every job has, after defaults. */
 export interface CommonJobKeys {

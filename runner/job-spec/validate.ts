@@ -8,6 +8,7 @@ import type { Schema } from './common-schema.js';
 import { pointerOf, keysOf } from './pointer.js';
 import { suggestion } from './suggest.js';
 import { counted } from '../text/plural.js';
+import { propertiesOf } from './schema.js';
 
 const ajv = new Ajv2020({
   strict: true,
@@ -52,8 +53,8 @@ function issuesOf(errors: readonly ErrorObject[]): SpecIssue[] {
 
 function issueOf(error: ErrorObject): SpecIssue {
   const { keyword, instancePath, params, data } = error;
-  const parent = error.parentSchema as Schema;
-  const properties = (parent['properties'] ?? {}) as Readonly<Record<string, Schema>>;
+  const parent: Schema = error.parentSchema ?? {};
+  const properties = propertiesOf(parent);
   if (keyword === 'required') {
     const missing = String(params['missingProperty']);
     return {
@@ -80,12 +81,11 @@ function issueOf(error: ErrorObject): SpecIssue {
 }
 
 function hintOf(schema: Schema | undefined): string | undefined {
-  const description = schema?.['description'];
-  return typeof description === 'string' ? description : undefined;
+  return schema?.description;
 }
 
 function wordsOf(schema: Schema): string[] {
-  const words = (schema['enum'] ?? ('const' in schema ? [schema['const']] : [])) as unknown[];
+  const words = schema.enum ?? ('const' in schema ? [schema.const] : []);
   return words.filter((word) => typeof word === 'string');
 }
 
@@ -94,7 +94,7 @@ function received(schema: Schema, data: unknown): string {
   // Only integers that numbers do not hold exactly arrive as BigInt.
   if (typeof data === 'bigint') return `${data}, which is beyond ${LARGEST_INTEGER} (2^53 - 1)`;
   const type = data === null ? 'null' : Array.isArray(data) ? 'array' : typeof data;
-  const types = [schema['type'] ?? type].flat() as string[];
+  const types = [schema.type ?? type].flat();
   const matches = types.some((name) => name === type || (name === 'integer' && type === 'number'));
   return matches || type === 'null'
     ? showValue(data)
@@ -103,12 +103,10 @@ function received(schema: Schema, data: unknown): string {
 
 /** A schema in words: "integer from 1 to 64", "one of \"a\", \"b\"". */
 export function describe(schema: Schema): string {
-  const alternatives = (schema['anyOf'] ?? schema['oneOf']) as Schema[] | undefined;
+  const alternatives = schema.anyOf ?? schema.oneOf;
   if (alternatives !== undefined) return alternatives.map(describe).join(' or ');
   if ('const' in schema) return JSON.stringify(schema['const']);
-  if ('enum' in schema) {
-    return `one of ${(schema['enum'] as unknown[]).map((word) => JSON.stringify(word)).join(', ')}`;
-  }
+  if (schema.enum) return `one of ${schema.enum.map((word) => JSON.stringify(word)).join(', ')}`;
   if (typeof schema['$ref'] === 'string') return 'object';
   const types = [schema['type'] ?? 'value'].flat().map((name) => (name === 'array' ? 'list' : String(name)));
   const parts = [types.join(' or ')];
@@ -122,7 +120,7 @@ export function describe(schema: Schema): string {
 function rangeWords(schema: Schema): string[] {
   // A limit that is only "what numbers hold" is no news to a reader.
   const most = schema['maximum'] === LARGEST_INTEGER ? undefined : schema['maximum'];
-  const { minimum, exclusiveMinimum, exclusiveMaximum } = schema as Record<string, number | undefined>;
+  const { minimum, exclusiveMinimum, exclusiveMaximum } = schema;
   if (minimum !== undefined && most !== undefined) return [`from ${minimum} to ${most}`];
   return [
     ...(minimum === undefined ? [] : [`>= ${minimum}`]),
@@ -134,7 +132,7 @@ function rangeWords(schema: Schema): string[] {
 
 /** "of exactly 2 elements", from `minItems` and `maxItems` (`minLength` and `maxLength`). */
 function lengthWords(schema: Schema, what: 'Length' | 'Items', unit: string): string[] {
-  const [least, most] = [schema[`min${what}`], schema[`max${what}`]] as (number | undefined)[];
+  const [least, most] = [schema[`min${what}`], schema[`max${what}`]];
   const units = (count: number): string => counted(count, unit);
   if (least !== undefined && least === most) return [`of exactly ${units(least)}`];
   if (least !== undefined && most !== undefined) return [`of ${least} to ${units(most)}`];

@@ -2,6 +2,7 @@
 import type { InjectedFault, PathBytes, Phase } from '../native/types/index.js';
 import type { PointContext } from './context.js';
 import type { Measured, MeasuredBytes } from './measurement.js';
+import { entriesOf } from '../values/objects.js';
 
 /** What native code says of a row. Strategy, transport, peak and columns of its own are for the kind to add. */
 export function measuredPhase(
@@ -33,7 +34,7 @@ export function faultsAt(
   context: PointContext,
   at: { readonly [Fault in InjectedFault['fault']]?: number },
 ): InjectedFault[] {
-  return (Object.entries(at) as [InjectedFault['fault'], number][]).flatMap(([fault, when]) =>
+  return entriesOf(at).flatMap(([fault, when]) =>
     context.plantedFaults.includes(fault) ? [{ fault, at: when }] : [],
   );
 }

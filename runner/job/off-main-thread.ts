@@ -3,7 +3,7 @@
  * other ranks. A thread takes about 50 ms to start, so short work is better done in place.
  */
 import { parentPort, Worker, workerData, type TransferListItem } from 'node:worker_threads';
-import { isErrorCode, RunnerError, toRunnerError } from '../errors.js';
+import { isErrorCode, RunnerError, toRunnerError, codeOf } from '../errors.js';
 
 type Answer<T> =
   { readonly value: T } | { readonly code: string; readonly message: string; readonly stack: string };
@@ -57,7 +57,7 @@ export async function offMainThread<T>(
 }
 
 function ofThread(error: unknown): RunnerError {
-  const code = (error as { code?: unknown }).code;
+  const code = codeOf(error);
   const message = error instanceof Error ? error.message : String(error);
   if (code === 'ERR_WORKER_INIT_FAILED' || code === 'ERR_WORKER_OUT_OF_MEMORY') {
     const remedy =
@@ -71,6 +71,7 @@ function ofThread(error: unknown): RunnerError {
 export function answerOffMainThread<Request>(answer: (request: Request) => unknown): void {
   if (parentPort === null) throw new Error('this module runs in a thread that offMainThread starts');
   try {
+    // offMainThread handed it over, with the type that the two sides of `module` share.
     parentPort.postMessage({ value: answer(workerData as Request) } satisfies Answer<unknown>, []);
   } catch (error) {
     const { code, message, stack = '' } = toRunnerError(error);

@@ -10,6 +10,7 @@ export class ResourceCache {
   /** The resource of that key, created on first use. The key must hold everything that the resource depends on. */
   async acquire<T extends Closable>(key: string, create: () => Promise<T>): Promise<T> {
     const existing = this.#entries.get(key);
+    // A key holds everything that the resource depends on, so also which sort it is.
     if (existing) return existing as T;
     const created = await create();
     this.#entries.set(key, created);

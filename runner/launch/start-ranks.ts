@@ -7,6 +7,7 @@ import { takeHeldSignal } from '../environment/early-signals.js';
 import { EXIT } from '../errors.js';
 import type { LaunchLine } from './mpirun.js';
 import { watch } from './watchdog.js';
+import { parseJsonObject } from '../values/json.js';
 
 /** From a signal on: ranks write their rows and leave within a second; what is left after this is ended by force. */
 const LEAVE_WITHIN_MS = 10_000;
@@ -132,10 +133,8 @@ function manifestIdentity(folder: string): string {
 /** From manifest.json; undefined where the run did not come to its end. */
 function statusOfRun(folder: string): number | undefined {
   try {
-    const manifest = JSON.parse(readFileSync(join(folder, 'manifest.json'), 'utf8')) as {
-      exitStatus?: unknown;
-    };
-    return typeof manifest.exitStatus === 'number' ? manifest.exitStatus : undefined;
+    const { exitStatus } = parseJsonObject(readFileSync(join(folder, 'manifest.json'), 'utf8'));
+    return typeof exitStatus === 'number' ? exitStatus : undefined;
   } catch {
     return undefined;
   }

@@ -27,6 +27,7 @@ export function addon(): NativeAddon {
     );
   }
   try {
+    // The compiler sees no types of native code: runner/native/types describes what native/binding registers.
     loaded = createRequire(import.meta.url)(path) as NativeAddon;
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);

@@ -11,6 +11,7 @@ import { RunnerError } from '../errors.js';
 import { memoryLimits, systemText } from './control-groups.js';
 import { addressSpaceUsed, processLimits } from './process-limits.js';
 import type { ResolvedSpec } from '../job-spec/types.js';
+import { valueOf } from '../values/items.js';
 
 /** Share of the free memory that a run may take: the rest is Node, MPI and the page tables of the pools. */
 const USABLE_SHARE = 0.9;
@@ -148,7 +149,7 @@ export function needOf(
   let diskBytes = 0;
   let diskPath = '';
   for (const point of spec.points) {
-    const kind = kinds.get(point.job.kind) as JobKind;
+    const kind = valueOf(kinds, point.job.kind);
     const at = { ...place, device: device.kind };
     const need = kind.need?.(point, at) ?? kind.plan(point, at);
     memoryBytes = Math.max(memoryBytes, hostBytes(need, device));

@@ -1,5 +1,6 @@
 /** The limits that the kernel sets this process by itself (ulimit), and the CPUs that it may run on. */
 import { systemText } from './control-groups.js';
+import { namesOf, recordOf } from '../values/objects.js';
 
 const ROWS = {
   addressSpace: 'Max address space',
@@ -13,12 +14,12 @@ export type ProcessLimits = { readonly [Name in keyof typeof ROWS]: number };
 
 /** Soft limits from the text of /proc/self/limits; Infinity: unlimited. Throws where a row is not there. */
 export function parseLimits(text: string): ProcessLimits {
-  const entries = Object.entries(ROWS).map(([name, row]) => {
+  return recordOf(namesOf(ROWS), (name) => {
+    const row = ROWS[name];
     const soft = new RegExp(`^${row}\\s+(\\S+)`, 'm').exec(text)?.[1];
     if (soft === undefined) throw new Error(`/proc/self/limits has no line "${row}"`);
-    return [name, soft === 'unlimited' ? Infinity : Number(soft)];
+    return soft === 'unlimited' ? Infinity : Number(soft);
   });
-  return Object.fromEntries(entries) as ProcessLimits;
 }
 
 export function processLimits(root = '/'): ProcessLimits {

@@ -8,6 +8,8 @@ import { groupBy } from './group-by.js';
 import { joinShards, type JoinedRun } from '../run-folder/shards.js';
 import type { RankTime, ReportRow, ReportedRun, Suite } from './model.js';
 import { missingRows, readPart, readRanks } from './read-rows.js';
+import { firstOf, lastOf } from '../values/items.js';
+import { isObject } from '../job-spec/pointer.js';
 
 export interface Folders {
   /** At least one. */
@@ -49,7 +51,7 @@ export async function collect(folders: Folders): Promise<Collected> {
   const named = await openInto(folders.runs);
   const older = await openInto(folders.earlier);
   const against = await openInto(folders.against);
-  if (named.length === 0) throw unreadable[0] as RunnerError;
+  if (named.length === 0) throw firstOf(unreadable);
   joinShards(opened); // refuses a run that stands on two sides
   const earlier = groupBySuite(joinShards(older));
   const suitesOfRuns = groupBySuite(joinShards(named));
@@ -68,7 +70,7 @@ async function readSuites(
   const suites: Suite[] = [];
   for (const [suite, group] of groups) {
     const runs = await readAll(group, (run) => readJoined(run, run === group.at(-1)));
-    const { specName, machine } = runs.at(-1) as ReportedRun;
+    const { specName, machine } = lastOf(runs);
     const before = await readAll(earlier.get(suite) ?? [], (run) => readJoined(run, false));
     const recorded = history === undefined ? [] : readHistory(history, machine);
     suites.push({ specName, machine, runs, earlier: before, recorded });
@@ -89,13 +91,13 @@ async function readAll(
 function groupBySuite(runs: readonly JoinedRun[]): Map<string, JoinedRun[]> {
   const sorted = runs.toSorted((a, b) => +a.startedAt - +b.startedAt);
   return groupBy(sorted, (run) => {
-    const { specName, machine } = (run.parts[0] as RunFolder).manifest;
+    const { specName, machine } = firstOf(run.parts).manifest;
     return JSON.stringify([specName, machine.device, machine.deviceName, machine.layout]);
   });
 }
 
 async function readJoined(run: JoinedRun, withRanks: boolean): Promise<ReportedRun> {
-  const first = run.parts[0] as RunFolder;
+  const first = firstOf(run.parts);
   const { manifest } = first;
   const rows: ReportRow[] = [];
   const rankTimes: RankTime[] = [];
@@ -116,7 +118,7 @@ async function readJoined(run: JoinedRun, withRanks: boolean): Promise<ReportedR
       `${ids.join(', ')}: ${counted(missing.length, 'point')} of ${(manifest.selectedPoints ?? manifest.points).length} without a row`,
     );
   }
-  const versions = manifest.json['versions'] as Readonly<Record<string, unknown>>;
+  const versions = manifest.json['versions'];
   return {
     runId: ids.join(', '),
     folders: run.parts.map((part) => part.path),
@@ -126,7 +128,7 @@ async function readJoined(run: JoinedRun, withRanks: boolean): Promise<ReportedR
     specDigest: manifest.specDigest,
     worldSize: manifest.worldSize,
     machine: manifest.machine,
-    railrunnerVersion: String(versions['railrunner'] ?? ''),
+    railrunnerVersion: String((isObject(versions) && versions['railrunner']) || ''),
     numPoints: manifest.points.length,
     rows: [...rows, ...missing].toSorted((a, b) => a.point - b.point),
     rankTimes,

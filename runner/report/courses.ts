@@ -4,6 +4,7 @@ import { groupBy } from './group-by.js';
 import { uniqueNames } from './key-names.js';
 import type { Key, Suite } from './model.js';
 import { keyOf } from './repeats.js';
+import { firstOf, itemAt } from '../values/items.js';
 
 export interface Course {
   readonly name: string;
@@ -18,10 +19,10 @@ export interface Course {
 export function coursesOf(suite: Suite): Course[] {
   const measured = [...measuredOf(suite), ...recordedOf(suite)];
   const groups = [...groupBy(measured, ({ key }) => keyOf(key)).values()].filter((group) => group.length > 1);
-  const names = uniqueNames(groups.map((group) => (group[0] as Measured).key));
+  const names = uniqueNames(groups.map((group) => firstOf(group).key));
   const courses = groups.map((group, at): Course => {
     const steps = group.map(({ step }) => step).toSorted((a, b) => +a.startedAt - +b.startedAt);
-    const name = names[at] as string;
+    const name = itemAt(names, at);
     const logs = steps.map(({ log }) => log);
     const range = Math.exp(Math.max(...logs) - Math.min(...logs));
     return { name, steps, range, changes: levelChanges(steps, name, groups.length) };
@@ -40,8 +41,11 @@ interface Measured {
 function measuredOf(suite: Suite): Measured[] {
   return [...suite.earlier, ...suite.runs].flatMap(({ runId, startedAt, rows }) =>
     rows
-      .filter((row) => row.status === 'ok' && (row.p50Us ?? 0) > 0)
-      .map((key) => ({ key, step: { run: runId, startedAt, log: Math.log(key.p50Us as number) } })),
+      .filter((row) => row.status === 'ok')
+      .flatMap((key) => {
+        const { p50Us = 0 } = key;
+        return p50Us > 0 ? [{ key, step: { run: runId, startedAt, log: Math.log(p50Us) } }] : [];
+      }),
   );
 }
 
@@ -53,11 +57,10 @@ function recordedOf({ specName, recorded, runs, earlier }: Suite): Measured[] {
     .flatMap(({ name, startedAt, cells }) =>
       [...cells].flatMap(([text, { log, series }]) => {
         if (log === undefined) return [];
-        const [kind, jobId, params, layout, phase, timing, direction] = text.split('\u0000') as Parts;
+        const [kind = '', jobId = '', params = '', layout = '', phase = '', timing = '', direction = ''] =
+          text.split('\u0000');
         const key = { specName, kind, jobId, params, layout, phase, timing, direction, series };
         return [{ key, step: { run: name, startedAt, log } }];
       }),
     );
 }
-
-type Parts = [string, string, string, string, string, string, string];

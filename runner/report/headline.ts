@@ -2,6 +2,7 @@
 import { groupBy } from './group-by.js';
 import { paramsForPeople } from './key-names.js';
 import { isBad, newestRun, type Report, type ReportRow, type RowOutcome, type Suite } from './model.js';
+import { firstOf } from '../values/items.js';
 
 export interface HeadlineRow {
   readonly suite: Suite;
@@ -42,7 +43,7 @@ export function headlineOf(report: Report): HeadlineRow[] {
 }
 
 function summarize(suite: Suite, rows: readonly ReportRow[]): HeadlineRow {
-  const { jobId, kind, phase, timing, direction } = rows[0] as ReportRow;
+  const { jobId, kind, phase, timing, direction } = firstOf(rows);
   const good = rows.filter((row) => !isBad(row.status));
   const fastest = good.filter((row) => row.totalGBps !== undefined);
   const deviations = good.map(deviationPct).filter((value) => value !== undefined);
@@ -57,7 +58,7 @@ function summarize(suite: Suite, rows: readonly ReportRow[]): HeadlineRow {
     statuses: statusText(rows.map((row) => row.status)),
     bad: rows.some((row) => isBad(row.status)),
     wrong: rows.reduce((sum, row) => sum + (row.wrong ?? 0), 0),
-    best: fastest.toSorted((a, b) => (b.totalGBps as number) - (a.totalGBps as number))[0],
+    best: fastest.toSorted((a, b) => (b.totalGBps ?? 0) - (a.totalGBps ?? 0))[0],
     worstDeviationPct: deviations.length > 0 ? Math.max(...deviations) : undefined,
   };
 }

@@ -1,10 +1,10 @@
 /** How trackers call a key: readable, unique within a report, and the same in every run. */
 import { sweptText } from '../results/params.js';
-import type { JsonObject } from '../job-spec/types.js';
 import type { Key } from './model.js';
+import { parseJsonObject } from '../values/json.js';
 
 export function paramsForPeople(params: string): string {
-  return sweptText(JSON.parse(params) as JsonObject);
+  return sweptText(parseJsonObject(params));
 }
 
 /** `kv/down/total/host/device->host blocks=64 @4+4`: spec, job, phase, timing, direction, swept values, layout. */

@@ -3,6 +3,7 @@ import type { ReadStatus } from '../run-folder/run-rows.js';
 import type { RunTable } from '../compare/run-table.js';
 import type { Basis, Outcome, Word } from '../compare/verdict.js';
 import type { MachineClass } from '../run-folder/machine-class.js';
+import { lastOf } from '../values/items.js';
 
 /** What a tracker follows over time. */
 export interface Key {
@@ -158,7 +159,7 @@ export function isBad(status: RowOutcome): boolean {
 }
 
 export function newestRun(suite: Suite): ReportedRun {
-  return suite.runs.at(-1) as ReportedRun;
+  return lastOf(suite.runs);
 }
 
 /** True where everything that was asked for was measured and right. */

@@ -11,7 +11,9 @@ import {
   type RunFolder,
   type RunRow,
 } from '../run-folder/run-rows.js';
-import { TRANSPORTS, type RankTime, type ReportRow, type Times, type Transport } from './model.js';
+import { TRANSPORTS, type RankTime, type ReportRow, type Times } from './model.js';
+import { isObject } from '../job-spec/pointer.js';
+import { recordOf } from '../values/objects.js';
 
 /** Reads summary.csv into `rows`; returns what is wrong with it. */
 export async function readPart(run: RunFolder, rows: ReportRow[]): Promise<string[]> {
@@ -20,8 +22,8 @@ export async function readPart(run: RunFolder, rows: ReportRow[]): Promise<strin
   if (outcome === 'running') {
     complaints.push(`${runId}: was cut short, or still goes on: there is no manifest.json`);
   } else if (outcome !== 'ok') {
-    const error = run.manifest.json['error'] as { code?: unknown; message?: unknown } | null | undefined;
-    const why = error ? `: ${String(error.code ?? '')} ${String(error.message ?? '')}` : '';
+    const { error } = run.manifest.json;
+    const why = isObject(error) ? `: ${String(error['code'] ?? '')} ${String(error['message'] ?? '')}` : '';
     complaints.push(`${runId}: its outcome is ${outcome}${why}`);
   }
   try {
@@ -45,7 +47,6 @@ export async function readPart(run: RunFolder, rows: ReportRow[]): Promise<strin
 function toReportRow(run: RunFolder, row: RunRow): ReportRow {
   const { csv } = row;
   const number = (column: string): number | undefined => csv.number(column);
-  const bytes = TRANSPORTS.map((name) => [name, number(`bytes_${name}`)]);
   return {
     ...keyFields(run, row),
     point: row.point,
@@ -57,7 +58,7 @@ function toReportRow(run: RunFolder, row: RunRow): ReportRow {
     transport: csv.text('transport_used') || csv.text('transport_requested'),
     iterations: number('iterations') ?? 0,
     payloadBytes: number('payload_bytes'),
-    bytesBy: Object.fromEntries(bytes) as Record<Transport, number | undefined>,
+    bytesBy: recordOf(TRANSPORTS, (name) => number(`bytes_${name}`)),
     totalGBps: number('aggregate_GBps'),
     peakGBps: number('aggregate_peak_GBps'),
     peakSource: csv.text('peak_source'),

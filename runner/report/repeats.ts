@@ -2,6 +2,7 @@
 import { groupBy } from './group-by.js';
 import { uniqueNames } from './key-names.js';
 import { isBad, type Key, type Report, type ReportRow, type RowOutcome, type Suite } from './model.js';
+import { firstOf, itemAt, lastOf, numberAt } from '../values/items.js';
 
 /** Over the runs that have the figure. */
 export interface OverRuns {
@@ -44,8 +45,8 @@ export function keyOf(row: Key): string {
 /** Every key of every suite, in the order of the spec. */
 export function figuresOf(report: Report): KeyFigures[] {
   const groups = report.suites.flatMap((suite) => [...rowsByKey(suite).values()]);
-  const names = uniqueNames(groups.map((rows) => rows[0] as ReportRow));
-  return groups.map((rows, at) => figures(rows, names[at] as string));
+  const names = uniqueNames(groups.map((rows) => firstOf(rows)));
+  return groups.map((rows, at) => figures(rows, itemAt(names, at)));
 }
 
 function rowsByKey(suite: Suite): Map<string, ReportRow[]> {
@@ -54,9 +55,9 @@ function rowsByKey(suite: Suite): Map<string, ReportRow[]> {
 }
 
 function figures(rows: readonly ReportRow[], name: string): KeyFigures {
-  const worst = rows.toSorted(
-    (a, b) => WORST_FIRST.indexOf(a.status) - WORST_FIRST.indexOf(b.status),
-  )[0] as ReportRow;
+  const worst = firstOf(
+    rows.toSorted((a, b) => WORST_FIRST.indexOf(a.status) - WORST_FIRST.indexOf(b.status)),
+  );
   const measured = rows.filter((row) => !isBad(row.status));
   return {
     name,
@@ -77,8 +78,8 @@ function overRuns(values: readonly (number | undefined)[]): OverRuns | undefined
   if (sorted.length === 0) return undefined;
   return {
     median: medianOfSorted(sorted),
-    min: sorted[0] as number,
-    max: sorted.at(-1) as number,
+    min: numberAt(sorted, 0),
+    max: lastOf(sorted),
     count: sorted.length,
   };
 }
@@ -86,8 +87,8 @@ function overRuns(values: readonly (number | undefined)[]): OverRuns | undefined
 /** Mean of the two in the middle where the count is even. At least one value. */
 export function medianOfSorted(sorted: readonly number[]): number {
   const half = sorted.length >> 1;
-  const upper = sorted[half] as number;
-  return sorted.length % 2 === 1 ? upper : ((sorted[half - 1] as number) + upper) / 2;
+  const upper = numberAt(sorted, half);
+  return sorted.length % 2 === 1 ? upper : (numberAt(sorted, half - 1) + upper) / 2;
 }
 
 function sum(values: readonly number[]): number {

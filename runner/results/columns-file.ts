@@ -63,7 +63,8 @@ function typeByName({ name, unit }: ColumnDefinition): ColumnType {
 }
 
 function betterByName({ name, unit }: ColumnDefinition): Better {
-  if (Object.hasOwn(BETTER, name)) return BETTER[name] as Better;
+  const named = BETTER[name];
+  if (named !== undefined) return named;
   if (unit === 'us') return 'smaller';
   return unit === 'GB/s' ? 'larger' : null;
 }

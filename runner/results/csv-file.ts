@@ -8,7 +8,7 @@ import { open, rename, writeFile, type FileHandle } from 'node:fs/promises';
 import { stringify } from 'csv-stringify/sync';
 import { HangingFileError, UnwrittenRowsError } from './output-errors.js';
 import { outputError, wordsOf } from '../system-failure.js';
-import { RunnerError } from '../errors.js';
+import { RunnerError, codeOf } from '../errors.js';
 import { within } from '../within.js';
 import type { ColumnDefinition } from './columns.js';
 import type { Row } from './fields.js';
@@ -54,7 +54,7 @@ export class CsvFile {
   static async open(path: string, columns: readonly ColumnDefinition[]): Promise<CsvFile> {
     const handle = await openExclusive(path);
     const file = new CsvFile(path, handle, columns);
-    file.#pending.push(stringify([file.#names as string[]]));
+    file.#pending.push(stringify([[...file.#names]]));
     await file.flush();
     if (file.#failure !== null) {
       await handle.close();
@@ -230,7 +230,7 @@ async function openExclusive(path: string): Promise<FileHandle> {
   try {
     return await open(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o644);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') {
+    if (codeOf(error) === 'EEXIST') {
       throw new RunnerError(
         'E_RUN_EXISTS',
         `${path} is there already: choose another --run-id; nothing was overwritten`,

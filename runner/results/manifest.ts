@@ -10,10 +10,10 @@ import type { ShardPlace } from '../run-folder/manifest-reader.js';
 import type { MachineClass } from '../run-folder/machine-class.js';
 import type { JsonValue } from '../job-spec/types.js';
 import { outputError } from '../system-failure.js';
-import type { Row } from './fields.js';
 import type { ProbedLimit } from './probed-limits.js';
 import type { RowStatus } from './row.js';
 import { NOT_HURRIED, syncFolder, writeSynced } from './synced-file.js';
+import { namesOf } from '../values/objects.js';
 
 export type RunOutcome = 'running' | 'ok' | 'failed' | 'timeout' | 'aborted' | 'refused' | 'incomplete';
 
@@ -206,30 +206,15 @@ export function outcomeOf(exitStatus: number): RunOutcome {
   return 'failed';
 }
 
-/** Of one rank's rows, added up as points end. */
-export class StatusCounts {
-  readonly #counts: Partial<Record<RowStatus, number>> = {};
-
-  add(rows: readonly Row[]): void {
-    for (const row of rows) {
-      const status = row['status'] as RowStatus;
-      this.#counts[status] = (this.#counts[status] ?? 0) + 1;
-    }
-  }
-
-  toJSON(): Readonly<Partial<Record<RowStatus, number>>> {
-    return { ...this.#counts };
-  }
-}
-
 function textOf(manifest: Manifest): string {
   return `${JSON.stringify(manifest, null, 2)}\n`;
 }
 
 /** Fields in the order in which they are documented. */
 function order(manifest: Manifest): Manifest {
-  const keys = Object.keys(MANIFEST_FIELDS) as (keyof Manifest)[];
-  return Object.fromEntries(keys.map((key) => [key, manifest[key]])) as unknown as Manifest;
+  const ordered: Partial<Manifest> = {};
+  for (const key of namesOf(MANIFEST_FIELDS)) Object.assign(ordered, { [key]: manifest[key] });
+  return { ...ordered, ...manifest };
 }
 
 /** By a rename: whoever reads it, or goes on with a run that was killed just now, finds the old one or the new one, whole. */

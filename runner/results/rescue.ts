@@ -2,7 +2,7 @@
 import { writeFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import { RunnerError } from '../errors.js';
+import { RunnerError, codeOf } from '../errors.js';
 import type { UnwrittenRowsError } from './output-errors.js';
 
 /**
@@ -25,7 +25,7 @@ export function rescueRows(
       place = path;
     } catch (error) {
       // Half a copy would be taken for a whole one.
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') rmSync(path, { force: true });
+      if (codeOf(error) !== 'EEXIST') rmSync(path, { force: true });
       throw error;
     }
   } catch {

@@ -14,13 +14,10 @@ import type { RunFacts } from './run-facts.js';
 import { checkFields, wrongDataText } from './check-fields.js';
 import { SCHEMA_VERSION } from './columns.js';
 import { dropMissing, roundRate, roundUs, type Fields, type Row } from './fields.js';
+import type { RowStatus } from '../run-folder/row-status.js';
 import { paramsText, seriesDigest } from '../run-folder/point-identity.js';
 
-export type RowStatus = 'ok' | 'wrong' | 'failed' | 'timeout' | 'skipped' | 'idle' | 'aborted';
-
-export type { Row };
-
-export type { RunFacts };
+export type { Row, RowStatus, RunFacts };
 
 /** Why a point has no figures on this rank. Every rank of the point carries one. */
 export interface PointFailure {

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { RunnerError } from '../errors.js';
+import { RunnerError, codeOf } from '../errors.js';
 import { outputError } from '../system-failure.js';
 
 const RUN_ID = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/;
@@ -31,7 +31,7 @@ export async function claimRunFolder(outFolder: string, runId: string): Promise<
     await makeFolder(outFolder);
     await mkdir(folder);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST' && (await isFolder(outFolder))) {
+    if (codeOf(error) === 'EEXIST' && (await isFolder(outFolder))) {
       const message = `${folder} is there already: choose another --run-id; nothing was overwritten`;
       throw new RunnerError('E_RUN_EXISTS', message, { cause: error });
     }
@@ -63,7 +63,7 @@ export async function makeFolder(path: string): Promise<void> {
   try {
     await mkdir(path);
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code;
+    const code = codeOf(error);
     if (code === 'EEXIST' && (await isFolder(path))) return;
     const parent = dirname(path);
     if (code !== 'ENOENT' || parent === path) throw error;

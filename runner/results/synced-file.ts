@@ -2,6 +2,7 @@
 import { open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { outputError } from '../system-failure.js';
+import { codeOf } from '../errors.js';
 
 /** Waits for the disk have no end. */
 export const NOT_HURRIED = new Promise<never>(() => undefined);
@@ -32,7 +33,7 @@ export async function syncFolder(folder: string): Promise<void> {
   try {
     await handle.sync();
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EINVAL') throw error;
+    if (codeOf(error) !== 'EINVAL') throw error;
   } finally {
     await handle.close();
   }

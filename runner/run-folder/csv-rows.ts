@@ -6,6 +6,7 @@ import { createReadStream } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { parse, CsvError, type Parser } from 'csv-parse';
 import { RunnerError } from '../errors.js';
+import { itemAt } from '../values/items.js';
 
 /** Longer than any row that is written: the resolved spec of a point and an error text fit many times over. */
 const LARGEST_RECORD_BYTES = 4 * 1024 * 1024;
@@ -142,7 +143,7 @@ class Row implements CsvRow {
 
   text(column: string): string {
     const at = this.#index.get(column);
-    return at === undefined ? '' : (this.cells[at] as string);
+    return at === undefined ? '' : itemAt(this.cells, at);
   }
 
   number(column: string): number | undefined {

@@ -1,13 +1,15 @@
 /** manifest.json of a run, of any schema version that is known, checked field by field: files are hostile until then. */
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
-import { RunnerError } from '../errors.js';
+import { RunnerError, codeOf, messageOf } from '../errors.js';
 import { canonicalJson } from '../job-spec/canonical.js';
 import { parseResolvedSpec } from '../job-spec/resolved-text.js';
 import type { Point } from '../job-spec/types.js';
 import { parseNumberList } from '../text/ranges.js';
 import { damaged } from './csv-rows.js';
 import { distinctText, layoutText, mpiText, type MachineClass } from './machine-class.js';
+import { isOneOf } from '../values/items.js';
+import { isObject } from '../job-spec/pointer.js';
 
 /** 10 000 points of a spec take some 10 MB. */
 const LARGEST_MANIFEST_BYTES = 256 * 1024 * 1024;
@@ -77,8 +79,8 @@ async function readBounded(path: string): Promise<string | undefined> {
     }
   } catch (error) {
     if (error instanceof RunnerError) throw error;
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw new RunnerError('E_RUN_READ', `${path} cannot be read: ${(error as Error).message}`, {
+    if (codeOf(error) === 'ENOENT') return undefined;
+    throw new RunnerError('E_RUN_READ', `${path} cannot be read: ${messageOf(error)}`, {
       cause: error,
     });
   }
@@ -94,8 +96,8 @@ export function parseManifest(path: string, text: string): RunManifest {
         `read it with the version of railrunner that wrote it, or a newer one`,
     );
   }
-  const outcome = stringOf(path, 'outcome', json['outcome']) as RunManifest['outcome'];
-  if (!OUTCOMES.includes(outcome)) throw damaged(path, `outcome: unknown word ${JSON.stringify(outcome)}`);
+  const outcome = stringOf(path, 'outcome', json['outcome']);
+  if (!isOneOf(OUTCOMES, outcome)) throw damaged(path, `outcome: unknown word ${JSON.stringify(outcome)}`);
   const spec = objectOf(path, 'spec', json['spec']);
   const specDigest = stringOf(path, 'spec.digest', spec['digest']);
   const resolved = resolvedOf(path, specDigest, spec['resolved']);
@@ -136,7 +138,7 @@ function resolvedOf(path: string, digest: string, resolved: unknown): ResolvedPo
     return spec;
   } catch (error) {
     if (error instanceof RunnerError && error.code === 'E_RUN_READ') throw error;
-    throw damaged(path, `spec.resolved: ${(error as Error).message}`);
+    throw damaged(path, `spec.resolved: ${messageOf(error)}`);
   }
 }
 
@@ -151,14 +153,14 @@ function placesOf(
     throw damaged(path, `topology.ranks: expected ${worldSize} ranks, received ${ranks.length}`);
   }
   const nodes = ranks.map((rank, at) =>
-    numberOf(path, `topology.ranks.${at}.node`, (rank as JsonFields)?.['node']),
+    numberOf(path, `topology.ranks.${at}.node`, isObject(rank) ? rank['node'] : undefined),
   );
   const devices = arrayOf(path, 'devices', json['devices']).map((device, at) => {
     const fields = objectOf(path, `devices.${at}`, device);
     return { kind: String(fields['kind'] ?? ''), name: String(fields['name'] ?? '') };
   });
   const versions = objectOf(path, 'versions', json['versions']);
-  const machine = (json['machine'] ?? {}) as JsonFields;
+  const machine = isObject(json['machine']) ? json['machine'] : {};
   const mpi = textOrNull(machine['mpi']) ?? textOrNull(versions['mpi']);
   return {
     worldSize,
@@ -196,17 +198,17 @@ function parseJson(path: string, text: string): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
-    throw damaged(path, `expected JSON: ${(error as Error).message}`);
+    throw damaged(path, `expected JSON: ${messageOf(error)}`);
   }
 }
 
 function objectOf(path: string, name: string, value: unknown): JsonFields {
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as JsonFields;
+  if (isObject(value)) return value;
   throw unexpected(path, name, 'an object', value);
 }
 
 function arrayOf(path: string, name: string, value: unknown): readonly unknown[] {
-  if (Array.isArray(value)) return value as readonly unknown[];
+  if (Array.isArray(value)) return value;
   throw unexpected(path, name, 'a list', value);
 }
 
@@ -216,7 +218,7 @@ function stringOf(path: string, name: string, value: unknown): string {
 }
 
 function numberOf(path: string, name: string, value: unknown): number {
-  if (Number.isSafeInteger(value) && (value as number) >= 0) return value as number;
+  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) return value;
   throw unexpected(path, name, 'a whole number from 0', value);
 }
 

@@ -1,6 +1,7 @@
 /** What identifies a measured thing over many runs: its swept parameters, and a digest of all that was resolved. */
 import { canonicalJson, sha256Hex } from '../job-spec/canonical.js';
-import type { JsonObject, JsonValue } from '../job-spec/types.js';
+import type { JsonObject } from '../job-spec/types.js';
+import { isJsonObject } from '../values/json.js';
 
 /** Keys that change how long a run takes or how it is judged, and not what it measures. */
 const NOT_IDENTIFYING = new Set([
@@ -55,12 +56,8 @@ export function readSeries(text: string): string | undefined {
 export function differingKeys(left: JsonObject, right: JsonObject, prefix = ''): string[] {
   return Object.keys(left).flatMap((key) => {
     if (!Object.hasOwn(right, key)) return [];
-    const [a, b] = [left[key] as JsonValue, right[key] as JsonValue];
-    if (isObject(a) && isObject(b)) return differingKeys(a, b, `${prefix}${key}.`);
+    const [a, b] = [left[key] ?? null, right[key] ?? null];
+    if (isJsonObject(a) && isJsonObject(b)) return differingKeys(a, b, `${prefix}${key}.`);
     return canonicalJson(a) === canonicalJson(b) ? [] : [`${prefix}${key}`];
   });
-}
-
-function isObject(value: JsonValue): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

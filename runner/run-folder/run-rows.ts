@@ -1,14 +1,15 @@
 /** The rows of a run, each with what identifies it; alike for files of schema version 1 and 2. */
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { RunnerError } from '../errors.js';
+import { RunnerError, messageOf } from '../errors.js';
 import type { Point } from '../job-spec/types.js';
+import { ROW_STATUSES, type RowStatus } from './row-status.js';
 import { damaged, readCsvRows, type CsvContent, type CsvRow } from './csv-rows.js';
 import { readManifest, type RunManifest } from './manifest-reader.js';
 import { paramsText, readSeries, seriesDigest } from './point-identity.js';
+import { isOneOf } from '../values/items.js';
 
-const STATUSES = ['ok', 'wrong', 'failed', 'timeout', 'skipped', 'idle', 'aborted'] as const;
-export type ReadStatus = (typeof STATUSES)[number];
+export type ReadStatus = RowStatus;
 
 /** A row of summary.csv or rank-NNNN.csv; `csv` is valid only while the callback runs. */
 export interface RunRow {
@@ -57,7 +58,7 @@ export async function missingRanks(run: RunFolder): Promise<number[]> {
   try {
     names = new Set(await readdir(run.path));
   } catch (error) {
-    throw new RunnerError('E_RUN_READ', `${run.path} cannot be read: ${(error as Error).message}`, {
+    throw new RunnerError('E_RUN_READ', `${run.path} cannot be read: ${messageOf(error)}`, {
       cause: error,
     });
   }
@@ -96,8 +97,8 @@ async function readRows(run: RunFolder, path: string, onRow: (row: RunRow) => vo
     }
     if (csv.text('run_id') !== manifest.runId) throw refuse(`run_id is not ${manifest.runId}`);
     if (csv.text('spec_digest') !== manifest.specDigest) throw refuse("spec_digest is not the manifest's");
-    const status = csv.text('status') as ReadStatus;
-    if (!STATUSES.includes(status)) throw refuse(`status: unknown word ${JSON.stringify(status)}`);
+    const status = csv.text('status');
+    if (!isOneOf(ROW_STATUSES, status)) throw refuse(`status: unknown word ${JSON.stringify(status)}`);
     const row: RunRow = {
       ...identify(csv),
       phase: csv.text('phase'),

@@ -1,6 +1,7 @@
 /** Runs that `--shard` split: which belong together, and what is missing. */
 import { RunnerError } from '../errors.js';
 import type { RunFolder } from './run-rows.js';
+import { firstOf } from '../values/items.js';
 
 /** One run of all points: a single folder, or the shards of one. */
 export interface JoinedRun {
@@ -26,14 +27,14 @@ export function joinShards(runs: readonly RunFolder[]): JoinedRun[] {
   }
   return groups.map((parts) => ({
     parts: parts.toSorted((a, b) => (a.manifest.shard?.index ?? 0) - (b.manifest.shard?.index ?? 0)),
-    startedAt: (parts[0] as RunFolder).manifest.startedAt,
+    startedAt: firstOf(parts).manifest.startedAt,
     missingShards: missingShards(parts),
   }));
 }
 
 function takesShard(others: readonly RunFolder[], run: RunFolder): boolean {
   const own = run.manifest;
-  const first = (others[0] as RunFolder).manifest;
+  const first = firstOf(others).manifest;
   const alike =
     first.shard?.count === own.shard?.count &&
     first.specDigest === own.specDigest &&

@@ -1,6 +1,6 @@
 /** The points of a CSV file of a run whose rows are all there, for a run that goes on. */
 import { open } from 'node:fs/promises';
-import { RunnerError } from '../errors.js';
+import { RunnerError, codeOf, messageOf } from '../errors.js';
 import { readCsvRows } from './csv-rows.js';
 
 /** Point -> its rows as they stand in the file. */
@@ -52,8 +52,8 @@ async function hasHeader(path: string): Promise<boolean> {
   try {
     handle = await open(path, 'r');
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
-    throw new RunnerError('E_RUN_READ', `${path} cannot be read: ${(error as Error).message}`, {
+    if (codeOf(error) === 'ENOENT') return false;
+    throw new RunnerError('E_RUN_READ', `${path} cannot be read: ${messageOf(error)}`, {
       cause: error,
     });
   }

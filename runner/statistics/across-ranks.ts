@@ -5,6 +5,7 @@
  */
 import { bandwidthGBps } from './bandwidth.js';
 import { describeSamples, type SampleStatistics } from './samples.js';
+import { firstOf, numberAt } from '../values/items.js';
 
 /** One rank that measured; ranks that are idle by design or failed are not handed in. */
 export interface RankSamples {
@@ -43,16 +44,16 @@ export function acrossRanks(ranks: readonly RankSamples[]): AcrossRanks | undefi
   const spanUs = new Float64Array(count);
   const timesLast = new Map<number, number>();
   for (let iteration = 0; iteration < count; iteration += 1) {
-    let last = ranks[0] as RankSamples;
+    let last = firstOf(ranks);
     let sumUs = 0;
     for (const rank of ranks) {
-      const timeUs = rank.samplesUs[iteration] as number;
+      const timeUs = numberAt(rank.samplesUs, iteration);
       sumUs += timeUs;
-      if (timeUs > (last.samplesUs[iteration] as number)) last = rank;
+      if (timeUs > numberAt(last.samplesUs, iteration)) last = rank;
     }
-    maximumUs[iteration] = last.samplesUs[iteration] as number;
+    maximumUs[iteration] = numberAt(last.samplesUs, iteration);
     meanUs[iteration] = sumUs / ranks.length;
-    spanUs[iteration] = (maximumUs[iteration] as number) + largestSkewUs(ranks, iteration, count);
+    spanUs[iteration] = numberAt(maximumUs, iteration) + largestSkewUs(ranks, iteration, count);
     timesLast.set(last.rank, (timesLast.get(last.rank) ?? 0) + 1);
   }
   const completion = describeSamples(maximumUs);

@@ -3,6 +3,7 @@
  * second value and tested by permutation on the others, which had no part in the choice: a test on the data that chose the
  * split would find one in every series.
  */
+import { numberAt } from '../values/items.js';
 
 export interface ChangePoint {
   /** First value after the change. */
@@ -62,7 +63,7 @@ export function energy(values: readonly number[], at: number): number {
 function meanDistance(values: readonly number[]): number {
   let sum = 0;
   for (let i = 0; i < values.length; i += 1)
-    for (let j = 0; j < i; j += 1) sum += Math.abs((values[i] as number) - (values[j] as number));
+    for (let j = 0; j < i; j += 1) sum += Math.abs(numberAt(values, i) - numberAt(values, j));
   return values.length < 2 ? 0 : (2 * sum) / (values.length * (values.length - 1));
 }
 
@@ -84,7 +85,7 @@ function permutationP(values: readonly number[], at: number, random: () => numbe
   for (let count = 1; count <= MAX_PERMUTATIONS; count += 1) {
     for (let i = shuffled.length - 1; i > 0; i -= 1) {
       const j = Math.floor(random() * (i + 1));
-      [shuffled[i], shuffled[j]] = [shuffled[j] as number, shuffled[i] as number];
+      [shuffled[i], shuffled[j]] = [numberAt(shuffled, j), numberAt(shuffled, i)];
     }
     if (energy(shuffled, at) >= observed - 1e-12) exceeded += 1;
     if (exceeded === ENOUGH_EXCEEDANCES) return exceeded / count;

@@ -1,5 +1,6 @@
 /** The unpaired case: the rank-sum test of Mann, Whitney and Wilcoxon by its exact null law, with its shift estimate. */
 import { doubledRanks, median, type LocationInterval } from './signed-rank.js';
+import { firstOf, itemAt, numberAt } from '../values/items.js';
 
 /** One-sided: small where `right` lies above `left`. Exact for ties too: the law is that of the mean ranks as they are. */
 export function rankSumP(left: readonly number[], right: readonly number[]): number {
@@ -18,16 +19,16 @@ export function rankSumP(left: readonly number[], right: readonly number[]): num
 function choiceSums(weights: readonly number[], size: number): Float64Array {
   const total = weights.reduce((sum, weight) => sum + weight, 0);
   const law = Array.from({ length: size + 1 }, () => new Float64Array(total + 1));
-  (law[0] as Float64Array)[0] = 1;
+  firstOf(law)[0] = 1;
   for (const weight of weights) {
     for (let chosen = size; chosen >= 1; chosen -= 1) {
-      const [into, from] = [law[chosen] as Float64Array, law[chosen - 1] as Float64Array];
+      const [into, from] = [itemAt(law, chosen), itemAt(law, chosen - 1)];
       for (let sum = total; sum >= weight; sum -= 1) {
-        into[sum] = (into[sum] as number) + (from[sum - weight] as number);
+        into[sum] = numberAt(into, sum) + numberAt(from, sum - weight);
       }
     }
   }
-  return law[size] as Float64Array;
+  return itemAt(law, size);
 }
 
 /** Shift of `right` against `left`: median of all differences, with one-sided exact bounds of `level` each. */
@@ -42,12 +43,12 @@ export function shiftInterval(
   const total = law.reduce((sum, count) => sum + count, 0);
   const least = (right.length * (right.length + 1)) / 2;
   let k = 0;
-  for (let tail = (law[least] as number) / total; tail <= level; tail += (law[least + k] as number) / total)
+  for (let tail = numberAt(law, least) / total; tail <= level; tail += numberAt(law, least + k) / total)
     k += 1;
   return {
     estimate: median(differences),
-    lower: k === 0 ? -Infinity : (differences[k - 1] as number),
-    upper: k === 0 ? Infinity : (differences[differences.length - k] as number),
+    lower: k === 0 ? -Infinity : numberAt(differences, k - 1),
+    upper: k === 0 ? Infinity : numberAt(differences, differences.length - k),
   };
 }
 

@@ -2,6 +2,7 @@
  * Statistics of one list of samples. Percentiles are nearest-rank: the smallest sample that at least p percent of the
  * samples do not exceed, so every percentile is a sample that was really taken, never an interpolation.
  */
+import { numberAt } from '../values/items.js';
 
 declare const sortedBrand: unique symbol;
 
@@ -39,7 +40,13 @@ export function sortSamples(samples: ArrayLike<number>): SortedSamples {
       throw new RangeError(`sample ${index} is ${value}: expected a finite number that is not negative`);
     }
   }
-  return sorted.sort() as SortedSamples;
+  sorted.sort();
+  if (!isAscending(sorted)) throw new Error('sorted samples are not in order');
+  return sorted;
+}
+
+function isAscending(samples: Float64Array): samples is SortedSamples {
+  return samples.every((value, at) => at === 0 || value >= numberAt(samples, at - 1));
 }
 
 /** Nearest rank: the ceil(percent / 100 * n)-th smallest sample. */
@@ -47,7 +54,7 @@ export function nearestRank(sorted: SortedSamples, percent: number): number {
   if (!(percent > 0 && percent <= 100))
     throw new RangeError(`percentile ${percent}: expected more than 0, at most 100`);
   const position = Math.ceil((percent * sorted.length) / 100);
-  return sorted[position - 1] as number;
+  return numberAt(sorted, position - 1);
 }
 
 export function describeSamples(samples: ArrayLike<number>): SampleStatistics {
@@ -56,11 +63,11 @@ export function describeSamples(samples: ArrayLike<number>): SampleStatistics {
   const { mean, stdev } = meanAndStdev(sorted);
   return {
     count,
-    min: sorted[0] as number,
+    min: numberAt(sorted, 0),
     p50: nearestRank(sorted, 50),
     p95: count >= MIN_SAMPLES_P95 ? nearestRank(sorted, 95) : undefined,
     p99: count >= MIN_SAMPLES_P99 ? nearestRank(sorted, 99) : undefined,
-    max: sorted[count - 1] as number,
+    max: numberAt(sorted, count - 1),
     mean,
     stdev,
   };

@@ -2,6 +2,7 @@
  * The paired case: Wilcoxon's signed-rank test by its exact null law, and the estimate and bounds of Hodges and Lehmann
  * that go with it. Hollander, Wolfe & Chicken, Nonparametric Statistical Methods, 3.1-3.3.
  */
+import { itemAt, numberAt } from '../values/items.js';
 
 /** Probability that the sum of the ranks with a positive sign is at least that of `differences`, where signs are fair coins.
  *  One-sided: small where the differences lie above `location`. Ties have mean ranks, and the law is that of these very
@@ -9,10 +10,10 @@
 export function signedRankP(differences: readonly number[], location = 0): number {
   const shifted = differences.map((value) => value - location).filter((value) => value !== 0);
   const doubled = doubledRanks(shifted.map(Math.abs));
-  const observed = doubled.reduce((sum, rank, at) => ((shifted[at] as number) > 0 ? sum + rank : sum), 0);
+  const observed = doubled.reduce((sum, rank, at) => (numberAt(shifted, at) > 0 ? sum + rank : sum), 0);
   const law = subsetSums(doubled);
   let p = 0;
-  for (let sum = observed; sum < law.length; sum += 1) p += law[sum] as number;
+  for (let sum = observed; sum < law.length; sum += 1) p += numberAt(law, sum);
   return Math.min(1, p);
 }
 
@@ -23,7 +24,7 @@ export function doubledRanks(values: readonly number[]): number[] {
   for (let from = 0; from < order.length;) {
     let to = from;
     while (to + 1 < order.length && order[to + 1]?.value === order[from]?.value) to += 1;
-    for (let at = from; at <= to; at += 1) ranks[(order[at] as { at: number }).at] = from + to + 2;
+    for (let at = from; at <= to; at += 1) ranks[itemAt(order, at).at] = from + to + 2;
     from = to + 1;
   }
   return ranks;
@@ -37,8 +38,8 @@ function subsetSums(weights: readonly number[]): Float64Array {
   for (const weight of weights) {
     reach += weight;
     for (let sum = reach; sum >= 0; sum -= 1) {
-      const without = (law[sum] as number) / 2;
-      law[sum] = sum >= weight ? without + (law[sum - weight] as number) / 2 : without;
+      const without = numberAt(law, sum) / 2;
+      law[sum] = sum >= weight ? without + numberAt(law, sum - weight) / 2 : without;
     }
   }
   return law;
@@ -48,8 +49,7 @@ function subsetSums(weights: readonly number[]): Float64Array {
 export function walshAverages(values: readonly number[]): number[] {
   const averages: number[] = [];
   for (let i = 0; i < values.length; i += 1)
-    for (let j = i; j < values.length; j += 1)
-      averages.push(((values[i] as number) + (values[j] as number)) / 2);
+    for (let j = i; j < values.length; j += 1) averages.push((numberAt(values, i) + numberAt(values, j)) / 2);
   return averages.sort((a, b) => a - b);
 }
 
@@ -72,11 +72,11 @@ export function locationInterval(differences: readonly number[], level = 0.05): 
   const averages = walshAverages(differences);
   const law = subsetSums(differences.map((_, at) => at + 1));
   let k = 0;
-  for (let tail = law[0] as number; tail <= level; tail += law[k] as number) k += 1;
+  for (let tail = numberAt(law, 0); tail <= level; tail += numberAt(law, k)) k += 1;
   return {
     estimate: median(averages),
-    lower: k === 0 ? -Infinity : (averages[k - 1] as number),
-    upper: k === 0 ? Infinity : (averages[averages.length - k] as number),
+    lower: k === 0 ? -Infinity : numberAt(averages, k - 1),
+    upper: k === 0 ? Infinity : numberAt(averages, averages.length - k),
   };
 }
 

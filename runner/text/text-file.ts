@@ -4,6 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { closeSync, constants, fstatSync, openSync, readFileSync, statSync, type Stats } from 'node:fs';
+import { codeOf } from '../errors.js';
 
 export interface TextFile {
   /** Without a byte order mark. Line ends are as in the file: `textLines` takes both kinds. */
@@ -66,7 +67,7 @@ function readRegularFile(path: string, limitBytes: number): Buffer {
     return bytes;
   } catch (error) {
     if (error instanceof TextFileError) throw error;
-    const code = (error as NodeJS.ErrnoException).code ?? String(error);
+    const code = codeOf(error) ?? String(error);
     const absent = code === 'ENOENT' || code === 'ENOTDIR';
     const received = code === 'ENOENT' ? 'nothing: there is no such file' : `${code} on opening it`;
     const hint = HINTS[code] ?? 'check the path and its permissions';

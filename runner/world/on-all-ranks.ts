@@ -3,6 +3,7 @@ import { exchange, type AgreeOptions } from './agreement.js';
 import type { World } from './world.js';
 import { isErrorCode, RunnerError, toRunnerError, type ErrorCode } from '../errors.js';
 import { rankList } from '../text/ranges.js';
+import { present } from '../values/items.js';
 
 /** How long ranks may be apart at a step of the start: one reads a spec or opens a device, the others wait. */
 export const START_TIMEOUT_MS = 60_000;
@@ -28,10 +29,10 @@ export async function onAllRanks<T>(
   body: () => T | Promise<T>,
   options: AgreeOptions = START,
 ): Promise<T> {
-  let value: T | undefined;
+  let done: { readonly value: T } | undefined;
   let failure: RunnerError | undefined;
   try {
-    value = await body();
+    done = { value: await body() };
   } catch (error) {
     failure = toRunnerError(error);
   }
@@ -42,7 +43,7 @@ export async function onAllRanks<T>(
   };
   const error = stepError(step, await exchange(world, step, own, options), failure);
   if (error) throw error;
-  return value as T;
+  return present(done, `the outcome of "${step}"`).value;
 }
 
 /** The error of a step from every rank's outcome, the same on all ranks; null where all are well. */

@@ -1,9 +1,7 @@
 /** Ranks that run different builds misunderstand each other in ways that look like anything else: compared first. */
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { RunnerError } from '../errors.js';
 import type { NativeAddon } from '../native/types/index.js';
-import { projectRoot } from '../project.js';
+import { railrunnerVersion } from '../project.js';
 import { rankList } from '../text/ranges.js';
 import type { World } from './world.js';
 
@@ -13,11 +11,6 @@ export interface Versions {
   readonly addon: string;
   readonly mpi: string;
   readonly node: string;
-}
-
-export function railrunnerVersion(): string {
-  const text = readFileSync(join(projectRoot, 'package.json'), 'utf8');
-  return (JSON.parse(text) as { version: string }).version;
 }
 
 export function ownVersions(world: World, addon: NativeAddon): Versions {

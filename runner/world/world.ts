@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { ADDON_FILE, addon, nativeFolder } from '../native/binding.js';
 import type { NativeWorld, WorldInfo } from '../native/types/index.js';
-import { RunnerError, toRunnerError } from '../errors.js';
+import { toRunnerError } from '../errors.js';
 import { buildDigests, type BuildDigests } from './build-digest.js';
 import { watchControlThread } from './watch.js';
 import { readEnvironment, disableUcxHooks, ucxVariables, unsetVariables } from '../environment/variables.js';
@@ -17,6 +17,7 @@ import {
   type Launcher,
   type MpiName,
 } from '../environment/launcher.js';
+import { decodeMessage, encodeMessage } from '../values/rank-message.js';
 
 export interface World {
   readonly info: WorldInfo;
@@ -41,17 +42,6 @@ const PEER_TIMEOUT_SECONDS = 5;
 /** Between hosts: after an outage of 3 s TCP tries again at 6 s, and every MPI here recovers from that. */
 const REMOTE_PEER_TIMEOUT_SECONDS = 15;
 
-/** Values cross the wire as JSON: what does not parse came from a rank of another build. */
-function parse<T>(bytes: Buffer, rank: number): T {
-  try {
-    return JSON.parse(bytes.toString('utf8')) as T;
-  } catch (error) {
-    throw new RunnerError('E_WORLD_LOST', `rank ${rank} sent ${bytes.length} bytes that are not JSON`, {
-      cause: error,
-    });
-  }
-}
-
 export class MpiWorld implements World {
   readonly info: WorldInfo;
   readonly native: NativeWorld;
@@ -67,13 +57,13 @@ export class MpiWorld implements World {
   }
 
   async allgatherJson<T>(value: T, timeoutMs: number): Promise<T[]> {
-    const parts = await this.native.allgather(Buffer.from(JSON.stringify(value)), timeoutMs);
-    return parts.map((part, rank) => parse<T>(part, rank));
+    const parts = await this.native.allgather(encodeMessage(value), timeoutMs);
+    return parts.map((part, rank) => decodeMessage<T>(part, rank));
   }
 
   async broadcastJson<T>(value: T | undefined, root: number, timeoutMs: number): Promise<T> {
-    const own = this.info.rank === root ? Buffer.from(JSON.stringify(value)) : null;
-    return parse<T>(await this.native.broadcast(own, root, timeoutMs), root);
+    const own = this.info.rank === root ? encodeMessage(value) : null;
+    return decodeMessage<T>(await this.native.broadcast(own, root, timeoutMs), root);
   }
 }
 

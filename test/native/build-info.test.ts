@@ -1,6 +1,6 @@
 import t from 'tap';
 import { addon } from '../../runner/native/binding.js';
-import { railrunnerVersion } from '../../runner/world/versions.js';
+import { railrunnerVersion } from '../../runner/project.js';
 
 t.test('the addon says which version it was built from, and how', async (t) => {
   const build = addon().buildInfo();

@@ -17,6 +17,7 @@ const BASE = [
   'runner/project',
   'runner/log',
   'runner/text',
+  'runner/values',
 ];
 
 /** Values (not types) that a module may import besides itself and BASE. The folders follow the data path. */
@@ -29,6 +30,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'runner/print': [],
   'runner/error-line': ['runner/print'],
   'runner/text': [],
+  'runner/values': [],
   'runner/native': [],
   // The parser of the variables that fix keys of jobs.
   'runner/job-spec': ['runner/environment'],

@@ -6,6 +6,7 @@ import { RunnerError } from '../../../runner/errors.js';
 import type { NativeWorld } from '../../../runner/native/types/index.js';
 import { encodeRequest, type BlockTransferRequest, type RequestMessage } from './message.js';
 import type { Acknowledgement, TransferWorker } from './worker.js';
+import { decodeMessage, encodeMessage } from '../../../runner/values/rank-message.js';
 
 export const LEADER = 0;
 
@@ -46,7 +47,7 @@ export class RequestLeader {
   async sendMessages(messages: readonly RequestMessage[], timeoutMs: number): Promise<RequestResult[]> {
     await broadcastRound(this.#world, { messages, last: false }, timeoutMs);
     const own = await handleAll(this.#worker, messages);
-    const gathered = await this.#world.gather(encode(own), LEADER, timeoutMs);
+    const gathered = await this.#world.gather(encodeMessage(own), LEADER, timeoutMs);
     const byRank = (gathered ?? []).map((bytes, rank) => acknowledgementsOf(bytes, rank, messages));
     return messages.map(({ id }, index) =>
       resultOf(
@@ -65,9 +66,9 @@ export class RequestLeader {
 /** Any other rank's end: resolves when the leader closes. `timeoutMs` bounds each wait for the leader. */
 export async function serveRequests(world: Plane, worker: TransferWorker, timeoutMs: number): Promise<void> {
   for (;;) {
-    const round = decode<Round>(await world.broadcast(null, LEADER, timeoutMs), LEADER);
+    const round = decodeMessage<Round>(await world.broadcast(null, LEADER, timeoutMs), LEADER);
     if (round.last) return;
-    await world.gather(encode(await handleAll(worker, round.messages)), LEADER, timeoutMs);
+    await world.gather(encodeMessage(await handleAll(worker, round.messages)), LEADER, timeoutMs);
   }
 }
 
@@ -77,19 +78,7 @@ function handleAll(worker: TransferWorker, messages: readonly RequestMessage[]):
 }
 
 async function broadcastRound(world: Plane, round: Round, timeoutMs: number): Promise<void> {
-  await world.broadcast(encode(round), LEADER, timeoutMs);
-}
-
-const encode = (value: unknown): Buffer => Buffer.from(JSON.stringify(value));
-
-function decode<T>(bytes: Buffer, rank: number): T {
-  try {
-    return JSON.parse(bytes.toString('utf8')) as T;
-  } catch (cause) {
-    throw new RunnerError('E_WORLD_LOST', `rank ${rank} sent ${bytes.length} bytes that are not JSON`, {
-      cause,
-    });
-  }
+  await world.broadcast(encodeMessage(round), LEADER, timeoutMs);
 }
 
 /** One for each message, in order; anything else is a rank of another mind. */
@@ -98,7 +87,7 @@ function acknowledgementsOf(
   rank: number,
   messages: readonly RequestMessage[],
 ): Acknowledgement[] {
-  const acks = decode<Acknowledgement[]>(bytes, rank);
+  const acks = decodeMessage<Acknowledgement[]>(bytes, rank);
   const ids = messages.map(({ id }) => id).join(', ');
   const received = Array.isArray(acks) ? acks.map(({ id }) => id).join(', ') : typeof acks;
   if (ids === received) return acks;

@@ -8,6 +8,7 @@ import { defineCheck } from '../finding.js';
 import type { Observation } from '../finding.js';
 import { diskPathsOf } from '../spec-needs.js';
 import { formatBytes } from '../../text/bytes.js';
+import { codeOf } from '../../errors.js';
 
 export interface FolderReading {
   readonly path: string;
@@ -57,7 +58,7 @@ function faultOf(path: string): string {
     accessSync(path, constants.W_OK);
     return '';
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'does not exist' : 'is not writable';
+    return codeOf(error) === 'ENOENT' ? 'does not exist' : 'is not writable';
   }
 }
 

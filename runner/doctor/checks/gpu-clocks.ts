@@ -2,6 +2,7 @@ import type { GpuDescription } from '../../native/types/index.js';
 import { defineCheck } from '../finding.js';
 import type { Observation } from '../finding.js';
 import { perGpu } from '../per-gpu.js';
+import { namesOf } from '../../values/objects.js';
 
 /** Bits of NVML's clocks throttle reasons (NVML API reference, nvmlClocksThrottleReasons). */
 const THROTTLES: readonly (readonly [bit: number, name: string])[] = [
@@ -94,7 +95,7 @@ export const gpuClocks = defineCheck<readonly GpuDescription[], Kind>({
   read: ({ probes }) => (probes.gpus?.reason === '' ? probes.gpus.gpus : []),
   judge: (gpus) => {
     if (gpus.length === 0) return [];
-    const found = (Object.keys(MESSAGES) as Kind[]).flatMap((kind): Observation<Kind>[] => {
+    const found = namesOf(MESSAGES).flatMap((kind): Observation<Kind>[] => {
       const what = perGpu(gpus, MESSAGES[kind]);
       return what === '' ? [] : [{ kind, what }];
     });

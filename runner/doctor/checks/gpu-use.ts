@@ -3,6 +3,7 @@ import { defineCheck } from '../finding.js';
 import type { Observation } from '../finding.js';
 import { formatBytes } from '../../text/bytes.js';
 import { perGpu } from '../per-gpu.js';
+import { namesOf } from '../../values/objects.js';
 
 const BUSY_PERCENT = 5;
 /** The driver itself keeps some hundred MiB. */
@@ -46,7 +47,7 @@ export const gpuUse = defineCheck<readonly GpuDescription[], Kind>({
           ? `${formatBytes(usedBytes ?? 0)} of ${formatBytes(totalBytes)}`
           : null,
     };
-    const found = (Object.keys(says) as Kind[]).flatMap((kind): Observation<Kind>[] => {
+    const found = namesOf(says).flatMap((kind): Observation<Kind>[] => {
       const what = perGpu(gpus, says[kind]);
       return what === '' ? [] : [{ kind, what }];
     });

@@ -155,5 +155,5 @@ const ENTITIES: Readonly<Record<string, string>> = {
 };
 
 function escapeXml(text: string): string {
-  return text.replaceAll(NOT_IN_XML, '\u{fffd}').replaceAll(/[&<>"]/g, (found) => ENTITIES[found] as string);
+  return text.replaceAll(NOT_IN_XML, '\u{fffd}').replaceAll(/[&<>"]/g, (found) => ENTITIES[found] ?? found);
 }

@@ -10,6 +10,7 @@ import { uniqueNames } from '../key-names.js';
 import type { Report, ReportRow, ReportedRun, Suite } from '../model.js';
 import { keyOf } from '../repeats.js';
 import type { OutputFile, ReportFormat } from './format.js';
+import { firstOf } from '../../values/items.js';
 
 const METRICS = [
   { suffix: 'p50_us', direction: -1, of: (row: ReportRow) => row.p50Us },
@@ -41,13 +42,15 @@ export const otavaFormat: ReportFormat = {
 const ATTRIBUTES = ['run_id', 'railrunner'] as const;
 
 function testOf(file: string, columns: readonly Column[]): object {
-  const metrics = columns.map(({ name, direction }) => [name, { column: name, direction, scale: 1 }]);
+  const metrics = new Map(
+    columns.map(({ name, direction }) => [name, { column: name, direction, scale: 1 }]),
+  );
   return {
     type: 'csv',
     file,
     time_column: 'time',
     attributes: [...ATTRIBUTES],
-    metrics: Object.fromEntries(metrics) as object,
+    metrics: Object.fromEntries(metrics),
     csv_options: { delimiter: ',', quotechar: '"' },
   };
 }
@@ -100,7 +103,7 @@ function columnsOf(runs: readonly ReportedRun[]): Column[] {
 }
 
 function csvOf(columns: readonly Column[]): string {
-  const runs = [...(columns[0] as Column).values.keys()];
+  const runs = [...firstOf(columns).values.keys()];
   const records = runs.map((run) => [
     run.startedAt.toISOString(),
     run.runId,

@@ -21,8 +21,8 @@ const ENTITIES: Readonly<Record<string, string>> = {
 function textOf(part: Part): string {
   if (part === undefined || part === false) return '';
   if (part instanceof Markup) return part.text;
-  if (Array.isArray(part)) return (part as readonly Part[]).map(textOf).join('');
-  return String(part as string | number).replaceAll(/[&<>"']/g, (found) => ENTITIES[found] as string);
+  if (typeof part === 'object') return part.map(textOf).join('');
+  return String(part).replaceAll(/[&<>"']/g, (found) => ENTITIES[found] ?? found);
 }
 
 export function markup(strings: TemplateStringsArray, ...parts: readonly Part[]): Markup {

@@ -1,6 +1,5 @@
 /** Bandwidth over size, a line for each series, with the limits that were probed in the same run. */
 import { formatBytes } from '../../text/bytes.js';
-import type { JsonObject } from '../../job-spec/types.js';
 import { sweptText } from '../../results/params.js';
 import { groupBy } from '../group-by.js';
 import { pointName } from '../headline.js';
@@ -8,6 +7,8 @@ import type { ReportRow } from '../model.js';
 import { threeDigits } from '../numbers.js';
 import { phaseName } from './row-names.js';
 import { draw, MOST_SERIES, SERIES_COLORS, type Plot, type PlotSpec } from './draw.js';
+import { firstOf, lastOf } from '../../values/items.js';
+import { parseJsonObject } from '../../values/json.js';
 
 interface Measured extends ReportRow {
   readonly payloadBytes: number;
@@ -51,8 +52,8 @@ export async function bandwidthPlot(rows: readonly ReportRow[]): Promise<Plot | 
 const bestOf = ({ rows }: Series): number => Math.max(...rows.map((row) => row.totalGBps));
 
 function inWords({ name, rows }: Series): string {
-  const [first, last] = [rows[0] as Measured, rows.at(-1) as Measured];
-  const best = rows.toSorted((a, b) => b.totalGBps - a.totalGBps)[0] as Measured;
+  const [first, last] = [firstOf(rows), lastOf(rows)];
+  const best = firstOf(rows.toSorted((a, b) => b.totalGBps - a.totalGBps));
   const range =
     rows.length === 1
       ? ''
@@ -66,7 +67,7 @@ function seriesOf(rows: readonly Measured[]): Series[] {
   const sizeKeys = keysThatSetTheSize(rows);
   const severalPhases = new Set(rows.map(phaseName)).size > 1;
   const groups = groupBy(rows, (row) => {
-    const swept = JSON.parse(row.params) as JsonObject;
+    const swept = parseJsonObject(row.params);
     const kept = Object.entries(swept).filter(([key]) => !sizeKeys.has(key));
     const values = sweptText(Object.fromEntries(kept));
     const phase = severalPhases || values === '' ? phaseName(row) : '';
@@ -83,7 +84,7 @@ function keysThatSetTheSize(rows: readonly Measured[]): Set<string> {
   const found = new Set<string>();
   const seen = new Map<string, number>();
   for (const row of rows) {
-    const swept = JSON.parse(row.params) as JsonObject;
+    const swept = parseJsonObject(row.params);
     for (const [key, value] of Object.entries(swept)) {
       // A line over names, such as types of data, would mean nothing.
       if (typeof value !== 'number') continue;
@@ -184,7 +185,7 @@ const oneSize = (shown: readonly Series[]): boolean =>
 /** Where no series has a line, a bar for each series, with its limit as a dashed tick. */
 function barSpec(shown: readonly Series[]): PlotSpec {
   const values = shown.map(({ name, rows }) => {
-    const row = rows[0] as Measured;
+    const row = firstOf(rows);
     return { series: name, GBps: row.totalGBps, tip: tipOf(name, row) };
   });
   const y = { field: 'series', type: 'nominal', title: null, sort: null };

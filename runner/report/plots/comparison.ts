@@ -1,8 +1,9 @@
 /** A against B: the ratio of each judged key with its bounds. */
-import type { Comparison, Judged } from '../model.js';
+import type { Comparison } from '../model.js';
 import { WORDS, type Word } from '../../compare/verdict.js';
 import { ratioText } from '../numbers.js';
 import { draw, WIDE, type Plot } from './draw.js';
+import { firstOf } from '../../values/items.js';
 
 const MOST_KEYS = 40;
 
@@ -43,7 +44,7 @@ export async function comparisonPlot(comparison: Comparison): Promise<Plot | und
     scale: { domain: words, range: words.map((word) => COLOR_OF_WORD[word]) },
     legend: { columns: words.length },
   };
-  const first = kept[0] as Judged;
+  const first = firstOf(kept);
   const some =
     kept.length < judged.length ? ` The first ${kept.length} keys of ${judged.length}, worst first.` : '';
   return {

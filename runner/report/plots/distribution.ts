@@ -3,8 +3,9 @@ import type { ReportRow } from '../model.js';
 import { threeDigits, timeText } from '../numbers.js';
 import { draw, TIME_LABEL, type Plot } from './draw.js';
 import { mostTelling, someOf } from './row-names.js';
+import { firstOf } from '../../values/items.js';
 
-const spread = (row: ReportRow): number => (row.maxUs as number) / (row.p50Us as number);
+const spread = (row: ReportRow): number => (row.maxUs ?? NaN) / (row.p50Us ?? NaN);
 
 export async function distributionPlot(rows: readonly ReportRow[]): Promise<Plot | undefined> {
   // A logarithmic axis has no zero; a time of 0 is below the clock's resolution.
@@ -14,7 +15,7 @@ export async function distributionPlot(rows: readonly ReportRow[]): Promise<Plot
   );
   if (timed.length === 0) return undefined;
   const shown = mostTelling(timed, spread);
-  const widest = shown.toSorted((a, b) => spread(b.row) - spread(a.row))[0] as (typeof shown)[number];
+  const widest = firstOf(shown.toSorted((a, b) => spread(b.row) - spread(a.row)));
   const values = shown.map(({ name, row }) => ({
     name,
     min: row.minUs,

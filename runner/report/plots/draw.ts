@@ -51,20 +51,25 @@ export const DECIMAL_BYTES_LABEL = "format(datum.value, '.3~s') + 'B'";
 /** A plot without what all have in common; marks whose tip is to be shown have a `description` channel. */
 export type PlotSpec = Readonly<Record<string, unknown>>;
 
+declare module 'vega' {
+  /** Hook for hosts that know their fonts; the library's types lack it. */
+  export const textMetrics: TextMetrics;
+}
+
 interface TextMetrics {
   width(item: { readonly fontSize?: number; readonly text?: unknown }, text?: unknown): number;
 }
 
 /**
- * Vega's hook for hosts that know their fonts; its types lack it. Without a canvas it takes a character for 0.8 of its
+ * Without a canvas Vega takes a character for 0.8 of its
  * height, which would cut labels at two thirds of the room that they have: sans-serif text has some 0.56.
  */
-const { textMetrics } = vega as unknown as { readonly textMetrics: TextMetrics };
 const CHARACTER_WIDTH = 0.58;
-textMetrics.width = (item, text) =>
+vega.textMetrics.width = (item, text) =>
   CHARACTER_WIDTH * String(text ?? item.text ?? '').length * (item.fontSize ?? 11);
 
 export async function draw(spec: PlotSpec): Promise<string> {
+  // Vega-Lite checks the form of a spec when it compiles it.
   const full = {
     width: WIDTH,
     autosize: { type: 'fit-x', contains: 'padding' },
@@ -72,7 +77,7 @@ export async function draw(spec: PlotSpec): Promise<string> {
     ...spec,
     config: CONFIG,
   } as unknown as TopLevelSpec;
-  const view = new vega.View(vega.parse(compile(full, { logger: SILENT }).spec), { renderer: 'none' });
+  const view = new vega.View(vega.parse(compile(full, { logger: new Silent() }).spec), { renderer: 'none' });
   try {
     return tidy(await view.toSVG());
   } finally {
@@ -80,16 +85,30 @@ export async function draw(spec: PlotSpec): Promise<string> {
   }
 }
 
+type Logger = NonNullable<NonNullable<Parameters<typeof compile>[1]>['logger']>;
+
 /** What Vega-Lite would print is of no use to someone who reads a report; a spec that is wrong throws. */
-const SILENT = {
-  level: () => SILENT,
-  error: (message: unknown) => {
+class Silent implements Logger {
+  level(): this {
+    return this;
+  }
+
+  error(message: unknown): never {
     throw new Error(String(message));
-  },
-  warn: () => SILENT,
-  info: () => SILENT,
-  debug: () => SILENT,
-} as never;
+  }
+
+  warn(): this {
+    return this;
+  }
+
+  info(): this {
+    return this;
+  }
+
+  debug(): this {
+    return this;
+  }
+}
 
 /**
  * The whole plot is one image with a text alternative, so its marks need no roles; what they say becomes the tip. A role on

@@ -4,6 +4,7 @@ import type { Suite } from '../model.js';
 import { changeText, threeDigits, timeText } from '../numbers.js';
 import { medianOfSorted } from '../repeats.js';
 import { draw, MOST_SERIES, SERIES_COLORS, WIDE, type Plot } from './draw.js';
+import { firstOf } from '../../values/items.js';
 
 /** Undefined below two runs. */
 export async function historyPlot(suite: Suite, courses = coursesOf(suite)): Promise<Plot | undefined> {
@@ -81,7 +82,7 @@ const choiceText = (shown: number, all: number): string =>
   shown < all ? ` The ${shown} keys that changed or moved most of ${all}.` : '';
 
 function wordsOf(courses: readonly Course[]): string {
-  const first = courses[0] as Course;
+  const first = firstOf(courses);
   const widest = `The slowest run of ${first.name} took ${threeDigits(first.range)} times its fastest.`;
   const changed = courses.filter(({ changes }) => changes.length > 0).length;
   return changed === 0

@@ -4,6 +4,7 @@ import type { RankTime, ReportRow } from '../model.js';
 import { threeDigits, timeText } from '../numbers.js';
 import { draw, type Plot } from './draw.js';
 import { named } from './row-names.js';
+import { firstOf, itemAt } from '../../values/items.js';
 
 const MOST_ROWS = 40;
 /** Of more ranks, neighbours share a column, which shows the slowest of them. */
@@ -30,7 +31,7 @@ export async function stragglerPlot(
   const shown = lines.filter((line) => kept.has(line));
   const names = named(shown.map((line) => line.row)).map(({ name }) => name);
   const perColumn = Math.ceil(worldSize / MOST_COLUMNS);
-  const values = shown.flatMap((line, at) => cellsOf(line, names[at] as string, perColumn));
+  const values = shown.flatMap((line, at) => cellsOf(line, itemAt(names, at), perColumn));
   const most = Math.max(...shown.map((line) => line.worst));
   const left = shown.length < lines.length ? ` The ${shown.length} most uneven of ${lines.length} rows.` : '';
   const wide = perColumn > 1 ? ` A column is ${perColumn} ranks and shows the slowest.` : '';
@@ -87,10 +88,10 @@ function cellsOf(line: Line, name: string, perColumn: number): object[] {
 
 function inWords(lines: readonly Line[], names: readonly string[]): string {
   const order = lines
-    .map((line, at) => ({ line, name: names[at] as string }))
+    .map((line, at) => ({ line, name: itemAt(names, at) }))
     .toSorted((a, b) => b.line.worst - a.line.worst);
   const said = order.slice(0, 3).map(({ line, name }) => {
-    const slowest = line.ranks.toSorted((a, b) => b.ratio - a.ratio)[0] as Line['ranks'][number];
+    const slowest = firstOf(line.ranks.toSorted((a, b) => b.ratio - a.ratio));
     return `${name}: rank ${slowest.rank} took ${threeDigits(slowest.ratio)} times the median`;
   });
   return `Most uneven: ${said.join('; ')}.`;
