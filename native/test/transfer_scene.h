@@ -7,6 +7,7 @@
 #include "device/device.h"
 #include "kv/block_pool.h"
 #include "test/expect.h"
+#include "test/hub_gate.h"
 #include "test/network_board.h"
 #include "test/rank_processes.h"
 #include "test/transfer_layouts.h"
@@ -18,28 +19,6 @@ namespace railrunner::test {
 constexpr uint64_t kSeed = 77;
 constexpr uint32_t kHeads = 8;
 constexpr int64_t kMinuteNs = 60'000'000'000;
-
-// A gate over the hub of the test's ranks; one that failed lets the others go.
-struct HubGate {
-  explicit HubGate(HubExchange& of) : exchange(of) {}
-  uint32_t arrive(uint32_t stopWord) {
-    uint32_t most = stopWord;
-    for (const auto& one : exchange.allgather(bytesOf(stopWord), 0)) {
-      uint32_t word = 0;
-      std::memcpy(&word, one.data(), sizeof(word));
-      most = std::max(most, word);
-    }
-    return most;
-  }
-  static std::vector<uint8_t> bytesOf(uint32_t word) {
-    std::vector<uint8_t> bytes(sizeof(word));
-    std::memcpy(bytes.data(), &word, sizeof(word));
-    return bytes;
-  }
-  double lastSkewUs() { return 0; }
-  void fail() {}
-  HubExchange& exchange;
-};
 
 // Ranks below `sources` hold shards of the model's KV, the others take it over into shards of their own.
 struct Scene {

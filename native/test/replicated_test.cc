@@ -1,0 +1,248 @@
+#include <signal.h>
+
+#include <chrono>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "core/clock.h"
+#include "replicated/transfer.h"
+#include "test/case_by_name.h"
+#include "test/expect.h"
+#include "test/hub_gate.h"
+#include "test/layout_shapes.h"
+
+// The strategy ipc between processes, without MPI and without NCCL. Arguments: a case, and how many GPUs there are; 0 or
+// none for the host device. Ranks take turns on the GPUs, so that a chain of four is walked on two.
+namespace railrunner::test {
+namespace {
+
+constexpr uint64_t kSeed = 7;
+constexpr uint32_t kBlocks = 24;
+constexpr int64_t kMinuteNs = 60'000'000'000;
+
+// A block is one run of 1 MiB: long enough for a copy engine. And 3 layers x 2 regions of 1 KiB: for kernels alone.
+const LayoutShape kLong = uniform(LayoutKind::kFullyContiguous, BlockDim::kFirst, 4, 2, 64, 1024, 2, 1);
+const LayoutShape kShort = uniform(LayoutKind::kLayerSeparate, BlockDim::kSecond, 3, 2, 8, 64, 2, 1);
+
+uint32_t numGpus = 0;
+
+struct Case {
+  uint32_t ranks = 2;
+  int root = 0;
+  Tier source = Tier::kDevice;
+  LayoutShape shape = kLong;
+  uint64_t chunkBytes = 0;
+  uint32_t maxCtas = 8;
+  uint32_t numBlocks = 19;
+  uint32_t firstBlock = 3;
+  bool freeRunning = false;
+  ReplicatedStrategy strategy = ReplicatedStrategy::kIpc;
+  InjectedFaults faults{};
+};
+
+struct ReplicatedRank {
+  ReplicatedRank(HubExchange& hub, const Case& of) : exchange(hub), tested(of) {
+    const bool onGpus = numGpus > 0;
+    const int ordinal = onGpus ? static_cast<int>(hub.rank() % numGpus) : 0;
+    device = openDevice(onGpus ? DeviceKind::kCuda : DeviceKind::kHost, ordinal);
+    const std::vector<uint32_t> blocks{kBlocks};
+    target = std::make_unique<BlockPool>(*device, Tier::kDevice, tested.shape, blocks, "", 1);
+    for (uint32_t i = 0; i < tested.numBlocks; ++i) {
+      targetIds.push_back((tested.firstBlock + i * 5) % kBlocks);
+      sourceIds.push_back(tested.source == Tier::kDevice ? targetIds.back() : (i * 7 + 2) % kBlocks);
+    }
+    isRoot = static_cast<int>(hub.rank()) == tested.root;
+    numLayers = target->layout().numLayers;
+    PoolContent before{0, 99, std::vector<BlockHolds>(kBlocks)};
+    if (tested.source == Tier::kDevice && isRoot) before = content(targetIds);
+    target->prepare(before, control);
+    if (tested.source == Tier::kDevice || !isRoot) return;
+    source = std::make_unique<BlockPool>(*device, tested.source, tested.shape, blocks, "/tmp", 1);
+    source->prepare(content(sourceIds), control);
+  }
+
+  // Blocks at `places` hold the source's blocks, the others poison.
+  PoolContent content(const std::vector<uint32_t>& places) const {
+    PoolContent made{0, 99, std::vector<BlockHolds>(kBlocks)};
+    for (size_t i = 0; i < places.size(); ++i)
+      made.blocks[places[i]] = {tierSeed(kSeed, tested.source), sourceIds[i], 0, numLayers};
+    return made;
+  }
+
+  ReplicatedRequest request() const {
+    ReplicatedRequest made;
+    made.strategy = tested.strategy;
+    made.root = tested.root;
+    made.sourceTier = tested.source;
+    made.source = source.get();
+    made.sourceShape = made.targetShape = tested.shape;
+    made.sourceBlocks = made.targetBlocks = {kBlocks};
+    made.target = target.get();
+    made.sourceIds = sourceIds;
+    made.targetIds = targetIds;
+    made.layerEnd = numLayers;
+    made.nodeOfRank.assign(tested.ranks, 0);
+    made.options.chunkBytes = tested.chunkBytes;
+    made.options.maxCtas = tested.maxCtas;
+    made.options.requestBytes = 4096;
+    made.faults = tested.faults;
+    return made;
+  }
+
+  HubExchange& exchange;
+  const Case& tested;
+  RunControl control;
+  std::unique_ptr<Device> device;
+  std::unique_ptr<BlockPool> source;
+  std::unique_ptr<BlockPool> target;
+  std::vector<uint32_t> sourceIds;
+  std::vector<uint32_t> targetIds;
+  uint32_t numLayers = 0;
+  bool isRoot = false;
+};
+
+int moveAndCheck(HubExchange& exchange, const Case& tested) {
+  ReplicatedRank self(exchange, tested);
+  HubGate gate(exchange);
+  const auto transfer =
+      openReplicated(exchange, self.control, *self.device, self.request(), nowNs() + kMinuteNs);
+  const MeasuredPhases measured = transfer->measure(GateRef(gate), {2, 6, tested.freeRunning}, self.control);
+  const ReplicatedFacts facts = transfer->facts();
+  transfer->close(&exchange, nowNs() + kMinuteNs);
+  EXPECT(!measured.stopped && measured.phases.back().timesUs.size() == 6, "6 samples");
+  EXPECT(facts.strategyUsed == ReplicatedStrategy::kIpc || tested.strategy == ReplicatedStrategy::kAuto,
+         "ipc");
+  const CheckReport report = self.target->check(self.content(self.targetIds), kCheckAllWords, self.control);
+  EXPECT(report.checked > 0 && report.wrong == 0, "rank %u of %u: %llu of %llu words wrong, first %s",
+         exchange.rank(), tested.ranks, static_cast<unsigned long long>(report.wrong),
+         static_cast<unsigned long long>(report.checked), report.firstBad.c_str());
+  return 0;
+}
+
+int pass(const Case& tested) {
+  for (const RankOutcome& outcome :
+       runRanks(tested.ranks, [&](HubExchange& exchange) { return moveAndCheck(exchange, tested); })) {
+    EXPECT(outcome.exitStatus == 0, "%u ranks, root %d, source %s, chunks of %llu: exit %d", tested.ranks,
+           tested.root, tierName(tested.source), static_cast<unsigned long long>(tested.chunkBytes),
+           outcome.exitStatus);
+  }
+  return 0;
+}
+
+int everySource() {
+  for (const uint32_t ranks : {2U, 4U}) {
+    for (const Tier source : {Tier::kDevice, Tier::kHost, Tier::kDisk}) {
+      for (const LayoutShape& shape : {kLong, kShort}) {
+        pass({.ranks = ranks, .root = static_cast<int>(ranks) - 1, .source = source, .shape = shape});
+      }
+    }
+  }
+  return pass({.ranks = 1, .source = Tier::kHost});
+}
+
+// Many steps on few streams, with and without a gate before each sample; and a cap of one thread block.
+int manySteps() {
+  for (const bool freeRunning : {false, true}) {
+    for (const Tier source : {Tier::kDevice, Tier::kHost}) {
+      pass({.ranks = 3,
+            .root = 1,
+            .source = source,
+            .chunkBytes = 256 << 10,
+            .maxCtas = 1,
+            .freeRunning = freeRunning});
+    }
+  }
+  return pass({.ranks = 4, .chunkBytes = 128 << 10, .strategy = ReplicatedStrategy::kAuto});
+}
+
+// Transfers of other blocks, one after the other, over the same pools' worth of memory.
+int changingBlocks() {
+  for (uint32_t round = 0; round < 12; ++round) {
+    pass({.ranks = 2 + round % 3,
+          .root = static_cast<int>(round % 2),
+          .source = round % 2 == 0 ? Tier::kDevice : Tier::kHost,
+          .shape = round % 3 == 0 ? kLong : kShort,
+          .numBlocks = 1 + round * 7 % 23,
+          .firstBlock = round,
+          .freeRunning = round % 4 == 3});
+  }
+  return 0;
+}
+
+// The root's own error is kIo; the others stop waiting and name it.
+int failingLoad() {
+  Case tested{.ranks = 3, .root = 1, .source = Tier::kHost};
+  tested.faults.add({FaultKind::kFailLoad, 3});
+  const auto outcomes = runRanks(3, [&](HubExchange& exchange) {
+    Case own = tested;
+    if (static_cast<int>(exchange.rank()) != own.root) own.faults = {};
+    ReplicatedRank self(exchange, own);
+    HubGate gate(exchange);
+    const auto transfer =
+        openReplicated(exchange, self.control, *self.device, self.request(), nowNs() + kMinuteNs);
+    int status = 3;
+    try {
+      transfer->measure(GateRef(gate), {0, 6, true}, self.control);
+    } catch (const Error& error) {
+      const bool isNamed = std::string(error.what()).find("rank 1 failed its load") != std::string::npos;
+      const bool isRight =
+          self.isRoot ? error.code() == ErrorCode::kIo : error.code() == ErrorCode::kAborted && isNamed;
+      if (!isRight) std::fprintf(stderr, "rank %u: %s\n", exchange.rank(), error.what());
+      status = isRight ? 0 : 4;
+    }
+    transfer->close(nullptr, 0);
+    return status;
+  });
+  for (const RankOutcome& outcome : outcomes) EXPECT(outcome.exitStatus == 0, "exit %d", outcome.exitStatus);
+  return 0;
+}
+
+// A rank in the middle of the chain is killed: the others end by the abort word, and their GPUs run empty.
+int killedRelay() {
+  Case tested{.ranks = 4, .root = 0, .chunkBytes = 1 << 20};
+  const auto outcomes = runRanks(4, [&](HubExchange& exchange) {
+    Case own = tested;
+    if (exchange.rank() == 1) own.faults.add({FaultKind::kDieInGroup, 1});
+    ReplicatedRank self(exchange, own);
+    const auto transfer =
+        openReplicated(exchange, self.control, *self.device, self.request(), nowNs() + kMinuteNs);
+    SoloGate gate;  // the hub is gone with the rank
+    std::thread stopper([&] {
+      std::this_thread::sleep_for(std::chrono::seconds(3));
+      self.control.abort.store(static_cast<uint32_t>(AbortReason::kPeerFailed));
+    });
+    int status = 3;
+    try {
+      transfer->measure(GateRef(gate), {0, 6, true}, self.control);
+    } catch (const Error& error) {
+      status = error.code() == ErrorCode::kAborted ? 0 : 4;
+    }
+    stopper.join();
+    const int64_t start = nowNs();
+    transfer->close(nullptr, 0);
+    EXPECT(nowNs() - start < kMinuteNs, "close");
+    return status;
+  });
+  for (size_t rank = 0; rank < outcomes.size(); ++rank) {
+    const int expected = rank == 1 ? 128 + SIGKILL : 0;
+    EXPECT(outcomes[rank].exitStatus == expected, "rank %zu: exit %d", rank, outcomes[rank].exitStatus);
+  }
+  return 0;
+}
+
+}  // namespace
+}  // namespace railrunner::test
+
+int main(int argc, char** argv) {
+  using namespace railrunner::test;
+  if (argc > 2) numGpus = static_cast<uint32_t>(std::strtoul(argv[2], nullptr, 10));
+  return runCaseByName({{"every-source", everySource},
+                        {"many-steps", manySteps},
+                        {"changing-blocks", changingBlocks},
+                        {"failing-load", failingLoad},
+                        {"killed-relay", killedRelay}},
+                       argc, argv);
+}
