@@ -10,7 +10,13 @@ t.setTimeout(600_000);
 const needs = { skip: firstMissing(needsGpus(1)), timeout: 600_000 };
 const limit = { timeoutMs: 300_000 };
 
-for (const name of ['cuda_copy_test', 'cuda_transfer_test', 'cuda_groups_test', 'cuda_peers_test']) {
+for (const name of [
+  'cuda_copy_test',
+  'cuda_transfer_test',
+  'cuda_groups_test',
+  'cuda_peers_test',
+  'cuda_high_throughput_test',
+]) {
   t.test(`${name} on a GPU`, needs, async (t) => {
     const ended = await run(await nativeProgram(name), [], limit);
     t.match(ended, { status: 0, stdout: /^ok 1/m }, ended.stdout.slice(-3000) + ended.stderr.slice(-3000));

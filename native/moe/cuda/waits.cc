@@ -25,12 +25,17 @@ std::string describeWait(const WaitControl& control, uint32_t rank, uint32_t num
         return "the network did not take what goes to it";
       case Missing::kBarrier:
         return "it did not come to the barrier before the call";
+      case Missing::kPartials:
+        return "the sums of its block " + index + " did not arrive";
       case Missing::kWrongTokens:
       case Missing::kWrongMessageCount:
       case Missing::kWrongCount:
       case Missing::kWrongPlace:
       case Missing::kWrongCopy:
       case Missing::kWrongCopies:
+      case Missing::kWrongChoice:
+      case Missing::kWrongLayout:
+      case Missing::kNoRoom:
         break;  // no waits: describeRefusal()
     }
     return "a wait of kind " + std::to_string(control.missing) + " did not end";
@@ -60,6 +65,11 @@ std::string describeRefusal(const WaitControl& control, const Shape& shape) {
     case Missing::kWrongCopies:
       return said("for its token " + index + " a number of rows of",
                   "at most " + std::to_string(std::min(shape.numTopk, shape.numLocalExperts())));
+    case Missing::kWrongChoice:
+      return said("for its token " + index + " a choice of",
+                  "a free row of an expert below " + std::to_string(shape.numExperts));
+    case Missing::kWrongLayout:
+      return said("the layout of dispatch", "the one that this rank uses again");
     default:
       return "a wait for " + describeWait(control, 0, shape.numLocalExperts()) + " ended by itself";
   }

@@ -37,7 +37,12 @@ enum class Missing : uint32_t {
   kWrongCount,
   kWrongPlace,
   kWrongCopy,
-  kWrongCopies
+  kWrongCopies,
+  // High throughput: a wait, then what came and was out of bounds.
+  kPartials,
+  kWrongChoice,
+  kWrongLayout,
+  kNoRoom
 };
 
 // Words of a plan that a seam can put out of bounds, and what it puts there.

@@ -1,0 +1,148 @@
+#pragma once
+
+#include <cuda_runtime_api.h>
+
+#include <cstddef>
+#include <cstdint>
+
+#include "moe/high_throughput/received_rows.h"
+
+// The kernels of high-throughput dispatch and combine, and what host code passes to them.
+//
+// Every rank reads: it waits until a source is ready, reads the source's ids, finds the places of all rows by itself
+// and copies the rows from the source's symmetric memory to where they belong; combine reads the rows of each
+// hosting rank and sums. Nothing but words that say "ready" is written into a peer's memory.
+namespace railrunner::moe::cuda {
+struct WaitControl;
+}
+
+namespace railrunner::moe::cuda::high_throughput {
+
+using moe::high_throughput::Capacity;
+using moe::high_throughput::ReceivedRows;
+using moe::high_throughput::ReceiveNeed;
+using moe::high_throughput::Strategy;
+
+constexpr uint32_t kMaxPeers = 32;           // a lane of a warp each
+constexpr uint32_t kMostPieceBytes = 16384;  // of a row that moves at once
+constexpr uint32_t kGroupTokens = 32;        // tokens of a source are dealt out in groups: a lane each
+constexpr uint32_t kMostBlocks = 256;
+
+constexpr uint32_t kMoveThreads = 1024;
+constexpr uint32_t kConsumerWarps = 16;
+constexpr uint32_t kCombineThreads = 32 * (kConsumerWarps + 1);
+
+// Offsets in the symmetric buffer of a rank, in bytes.
+struct SymmetricMap {
+  uint64_t ready = 0;    // [worldSize] words: epoch of the source's last call << 32 | its tokens
+  uint64_t layouts = 0;  // [worldSize] words: epoch of the dispatch whose layout the source uses
+  uint64_t partials =
+      0;  // [worldSize, kMostBlocks] words: the epoch in which a host's block has made its sums
+  uint64_t barrier = 0;  // [worldSize] words
+  uint64_t ids = 0;      // int32 [maxTokens, numTopk]
+  uint64_t weights = 0;  // fp32 [maxTokens, numTopk]
+  uint64_t x = 0;        // [slots, maxTokens, payloadRowBytes]
+  uint64_t scales = 0;   // [slots, maxTokens, scaleBytes]
+  uint64_t y = 0;        // bf16 [capacity.tokens, bf16RowBytes]: what the owners of the tokens read
+  uint64_t totalBytes = 0;
+  uint32_t scaleBytes = 0;  // of one row, a multiple of 16; 0 without fp8
+  uint32_t slots = 1;       // 1, or with allGather one for each rank, its own tokens in its own
+
+  RAILRUNNER_HOST_DEVICE uint64_t xOffset(const Shape& s, uint32_t slot) const {
+    return x + static_cast<uint64_t>(slot) * s.maxTokens * s.payloadRowBytes();
+  }
+  RAILRUNNER_HOST_DEVICE uint64_t scalesOffset(const Shape& s, uint32_t slot) const {
+    return scales + static_cast<uint64_t>(slot) * s.maxTokens * scaleBytes;
+  }
+};
+
+SymmetricMap symmetricMap(const Shape& shape, const Capacity& capacity, Strategy strategy);
+
+// Received tokens of one source that one block places and moves: a range of their numbers.
+struct ChunkRange {
+  uint32_t first;
+  uint32_t count;
+};
+
+// Private device memory of the kernels; the handle of a layout is part of it.
+struct Workspace {
+  uint32_t* meeting;       // [2] arrivals and generation of the blocks' meeting
+  uint32_t* blockCounts;   // [blocks, worldSize sources, numLocalExperts + worldSize]
+  uint32_t* expertTotals;  // [blocks, numExperts]
+  ChunkRange* chunks;      // handle: [blocks, worldSize sources]
+  int32_t* tokenPlace;     // handle: [maxTokens, worldSize] received token at each rank, -1 = not there
+};
+
+// What every rank gets, in pinned host memory.
+struct NeedReport {
+  uint32_t tokens[kMaxPeers];
+  uint32_t rows[kMaxPeers];
+  uint32_t epoch;  // stored last
+};
+
+// Parts of a call.
+constexpr uint32_t kAnnounce = 1;  // tells the peers that this rank is ready
+constexpr uint32_t kLayout = 2;    // dispatch: counts and places
+constexpr uint32_t kMove = 4;      // dispatch: rows
+constexpr uint32_t kPartials = 8;  // combine of expert-major outputs: one sum for each received token
+constexpr uint32_t kPull = 16;     // combine: rows of the hosts to the tokens' sums
+
+// Faults that tests plant.
+struct Seam {
+  uint32_t relaxed = 0;  // sums are published before they are made
+  uint32_t silent = 0;   // nothing is announced
+};
+
+struct CallArguments {
+  Shape shape;
+  Capacity capacity;
+  SymmetricMap map;
+  Workspace work;
+  ReceivedRows result;
+  uint32_t expertAlignment;
+  uint32_t weighted;
+  uint32_t gathered;     // x of every source is in this rank's own slots already
+  uint32_t agreeOnRoom;  // counts all ranks' needs; refuses where one has no room, and reports
+  uint32_t rank;
+  uint32_t numTokens;
+  uint32_t phases;
+  uint32_t epoch;  // of the call, or what is added to *epochBase where that is given (replayed graphs)
+  const uint32_t* epochBase;
+  uint32_t layout;  // epoch of the dispatch that made the layout in use; 0: this one
+  WaitControl* control;
+  NeedReport* report;
+  Seam seam;
+  const uint16_t* y;  // expert-major: the experts' rows [capacity.rows]; private
+  uint16_t* out;      // combine: bf16 [maxTokens, paddedHidden]
+  std::byte* base[kMaxPeers];
+};
+
+// How a shape runs on the current device.
+struct LaunchPlan {
+  uint32_t blocks = 0;       // one per processor
+  uint32_t layoutWarps = 0;  // of a block that count and place
+  uint32_t moveWarps = 0;    // of a block that move rows, a piece of shared memory each
+  uint32_t pullSlots = 0;    // pieces of shared memory of a combine block
+  uint32_t dispatchBytes = 0;
+  uint32_t combineBytes = 0;
+};
+
+// Throws kUnsupportedHere where the device cannot. processors: 0 = as many as saturate the links.
+LaunchPlan launchPlan(const Shape& shape, uint32_t processors);
+
+// Bytes of the parts of a workspace, and where they begin in one allocation.
+struct WorkspaceMap {
+  uint64_t meeting, blockCounts, expertTotals, chunks, tokenPlace, totalBytes;
+};
+WorkspaceMap workspaceMap(const Shape& shape, uint32_t blocks);
+Workspace workspaceAt(std::byte* memory, const WorkspaceMap& map);
+
+// Throw kCuda. Asynchronous on the stream, capturable.
+void launchDispatch(const CallArguments& arguments, const LaunchPlan& plan, cudaStream_t stream);
+void launchCombine(const CallArguments& arguments, const LaunchPlan& plan, cudaStream_t stream);
+// Waits on the stream until every source is ready: before copy engines read from there.
+void launchAwaitReady(const CallArguments& arguments, cudaStream_t stream);
+// Once per device, before a launch.
+void prepareKernels();
+
+}  // namespace railrunner::moe::cuda::high_throughput

@@ -1,0 +1,158 @@
+#include "moe/cuda/high_throughput/launch.h"
+
+#include <algorithm>
+#include <string>
+
+#include "core/error.h"
+#include "moe/cuda/high_throughput/layout_memory.h"
+
+namespace railrunner::moe::cuda::high_throughput {
+
+namespace {
+
+// One block per processor; eight keep the links of a Hopper GPU full. Expert-major dispatch writes a row for each
+// choice and its combine reads as many, which takes more of them.
+constexpr uint32_t kRankMajorProcessors = 8;
+constexpr uint32_t kExpertMajorProcessors = 32;
+constexpr uint32_t kLayoutWarps = kMoveThreads / 32;
+constexpr uint32_t kMostPullSlots = 64;
+
+void require(cudaError_t status, const std::string& what) {
+  if (status == cudaSuccess) return;
+  throw Error(ErrorCode::kCuda, what + ": " + cudaGetErrorString(status));
+}
+
+uint32_t attribute(cudaDeviceAttr which) {
+  int ordinal = 0;
+  int value = 0;
+  require(cudaGetDevice(&ordinal), "reading the current device");
+  require(cudaDeviceGetAttribute(&value, which, ordinal), "reading a device attribute");
+  return static_cast<uint32_t>(value);
+}
+
+[[noreturn]] void refuse(const std::string& what) {
+  throw Error(ErrorCode::kUnsupportedHere, "high throughput on cuda: " + what);
+}
+
+uint64_t aligned(uint64_t bytes) { return (bytes + 255) / 256 * 256; }
+
+}  // namespace
+
+void launchKernel(const void* kernel, const char* name, const Grid& grid, void** parameters,
+                  cudaStream_t stream) {
+  cudaLaunchAttribute overlap{};
+  overlap.id = cudaLaunchAttributeProgrammaticStreamSerialization;
+  overlap.val.programmaticStreamSerializationAllowed = 1;
+  cudaLaunchConfig_t config{};
+  config.gridDim = dim3(grid.blocks);
+  config.blockDim = dim3(grid.threads);
+  config.dynamicSmemBytes = grid.sharedBytes;
+  config.stream = stream;
+  config.attrs = &overlap;
+  config.numAttrs = 1;
+  require(cudaLaunchKernelExC(&config, kernel, parameters), std::string("launching the kernel ") + name);
+}
+
+uint32_t sharedLimit(const void* kernel) {
+  cudaFuncAttributes code{};
+  require(cudaFuncGetAttributes(&code, kernel), "asking for a kernel's own shared memory");
+  return attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin) - static_cast<uint32_t>(code.sharedSizeBytes);
+}
+
+void allowShared(const void* kernel) {
+  require(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                               static_cast<int>(sharedLimit(kernel))),
+          "raising a kernel's shared memory");
+  require(cudaFuncSetAttribute(kernel, cudaFuncAttributePreferredSharedMemoryCarveout,
+                               cudaSharedmemCarveoutMaxShared),
+          "asking for shared memory instead of cache");
+}
+
+void prepareKernels() {
+  prepareDispatch();
+  prepareCombine();
+}
+
+LaunchPlan launchPlan(const Shape& shape, uint32_t processors) {
+  if (attribute(cudaDevAttrComputeCapabilityMajor) < 9) {
+    refuse("needs bulk copies between GPUs, compute capability 9.0 or later. Use algorithm lowLatency");
+  }
+  const uint32_t present = std::min(attribute(cudaDevAttrMultiProcessorCount), kMostBlocks);
+  if (processors > present) {
+    refuse("expected smCount of at most " + std::to_string(present) + ", received " +
+           std::to_string(processors));
+  }
+  const uint32_t chosen =
+      shape.outputLayout == OutputLayout::kRankMajor ? kRankMajorProcessors : kExpertMajorProcessors;
+  LaunchPlan plan;
+  plan.blocks = processors != 0 ? processors : std::min(chosen, present);
+  const uint32_t limit = dispatchSharedLimit();
+  plan.layoutWarps = kLayoutWarps;
+  while (plan.layoutWarps > 1 && layoutMemory(shape, plan.layoutWarps).totalBytes > limit)
+    plan.layoutWarps /= 2;
+  const uint32_t layoutBytes = layoutMemory(shape, plan.layoutWarps).totalBytes;
+  if (layoutBytes > limit) {
+    refuse(std::to_string(shape.numLocalExperts()) +
+           " experts of a rank do not fit in a processor's shared memory");
+  }
+  const uint32_t slotBytes = moveSlotBytes(shape, scaleBytesOf(shape));
+  plan.moveWarps = std::min(limit / slotBytes, kMoveThreads / 32);
+  const uint32_t pullLimit = combineSharedLimit();
+  plan.pullSlots = std::min((pullLimit) / (pullSlotBytes(shape) + 16), kMostPullSlots);
+  if (plan.moveWarps == 0 || plan.pullSlots < 2) refuse("rows do not fit in a processor's shared memory");
+  plan.dispatchBytes = std::max(layoutBytes, plan.moveWarps * slotBytes);
+  plan.combineBytes = plan.pullSlots * (pullSlotBytes(shape) + 16);
+  return plan;
+}
+
+SymmetricMap symmetricMap(const Shape& shape, const Capacity& capacity, Strategy strategy) {
+  SymmetricMap map;
+  map.slots = strategy == Strategy::kAllGather ? shape.worldSize : 1;
+  map.scaleBytes = scaleBytesOf(shape);
+  uint64_t at = 0;
+  const auto place = [&at](uint64_t bytes) {
+    const uint64_t begin = at;
+    at += aligned(bytes);
+    return begin;
+  };
+  const uint64_t tokens =
+      (static_cast<uint64_t>(shape.maxTokens) + kGroupTokens - 1) / kGroupTokens * kGroupTokens;
+  map.ready = place(8ULL * shape.worldSize);
+  map.layouts = place(8ULL * shape.worldSize);
+  map.partials = place(8ULL * shape.worldSize * kMostBlocks);
+  map.barrier = place(8ULL * shape.worldSize);
+  map.ids = place(4ULL * tokens * shape.numTopk);
+  map.weights = place(4ULL * tokens * shape.numTopk);
+  map.x = place(static_cast<uint64_t>(map.slots) * shape.maxTokens * shape.payloadRowBytes());
+  map.scales = place(static_cast<uint64_t>(map.slots) * shape.maxTokens * map.scaleBytes);
+  map.y = place(capacity.tokens * shape.bf16RowBytes());
+  map.totalBytes = at;
+  return map;
+}
+
+WorkspaceMap workspaceMap(const Shape& shape, uint32_t blocks) {
+  WorkspaceMap map{};
+  uint64_t at = 0;
+  const auto place = [&at](uint64_t bytes) {
+    const uint64_t begin = at;
+    at += aligned(bytes);
+    return begin;
+  };
+  map.meeting = place(8);
+  map.blockCounts = place(4ULL * blocks * shape.worldSize * (shape.numLocalExperts() + shape.worldSize));
+  map.expertTotals = place(4ULL * blocks * shape.numExperts);
+  map.chunks = place(sizeof(ChunkRange) * blocks * shape.worldSize);
+  map.tokenPlace = place(4ULL * shape.maxTokens * shape.worldSize);
+  map.totalBytes = at;
+  return map;
+}
+
+Workspace workspaceAt(std::byte* memory, const WorkspaceMap& map) {
+  return {reinterpret_cast<uint32_t*>(memory + map.meeting),
+          reinterpret_cast<uint32_t*>(memory + map.blockCounts),
+          reinterpret_cast<uint32_t*>(memory + map.expertTotals),
+          reinterpret_cast<ChunkRange*>(memory + map.chunks),
+          reinterpret_cast<int32_t*>(memory + map.tokenPlace)};
+}
+
+}  // namespace railrunner::moe::cuda::high_throughput

@@ -1,0 +1,366 @@
+// High-throughput dispatch and combine on GPUs: every byte that they leave is compared with the reference, in order,
+// for each layout, payload, strategy and mode; refused and planted faults. Ranks are streams of one process, so that
+// one GPU is enough. Without a GPU all of it is skipped by name.
+#include <cstring>
+#include <thread>
+
+#include "cuda_high_throughput_check.h"
+#include "cuda_high_throughput_times.h"
+
+using namespace railrunner;
+using namespace railrunner::test;
+using moe::cuda::Missing;
+
+namespace {
+
+constexpr uint32_t kAllOfDispatch = ht::kAnnounce | ht::kLayout | ht::kMove;
+
+Setting small(uint32_t worldSize, OutputLayout layout, PayloadType payload = PayloadType::kBf16) {
+  Setting setting;
+  Shape& s = setting.shape;
+  s.worldSize = worldSize;
+  s.numExperts = 8 * worldSize;
+  s.numTopk = 4;
+  s.hidden = 640;
+  s.maxTokens = 203;
+  s.payload = payload;
+  s.outputLayout = layout;
+  return setting;
+}
+
+void gather(Ranks& ranks) {
+  ranks.finish();
+  for (uint32_t to = 0; to < ranks.shape().worldSize; ++to) {
+    ranks[to].enter();
+    ranks[to].arguments.gathered = 1;
+    const ht::SymmetricMap& map = ranks[to].arguments.map;
+    for (uint32_t from = 0; from < ranks.shape().worldSize; ++from) {
+      if (from == to) continue;
+      const auto copy = [&](uint64_t offset, uint64_t bytes) {
+        check(cudaMemcpy(ranks[to].arguments.base[to] + offset, ranks[to].arguments.base[from] + offset,
+                         bytes, cudaMemcpyDefault),
+              "cudaMemcpy");
+      };
+      copy(map.xOffset(ranks.shape(), from), ranks.shape().maxTokens * ranks.shape().payloadRowBytes());
+      copy(map.scalesOffset(ranks.shape(), from),
+           static_cast<uint64_t>(ranks.shape().maxTokens) * map.scaleBytes);
+    }
+  }
+  check(cudaDeviceSynchronize(), "cudaDeviceSynchronize");
+}
+
+enum class Mode { kFused, kSerial, kExact, kReuse };
+
+void dispatchBy(Ranks& ranks, Mode mode, Scene& scene) {
+  if (mode == Mode::kSerial) {
+    for (const uint32_t phase : {ht::kAnnounce, ht::kLayout, ht::kMove}) {
+      for (uint32_t r = 0; r < ranks.shape().worldSize; ++r) {
+        ranks.queueDispatch(r, phase);
+        ranks.finish();
+      }
+    }
+  } else if (mode == Mode::kExact) {
+    for (uint32_t r = 0; r < ranks.shape().worldSize; ++r) ranks[r].arguments.agreeOnRoom = 1;
+    ranks.dispatch(ht::kAnnounce | ht::kLayout);
+    ranks.finish();
+    checkReports(ranks, scene);
+    ranks.dispatch(ht::kMove);
+  } else if (mode == Mode::kReuse) {
+    ranks.dispatch(kAllOfDispatch);
+    ranks.finish();
+    scene.newContent(ranks);
+    ranks.useLayout(ranks.epoch());
+    ranks.begin();
+    ranks.dispatch(ht::kAnnounce | ht::kMove);
+  } else {
+    ranks.dispatch(kAllOfDispatch);
+  }
+  ranks.finish();
+}
+
+void roundTrip(const Setting& setting, Mode mode = Mode::kFused, uint32_t seed = 5) {
+  Ranks ranks(setting);
+  Scene scene(setting, seed);
+  ranks.fill(scene.tokens);
+  if (setting.strategy == ht::Strategy::kAllGather) gather(ranks);
+  ranks.begin();
+  dispatchBy(ranks, mode, scene);
+  checkRows(ranks, scene);
+  ranks.fillOutputs(scene.expected);
+  ranks.begin();
+  if (mode == Mode::kSerial) {
+    for (const uint32_t phase : {ht::kAnnounce | ht::kPartials, ht::kPull}) {
+      for (uint32_t r = 0; r < ranks.shape().worldSize; ++r) {
+        const bool partials = (ranks.combinePhases() & ht::kPartials) != 0;
+        ranks.queueCombine(r, partials ? phase : phase & ~ht::kPartials);
+        ranks.finish();
+      }
+    }
+  } else {
+    ranks.combine(ranks.combinePhases());
+  }
+  ranks.finish();
+  checkSums(ranks, scene);
+}
+
+constexpr auto kRank = OutputLayout::kRankMajor;
+constexpr auto kExpert = OutputLayout::kExpertMajor;
+constexpr auto kFp8 = PayloadType::kFp8E4m3;
+
+void addShapes() {
+  for (const OutputLayout layout : {kRank, kExpert}) {
+    const std::string name = layout == kRank ? "rankMajor" : "expertMajor";
+    const auto add = [&](const std::string& what, const std::function<void()>& body) {
+      cases().push_back({name + ", " + what, body});
+    };
+    for (const uint32_t world : {1U, 2U, 3U, 4U, 8U}) {
+      add("bf16, " + std::to_string(world) + " ranks", [=] { roundTrip(small(world, layout)); });
+    }
+    add("phase by phase", [=] { roundTrip(small(4, layout), Mode::kSerial); });
+    add("exact", [=] { roundTrip(small(4, layout), Mode::kExact); });
+    add("a layout used again", [=] { roundTrip(small(4, layout), Mode::kReuse); });
+    add("fp8, scales that begin anywhere", [=] { roundTrip(small(4, layout, kFp8)); });
+    add("fp8, hidden 2048", [=] {
+      Setting setting = small(3, layout, kFp8);
+      setting.shape.hidden = 2048;
+      roundTrip(setting);
+    });
+    add("gathered first, fp8", [=] {
+      Setting setting = small(4, layout, kFp8);
+      setting.strategy = ht::Strategy::kAllGather;
+      roundTrip(setting);
+    });
+    add("alignment 16, unweighted, skewed", [=] {
+      Setting setting = small(4, layout);
+      setting.alignment = 16;
+      setting.weighted = false;
+      setting.skewed = true;
+      roundTrip(setting, Mode::kExact);
+    });
+    add("hidden 20001, top 16", [=] {
+      Setting setting = small(2, layout);
+      setting.shape.hidden = 20001;
+      setting.shape.numTopk = 16;
+      setting.shape.maxTokens = 70;
+      roundTrip(setting);
+    });
+    add("top 32 of 512, one processor", [=] {
+      Setting setting = small(2, layout);
+      setting.shape.numTopk = 32;
+      setting.shape.numExperts = 512;
+      setting.processors = 1;
+      roundTrip(setting);
+    });
+    add("1000 tokens, 16 processors", [=] {
+      Setting setting = small(4, layout);
+      setting.shape.maxTokens = 1000;
+      setting.processors = 16;
+      roundTrip(setting);
+    });
+  }
+}
+
+// Calls of changing routings on one set of ranks, each compared; the counts change from call to call.
+void manyCalls(uint32_t calls) {
+  Setting setting = small(4, kExpert);
+  setting.shape.hidden = 128;
+  setting.shape.maxTokens = 70;
+  Ranks ranks(setting);
+  for (uint32_t call = 0; call < calls; ++call) {
+    Scene scene(setting, 100 + call);
+    ranks.fill(scene.tokens);
+    ranks.fillOutputs(scene.expected);
+    ranks.begin();
+    ranks.dispatch(kAllOfDispatch);
+    ranks.begin();
+    ranks.combine(ranks.combinePhases());
+    ranks.finish();
+    checkRows(ranks, scene);
+    checkSums(ranks, scene);
+  }
+}
+
+// One graph of calls of each rank, replayed twice: the epoch is not baked in.
+void replayed() {
+  const Setting setting = small(4, kRank);
+  Ranks ranks(setting);
+  Scene scene(setting, 9);
+  ranks.fill(scene.tokens);
+  ranks.fillOutputs(scene.expected);
+  std::vector<Buffer> bases;
+  std::vector<cudaGraphExec_t> replays(setting.shape.worldSize);
+  for (uint32_t r = 0; r < setting.shape.worldSize; ++r) {
+    ranks[r].enter();
+    bases.emplace_back(Buffer::Place::kDevice, 16);
+    check(cudaMemset(bases[r].as(), 0, 16), "cudaMemset");
+    check(cudaDeviceSynchronize(), "cudaDeviceSynchronize");
+    ranks[r].arguments.epochBase = bases[r].as<uint32_t>();
+    check(cudaStreamBeginCapture(*ranks[r].stream, cudaStreamCaptureModeThreadLocal),
+          "cudaStreamBeginCapture");
+    for (uint32_t call = 1; call <= 6; ++call) {
+      ranks[r].arguments.epoch = call;
+      if (call % 2 == 1) {
+        ranks.queueDispatch(r, kAllOfDispatch);
+      } else {
+        ranks.queueCombine(r, ranks.combinePhases());
+      }
+    }
+    moe::cuda::launchAdvanceEpoch(bases[r].as<uint32_t>(), 6, *ranks[r].stream);
+    cudaGraph_t graph = nullptr;
+    check(cudaStreamEndCapture(*ranks[r].stream, &graph), "cudaStreamEndCapture");
+    check(cudaGraphInstantiate(&replays[r], graph, 0), "cudaGraphInstantiate");
+    cudaGraphDestroy(graph);
+  }
+  for (uint32_t replay = 0; replay < 2; ++replay) {
+    for (uint32_t r = 0; r < setting.shape.worldSize; ++r) {
+      ranks[r].enter();
+      check(cudaGraphLaunch(replays[r], *ranks[r].stream), "cudaGraphLaunch");
+    }
+  }
+  ranks.finish();
+  checkRows(ranks, scene);
+  checkSums(ranks, scene);
+  for (cudaGraphExec_t replay : replays) cudaGraphExecDestroy(replay);
+}
+
+// Waits of all ranks end; what rank `which` then says was wrong.
+void expectFailure(Ranks& ranks, uint32_t which, Missing missing, uint32_t peer) {
+  std::this_thread::sleep_for(std::chrono::milliseconds(200));
+  for (uint32_t r = 0; r < ranks.shape().worldSize; ++r) {
+    reinterpret_cast<volatile uint32_t&>(ranks.control(r).abort) = 1;
+  }
+  ranks.finish();
+  const moe::cuda::WaitControl& control = ranks.control(which);
+  expectEqual(control.failed, 1U, "failed");
+  expectEqual(control.missing, static_cast<uint32_t>(missing), "missing");
+  expectEqual(control.rank, peer, "rank");
+}
+
+void tooSmall() {
+  Setting setting = small(4, kExpert);
+  setting.capacity = {10'000, 100};
+  Ranks ranks(setting);
+  Scene scene(setting, 3);
+  ranks.fill(scene.tokens);
+  for (uint32_t r = 0; r < 4; ++r) ranks[r].arguments.agreeOnRoom = 1;
+  ranks.begin();
+  ranks.dispatch(kAllOfDispatch);
+  ranks.finish();
+  checkReports(ranks, scene);
+  for (uint32_t r = 0; r < 4; ++r) {
+    expectEqual(ranks.control(r).missing, static_cast<uint32_t>(Missing::kNoRoom), "missing");
+    expectEqual(ranks.control(r).rank, 0U, "rank without room");
+    ranks[r].enter();
+    for (const Buffer& part : ranks[r].parts) {
+      const auto bytes = fetched(part.as<uint8_t>(), part.bytes());
+      ok(std::all_of(bytes.begin(), bytes.end(), [](uint8_t b) { return b == kPoison; }),
+         "something was written");
+    }
+  }
+}
+
+void silentRank() {
+  const Setting setting = small(4, kRank);
+  Ranks ranks(setting);
+  Scene scene(setting, 3);
+  ranks.fill(scene.tokens);
+  ranks[2].arguments.seam.silent = 1;
+  ranks.begin();
+  ranks.dispatch(kAllOfDispatch);
+  expectFailure(ranks, 0, Missing::kBegun, 2);
+}
+
+void wrongChoice() {
+  const Setting setting = small(4, kExpert);
+  Ranks ranks(setting);
+  Scene scene(setting, 3);
+  scene.tokens[1].ids[2] = 1'000'000;
+  ranks.fill(scene.tokens);
+  ranks.begin();
+  ranks.dispatch(kAllOfDispatch);
+  expectFailure(ranks, 3, Missing::kWrongChoice, 1);
+}
+
+void wrongTokens() {
+  const Setting setting = small(4, kExpert);
+  Ranks ranks(setting);
+  Scene scene(setting, 3);
+  ranks.fill(scene.tokens);
+  ranks[1].arguments.numTokens = setting.shape.maxTokens + 1;
+  ranks.begin();
+  ranks.dispatch(kAllOfDispatch);
+  expectFailure(ranks, 3, Missing::kWrongTokens, 1);
+}
+
+void otherLayout() {
+  const Setting setting = small(4, kRank);
+  Ranks ranks(setting);
+  Scene scene(setting, 3);
+  ranks.fill(scene.tokens);
+  ranks.begin();
+  ranks.dispatch(kAllOfDispatch);
+  ranks.finish();
+  ranks.useLayout(ranks.epoch());
+  ranks[3].arguments.layout = 77;
+  ranks.begin();
+  ranks.dispatch(ht::kAnnounce | ht::kMove);
+  expectFailure(ranks, 0, Missing::kWrongLayout, 3);
+}
+
+// A rank says that its sums are made before they are: what its peers read is older.
+void earlySums() {
+  Setting setting = small(4, kExpert);
+  Ranks ranks(setting);
+  Scene scene(setting, 3);
+  ranks.fill(scene.tokens);
+  ranks.fillOutputs(scene.expected);
+  ranks[1].arguments.seam.relaxed = 1;
+  ranks.begin();
+  ranks.dispatch(kAllOfDispatch);
+  ranks.begin();
+  ranks.combine(ranks.combinePhases());
+  ranks.finish();
+  bool isSeen = false;
+  try {
+    checkSums(ranks, scene);
+  } catch (const Failure&) {
+    isSeen = true;
+  }
+  ok(isSeen, "sums that were published too early were not seen");
+}
+
+}  // namespace
+
+// Arguments: parts of names (cases that hold none of them are left out); `calls N`, how many calls of changing counts;
+// or `times FILE`, which measures in place of testing.
+int main(int argc, char** argv) {
+  // Kernels wait for each other: each rank's stream needs a queue of its own, and no module may load meanwhile.
+  setenv("CUDA_DEVICE_MAX_CONNECTIONS", "32", 1);
+  setenv("CUDA_MODULE_LOADING", "EAGER", 1);
+  if (argc > 2 && std::strcmp(argv[1], "times") == 0) return gpuCount() > 1 ? measureAll(argv[2]) : 1;
+  addShapes();
+  const uint32_t calls = argc > 2 && std::strcmp(argv[1], "calls") == 0 ? std::atoi(argv[2]) : 50;
+  cases().push_back({"calls of changing counts", [=] { manyCalls(calls); }});
+  cases().push_back({"calls in a graph", replayed});
+  cases().push_back({"receive memory that is too small is refused by all ranks", tooSmall});
+  cases().push_back({"a silent rank is named", silentRank});
+  cases().push_back({"a choice that is no expert is refused", wrongChoice});
+  cases().push_back({"a wrong number of tokens is refused", wrongTokens});
+  cases().push_back({"a rank with another layout is refused", otherLayout});
+  cases().push_back({"sums published too early are seen", earlySums});
+  if (argc > 1 && std::strcmp(argv[1], "calls") != 0) {
+    std::erase_if(cases(), [&](const Case& c) {
+      return std::none_of(argv + 1, argv + argc,
+                          [&](const char* part) { return c.name.find(part) != c.name.npos; });
+    });
+  }
+  if (gpuCount() == 0) {
+    std::printf("TAP version 14\n1..%zu\n", cases().size());
+    for (size_t i = 0; i < cases().size(); ++i) {
+      std::printf("ok %zu - %s # SKIP needs 1 GPU\n", i + 1, cases()[i].name.c_str());
+    }
+    return 0;
+  }
+  connectGpus();
+  return runAll();
+}
