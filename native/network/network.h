@@ -24,8 +24,8 @@
 namespace railrunner {
 
 // How payloads travel. kActiveMessage: the receiver's progress copies them into place (TCP: about five times
-// the bandwidth of put there). kRemoteWrite: one-sided puts, fence, flag put (transports that have them in
-// hardware).
+// the bandwidth of put there). kRemoteWrite: one-sided puts, and a put of the flag once a flush of the
+// connection has ended (transports that have them in hardware).
 enum class NetworkProtocol : uint32_t { kAuto = 0, kActiveMessage = 1, kRemoteWrite = 2 };
 
 // Set by tests alone: makes the receive path of active messages hostile, and breaks it in a known way.

@@ -31,10 +31,10 @@ struct UcxApi {
   X(ucp_worker_release_address)     \
   X(ucp_worker_progress)            \
   X(ucp_worker_set_am_recv_handler) \
-  X(ucp_worker_fence)               \
   X(ucp_worker_flush_nbx)           \
   X(ucp_ep_create)                  \
   X(ucp_ep_close_nbx)               \
+  X(ucp_ep_flush_nbx)               \
   X(ucp_ep_print_info)              \
   X(ucp_ep_rkey_unpack)             \
   X(ucp_rkey_destroy)               \

@@ -157,6 +157,9 @@ NetworkCounters NetworkWorker::counters(uint32_t peer) const {
 
 bool NetworkWorker::progress() {
   const bool happened = ucx().ucp_worker_progress(worker_) != 0;
+  if (numFlags_ != 0) {
+    for (Connection& connection : connections_) issueFlags(connection);
+  }
   if (!held_.empty()) applySomeHeld();
   return happened;
 }
@@ -210,6 +213,7 @@ void NetworkWorker::applySomeHeld() {
 
 void NetworkWorker::beginClose() {
   held_.clear();
+  numFlags_ = 0;
   for (Connection& connection : connections_) {
     for (Target& target : connection.targets) {
       if (target.rkey != nullptr) ucx().ucp_rkey_destroy(target.rkey);
@@ -223,6 +227,8 @@ void NetworkWorker::beginClose() {
     connection.endpoint = nullptr;
     connection.used = false;
     if (request != nullptr && !UCS_PTR_IS_ERR(request)) closing_.push_back(request);
+    if (connection.flush != nullptr) closing_.push_back(std::exchange(connection.flush, nullptr));
+    connection.flags.clear();
   }
 }
 

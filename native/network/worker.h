@@ -83,6 +83,13 @@ class NetworkWorker {
     uint64_t base = 0;
     ucp_rkey_h rkey = nullptr;
   };
+  // A signal whose data may still be on its way: a word staged in a batch.
+  struct Flag {
+    Batch* batch = nullptr;
+    const uint8_t* staged = nullptr;
+    uint32_t region = 0;
+    uint64_t offset = 0;
+  };
   struct Connection {
     ucp_ep_h endpoint = nullptr;
     Batch* batch = nullptr;  // being filled
@@ -92,6 +99,8 @@ class NetworkWorker {
     NetworkWorker* owner = nullptr;
     uint32_t peer = 0;
     std::vector<Target> targets;  // by region, remote write
+    std::deque<Flag> flags;       // remote write: in order, the first waits for the flush
+    ucs_status_ptr_t flush = nullptr;
   };
   struct Sent {
     uint64_t epoch = 0;
@@ -115,6 +124,11 @@ class NetworkWorker {
   void appendRecord(Connection& connection, const FrameRecord& record, const void* payload);
   void remoteWrite(Connection& connection, uint32_t region, uint64_t offset, const void* data,
                    uint64_t bytes);
+  const uint8_t* stage(Batch& batch, const void* data, uint64_t bytes);
+  void issueWrite(Connection& connection, Batch& batch, const uint8_t* staged, uint32_t region,
+                  uint64_t offset, uint64_t bytes);
+  void queueFlag(Connection& connection, const NetworkSignal& signal);
+  void issueFlags(Connection& connection);
   void seal(Connection& connection);
   void afterIssue(Batch& batch, ucs_status_ptr_t request);
   void giveBack(Batch& batch);
@@ -131,6 +145,7 @@ class NetworkWorker {
   ucp_mem_h arenaMemory_ = nullptr;
   std::deque<Batch> batches_;
   std::vector<Batch*> freeBatches_;
+  uint32_t numFlags_ = 0;  // of all connections
   ArrivalTable arrivals_;
   std::vector<HeldRecord> held_;
   uint64_t shuffleState_ = 0;

@@ -100,9 +100,7 @@ void NetworkWorker::signal(const NetworkSignal& signal) {
   const uint64_t count = sent.epoch == signal.epoch ? sent.count : 0;
   sent = Sent{signal.epoch, 0};
   if (shared_.protocol == NetworkProtocol::kRemoteWrite) {
-    const ucs_status_t status = ucx().ucp_worker_fence(worker_);
-    if (status != UCS_OK) throw ucxError("ucp_worker_fence", status);
-    remoteWrite(connection, signal.region, signal.offset, &signal.value, sizeof(signal.value));
+    queueFlag(connection, signal);
   } else {
     appendRecord(connection,
                  FrameRecord{RecordKind::kSignal, static_cast<uint16_t>(signal.region), signal.slot,
@@ -116,20 +114,71 @@ void NetworkWorker::remoteWrite(Connection& connection, uint32_t region, uint64_
                                 uint64_t bytes) {
   if (bytes == 0) return;
   Batch& batch = batchWithRoom(connection, framePadded(bytes), false);
+  issueWrite(connection, batch, stage(batch, data, bytes), region, offset, bytes);
+}
+
+// Copies it to where UCX will read it; the batch is kept until the write has been issued and ended.
+const uint8_t* NetworkWorker::stage(Batch& batch, const void* data, uint64_t bytes) {
   uint8_t* staged = batch.data + batch.fill;
   std::memcpy(staged, data, bytes);
   batch.fill += framePadded(bytes);
+  ++batch.outstanding;
+  return staged;
+}
+
+void NetworkWorker::issueWrite(Connection& connection, Batch& batch, const uint8_t* staged, uint32_t region,
+                               uint64_t offset, uint64_t bytes) {
   ucp_request_param_t param{};
   param.op_attr_mask = UCP_OP_ATTR_FIELD_CALLBACK | UCP_OP_ATTR_FIELD_USER_DATA | UCP_OP_ATTR_FIELD_MEMH;
   param.cb.send = &NetworkWorker::onSent;
   param.user_data = &batch;
   param.memh = arenaMemory_;
   const Target& target = connection.targets[region];
-  ++batch.outstanding;
   connection.counters.wireBytes += wireBytesOf(bytes);
   ++connection.counters.messages;
   afterIssue(batch, ucx().ucp_put_nbx(connection.endpoint, staged, bytes, target.base + offset, target.rkey,
                                       &param));
+}
+
+// A flag may be seen only after what was written before it. ucp_worker_fence would order them, but where UCX
+// makes it a flush (1.18 always, later versions with several rails) it waits inside the call until every peer has
+// acknowledged, and knows neither abort word nor deadline. So the flag waits here until a flush of its own connection has ended, and the caller goes on.
+void NetworkWorker::queueFlag(Connection& connection, const NetworkSignal& signal) {
+  Batch& batch = batchWithRoom(connection, framePadded(sizeof(signal.value)), false);
+  const uint8_t* staged = stage(batch, &signal.value, sizeof(signal.value));
+  connection.flags.push_back({&batch, staged, signal.region, signal.offset});
+  ++numFlags_;
+  issueFlags(connection);
+}
+
+// One flag a flush, so that flags keep their order as well.
+void NetworkWorker::issueFlags(Connection& connection) {
+  while (!connection.flags.empty()) {
+    ucs_status_t status = UCS_OK;
+    if (connection.flush == nullptr) {
+      ucp_request_param_t param{};
+      const ucs_status_ptr_t request = ucx().ucp_ep_flush_nbx(connection.endpoint, &param);
+      if (UCS_PTR_IS_ERR(request)) {
+        status = UCS_PTR_STATUS(request);
+      } else {
+        connection.flush = request;
+      }
+    }
+    if (connection.flush != nullptr) {
+      status = ucx().ucp_request_check_status(connection.flush);
+      if (status == UCS_INPROGRESS) return;
+      ucx().ucp_request_free(connection.flush);
+      connection.flush = nullptr;
+    }
+    const Flag flag = connection.flags.front();
+    connection.flags.pop_front();
+    --numFlags_;
+    if (status == UCS_OK) {
+      issueWrite(connection, *flag.batch, flag.staged, flag.region, flag.offset, sizeof(uint64_t));
+    } else {
+      afterIssue(*flag.batch, UCS_STATUS_PTR(status));  // the peer is lost: nobody will look at the flag
+    }
+  }
 }
 
 // Ends the open batch; active messages leave now.
