@@ -2,6 +2,7 @@
  * What a request's decisions are, to be done in this order: host to disk, device to a tier below, a tier below to the
  * device, fills. A slot's bytes leave before others enter it: what is displaced in this request was not put there by it.
  */
+import { itemAt } from '../../runner/values/items.js';
 
 /** Slots by number, in the order in which the decisions fell. */
 export interface CopyList {
@@ -30,7 +31,7 @@ export class Moves {
   }));
 
   copies(from: number, to: number): CopyList {
-    return this.#copies[from * NUM_TIERS + to] as CopyList;
+    return itemAt(this.#copies, from * NUM_TIERS + to);
   }
 
   clear(): void {

@@ -7,6 +7,7 @@ import { openTrace, type Trace } from '../traces/read-trace.js';
 import { POLICY_NAMES, type PolicyName } from './policy.js';
 import { tierLines, tierNotes, tierRows, type TierRow } from './tier-report.js';
 import { Simulation, type PolicyHits, type SimulationTotals } from './simulation.js';
+import { isOneOf } from '../../runner/values/items.js';
 
 const DEFAULT_TTL_SECONDS = 300;
 
@@ -62,10 +63,11 @@ export async function simulateTrace(question: SimulationQuestion): Promise<strin
 }
 
 function policiesOf(names: readonly string[]): (PolicyName | 'belady')[] {
-  const known: readonly string[] = [...POLICY_NAMES, 'belady'];
-  const odd = names.find((name) => !known.includes(name));
-  if (odd === undefined) return [...new Set(names as (PolicyName | 'belady')[])];
-  throw new RunnerError('E_USAGE', `--policy ${odd}: expected ${known.join(', ')}`);
+  const known = [...POLICY_NAMES, 'belady'] as const;
+  return [...new Set(names)].map((name) => {
+    if (isOneOf(known, name)) return name;
+    throw new RunnerError('E_USAGE', `--policy ${name}: expected ${known.join(', ')}`);
+  });
 }
 
 function tierPolicyOf(name: string): PolicyName {

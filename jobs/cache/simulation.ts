@@ -74,7 +74,7 @@ export class Simulation {
   readonly #tiers: TieredCache | null;
   /** By distance of a request's short last block: the tokens by which it is short. */
   #missing = new Float64Array(1024);
-  #path: Int32Array = new Int32Array(1024);
+  #path = new Int32Array(1024);
   /** Of all requests, for belady alone. */
   #future = new Int32Array(1024);
   #ends = new Int32Array(1024);

@@ -66,7 +66,7 @@ export class TieredCache {
     this.#tellsMoves = tellsMoves;
     this.#tiers = tiers.map((options) => new Tier(options));
     this.#countsUses = tiers.some(({ minUses }) => minUses > 1);
-    this.#device = this.#tiers[DEVICE] as Tier;
+    this.#device = this.#tier(DEVICE);
     if (this.#device.capacity < 1) throw new RangeError('a device tier of no blocks serves no request');
   }
 
@@ -81,7 +81,7 @@ export class TieredCache {
     if (this.#tellsMoves) moves.clear();
     this.#timeMs = timeMs;
     for (let at = 0; at < this.#tiers.length; at++) {
-      const tier = this.#tiers[at] as Tier;
+      const tier = this.#tier(at);
       tier.pins.next();
       counts.evictions[at] = (counts.evictions[at] ?? 0) + tier.expire(timeMs);
     }
@@ -103,7 +103,7 @@ export class TieredCache {
       const block = blocks[place] ?? 0;
       let at = DEVICE;
       let slot = this.#device.slotOf(block);
-      while (slot < 0 && ++at < this.#tiers.length) slot = (this.#tiers[at] as Tier).slotOf(block);
+      while (slot < 0 && ++at < this.#tiers.length) slot = this.#tier(at).slotOf(block);
       if (this.#countsUses) this.#uses.set(block, this.#uses.get(block) + 1);
       if (slot < 0) continue;
       if (hits === place) {
@@ -113,7 +113,7 @@ export class TieredCache {
         counts.beyondGap++;
         if (at !== DEVICE) continue;
       }
-      (this.#tiers[at] as Tier).pins.pin(slot);
+      this.#tier(at).pins.pin(slot);
     }
     return hits;
   }
@@ -139,7 +139,7 @@ export class TieredCache {
 
   #load(block: number, slot: number): boolean {
     for (let at = 1; at < this.#tiers.length; at++) {
-      const tier = this.#tiers[at] as Tier;
+      const tier = this.#tier(at);
       const source = tier.slotOf(block);
       if (source < 0) continue;
       tier.touch(source, this.#timeMs);
@@ -148,6 +148,13 @@ export class TieredCache {
       return true;
     }
     return false;
+  }
+
+  /** Here and not by itemAt: it is asked for every block, and V8 knows then that only tiers come. */
+  #tier(at: number): Tier {
+    const tier = this.#tiers[at];
+    if (tier === undefined) throw new RangeError(`tier ${at} of ${this.#tiers.length}`);
+    return tier;
   }
 
   #countEviction(tier: number): void {
@@ -162,7 +169,7 @@ export class TieredCache {
 
   /** Takes a block to a tier below, and what it displaces there one further. */
   #store(block: number, from: number, fromSlot: number, to: number): void {
-    const tier = this.#tiers[to] as Tier;
+    const tier = this.#tier(to);
     const present = tier.slotOf(block);
     if (present >= 0) {
       tier.touch(present, this.#timeMs);

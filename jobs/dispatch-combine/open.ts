@@ -11,7 +11,7 @@ import { paddedHidden, proxiesOf, seed32, usesDedup, type MoeSpec } from './moe-
 import { mscclppHintBytes, symmetricBytes } from './bytes/memory.js';
 import { dedupUsed, forwardingNodes, unequalNodes, type Nodes } from './bytes/nodes.js';
 import { bytesToPeers, peakOf, sourceBytes, type Peak } from './bytes/peak.js';
-import type { RankRouting, Routing } from './routing/routing.js';
+import type { Routing } from './routing/routing.js';
 import { route, verify } from './thread/requests.js';
 import {
   issuedBytes,
@@ -23,6 +23,7 @@ import {
   type PeerPath,
   type Traffic,
 } from './bytes/traffic.js';
+import { itemAt } from '../../runner/values/items.js';
 
 const CLOSE_TIMEOUT_MS = 30_000;
 /** Or as many as the point has iterations. */
@@ -47,7 +48,7 @@ export async function openExchange(spec: MoeSpec, context: PointContext): Promis
     routing: await route({ work: 'route', spec, worldSize, files: context.point.files }, context.signal),
   }));
   const { ranks } = routing;
-  const own = ranks[rank] as RankRouting;
+  const own = itemAt(ranks, rank);
   const nodes = forwardingNodes(spec, world.info.nodeOfRank);
   const begin = performance.now();
   const native = await device.native.openMoe(world.native, {

@@ -9,6 +9,7 @@ import { resolveShape } from './model-shape.js';
 import { RoutingFileIssue } from './routing/file-issue.js';
 import { parseRoutingFile, ROUTING_FILE_LIMIT_BYTES } from './routing/file.js';
 import { ROUTING_DEFAULTS } from './schema.js';
+import { asJsonObject } from '../../runner/values/json.js';
 
 export function resolveMoe({ spec: defaulted, given, swept, files }: ResolveRequest): ResolveAnswer {
   const resolved = resolveShape(given, files);
@@ -37,7 +38,7 @@ export function resolveMoe({ spec: defaulted, given, swept, files }: ResolveRequ
   for (const [key, value] of Object.entries(own)) routing[key] = written[key] ?? value;
   if (kind === 'file') issues.push(...resolveFile(routing, spec, files));
   if (issues.length > 0) return { issues };
-  return { spec: { ...spec, routing: routing as JsonObject } };
+  return { spec: { ...spec, routing: asJsonObject(routing) } };
 }
 
 /** Buffers hold a token at least. */

@@ -1,11 +1,10 @@
 /** JSON Schema of a dispatchCombine job as it is resolved: every default filled, the routing of one kind. */
 import { COMMON_JOB_KEYS, type Schema } from '../../runner/job-spec/common-schema.js';
 import { moeSchema, ROUTING_DEFAULTS } from './schema.js';
+import { propertiesOf } from '../../runner/job-spec/schema.js';
 
-type Keys = Readonly<Record<string, Schema>>;
-
-const own = moeSchema['properties'] as Keys;
-const routingKeys = (own['routing'] as { readonly properties: Keys }).properties;
+const own = propertiesOf(moeSchema);
+const routingKeys = propertiesOf(own['routing'] ?? {});
 
 /** One member for each kind of routing, closed: what `resolve` leaves in place. */
 function routingOfKind(kind: string): Schema {

@@ -1,7 +1,9 @@
 /** What a job may leave open because it follows from its other keys: tiers, blocks and pools. */
-import { POOL_KEYS } from './tiers.js';
+import { POOL_KEYS, TIERS } from './tiers.js';
 import type { Tier } from '../../runner/native/types/index.js';
 import type { KvSpec } from './spec.generated.js';
+import { isOneOf } from '../../runner/values/items.js';
+import { isObject } from '../../runner/job-spec/pointer.js';
 
 type Keys = Readonly<Record<string, unknown>>;
 
@@ -18,10 +20,13 @@ export const ASSUMED_KEYS = [
 
 /** offload leaves the device for the host, and the host for the disk; onboard and broadcast come from the host. */
 function tiersOf(kind: unknown, given: Keys): Pick<KvSpec, 'from' | 'to'> {
-  const written = { from: given['from'] as Tier | undefined, to: given['to'] as Tier | undefined };
-  if (kind !== 'offload') return { from: written.from ?? 'host', to: written.to ?? 'device' };
-  const from = written.from ?? 'device';
-  return { from, to: written.to ?? (from === 'host' ? 'disk' : 'host') };
+  const tierOr = (key: string, otherwise: Tier): Tier => {
+    const tier = given[key];
+    return isOneOf(TIERS, tier) ? tier : otherwise;
+  };
+  if (kind !== 'offload') return { from: tierOr('from', 'host'), to: tierOr('to', 'device') };
+  const from = tierOr('from', 'device');
+  return { from, to: tierOr('to', from === 'host' ? 'disk' : 'host') };
 }
 
 /**
@@ -30,13 +35,13 @@ function tiersOf(kind: unknown, given: Keys): Pick<KvSpec, 'from' | 'to'> {
  */
 export function withDerivedKeys(spec: Keys, given: Keys): Keys {
   const tiers = tiersOf(spec['kind'], given);
-  const pools = spec['pools'] as Partial<KvSpec['pools']>;
+  const pools = isObject(spec['pools']) ? spec['pools'] : {};
   const directions = spec['bidirectional'] === true ? 2 : 1;
   if (spec['order'] === 'trace') return { ...spec, ...tiers };
   const keys = [...new Set([POOL_KEYS[tiers.from], POOL_KEYS[tiers.to]])];
-  const capacities = keys.flatMap((key) => pools[key] ?? []);
+  const capacities = keys.map((key) => pools[key]).filter((capacity) => typeof capacity === 'number');
   const most = capacities.length === 0 ? undefined : Math.floor(Math.min(...capacities) / directions);
-  const blocks = (spec['blocks'] as number | undefined) ?? most;
+  const blocks = typeof spec['blocks'] === 'number' ? spec['blocks'] : most;
   if (blocks === undefined || blocks < 1) return { ...spec, ...tiers };
   const filled = Object.fromEntries(keys.map((key) => [key, pools[key] ?? blocks * directions]));
   return { ...spec, ...tiers, blocks, pools: { ...pools, ...filled } };

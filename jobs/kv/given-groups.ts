@@ -2,7 +2,10 @@
 import type { SpecIssue } from '../../runner/job-spec/issue.js';
 import { showValue } from '../../runner/job-spec/issue.js';
 import { MOST_LAYERS } from './group-schema.js';
-import { withBytes, type GroupKind, type KvGroup } from './models/geometry.js';
+import { COMPRESSIONS, GROUP_KINDS, withBytes, type Compression, type KvGroup } from './models/geometry.js';
+import { isOneOf } from '../../runner/values/items.js';
+import { isObject } from '../../runner/job-spec/pointer.js';
+import { readNumber, readWord } from '../../runner/values/keys.js';
 
 type Given = Readonly<Record<string, unknown>>;
 export type GroupsAnswer =
@@ -28,8 +31,11 @@ export function readGroups(given: readonly Given[], dtypeWidthBytes: number, poi
 type Refuse = (key: string, expected: string, received: string, hint?: string) => void;
 
 function readGroup(given: Given, layoutWidth: number, refuse: Refuse): KvGroup {
-  const kind = (given['kind'] ?? 'kv') as GroupKind;
-  const number = (key: string, otherwise: number): number => (given[key] ?? otherwise) as number;
+  const kind = isOneOf(GROUP_KINDS, given['kind']) ? given['kind'] : 'kv';
+  const number = (key: string, otherwise: number): number => {
+    const value = given[key];
+    return typeof value === 'number' ? value : otherwise;
+  };
   const isKv = kind === 'kv';
   if (kind === 'state') return stateGroup(given, refuse);
   if (!isKv && number('kvHeads', 1) !== 1) {
@@ -41,7 +47,7 @@ function readGroup(given: Given, layoutWidth: number, refuse: Refuse): KvGroup {
   if (!isKv && number('headDimV', 0) !== 0) {
     refuse('headDimV', `0 with kind ${kind}: one vector holds everything`, showValue(given['headDimV']));
   }
-  const compression = given['compression'] as KvGroup['compression'];
+  const compression = readCompression(given['compression']);
   const group = withBytes({
     name: String(given['name']),
     layers: readLayers(given['layers'], refuse),
@@ -49,7 +55,7 @@ function readGroup(given: Given, layoutWidth: number, refuse: Refuse): KvGroup {
     kvHeads: isKv ? number('kvHeads', 1) : 1,
     headDimK: number('headDimK', 1),
     headDimV: number('headDimV', isKv ? number('headDimK', 1) : 0),
-    window: (given['window'] ?? null) as number | null,
+    window: typeof given['window'] === 'number' ? given['window'] : null,
     dtypeWidthBytes: number('dtypeWidthBytes', layoutWidth),
     ...(given['scaleBytes'] === undefined ? {} : { scaleBytes: number('scaleBytes', 0) }),
     ...(compression === undefined ? {} : { compression }),
@@ -60,6 +66,11 @@ function readGroup(given: Given, layoutWidth: number, refuse: Refuse): KvGroup {
     refuse('bytesPerToken', expected, showValue(said), 'remove it, or correct the sizes');
   }
   return group;
+}
+
+function readCompression(given: unknown): Compression | undefined {
+  if (!isObject(given)) return undefined;
+  return { how: readWord(given, 'how', COMPRESSIONS), ratio: readNumber(given, 'ratio') };
 }
 
 function stateGroup(given: Given, refuse: Refuse): KvGroup {
@@ -77,7 +88,8 @@ function stateGroup(given: Given, refuse: Refuse): KvGroup {
 
 /** A list, or ranges in words; ascending, each layer once. */
 function readLayers(given: unknown, refuse: Refuse): readonly number[] {
-  const layers = typeof given === 'string' ? given.split(',').flatMap(rangeOf) : (given as number[]);
+  const layers: number[] =
+    typeof given === 'string' ? given.split(',').flatMap(rangeOf) : [given].flat().map(Number);
   const wrong = layers.find((layer, place) => place > 0 && layer <= (layers[place - 1] ?? 0));
   if (layers.length === 0 || wrong !== undefined) {
     const where = wrong === undefined ? '' : `: ${wrong} does not follow`;

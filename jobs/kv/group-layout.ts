@@ -4,15 +4,21 @@ import { showValue } from '../../runner/job-spec/issue.js';
 import { suggestion } from '../../runner/job-spec/suggest.js';
 import type { GroupsAnswer } from './given-groups.js';
 import { MOST_GROUPS } from './group-schema.js';
-import type { KvLayout } from './spec.generated.js';
 import { groupRegionBytes } from './layout.js';
 import { outerBytes, type KvGroup } from './models/geometry.js';
 import { splitGroups } from './models/split-groups.js';
 
 type Given = Readonly<Record<string, unknown>>;
 type At = (name: string) => string;
-type LayoutKeys = Pick<KvLayout, 'numLayers' | 'outerDim' | 'innerDim' | 'groups' | 'dtypeWidthBytes'>;
-type KeysAnswer = { readonly keys: Partial<LayoutKeys> } | { readonly issues: readonly SpecIssue[] };
+/** Keys of a layout that groups decide. */
+interface LayoutKeys {
+  readonly numLayers: number;
+  readonly outerDim?: number;
+  readonly innerDim?: number;
+  readonly dtypeWidthBytes?: number;
+  readonly groups?: readonly KvGroup[];
+}
+type KeysAnswer = { readonly keys: LayoutKeys } | { readonly issues: readonly SpecIssue[] };
 
 /** The narrowest access of copies that are not byte by byte; a region of another size shifts all that follow it. */
 const REGION_MULTIPLE_BYTES = 4;
@@ -65,11 +71,11 @@ export function layoutOfGroups(groups: readonly KvGroup[], pageSize: number, at:
         numLayers: layers.size,
         outerDim: outers.length,
         innerDim: (outers[0] ?? 0) / dtypeWidthBytes,
-        dtypeWidthBytes: dtypeWidthBytes as KvLayout['dtypeWidthBytes'],
+        dtypeWidthBytes,
       },
     };
   }
-  return { keys: { numLayers: layers.size, groups: groups as NonNullable<KvLayout['groups']> } };
+  return { keys: { numLayers: layers.size, groups } };
 }
 
 function isPlain(group: KvGroup): boolean {

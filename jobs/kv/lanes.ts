@@ -9,6 +9,7 @@ import type {
 import type { BlockIds, BlockOrder } from './block-order.js';
 import type { KvSpec } from './spec.generated.js';
 import { allBlocks } from './sections.js';
+import { valueOf } from '../../runner/values/items.js';
 
 export interface Lane {
   readonly from: Tier;
@@ -26,8 +27,8 @@ export function lanesOf(spec: KvSpec, order: BlockOrder): Lane[] {
 export function nativeLane(spec: KvSpec, lane: Lane, pools: ReadonlyMap<Tier, NativePool>): TransferLane {
   const [layerBegin, layerEnd] = spec.layerRange;
   return {
-    source: pools.get(lane.from) as NativePool,
-    target: pools.get(lane.to) as NativePool,
+    source: valueOf(pools, lane.from),
+    target: valueOf(pools, lane.to),
     sourceIds: lane.ids.source,
     targetIds: lane.ids.target,
     layerBegin,

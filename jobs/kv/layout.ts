@@ -87,7 +87,10 @@ function alignUp(bytes: number, alignment: number): number {
 }
 
 /** Sizes of a pool. Beyond 2^53 the numbers are no longer exact: `check` refuses those. */
-export function poolSizes(layout: KvLayout, sections: readonly PoolSection[]): PoolSizes {
+export function poolSizes(
+  layout: Pick<KvLayout, 'alignment' | 'kind' | 'blockDim'>,
+  sections: readonly PoolSection[],
+): PoolSizes {
   const { alignment } = layout;
   const buffer = (bytes: number): number => alignUp(bytes, Math.max(alignment, BUFFER_ALIGNMENT_BYTES));
   let totalBytes = 0;

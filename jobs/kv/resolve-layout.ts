@@ -9,6 +9,7 @@ import { blockGroups, layoutOfGroups } from './group-layout.js';
 import type { KvLayout } from './spec.generated.js';
 import { findModelGroups } from './models/find-model.js';
 import { LAYOUT_DEFAULTS } from './layout-schema.js';
+import { specAs } from '../../runner/job/kind.js';
 
 type Given = Readonly<Record<string, unknown>>;
 type LayoutAnswer = { readonly layout: KvLayout } | { readonly issues: readonly SpecIssue[] };
@@ -48,7 +49,7 @@ export function resolveLayout(
     // Dimensions of its own: the device's model does not describe this tier.
     if (said) for (const name of ['model', 'tensorParallel', 'mtp', 'groups', 'group']) delete merged[name];
   }
-  return issues.length > 0 ? { issues } : { layout: merged as unknown as KvLayout };
+  return issues.length > 0 ? { issues } : { layout: specAs<KvLayout>(merged) };
 }
 
 function sourceGroups(
@@ -58,7 +59,8 @@ function sourceGroups(
   at: (name: string) => string,
   files: SpecFiles,
 ): GroupsAnswer {
-  if (source === 'groups') return readGroups(given['groups'] as Given[], dtypeWidthBytes, at('groups'));
+  if (source === 'groups')
+    return readGroups([given['groups']].flat().filter(isObject), dtypeWidthBytes, at('groups'));
   // A width by hand wins over what the model's files say.
   const byHand = given['dtypeWidthBytes'] === undefined ? null : dtypeWidthBytes;
   const options = { dtypeWidthBytes: byHand, mtp: given['mtp'] === true };

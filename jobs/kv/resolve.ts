@@ -13,6 +13,8 @@ import { sectionsOf } from './sections.js';
 import type { TraceRequest } from '../traces/request.js';
 import { readTrace } from './trace.js';
 import { countTouched } from './walk-trace.js';
+import { specAs } from '../../runner/job/kind.js';
+import { asJsonObject } from '../../runner/values/json.js';
 
 type Given = Readonly<Record<string, unknown>>;
 
@@ -26,9 +28,9 @@ export function resolveKv(request: ResolveRequest): ResolveAnswer {
   resolved['layerRange'] ??= [0, layouts?.layout.numLayers ?? 1];
   if (spec['order'] !== 'trace') delete resolved['trace'];
   else if (layouts !== null) issues.push(...resolveTrace(resolved, files));
-  if (issues.length === 0) return { spec: resolved as JsonObject };
+  if (issues.length === 0) return { spec: asJsonObject(resolved) };
   // The rules that need no layout speak now, so that all issues come at once.
-  return { issues: [...issues, ...keyIssues(resolved as unknown as KvSpec)] };
+  return { issues: [...issues, ...keyIssues(specAs(resolved))] };
 }
 
 /** What a broadcast does not let users say. */
@@ -65,7 +67,8 @@ function resolveLayouts(
   files: SpecFiles,
   issues: SpecIssue[],
 ): Pick<KvSpec, 'layout' | 'hostLayout' | 'diskLayout'> | null {
-  const device = resolveLayout('layout', given['layout'] as Given, null, swept, files);
+  const written = isObject(given['layout']) ? given['layout'] : {};
+  const device = resolveLayout('layout', written, null, swept, files);
   if ('issues' in device) {
     issues.push(...device.issues);
     return null;
@@ -85,17 +88,18 @@ function resolveLayouts(
 function resolveTrace(resolved: Record<string, unknown>, files: SpecFiles): SpecIssue[] {
   const trace = resolved['trace'];
   if (!isObject(trace)) return [];
-  const read = readTrace(String(trace['path']), trace['blockTokens'] as number | undefined, files);
+  const { blockTokens: given } = trace;
+  const read = readTrace(String(trace['path']), typeof given === 'number' ? given : undefined, files);
   if ('issues' in read) return [...read.issues];
   const available = read.requests.length;
-  const requests = (trace['requests'] ?? available) as number;
+  const requests = typeof trace['requests'] === 'number' ? trace['requests'] : available;
   if (requests > available) {
     const expected = `at most the ${available} requests of ${read.path}`;
     return [{ pointer: '/trace/requests', expected, received: showValue(requests) }];
   }
   const { path, sha256, blockTokens } = read;
   resolved['trace'] = { path, sha256, blockTokens, requests };
-  const spec = resolved as unknown as KvSpec;
+  const spec = specAs<KvSpec>(resolved);
   if (keyIssues({ ...spec, blocks: spec.blocks ?? 1 }).length > 0) return [];
   const [touched = 0] = countTouched(spec, read.requests);
   const most = spec.bidirectional ? Math.floor(touched / 2) : touched;
@@ -114,7 +118,7 @@ function resolveTrace(resolved: Record<string, unknown>, files: SpecFiles): Spec
 
 /** What moves of the groups whose windows end, so that `plan` can say it without the trace. */
 function addGroupBlocks(resolved: Record<string, unknown>, requests: readonly TraceRequest[]): void {
-  const spec = resolved as unknown as KvSpec;
+  const spec = specAs<KvSpec>(resolved);
   const [, ...windowed] = sectionsOf(spec, spec.from);
   if (windowed.length === 0) return;
   const [, ...counts] = countTouched(spec, requests, spec.bidirectional ? 2 * spec.blocks : spec.blocks);

@@ -4,6 +4,7 @@ import type { Schema } from '../../runner/job-spec/common-schema.js';
 import { resolvedGroups } from './group-schema.js';
 import { LAYOUT_KEYS, closedObject } from './layout-schema.js';
 import { KV_KEYS, TRACE_KEYS } from './schema.js';
+import { propertiesOf } from '../../runner/job-spec/schema.js';
 
 const RESOLVED_TRACE_KEYS: Readonly<Record<string, Schema>> = {
   sha256: { type: 'string', description: "Of the trace's bytes." },
@@ -51,6 +52,6 @@ export function kvResolvedSchema(kinds: readonly string[]): Schema {
 }
 
 function requireDefaults(schema: Schema): Schema {
-  const inner = schema['properties'] as Readonly<Record<string, Schema>>;
+  const inner = propertiesOf(schema);
   return { ...schema, required: Object.keys(inner).filter((key) => 'default' in (inner[key] ?? {})) };
 }

@@ -3,7 +3,7 @@ import { constants, createReadStream, fstatSync, openSync, readSync } from 'node
 import { closeSync } from 'node:fs';
 import { createGunzip } from 'node:zlib';
 import { Decompress } from 'fzstd';
-import { RunnerError } from '../../runner/errors.js';
+import { RunnerError, codeOf } from '../../runner/errors.js';
 
 const READ_BYTES = 1 << 20;
 const MAGIC = { gzip: [0x1f, 0x8b], zstd: [0x28, 0xb5, 0x2f, 0xfd] } as const;
@@ -17,7 +17,7 @@ function openRegular(path: string): number {
     // O_NONBLOCK opens a FIFO without waiting for its writer.
     descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code ?? String(error);
+    const code = codeOf(error) ?? String(error);
     const received = code === 'ENOENT' ? 'nothing: there is no such file' : `${code} on opening it`;
     throw new RunnerError(
       'E_TRACE',

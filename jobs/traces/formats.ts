@@ -77,14 +77,15 @@ export function formatOf(firstLine: string): TraceFormat | { readonly wrong: str
     if (firstLine.trimStart().startsWith('{')) return MOONCAKE;
     return { wrong: `neither JSON nor a known header: ${showValue(firstLine.slice(0, 80))}` };
   }
-  if (!isObject(read.value)) return { wrong: `not an object: ${showValue(read.value)}` };
-  const has = (key: string): boolean => Object.hasOwn(read.value as object, key);
+  const { value } = read;
+  if (!isObject(value)) return { wrong: `not an object: ${showValue(value)}` };
+  const has = (key: string): boolean => Object.hasOwn(value, key);
   if (has('prefix_block_hashes')) {
     if (!has('hash_ids')) return PREFIX_HASHES;
     return { wrong: 'both hash_ids and prefix_block_hashes: it is not told which of them counts' };
   }
   if (has('hash_ids')) return has('chat_id') && has('parent_chat_id') ? BAILIAN : MOONCAKE;
   return {
-    wrong: `an object without hash_ids or prefix_block_hashes: keys ${Object.keys(read.value).join(', ')}`,
+    wrong: `an object without hash_ids or prefix_block_hashes: keys ${Object.keys(value).join(', ')}`,
   };
 }

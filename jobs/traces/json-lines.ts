@@ -69,21 +69,24 @@ function pick(
 }
 
 function isCount(value: unknown): value is number {
-  return Number.isSafeInteger(value) && (value as number) >= 0;
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
 }
 
-function wrongIds(ids: unknown, { ids: key, idKind, mayBeEmpty }: JsonFields): string | null {
+function readIds(
+  ids: unknown,
+  { ids: key, idKind, mayBeEmpty }: JsonFields,
+): { readonly ids: HashId[] } | { readonly wrong: string } {
   if (!Array.isArray(ids) || (ids.length === 0 && !mayBeEmpty)) {
-    return `${key} ${showValue(ids)}, expected a list of at least one id`;
+    return { wrong: `${key} ${showValue(ids)}, expected a list of at least one id` };
   }
-  for (const id of ids as unknown[]) {
-    if (isCount(id)) continue;
-    if (typeof id === 'bigint' && id >= 0n && id <= LARGEST_HASH_ID) continue;
-    if (idKind === 'hex' && typeof id === 'string' && HEX_HASH.test(id)) continue;
-    const kinds = idKind === 'hex' ? 'hexadecimal hashes or whole numbers' : 'whole numbers';
-    return `${showValue(id)} in ${key}, expected ${kinds} from 0 to ${LARGEST_HASH_ID}`;
-  }
-  return null;
+  const isId = (id: unknown): id is HashId =>
+    isCount(id) ||
+    (typeof id === 'bigint' && id >= 0n && id <= LARGEST_HASH_ID) ||
+    (idKind === 'hex' && typeof id === 'string' && HEX_HASH.test(id));
+  if (ids.every(isId)) return { ids };
+  const odd: unknown = ids.find((id) => !isId(id));
+  const kinds = idKind === 'hex' ? 'hexadecimal hashes or whole numbers' : 'whole numbers';
+  return { wrong: `${showValue(odd)} in ${key}, expected ${kinds} from 0 to ${LARGEST_HASH_ID}` };
 }
 
 /** What is wrong with a line, or the request it holds. `previousMs`: time of the request before. */
@@ -124,14 +127,14 @@ export function parseJsonRequest(text: string, previousMs: number, fields: JsonF
   if (!isCount(outputTokens)) {
     return { wrong: `${fields.output[0]} ${showValue(outputTokens)}, expected a whole number from 0` };
   }
-  const wrong = wrongIds(line[fields.ids], fields);
-  if (wrong !== null) return { wrong };
+  const found = readIds(line[fields.ids], fields);
+  if ('wrong' in found) return found;
   return {
     timestampMs,
     inputTokens,
     outputTokens,
-    hashIds: line[fields.ids] as HashId[],
+    hashIds: found.ids,
     ...(session === undefined ? {} : { session: String(session) }),
-    ...(delay === undefined ? {} : { delayMs: delay as number }),
+    ...(delay === undefined ? {} : { delayMs: delay }),
   };
 }

@@ -11,10 +11,16 @@ const NO_EDGE = -1;
 const ROOT = 0;
 
 /** Grows in steps that keep copying linear. */
-export function grown<T extends Int32Array | Float64Array>(array: T, needed: number): T {
+export function grown(array: Int32Array<ArrayBuffer>, needed: number): Int32Array<ArrayBuffer>;
+export function grown(array: Float64Array<ArrayBuffer>, needed: number): Float64Array<ArrayBuffer>;
+export function grown(
+  array: Int32Array<ArrayBuffer> | Float64Array<ArrayBuffer>,
+  needed: number,
+): Int32Array<ArrayBuffer> | Float64Array<ArrayBuffer> {
   if (needed <= array.length) return array;
-  const larger = new (array.constructor as new (length: number) => T)(Math.max(needed, 2 * array.length));
-  larger.set(array as never);
+  const length = Math.max(needed, 2 * array.length);
+  const larger = array instanceof Int32Array ? new Int32Array(length) : new Float64Array(length);
+  larger.set(array);
   return larger;
 }
 
@@ -81,7 +87,7 @@ export class PrefixTree {
   }
 
   /** Block numbers of the last `walk` from the head, into `path`, which is returned or a longer one. */
-  path(path: Int32Array): Int32Array {
+  path(path: Int32Array<ArrayBuffer>): Int32Array<ArrayBuffer> {
     let at = 0;
     for (let run = 0; run < this.numRuns; run++) {
       const end = at + (this.lengths[run] ?? 0);
@@ -92,7 +98,8 @@ export class PrefixTree {
   }
 
   #idAt(hashIds: readonly HashId[], place: number): number {
-    const id = hashIds[place] as HashId;
+    const id = hashIds[place];
+    if (id === undefined) throw new RangeError(`id ${place} of ${hashIds.length}`);
     return typeof id === 'number' ? id : this.#long.numberOf(id);
   }
 

@@ -14,12 +14,14 @@ import { isSplit } from './heads.js';
 import { MODEL_KEYS, SIDE_DEFAULTS } from './schema.js';
 import type { TransferSpec } from './spec.generated.js';
 import { MATRIX_LIMIT_BYTES, MatrixIssue, parseTrafficMatrix } from './traffic-matrix.js';
+import { specAs } from '../../runner/job/kind.js';
+import { asJsonObject } from '../../runner/values/json.js';
 
 type Given = Readonly<Record<string, unknown>>;
 
 export function resolveTransfer({ spec, given, swept, files }: ResolveRequest): ResolveAnswer {
-  const layout = (isObject(given['layout']) ? given['layout'] : {}) as Given;
-  const target = (isObject(given['targetLayout']) ? given['targetLayout'] : {}) as Given;
+  const layout: Given = isObject(given['layout']) ? given['layout'] : {};
+  const target: Given = isObject(given['targetLayout']) ? given['targetLayout'] : {};
   const issues = sideKeyIssues(layout, target, swept);
   const found = wholeModel(layout, files);
   if ('issues' in found) return { issues: [...issues, ...found.issues] };
@@ -34,9 +36,9 @@ export function resolveTransfer({ spec, given, swept, files }: ResolveRequest): 
     numLayers: new Set(found.groups.flatMap(({ layers }) => layers)).size,
   };
   resolved['layerRange'] ??= [0, resolved['numLayers']];
-  const typed = resolved as unknown as TransferSpec;
+  const typed = specAs<TransferSpec>(resolved);
   issues.push(...splitIssues(typed, found.groups), ...resolveMatrix(resolved, given, swept, files));
-  return issues.length > 0 ? { issues } : { spec: resolved as JsonObject };
+  return issues.length > 0 ? { issues } : { spec: asJsonObject(resolved) };
 }
 
 function sideKeyIssues(layout: Given, target: Given, swept: JsonObject): SpecIssue[] {
@@ -67,11 +69,12 @@ function wholeModel(layout: Given, files: SpecFiles): GroupsAnswer {
       issues: [{ pointer: at('mtp'), expected: 'nothing without model', received: showValue(layout['mtp']) }],
     };
   }
-  const width = layout['dtypeWidthBytes'] as number | undefined;
+  const { dtypeWidthBytes } = layout;
+  const width = typeof dtypeWidthBytes === 'number' ? dtypeWidthBytes : undefined;
   const found =
     groups === undefined
       ? modelGroups(String(model), layout, width, files)
-      : readGroups(groups as Given[], width ?? LAYOUT_DEFAULTS.dtypeWidthBytes, at('groups'));
+      : readGroups([groups].flat().filter(isObject), width ?? LAYOUT_DEFAULTS.dtypeWidthBytes, at('groups'));
   return 'issues' in found ? found : blockGroups(found.groups, layout, 1, at);
 }
 
@@ -135,7 +138,7 @@ function resolveMatrix(
   }
   const { file } = answer;
   try {
-    const bytes = flowBlockBytes(resolved as unknown as TransferSpec);
+    const bytes = flowBlockBytes(specAs(resolved));
     const blocks = parseTrafficMatrix(file.text).map((row) => row.map((cell) => Math.ceil(cell / bytes)));
     resolved['matrix'] = { path: file.path, sha256: file.sha256, blocks };
     return [];

@@ -35,7 +35,7 @@ export const SIDE_DEFAULTS = {
 const withDefaults = Object.fromEntries(
   Object.entries(SIDE_KEYS).map(([key, schema]) => [
     key,
-    { ...schema, default: SIDE_DEFAULTS[key as keyof typeof SIDE_DEFAULTS] },
+    { ...schema, default: new Map<string, unknown>(Object.entries(SIDE_DEFAULTS)).get(key) },
   ]),
 );
 

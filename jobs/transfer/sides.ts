@@ -94,10 +94,7 @@ export function ownBlocks(spec: TransferSpec, side: Side, flowBlocks: number): n
 export function sideSizes(spec: TransferSpec, side: Side, flowBlocks: number): PoolSizes {
   const layout = nativeLayout(spec, side, 0);
   const groups = layout.groups.map(({ name, layers, regionBytes }) => ({ name, layers, regionBytes }));
-  const shape = { ...side.layout, numLayers: spec.numLayers, dtypeWidthBytes: 2 as const };
-  return poolSizes(shape as unknown as Parameters<typeof poolSizes>[0], [
-    { groups, numBlocks: ownBlocks(spec, side, flowBlocks) },
-  ]);
+  return poolSizes(side.layout, [{ groups, numBlocks: ownBlocks(spec, side, flowBlocks) }]);
 }
 
 export function poolOptions(

@@ -31,14 +31,18 @@ export interface KindDefinition<Spec, Columns extends readonly ColumnDefinition[
 }
 
 /**
- * Makes a job kind of its typed definition. Specs reach a kind only after its schema and `resolve` accepted them, so
- * this is the one place where a resolved JSON object is taken for the kind's own type; tests check that over all
- * shipped specs (test/rules/generated).
+ * The one place where the JSON of a job is taken for its kind's own type. Specs reach a kind only after its schema accepted
+ * them, and `resolve` fills in the rest; tests check the result over all shipped specs (test/rules/generated).
  */
+export function specAs<Spec>(keys: Readonly<Record<string, unknown>>): Spec {
+  return keys as unknown as Spec;
+}
+
+/** Makes a job kind of its typed definition. */
 export function defineKind<Spec>(): <const Columns extends readonly ColumnDefinition[]>(
   definition: KindDefinition<Spec, Columns>,
 ) => JobKind {
-  const specOf = (point: Point): Spec => point.spec as unknown as Spec;
+  const specOf = (point: Point): Spec => specAs(point.spec);
   return ({ check, plan, need, skipReason, open, ...rest }) => ({
     ...rest,
     check: (point, worldSize) => check(specOf(point), worldSize),

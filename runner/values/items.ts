@@ -33,6 +33,12 @@ export function present<T>(value: T | undefined, what: string): T {
   return value;
 }
 
+/** A word that is known to be one of a closed list. */
+export function oneOf<T extends string>(words: readonly T[], word: string): T {
+  if (isOneOf(words, word)) return word;
+  throw new RangeError(`${word} is not one of ${words.join(', ')}`);
+}
+
 /** Whether `word` is one of a closed list of words. */
 export function isOneOf<T extends string>(words: readonly T[], word: unknown): word is T {
   return words.some((known) => known === word);

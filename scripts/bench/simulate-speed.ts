@@ -91,7 +91,7 @@ function plainAllCapacities({ requests, references }: Workload): Float64Array {
 function oneCapacity({ requests }: Workload, policy: (typeof POLICY_NAMES)[number], capacity: number): void {
   const tree = new PrefixTree();
   const cache = new TieredCache([{ capacity, policy, ttlMs: 60_000, minUses: 1 }], false);
-  let path: Int32Array = new Int32Array(1024);
+  let path = new Int32Array(1024);
   for (const [index, ids] of requests.entries()) {
     tree.walk(ids, 0);
     path = tree.path(path);

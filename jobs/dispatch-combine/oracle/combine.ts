@@ -5,6 +5,7 @@ import type { Findings } from './findings.js';
 import { BF16_VALUES, bf16Bits, CalcDiff, dequantize, expertFactor, quantize, tokenRow } from './numbers.js';
 import type { Expectation } from './expectation.js';
 import type { RankRouting } from '../routing/routing.js';
+import { itemAt } from '../../../runner/values/items.js';
 
 const POISON_BF16 = 0x7f7f;
 /** Limits of calc_diff against the plain sum of what was sent (DeepEP's tests). */
@@ -33,7 +34,7 @@ export function checkCombine(
   findings: Findings,
 ): void {
   const { spec, routing, rank } = expectation;
-  const own = routing.ranks[rank] as RankRouting;
+  const own = itemAt(routing.ranks, rank);
   const padded = paddedHidden(spec);
   const diff = new CalcDiff();
   const condition = new Condition();

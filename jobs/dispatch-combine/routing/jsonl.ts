@@ -23,12 +23,13 @@ function tokenIds(line: string, number: number, numExperts: number, numTopk: num
     throw issue(`${numTopk} expert ids (numTopk), an array or {"topk_ids": [...]}`, received);
   }
   const seen = new Set<number>();
-  for (const id of given as unknown[]) {
+  const ids = given.map((id: unknown) => {
     if (typeof id !== 'number' || !Number.isInteger(id) || id < -1 || id >= numExperts) {
       throw issue(`expert ids from -1 to ${numExperts - 1}`, showValue(id));
     }
     if (id >= 0 && seen.has(id)) throw issue('each expert at most once per token', `${id} twice`);
     seen.add(id);
-  }
-  return given as number[];
+    return id;
+  });
+  return ids;
 }

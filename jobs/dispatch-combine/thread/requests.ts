@@ -56,8 +56,7 @@ export async function verify(request: VerifyRequest, signal: AbortSignal): Promi
   const rows = results.sourceToken.length + spec.maxDispatchTokensPerRank;
   if (rows * paddedHidden(spec) <= MOST_ELEMENTS_HERE) return verifyHere(request);
   const { count, layoutRange, sourceToken, x, scales, guard, combined } = results;
-  const transfer = [count, layoutRange, sourceToken, x, scales, guard, combined].map(
-    ({ buffer }) => buffer as ArrayBuffer,
-  );
+  const buffers = [count, layoutRange, sourceToken, x, scales, guard, combined].map(({ buffer }) => buffer);
+  const transfer = buffers.filter((buffer) => buffer instanceof ArrayBuffer);
   return await offMainThread<Verification[]>(THREAD, request, { signal, transfer });
 }

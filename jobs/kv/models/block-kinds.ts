@@ -3,6 +3,7 @@ import { isOff, type ConfigKeys } from './config-keys.js';
 import { chunked, full, fullWithState, nothing, state, windowed, type LayerKind } from './layer-kinds.js';
 import { ATTENTION_AND_STATE, CLASS_PATTERNS } from './model-types.js';
 import { ConfigRefusal, show } from './refusal.js';
+import { isObject } from '../../../runner/job-spec/pointer.js';
 
 /** What a block may say of its attention. */
 const BLOCK_KEYS: ReadonlySet<string> = new Set([
@@ -15,8 +16,8 @@ const BLOCK_KEYS: ReadonlySet<string> = new Set([
 
 /** One block of block_configs (Nemotron-NAS): `attention` says whether it is there, linear, or windowed. */
 export function kindOfBlock(block: unknown): LayerKind {
-  const attention = (block as { attention?: Record<string, unknown> } | null)?.attention;
-  if (attention === undefined || attention === null || typeof attention !== 'object') {
+  const attention = isObject(block) ? block['attention'] : undefined;
+  if (!isObject(attention)) {
     throw new ConfigRefusal('an object attention in each of block_configs', show(block));
   }
   const unknown = Object.keys(attention).find((key) => !BLOCK_KEYS.has(key) && !isOff(attention[key]));

@@ -4,6 +4,7 @@
  */
 import { isObject } from '../../../runner/job-spec/pointer.js';
 import { ConfigRefusal } from './refusal.js';
+import { messageOf } from '../../../runner/errors.js';
 
 /** Configurations with long lists of unquantized layers reach a few MiB. */
 export const LARGEST_CONFIG_BYTES = 16 * 1024 * 1024;
@@ -40,7 +41,7 @@ export function parseConfig(fileText: string): unknown {
   try {
     value = JSON.parse(marked);
   } catch (error) {
-    throw new ConfigRefusal('JSON', `text that is not JSON: ${(error as Error).message}`);
+    throw new ConfigRefusal('JSON', `text that is not JSON: ${messageOf(error)}`);
   }
   return isMarked ? unmarked(value, 0) : value;
 }

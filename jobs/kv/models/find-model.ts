@@ -11,6 +11,8 @@ import { LARGEST_CONFIG_BYTES, parseConfig } from './config-text.js';
 import type { KvGroup, ModelGeometry } from './geometry.js';
 import { DEFAULT_READ, readConfig, type ReadOptions } from './read-config.js';
 import { ConfigRefusal } from './refusal.js';
+import { parseJsonObject } from '../../../runner/values/json.js';
+import { readText } from '../../../runner/values/keys.js';
 
 /** A preset is the part of a real config.json that decides, read by the rules of every file. */
 export interface Preset {
@@ -36,8 +38,17 @@ let presets: Readonly<Record<string, Preset>> | undefined;
 /** Name -> preset, read once. */
 export function modelPresets(): Readonly<Record<string, Preset>> {
   const path = join(projectRoot, 'configs', 'presets', 'models.json');
-  presets ??= JSON.parse(readFileSync(path, 'utf8')) as Record<string, Preset>;
+  presets ??= readPresets(path);
   return presets;
+}
+
+function readPresets(path: string): Record<string, Preset> {
+  const found: Record<string, Preset> = {};
+  for (const [name, preset] of Object.entries(parseJsonObject(readFileSync(path, 'utf8')))) {
+    if (!isObject(preset) || !isObject(preset['config'])) throw new TypeError(`${path}: ${name}: no config`);
+    found[name] = { source: readText(preset, 'source'), config: preset['config'] };
+  }
+  return found;
 }
 
 /** What a whole model keeps, before tensor parallelism. */

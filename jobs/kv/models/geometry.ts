@@ -7,7 +7,8 @@
  * kv: K and V of `kvHeads` heads. latent: one vector per token (multi-head latent attention), shared by all heads.
  * index: the keys of a sparse attention's indexer. state: recurrent or convolution state, per sequence, not per token.
  */
-export type GroupKind = 'kv' | 'latent' | 'index' | 'state';
+export const GROUP_KINDS = ['kv', 'latent', 'index', 'state'] as const;
+export type GroupKind = (typeof GROUP_KINDS)[number];
 
 /** Layers of one kind and one shape. Sizes are those of one tensor-parallel rank once `splitGroups` has run. */
 export interface KvGroup {
@@ -39,12 +40,14 @@ export interface KvGroup {
   readonly stateElements?: number | null;
 }
 
+export const COMPRESSIONS = ['pooled', 'aged'] as const;
+
 /**
  * A compressing cache. `pooled`: every entry stands for `ratio` tokens. `aged`: a token has an entry of its own inside
  * the window, and one entry for `ratio` tokens stays beyond it; ratio 0: nothing stays.
  */
 export interface Compression {
-  readonly how: 'pooled' | 'aged';
+  readonly how: (typeof COMPRESSIONS)[number];
   readonly ratio: number;
 }
 

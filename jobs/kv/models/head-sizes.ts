@@ -177,8 +177,8 @@ function blockHeads(keys: ConfigKeys, numLayers: number): number[] {
   const heads = queryHeads(keys);
   for (const key of KV_HEADS) if (key in keys.config) keys.peek(key);
   return keys.perLayer('block_configs', numLayers).map((block) => {
-    const attention = (block as { attention?: Record<string, unknown> }).attention ?? {};
-    const group = attention['n_heads_in_group'];
+    const attention = isObject(block) ? block['attention'] : undefined;
+    const group = isObject(attention) ? attention['n_heads_in_group'] : undefined;
     if (group === null || group === undefined) return 1;
     const shared = keys.check('block_configs', group);
     if (heads % shared === 0) return heads / shared;

@@ -119,7 +119,7 @@ function ownIndexers(keys: ConfigKeys, numLayers: number): (layer: number) => bo
     if (
       !Array.isArray(letters) ||
       letters.length !== numLayers ||
-      letters.some((letter) => !/^[FS]$/.test(letter as string))
+      letters.some((letter) => !/^[FS]$/.test(String(letter)))
     ) {
       throw new ConfigRefusal(`${numLayers} letters F or S under index_topk_pattern`, show(pattern));
     }

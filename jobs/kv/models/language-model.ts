@@ -50,8 +50,9 @@ export function findLanguageModel(document: unknown): LanguageModel {
   for (let depth = 0; depth < DEEPEST_NESTING; depth++) {
     const current = config;
     const key = NESTING.find((name) => isObject(current[name]) && Object.keys(current[name]).length > 0);
-    if (key === undefined) break;
-    config = current[key] as ConfigObject;
+    const inner = key === undefined ? undefined : current[key];
+    if (key === undefined || !isObject(inner)) break;
+    config = inner;
     path.push(key);
     outer.push(config);
   }
@@ -86,7 +87,7 @@ function refuseByType(outer: readonly ConfigObject[], types: readonly string[]):
   const encoder = outer.find(
     (object) =>
       /^gemma[34]/.test(String(object['model_type'])) &&
-      [true, 'all'].includes(object['use_bidirectional_attention'] as never),
+      [true, 'all'].some((value) => value === object['use_bidirectional_attention']),
   );
   if (encoder !== undefined) {
     const value = show(encoder['use_bidirectional_attention']);

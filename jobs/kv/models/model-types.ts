@@ -3,12 +3,14 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { projectRoot } from '../../../runner/project.js';
 import type { ConfigObject } from './config-keys.js';
+import { parseJsonObject } from '../../../runner/values/json.js';
+import { isObject } from '../../../runner/job-spec/pointer.js';
 
-let defaults: Readonly<Record<string, ConfigObject>> | undefined;
+let defaults: ConfigObject | undefined;
 
-function classFile(): Readonly<Record<string, ConfigObject>> {
+function classFile(): ConfigObject {
   const path = join(projectRoot, 'configs', 'presets', 'class-defaults.json');
-  defaults ??= JSON.parse(readFileSync(path, 'utf8')) as Record<string, ConfigObject>;
+  defaults ??= parseJsonObject(readFileSync(path, 'utf8'));
   return defaults;
 }
 
@@ -16,7 +18,7 @@ function classFile(): Readonly<Record<string, ConfigObject>> {
 export function classDefaults(modelType: string): ConfigObject {
   const file = classFile();
   const known = Object.hasOwn(file, modelType) ? file[modelType] : undefined;
-  return { ...known, ...MORE_DEFAULTS[modelType] };
+  return { ...(isObject(known) ? known : {}), ...MORE_DEFAULTS[modelType] };
 }
 
 /** Defaults that the classes set in code. */

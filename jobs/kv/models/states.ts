@@ -22,7 +22,8 @@ function maybe(keys: ConfigKeys, names: readonly string[]): number | null {
 
 /** The formula's value, null where a size is not there. */
 function withAll(sizes: readonly (number | null)[], formula: (...sizes: number[]) => number): number | null {
-  return sizes.some((size) => size === null) ? null : formula(...(sizes as number[]));
+  const known = sizes.filter((size) => size !== null);
+  return known.length < sizes.length ? null : formula(...known);
 }
 
 const RULES: readonly StateRule[] = [

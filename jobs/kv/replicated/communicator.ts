@@ -2,6 +2,7 @@
 import type { PointContext } from '../../../runner/job/context.js';
 import { RunnerError } from '../../../runner/errors.js';
 import type { NativeCommunicator, NcclProbe } from '../../../runner/native/types/index.js';
+import { firstOf } from '../../../runner/values/items.js';
 
 const KEY_PREFIX = 'nccl:';
 /** Between the last finished collective and the end of a rank's communicator nothing but peers' calls can be waited for. */
@@ -68,7 +69,7 @@ async function compareVersions(context: PointContext, probe: NcclProbe): Promise
   const versions = said.map((bytes) => bytes.toString());
   const ranks = versions.flatMap((version, rank) => (version === versions[0] ? [] : [rank]));
   if (ranks.length === 0) return;
-  const found = `${versions[0]} on rank 0, ${versions[ranks[0] as number]} on rank ${ranks[0]}`;
+  const found = `${versions[0]} on rank 0, ${versions[firstOf(ranks)]} on rank ${ranks[0]}`;
   throw new RunnerError(
     'E_NCCL',
     `NCCL: expected one version on all ranks, received ${found}. Name one library by RAILRUNNER_NCCL_LIBRARY.`,

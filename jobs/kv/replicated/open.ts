@@ -7,7 +7,6 @@ import type {
   NativeReplicated,
   PoolContent,
   ReplicatedOptions,
-  ReplicatedStrategy,
   Tier,
 } from '../../../runner/native/types/index.js';
 import { blockOrder } from '../block-order.js';
@@ -17,8 +16,10 @@ import type { KvSpec } from '../spec.generated.js';
 import { contentBefore, lanesOf, transferredBlocks, type Lane } from '../lanes.js';
 import { measureReplicated } from './measure.js';
 import { holdsTier } from '../plan.js';
+import { REPLICATED_STRATEGIES } from '../schema.js';
 import { acquirePools, nativeLayout } from '../pools.js';
 import { batchingOf } from '../transfer-options.js';
+import { firstOf, valueOf, oneOf } from '../../../runner/values/items.js';
 
 /** Every rank has the same data: one owner, whoever loads it. */
 const OWNER = 0;
@@ -38,7 +39,7 @@ interface Opened {
 
 export async function openReplicated(spec: KvSpec, context: PointContext): Promise<OpenPoint<KvColumn>> {
   const { rank } = context.world.info;
-  const [lane] = lanesOf(spec, blockOrder(spec, rank, context.point.files)) as [Lane];
+  const lane = firstOf(lanesOf(spec, blockOrder(spec, rank, context.point.files)));
   const tiers = [...new Set([spec.from, spec.to])].filter((tier) => holdsTier(spec, tier, rank));
   const pools = await acquirePools(context, spec, tiers, true);
   for (const [tier, pool] of pools) await pool.prepare(contentOf(context, spec, tier, lane));
@@ -85,13 +86,13 @@ function optionsOf(
   const [source, target] = [nativeLayout(spec, spec.from), nativeLayout(spec, 'device')];
   const differs = context.plantedFaults.includes('misorder');
   return {
-    strategy: spec.strategy as ReplicatedStrategy,
+    strategy: oneOf(REPLICATED_STRATEGIES, spec.strategy),
     root: spec.root,
     sourceTier: spec.from,
     source: spec.from === 'device' ? null : (pools.get(spec.from) ?? null),
     sourceLayout: source.layout,
     sourceBlocks: source.sectionBlocks,
-    target: pools.get('device') as NativePool,
+    target: valueOf(pools, 'device'),
     targetLayout: target.layout,
     targetBlocks: target.sectionBlocks,
     sourceIds: lane.ids.source,
@@ -122,7 +123,7 @@ function openPoint(opened: Opened): OpenPoint<KvColumn> {
     verify: async (): Promise<Verification[]> => {
       whole = true;
       if (spec.verify === 'off') return [];
-      const pool = pools.get('device') as NativePool;
+      const pool = valueOf(pools, 'device');
       const before = contentOf(context, spec, 'device', lane);
       // The root of a broadcast from its device wrote nothing: its pool is as it was.
       const wroteNothing = spec.from === spec.to && context.world.info.rank === spec.root;

@@ -2,7 +2,7 @@
 import type { Idle, Verification } from '../../../runner/job/measurement.js';
 import { faultsAt } from '../../../runner/job/measured-phase.js';
 import type { OpenPoint, PointContext } from '../../../runner/job/context.js';
-import type { CopyStrategy, NativePool, NativeTransfer, Tier } from '../../../runner/native/types/index.js';
+import type { NativePool, NativeTransfer, Tier } from '../../../runner/native/types/index.js';
 import { blockOrder } from '../block-order.js';
 import type { KvColumn } from '../columns.js';
 import type { KvSpec } from '../spec.generated.js';
@@ -10,8 +10,10 @@ import { contentBefore, lanesOf, nativeLane, transferredBlocks } from '../lanes.
 import type { Lane } from '../lanes.js';
 import { measureTransfer } from './measure.js';
 import { openReplicated } from '../replicated/open.js';
+import { SHARDED_STRATEGIES } from '../schema.js';
 import { acquirePools } from '../pools.js';
 import { batchingOf } from '../transfer-options.js';
+import { valueOf, oneOf } from '../../../runner/values/items.js';
 
 /** Thread blocks of copy kernels where the spec caps none. */
 const DEFAULT_CTAS = 8;
@@ -52,7 +54,7 @@ function compile(
   const world = spec.mode === 'sharded' ? context.world.native : null;
   return context.device.native.openTransfer(world, {
     lanes: lanes.map((lane) => nativeLane(spec, lane, pools)),
-    strategy: spec.strategy as CopyStrategy,
+    strategy: oneOf(SHARDED_STRATEGIES, spec.strategy),
     ...batchingOf(spec, context),
     maxCtas: spec.maxCtas === 'uncapped' ? DEFAULT_CTAS : spec.maxCtas,
     faults: faultsAt(context, { spinKernel: 0, illegalAccess: 0 }),
@@ -67,7 +69,7 @@ function openPoint({ context, spec, lanes, pools, transfer, setupUs }: Opened): 
       if (spec.verify === 'off') return [];
       const found: Verification[] = [];
       for (const lane of lanes) {
-        const pool = pools.get(lane.to) as NativePool;
+        const pool = valueOf(pools, lane.to);
         const before = contentBefore(spec, lane.to, lanes, rank);
         found.push(await pool.check(before, [transferredBlocks(spec, lane)], spec.verify === 'sample'));
       }

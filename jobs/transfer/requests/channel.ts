@@ -7,6 +7,7 @@ import type { NativeWorld } from '../../../runner/native/types/index.js';
 import { encodeRequest, type BlockTransferRequest, type RequestMessage } from './message.js';
 import type { Acknowledgement, TransferWorker } from './worker.js';
 import { decodeMessage, encodeMessage } from '../../../runner/values/rank-message.js';
+import { itemAt } from '../../../runner/values/items.js';
 
 export const LEADER = 0;
 
@@ -52,7 +53,7 @@ export class RequestLeader {
     return messages.map(({ id }, index) =>
       resultOf(
         id,
-        byRank.map((acks) => acks[index] as Acknowledgement),
+        byRank.map((acks) => itemAt(acks, index)),
       ),
     );
   }
