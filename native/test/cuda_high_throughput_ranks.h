@@ -83,6 +83,7 @@ class Ranks {
     for (Rank& rank : ranks_) {
       for (uint32_t peer = 0; peer < s.worldSize; ++peer) {
         rank.arguments.base[peer] = ranks_[peer].symmetric.as<std::byte>();
+        rank.arguments.room[peer] = capacity_;
       }
     }
   }

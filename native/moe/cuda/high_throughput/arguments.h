@@ -115,6 +115,7 @@ struct CallArguments {
   const uint16_t* y;  // expert-major: the experts' rows [capacity.rows]; private
   uint16_t* out;      // combine: bf16 [maxTokens, paddedHidden]
   std::byte* base[kMaxPeers];
+  Capacity room[kMaxPeers];  // receive memory of every rank, where they agree on it
 };
 
 // How a shape runs on the current device.

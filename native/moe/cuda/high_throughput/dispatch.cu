@@ -35,7 +35,7 @@ __device__ bool hasRoom(const LayoutStep& step) {
       a.report->tokens[host] = tokens;
       a.report->rows[host] = hostRows[host];
     }
-    if (ok && (tokens > a.capacity.tokens || hostRows[host] > a.capacity.rows)) {
+    if (ok && (tokens > a.room[host].tokens || hostRows[host] > a.room[host].rows)) {
       ok = step.call.refuse(Missing::kNoRoom, host, tokens, hostRows[host]);
     }
   }

@@ -39,17 +39,17 @@ uint64_t aligned(uint64_t bytes) { return (bytes + 255) / 256 * 256; }
 }  // namespace
 
 void launchKernel(const void* kernel, const char* name, const Grid& grid, void** parameters,
-                  cudaStream_t stream) {
+                  cudaStream_t stream, bool overlaps) {
   cudaLaunchAttribute overlap{};
   overlap.id = cudaLaunchAttributeProgrammaticStreamSerialization;
   overlap.val.programmaticStreamSerializationAllowed = 1;
   cudaLaunchConfig_t config{};
-  config.gridDim = dim3(grid.blocks);
+  config.gridDim = dim3(grid.blocks, grid.rows);
   config.blockDim = dim3(grid.threads);
   config.dynamicSmemBytes = grid.sharedBytes;
   config.stream = stream;
   config.attrs = &overlap;
-  config.numAttrs = 1;
+  config.numAttrs = overlaps ? 1 : 0;
   require(cudaLaunchKernelExC(&config, kernel, parameters), std::string("launching the kernel ") + name);
 }
 

@@ -1,0 +1,248 @@
+#include "moe/cuda/high_throughput/bench.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+#include <string>
+
+#include "moe/cuda/content.h"
+#include "moe/cuda/high_throughput/content.h"
+#include "moe/payload.h"
+
+namespace railrunner::moe::cuda::high_throughput {
+
+using railrunner::cuda::check;
+using railrunner::cuda::makeCurrent;
+
+namespace {
+
+constexpr uint64_t kFlushBytes = 256ULL << 20;  // more than any L2 cache of today
+
+void upload(std::byte* to, const void* from, uint64_t bytes) {
+  if (bytes != 0) check(cudaMemcpy(to, from, bytes, cudaMemcpyHostToDevice), "cudaMemcpy");
+}
+
+}  // namespace
+
+CudaBench::CudaBench(const BenchOptions& options, const std::vector<Capacity>& capacities, Routing routing,
+                     RunControl& control, uint32_t rank, int ordinal, std::shared_ptr<PeerLinks> links)
+    : options_(options),
+      shape_(options.shape),
+      ht_(*options.highThroughput),
+      routing_(std::move(routing)),
+      capacity_(capacities[rank]),
+      control_(control),
+      rank_(rank),
+      ordinal_(ordinal),
+      plan_(launchPlan(shape_, ht_.numProcessors)),
+      links_(std::move(links)),
+      waits_(control, shape_, rank,
+             [this](const WaitControl& waits, const std::string& call) { return refusal(waits, call); }),
+      received_(shape_, capacity_, !(gathers() && !isExpertMajor())),
+      tokens_(zeroed(shape_.payload == PayloadType::kFp8E4m3 ? shape_.maxTokens * shape_.bf16RowBytes() : 0)),
+      work_(zeroed(workspaceMap(shape_, plan_.blocks).totalBytes)),
+      y_(zeroed(isExpertMajor() ? capacity_.rows * shape_.bf16RowBytes() : 0)),
+      combined_(zeroed(shape_.maxTokens * shape_.bf16RowBytes())),
+      flush_(zeroed(kFlushBytes)),
+      epochBase_(zeroed(sizeof(uint32_t))),
+      report_(Buffer::Place::kPinned, sizeof(NeedReport)) {
+  prepareKernels();
+  prepareContent();
+  moe::cuda::prepareContent();
+  std::memset(report_.as(), 0, sizeof(NeedReport));
+  pointArguments(capacities);
+  std::byte* own = links_->buffer->local();
+  upload(own + arguments_.map.ids, routing_.topkIdx.data(), routing_.topkIdx.size() * sizeof(int32_t));
+  upload(own + arguments_.map.weights, routing_.topkWeights.data(),
+         routing_.topkWeights.size() * sizeof(float));
+  check(cudaDeviceSynchronize(), "cudaDeviceSynchronize");
+}
+
+void CudaBench::pointArguments(const std::vector<Capacity>& capacities) {
+  CallArguments& a = arguments_;
+  a.shape = shape_;
+  a.capacity = capacity_;
+  a.map = mapOf(options_, capacities);
+  a.work = workspaceAt(work_.as<std::byte>(), workspaceMap(shape_, plan_.blocks));
+  a.result = received_.view();
+  a.expertAlignment = ht_.expertAlignment;
+  a.weighted = ht_.weighted ? 1 : 0;
+  a.gathered = gathers() ? 1 : 0;
+  a.agreeOnRoom = waitsForCounts() ? 1 : 0;
+  a.rank = rank_;
+  a.numTokens = routing_.numTokens;
+  a.control = waits_.onDevice();
+  void* mapped = nullptr;
+  check(cudaHostGetDevicePointer(&mapped, report_.as(), 0), "cudaHostGetDevicePointer");
+  a.report = static_cast<NeedReport*>(mapped);
+  a.y = y_.as<uint16_t>();
+  a.out = combined_.as<uint16_t>();
+  barrier_.worldSize = shape_.worldSize;
+  barrier_.control = a.control;
+  barrier_.mine = reinterpret_cast<const uint64_t*>(links_->buffer->local() + a.map.barrier);
+  for (uint32_t peer = 0; peer < shape_.worldSize; ++peer) {
+    std::byte* base = links_->buffer->bases()[peer];
+    a.base[peer] = base;
+    a.room[peer] = capacities[peer];
+    barrier_.theirs[peer] = reinterpret_cast<uint64_t*>(base + a.map.barrier) + rank_;
+  }
+}
+
+CudaBench::~CudaBench() {
+  // A kernel that still spins (after a failure) must not outlive its memory.
+  cudaSetDevice(ordinal_);
+  waits_.abandon();
+  cudaStreamSynchronize(side_);
+  cudaStreamSynchronize(stream_);
+}
+
+void CudaBench::beginCall() {
+  arguments_.epoch = ++epoch_;
+  arguments_.epochBase = nullptr;
+  const TestSeam& seam = options_.seam;
+  arguments_.seam.relaxed = seam.publishWithoutRelease ? 1 : 0;
+  arguments_.seam.silent = seam.silentFromEpoch != 0 && epoch_ >= seam.silentFromEpoch ? 1 : 0;
+}
+
+// One launch where nothing is waited for on the host; else the counts come between.
+void CudaBench::queueDispatch() {
+  const uint32_t rows = gathers() && !isExpertMajor() ? 0 : kMove;
+  arguments_.layout = reuses() ? layoutEpoch_ : 0;
+  const uint32_t layout = reuses() ? 0 : kLayout;
+  const auto launch = [this](uint32_t phases, cudaStream_t stream) {
+    arguments_.phases = phases;
+    if (phases != 0) launchDispatch(arguments_, plan_, stream);
+  };
+  const bool waits = waitsForCounts() && layout != 0;
+  if (gathers()) {
+    launch(kAnnounce, stream_);
+    forked_.record(stream_);
+    forked_.gate(side_);
+    launch(layout, side_);
+    joined_.record(side_);
+    queueGather();
+    joined_.gate(stream_);
+  } else {
+    launch(kAnnounce | layout | (waits ? 0 : rows), stream_);
+  }
+  if (waits) awaitRoom();
+  if (gathers() || waits) launch(rows, stream_);
+  if (layout != 0) layoutEpoch_ = epoch_;
+}
+
+// Copy engines bring every peer's tokens into its slots here; own tokens are in theirs.
+void CudaBench::queueGather() {
+  launchAwaitReady(arguments_, stream_);
+  const SymmetricMap& map = arguments_.map;
+  for (uint32_t step = 1; step < shape_.worldSize; ++step) {
+    const uint32_t peer = (rank_ + step) % shape_.worldSize;
+    const auto copy = [&](uint64_t offset, uint64_t bytes) {
+      if (bytes == 0) return;
+      check(cudaMemcpyAsync(arguments_.base[rank_] + offset, arguments_.base[peer] + offset, bytes,
+                            cudaMemcpyDeviceToDevice, stream_),
+            "cudaMemcpyAsync");
+    };
+    copy(map.xOffset(shape_, peer), shape_.maxTokens * shape_.payloadRowBytes());
+    copy(map.scalesOffset(shape_, peer), static_cast<uint64_t>(shape_.maxTokens) * map.scaleBytes);
+  }
+}
+
+// The counts of this call are here, and every rank has room for what comes.
+void CudaBench::awaitRoom() {
+  auto* report = report_.as<NeedReport>();
+  waits_.await("dispatch", stream_, [&] {
+    return std::atomic_ref<uint32_t>(report->epoch).load(std::memory_order_acquire) == epoch_;
+  });
+}
+
+void CudaBench::queueCombine() {
+  arguments_.layout = ht_.reuseLayout ? layoutEpoch_ : 0;
+  arguments_.phases = kAnnounce | (isExpertMajor() ? kPartials : 0) | kPull;
+  launchCombine(arguments_, plan_, stream_);
+}
+
+void CudaBench::queueColdStart() {
+  check(cudaMemsetAsync(flush_.as(), static_cast<int>(generation_ & 0xffU), kFlushBytes, stream_),
+        "cudaMemsetAsync");
+  launchBarrier(barrier_, ++generation_, stream_);
+}
+
+void CudaBench::fillTokens(uint32_t salt) {
+  salt_ = salt;
+  const SymmetricMap& map = arguments_.map;
+  std::byte* own = links_->buffer->local();
+  const uint32_t slot = gathers() ? rank_ : 0;
+  std::byte* x = own + map.xOffset(shape_, slot);
+  const bool isFp8 = shape_.payload == PayloadType::kFp8E4m3;
+  auto* rows = isFp8 ? tokens_.as<uint16_t>() : reinterpret_cast<uint16_t*>(x);
+  launchFillTokens(shape_, options_.seed, salt, rank_, routing_.numTokens, rows, stream_);
+  if (isFp8) {
+    launchQuantize(shape_, routing_.numTokens, map.scaleBytes, rows, reinterpret_cast<uint8_t*>(x),
+                   reinterpret_cast<float*>(own + map.scalesOffset(shape_, slot)), stream_);
+  }
+  // This rank's first token changes on its way: each peer that gets it must find that.
+  const TestSeam& seam = options_.seam;
+  if (seam.corruptFromEpoch != 0 && epoch_ + 1 >= seam.corruptFromEpoch && routing_.numTokens != 0) {
+    check(cudaMemsetAsync(x, static_cast<int>(salt & 0xffU), shape_.payloadRowBytes(), stream_),
+          "cudaMemsetAsync");
+  }
+}
+
+// Outputs of earlier samples must not pass for the last one's, and what lies between and behind its rows must not
+// change. A layout that is used again stays: later dispatches do not write it.
+void CudaBench::poison() {
+  finish("preparing the last sample");
+  received_.poison(shape_, capacity_, layoutEpoch_ == 0 ? rowsOfX(shape_, capacity_) : rowsInUse(),
+                   !ht_.reuseLayout, stream_);
+  check(cudaMemsetAsync(combined_.as(), kPoisonByte, combined_.bytes(), stream_), "cudaMemsetAsync");
+}
+
+Error CudaBench::refusal(const WaitControl& waits, const std::string& call) const {
+  if (static_cast<Missing>(waits.missing) != Missing::kNoRoom) {
+    return Error(ErrorCode::kWrongData, call + ": " + describeRefusal(waits, shape_) +
+                                            ": the memory was overwritten or published too early");
+  }
+  const uint32_t rank = waits.rank < shape_.worldSize ? waits.rank : rank_;
+  return Error(ErrorCode::kArgument, moe::high_throughput::overflowSentence(rank, {waits.index, waits.value},
+                                                                            arguments_.room[rank]));
+}
+
+ProbeRates CudaBench::probe(const ProbeRequest& request, Exchange& exchange, GateRef gate,
+                            int64_t deadlineNs) {
+  makeCurrent(ordinal_);
+  // Tokens and what combine reads: both are written anew before a call reads them.
+  const SymmetricMap& map = arguments_.map;
+  StorePlace place;
+  place.rank = rank_;
+  place.shareBytes = (map.totalBytes - map.x) / shape_.worldSize / kPieceGrain * kPieceGrain;
+  for (uint32_t peer = 0; peer < shape_.worldSize; ++peer) {
+    const bool stores = peer != rank_;
+    place.to.push_back(stores ? arguments_.base[peer] + map.x + rank_ * place.shareBytes : nullptr);
+    place.from.push_back(stores ? arguments_.base[rank_] + map.x + peer * place.shareBytes : nullptr);
+  }
+  std::unique_ptr<PeerStores> stores;
+  const auto bytes = agreeOnProbe(
+      exchange, request,
+      [&] { stores = std::make_unique<PeerStores>(std::move(place), probeSourceBytes(request), control_); },
+      deadlineNs);
+  const ProbedWay stored = stores->run(bytes, gate, request.repeats, probeSalt_);
+  return {stored.GBps, 0, stored.stopped};
+}
+
+BenchFacts CudaBench::facts() const {
+  BenchFacts facts;
+  facts.strategy = gathers() ? "allGather" : "sparse";
+  facts.processors = plan_.blocks;
+  facts.dispatchFirstUs = dispatchFirstUs_;
+  facts.combineFirstUs = combineFirstUs_;
+  return facts;
+}
+
+void CudaBench::close(Exchange* exchange, int64_t deadlineNs) {
+  makeCurrent(ordinal_);
+  waits_.end(stream_);
+  check(cudaStreamSynchronize(side_), "cudaStreamSynchronize");
+  links_->close(exchange, deadlineNs);
+}
+
+}  // namespace railrunner::moe::cuda::high_throughput
