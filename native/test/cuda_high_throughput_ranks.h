@@ -1,7 +1,9 @@
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "device/cuda/cuda_handles.h"
@@ -171,8 +173,22 @@ class Ranks {
   void combine(uint32_t phases) {
     for (uint32_t r = 0; r < ranks_.size(); ++r) queueCombine(r, phases);
   }
+  // Bounded: a wait that never ends fails the case.
   void finish() {
-    for (Rank& rank : ranks_) rank.finish();
+    const auto patience = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    for (Rank& rank : ranks_) {
+      rank.enter();
+      while (cudaStreamQuery(*rank.stream) == cudaErrorNotReady) {
+        if (std::chrono::steady_clock::now() > patience) endWaits();
+        std::this_thread::yield();
+      }
+      rank.finish();
+    }
+  }
+  void endWaits() {
+    for (Rank& rank : ranks_) {
+      reinterpret_cast<volatile uint32_t&>(rank.control.as<moe::cuda::WaitControl>()->abort) = 1;
+    }
   }
   uint32_t combinePhases() const {
     return shape().outputLayout == OutputLayout::kRankMajor ? ht::kAnnounce | ht::kPull

@@ -2,7 +2,6 @@
 // for each layout, payload, strategy and mode; refused and planted faults. Ranks are streams of one process, so that
 // one GPU is enough. Without a GPU all of it is skipped by name.
 #include <cstring>
-#include <thread>
 
 #include "cuda_high_throughput_check.h"
 #include "cuda_high_throughput_times.h"
@@ -226,9 +225,7 @@ void replayed() {
 // Waits of all ranks end; what rank `which` then says was wrong.
 void expectFailure(Ranks& ranks, uint32_t which, Missing missing, uint32_t peer) {
   std::this_thread::sleep_for(std::chrono::milliseconds(200));
-  for (uint32_t r = 0; r < ranks.shape().worldSize; ++r) {
-    reinterpret_cast<volatile uint32_t&>(ranks.control(r).abort) = 1;
-  }
+  ranks.endWaits();
   ranks.finish();
   const moe::cuda::WaitControl& control = ranks.control(which);
   expectEqual(control.failed, 1U, "failed");
