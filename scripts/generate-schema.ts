@@ -7,6 +7,7 @@ import prettier from 'prettier';
 import { JOB_KINDS } from '../jobs/index.js';
 import { moeResolvedSchema } from '../jobs/dispatch-combine/resolved-schema.js';
 import { kvResolvedSchema } from '../jobs/kv/resolved-schema.js';
+import { replayResolvedSchema } from '../jobs/replay/resolved-schema.js';
 import { transferResolvedSchema } from '../jobs/transfer/resolved-schema.js';
 import type { Schema } from '../runner/job-spec/common-schema.js';
 import { projectRoot } from '../runner/project.js';
@@ -39,6 +40,8 @@ export async function generatedFiles(): Promise<Record<string, string>> {
   files['jobs/dispatch-combine/spec.generated.ts'] = await prettier.format(moe, typescript);
   const transfer = await typeOf(transferResolvedSchema(), 'TransferSpec', 'transfer job', 'jobs/transfer');
   files['jobs/transfer/spec.generated.ts'] = await prettier.format(transfer, typescript);
+  const replay = await typeOf(replayResolvedSchema(), 'ReplaySpec', 'replay job', 'jobs/replay');
+  files['jobs/replay/spec.generated.ts'] = await prettier.format(replay, typescript);
   return files;
 }
 

@@ -97,6 +97,10 @@ export class Arc implements EvictionPolicy {
     return -1;
   }
 
+  remove(slot: number): void {
+    this.#lists.remove(slot);
+  }
+
   expire = neverExpires;
 
   #adapt(ghost: number): void {

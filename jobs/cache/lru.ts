@@ -21,6 +21,10 @@ export class Lru implements EvictionPolicy {
     return takeTail(this.#lists, 0, pins);
   }
 
+  remove(slot: number): void {
+    this.#lists.remove(slot);
+  }
+
   expire = neverExpires;
 }
 
@@ -48,6 +52,10 @@ export class Ttl implements EvictionPolicy {
 
   evict(pins: Pins): number {
     return takeTail(this.#lists, 0, pins);
+  }
+
+  remove(slot: number): void {
+    this.#lists.remove(slot);
   }
 
   expire(timeMs: number): number {

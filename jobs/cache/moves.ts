@@ -9,25 +9,31 @@ export interface CopyList {
   readonly source: number[];
   readonly target: number[];
   readonly blocks: number[];
+  /** Of the block in the request, from its head; -1: of one that leaves for another's sake. */
+  readonly places: number[];
 }
 
 /** Device hits, or fills. */
 export interface SlotList {
   readonly slots: number[];
   readonly blocks: number[];
+  readonly places: number[];
 }
+
+const noSlots = (): SlotList => ({ slots: [], blocks: [], places: [] });
 
 const NUM_TIERS = 3;
 
 export class Moves {
-  readonly hits: SlotList = { slots: [], blocks: [] };
+  readonly hits: SlotList = noSlots();
   /** Of this request, behind a gap: in the device and not looked at. */
-  readonly beyondGap: SlotList = { slots: [], blocks: [] };
-  readonly fills: SlotList = { slots: [], blocks: [] };
+  readonly beyondGap: SlotList = noSlots();
+  readonly fills: SlotList = noSlots();
   readonly #copies: readonly CopyList[] = Array.from({ length: NUM_TIERS * NUM_TIERS }, () => ({
     source: [],
     target: [],
     blocks: [],
+    places: [],
   }));
 
   copies(from: number, to: number): CopyList {
@@ -35,25 +41,38 @@ export class Moves {
   }
 
   clear(): void {
-    for (const list of [this.hits, this.beyondGap, this.fills]) list.slots.length = list.blocks.length = 0;
-    for (const list of this.#copies) list.source.length = list.target.length = list.blocks.length = 0;
+    for (const list of [this.hits, this.beyondGap, this.fills]) {
+      list.slots.length = list.blocks.length = list.places.length = 0;
+    }
+    for (const list of this.#copies) {
+      list.source.length = list.target.length = list.blocks.length = list.places.length = 0;
+    }
   }
 
-  keep(slot: number, block: number, isHit: boolean): void {
+  keep(slot: number, block: number, place: number, isHit: boolean): void {
     const list = isHit ? this.hits : this.beyondGap;
     list.slots.push(slot);
     list.blocks.push(block);
+    list.places.push(place);
   }
 
-  fill(slot: number, block: number): void {
+  fill(slot: number, block: number, place: number): void {
     this.fills.slots.push(slot);
     this.fills.blocks.push(block);
+    this.fills.places.push(place);
   }
 
-  copy(from: number, to: number, source: number, target: number, block: number): void {
+  /** By tier, from and to; slots by number. */
+  copy(
+    [from, to]: readonly [number, number],
+    [source, target]: readonly [number, number],
+    block: number,
+    place = -1,
+  ): void {
     const list = this.copies(from, to);
     list.source.push(source);
     list.target.push(target);
     list.blocks.push(block);
+    list.places.push(place);
   }
 }

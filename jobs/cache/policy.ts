@@ -8,6 +8,8 @@ export interface EvictionPolicy {
   touch(slot: number, timeMs: number): void;
   /** A slot that is not pinned, no longer the policy's; -1: all are. `incoming`: the block that needs the room. */
   evict(pins: Pins, incoming: number): number;
+  /** `slot` holds nothing any more, and is no longer the policy's. */
+  remove(slot: number): void;
   /** A slot whose block is too old, no longer the policy's; -1: none. Called until it says so. */
   expire(timeMs: number): number;
 }

@@ -71,5 +71,9 @@ export class S3Fifo implements EvictionPolicy {
     return true;
   }
 
+  remove(slot: number): void {
+    this.#lists.remove(slot);
+  }
+
   expire = neverExpires;
 }

@@ -1,7 +1,8 @@
 /** What caches of any size would do for a trace, without moving a byte. */
+import { cachedIds, type ShortBlock } from '../traces/cached-ids.js';
 import { DistinctIds } from '../traces/distinct-ids.js';
 import { PrefixTree, grown } from '../traces/prefix-tree.js';
-import type { HashId, TraceRequest } from '../traces/request.js';
+import type { TraceRequest } from '../traces/request.js';
 import { beladyHits } from './belady.js';
 import type { PolicyName } from './policy.js';
 import { StackDistances } from './stack-distances.js';
@@ -11,7 +12,7 @@ export interface SimulationOptions {
   /** null: the trace names no blocks. */
   readonly blockTokens: number | null;
   /** Whether a request's last block is cached where it is short. */
-  readonly shortBlock: 'cached' | 'not cached';
+  readonly shortBlock: ShortBlock;
   /** Requests that fill the caches and are not counted. */
   readonly warmupRequests: number;
   /** Policies beside LRU, each at each of these capacities. */
@@ -103,9 +104,10 @@ export class Simulation {
     );
   }
 
-  add({ hashIds, inputTokens, timestampMs }: TraceRequest): void {
+  add(request: TraceRequest): void {
+    const { inputTokens, timestampMs } = request;
     const isCounted = this.#numRequests++ >= this.#options.warmupRequests;
-    const ids = this.#cachedIds(hashIds, inputTokens);
+    const ids = cachedIds(request, this.#options.blockTokens, this.#options.shortBlock);
     const tree = this.#tree;
     const before = tree.numBlocks;
     tree.walk(ids, this.#distances.nextTag());
@@ -126,13 +128,6 @@ export class Simulation {
     }
     if (this.#caches.length > 0 || this.#belady || this.#tiers)
       this.#serve(ids.length, inputTokens, timestampMs, isCounted);
-  }
-
-  #cachedIds(hashIds: readonly HashId[], inputTokens: number): readonly HashId[] {
-    const { blockTokens, shortBlock } = this.#options;
-    if (blockTokens === null || shortBlock === 'cached') return hashIds;
-    const whole = Math.floor(inputTokens / blockTokens);
-    return whole < hashIds.length ? hashIds.slice(0, whole) : hashIds;
   }
 
   #serve(length: number, inputTokens: number, timeMs: number, isCounted: boolean): void {

@@ -31,5 +31,9 @@ export class Slru implements EvictionPolicy {
     return slot >= 0 ? slot : takeTail(this.#lists, PROTECTED, pins);
   }
 
+  remove(slot: number): void {
+    this.#lists.remove(slot);
+  }
+
   expire = neverExpires;
 }

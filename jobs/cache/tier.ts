@@ -87,6 +87,15 @@ export class Tier {
     this.pins.pin(slot);
   }
 
+  /** The slot is free again, unless it is so already. */
+  forget(slot: number): void {
+    const block = this.blockAt(slot);
+    if (slot >= this.#fresh || this.#slots.get(block) !== slot + 1) return;
+    this.#policy.remove(slot);
+    this.#slots.set(block, 0);
+    this.#free.push(slot);
+  }
+
   /** What nobody used for too long leaves, and is kept nowhere. Returns how many blocks did. */
   expire(timeMs: number): number {
     let count = 0;

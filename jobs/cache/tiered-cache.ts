@@ -22,6 +22,8 @@ export interface CacheCounts {
   readonly hits: number[];
   /** Blocks behind a gap that a tier has all the same. */
   beyondGap: number;
+  /** Those of them that the device has. */
+  deviceBeyondGap: number;
   misses: number;
   /** Of requests larger than the device: blocks that nothing keeps. */
   unkept: number;
@@ -42,6 +44,7 @@ const noCounts = (): CacheCounts => ({
   blocks: 0,
   hits: [0, 0, 0],
   beyondGap: 0,
+  deviceBeyondGap: 0,
   misses: 0,
   unkept: 0,
   loads: [0, 0, 0],
@@ -75,6 +78,11 @@ export class TieredCache {
     this.counts = noCounts();
   }
 
+  /** A copy into the slot failed: what it was to hold is no longer there. Not while a request is served. */
+  forget(tier: number, slot: number): void {
+    this.#tiers[tier]?.forget(slot);
+  }
+
   /** The next request, by the numbers of its blocks from the head: blocks[0 .. length). Returns its prefix hits. */
   access(blocks: Int32Array, length: number, timeMs: number): number {
     const { counts, moves } = this;
@@ -91,7 +99,7 @@ export class TieredCache {
     counts.blocks += length;
     counts.misses += length - hits;
     counts.unkept += length - kept;
-    for (let place = kept - 1; place >= 0; place--) this.#serve(blocks[place] ?? 0, place < hits);
+    for (let place = kept - 1; place >= 0; place--) this.#serve(blocks[place] ?? 0, place, place < hits);
     return hits;
   }
 
@@ -118,12 +126,13 @@ export class TieredCache {
     return hits;
   }
 
-  #serve(block: number, isHit: boolean): void {
+  #serve(block: number, place: number, isHit: boolean): void {
     const device = this.#device;
     const present = device.slotOf(block);
     if (present >= 0) {
       device.touch(present, this.#timeMs);
-      if (this.#tellsMoves) this.moves.keep(present, block, isHit);
+      if (!isHit) this.counts.deviceBeyondGap++;
+      if (this.#tellsMoves) this.moves.keep(present, block, place, isHit);
       return;
     }
     const slot = device.take(block);
@@ -133,18 +142,18 @@ export class TieredCache {
       this.#demote(device.victim, slot);
     }
     device.put(slot, block, this.#timeMs);
-    if (isHit && this.#load(block, slot)) return;
-    if (this.#tellsMoves) this.moves.fill(slot, block);
+    if (isHit && this.#load(block, slot, place)) return;
+    if (this.#tellsMoves) this.moves.fill(slot, block, place);
   }
 
-  #load(block: number, slot: number): boolean {
+  #load(block: number, slot: number, place: number): boolean {
     for (let at = 1; at < this.#tiers.length; at++) {
       const tier = this.#tier(at);
       const source = tier.slotOf(block);
       if (source < 0) continue;
       tier.touch(source, this.#timeMs);
       this.counts.loads[at] = (this.counts.loads[at] ?? 0) + 1;
-      if (this.#tellsMoves) this.moves.copy(at, DEVICE, source, slot, block);
+      if (this.#tellsMoves) this.moves.copy([at, DEVICE], [source, slot], block, place);
       return true;
     }
     return false;
@@ -188,6 +197,6 @@ export class TieredCache {
     }
     tier.put(slot, block, this.#timeMs);
     this.counts.offloads[to] = (this.counts.offloads[to] ?? 0) + 1;
-    if (this.#tellsMoves) this.moves.copy(from, to, fromSlot, slot, block);
+    if (this.#tellsMoves) this.moves.copy([from, to], [fromSlot, slot], block);
   }
 }

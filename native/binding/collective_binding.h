@@ -1,10 +1,12 @@
 #pragma once
 
 #include <memory>
+#include <string>
 
 #include "binding/napi_setup.h"
 #include "collective/communicator.h"
 #include "device/device.h"
+#include "replicated/transfer.h"
 
 namespace railrunner::binding {
 
@@ -21,8 +23,11 @@ std::shared_ptr<OpenedCommunicator> requireCommunicator(const Napi::Value& value
 // openCommunicator, for every NativeDevice.
 void addCollectiveMethods(Napi::Env env, Napi::Object device);
 
+ReplicatedStrategy replicatedStrategyOf(const std::string& name);
+
 // openReplicated, for every NativeDevice.
 void addReplicatedMethods(Napi::Env env, Napi::Object device);
 void addRankTransferMethods(Napi::Env env, Napi::Object device);
+void addReplayMethods(Napi::Env env, Napi::Object device);
 
 }  // namespace railrunner::binding

@@ -46,6 +46,7 @@ Napi::Value toHandle(Napi::Env env, const std::shared_ptr<OpenedDevice>& state,
   addCollectiveMethods(env, object);
   addReplicatedMethods(env, object);
   addRankTransferMethods(env, object);
+  addReplayMethods(env, object);
   attachState(env, object, state, kDeviceKind);
   return object;
 }

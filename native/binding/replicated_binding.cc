@@ -44,15 +44,6 @@ struct OpenedReplicated {
 const HandleKind<OpenedReplicated> kReplicatedKind{{0x7261696c72756e6eULL, 0x65725265706c0001ULL},
                                                    "a NativeReplicated"};
 
-ReplicatedStrategy strategyOf(const std::string& name) {
-  for (const ReplicatedStrategy strategy :
-       {ReplicatedStrategy::kAuto, ReplicatedStrategy::kRootBroadcast, ReplicatedStrategy::kPipelined,
-        ReplicatedStrategy::kScatterAllgather, ReplicatedStrategy::kIpc, ReplicatedStrategy::kIndependent}) {
-    if (name == replicatedStrategyName(strategy)) return strategy;
-  }
-  throw argumentError("strategy", "a replicated strategy");
-}
-
 Tier tierOf(const std::string& name) {
   for (const Tier tier : {Tier::kDevice, Tier::kHost, Tier::kDisk}) {
     if (name == tierName(tier)) return tier;
@@ -63,7 +54,7 @@ Tier tierOf(const std::string& name) {
 // The request of JavaScript; pools and communicator are put in on the work thread.
 ReplicatedRequest requireRequest(const Napi::Object& object, const std::vector<int>& nodeOfRank) {
   ReplicatedRequest request;
-  request.strategy = strategyOf(requireString(object, "strategy"));
+  request.strategy = replicatedStrategyOf(requireString(object, "strategy"));
   request.root =
       static_cast<int>(requireInteger(object, "root", 0, static_cast<int64_t>(nodeOfRank.size()) - 1));
   request.sourceTier = tierOf(requireString(object, "sourceTier"));
@@ -120,6 +111,15 @@ Napi::Value openReplicatedHandle(const Napi::CallbackInfo& info) {
 }
 
 }  // namespace
+
+ReplicatedStrategy replicatedStrategyOf(const std::string& name) {
+  for (const ReplicatedStrategy strategy :
+       {ReplicatedStrategy::kAuto, ReplicatedStrategy::kRootBroadcast, ReplicatedStrategy::kPipelined,
+        ReplicatedStrategy::kScatterAllgather, ReplicatedStrategy::kIpc, ReplicatedStrategy::kIndependent}) {
+    if (name == replicatedStrategyName(strategy)) return strategy;
+  }
+  throw argumentError("strategy", "a replicated strategy");
+}
 
 void addReplicatedMethods(Napi::Env env, Napi::Object device) {
   device.Set("openReplicated", Napi::Function::New(env, openReplicatedHandle, "openReplicated"));

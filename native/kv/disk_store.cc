@@ -71,6 +71,23 @@ CheckReport DiskStore::check(const PoolContent& content, uint32_t wordStep, cons
   return whole;
 }
 
+CheckReport DiskStore::checkBlocks(const PoolContent& content, const std::vector<uint32_t>& blocks,
+                                   uint32_t wordStep, const RunControl& control) {
+  const std::vector<Extent> extents = extentsOf(layout_, blocks);
+  std::vector<std::unique_ptr<AlignedBuffer>> buffers(threads_);
+  std::vector<CheckReport> reports(extents.size());
+  parallelFor(extents.size(), 1, threads_, control, [&](uint64_t index, uint64_t, uint32_t worker) {
+    auto& buffer = buffers[worker];
+    if (!buffer) buffer = std::make_unique<AlignedBuffer>(longestStride(layout_));
+    const Extent& extent = extents[index];
+    file_.readAll(extent.offset, buffer->data(), extent.strip->stride);
+    checkExtent(buffer->data(), layout_, extent, content, wordStep, reports[index]);
+  });
+  CheckReport whole;
+  for (const CheckReport& report : reports) mergeReport(whole, report);
+  return whole;
+}
+
 void DiskStore::readBytes(uint64_t offset, void* target, uint64_t bytes) {
   const uint64_t begin = offset & ~(kDiskBlockBytes - 1);
   AlignedBuffer buffer(alignUp(offset + bytes, kDiskBlockBytes) - begin);

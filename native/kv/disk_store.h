@@ -13,6 +13,8 @@ class DiskStore : public ContentStore {
   void write(const PoolContent& content, const std::vector<uint32_t>& blocks, bool layerGaps,
              const RunControl& control) override;
   CheckReport check(const PoolContent& content, uint32_t wordStep, const RunControl& control) override;
+  CheckReport checkBlocks(const PoolContent& content, const std::vector<uint32_t>& blocks, uint32_t wordStep,
+                          const RunControl& control) override;
   void readBytes(uint64_t offset, void* target, uint64_t bytes) override;
   void writeBytes(uint64_t offset, const void* source, uint64_t bytes) override;
 

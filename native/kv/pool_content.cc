@@ -107,6 +107,7 @@ void writeExtent(std::byte* at, const BlockLayout& layout, const Extent& extent,
 
 void checkExtent(const std::byte* at, const BlockLayout& layout, const Extent& extent,
                  const PoolContent& content, uint32_t wordStep, CheckReport& report) {
+  if (report.wrong == 0) report.firstBlock = extent.block;
   const uint32_t pagesPerBlock = layout.pages.pagesPerBlock;
   const BlockHolds* pages = &content.blocks[uint64_t{extent.block} * pagesPerBlock];
   const uint64_t poison = poisonWord(content.poisonSalt);
@@ -152,7 +153,10 @@ std::string gapName(const BlockLayout& layout, uint32_t group, uint32_t position
 
 void mergeReport(CheckReport& whole, const CheckReport& part) {
   whole.checked += part.checked;
-  if (whole.wrong == 0) whole.firstBad = part.firstBad;
+  if (whole.wrong == 0) {
+    whole.firstBad = part.firstBad;
+    whole.firstBlock = part.firstBlock;
+  }
   whole.wrong += part.wrong;
 }
 
@@ -173,26 +177,41 @@ void MemoryStore::write(const PoolContent& content, const std::vector<uint32_t>&
   }
 }
 
-CheckReport MemoryStore::check(const PoolContent& content, uint32_t wordStep, const RunControl& control) {
+template <class ExtentAt>
+CheckReport MemoryStore::checkExtents(uint64_t count, ExtentAt&& extentAtIndex, const PoolContent& content,
+                                      uint32_t wordStep, const RunControl& control) {
   const uint64_t step = std::max<uint64_t>(1, kPieceBytes / longestStride(layout_));
-  const uint64_t pieces = (layout_.numExtents + step - 1) / step;
-  std::vector<CheckReport> reports(
-      pieces);  // by place, so that the first bad word is the one of lowest address
-  parallelFor(layout_.numExtents, step, threads_, control, [&](uint64_t begin, uint64_t end, uint32_t) {
+  // By place, so that the first bad word is the one of the lowest index.
+  std::vector<CheckReport> reports((count + step - 1) / step);
+  parallelFor(count, step, threads_, control, [&](uint64_t begin, uint64_t end, uint32_t) {
     CheckReport& report = reports[begin / step];
     for (uint64_t index = begin; index < end; ++index) {
-      const Extent extent = extentAt(layout_, index);
+      const Extent extent = extentAtIndex(index);
       checkExtent(base_ + extent.offset, layout_, extent, content, wordStep, report);
     }
   });
   CheckReport whole;
   for (const CheckReport& report : reports) mergeReport(whole, report);
+  return whole;
+}
+
+CheckReport MemoryStore::check(const PoolContent& content, uint32_t wordStep, const RunControl& control) {
+  CheckReport whole = checkExtents(
+      layout_.numExtents, [&](uint64_t index) { return extentAt(layout_, index); }, content, wordStep,
+      control);
   for (const Strip& strip : layout_.strips) {
     if (strip.gapBytes == 0) continue;
     checkPoison(base_ + gapBegin(layout_, strip), strip.gapBytes, content.poisonSalt, wordStep,
                 gapName(layout_, strip.groupEnd - 1, lastPosition(layout_, strip)), whole);
   }
   return whole;
+}
+
+CheckReport MemoryStore::checkBlocks(const PoolContent& content, const std::vector<uint32_t>& blocks,
+                                     uint32_t wordStep, const RunControl& control) {
+  const std::vector<Extent> extents = extentsOf(layout_, blocks);
+  return checkExtents(
+      extents.size(), [&](uint64_t index) { return extents[index]; }, content, wordStep, control);
 }
 
 void MemoryStore::readBytes(uint64_t offset, void* target, uint64_t bytes) {

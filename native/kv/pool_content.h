@@ -38,7 +38,8 @@ struct PoolContent {
 struct CheckReport {
   uint64_t checked = 0;  // 8-byte words compared
   uint64_t wrong = 0;
-  std::string firstBad;  // '' if none
+  std::string firstBad;     // '' if none
+  uint32_t firstBlock = 0;  // the block of firstBad; a gap between layers has none
 };
 
 // Words between two that are compared: all, or every 61st (a prime, so that no stride of a layout hides
@@ -57,6 +58,9 @@ class ContentStore {
                      const RunControl& control) = 0;
   // Compares everything, padding included.
   virtual CheckReport check(const PoolContent& content, uint32_t wordStep, const RunControl& control) = 0;
+  // Compares these blocks, with the padding behind their extents.
+  virtual CheckReport checkBlocks(const PoolContent& content, const std::vector<uint32_t>& blocks,
+                                  uint32_t wordStep, const RunControl& control) = 0;
   // Any bytes of the pool. For tests, which plant faults by it.
   virtual void readBytes(uint64_t offset, void* target, uint64_t bytes) = 0;
   virtual void writeBytes(uint64_t offset, const void* source, uint64_t bytes) = 0;
@@ -83,10 +87,17 @@ class MemoryStore : public ContentStore {
   void write(const PoolContent& content, const std::vector<uint32_t>& blocks, bool layerGaps,
              const RunControl& control) override;
   CheckReport check(const PoolContent& content, uint32_t wordStep, const RunControl& control) override;
+  CheckReport checkBlocks(const PoolContent& content, const std::vector<uint32_t>& blocks, uint32_t wordStep,
+                          const RunControl& control) override;
   void readBytes(uint64_t offset, void* target, uint64_t bytes) override;
   void writeBytes(uint64_t offset, const void* source, uint64_t bytes) override;
 
  private:
+  // The extent of each number below `count`, in parallel.
+  template <class ExtentAt>
+  CheckReport checkExtents(uint64_t count, ExtentAt&& extentAtIndex, const PoolContent& content,
+                           uint32_t wordStep, const RunControl& control);
+
   std::byte* base_;
   BlockLayout layout_;
   uint32_t threads_;

@@ -11,6 +11,8 @@ export interface PointProgress {
 
 export interface Progress {
   start(point: PointProgress): void;
+  /** `text`: how far the point is that was started. */
+  within(point: PointProgress, text: string): void;
   end(point: PointProgress, status: string): void;
   /** Leaves the cursor on a fresh line. Idempotent. */
   stop(): void;
@@ -46,6 +48,10 @@ class BarProgress implements Progress {
     this.#bar.update(this.#done, { what: describe(point) });
   }
 
+  within(point: PointProgress, text: string): void {
+    this.#bar.update(this.#done, { what: `${describe(point)}: ${text}` });
+  }
+
   end(point: PointProgress, status: string): void {
     if (isTrouble(status)) this.#troubled += 1;
     this.#done += 1;
@@ -58,9 +64,13 @@ class BarProgress implements Progress {
   }
 }
 
+/** Between two lines of one point: a log of a long replay shows that it goes on. */
+const LINE_EVERY_MS = 10_000;
+
 class LineProgress implements Progress {
   readonly #total: number;
   readonly #stream: NodeJS.WritableStream;
+  #saidMs = 0;
 
   constructor(total: number, stream: NodeJS.WritableStream) {
     this.#total = total;
@@ -69,6 +79,13 @@ class LineProgress implements Progress {
 
   start(): void {
     // A line at the end says enough, and halves the log of a long sweep.
+    this.#saidMs = performance.now();
+  }
+
+  within(point: PointProgress, text: string): void {
+    if (performance.now() - this.#saidMs < LINE_EVERY_MS) return;
+    this.#saidMs = performance.now();
+    this.#stream.write(`[${point.point + 1}/${this.#total}] ${describe(point)}: ${text}\n`);
   }
 
   end(point: PointProgress, status: string): void {

@@ -24,6 +24,8 @@ export interface RunObserver {
   /** For messages: what is closed at the end, "the rows". */
   readonly name: string;
   pointStarted?(point: Point): void;
+  /** `text`: how far a long measurement is. */
+  pointAdvanced?(point: Point, text: string): void;
   /** Rows of this rank, of one point or of many that never began. Resolves when they are stored, or kept; never rejects. */
   rowsMade?(rows: readonly Row[]): Promise<void> | void;
   /** Holds the loop: must end also where a file system hangs. Never rejects. */
@@ -54,6 +56,10 @@ export class RunObservers implements Omit<Required<RunObserver>, 'name' | 'point
 
   pointStarted(point: Point): void {
     for (const observer of this.#list) observer.pointStarted?.(point);
+  }
+
+  pointAdvanced(point: Point, text: string): void {
+    for (const observer of this.#list) observer.pointAdvanced?.(point, text);
   }
 
   /** Throws at once where an observer refuses the rows: they are not of its form. */

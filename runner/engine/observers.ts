@@ -112,6 +112,7 @@ function progressObserver(progress: Progress): RunObserver {
   return {
     name: 'the progress',
     pointStarted: (point) => progress.start(place(point)),
+    pointAdvanced: (point, text) => progress.within(place(point), text),
     pointSummarized: ({ point, rows, isGathered }) => {
       if (isGathered) progress.end(place(point), String(rows[0]?.['status'] ?? 'aborted'));
     },

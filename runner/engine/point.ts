@@ -29,6 +29,8 @@ export interface PointSetting {
   readonly threadsPerRank: number | undefined;
   ncclLibraries(): readonly string[];
   readonly libraries: UsedLibraries;
+  /** Within a point, for who watches. */
+  progress(point: Point, text: string): void;
   stopStatus(): number;
 }
 
@@ -166,6 +168,7 @@ function contextOf(setting: PointSetting, stageName: string, clock: StageClock):
     threadsPerRank: setting.threadsPerRank,
     ncclLibraries: () => setting.ncclLibraries(),
     noteNccl: (version) => setting.libraries.noteNccl(version),
+    progress: (done, total, unit) => setting.progress(point, `${done} of ${total} ${unit}`),
     remainingMs: () => clock.remainingMs(),
     ...stepsOf(setting, stageName, clock),
   };

@@ -44,7 +44,13 @@ export async function runPoints(run: Run): Promise<LoopEnd> {
     const startedAt = new Date();
     let result: PointResult;
     try {
-      result = await runPoint({ ...run, point, kind: kindOf(run, point), stopStatus: () => run.stop.status });
+      result = await runPoint({
+        ...run,
+        point,
+        kind: kindOf(run, point),
+        progress: (running, text) => run.observers.pointAdvanced(running, text),
+        stopStatus: () => run.stop.status,
+      });
       statuses.push(await record(run, point, outcomeOf(result, run.stop.signal), run.pending[at + 1]));
     } catch (error) {
       return await lost(run, point, startedAt, error, statuses);

@@ -1,6 +1,6 @@
 /** The files that a spec names (model configurations, traces, routing), found and read once however many points ask. */
 import { isAbsolute, relative, resolve } from 'node:path';
-import { readTextFile, TextFileError } from '../text/text-file.js';
+import { digestFile, readTextFile, TextFileError } from '../text/text-file.js';
 
 export interface NamedFile {
   readonly text: string;
@@ -9,7 +9,21 @@ export interface NamedFile {
   readonly sha256: string;
 }
 
-export type FileAnswer = { readonly file: NamedFile } | { readonly received: string; readonly hint: string };
+/** A file that is read later, by rank 0 alone. */
+export interface LocatedFile {
+  readonly place: string;
+  readonly path: string;
+  readonly sha256: string;
+}
+
+export type LocatedAnswer = { readonly file: LocatedFile } | Refusal;
+
+interface Refusal {
+  readonly received: string;
+  readonly hint: string;
+}
+
+export type FileAnswer = { readonly file: NamedFile } | Refusal;
 
 /**
  * sha256 -> where the file lies: absolute where the spec said so, else relative to the working folder, which
@@ -21,6 +35,7 @@ export type FilePlaces = Readonly<Record<string, string>>;
 export class SpecFiles {
   readonly #folders: readonly string[];
   readonly #answers = new Map<string, FileAnswer>();
+  readonly #located = new Map<string, LocatedAnswer>();
   readonly #places: Record<string, string> = {};
 
   constructor(folders: readonly string[]) {
@@ -42,14 +57,30 @@ export class SpecFiles {
     return answer;
   }
 
+  /** Where a file of any size lies, and its digest. */
+  locate(path: string): LocatedAnswer {
+    const known = this.#located.get(path);
+    if (known !== undefined) return known;
+    const answer = this.#search(path, (place) => ({ place, path, sha256: digestFile(place) }));
+    this.#located.set(path, answer);
+    return answer;
+  }
+
   #look(path: string, limitBytes: number): FileAnswer {
+    return this.#search(path, (place) => ({ ...readTextFile(place, limitBytes), path }));
+  }
+
+  #search<T extends { readonly sha256: string }>(
+    path: string,
+    read: (place: string) => T,
+  ): { readonly file: T } | Refusal {
     const places = isAbsolute(path) ? [path] : this.#folders.map((folder) => resolve(folder, path));
-    let refusal: FileAnswer | undefined;
+    let refusal: Refusal | undefined;
     for (const place of places) {
       try {
-        const { text, sha256 } = readTextFile(place, limitBytes);
-        this.#places[sha256] ??= isAbsolute(path) ? path : relative(process.cwd(), place);
-        return { file: { text, path, sha256 } };
+        const file = read(place);
+        this.#places[file.sha256] ??= isAbsolute(path) ? path : relative(process.cwd(), place);
+        return { file };
       } catch (error) {
         if (!(error instanceof TextFileError)) throw error;
         if (!error.absent) refusal ??= { received: `${place}: ${error.received}`, hint: error.hint };

@@ -44,6 +44,8 @@ export interface PointContext {
   ncclLibraries(): readonly string[];
   /** The NCCL that the point uses, for the manifest. */
   noteNccl(version: string): void;
+  /** How far a long measurement is, for who watches rank 0: done of total. */
+  progress(done: number, total: number, unit: string): void;
   /** Milliseconds left of the stage's deadline. */
   remainingMs(): number;
   /**

@@ -52,6 +52,8 @@ export interface Measured<Own extends string = string> extends PhaseFacts<Own> {
   readonly state: 'measured';
   /** Microseconds, in the order taken. */
   readonly samplesUs: Float64Array;
+  /** A part of what another phase has whole: it stands in this rank's file and not in the summary. */
+  readonly rankOnly?: boolean;
   readonly entrySkewUs?: Float64Array;
   /** A stop flag ended the loop early. */
   readonly stopped?: boolean;

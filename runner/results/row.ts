@@ -41,6 +41,8 @@ export interface PointOutcome {
 export interface RankPointResult {
   readonly rank: number;
   readonly rows: readonly Row[];
+  /** Places of rows that the summary leaves out. */
+  readonly rankOnly: readonly number[];
   /** By row, in the order taken, microseconds. */
   readonly samplesUs: readonly (readonly number[])[];
   /** By row: entry skew of each sample, where every sample was gated. */
@@ -56,6 +58,9 @@ export function buildPointResult(facts: RunFacts, point: Point, outcome: PointOu
   return {
     rank: facts.rank,
     rows,
+    rankOnly: outcome.measurements.flatMap((measured, at) =>
+      measured.state === 'measured' && measured.rankOnly === true ? [at] : [],
+    ),
     samplesUs: timed.map((measured) => Array.from(measured ? samplesOf(measured) : [])),
     entrySkewUs: timed.map((measured) =>
       Array.from((measured?.state === 'measured' ? measured.entrySkewUs : undefined) ?? []),

@@ -93,13 +93,19 @@ type SummaryFields = Fields<SummaryColumn>;
 export function summarizePoint(perRank: readonly RankPointResult[], ownNames: readonly string[] = []): Row[] {
   const entries = perRank
     .toSorted((a, b) => a.rank - b.rank)
-    .flatMap(({ rank, rows, samplesUs, entrySkewUs }) =>
-      rows.map((row, at) => ({
-        rank,
-        row,
-        samplesUs: samplesUs[at] ?? [],
-        entrySkewUs: entrySkewUs[at] ?? [],
-      })),
+    .flatMap(({ rank, rows, rankOnly, samplesUs, entrySkewUs }) =>
+      rows.flatMap((row, at) =>
+        rankOnly.includes(at)
+          ? []
+          : [
+              {
+                rank,
+                row,
+                samplesUs: samplesUs[at] ?? [],
+                entrySkewUs: entrySkewUs[at] ?? [],
+              },
+            ],
+      ),
     );
   const phases = new Map<string, RankRow[]>();
   const phaseless: RankRow[] = [];

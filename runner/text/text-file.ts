@@ -3,7 +3,16 @@
  * opens (a FIFO would block, a device has side effects), bounds the size, insists on UTF-8, and drops a byte order mark.
  */
 import { createHash } from 'node:crypto';
-import { closeSync, constants, fstatSync, openSync, readFileSync, statSync, type Stats } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  openSync,
+  readFileSync,
+  readSync,
+  statSync,
+  type Stats,
+} from 'node:fs';
 import { codeOf } from '../errors.js';
 
 export interface TextFile {
@@ -54,17 +63,38 @@ export function readTextFile(path: string, limitBytes: number): TextFile {
   return { text: decode(bytes), sha256: createHash('sha256').update(bytes).digest('hex') };
 }
 
+const DIGEST_BYTES = 1 << 20;
+
+/** sha256 of a file of any size and content, in hex. Throws TextFileError. */
+export function digestFile(path: string): string {
+  return withRegularFile(path, Infinity, (descriptor) => {
+    const hash = createHash('sha256');
+    const piece = Buffer.alloc(DIGEST_BYTES);
+    for (;;) {
+      const length = readSync(descriptor, piece, 0, piece.length, null);
+      if (length === 0) return hash.digest('hex');
+      hash.update(piece.subarray(0, length));
+    }
+  });
+}
+
 function readRegularFile(path: string, limitBytes: number): Buffer {
+  return withRegularFile(path, limitBytes, (descriptor) => {
+    const bytes = readFileSync(descriptor);
+    // Files of /proc say that they are empty, and others may grow while they are read.
+    if (bytes.length > limitBytes) throw tooLarge(bytes.length, limitBytes);
+    return bytes;
+  });
+}
+
+function withRegularFile<T>(path: string, limitBytes: number, read: (descriptor: number) => T): T {
   let descriptor: number | undefined;
   try {
     requireRegular(statSync(path), limitBytes);
     // The path may have changed since: O_NONBLOCK opens a FIFO without waiting for its writer, and fstat judges again.
     descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
     requireRegular(fstatSync(descriptor), limitBytes);
-    const bytes = readFileSync(descriptor);
-    // Files of /proc say that they are empty, and others may grow while they are read.
-    if (bytes.length > limitBytes) throw tooLarge(bytes.length, limitBytes);
-    return bytes;
+    return read(descriptor);
   } catch (error) {
     if (error instanceof TextFileError) throw error;
     const code = codeOf(error) ?? String(error);

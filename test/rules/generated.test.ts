@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { JOB_KINDS } from '../../jobs/index.js';
 import { moeResolvedSchema } from '../../jobs/dispatch-combine/resolved-schema.js';
 import { kvResolvedSchema } from '../../jobs/kv/resolved-schema.js';
+import { replayResolvedSchema } from '../../jobs/replay/resolved-schema.js';
 import { transferResolvedSchema } from '../../jobs/transfer/resolved-schema.js';
 import { projectRoot } from '../../runner/project.js';
 import { loadSpec } from '../../runner/job-spec/load.js';
@@ -63,6 +64,7 @@ t.test('resolved jobs are of the type that the code works with, in every shipped
   const own = new Map([
     ['dispatchCombine', ajv.compile(moeResolvedSchema())],
     ['transfer', ajv.compile(transferResolvedSchema())],
+    ['replay', ajv.compile(replayResolvedSchema())],
   ]);
   const seen = new Set<string>();
   for (const path of specs) {

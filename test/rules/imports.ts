@@ -92,6 +92,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'jobs/cache': ['jobs/traces', 'runner/job-spec'],
   // Moves blocks of the layouts and pools of jobs/kv from rank to rank.
   'jobs/transfer': ['jobs/kv', 'runner/job', 'runner/job-spec', 'runner/native', 'runner/statistics'],
+  // Drives the tiers of jobs/kv by what caches decide.
+  'jobs/replay': ['jobs/kv', 'jobs/cache', 'jobs/traces', 'runner/job', 'runner/job-spec', 'runner/native'],
   // a kind's folder
   'jobs/*': [
     'jobs/kv/models',

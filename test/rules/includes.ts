@@ -8,6 +8,7 @@ const LEVELS: readonly (readonly string[])[] = [
   ['storage', 'peers', 'network', 'world'],
   ['kv', 'collective', 'moe'],
   ['replicated', 'transfer'],
+  ['replay'],
   ['binding'],
 ];
 

@@ -17,7 +17,7 @@ struct CudaHop::State {
   Device& device;
   int ordinal;
   std::byte* memory;
-  std::byte* registered;  // the queue's buffers
+  std::byte* registered;  // the queue's buffers, where this hop registered them
   const DiskPiece* firstPiece;
   bool toDisk;
   Strategy strategy;
@@ -32,7 +32,7 @@ struct CudaHop::State {
 };
 
 CudaHop::CudaHop(Device& device, std::byte* memory, DiskQueue& queue, const std::vector<DiskPiece>& pieces,
-                 bool toDisk, const TransferOptions& options)
+                 bool toDisk, const TransferOptions& options, Buffers buffers)
     : state_(std::make_unique<State>(State{device,
                                            device.ordinal(),
                                            memory,
@@ -65,6 +65,7 @@ CudaHop::CudaHop(Device& device, std::byte* memory, DiskQueue& queue, const std:
   state_->table.upload(table);
   const uint64_t slotsBytes = queue.depth() * state_->slotBytes;
   if (state_->strategy == Strategy::kStaged) state_->staging = Buffer(Buffer::Place::kDevice, slotsBytes);
+  if (buffers == Buffers::kRegistered) return;
   device.registerHost(queue.slotBuffer(0), slotsBytes);
   state_->registered = queue.slotBuffer(0);
 }

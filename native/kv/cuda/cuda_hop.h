@@ -12,16 +12,17 @@
 
 namespace railrunner::cuda {
 
-// The hop of a DiskLane between device memory and the disk queue's buffers, which it registers while it
-// lives: while some slots are read or written by the disk, others are filled or drained by the GPU.
+// The hop of a DiskLane between device memory and the disk queue's buffers: while some slots are read or written by the disk, others are filled or drained by the GPU.
 class CudaHop {
  public:
   static constexpr bool kCrossesHostLink = true;
+  // Whether the hop registers the queue's buffers while it lives, or finds them registered.
+  enum class Buffers : uint8_t { kRegister, kRegistered };
   // The plan's pieces must stay where they are while the hop lives. Strategies: one DMA per piece (memcpy,
   // memcpyBatch in one call), a kernel on the pinned buffer, or a kernel into device memory and one DMA
   // (staged).
   CudaHop(Device& device, std::byte* memory, DiskQueue& queue, const std::vector<DiskPiece>& pieces,
-          bool toDisk, const TransferOptions& options);
+          bool toDisk, const TransferOptions& options, Buffers buffers = Buffers::kRegister);
   ~CudaHop();
   CudaHop(CudaHop&&) noexcept;
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <iterator>
 #include <numeric>
 #include <optional>
 
@@ -51,17 +52,14 @@ class CudaStore final : public ContentStore {
   }
 
   CheckReport check(const PoolContent& content, uint32_t, const RunControl& control) override {
-    cuda::makeCurrent(ordinal_);
-    CheckReport whole;
-    for (uint32_t group = 0; group < layout_.groups.size(); ++group) {
-      const Section& section = layout_.sections[layout_.groups[group].section];
-      std::vector<uint32_t> all(section.numBlocks);
-      std::iota(all.begin(), all.end(), section.firstBlock);
-      upload(content, group, all);
-      for (const SpanSet& set : cuda::spanSetsOf(layout_, group))
-        mergeReport(whole, compare(set, content, control));
-    }
-    return whole;
+    std::vector<uint32_t> all(layout_.numBlocks);
+    std::iota(all.begin(), all.end(), 0);
+    return compareBlocks(content, all, true, control);
+  }
+
+  CheckReport checkBlocks(const PoolContent& content, const std::vector<uint32_t>& blocks, uint32_t,
+                          const RunControl& control) override {
+    return compareBlocks(content, blocks, false, control);
   }
 
   void readBytes(uint64_t offset, void* target, uint64_t bytes) override {
@@ -75,6 +73,31 @@ class CudaStore final : public ContentStore {
   }
 
  private:
+  CheckReport compareBlocks(const PoolContent& content, const std::vector<uint32_t>& blocks, bool layerGaps,
+                            const RunControl& control) {
+    cuda::makeCurrent(ordinal_);
+    CheckReport whole;
+    for (uint32_t group = 0; group < layout_.groups.size(); ++group) {
+      const std::vector<uint32_t> own = inSectionOf(group, blocks);
+      upload(content, group, own);
+      for (const SpanSet& set : cuda::spanSetsOf(layout_, group)) {
+        if (set.kind == Spans::kGaps && !layerGaps) continue;
+        mergeReport(whole, compare(set, own, content, control));
+      }
+    }
+    return whole;
+  }
+
+  // Those that have the group's layers.
+  std::vector<uint32_t> inSectionOf(uint32_t group, const std::vector<uint32_t>& blocks) const {
+    const Section& section = layout_.sections[layout_.groups[group].section];
+    std::vector<uint32_t> own;
+    std::copy_if(blocks.begin(), blocks.end(), std::back_inserter(own), [&](uint32_t block) {
+      return block >= section.firstBlock && block - section.firstBlock < section.numBlocks;
+    });
+    return own;
+  }
+
   // One entry for each listed block of the group's section, in all how many; one stands for the pool where
   // gaps are visited.
   uint32_t upload(const PoolContent& content, uint32_t index, const std::vector<uint32_t>& blocks) {
@@ -83,8 +106,7 @@ class CudaStore final : public ContentStore {
     std::vector<PatternBlock> table;
     const uint32_t pagesPerBlock = layout_.pages.pagesPerBlock;
     table.reserve((blocks.size() + 1) * pagesPerBlock);
-    for (const uint32_t block : blocks) {
-      if (block < section.firstBlock || block - section.firstBlock >= section.numBlocks) continue;
+    for (const uint32_t block : inSectionOf(index, blocks)) {
       for (uint32_t page = 0; page < pagesPerBlock; ++page) {
         const BlockHolds& holds = content.blocks[uint64_t{block} * pagesPerBlock + page];
         const LayerSpan held = group.span(holds.layerBegin, holds.layerEnd);
@@ -118,12 +140,13 @@ class CudaStore final : public ContentStore {
     done_->wait(control);
   }
 
-  CheckReport compare(const SpanSet& set, const PoolContent& content, const RunControl& control) {
+  // `blocks`: those of the table.
+  CheckReport compare(const SpanSet& set, const std::vector<uint32_t>& blocks, const PoolContent& content,
+                      const RunControl& control) {
     CheckReport report;
     const PatternView view = viewOf(set, content);
-    if (view.bytes == 0) return report;
-    const uint32_t numBlocks =
-        set.kind == Spans::kGaps ? 1 : layout_.sections[layout_.groups[view.group].section].numBlocks;
+    const auto numBlocks = static_cast<uint32_t>(set.kind == Spans::kGaps ? 1 : blocks.size());
+    if (view.bytes == 0 || numBlocks == 0) return report;
     PatternResult result{0, PatternResult::kNoPlace};
     cuda::check(cudaMemcpy(result_.as(), &result, sizeof(result), cudaMemcpyHostToDevice), "cudaMemcpy");
     cuda::check(
@@ -133,21 +156,25 @@ class CudaStore final : public ContentStore {
     cuda::check(cudaMemcpy(&result, result_.as(), sizeof(result), cudaMemcpyDeviceToHost), "cudaMemcpy");
     report.checked = uint64_t{numBlocks} * view.numLayers * view.numOuters * ((view.bytes + 7) / 8);
     report.wrong = result.wrong;
-    if (result.wrong != 0) report.firstBad = describe(set, view, content, result.firstPlace);
+    if (result.wrong != 0) {
+      const uint64_t span = result.firstPlace >> 32;
+      const auto place = static_cast<size_t>(span / (uint64_t{view.numLayers} * view.numOuters));
+      report.firstBlock = set.kind == Spans::kGaps ? 0 : blocks[place];
+      report.firstBad = describe(set, view, content, report.firstBlock, result.firstPlace);
+    }
     return report;
   }
 
   // The place and both words, in the words of the check of CPU memory.
   std::string describe(const SpanSet& set, const PatternView& view, const PoolContent& content,
-                       uint64_t firstPlace) {
+                       uint32_t block, uint64_t firstPlace) {
     const uint64_t span = firstPlace >> 32;
     const uint64_t word = firstPlace & 0xffffffffU;
     const GroupLayout& group = layout_.groups[view.group];
     const Section& section = layout_.sections[group.section];
-    const auto place = static_cast<uint32_t>(span / (view.numLayers * view.numOuters));
+    const uint32_t place = set.kind == Spans::kGaps ? 0 : block - section.firstBlock;
     const auto position = static_cast<uint32_t>(span / view.numOuters % view.numLayers);
     const auto outer = static_cast<uint32_t>(span % view.numOuters);
-    const uint32_t block = section.firstBlock + place;
     const uint64_t offset = set.begin + place * view.blockStride + position * view.layerStride +
                             outer * view.outerStride + 8 * word;
     const uint64_t bytes = std::min<uint64_t>(8, view.bytes - 8 * word);

@@ -7,6 +7,7 @@ import type {
   ReplicatedOptions,
 } from './replicated.js';
 import type { NativeRankTransfer, RankTransferOptions } from './rank-transfer.js';
+import type { NativeReplay, ReplayOptions } from './replay.js';
 import type { NativeMoe, NativeMoeOptions } from './moe.js';
 import type { NativeWorld } from './world.js';
 
@@ -40,6 +41,8 @@ export interface NativeDevice {
   openReplicated(world: NativeWorld, options: ReplicatedOptions): Promise<NativeReplicated>;
   /** Collective, with agreement. Rejects with E_BLOCK_IDS, E_NETWORK, E_WRONG_DATA, E_UNSUPPORTED_HERE. */
   openRankTransfer(world: NativeWorld, options: RankTransferOptions): Promise<NativeRankTransfer>;
+  /** Poisons the pools. Rejects with E_UNSUPPORTED_HERE for a strategy that this device lacks. */
+  openReplay(world: NativeWorld, options: ReplayOptions): Promise<NativeReplay>;
   /** One point of MoE dispatch and combine. Collective, with agreement. */
   openMoe(world: NativeWorld, options: NativeMoeOptions): Promise<NativeMoe>;
   close(): Promise<void>;

@@ -19,6 +19,7 @@ export type * from './moe.js';
 export type * from './network.js';
 export type * from './operation.js';
 export type * from './rank-transfer.js';
+export type * from './replay.js';
 export type * from './replicated.js';
 export type * from './samples.js';
 export type * from './storage.js';

@@ -19,7 +19,7 @@ t.test('validate: good and bad specs in one call', async (t) => {
     writeFileSync(bad, JSON.stringify({ jobs: [offloadJob({ blocks: 0 }), offloadJob()] }));
     const { stdout, stderr, exitStatus } = validateSpecs([quickstart, bad, folder], none);
     t.equal(exitStatus, 2);
-    t.match(stdout, /quickstart\.json: ok \(8 jobs, 14 points, digest [0-9a-f]{12}\)/);
+    t.match(stdout, /quickstart\.json: ok \(9 jobs, 15 points, digest [0-9a-f]{12}\)/);
     t.match(stderr, /^railrunner: E_SPEC_INVALID: .*bad\.json: 2 issues\n {2}at \/jobs\/1\/id\n/);
     t.match(stderr, /at \/jobs\/0\/blocks\n {4}expected: integer from 1 to \d+\n {4}received: 0\n/);
     t.match(stderr, /^railrunner: E_SPEC_READ: .*a directory/ms);

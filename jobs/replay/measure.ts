@@ -1,0 +1,106 @@
+/** Stage `measure` of a replay: window by window, rank 0 decides and every rank does it. */
+import { RunnerError } from '../../runner/errors.js';
+import type { Measurement } from '../../runner/job/measurement.js';
+import type { Tier } from '../../runner/native/types/index.js';
+import type { ReplayColumn } from './columns.js';
+import { Decisions } from './decisions.js';
+import { LEADER, type Opened } from './opened.js';
+import { plantFaults } from './plant-faults.js';
+import { rowsOf } from './rows.js';
+import { slotBytes } from './plan.js';
+import { directionsOf, holdsTier } from './tiers.js';
+import { decodeWindow, encodeWindow, type ReplayWindow } from './window.js';
+
+interface FailedSlot {
+  readonly tier: Tier;
+  readonly slot: number;
+}
+
+export async function measureReplay(opened: Opened): Promise<Measurement<ReplayColumn>[]> {
+  const { context, spec, served, totals } = opened;
+  const isLeader = context.world.info.rank === LEADER;
+  const decisions = isLeader ? await Decisions.open(spec, opened.tracePath, totals.requests) : null;
+  try {
+    for (let isLast = false; !isLast && !served.stopped;) isLast = await serveWindow(opened, decisions);
+  } finally {
+    await decisions?.close();
+  }
+  if (!served.stopped) requireDecided(opened);
+  const facts = await opened.replay.facts();
+  if (served.failedBlocks > 0) {
+    const { failedBlocks, firstFailure } = served;
+    context.log.warn(
+      { failedBlocks, firstFailure },
+      'copies failed; what they were to bring was computed instead',
+    );
+  }
+  return rowsOf(spec, served, { ...facts, peaks: opened.peaks, setupUs: opened.setupUs });
+}
+
+/** False: more requests follow. */
+async function serveWindow(opened: Opened, decisions: Decisions | null): Promise<boolean> {
+  const { context, replay, held, served, totals } = opened;
+  const startUs = performance.now() * 1e3;
+  const encoded = await context.onAllRanks('deciding what requests do', async () =>
+    decisions === null ? null : encodeWindow(await decisions.window()),
+  );
+  const bytes = await context.world.native.broadcast(encoded, LEADER, context.remainingMs());
+  const window = decodeWindow(bytes);
+  const leaderUs = decisions === null ? 0 : performance.now() * 1e3 - startUs;
+  if (window.dueUs.length > 0) {
+    const result = await replay.run(await plantFaults(opened, window));
+    held.add(window);
+    served.add(window, result, leaderUs);
+    if (result.stopped) return true;
+    await forgetFailed(opened, decisions, result.failedSlots);
+  }
+  context.progress(window.firstRequest + window.dueUs.length, totals.requests, 'requests');
+  return window.isLast;
+}
+
+/** What a copy of any rank did not bring is no longer in its tier: the shards of a block are worth nothing alone. */
+async function forgetFailed(
+  { context }: Opened,
+  decisions: Decisions | null,
+  own: readonly FailedSlot[],
+): Promise<void> {
+  if (!(await context.onAnyRank('did a copy fail', own.length > 0))) return;
+  const all = await context.world.allgatherJson(own, context.remainingMs());
+  for (const { tier, slot } of all.flat()) decisions?.forget(tier, slot);
+}
+
+/** What was done is what the cache counted, to the block and byte; with failed copies it cannot be. */
+function requireDecided({ context, spec, served }: Opened): void {
+  const cache = served.windows.at(-1)?.cache;
+  if (cache === undefined || served.failedBlocks > 0) return;
+  const { rank } = context.world.info;
+  const expected: ReadonlyMap<string, number | undefined> = new Map([
+    ['host->device', cache.loads[1]],
+    ['disk->device', cache.loads[2]],
+    ['device->host', cache.offloads[1]],
+    [(spec.pools.hostBlocks ?? 0) > 0 ? 'host->disk' : 'device->disk', cache.offloads[2]],
+  ]);
+  const counts: [string, number, number][] = [
+    ['hits and fills', served.hits + served.fills, deviceHitsAndFills(cache)],
+  ];
+  for (const { name, from, to } of directionsOf(spec)) {
+    // A shared load arrives on every rank; the other copies are the root's.
+    const takesPart = holdsTier(spec, to, rank) && (to === 'device' || holdsTier(spec, from, rank));
+    const slots = takesPart ? (expected.get(name) ?? 0) : 0;
+    const done = served.directions.get(name);
+    counts.push([`blocks copied ${name}`, done?.slots ?? 0, slots]);
+    counts.push([`bytes copied ${name}`, done?.bytes.payload ?? 0, slots * slotBytes(spec)]);
+  }
+  for (const [what, received, decided] of counts) {
+    if (received === decided) continue;
+    throw new RunnerError(
+      'E_WRONG_DATA',
+      `replay: ${what}: expected ${decided}, as decided, received ${received}`,
+    );
+  }
+}
+
+/** Blocks that the device had, and those that were computed into it; what lay behind a gap in the device was not looked at. */
+function deviceHitsAndFills(cache: ReplayWindow['cache']): number {
+  return (cache.hits[0] ?? 0) + cache.misses - cache.unkept - cache.deviceBeyondGap;
+}

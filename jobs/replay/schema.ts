@@ -1,0 +1,137 @@
+/** JSON Schema of a replay's keys, as users write them. */
+import { LARGEST_INTEGER, type Schema } from '../../runner/job-spec/common-schema.js';
+import { propertiesOf } from '../../runner/job-spec/schema.js';
+import { POLICY_NAMES } from '../cache/policy.js';
+import { LAYOUT_KEYS, closedObject, layoutWithDefaults, positive } from '../kv/layout-schema.js';
+import { KV_KEYS, TRACE_KEYS as KV_TRACE_KEYS } from '../kv/schema.js';
+
+/** Seconds of a month: what stays longer unused than any trace is long. */
+const MOST_SECONDS = 31 * 24 * 3600;
+
+const wholeNumber = (description: string): Schema => ({
+  type: 'integer',
+  minimum: 0,
+  maximum: LARGEST_INTEGER,
+  description,
+});
+
+export const TRACE_KEYS: Readonly<Record<string, Schema>> = {
+  path: {
+    type: 'string',
+    minLength: 1,
+    maxLength: 4096,
+    description:
+      'Request trace whose lines name prefix blocks, plain or as .gz or .zst; rank 0 alone reads it. docs/replay.md has the formats.',
+  },
+  blockTokens: KV_TRACE_KEYS['blockTokens'] ?? {},
+  skip: { ...wholeNumber('Requests to pass over.'), default: 0 },
+  requests: positive('Requests to take at most; all where absent.'),
+  onBadLine: {
+    enum: ['refuse', 'count'],
+    default: 'refuse',
+    description: 'refuse: a wrong line ends the point before anything moves; count: it is passed over.',
+  },
+};
+
+const POOL_KEYS = propertiesOf(KV_KEYS['pools'] ?? {});
+const tierBlocks = (tier: string): Schema => ({
+  ...POOL_KEYS[`${tier}Blocks`],
+  description: `Prefix blocks of the trace that the ${tier} tier of a rank holds${tier === 'device' ? '' : '; absent: no such tier'}.`,
+});
+
+const { pageSize: _pageSize, ...otherLayoutKeys } = layoutWithDefaults;
+
+/** Keys that mean what they mean to offload and onboard. */
+const SHARED_KEYS = [
+  'maxTransferBatchSize',
+  'maxConcurrentTransfers',
+  'chunkBytes',
+  'disk',
+  'root',
+  'maxCtas',
+] as const;
+
+export const REPLAY_KEYS: Readonly<Record<string, Schema>> = {
+  trace: { ...closedObject(TRACE_KEYS, ['path']), description: 'The requests.' },
+  mode: {
+    enum: ['sharded', 'replicated'],
+    default: 'sharded',
+    description:
+      'sharded: every rank has tiers of its own; replicated: host and disk are on the root alone, and what it loads reaches every rank.',
+  },
+  layout: {
+    $ref: '#/$defs/layout',
+    description:
+      "Layout of the device pool; a page of it has the trace's blockTokens where pageSize is absent.",
+  },
+  hostLayout: KV_KEYS['hostLayout'] ?? {},
+  diskLayout: KV_KEYS['diskLayout'] ?? {},
+  pools: {
+    ...closedObject(
+      {
+        deviceBlocks: tierBlocks('device'),
+        hostBlocks: tierBlocks('host'),
+        diskBlocks: tierBlocks('disk'),
+        diskPath: POOL_KEYS['diskPath'] ?? {},
+      },
+      ['deviceBlocks'],
+    ),
+    description: 'Capacity of each tier, in prefix blocks of the trace.',
+  },
+  policy: { enum: [...POLICY_NAMES], default: 'lru', description: 'Which block a full tier gives away.' },
+  ttlSeconds: {
+    type: 'number',
+    exclusiveMinimum: 0,
+    maximum: MOST_SECONDS,
+    default: 300,
+    description: "policy ttl: what nobody used for so long leaves, by the trace's clock.",
+  },
+  minUses: {
+    ...positive('Uses after which host and disk take a block.'),
+    maximum: 2 ** 31 - 1,
+    default: 1,
+  },
+  shortBlock: {
+    enum: ['cached', 'notCached'],
+    default: 'cached',
+    description: "Whether a request's last block is cached where it is not full.",
+  },
+  pacing: {
+    enum: ['asFastAsPossible', 'recorded', 'sessions'],
+    default: 'asFastAsPossible',
+    description:
+      'asFastAsPossible: each request follows the one before; recorded: none begins before its recorded time (open loop); ' +
+      'sessions: a request of a session waits for the end of the one before and its delay (closed loop).',
+  },
+  speedup: {
+    type: 'number',
+    exclusiveMinimum: 0,
+    maximum: 1e9,
+    default: 1,
+    description: 'Recorded times and delays are divided by it.',
+  },
+  windows: {
+    ...positive('Rows of the rank files into which the counted requests are cut, each of as many requests.'),
+    maximum: 10_000,
+    default: 100,
+  },
+  warmupRequests: {
+    ...wholeNumber('Requests from the start that fill the tiers and are not counted.'),
+    default: 0,
+  },
+  strategy: {
+    ...KV_KEYS['strategy'],
+    description:
+      'sharded: memcpy, memcpyBatch, kernel, staged or auto, of all copies; replicated: rootBroadcast, pipelined, scatterAllgather or auto, of loads.',
+  },
+  ...Object.fromEntries(SHARED_KEYS.map((key) => [key, KV_KEYS[key] ?? {}])),
+};
+
+export const replaySchema: Schema = {
+  $defs: {
+    layout: closedObject({ ...otherLayoutKeys, pageSize: LAYOUT_KEYS['pageSize'] ?? {} }, []),
+    tierLayout: closedObject(LAYOUT_KEYS, []),
+  },
+  properties: REPLAY_KEYS,
+  required: ['trace', 'layout', 'pools'],
+};

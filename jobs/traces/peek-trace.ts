@@ -1,0 +1,70 @@
+/** The format of a trace and the tokens of its blocks, from the first lines alone: what a spec is checked by. */
+import { closeSync, openSync, readSync } from 'node:fs';
+import { constants as zlibConstants, gunzipSync } from 'node:zlib';
+import { Decompress } from 'fzstd';
+import { textLines } from '../../runner/text/text-file.js';
+import { BlockTokens } from './block-tokens.js';
+import { formatOf, KNOWN_FORMATS, type TraceFormat } from './formats.js';
+import type { TraceRequest } from './request.js';
+
+const HEAD_BYTES = 1 << 20;
+const MOST_REQUESTS = 1000;
+
+export interface TraceHead {
+  readonly format: TraceFormat;
+  /** null: the format names no blocks. */
+  readonly blockTokens: number | null;
+}
+
+/** `saidTokens`: what the user says of blockTokens. Later lines are not looked at. */
+export function peekTrace(
+  path: string,
+  saidTokens: number | undefined,
+): TraceHead | { readonly wrong: string } {
+  let text: string;
+  try {
+    text = headOf(path);
+  } catch (error) {
+    return { wrong: error instanceof Error ? error.message : String(error) };
+  }
+  const lines = textLines(text.slice(0, text.lastIndexOf('\n') + 1) || text);
+  const first = lines.next();
+  if (first.done === true) return { wrong: 'no line' };
+  const format = formatOf(first.value.text);
+  if ('wrong' in format)
+    return { wrong: `line ${first.value.number}: ${format.wrong}; expected ${KNOWN_FORMATS}` };
+  if (format.usualBlockTokens === null) return { format, blockTokens: null };
+  const requests: TraceRequest[] = [];
+  const parse = format.parser();
+  for (const { text: line } of [first.value, ...lines]) {
+    const request = parse(line, requests.at(-1)?.timestampMs ?? 0);
+    // Wrong lines are told where the whole trace is read.
+    if (!('wrong' in request)) requests.push(request);
+    if (requests.length === MOST_REQUESTS) break;
+  }
+  const told = new BlockTokens(format.lastBlockHasId, requests).derive(format.usualBlockTokens);
+  return { format, blockTokens: saidTokens ?? told ?? format.usualBlockTokens };
+}
+
+/** The first text of a file, decompressed; a file that is cut short gives what can be had. */
+function headOf(path: string): string {
+  const descriptor = openSync(path, 'r');
+  const bytes = Buffer.alloc(HEAD_BYTES);
+  let length: number;
+  try {
+    length = readSync(descriptor, bytes, 0, bytes.length, 0);
+  } finally {
+    closeSync(descriptor);
+  }
+  return new TextDecoder().decode(inflated(bytes.subarray(0, length)));
+}
+
+function inflated(bytes: Buffer): Uint8Array {
+  if (bytes[0] === 0x1f && bytes[1] === 0x8b) {
+    return gunzipSync(bytes, { finishFlush: zlibConstants.Z_SYNC_FLUSH });
+  }
+  if (!(bytes.length >= 4 && bytes.readUInt32LE() === 0xfd2fb528)) return bytes;
+  const pieces: Uint8Array[] = [];
+  new Decompress((piece) => pieces.push(piece.slice())).push(bytes, false);
+  return Buffer.concat(pieces);
+}

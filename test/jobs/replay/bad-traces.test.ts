@@ -1,0 +1,93 @@
+/** Traces and specs that are not what a replay can take. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import t from 'tap';
+import { needsMount, withSmallDisk } from '../../helpers/full-disk.js';
+import { runCli } from '../../helpers/run-cli.js';
+import { rowOf, runReplay, SMALL_TRACE } from '../../helpers/run-replay.js';
+import { withTempDir } from '../../helpers/with-temp-dir.js';
+
+t.setTimeout(600_000);
+
+const line = (timestamp: unknown, length: number, ids: string): string =>
+  `{"timestamp": ${timestamp}, "input_length": ${length}, "output_length": 5, "hash_ids": [${ids}]}`;
+const GOOD = [line(0, 1000, '1, 2'), line(1, 1000, '1, 3'), line(2, 600, '1, 4')];
+
+async function replayOf(name: string, content: string | Uint8Array, trace: object = {}) {
+  return await withTempDir(async (folder) => {
+    writeFileSync(join(folder, name), content);
+    const job = { trace: { path: join(folder, name), ...trace }, windows: 2 };
+    return await runReplay(folder, { ranks: 1, job });
+  });
+}
+
+t.test('wrong lines are refused with their numbers before anything moves, or counted', async (t) => {
+  const cases: [string, string, RegExp][] = [
+    ['back in time', line(0, 600, '7, 8'), /line 4: timestamp 0, expected a number >= 2/],
+    ['ids that do not fit', line(3, 5000, '7, 8'), /line 4: 2 hash_ids, expected 10/],
+    ['no ids', line(3, 600, ''), /line 4: hash_ids \[\], expected a list of at least one id/],
+    ['not JSON', '{"timestamp": ', /line 4: not JSON/],
+  ];
+  const wrong = cases.map(([, text]) => text);
+  for (const [what, text, expected] of cases.slice(0, 2)) {
+    const run = await replayOf('trace.jsonl', `${[...GOOD, text].join('\n')}\n`);
+    t.equal(run.status, 1, what);
+    t.match(run.rows[0]?.[0], { status: 'failed', error_code: 'E_TRACE', error: expected }, what);
+  }
+  const counted = await replayOf('trace.jsonl', `${[...GOOD, ...wrong].join('\n')}\n`, {
+    onBadLine: 'count',
+  });
+  t.equal(counted.status, 0, counted.said);
+  t.match(rowOf(counted, 0, 'replay'), { requests: '3', prefix_blocks: '6', wrong: '0' });
+});
+
+t.test('CRLF, blank lines, gzip and the largest ids are read', async (t) => {
+  const text = `${GOOD.join('\r\n')}\r\n${line(3, 600, '18446744073709551615, 9007199254740993')}\r\n\r\n\r\n`;
+  const run = await replayOf('trace.jsonl.gz', gzipSync(text));
+  t.equal(run.status, 0, run.said);
+  t.match(rowOf(run, 0, 'replay'), { requests: '4', prefix_blocks: '8', hits_device: '2', wrong: '0' });
+});
+
+t.test('a spec says which key is wrong', async (t) => {
+  await withTempDir(async (folder) => {
+    const refused = async (change: object): Promise<string> => {
+      const job = {
+        id: 'replay',
+        kind: 'replay',
+        trace: { path: SMALL_TRACE },
+        layout: { numLayers: 2, outerDim: 2, innerDim: 16 },
+        pools: { deviceBlocks: 8 },
+        ...change,
+      };
+      const spec = join(folder, 'spec.json');
+      writeFileSync(spec, JSON.stringify({ name: 'bad', jobs: [job] }));
+      const ended = await runCli(['validate', spec]);
+      t.equal(ended.status, 2, ended.stdout);
+      return ended.stderr;
+    };
+    t.match(await refused({ trace: { path: 'nowhere.jsonl' } }), /\/jobs\/0\/trace\/path[^]*not found/);
+    const azure = join(folder, 'azure.csv');
+    writeFileSync(azure, 'TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:17:03.9799600,4808,10\n');
+    t.match(await refused({ trace: { path: azure } }), /trace of azure, which names none/);
+    const layout = { numLayers: 2, outerDim: 2, innerDim: 16, pageSize: 48 };
+    t.match(await refused({ layout }), /\/layout\/pageSize\s+expected: a divisor of 512/);
+    t.match(await refused({ pools: { deviceBlocks: 0 } }), /\/jobs\/0\/pools\/deviceBlocks/);
+    t.match(await refused({ strategy: 'pipelined' }), /\/strategy\s+expected: a strategy of mode sharded/);
+    t.match(await refused({ mode: 'replicated', strategy: 'independent' }), /the mode is sharded/);
+    t.match(await refused({ root: 1 }), /\/root\s+expected: nothing without mode replicated/);
+    const warm = { trace: { path: SMALL_TRACE, requests: 5 }, warmupRequests: 5 };
+    t.match(await refused(warm), /\/warmupRequests\s+expected: less than the 5 requests/);
+  });
+});
+
+t.test('a disk without room for its tier is refused before anything runs', { skip: needsMount() }, (t) =>
+  withSmallDisk(256, async (disk) => {
+    await withTempDir(async (folder) => {
+      const pools = { deviceBlocks: 50, hostBlocks: 50, diskBlocks: 600, diskPath: disk };
+      const run = await runReplay(folder, { ranks: 1, job: { pools } });
+      t.equal(run.status, 3);
+      t.match(run.said, disk);
+    });
+  }),
+);
