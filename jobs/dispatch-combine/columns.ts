@@ -30,6 +30,19 @@ export const moeColumns = [
     'Dispatch messages of other ranks that this one handed on inside its node (dedup node).',
     { type: 'integer' },
   ),
+  column(
+    'wire_GBps',
+    'GB/s',
+    'High throughput: rows that came from other ranks (dispatch: tokens, combine: partial sums) in t_p50_us; own rows left out.',
+  ),
+  column('sms', '', 'High throughput on GPUs: processors that a call uses.', { type: 'integer' }),
+  column('first_call_us', 'us', "High throughput: the point's first call, before any warm-up."),
+  column(
+    'receive_rows',
+    '',
+    "High throughput: expert rows that this rank's receive memory holds, padding included.",
+    { type: 'integer' },
+  ),
 ];
 
 export type MoeColumn = ColumnName<typeof moeColumns>;

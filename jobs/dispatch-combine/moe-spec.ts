@@ -7,6 +7,9 @@ export type DispatchDtype = MoeSpec['dispatchDtype'];
 export type OutputLayout = MoeSpec['outputLayout'];
 export type Transport = MoeSpec['transport'];
 
+export const isHighThroughput = ({ algorithm }: Pick<MoeSpec, 'algorithm'>): boolean =>
+  algorithm === 'highThroughput';
+
 export function tokensOfRank(spec: MoeSpec, rank: number): number {
   return typeof spec.numTokens === 'number' ? spec.numTokens : (spec.numTokens[rank] ?? 0);
 }
@@ -21,6 +24,7 @@ export function paddedHidden(spec: MoeSpec): number {
  * experts' rows must leave as they are (zeroCopy of expertMajor outputs).
  */
 export function usesDedup(spec: MoeSpec): boolean {
+  if (isHighThroughput(spec)) return true;
   if (spec.dedup !== 'auto') return spec.dedup !== 'off';
   if (spec.outputLayout === 'rankMajor') return true;
   return spec.numTopk > 1 && !spec.zeroCopy;

@@ -1,16 +1,18 @@
 /** Stages of a dispatchCombine point: everything timed is one call into the addon. */
 import type { Measured, Verification } from '../../runner/job/measurement.js';
 import type { OpenPoint, PointContext } from '../../runner/job/context.js';
-import { RunnerError } from '../../runner/errors.js';
-import { faultsAt, measuredPhase } from '../../runner/job/measured-phase.js';
-import type { NativeMoe, NativeMoeFacts, PathBytes, Phase } from '../../runner/native/types/index.js';
+import { measuredPhase } from '../../runner/job/measured-phase.js';
+import type { NativeMoe, NativeMoeFacts, Phase } from '../../runner/native/types/index.js';
 import type { MoeColumn } from './columns.js';
+import { networkFacts, openNative } from './open-native.js';
 import { issuedBytesCuda, symmetricBytesCuda } from './bytes/cuda.js';
 import { forwardedBytesCuda } from './bytes/cuda-forwarded.js';
-import { paddedHidden, proxiesOf, seed32, usesDedup, type MoeSpec } from './moe-spec.js';
+import { isHighThroughput, paddedHidden, type MoeSpec } from './moe-spec.js';
 import { mscclppHintBytes, symmetricBytes } from './bytes/memory.js';
-import { dedupUsed, forwardingNodes, unequalNodes, type Nodes } from './bytes/nodes.js';
+import { dedupUsed, forwardingNodes, type Nodes } from './bytes/nodes.js';
 import { bytesToPeers, peakOf, sourceBytes, type Peak } from './bytes/peak.js';
+import { openHighThroughput } from './high-throughput/open.js';
+import { peerPaths, requirePlanned } from './paths.js';
 import type { Routing } from './routing/routing.js';
 import { route, verify } from './thread/requests.js';
 import {
@@ -23,7 +25,6 @@ import {
   type PeerPath,
   type Traffic,
 } from './bytes/traffic.js';
-import { itemAt } from '../../runner/values/items.js';
 
 const CLOSE_TIMEOUT_MS = 30_000;
 /** Or as many as the point has iterations. */
@@ -41,38 +42,16 @@ interface PointState {
 }
 
 export async function openExchange(spec: MoeSpec, context: PointContext): Promise<OpenPoint<MoeColumn>> {
-  const { world, device } = context;
+  const { world } = context;
   const { rank, worldSize } = world.info;
   const { paths, routing } = await context.onAllRanks('routing', async () => ({
     paths: peerPaths(spec, rank, world.info.nodeOfRank),
     routing: await route({ work: 'route', spec, worldSize, files: context.point.files }, context.signal),
   }));
-  const { ranks } = routing;
-  const own = itemAt(ranks, rank);
   const nodes = forwardingNodes(spec, world.info.nodeOfRank);
+  if (isHighThroughput(spec)) return await openHighThroughput({ spec, context, routing, paths, nodes });
   const begin = performance.now();
-  const native = await device.native.openMoe(world.native, {
-    numExperts: spec.numExperts,
-    numTopk: spec.numTopk,
-    hidden: spec.hidden,
-    maxDispatchTokensPerRank: spec.maxDispatchTokensPerRank,
-    dispatchDtype: spec.dispatchDtype,
-    roundScale: spec.roundScale,
-    dedup: usesDedup(spec),
-    outputLayout: spec.outputLayout,
-    zeroCopy: spec.zeroCopy,
-    seed: seed32(spec),
-    overNetwork: Uint8Array.from(paths, (path) => (path === 'network' ? 1 : 0)),
-    nodeOfRank: Uint32Array.from(nodes === null ? [] : world.info.nodeOfRank),
-    numProxies: proxiesOf(spec, device.properties.kind),
-    split: spec.phases === 'split',
-    topkIdx: own.topkIdx,
-    topkWeights: own.topkWeights,
-    numTokens: own.numTokens,
-    timeoutMs: context.remainingMs(),
-    // The first exchange still works: the fault strikes inside the loop.
-    faults: faultsAt(context, { silence: 3, corrupt: 1 }),
-  });
+  const native = await openNative({ spec, context, routing, paths, nodes }, null);
   return new OpenExchange({
     context,
     spec,
@@ -82,22 +61,6 @@ export async function openExchange(spec: MoeSpec, context: PointContext): Promis
     nodes,
     native,
     setupUs: (performance.now() - begin) * 1000,
-  });
-}
-
-/** How this rank reaches each other one. Throws where `ipc` is asked for across nodes, or nodes cannot forward. */
-function peerPaths(spec: MoeSpec, rank: number, nodeOfRank: readonly number[]): PeerPath[] {
-  const unequal = spec.dedup === 'node' ? unequalNodes(nodeOfRank) : null;
-  if (unequal !== null) throw new RunnerError('E_UNSUPPORTED_HERE', unequal);
-  return nodeOfRank.map((node, peer) => {
-    if (peer === rank) return 'self';
-    if (spec.transport === 'network') return 'network';
-    if (node === nodeOfRank[rank]) return 'ipc';
-    if (spec.transport === 'hybrid') return 'network';
-    throw new RunnerError(
-      'E_UNSUPPORTED_HERE',
-      `transport ipc: rank ${rank} (node ${nodeOfRank[rank] ?? -1}) and rank ${peer} (node ${node}) share no memory. Use hybrid, or ranks of one node.`,
-    );
   });
 }
 
@@ -188,7 +151,7 @@ function measurement(state: PointState, { phase, stopped, facts, peaks }: Measur
     strategyUsed: `dedup ${dedupUsed(spec, state.nodes)}`,
     transportRequested: spec.transport,
     transportUsed: used.length > 0 ? used.join('+') : 'self',
-    ...(facts.networkTransport === '' ? {} : facts),
+    ...networkFacts(facts),
     setupUs: state.setupUs,
     routingDigest: routing.digest,
     extra: {
@@ -217,15 +180,4 @@ function plannedBytes(state: PointState, operation: Operation): IssuedBytes {
   return nodes === null
     ? issuedBytesCuda(spec, routing, rank, paths, operation)
     : forwardedBytesCuda(spec, routing, { rank, nodes }, operation);
-}
-
-/** Bytes are counted where they are issued; they must be those of the plan. */
-function requirePlanned(issued: PathBytes, planned: IssuedBytes, phase: string): void {
-  for (const path of ['self', 'ipc', 'network'] as const) {
-    if (issued[path] === planned[path]) continue;
-    throw new RunnerError(
-      'E_WRONG_DATA',
-      `${phase}: bytes over ${path}: expected ${planned[path]} by the routing, issued ${issued[path]}`,
-    );
-  }
 }

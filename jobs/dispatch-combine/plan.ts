@@ -1,7 +1,8 @@
 /** Bytes and memory of one rank, from the spec alone. */
 import type { FilePlaces } from '../../runner/job-spec/files.js';
 import type { PlanPlace, PointNeed, PointPlan } from '../../runner/job-spec/spec-kind.js';
-import type { MoeSpec } from './moe-spec.js';
+import { needOfHighThroughput, planHighThroughput } from './high-throughput/plan.js';
+import { isHighThroughput, type MoeSpec } from './moe-spec.js';
 import { dedupUsed, forwardingNodes, nodesInBlocks, type Nodes } from './bytes/nodes.js';
 import { networkMemoryBytesCuda, symmetricBytesCuda } from './bytes/cuda.js';
 import { privateBytes, mscclppHintBytes, symmetricBytes } from './bytes/memory.js';
@@ -18,6 +19,7 @@ export function routingOf(spec: MoeSpec, worldSize: number, files: FilePlaces): 
 }
 
 export function planMoe(spec: MoeSpec, place: PlanPlace, files: FilePlaces): PointPlan {
+  if (isHighThroughput(spec)) return planHighThroughput(spec, place, routingOf(spec, place.worldSize, files));
   const { worldSize } = place;
   const nodes = nodesOf(spec, place);
   const traffic = trafficOf(spec, routingOf(spec, worldSize, files), place.rank, nodes);
@@ -36,6 +38,7 @@ export function planMoe(spec: MoeSpec, place: PlanPlace, files: FilePlaces): Poi
 
 /** Without the routing, which takes long for many tokens and does not change what is allocated. */
 export function needOfMoe(spec: MoeSpec, place: PlanPlace): PointNeed {
+  if (isHighThroughput(spec)) return needOfHighThroughput(spec, place, null);
   const { worldSize } = place;
   const nodes = nodesOf(spec, place);
   const mostPeers = nodes?.numRails ?? mostNetworkPeers(spec, place);

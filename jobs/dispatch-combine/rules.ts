@@ -2,6 +2,7 @@
 import type { SpecIssue } from '../../runner/job-spec/issue.js';
 import { showValue } from '../../runner/job-spec/issue.js';
 import { usesDedup, type MoeSpec } from './moe-spec.js';
+import { highThroughputIssues, highThroughputWorldIssues } from './high-throughput/rules.js';
 import { MAX_RESULT_ROWS } from './schema.js';
 
 /** `worldSize` null: not known yet. */
@@ -11,8 +12,10 @@ export function moeIssues(spec: MoeSpec, worldSize: number | null): SpecIssue[] 
     ...tokenIssues(spec),
     ...combinationIssues(spec),
     ...routingIssues(spec),
+    ...highThroughputIssues(spec),
   ];
-  if (worldSize !== null) issues.push(...worldIssues(spec, worldSize));
+  if (worldSize !== null)
+    issues.push(...worldIssues(spec, worldSize), ...highThroughputWorldIssues(spec, worldSize));
   return issues;
 }
 

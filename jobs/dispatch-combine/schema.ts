@@ -1,6 +1,7 @@
 /** JSON Schema of dispatchCombine's keys, as users write them. */
 import type { Schema } from '../../runner/job-spec/common-schema.js';
 import { RUN_DEFAULT_KEYS } from '../../runner/job-spec/common-schema.js';
+import { highThroughputSchema } from './high-throughput/schema.js';
 
 export const MAX_TOPK = 32;
 export const MAX_EXPERTS = 65_536;
@@ -103,6 +104,7 @@ export const moeSchema: Readonly<Record<string, unknown>> = {
       ],
       description: 'Tokens of every rank, or a list with one number per rank.',
     },
+    ...highThroughputSchema,
     maxDispatchTokensPerRank: count(
       1,
       MAX_TOKENS,

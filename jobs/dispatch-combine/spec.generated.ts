@@ -139,6 +139,34 @@ export interface MoeSpec {
    */
   numTokens: number | [number, ...number[]];
   /**
+   * lowLatency: for few tokens (decode), no counts before the rows; highThroughput: for many (prefill), rows in an order that the routing alone decides, memory for what comes.
+   */
+  algorithm: 'lowLatency' | 'highThroughput';
+  /**
+   * highThroughput. sparse: a token goes to the ranks that host its experts; allGather: all tokens go to all ranks in one piece and are selected there; auto: what a few calls of both show to be faster on every rank.
+   */
+  strategy: 'auto' | 'sparse' | 'allGather';
+  /**
+   * highThroughput: the rows of each expert begin at a multiple of it.
+   */
+  expertAlignment: number;
+  /**
+   * highThroughput: the first dispatch's layout serves all others, which exchange no counts.
+   */
+  reuseLayout: boolean;
+  /**
+   * highThroughput: combine applies the weights; false: it adds plainly, the experts have.
+   */
+  weighted: boolean;
+  /**
+   * highThroughput: processors of the GPU that a call may use.
+   */
+  smCount: number | 'auto';
+  /**
+   * highThroughput: memory for expert rows. exact: those of the routing, known before rows move; worstCase: whatever can come, without a wait for counts; a number: that many on each rank, a dispatch that needs more is refused.
+   */
+  receiveRows: ('exact' | 'worstCase') | number;
+  /**
    * Most tokens of any rank; sizes the buffers. Absent: the most that numTokens says.
    */
   maxDispatchTokensPerRank: number;

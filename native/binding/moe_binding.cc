@@ -1,5 +1,6 @@
 #include <cstring>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -77,6 +78,33 @@ moe::Shape shapeOf(const Napi::Object& object, uint32_t worldSize) {
   return shape;
 }
 
+// `highThroughput`: null for low latency.
+std::optional<moe::high_throughput::Options> highThroughputOf(const Napi::Object& options) {
+  using namespace moe::high_throughput;
+  if (options.Get("highThroughput").IsNull()) return std::nullopt;
+  const Napi::Object object = requireObject(options.Get("highThroughput"), "highThroughput");
+  Options asked;
+  const std::string strategy = requireString(object, "strategy");
+  if (strategy != "sparse" && strategy != "allGather") throw argumentError("strategy", "sparse or allGather");
+  asked.strategy = strategy == "sparse" ? Strategy::kSparse : Strategy::kAllGather;
+  asked.expertAlignment = requireUint32(object, "expertAlignment");
+  asked.reuseLayout = requireBoolean(object, "reuseLayout");
+  asked.weighted = requireBoolean(object, "weighted");
+  asked.numProcessors = requireUint32(object, "smCount");
+  const Napi::Value rows = object.Get("receiveRows");
+  if (rows.IsNumber()) {
+    asked.receive = Receive::kFixed;
+    asked.fixedRows = requireSize(object, "receiveRows");
+    return asked;
+  }
+  const std::string receive = requireString(object, "receiveRows");
+  if (receive != "exact" && receive != "worstCase") {
+    throw argumentError("receiveRows", "exact, worstCase or a number of rows");
+  }
+  asked.receive = receive == "exact" ? Receive::kExact : Receive::kWorstCase;
+  return asked;
+}
+
 moe::BenchOptions optionsOf(const Napi::Object& object, const World& world) {
   moe::BenchOptions options;
   options.shape = shapeOf(object, static_cast<uint32_t>(world.info().worldSize));
@@ -87,6 +115,7 @@ moe::BenchOptions optionsOf(const Napi::Object& object, const World& world) {
       requireArray<uint32_t, Napi::Uint32Array>(object, "nodeOfRank", napi_uint32_array, "a Uint32Array");
   options.numProxies = requireUint32(object, "numProxies");
   options.split = requireBoolean(object, "split");
+  options.highThroughput = highThroughputOf(object);
   const InjectedFaults faults = requireFaults(object);
   options.seam.silentFromEpoch = faults.at(FaultKind::kSilence).value_or(0);
   options.seam.corruptFromEpoch = faults.at(FaultKind::kCorrupt).value_or(0);
@@ -104,6 +133,10 @@ Napi::Value OpenedMoe::toJs(Napi::Env env, const moe::BenchFacts& use) {
   Napi::Object object = Napi::Object::New(env);
   object.Set("networkTransport", use.transport);
   object.Set("networkMemory", use.memory);
+  object.Set("strategy", use.strategy);
+  object.Set("processors", use.processors);
+  object.Set("dispatchFirstUs", use.dispatchFirstUs);
+  object.Set("combineFirstUs", use.combineFirstUs);
   return object;
 }
 
@@ -125,6 +158,12 @@ Napi::Value resultsObject(Napi::Env env, const moe::BenchResults& results) {
   object.Set("scales", copyOf<Napi::Float32Array>(env, results.scales));
   object.Set("guard", copyOf<Napi::Uint8Array>(env, results.guard));
   object.Set("combined", copyOf<Napi::Uint16Array>(env, results.combined));
+  object.Set("expertBegin", copyOf<Napi::Int32Array>(env, results.expertBegin));
+  object.Set("sourceBegin", copyOf<Napi::Int32Array>(env, results.sourceBegin));
+  object.Set("rowToken", copyOf<Napi::Int32Array>(env, results.rowToken));
+  object.Set("tokenRow", copyOf<Napi::Int32Array>(env, results.tokenRow));
+  object.Set("tokenExpert", copyOf<Napi::Int32Array>(env, results.tokenExpert));
+  object.Set("tokenWeight", copyOf<Napi::Float32Array>(env, results.tokenWeight));
   return object;
 }
 

@@ -16,10 +16,13 @@ const SMALL = {
   routing: { kind: 'uniform', maskedFraction: 0.1 },
 } as const;
 
+type Job = Readonly<Record<string, unknown>>;
+
 interface Run {
   readonly ranks: number;
   readonly mpi?: Mpi;
-  readonly job: Readonly<Record<string, unknown>>;
+  /** One, or several that run one after the other. */
+  readonly job: Job | readonly Job[];
   readonly device?: 'host' | 'cuda';
   readonly ranksPerNode?: number;
   readonly fault?: string;
@@ -33,11 +36,13 @@ interface Ran {
   readonly folder: string;
 }
 
-/** One run of the small job, changed as asked for. */
+/** One run of the small job, changed as asked for. Of several each has its number behind its id: moe0, moe1. */
 export async function exchange(folder: string, { ranks, mpi = 'openmpi', job, ...run }: Run): Promise<Ran> {
   const spec = join(folder, 'spec.json');
   const defaults = { warmup: 1, iterations: 4, timeoutSeconds: run.timeoutSeconds ?? 60 };
-  const jobs = [{ ...SMALL, iterations: 4, ...job }];
+  const jobs = Array.isArray(job)
+    ? job.map((one: Job, index) => ({ ...SMALL, id: `moe${index}`, iterations: 4, ...one }))
+    : [{ ...SMALL, iterations: 4, ...job }];
   writeFileSync(
     spec,
     JSON.stringify({ device: run.device ?? 'host', ranksPerNode: run.ranksPerNode ?? 0, defaults, jobs }),

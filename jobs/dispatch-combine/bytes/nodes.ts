@@ -1,5 +1,5 @@
 /** Ranks by node, where a token crosses once per node and is forwarded there (docs/moe.md, "Forwarding inside nodes"). */
-import { usesDedup, type MoeSpec } from '../moe-spec.js';
+import { isHighThroughput, usesDedup, type MoeSpec } from '../moe-spec.js';
 
 /** Nodes of equal size. A rank's place is its number among the ranks of its node, ascending. */
 export class Nodes {
@@ -50,8 +50,13 @@ export function unequalNodes(nodeOfRank: readonly number[]): string | null {
 }
 
 /** The nodes between which tokens are forwarded; null where nothing is: another dedup, one node, one rank per node. */
-export function forwardingNodes(spec: Pick<MoeSpec, 'dedup'>, nodeOfRank: readonly number[]): Nodes | null {
-  if (spec.dedup !== 'node' || unequalNodes(nodeOfRank) !== null) return null;
+export function forwardingNodes(
+  spec: Pick<MoeSpec, 'dedup' | 'algorithm' | 'transport'>,
+  nodeOfRank: readonly number[],
+): Nodes | null {
+  // High throughput forwards wherever it can: rows outweigh the hop.
+  const isAuto = isHighThroughput(spec) && spec.dedup === 'auto' && spec.transport === 'hybrid';
+  if ((spec.dedup !== 'node' && !isAuto) || unequalNodes(nodeOfRank) !== null) return null;
   const numNodes = new Set(nodeOfRank).size;
   return numNodes === 1 || numNodes === nodeOfRank.length ? null : new Nodes(nodeOfRank);
 }

@@ -97,7 +97,8 @@ function termsOf(spec: MoeSpec, own: RankRouting, token: number, worldSize: numb
   for (let k = 0; k < spec.numTopk; k++) {
     const id = own.topkIdx[token * spec.numTopk + k] ?? -1;
     if (id < 0) continue;
-    const weight = own.topkWeights[token * spec.numTopk + k] ?? NaN;
+    // Not weighted: partial sums are plain.
+    const weight = spec.weighted ? (own.topkWeights[token * spec.numTopk + k] ?? NaN) : 1;
     terms.push({ host: Math.floor(id / numLocal), weight, factor: expertFactor(id) });
   }
   return terms;

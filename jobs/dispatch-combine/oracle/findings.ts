@@ -14,6 +14,25 @@ export class Findings {
     return false;
   }
 
+  /** Elements of `width` bytes, compared at once; where they differ, one by one. */
+  equalBytes(
+    found: Uint8Array,
+    expected: Uint8Array,
+    width: 1 | 2,
+    where: (element: number) => string,
+  ): void {
+    if (found.length === expected.length && Buffer.compare(found, expected) === 0) {
+      this.#checked += expected.length / width;
+      return;
+    }
+    const at = (bytes: Uint8Array, index: number): number =>
+      width === 2 ? (bytes[index] ?? NaN) | ((bytes[index + 1] ?? 0) << 8) : (bytes[index] ?? NaN);
+    for (let index = 0; index < expected.length; index += width) {
+      const element = index / width;
+      this.equal(index < found.length ? at(found, index) : NaN, at(expected, index), () => where(element));
+    }
+  }
+
   /** True where `value` is below `limit`; NaN is not. */
   below(value: number, limit: number, where: () => string): boolean {
     this.#checked += 1;

@@ -4,10 +4,10 @@
  */
 import type { Verification } from '../../../runner/job/measurement.js';
 import type { NativeMoeResults } from '../../../runner/native/types/index.js';
-import { paddedHidden, seed32 } from '../moe-spec.js';
+import { paddedHidden } from '../moe-spec.js';
 import { checkCombine } from './combine.js';
 import { Findings } from './findings.js';
-import { quantize, tokenRow, type QuantizedRow } from './numbers.js';
+import { SentRows } from './sent-rows.js';
 import type { Expectation } from './expectation.js';
 
 const POISON_BYTE = 0x7f;
@@ -104,13 +104,14 @@ class RowCheck {
   readonly #results: NativeMoeResults;
   readonly #stride: number;
   readonly #findings: Findings;
-  readonly #sent = new Map<string, { readonly bytes: Uint8Array; readonly scales: Float32Array }>();
+  readonly #sent: SentRows;
 
   constructor(expectation: Expectation, results: NativeMoeResults, stride: number, findings: Findings) {
     this.#expectation = expectation;
     this.#results = results;
     this.#stride = stride;
     this.#findings = findings;
+    this.#sent = new SentRows(expectation.spec, results.salt);
   }
 
   checkSource(expected: readonly number[], rows: SourceRows): void {
@@ -131,7 +132,7 @@ class RowCheck {
 
   #checkRow(row: number, token: number, { name, source }: SourceRows): void {
     const { x, scales } = this.#results;
-    const sent = this.#sentRow(source, token);
+    const sent = this.#sent.row(source, token);
     const width = sent.bytes.length / paddedHidden(this.#expectation.spec);
     for (let index = 0; index < sent.bytes.length; index += width) {
       const at = row * sent.bytes.length + index;
@@ -143,23 +144,5 @@ class RowCheck {
       const got = scales[row * sent.scales.length + block] ?? NaN;
       this.#findings.equal(got, scale, () => `${name}, token ${token}, scale ${block}`);
     });
-  }
-
-  #sentRow(source: number, token: number): { readonly bytes: Uint8Array; readonly scales: Float32Array } {
-    const key = `${source} ${token}`;
-    let sent = this.#sent.get(key);
-    if (sent === undefined) {
-      const { spec } = this.#expectation;
-      const place = { seed: seed32(spec), salt: this.#results.salt, rank: source, token };
-      const row = tokenRow(place, spec.hidden, paddedHidden(spec));
-      if (spec.dispatchDtype === 'bf16') {
-        sent = { bytes: new Uint8Array(row.buffer), scales: new Float32Array(0) };
-      } else {
-        const quantized: QuantizedRow = quantize(row, spec.roundScale);
-        sent = { bytes: quantized.codes, scales: quantized.scales };
-      }
-      this.#sent.set(key, sent);
-    }
-    return sent;
   }
 }

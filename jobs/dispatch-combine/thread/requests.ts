@@ -4,7 +4,8 @@ import { offMainThread } from '../../../runner/job/off-main-thread.js';
 import type { Verification } from '../../../runner/job/measurement.js';
 import type { NativeMoeResults } from '../../../runner/native/types/index.js';
 import { forwardingNodes } from '../bytes/nodes.js';
-import { paddedHidden, tokensOfRank, type MoeSpec } from '../moe-spec.js';
+import { isHighThroughput, paddedHidden, tokensOfRank, type MoeSpec } from '../moe-spec.js';
+import { verifyHighThroughput } from '../oracle/high-throughput.js';
 import { verifyExchange } from '../oracle/oracle.js';
 import { makeRouting, type Routing } from '../routing/routing.js';
 
@@ -27,7 +28,10 @@ export interface VerifyRequest {
 const routeHere = ({ spec, worldSize, files }: RouteRequest): Routing => makeRouting(spec, worldSize, files);
 
 function verifyHere({ spec, routing, rank, nodeOfRank, results }: VerifyRequest): Verification[] {
-  return verifyExchange({ spec, routing, rank, nodes: forwardingNodes(spec, nodeOfRank) }, results);
+  const expectation = { spec, routing, rank, nodes: forwardingNodes(spec, nodeOfRank) };
+  return isHighThroughput(spec)
+    ? verifyHighThroughput(expectation, results)
+    : verifyExchange(expectation, results);
 }
 
 /** What the thread does with the one request that it was started for. */
@@ -53,10 +57,9 @@ export async function route(request: RouteRequest, signal: AbortSignal): Promise
 /** Takes over the memory of the results: nobody else may use them afterwards. */
 export async function verify(request: VerifyRequest, signal: AbortSignal): Promise<Verification[]> {
   const { results, spec } = request;
-  const rows = results.sourceToken.length + spec.maxDispatchTokensPerRank;
+  const rows = results.sourceToken.length + results.rowToken.length + spec.maxDispatchTokensPerRank;
   if (rows * paddedHidden(spec) <= MOST_ELEMENTS_HERE) return verifyHere(request);
-  const { count, layoutRange, sourceToken, x, scales, guard, combined } = results;
-  const buffers = [count, layoutRange, sourceToken, x, scales, guard, combined].map(({ buffer }) => buffer);
+  const buffers = Object.values(results).flatMap((value) => (ArrayBuffer.isView(value) ? [value.buffer] : []));
   const transfer = buffers.filter((buffer) => buffer instanceof ArrayBuffer);
   return await offMainThread<Verification[]>(THREAD, request, { signal, transfer });
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "moe/shape.h"
+#include "moe/signal_word.h"
 
 // Signals: one 8-byte word each, written once per call by one writer (release, system scope), polled by its
 // owner (acquire, system scope). Shared by host code and CUDA kernels.
@@ -13,14 +14,6 @@
 // took a signal of n + 1 from every rank, which each of them sent after its receive of n was complete: nobody
 // still reads the half that n + 2 overwrites. Every rank must make the same calls in the same order.
 namespace railrunner::moe {
-
-RAILRUNNER_HOST_DEVICE inline uint64_t encodeSignal(uint32_t epoch, uint32_t count) {
-  return (static_cast<uint64_t>(epoch) << 32) | count;
-}
-RAILRUNNER_HOST_DEVICE inline uint32_t signalEpoch(uint64_t word) {
-  return static_cast<uint32_t>(word >> 32);
-}
-RAILRUNNER_HOST_DEVICE inline uint32_t signalCount(uint64_t word) { return static_cast<uint32_t>(word); }
 
 // Index of a signal in its half's table of numExperts words, on the rank that polls it.
 //   dedup off: dispatch (local expert, source rank) = count of messages; combine (global expert) = 0

@@ -1,6 +1,17 @@
 /** The MoE part of the native surface: one point of dispatch and combine. */
 import type { InjectedFault, NativeOperation } from './operation.js';
 
+export interface NativeHighThroughput {
+  readonly strategy: 'sparse' | 'allGather';
+  readonly expertAlignment: number;
+  readonly reuseLayout: boolean;
+  readonly weighted: boolean;
+  /** Processors of a GPU that a call may use; 0: the device's own choice. */
+  readonly smCount: number;
+  /** Expert rows of every rank's receive memory. */
+  readonly receiveRows: 'exact' | 'worstCase' | number;
+}
+
 export interface NativeMoeOptions {
   readonly numExperts: number;
   readonly numTopk: number;
@@ -20,6 +31,8 @@ export interface NativeMoeOptions {
   readonly numProxies: number;
   /** Send and receive phases are timed apart. */
   readonly split: boolean;
+  /** null: low latency. */
+  readonly highThroughput: NativeHighThroughput | null;
   /** [numTokens, numTopk]: global experts, -1 = none. */
   readonly topkIdx: Int32Array;
   readonly topkWeights: Float32Array;
@@ -47,6 +60,20 @@ export interface NativeMoeResults {
   readonly guard: Uint8Array;
   /** [maxDispatchTokensPerRank, padded hidden], bf16 bits. */
   readonly combined: Uint16Array;
+
+  // High throughput alone, else empty. There `count` is by local expert, `sourceToken` by received token (source rank,
+  // then source token), and `x` holds every expert row in use, padding included, or every received token (rankMajor).
+  /** [local experts + 1]: first expert row; the last: all, padding included. */
+  readonly expertBegin: Int32Array;
+  /** [ranks + 1]: first received token of each source; the last: all. */
+  readonly sourceBegin: Int32Array;
+  /** By expert row: its received token, -1 = padding. */
+  readonly rowToken: Int32Array;
+  /** [received tokens, numTopk]: expert row of choice k, -1 = hosted elsewhere. */
+  readonly tokenRow: Int32Array;
+  /** Likewise: local expert. */
+  readonly tokenExpert: Int32Array;
+  readonly tokenWeight: Float32Array;
 }
 
 /** What one call sends from this rank, for the limit beside it. */
@@ -72,6 +99,13 @@ export interface NativeMoeFacts {
   readonly networkTransport: string;
   /** host or device; '' likewise. */
   readonly networkMemory: string;
+  /** High throughput: sparse or allGather; else ''. */
+  readonly strategy: string;
+  /** Of the GPU, that a call uses. */
+  readonly processors: number;
+  /** High throughput: the point's first call of each; else 0. */
+  readonly dispatchFirstUs: number;
+  readonly combineFirstUs: number;
 }
 
 /**

@@ -63,6 +63,12 @@ export function idealResults(
     scales: Float32Array.from(scales),
     guard: Uint8Array.from(guard),
     combined: idealCombined(spec, routing, rank, nodeOfRank ?? routing.ranks.map(() => 0)),
+    expertBegin: new Int32Array(0),
+    sourceBegin: new Int32Array(0),
+    rowToken: new Int32Array(0),
+    tokenRow: new Int32Array(0),
+    tokenExpert: new Int32Array(0),
+    tokenWeight: new Float32Array(0),
   };
 }
 

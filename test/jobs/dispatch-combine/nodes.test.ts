@@ -2,14 +2,15 @@
 import t from 'tap';
 import { skippedTransport } from '../../../jobs/dispatch-combine/skips.js';
 import { dispatchCombine } from '../../../jobs/dispatch-combine/index.js';
-import type { MoeSpec } from '../../../jobs/dispatch-combine/moe-spec.js';
 import {
   forwardingNodes,
   Nodes,
   nodesInBlocks,
   unequalNodes,
 } from '../../../jobs/dispatch-combine/bytes/nodes.js';
+import type { MoeSpec } from '../../../jobs/dispatch-combine/moe-spec.js';
 import type { Routing } from '../../../jobs/dispatch-combine/routing/routing.js';
+import { moeSpec } from './moe-points.js';
 import {
   issuedBytes,
   payloadBytes,
@@ -66,11 +67,7 @@ t.test('where nothing is forwarded', async (t) => {
     ['node', [0, 0, 1]],
   ];
   for (const [dedup, world] of none) {
-    t.equal(
-      forwardingNodes({ dedup: dedup as MoeSpec['dedup'] }, world),
-      null,
-      `${dedup}, nodes ${world.join()}`,
-    );
+    t.equal(forwardingNodes(moeSpec({ dedup }), world), null, `${dedup}, nodes ${world.join()}`);
   }
   t.equal(unequalNodes([0, 0, 1, 1]), null);
   t.match(unequalNodes([5, 5, 1]), /nodes of 2, 1 ranks/);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "moe/host/content.h"
 #include "moe/host/rows.h"
 #include "moe/numerics.h"
 #include "moe/payload.h"
@@ -72,14 +73,7 @@ void HostBench::fillTokens(uint32_t salt) {
   salt_ = salt;
   for (uint32_t token = 0; token < routing_.numTokens; ++token) {
     const uint32_t base = tokenBase(options_.seed, salt, rank_, token);
-    uint16_t* row = x_.data() + static_cast<uint64_t>(token) * shape_.paddedHidden();
-    for (uint32_t pair = 0; pair < shape_.hidden / 2; ++pair) {
-      const uint32_t two = payloadPair(base, pair);
-      std::memcpy(row + 2ULL * pair, &two, 4);
-    }
-    if (shape_.hidden % 2 != 0) {
-      row[shape_.hidden - 1] = static_cast<uint16_t>(payloadPair(base, shape_.hidden / 2) & 0xffffU);
-    }
+    fillTokenRow(x_.data() + static_cast<uint64_t>(token) * shape_.paddedHidden(), shape_.hidden, base);
   }
 }
 

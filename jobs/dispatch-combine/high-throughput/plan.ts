@@ -1,0 +1,57 @@
+/** Bytes and memory of one rank with high throughput, from the spec and its routing. */
+import type { PlanPlace, PointNeed, PointPlan } from '../../../runner/job-spec/spec-kind.js';
+import { forwardingNodes, nodesInBlocks } from '../bytes/nodes.js';
+import type { PeerPath } from '../bytes/traffic.js';
+import type { MoeSpec } from '../moe-spec.js';
+import type { Routing } from '../routing/routing.js';
+import { capacities, mostInboxes, privateBytesHigh, symmetricBytesHigh, type Capacity } from './capacity.js';
+import { countRouting } from './counts.js';
+import { payloadHigh } from './traffic.js';
+
+export function planHighThroughput(spec: MoeSpec, place: PlanPlace, routing: Routing): PointPlan {
+  const { worldSize, rank } = place;
+  const nodeOf = nodesInBlocks(worldSize, place.ranksPerNode);
+  const counts = countRouting(spec, routing, nodeOf);
+  const memory = capacities(spec, worldSize, counts);
+  const payload = (operation: 'dispatch' | 'combine'): number =>
+    payloadHigh(spec, counts, rank, operation).payload;
+  return {
+    ...needOfHighThroughput(spec, place, memory),
+    payloadBytes: payload('dispatch') + payload('combine'),
+    details: {
+      symmetric_bytes: symmetricOf(spec, place, memory),
+      receive_rows: memory[rank]?.rows ?? 0,
+      received_tokens: counts.tokensTo.reduce((sum, to) => sum + (to[rank] ?? 0), 0),
+      selections: counts.selections[rank] ?? 0,
+    },
+  };
+}
+
+/** `memory` null: the routing, which takes long for many tokens, is not counted yet. */
+export function needOfHighThroughput(
+  spec: MoeSpec,
+  place: PlanPlace,
+  memory: readonly Capacity[] | null,
+): PointNeed {
+  const { worldSize, rank } = place;
+  const all = memory ?? capacities(spec, worldSize, null);
+  const own = all[rank] ?? { tokens: 0, rows: 0 };
+  const device = symmetricOf(spec, place, all) + privateBytesHigh(spec, worldSize, own);
+  return { memoryBytes: { device, host: 0, disk: 0 } };
+}
+
+function symmetricOf(
+  spec: MoeSpec,
+  { worldSize, ranksPerNode }: PlanPlace,
+  memory: readonly Capacity[],
+): number {
+  const nodeOf = nodesInBlocks(worldSize, ranksPerNode);
+  const paths = nodeOf.map((own, rank) =>
+    nodeOf.map((node, peer): PeerPath => {
+      if (peer === rank) return 'self';
+      const isFar = spec.transport === 'network' || (spec.transport === 'hybrid' && node !== own);
+      return isFar ? 'network' : 'ipc';
+    }),
+  );
+  return symmetricBytesHigh(spec, memory, mostInboxes(forwardingNodes(spec, nodeOf), paths));
+}

@@ -1,0 +1,88 @@
+#pragma once
+
+#include <memory>
+
+#include "moe/host/high_throughput/exchange.h"
+#include "moe/host/lazy_memory.h"
+#include "moe/network_probe.h"
+#include "moe/peer_links.h"
+
+namespace railrunner::moe::host::high_throughput {
+
+// Of the symmetric buffer of every rank.
+uint64_t symmetricBytes(const BenchOptions& options, const NetworkRelation& relation,
+                        const std::vector<Capacity>& capacities);
+
+// What a dispatch leaves, in memory of its own, and one row behind x that nobody may write.
+class HostReceived {
+ public:
+  HostReceived(const Shape& shape, const Capacity& capacity);
+  const ReceivedRows& view() const { return view_; }
+  ReceivedRows& view() { return view_; }
+
+ private:
+  LazyMemory<uint8_t> x_;
+  LazyMemory<float> scales_;
+  LazyMemory<int32_t> count_;
+  LazyMemory<int32_t> expertBegin_;
+  LazyMemory<int32_t> sourceBegin_;
+  LazyMemory<int32_t> rowToken_;
+  LazyMemory<int32_t> sourceToken_;
+  LazyMemory<int32_t> tokenRow_;
+  LazyMemory<int32_t> tokenExpert_;
+  LazyMemory<float> tokenWeight_;
+  ReceivedRows view_;
+};
+
+// The measured point. Tokens lie in the symmetric buffer, as fp8 already quantised, before a call begins.
+class HostBench : public Bench {
+ public:
+  HostBench(const BenchOptions& options, Routing routing, RunControl& control, uint32_t rank,
+            const NetworkRelation& relation, const std::vector<Capacity>& capacities,
+            std::shared_ptr<PeerLinks> links);
+
+  MeasuredPhases measure(const SampleProtocol& protocol, GateRef gate) override;
+  ProbeRates probe(const ProbeRequest& request, Exchange& exchange, GateRef gate,
+                   int64_t deadlineNs) override;
+  BenchResults results() const override;
+  BenchFacts facts() const override;
+  void close(Exchange* exchange, int64_t deadlineNs) override;
+
+ private:
+  friend struct RoundTrip;
+
+  bool isExpertMajor() const { return shape_.outputLayout == OutputLayout::kExpertMajor; }
+  // Rows of x that the last dispatch filled, padding included.
+  uint64_t rowsInUse() const;
+  void fillTokens(uint32_t salt);
+  void poison();
+  void dispatch();
+  void runExperts();
+  void runExpertRows(uint32_t expert);
+  void runReducedRow(uint32_t received);
+  void readRow(uint16_t* out, uint64_t row, float factor) const;
+  ProbedWay probeStreams(const ProbeRequest& request, std::span<const std::byte> source, uint64_t shareBytes,
+                         GateRef gate);
+
+  const BenchOptions options_;
+  const Shape shape_;
+  const Options ht_;
+  const Routing routing_;
+  const uint64_t digest_;
+  const Capacity capacity_;
+  RunControl& control_;
+  const uint32_t rank_;
+  StreamWords streamWords_;  // the network reaches them: they outlive it
+  const std::shared_ptr<PeerLinks> links_;
+  HostExchange exchange_;
+  HostReceived received_;
+  Handle handle_;
+  LazyMemory<uint16_t> y_;         // expert-major: [capacity.rows, paddedHidden]
+  LazyMemory<uint16_t> combined_;  // [maxTokens, paddedHidden]
+  std::vector<uint16_t> row_;
+  uint32_t salt_ = 0;
+  double dispatchFirstUs_ = 0;
+  double combineFirstUs_ = 0;
+};
+
+}  // namespace railrunner::moe::host::high_throughput
