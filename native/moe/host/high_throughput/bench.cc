@@ -30,21 +30,6 @@ uint64_t symmetricBytes(const BenchOptions& options, const NetworkRelation& rela
   return BufferLayout(options.shape, tokens, mostInboxes(relation, options.nodeOfRank)).totalBytes;
 }
 
-HostReceived::HostReceived(const Shape& s, const Capacity& capacity)
-    : x_((rowsOfX(s, capacity) + 1) * s.payloadRowBytes(), "received rows"),
-      scales_(scalesOf(s, rowsOfX(s, capacity)), "scales"),
-      count_(s.numLocalExperts(), "row counts"),
-      expertBegin_(s.numLocalExperts() + 1, "first rows of experts"),
-      sourceBegin_(s.worldSize + 1, "first tokens of sources"),
-      rowToken_(capacity.rows, "tokens of rows"),
-      sourceToken_(capacity.tokens, "source tokens"),
-      tokenRow_(capacity.tokens * s.numTopk, "rows of tokens"),
-      tokenExpert_(capacity.tokens * s.numTopk, "experts of tokens"),
-      tokenWeight_(capacity.tokens * s.numTopk, "weights of tokens"),
-      view_{x_.data(),           scales_.data(),     count_.data(),       expertBegin_.data(),
-            sourceBegin_.data(), rowToken_.data(),   sourceToken_.data(), tokenRow_.data(),
-            tokenExpert_.data(), tokenWeight_.data()} {}
-
 HostBench::HostBench(const BenchOptions& options, Routing routing, RunControl& control, uint32_t rank,
                      const NetworkRelation& relation, const std::vector<Capacity>& capacities,
                      std::shared_ptr<PeerLinks> links)

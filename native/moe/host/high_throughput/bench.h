@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "moe/host/high_throughput/exchange.h"
+#include "moe/host/high_throughput/received.h"
 #include "moe/host/lazy_memory.h"
 #include "moe/network_probe.h"
 #include "moe/peer_links.h"
@@ -12,27 +13,6 @@ namespace railrunner::moe::host::high_throughput {
 // Of the symmetric buffer of every rank.
 uint64_t symmetricBytes(const BenchOptions& options, const NetworkRelation& relation,
                         const std::vector<Capacity>& capacities);
-
-// What a dispatch leaves, in memory of its own, and one row behind x that nobody may write.
-class HostReceived {
- public:
-  HostReceived(const Shape& shape, const Capacity& capacity);
-  const ReceivedRows& view() const { return view_; }
-  ReceivedRows& view() { return view_; }
-
- private:
-  LazyMemory<uint8_t> x_;
-  LazyMemory<float> scales_;
-  LazyMemory<int32_t> count_;
-  LazyMemory<int32_t> expertBegin_;
-  LazyMemory<int32_t> sourceBegin_;
-  LazyMemory<int32_t> rowToken_;
-  LazyMemory<int32_t> sourceToken_;
-  LazyMemory<int32_t> tokenRow_;
-  LazyMemory<int32_t> tokenExpert_;
-  LazyMemory<float> tokenWeight_;
-  ReceivedRows view_;
-};
 
 // The measured point. Tokens lie in the symmetric buffer, as fp8 already quantised, before a call begins.
 class HostBench : public Bench {
