@@ -25,8 +25,9 @@ function combinationIssues(spec: MoeSpec): SpecIssue[] {
 
 /** A key that would silently do nothing. */
 function strayIssues(spec: MoeSpec): SpecIssue[] {
+  const values: Readonly<Record<string, unknown>> = { ...spec };
   return Object.entries(highThroughputSchema).flatMap(([key, schema]) => {
-    const value = spec[key as keyof MoeSpec];
+    const value = values[key];
     if (key === 'algorithm' || value === schema['default']) return [];
     const hint = 'set algorithm to highThroughput, or remove the key';
     return [

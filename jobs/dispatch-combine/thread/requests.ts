@@ -59,7 +59,9 @@ export async function verify(request: VerifyRequest, signal: AbortSignal): Promi
   const { results, spec } = request;
   const rows = results.sourceToken.length + results.rowToken.length + spec.maxDispatchTokensPerRank;
   if (rows * paddedHidden(spec) <= MOST_ELEMENTS_HERE) return verifyHere(request);
-  const buffers = Object.values(results).flatMap((value) => (ArrayBuffer.isView(value) ? [value.buffer] : []));
+  const buffers = Object.values(results).flatMap((value) =>
+    ArrayBuffer.isView(value) ? [value.buffer] : [],
+  );
   const transfer = buffers.filter((buffer) => buffer instanceof ArrayBuffer);
   return await offMainThread<Verification[]>(THREAD, request, { signal, transfer });
 }

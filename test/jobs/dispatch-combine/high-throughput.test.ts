@@ -131,7 +131,7 @@ t.test('one wrong bit is found, on this node and the other', { skip: needsMpi('o
   });
   t.equal(status, 1);
   for (const rank of [0, 2, 3]) {
-    const [dispatch] = (rows[rank] ?? []).filter((row) => row['phase'] === 'dispatch');
+    const dispatch = rows[rank]?.find((row) => row['phase'] === 'dispatch');
     t.match(dispatch, { status: 'wrong', first_bad: /of rank 1, column 0/ }, `rank ${rank}`);
   }
 });
