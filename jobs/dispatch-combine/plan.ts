@@ -9,11 +9,12 @@ import { privateBytes, mscclppHintBytes, symmetricBytes } from './bytes/memory.j
 import { makeRouting, type Routing } from './routing/routing.js';
 import { payloadBytes, trafficOf } from './bytes/traffic.js';
 
-/** Every rank of a plan asks for the same routing, one after the other. */
+/** Every rank of a plan, and every point that differs in something else, asks for the same routing one after the other. */
 let last: { readonly key: string; readonly routing: Routing } | undefined;
 
 export function routingOf(spec: MoeSpec, worldSize: number, files: FilePlaces): Routing {
-  const key = JSON.stringify([worldSize, spec]);
+  const { routing, seed, numTokens, numTopk, numExperts } = spec;
+  const key = JSON.stringify([worldSize, routing, seed, numTokens, numTopk, numExperts]);
   if (last?.key !== key) last = { key, routing: makeRouting(spec, worldSize, files) };
   return last.routing;
 }

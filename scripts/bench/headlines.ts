@@ -135,6 +135,17 @@ const alltoallv = (tokens: string): Headline => ({
   ratio: (rows) => `${pick(rows, { tokens })['ratio']} x MPI_Ialltoallv`,
 });
 
+const highAlltoallv = (tokens: string): Headline => ({
+  what: `Host device, 4 ranks, high-throughput dispatch and combine, ${tokens} tokens per rank`,
+  table: 'host-moe-high-alltoallv',
+  page: 'moe-host',
+  figure: (rows) => {
+    const row = pick(rows, { tokens });
+    return `${row['sparse dispatch us']} / ${row['sparse combine us']} us`;
+  },
+  ratio: (rows) => `${pick(rows, { tokens })['ratio']} x MPI_Ialltoallv`,
+});
+
 function diskHeadline(table: string, page: string, job: string, where: string, params: object): Headline {
   const row = (rows: readonly Row[]): Row =>
     pick(rows, { job_id: job, phase: 'total', strategy_requested: 'auto', params: { ...params } });
@@ -197,6 +208,8 @@ export const HEADLINES: readonly Headline[] = [
   alltoallv('1'),
   alltoallv('32'),
   alltoallv('128'),
+  highAlltoallv('512'),
+  highAlltoallv('4096'),
   diskHeadline('host-disk', 'disk', 'to-disk', 'Host device', QUEUE),
   diskHeadline('host-disk', 'disk', 'from-disk', 'Host device', QUEUE),
 ];

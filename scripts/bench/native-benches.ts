@@ -6,21 +6,22 @@ import type { NativeBench } from './native-program.js';
 export function nativeBenches(quick: boolean): ReadonlyMap<string, NativeBench> {
   return new Map([
     ['host-disk-fio', diskFio(quick ? 5 : 15)],
-    ['host-moe-alltoallv', alltoallv(quick ? 50 : 300)],
+    ['host-moe-alltoallv', alltoallv('moe_alltoallv_bench', quick ? 50 : 300)],
+    ['host-moe-high-alltoallv', alltoallv('moe_high_alltoallv_bench', quick ? 3 : 9)],
     ['network-batches', networkBatches(quick ? 3 : 15)],
   ]);
 }
 
-/** Dispatch and combine against the same exchange by MPI_Ialltoallv, interleaved, on 4 ranks. */
-function alltoallv(iterations: number): NativeBench {
+/** Dispatch and combine of one algorithm against the same exchange by MPI_Ialltoallv, interleaved, on 4 ranks. */
+function alltoallv(program: string, iterations: number): NativeBench {
   const asRoot = process.getuid?.() === 0 ? ['--allow-run-as-root'] : [];
   const launch = [...asRoot, '--oversubscribe', '--bind-to', 'none', '-n', '4'];
   return {
-    program: 'moe_alltoallv_bench',
+    program,
     command: (folder) => [
       'mpirun.openmpi',
       ...launch,
-      join(folder, 'moe_alltoallv_bench'),
+      join(folder, program),
       join(folder, 'railrunner_mpi_openmpi.so'),
       String(iterations),
     ],
