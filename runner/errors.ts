@@ -83,6 +83,11 @@ export const ERROR_CATALOGUE = {
   E_JOB: { exit: EXIT.failed, meaning: 'a stage of a point threw' },
   E_PEER_FAILED: { exit: EXIT.failed, meaning: 'another rank failed the stage; the row names it' },
   E_NETWORK: { exit: EXIT.failed, meaning: 'UCX failed, or a connection between two ranks was lost' },
+  E_TRANSPORT: {
+    exit: EXIT.failed,
+    meaning:
+      'a transport was demanded and the network uses another, or reaches memory another way: ended before time was spent',
+  },
   E_CUDA: { exit: EXIT.failed, meaning: 'a CUDA call failed; the context is still usable' },
   E_NCCL: { exit: EXIT.failed, meaning: 'an NCCL call failed; its communicator was aborted' },
   E_UNSUPPORTED_HERE: {

@@ -113,6 +113,7 @@ function rowOf(outcome: Outcome, phase: Phase): Measurement<TransferColumn> {
     strategyUsed: [...new Set(strategies)].join('+'),
     transportUsed: usedPaths({ self, ipc, network }),
     ...(networkTransport === '' ? {} : { networkTransport }),
+    ...(facts.networkMemory === '' ? {} : { networkMemory: facts.networkMemory }),
     setupUs: setup.registerUs + setup.exportUs + setup.importUs + setup.connectUs,
     extra: {
       ...ownColumns(outcome),

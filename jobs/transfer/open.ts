@@ -1,12 +1,8 @@
 /** Stage `prepare` of a transfer: the plan, this rank's pools, their content, and one open transfer per operation. */
 import type { OpenPoint, PointContext } from '../../runner/job/context.js';
+import { faultsAt } from '../../runner/job/measured-phase.js';
 import type { Verification } from '../../runner/job/measurement.js';
-import type {
-  NativePool,
-  NativeRankTransfer,
-  PoolContent,
-  RankTransferFault,
-} from '../../runner/native/types/index.js';
+import type { NativePool, NativeRankTransfer, PoolContent } from '../../runner/native/types/index.js';
 import { threadsOfRank } from '../kv/pools.js';
 import type { TransferColumn } from './columns.js';
 import { measureOperation } from './measure.js';
@@ -18,12 +14,14 @@ import { poolOptions, sideOf, type SideName } from './sides.js';
 import type { TransferSpec } from './spec.generated.js';
 
 const CLOSE_TIMEOUT_MS = 30_000;
-const FAULTS: readonly RankTransferFault[] = [
-  'wrongSplit',
-  'lostPiece',
-  'truncatedPiece',
-  'earlyNotification',
-];
+/** In the last sample, whatever the number. */
+const FAULTS = {
+  wrongSplit: 0,
+  lostPiece: 0,
+  truncatedPiece: 0,
+  earlyNotification: 0,
+  earlyDeviceNotification: 0,
+} as const;
 const KEY_PREFIX = 'transfer-pool:';
 
 export async function openTransfer(
@@ -37,11 +35,6 @@ export async function openTransfer(
   const transfer = new OpenTransfer({ context, spec, plan, overNetwork, pools });
   await transfer.prepare();
   return transfer;
-}
-
-function injectedFault({ plantedFaults }: PointContext): { fault?: RankTransferFault } {
-  const fault = FAULTS.find((name) => plantedFaults.includes(name));
-  return fault === undefined ? {} : { fault };
 }
 
 /** Pools of earlier points that this one does not use give their room back first. */
@@ -131,7 +124,10 @@ class OpenTransfer implements OpenPoint<TransferColumn> {
       threads: threadsOfRank(context),
       maxCtas: spec.maxCtas,
       timeoutMs: context.remainingMs(),
-      ...injectedFault(context),
+      networkMemory: spec.networkMemory,
+      bounceBytes: spec.bounceBytes,
+      demandedTransports: (spec.networkTransport ?? []).join(','),
+      faults: faultsAt(context, FAULTS),
     });
     return this.#open;
   }

@@ -109,6 +109,31 @@ export const TRANSFER_KEYS: Readonly<Record<string, Schema>> = {
     description:
       'hybrid: shared memory inside a node, the network between nodes; network: the network for all but self; ipc: never the network.',
   },
+  networkTransport: {
+    type: 'array',
+    items: { type: 'string', pattern: '^[a-z][a-z0-9_]{0,31}$' },
+    minItems: 1,
+    uniqueItems: true,
+    description:
+      'Transports of UCX, or what their names begin with ("rc", "tcp"), that alone may carry anything: where UCX uses ' +
+      'another the point ends with E_TRANSPORT before anything is measured. Absent: any.',
+  },
+  networkMemory: {
+    enum: ['auto', 'staged', 'device'],
+    default: 'auto',
+    description:
+      'GPU memory over the network. auto: through pinned bounce buffers, one group of which fills while the other drains; ' +
+      'staged: device memory of the host device too; device: without them, or E_TRANSPORT.',
+  },
+  bounceBytes: {
+    type: 'integer',
+    minimum: 2 ** 20,
+    maximum: 2 ** 30,
+    default: 4 * 2 ** 20,
+    description:
+      'Bytes of each of the two groups of a bounce buffer, of which one fills while the other drains; a rank has one ' +
+      'buffer for each peer over the network.',
+  },
   maxConcurrentTransfers: {
     ...positive('Transfers that a rank has in flight at a time.'),
     maximum: 1024,

@@ -98,6 +98,20 @@ export interface TransferSpec {
    */
   transport: 'hybrid' | 'network' | 'ipc';
   /**
+   * Transports of UCX, or what their names begin with ("rc", "tcp"), that alone may carry anything: where UCX uses another the point ends with E_TRANSPORT before anything is measured. Absent: any.
+   *
+   * @minItems 1
+   */
+  networkTransport: [string, ...string[]];
+  /**
+   * GPU memory over the network. auto: through pinned bounce buffers, one group of which fills while the other drains; staged: device memory of the host device too; device: without them, or E_TRANSPORT.
+   */
+  networkMemory: 'auto' | 'staged' | 'device';
+  /**
+   * Bytes of each of the two groups of a bounce buffer, of which one fills while the other drains; a rank has one buffer for each peer over the network.
+   */
+  bounceBytes: number;
+  /**
    * Transfers that a rank has in flight at a time.
    */
   maxConcurrentTransfers: number;

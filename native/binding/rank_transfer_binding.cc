@@ -1,5 +1,3 @@
-#include <map>
-
 #include "binding/arguments.h"
 #include "binding/collective_binding.h"
 #include "binding/device_binding.h"
@@ -41,15 +39,12 @@ struct OpenedRankTransfer {
 const HandleKind<OpenedRankTransfer> kRankTransferKind{{0x7261696c72756e6eULL, 0x657252616e6b0001ULL},
                                                        "a NativeRankTransfer"};
 
-MoveFault requireFault(const Napi::Object& options) {
-  if (options.Get("fault").IsUndefined()) return MoveFault::kNone;
-  static const std::map<std::string, MoveFault> kFaults{{"wrongSplit", MoveFault::kWrongSplit},
-                                                        {"lostPiece", MoveFault::kLostPiece},
-                                                        {"truncatedPiece", MoveFault::kTruncatedPiece},
-                                                        {"earlyNotification", MoveFault::kEarlyNotification}};
-  const auto found = kFaults.find(requireString(options, "fault"));
-  if (found == kFaults.end()) throw argumentError("fault", "a fault of transfers between ranks");
-  return found->second;
+NetworkMemory requireNetworkMemory(const Napi::Object& options) {
+  const std::string text = requireString(options, "networkMemory");
+  if (text == "auto") return NetworkMemory::kAuto;
+  if (text == "staged") return NetworkMemory::kStaged;
+  if (text == "device") return NetworkMemory::kDevice;
+  throw argumentError("networkMemory", "auto, staged or device");
 }
 
 Napi::Array requireArray(const Napi::Object& object, const char* name) {
@@ -95,7 +90,11 @@ RankTransferOptions requireOptions(const Napi::Object& object, uint32_t worldSiz
       static_cast<uint32_t>(requireInteger(object, "maxConcurrentTransfers", 1, 1024));
   options.threads = static_cast<uint32_t>(requireInteger(object, "threads", 1, 1024));
   options.maxCtas = static_cast<uint32_t>(requireInteger(object, "maxCtas", 1, 1024));
-  options.fault = requireFault(object);
+  options.networkMemory = requireNetworkMemory(object);
+  options.bounceBytes =
+      static_cast<uint64_t>(requireInteger(object, "bounceBytes", kMinBounceBytes, kMaxBounceBytes));
+  options.demandedTransports = requireString(object, "demandedTransports");
+  options.faults = requireFaults(object);
   return options;
 }
 
@@ -114,6 +113,7 @@ Napi::Value OpenedRankTransfer::toJs(Napi::Env env, const RankTransferFacts& fac
   object.Set("numPieces", static_cast<double>(facts.numPieces));
   object.Set("strategies", strategies);
   object.Set("networkTransport", facts.networkTransport);
+  object.Set("networkMemory", facts.networkMemory);
   return object;
 }
 

@@ -34,6 +34,8 @@ std::string_view errorCodeName(ErrorCode code) {
       return "E_NETWORK";
     case ErrorCode::kNetworkMissing:
       return "E_NETWORK_MISSING";
+    case ErrorCode::kTransport:
+      return "E_TRANSPORT";
     case ErrorCode::kCuda:
       return "E_CUDA";
     case ErrorCode::kCudaSticky:

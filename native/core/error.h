@@ -23,6 +23,7 @@ enum class ErrorCode {
   kWrongData,        // what a peer sent is not what it can have sent
   kNetwork,          // UCX failed
   kNetworkMissing,   // UCX cannot be loaded
+  kTransport,        // a transport was demanded, and the network uses another
   kCuda,             // a CUDA call failed, the context lives on
   kCudaSticky,       // the CUDA context is lost
   kNccl,             // an NCCL call failed

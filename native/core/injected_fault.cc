@@ -16,6 +16,16 @@ const char* faultName(FaultKind kind) {
       return "spinKernel";
     case FaultKind::kIllegalAccess:
       return "illegalAccess";
+    case FaultKind::kWrongSplit:
+      return "wrongSplit";
+    case FaultKind::kLostPiece:
+      return "lostPiece";
+    case FaultKind::kTruncatedPiece:
+      return "truncatedPiece";
+    case FaultKind::kEarlyNotification:
+      return "earlyNotification";
+    case FaultKind::kEarlyDeviceNotification:
+      return "earlyDeviceNotification";
   }
   return "";
 }

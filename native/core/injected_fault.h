@@ -10,16 +10,30 @@ namespace railrunner {
 
 // What a test asks an operation to do wrong, so that the alarms are heard. An operation commits those that it knows.
 enum class FaultKind : uint32_t {
-  kSilence,       // sends nothing to its peers
-  kCorrupt,       // one bit of a message to each peer is wrong
-  kFailLoad,      // a load throws kIo
-  kDieInGroup,    // this process ends while blocks are handed on
-  kSpinKernel,    // a kernel that only the abort word ends
-  kIllegalAccess  // a kernel that writes where nothing is mapped
+  kSilence,        // sends nothing to its peers
+  kCorrupt,        // one bit of a message to each peer is wrong
+  kFailLoad,       // a load throws kIo
+  kDieInGroup,     // this process ends while blocks are handed on
+  kSpinKernel,     // a kernel that only the abort word ends
+  kIllegalAccess,  // a kernel that writes where nothing is mapped
+  // Of a transfer between ranks, in its last sample.
+  kWrongSplit,              // heads of another place
+  kLostPiece,               // a piece that is not copied
+  kTruncatedPiece,          // a piece without its end
+  kEarlyNotification,       // its arrival is told before the bytes are there
+  kEarlyDeviceNotification  // the same to kernels alone; CPUs hear behind the bytes
 };
-inline constexpr FaultKind kFaultKinds[] = {FaultKind::kSilence,    FaultKind::kCorrupt,
-                                            FaultKind::kFailLoad,   FaultKind::kDieInGroup,
-                                            FaultKind::kSpinKernel, FaultKind::kIllegalAccess};
+inline constexpr FaultKind kFaultKinds[] = {FaultKind::kSilence,
+                                            FaultKind::kCorrupt,
+                                            FaultKind::kFailLoad,
+                                            FaultKind::kDieInGroup,
+                                            FaultKind::kSpinKernel,
+                                            FaultKind::kIllegalAccess,
+                                            FaultKind::kWrongSplit,
+                                            FaultKind::kLostPiece,
+                                            FaultKind::kTruncatedPiece,
+                                            FaultKind::kEarlyNotification,
+                                            FaultKind::kEarlyDeviceNotification};
 const char* faultName(FaultKind kind);
 
 struct InjectedFault {

@@ -4,7 +4,9 @@
 #include "kv/block_pool.h"
 #include "test/named_cases.h"
 #include "test/transfer_layouts.h"
+#include "transfer/bounce_plan.h"
 #include "transfer/page_move.h"
+#include "transfer/row_plan.h"
 
 // Plans between layouts that differ in heads, page size, order and kind: every word arrives at its owner, and planted
 // faults are found.
@@ -46,7 +48,7 @@ PageMove moveOf(HeadSpan heads) {
 }
 
 void copy(const Side& from, const Side& to, const PageMove& move, uint64_t maxSpanBytes,
-          MoveFault fault = MoveFault::kNone) {
+          std::optional<FaultKind> fault = std::nullopt) {
   validateMove(*from.layout, *to.layout, move);
   const CopyPlan plan = compileMove(*from.layout, *to.layout, move, maxSpanBytes, fault);
   uint64_t bytes = 0;
@@ -55,7 +57,7 @@ void copy(const Side& from, const Side& to, const PageMove& move, uint64_t maxSp
     std::memcpy(to.pool.memory() + span.targetOffset, from.pool.memory() + span.sourceOffset, span.bytes);
     bytes += span.bytes;
   }
-  if (fault == MoveFault::kNone) expectEqual(bytes, plan.payloadBytes, "bytes");
+  if (!fault) expectEqual(bytes, plan.payloadBytes, "bytes");
 }
 
 CheckReport checkArrived(Side& to, const PageMove& move) {
@@ -137,11 +139,80 @@ TEST("equal layouts move whole regions, one piece each, and neighbours as one") 
   expectEqual(compileMove(*from.layout, *to.layout, move, 0).spans.size(), 2U, "one piece per layer");
 }
 
+TEST("heads of each token are rows of few pieces, and carry the same bytes") {
+  const auto device = openDevice(DeviceKind::kHost, 0);
+  for (const uint32_t maxBytes : {48U, 64U, 16384U}) {
+    for (const HeadOrder order : {HeadOrder::kTokenMajor, HeadOrder::kHeadMajor}) {
+      Side from(*device, {1, 0}, {.heads = {0, 4, 8, order}});
+      Side to(*device, {2, 0}, {.pagesPerBlock = 4, .heads = {0, 2, 8, order}});
+      from.fill(true);
+      to.fill(false);
+      const PageMove move = moveOf({0, 2});
+      const CopyPlan plan = compileMove(*from.layout, *to.layout, move, 0);
+      const std::vector<RowPiece> pieces = rowPieces(plan.spans, maxBytes);
+      uint64_t bytes = 0;
+      for (const RowPiece& piece : pieces) {
+        ok(piece.bytes() <= maxBytes, "a piece is longer than it may be");
+        bytes += piece.bytes();
+        for (uint64_t row = 0; row < piece.numRows; ++row) {
+          std::memcpy(to.pool.memory() + piece.target + row * piece.targetStride,
+                      from.pool.memory() + piece.source + row * piece.sourceStride, piece.rowBytes);
+        }
+      }
+      expectEqual(bytes, plan.payloadBytes, "bytes");
+      expectEqual(checkArrived(to, move).firstBad, std::string(), "rows of " + std::to_string(maxBytes));
+      // 4 tokens of a page, K and V: one piece of 8 rows, if not of more.
+      if (maxBytes == 16384 && order == HeadOrder::kTokenMajor)
+        ok(pieces.size() * 4 <= plan.spans.size(), std::to_string(pieces.size()) + " pieces");
+    }
+  }
+}
+
+TEST("rows need equal lengths and equal distances; what is longer than a piece is cut") {
+  const std::vector<CopySpan> spans{{0, 0, 16},    {32, 64, 16}, {64, 128, 16}, {96, 200, 16},
+                                    {128, 264, 8}, {8, 300, 0},  {0, 400, 100}, {500, 350, 16}};
+  const std::vector<RowPiece> expected{{0, 0, 16, 3, 32, 64},  {96, 200, 16, 1, 0, 0},
+                                       {128, 264, 8, 1, 0, 0}, {0, 400, 64, 1, 0, 0},
+                                       {64, 464, 36, 1, 0, 0}, {500, 350, 16, 1, 0, 0}};
+  ok(rowPieces(spans, 64) == expected, "pieces");
+}
+
+TEST("a bounce buffer of two groups carries all bytes, chunk by chunk") {
+  const auto device = openDevice(DeviceKind::kHost, 0);
+  for (const uint64_t groupBytes : {64U, 200U, 1U << 20}) {
+    Side from(*device, {1, 0}, {}), to(*device, {2, 0}, {.heads = {4, 4, 8, HeadOrder::kTokenMajor}});
+    from.fill(true);
+    to.fill(false);
+    const PageMove move = moveOf({4, 8});
+    const CopyPlan plan = compileMove(*from.layout, *to.layout, move, 64);
+    const BouncePlan bounce = planBounce(plan, groupBytes);
+    const auto fills = fillSpans(plan, bounce), drains = drainSpans(plan, bounce);
+    std::vector<std::byte> buffer(kBounceGroups * groupBytes);
+    uint64_t bytes = 0;
+    for (size_t chunk = 0; chunk < bounce.chunks.size(); ++chunk) {
+      const uint64_t group = chunk % kBounceGroups * groupBytes;
+      for (const CopySpan& span : fills[chunk]) {
+        ok(span.targetOffset >= group && span.targetOffset + span.bytes <= group + groupBytes, "its group");
+        std::memcpy(buffer.data() + span.targetOffset, from.pool.memory() + span.sourceOffset, span.bytes);
+      }
+      for (const CopySpan& span : drains[chunk])
+        std::memcpy(to.pool.memory() + span.targetOffset, buffer.data() + span.sourceOffset, span.bytes);
+      bytes += bounce.chunks[chunk].bytes;
+    }
+    expectEqual(bytes, plan.payloadBytes, "bytes");
+    expectEqual(checkArrived(to, move).firstBad, std::string(), "groups of " + std::to_string(groupBytes));
+  }
+  CopyPlan large;
+  large.spans = {{0, 0, 100}};
+  throws(ErrorCode::kArgument, "a group of 64 bytes does not hold a piece of 100",
+         [&] { planBounce(large, 64); });
+}
+
 TEST(
     "a planted wrong split, lost piece and truncated piece are each found, with layer, block, head and "
     "token") {
   const auto device = openDevice(DeviceKind::kHost, 0);
-  for (const MoveFault fault : {MoveFault::kWrongSplit, MoveFault::kLostPiece, MoveFault::kTruncatedPiece}) {
+  for (const FaultKind fault : {FaultKind::kWrongSplit, FaultKind::kLostPiece, FaultKind::kTruncatedPiece}) {
     Side from(*device, {1, 0}, {}), to(*device, {2, 0}, {.heads = {4, 4, 8, HeadOrder::kTokenMajor}});
     from.fill(true);
     to.fill(false);

@@ -27,24 +27,79 @@ int everyPath() {
   return 0;
 }
 
+// As for memory of a GPU, by the host device: both sides through bounce buffers much smaller than what moves.
+int bounceBuffers() {
+  for (const TransferOp op : {TransferOp::kWrite, TransferOp::kRead}) {
+    for (const Tier from : {Tier::kDevice, Tier::kHost}) {
+      for (const Tier to : {Tier::kDevice, Tier::kHost}) {
+        Scene scene{.op = op, .network = true, .sourceTier = from, .targetTier = to, .headBytes = 4096};
+        scene.networkMemory = NetworkMemory::kStaged;
+        scene.pageTokens = 16;
+        EXPECT(allPass(scene) == 0, "tiers");
+      }
+    }
+    for (const auto& [sources, targets] : std::vector<std::pair<uint32_t, uint32_t>>{{2, 1}, {2, 4}}) {
+      Scene scene{.sources = sources, .targets = targets, .op = op, .network = true, .headBytes = 1024};
+      scene.networkMemory = NetworkMemory::kStaged;
+      scene.pageTokens = 16;
+      EXPECT(allPass(scene) == 0, "heads split and merged");
+    }
+  }
+  return 0;
+}
+
+int findsPlanted(const Scene& scene) {
+  const auto outcomes = runRanks(2, [&](HubExchange& exchange) { return transferAndCheck(exchange, scene); });
+  EXPECT(outcomes[0].exitStatus == 0, "rank 0 ended with %d", outcomes[0].exitStatus);
+  const bool early = scene.fault == FaultKind::kEarlyNotification;
+  // Bytes that are held back arrive before the check, or not.
+  const bool found = outcomes[1].exitStatus == (early ? 11 : 10) || (early && outcomes[1].exitStatus == 10);
+  EXPECT(found, "fault %u: rank 1 ended with %d", static_cast<unsigned>(*scene.fault),
+         outcomes[1].exitStatus);
+  return 0;
+}
+
 // Each is found by the rank that the bytes arrive at.
 int plantedFaults() {
   for (const TransferOp op : {TransferOp::kWrite, TransferOp::kRead}) {
     for (const bool network : {false, true}) {
-      for (const MoveFault fault : {MoveFault::kWrongSplit, MoveFault::kLostPiece, MoveFault::kTruncatedPiece,
-                                    MoveFault::kEarlyNotification}) {
-        const Scene scene{.op = op, .network = network, .fault = fault};
-        const auto outcomes =
-            runRanks(2, [&](HubExchange& exchange) { return transferAndCheck(exchange, scene); });
-        EXPECT(outcomes[0].exitStatus == 0, "rank 0 ended with %d", outcomes[0].exitStatus);
-        const int expected = fault == MoveFault::kEarlyNotification ? 11 : 10;
-        // Bytes that are held back arrive before the check, or not.
-        const bool found = outcomes[1].exitStatus == expected ||
-                           (fault == MoveFault::kEarlyNotification && outcomes[1].exitStatus == 10);
-        EXPECT(found, "fault %u: rank 1 ended with %d", static_cast<unsigned>(fault), outcomes[1].exitStatus);
+      for (const FaultKind fault : {FaultKind::kWrongSplit, FaultKind::kLostPiece, FaultKind::kTruncatedPiece,
+                                    FaultKind::kEarlyNotification}) {
+        Scene scene{.op = op, .network = network, .fault = fault};
+        EXPECT(findsPlanted(scene) == 0, "fault");
+        if (!network) continue;
+        scene.networkMemory = NetworkMemory::kStaged;
+        EXPECT(findsPlanted(scene) == 0, "fault, through bounce buffers");
       }
     }
   }
+  return 0;
+}
+
+// Ends before anything is sent, on all ranks.
+int demandsNotMet() {
+  const auto body = [](HubExchange& exchange, const std::function<void(RankTransferOptions&)>& demand,
+                       const char* part) {
+    Rank self(exchange, {.network = true});
+    RankTransferOptions options = self.options();
+    demand(options);
+    try {
+      RankTransfer::open(exchange, self.control, *self.device, options, nowNs() + kMinuteNs);
+    } catch (const Error& error) {
+      EXPECT(error.code() == ErrorCode::kTransport, "%s", error.what());
+      EXPECT(std::string(error.what()).find(part) != std::string::npos, "`%s` lacks `%s`", error.what(),
+             part);
+      return 0;
+    }
+    return 3;
+  };
+  const auto all = [&](const std::function<void(RankTransferOptions&)>& demand, const char* part) {
+    return allEnded(runRanks(2, [&](HubExchange& exchange) { return body(exchange, demand, part); }));
+  };
+  EXPECT(all([](auto& options) { options.demandedTransports = "rc,dc"; },
+             "demanded rc,dc, but UCX uses tcp") == 0,
+         "a transport that is not there");
+  EXPECT(allPass({.network = true, .demandedTransports = "rc,tcp"}) == 0, "a demand that is met");
   return 0;
 }
 
@@ -124,7 +179,9 @@ int peerLeaves(bool network) {
 int main(int argc, char** argv) {
   using namespace railrunner::test;
   return runCaseByName({{"every-path", everyPath},
+                        {"bounce-buffers", bounceBuffers},
                         {"planted-faults", plantedFaults},
+                        {"demands-not-met", demandsNotMet},
                         {"refused-moves", refusedMoves},
                         {"network-peer-leaves", [] { return peerLeaves(true); }},
                         {"mapped-peer-leaves", [] { return peerLeaves(false); }}},

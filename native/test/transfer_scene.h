@@ -28,9 +28,11 @@ struct Scene {
   bool network = false;
   uint32_t sourcePagesPerBlock = 1;
   uint32_t targetPagesPerBlock = 1;
-  MoveFault fault = MoveFault::kNone;
+  std::optional<FaultKind> fault = std::nullopt;
   DeviceKind device = DeviceKind::kHost;
   uint32_t numGpus = 1;  // cuda: ranks take turns on them
+  bool sidesApart =
+      false;  // cuda: sources on the first, targets on the last, so that all bytes cross one link
   Tier sourceTier = Tier::kDevice;
   Tier targetTier = Tier::kDevice;
   uint32_t numPages = 32;
@@ -39,6 +41,8 @@ struct Scene {
   uint64_t headBytes = 64;
   uint32_t iterations = 3;
   uint32_t maxCtas = 32;
+  NetworkMemory networkMemory = NetworkMemory::kAuto;
+  std::string demandedTransports = "";
 };
 
 struct Rank {
@@ -99,9 +103,12 @@ struct Rank {
     (isSource ? options.source : options.target) = pool.get();
     options.overNetwork.assign(exchange.worldSize(), scene.network ? 1 : 0);
     options.overNetwork[rank] = 0;
-    options.fault = scene.fault;
+    if (scene.fault) options.faults.add({*scene.fault, 0});
     options.threads = 2;
     options.maxCtas = scene.maxCtas;
+    options.networkMemory = scene.networkMemory;
+    options.bounceBytes = kMinBounceBytes;
+    options.demandedTransports = scene.demandedTransports;
     fillMoves(options);
     return options;
   }
@@ -116,13 +123,18 @@ struct Rank {
     return content;
   }
 
+  uint32_t gpu() const {
+    if (!scene.sidesApart) return rank % scene.numGpus;
+    return isSource ? 0 : scene.numGpus - 1;
+  }
+
   HubExchange& exchange;
   const Scene scene;
   const uint32_t rank;
   const bool isSource;
   HeadRange heads;
   RunControl control;
-  std::unique_ptr<Device> device = openDevice(scene.device, static_cast<int>(rank % scene.numGpus));
+  std::unique_ptr<Device> device = openDevice(scene.device, static_cast<int>(gpu()));
   std::unique_ptr<BlockPool> pool;
 };
 
@@ -174,7 +186,7 @@ inline int transferAndCheck(HubExchange& exchange, const Scene& scene) {
              timesOf(samples, "wire").size() == (starts ? scene.iterations : 0U),
          "samples");
   EXPECT(timesOf(samples, "visible").size() == (self.isSource ? 0U : scene.iterations), "visible");
-  if (scene.fault == MoveFault::kNone) {
+  if (!scene.fault) {
     EXPECT(report.wrong == 0, "rank %u: %s", self.rank, report.firstBad.c_str());
     EXPECT(samples.early.empty(), "rank %u: %s", self.rank, samples.early.c_str());
     EXPECT((scene.network ? facts.bytes.ipc : facts.bytes.network) == 0, "bytes by the wrong path");

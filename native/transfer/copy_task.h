@@ -5,13 +5,13 @@
 namespace railrunner {
 
 // A part of a transfer that this rank carries out: started once per iteration, and polled until it has ended. Of one
-// thread, which is not the one that copies.
+// thread at a time, which is not the one that copies.
 class CopyTask {
  public:
   virtual ~CopyTask() = default;
-  // Hands it over and returns; the last start has ended.
-  virtual void start() = 0;
-  // True once every byte has been written. Throws what the copy threw; nothing of it is running then.
+  // Hands over one of the task's chunks and returns; the last start has ended. Most tasks have chunk 0 alone.
+  virtual void start(uint32_t chunk = 0) = 0;
+  // True once every byte of it has been written. Throws what the copy threw; nothing of it is running then.
   virtual bool poll() = 0;
   // Returns when nothing of it is running: whoever gives up calls it before memory is touched again.
   virtual void drain() noexcept = 0;

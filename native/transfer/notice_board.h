@@ -19,8 +19,15 @@ enum class Notice : uint32_t {
   kTaken = 1,      // to the owner of the source: this rank has seen them, or has read them
   kRequested = 2,  // to the owner of the source, over the network: send what this rank reads
   kFailed = 3,     // this rank goes on with nothing
+  // Of bounce buffers at the target's owner; a number that grows over iterations and chunks (chunkNumber).
+  kChunk = 4,   // to the owner of the target: a group of its bounce buffer is full
+  kCredit = 5,  // to the sender: that group is empty again
 };
-inline constexpr uint32_t kNotices = 4;
+inline constexpr uint32_t kNotices = 6;
+
+// Chunks of one transfer in one iteration, at most.
+inline constexpr uint64_t kMaxChunks = (uint64_t{1} << 24) - 1;
+inline constexpr uint64_t chunkNumber(uint64_t epoch, uint32_t chunk) { return (epoch << 24) + chunk + 1; }
 
 // Words in memory of a node, and messages to other nodes, behind which the bytes of an arrival are whole.
 class NoticeBoard {

@@ -245,26 +245,16 @@ class MoveCompiler {
 };
 
 // Each changes what arrives, and nothing that is counted at the target.
-void plant(CopyPlan& plan, MoveFault fault, const BlockLayout& source) {
+void plant(CopyPlan& plan, FaultKind fault, const BlockLayout& source) {
   if (plan.spans.empty()) return;
   CopySpan& middle = plan.spans[plan.spans.size() / 2];
-  switch (fault) {
-    case MoveFault::kWrongSplit: {
-      // One head further, or one back at the end.
-      const uint64_t step = source.groups.front().outers[0].headBytes;
-      middle.sourceOffset += middle.sourceOffset + middle.bytes + step <= source.totalBytes ? step : -step;
-      break;
-    }
-    case MoveFault::kLostPiece:
-      middle.bytes = 0;
-      break;
-    case MoveFault::kTruncatedPiece:
-      middle.bytes -= std::min<uint64_t>(middle.bytes, 8);
-      break;
-    case MoveFault::kNone:
-    case MoveFault::kEarlyNotification:
-      break;
+  if (fault == FaultKind::kWrongSplit) {
+    // One head further, or one back at the end.
+    const uint64_t step = source.groups.front().outers[0].headBytes;
+    middle.sourceOffset += middle.sourceOffset + middle.bytes + step <= source.totalBytes ? step : -step;
   }
+  if (fault == FaultKind::kLostPiece) middle.bytes = 0;
+  if (fault == FaultKind::kTruncatedPiece) middle.bytes -= std::min<uint64_t>(middle.bytes, 8);
 }
 
 }  // namespace
@@ -305,9 +295,9 @@ void validateDisjointMoves(const PhysicalLayout& target, const PageMove& one, co
 }
 
 CopyPlan compileMove(const PhysicalLayout& source, const PhysicalLayout& target, const PageMove& move,
-                     uint64_t maxSpanBytes, MoveFault fault) {
+                     uint64_t maxSpanBytes, std::optional<FaultKind> fault) {
   CopyPlan plan = MoveCompiler(source, target, move).compile(maxSpanBytes);
-  plant(plan, fault, source.blocks);
+  if (fault) plant(plan, *fault, source.blocks);
   return plan;
 }
 

@@ -1,9 +1,11 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "core/injected_fault.h"
 #include "kv/copy_plan.h"
 #include "transfer/physical_layout.h"
 
@@ -35,13 +37,10 @@ void validateMove(const PhysicalLayout& source, const PhysicalLayout& target, co
 // The two are the same blocks, or meet in a page that both write, or that one writes and the other reads.
 void validateDisjointMoves(const PhysicalLayout& target, const PageMove& one, const PageMove& other);
 
-// Faults that tests plant, so that it is seen that they are found.
-enum class MoveFault : uint32_t { kNone, kWrongSplit, kLostPiece, kTruncatedPiece, kEarlyNotification };
-
 // Runs are joined where they are contiguous on both sides, and cut at maxSpanBytes (0: never). Offsets count from the
-// first byte of either layout. One batch.
+// first byte of either layout. One batch. `fault`: a wrong split, a lost or a truncated piece is planted in the middle.
 CopyPlan compileMove(const PhysicalLayout& source, const PhysicalLayout& target, const PageMove& move,
-                     uint64_t maxSpanBytes, MoveFault fault = MoveFault::kNone);
+                     uint64_t maxSpanBytes, std::optional<FaultKind> fault = std::nullopt);
 
 // Block, layer, outer index, head and token of a byte of a layout, for messages; '' for padding.
 std::string placeOf(const BlockLayout& layout, uint64_t offset);

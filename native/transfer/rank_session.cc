@@ -1,25 +1,42 @@
 #include "transfer/rank_session.h"
 
 #include <algorithm>
+#include <sstream>
 
 #include "core/agreement.h"
 #include "core/attempt.h"
+#include "core/byte_record.h"
 #include "core/clock.h"
-#include "kv/stream_copy.h"
 #include "transfer/strategy_table.h"
-
-#ifdef RAILRUNNER_CUDA
-#include "transfer/cuda/cuda_copy_task.h"
-#endif
 
 namespace railrunner {
 
 namespace {
 
-// What a thread copies before it looks for the next piece, and between two looks at the abort word.
-constexpr uint64_t kSpanBytes = 1U << 20;
-// Below it both sides fit the caches next to the core, and stores past the caches only lose.
-constexpr uint64_t kStreamingMinBytes = 4U << 20;
+std::vector<std::string> namesOf(const std::string& list) {
+  std::vector<std::string> names;
+  std::istringstream words(list);
+  for (std::string name; std::getline(words, name, ',');) {
+    if (!name.empty()) names.push_back(name);
+  }
+  return names;
+}
+
+// Whether each of the transports in use, "tcp/eth0,rc_mlx5/mlx5_0:1", begins with one of those that are demanded.
+bool isOnlyOver(const std::string& used, const std::string& demanded) {
+  const std::vector<std::string> allowed = namesOf(demanded);
+  return std::ranges::all_of(namesOf(used), [&](const std::string& name) {
+    return std::ranges::any_of(allowed, [&](const std::string& one) { return name.starts_with(one); });
+  });
+}
+
+std::optional<FaultKind> plantedOf(const InjectedFaults& faults) {
+  for (const FaultKind kind : {FaultKind::kWrongSplit, FaultKind::kLostPiece, FaultKind::kTruncatedPiece,
+                               FaultKind::kEarlyNotification, FaultKind::kEarlyDeviceNotification}) {
+    if (faults.has(kind)) return kind;
+  }
+  return std::nullopt;
+}
 
 double lap(double& sinceUs) {
   const double now = nowUs();
@@ -41,6 +58,7 @@ RankSession::RankSession(Exchange& exchange, RunControl& control, Device& device
       device_(device),
       rank_(exchange.rank()),
       options_(std::move(options)),
+      fault_(plantedOf(options_.faults)),
       directory_(rank_, options_.op),
       dummyTarget_(8) {
   RankTransferSetup& setup = facts_.setup;
@@ -78,25 +96,95 @@ RankSession::~RankSession() {
 
 void RankSession::connect(Exchange& exchange, int64_t deadlineNs) {
   board_ = std::make_unique<NoticeBoard>(exchange, control_, options_.overNetwork, deadlineNs);
+  std::vector<uint8_t> shares;
+  for (const uint8_t over : options_.overNetwork) shares.push_back(over == 0 ? 1 : 0);
+  watch_ = ArrivalWatch::open(exchange, device_, shares, deadlineNs);
   // A failure of one rank is agreed before the region is, which is collective too.
   Agreement(exchange, "planning transfers", deadlineNs).run([&] {
+    if (options_.bounceBytes < kMinBounceBytes) {
+      throw Error(ErrorCode::kArgument, "bounceBytes: expected at least " + std::to_string(kMinBounceBytes) +
+                                            ", received " + std::to_string(options_.bounceBytes));
+    }
+    if (board_->network() != nullptr) requireTransport();
     for (const PlannedMove& move : directory_.own()) addPart(move);
     for (const PlannedMove& move : directory_.ofPeers()) addPart(move);
-    for (const TransferPart& part : parts_) requireStrategy(part);
+    for (TransferPart& part : parts_) noteStrategy(part);
     countFacts();
   });
-  if (board_->network() != nullptr) {
-    BlockPool* target = options_.target;
-    const bool reached = std::ranges::any_of(parts_, [&](const TransferPart& part) {
-      return part.arrivesHere && board_->isOverNetwork(part.peer);
-    });
-    void* base = reached ? static_cast<void*>(target->memory()) : dummyTarget_.data();
-    const uint64_t bytes = reached ? target->layout().totalBytes : dummyTarget_.size() * 8;
-    const DeviceKind kind = reached && !target->isHostMemory() ? DeviceKind::kCuda : DeviceKind::kHost;
-    targetRegion_ = board_->registerTarget(exchange, base, bytes, kind, deadlineNs);
-    facts_.networkTransport = board_->network()->info().transport;
-  }
+  if (board_->network() != nullptr) registerTarget(exchange, deadlineNs);
   Agreement(exchange, "mapping the peers' pools", deadlineNs).run([&] { makeTasks(); });
+}
+
+// Before anything is sent: a run over another transport than the one that was asked for would be time spent in vain.
+void RankSession::requireTransport() const {
+  const std::string& used = board_->network()->info().transport;
+  if (!options_.demandedTransports.empty() && !isOnlyOver(used, options_.demandedTransports)) {
+    throw Error(ErrorCode::kTransport,
+                "transport: demanded " + options_.demandedTransports + ", but UCX uses " + used +
+                    ". Check UCX_TLS and UCX_NET_DEVICES, or that the devices are up (`railrunner doctor`)");
+  }
+}
+
+// What network peers put into: the pool itself, or the bounce buffers in front of it.
+void RankSession::registerTarget(Exchange& exchange, int64_t deadlineNs) {
+  facts_.networkTransport = board_->network()->info().transport;
+  uint64_t landingBytes = 0;
+  bool reached = false;
+  for (const TransferPart& part : parts_) {
+    if (!part.arrivesHere || !board_->isOverNetwork(part.peer)) continue;
+    if (part.lands) landingBytes += kBounceGroups * options_.bounceBytes;
+    reached = reached || !part.lands;
+  }
+  void* base = dummyTarget_.data();
+  uint64_t bytes = dummyTarget_.size() * 8;
+  Agreement(exchange, "making bounce buffers", deadlineNs).run([&] {
+    if (landingBytes > 0) landing_ = pinnedStorage(device_, landingBytes);
+  });
+  if (landing_) {
+    base = landing_->data();
+    bytes = landingBytes;
+  } else if (reached) {
+    base = options_.target->memory();
+    bytes = options_.target->layout().totalBytes;
+  }
+  targetRegion_ = board_->registerTarget(exchange, base, bytes, DeviceKind::kHost, deadlineNs);
+  shareLandings(exchange, deadlineNs);
+}
+
+// Tells each sender where its part lands, and learns it of the owners of the targets.
+void RankSession::shareLandings(Exchange& exchange, int64_t deadlineNs) {
+  const auto all = Agreement(exchange, "telling of bounce buffers", deadlineNs).run([&] {
+    ByteWriter writer;
+    std::vector<uint32_t> senders;
+    for (const TransferPart& part : parts_) {
+      if (part.arrivesHere && part.lands) senders.push_back(part.peer);
+    }
+    writer.number(static_cast<uint64_t>(options_.networkMemory));
+    writer.number(options_.bounceBytes);
+    writer.number(senders.size());
+    for (const uint32_t sender : senders) writer.number(sender);
+    return writer.data();
+  });
+  Agreement(exchange, "learning of bounce buffers", deadlineNs).run([&] {
+    for (uint32_t peer = 0; peer < all.size(); ++peer) {
+      ByteReader reader(all[peer], peer);
+      if (reader.number() != static_cast<uint64_t>(options_.networkMemory) ||
+          reader.number() != options_.bounceBytes)
+        throw reader.fault("its networkMemory or bounceBytes differ from those of rank " +
+                           std::to_string(rank_));
+      const uint64_t count = reader.number();
+      if (count > all.size()) throw reader.fault("more bounce buffers than ranks");
+      for (uint64_t i = 0; i < count; ++i) {
+        if (reader.number() == rank_) landingAt_[peer] = i * kBounceGroups * options_.bounceBytes;
+      }
+      reader.end();
+    }
+    for (const TransferPart& part : parts_) {
+      if (!part.lands || part.arrivesHere || landingAt_.contains(part.peer)) continue;
+      throw Error(ErrorCode::kWrongData,
+                  "rank " + std::to_string(part.peer) + " has no bounce buffer for what this rank sends it");
+    }
+  });
 }
 
 PartRole RankSession::roleOf(const PlannedMove& move) const {
@@ -118,30 +206,41 @@ void RankSession::addPart(const PlannedMove& move) {
   part.plan = compileMove(*move.source, *move.target, move.pages, kSpanBytes);
 }
 
+// Whether the network does not reach that memory. Of the host device's it does, unless a bounce buffer is wanted.
+bool RankSession::needsBounce(const PhysicalLayout& layout) const {
+  if (layout.location != StorageKind::kDevice) return false;
+  if (options_.networkMemory == NetworkMemory::kStaged) return true;
+  return !layout.share || layout.share->kind == DeviceKind::kCuda;
+}
+
 // The side of a peer that this rank reaches by a mapping counts as local: it is copied like own memory.
-void RankSession::requireStrategy(const TransferPart& part) {
+void RankSession::noteStrategy(TransferPart& part) {
   const bool network = board_->isOverNetwork(part.peer);
   const LayoutRegistry& registry = directory_.registry();
-  const auto side = [&](const PhysicalLayout& layout) {
+  part.fills = network && needsBounce(*part.move.source);
+  part.lands = network && needsBounce(*part.move.target);
+  if ((part.fills || part.lands) && options_.networkMemory == NetworkMemory::kDevice) {
+    throw Error(
+        ErrorCode::kTransport,
+        "transfer between rank " + std::to_string(rank_) + " and rank " + std::to_string(part.peer) +
+            ": networkMemory device was demanded, but the network reads and writes host memory alone; "
+            "use networkMemory auto, which goes through pinned memory");
+  }
+  const auto side = [&](const PhysicalLayout& layout, bool bounces) {
     StorageKind kind = layout.location;
     // Device memory of the host device is host memory to whoever copies.
-    if (kind == StorageKind::kDevice && device_.kind() == DeviceKind::kHost) kind = StorageKind::kPinned;
+    if (kind == StorageKind::kDevice && !bounces && device_.kind() == DeviceKind::kHost)
+      kind = StorageKind::kPinned;
     return TransferSide{kind, network && !registry.isLocal(layout.handle)};
   };
-  const TransferStrategy strategy = strategyFor(side(*part.move.source), side(*part.move.target), {});
-  if (network && strategy.isTwoHop()) {
-    throw Error(
-        ErrorCode::kUnsupportedHere,
-        "transfer between rank " + std::to_string(rank_) + " and rank " + std::to_string(part.peer) +
-            " over the network: `" + strategy.text() +
-            "` is not built for device memory of a GPU; use pools of the host tier, or ranks of one node");
-  }
-  if (part.isOwn()) {
-    const char* path = part.peer == rank_ ? " in own memory"
-                       : network          ? " over the network"
-                                          : " over mapped memory";
-    facts_.strategies.push_back(strategy.text() + path);
-  }
+  const TransferStrategy strategy =
+      strategyFor(side(*part.move.source, part.fills), side(*part.move.target, part.lands), {});
+  if (network) facts_.networkMemory = part.fills || part.lands ? "staged" : "host";
+  if (!part.isOwn()) return;
+  const char* path = part.peer == rank_ ? " in own memory"
+                     : network          ? " over the network"
+                                        : " over mapped memory";
+  facts_.strategies.push_back(strategy.text() + path);
 }
 
 void RankSession::countFacts() {
@@ -173,107 +272,6 @@ std::byte* RankSession::memoryOf(const PhysicalLayout& layout) {
   return pool->memory();
 }
 
-CopyPlan RankSession::probePlan(const TransferPart& part) const {
-  const uint64_t total = std::min(part.move.source->blocks.totalBytes, part.move.target->blocks.totalBytes);
-  const uint64_t bytes = std::min(part.plan.payloadBytes, total);
-  CopyPlan plan;
-  plan.payloadBytes = bytes;
-  for (uint64_t done = 0; done < bytes; done += kSpanBytes)
-    plan.spans.push_back({done, done, std::min(kSpanBytes, bytes - done)});
-  plan.batchEnds = {static_cast<uint32_t>(plan.spans.size())};
-  return plan;
-}
-
-void RankSession::makeTasks() {
-  uint32_t numTasks = 0;
-  uint64_t largest = 0;
-  for (const TransferPart& part : parts_) {
-    if (part.role == PartRole::kReceives || part.role == PartRole::kReadsIn || part.role == PartRole::kIsRead)
-      continue;
-    ++numTasks;
-    largest = std::max(largest, part.plan.payloadBytes);
-  }
-  if (numTasks == 0) return;
-  const uint32_t atOnce = std::clamp(numTasks, 1U, std::max(1U, options_.maxConcurrentTransfers));
-  threads_ = std::make_unique<TaskThreads>(control_, atOnce, std::max(1U, options_.threads / atOnce),
-                                           canStreamCopy() && largest >= kStreamingMinBytes);
-  bool planted = options_.fault == MoveFault::kNone;
-  for (TransferPart& part : parts_) {
-    if (part.role == PartRole::kReceives || part.role == PartRole::kReadsIn || part.role == PartRole::kIsRead)
-      continue;
-    part.tasks[0] = makeTask(part, PartPlan::kMove);
-    part.tasks[2] = makeTask(part, PartPlan::kProbe);
-    if (!planted) part.tasks[1] = makeTask(part, PartPlan::kFaulty);
-    planted = true;
-  }
-}
-
-std::unique_ptr<CopyTask> RankSession::makeTask(TransferPart& part, PartPlan which) {
-  auto plan = std::make_shared<CopyPlan>();
-  if (which == PartPlan::kMove) *plan = part.plan;
-  if (which == PartPlan::kProbe) *plan = probePlan(part);
-  if (which == PartPlan::kFaulty)
-    *plan = compileMove(*part.move.source, *part.move.target, part.move.pages, kSpanBytes, options_.fault);
-  return part.role == PartRole::kCopies ? copyTask(part, std::move(plan), which)
-                                        : sendTask(part, std::move(plan), which);
-}
-
-std::unique_ptr<CopyTask> RankSession::copyTask(TransferPart& part, std::shared_ptr<const CopyPlan> plan,
-                                                PartPlan which) {
-  std::byte* source = memoryOf(*part.move.source);
-  std::byte* target = memoryOf(*part.move.target);
-  // A planted early notification has been told already; of a read, the owner hears when it has been read.
-  const bool tells = options_.op == TransferOp::kRead || which != PartPlan::kFaulty ||
-                     options_.fault != MoveFault::kEarlyNotification;
-  const uint32_t index = static_cast<uint32_t>(&part - parts_.data());
-#ifdef RAILRUNNER_CUDA
-  if (device_.kind() == DeviceKind::kCuda) {
-    return cuda::makeCudaCopyTask(device_.ordinal(), *plan, source, target, options_.maxCtas,
-                                  [this, index, tells] {
-                                    if (tells) afterCopy(parts_[index]);
-                                  });
-  }
-#endif
-  return threads_->makeTask([this, index, source, target, plan, tells](SpanCopier& copier) {
-    const uint64_t bytes = copier.copy(plan->spans, source, target, control_);
-    uint64_t planned = 0;
-    for (const CopySpan& span : plan->spans) planned += span.bytes;
-    if (bytes != planned) {
-      throw Error(ErrorCode::kState, "copies of " + std::to_string(bytes) +
-                                         " bytes were issued, the plan says " + std::to_string(planned));
-    }
-    if (tells) afterCopy(parts_[index]);
-  });
-}
-
-std::unique_ptr<CopyTask> RankSession::sendTask(TransferPart& part, std::shared_ptr<const CopyPlan> plan,
-                                                PartPlan which) {
-  const std::byte* source = memoryOf(*part.move.source);
-  const bool early = which == PartPlan::kFaulty && options_.fault == MoveFault::kEarlyNotification;
-  const uint32_t index = static_cast<uint32_t>(&part - parts_.data());
-  return threads_->makeTask([this, index, source, plan, early](SpanCopier&) {
-    const TransferPart& of = parts_[index];
-    NetworkPut put;
-    put.peer = of.peer;
-    put.slot = early ? NoticeBoard::kLateSlot : NoticeBoard::slotOf(Notice::kArrived);
-    put.epoch = epoch_;
-    put.region = targetRegion_;
-    for (const CopySpan& span : plan->spans) {
-      if (control_.abort.load(std::memory_order_relaxed) != 0)
-        throw Error(ErrorCode::kAborted, "stopped while sending blocks");
-      put.offset = span.targetOffset;
-      put.data = source + span.sourceOffset;
-      put.bytes = span.bytes;
-      if (span.bytes > 0) board_->network()->put(put);
-    }
-    if (early) {
-      board_->network()->push(of.peer);
-    } else {
-      board_->post(Notice::kArrived, of.peer, epoch_);
-    }
-  });
-}
-
 void RankSession::close(Exchange* exchange, int64_t deadlineNs) {
   if (!isOpen_) return;
   isOpen_ = false;
@@ -282,11 +280,23 @@ void RankSession::close(Exchange* exchange, int64_t deadlineNs) {
   const auto note = [&failure](const std::exception_ptr& thrown) {
     if (failure == nullptr) failure = thrown;
   };
+  if (watch_) watch_->stop();
   parts_.clear();
   threads_.reset();
+  bounceThreads_.reset();
   note(attempt([&] {
     if (board_) board_->close(exchange, deadlineNs);
   }));
+  // No message of a peer comes into them any more.
+  fillBuffers_.clear();
+  note(attempt([&] {
+    if (landing_) landing_->close();
+  }));
+  landing_.reset();
+  note(attempt([&] {
+    if (watch_) watch_->close(exchange, deadlineNs);
+  }));
+  watch_.reset();
   const auto unmap = [&] {
     for (auto& [handle, pool] : mapped_) pool->close();
     mapped_.clear();

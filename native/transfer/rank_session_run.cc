@@ -16,6 +16,7 @@ namespace {
 constexpr size_t kLookedAt = 4096;
 // A planted early notification holds the bytes back until the peer has looked, and no longer than this.
 constexpr int64_t kFaultWaitNs = 5'000'000'000;
+constexpr int kBouncePoison = 0xb7;
 
 }  // namespace
 
@@ -28,13 +29,28 @@ void RankSession::afterCopy(const TransferPart& part) {
 // The planted early notification: the arrival is told before the copy, which waits until the peer has looked.
 void RankSession::holdBack(TransferPart& part) {
   const bool reads = part.role == PartRole::kCopies && part.arrivesHere;
+  const bool toCpu = fault_ == FaultKind::kEarlyNotification;
   part.step = TransferPart::Step::kHeld;
   part.heldUntilNs = reads ? 0 : nowNs() + kFaultWaitNs;
-  if (reads) {
-    noteArrival(part);
+  tellDevice(part);
+  if (!reads) {
+    if (toCpu) board_->post(Notice::kArrived, part.peer, epoch_);
+  } else if (toCpu) {
+    noteArrival(part, true);
   } else {
-    board_->post(Notice::kArrived, part.peer, epoch_);
+    awaitDevice(part);
   }
+}
+
+void RankSession::tellDevice(TransferPart& part) {
+  if (!part.tells) return;
+  part.tells->start();
+  waitUntil([&] { return part.tells->poll(); }, control_, 0, "a planted notification");
+}
+
+void RankSession::awaitDevice(const TransferPart& part) {
+  if (!looksForEarly_ || !isWatched(part)) return;
+  waitUntil([&] { return watch_->hasSeen(part.peer); }, control_, 0, "the device to see an arrival");
 }
 
 void RankSession::begin(PartPlan plan) {
@@ -43,6 +59,7 @@ void RankSession::begin(PartPlan plan) {
   postUs_ = wireUs_ = visibleUs_ = -1;
   for (TransferPart& part : parts_) {
     part.running = nullptr;
+    part.hasPlanted = part.saidSeen = false;
     switch (part.role) {
       case PartRole::kCopies:
       case PartRole::kWritesOut:
@@ -51,6 +68,7 @@ void RankSession::begin(PartPlan plan) {
       case PartRole::kReadsIn:
       case PartRole::kReceives:
         part.step = TransferPart::Step::kAwaitArrival;
+        if (part.drains[0]) beginDrain(part);
         break;
       case PartRole::kServes:
         part.step = TransferPart::Step::kAwaitRequest;
@@ -67,34 +85,102 @@ void RankSession::start(TransferPart& part) {
     board_->post(Notice::kRequested, part.peer, epoch_);
     return;
   }
-  if (isFaulty(part) && options_.fault == MoveFault::kEarlyNotification &&
-      part.step != TransferPart::Step::kHeld)
+  if (isFaulty(part) && part.plantsEarly && !part.hasPlanted && !part.lands) {
+    part.hasPlanted = true;
     return holdBack(part);
+  }
   part.step = TransferPart::Step::kCopying;
   part.running = part.tasks[plan_ == PartPlan::kProbe ? 2 : isFaulty(part) ? 1 : 0].get();
   part.running->start();
 }
 
-// An arrival that is said to be whole must not hold poison any more.
-void RankSession::noteArrival(TransferPart& part) {
-  if (looksForEarly_ && early_.empty()) early_ = earlyPlace(part);
+// The last ones are written last.
+std::vector<uint64_t> RankSession::lookedAt(const TransferPart& part, size_t places) const {
+  std::vector<uint64_t> offsets;
+  const size_t count = part.plan.spans.size();
+  const size_t step = std::max<size_t>(1, count / places);
+  for (size_t i = 0; i < count; i += step) {
+    const CopySpan& span = part.plan.spans[count - 1 - i];
+    if (span.bytes >= sizeof(uint64_t)) offsets.push_back(span.targetOffset + span.bytes - sizeof(uint64_t));
+  }
+  return offsets;
 }
 
 std::string RankSession::earlyPlace(const TransferPart& part) const {
   const uint64_t poison = poisonWord(options_.target->poisonSalt());
-  const size_t count = part.plan.spans.size();
-  const size_t step =
-      std::max<size_t>(1, count / (options_.target->isHostMemory() ? kLookedAt : kLookedAt / 64));
-  for (size_t i = 0; i < count; i += step) {
-    const CopySpan& span = part.plan.spans[count - 1 - i];  // the last ones are written last
-    if (span.bytes < sizeof(uint64_t)) continue;
-    const uint64_t at = span.targetOffset + span.bytes - sizeof(uint64_t);
+  for (const uint64_t at : lookedAt(part, options_.target->isHostMemory() ? kLookedAt : kLookedAt / 64)) {
     uint64_t word = 0;
     options_.target->store().readBytes(at, &word, sizeof(word));
     if (word == poison)
       return placeOf(options_.target->layout(), at) + ", from rank " + std::to_string(part.peer);
   }
   return "";
+}
+
+// An arrival that is said to be whole must not hold poison any more, for CPUs and for kernels.
+void RankSession::noteArrival(TransferPart& part, bool byDevice) {
+  if (!looksForEarly_) return;
+  if (early_.empty()) early_ = earlyPlace(part);
+  if (!byDevice || !isWatched(part)) return;
+  awaitDevice(part);
+  const std::optional<uint64_t> address = watch_->early(part.peer);
+  if (!address || !early_.empty()) return;
+  const uint64_t at = *address - reinterpret_cast<uint64_t>(options_.target->memory());
+  early_ =
+      placeOf(options_.target->layout(), at) + ", seen by the device, from rank " + std::to_string(part.peer);
+}
+
+// Before the last sample: a consumer on the device for all that arrives.
+void RankSession::watchArrivals() {
+  if (!watch_) return;
+  std::vector<WatchedArrival> arrivals;
+  for (const TransferPart& part : parts_) {
+    if (!isWatched(part)) continue;
+    WatchedArrival& arrival = arrivals.emplace_back();
+    arrival.peer = part.peer;
+    for (const uint64_t at : lookedAt(part, kLookedAt))
+      arrival.wordAddresses.push_back(reinterpret_cast<uint64_t>(options_.target->memory()) + at);
+  }
+  watch_->look(arrivals, epoch_ + 1, poisonWord(options_.target->poisonSalt()));
+}
+
+// They hold what the last iteration moved, which is what this one moves: a piece that is lost would not be missed.
+void RankSession::poisonBounceBuffers() {
+  const auto poison = [](const std::unique_ptr<RegisteredStorage>& storage) {
+    std::memset(storage->data(), kBouncePoison, storage->bytes());
+  };
+  std::ranges::for_each(fillBuffers_, poison);
+  if (landing_) poison(landing_);
+}
+
+void RankSession::beginDrain(TransferPart& part) {
+  part.draining = part.drains[plan_ == PartPlan::kProbe ? 1 : 0].get();
+  part.draining->begin(epoch_);
+  part.step = TransferPart::Step::kDraining;
+}
+
+bool RankSession::advanceDrain(TransferPart& part) {
+  if (plan_ == PartPlan::kFaulty && part.plantsEarly && !part.hasPlanted) {
+    if (!part.draining->hasChunk(*board_)) return false;
+    part.hasPlanted = true;
+    tellDevice(part);
+    if (fault_ == FaultKind::kEarlyNotification) noteArrival(part, true);
+    awaitDevice(part);
+  }
+  const bool moved = part.draining->advance(*board_);
+  if (!part.draining->isEnded()) return moved;
+  part.draining = nullptr;
+  noteArrival(part, true);
+  board_->post(Notice::kTaken, part.peer, epoch_);
+  part.step = TransferPart::Step::kEnded;
+  return true;
+}
+
+// A planted notification to kernels alone waits for it; nobody else minds.
+void RankSession::sayDeviceHasSeen(TransferPart& part) {
+  if (!looksForEarly_ || part.saidSeen || !isWatched(part) || !watch_->hasSeen(part.peer)) return;
+  part.saidSeen = true;
+  board_->post(Notice::kTaken, part.peer, epoch_);
 }
 
 // Takes a part as far as it goes now. True where it came further.
@@ -114,12 +200,15 @@ bool RankSession::advance(TransferPart& part) {
     case Step::kCopying:
       if (!part.running->poll()) return false;
       part.running = nullptr;
-      if (part.arrivesHere) noteArrival(part);
+      if (part.arrivesHere) noteArrival(part, true);
       part.step = part.role == PartRole::kCopies ? Step::kEnded : Step::kAwaitTaken;
       return true;
+    case Step::kDraining:
+      return advanceDrain(part);
     case Step::kAwaitArrival:
+      if (!board_->isOverNetwork(part.peer)) sayDeviceHasSeen(part);
       if (!board_->has(Notice::kArrived, part.peer, epoch_)) return false;
-      noteArrival(part);
+      noteArrival(part, true);
       board_->post(Notice::kTaken, part.peer, epoch_);
       part.step = Step::kEnded;
       return true;
@@ -175,6 +264,7 @@ double RankSession::iterate(PartPlan plan) {
     const std::exception_ptr failure = std::current_exception();
     board_->postFailed(epoch_);
     drain();
+    if (watch_) watch_->stop();
     std::rethrow_exception(failure);
   }
   return nowUs() - startUs;
@@ -184,6 +274,8 @@ void RankSession::drain() noexcept {
   for (TransferPart& part : parts_) {
     if (part.running != nullptr) part.running->drain();
     part.running = nullptr;
+    if (part.draining != nullptr) part.draining->drain();
+    part.draining = nullptr;
   }
 }
 
@@ -211,16 +303,18 @@ class RankSession::Samples {
   void beforeSample(uint32_t, bool isLast) {
     if (!isLast || plan_ == PartPlan::kProbe) return;
     isLast_ = true;
+    session_.poisonBounceBuffers();
     BlockPool* target = session_.options_.target;
     // A probe of some rank wrote anywhere in it.
     if (target != nullptr && session_.isProbed_) target->restore(session_.control_);
     if (blocks_.empty()) return;
     target->poison(blocks_, session_.control_);
     target->markUnknown(blocks_);
+    session_.watchArrivals();
   }
   double run() {
     session_.looksForEarly_ = isLast_;
-    const bool faulty = isLast_ && session_.options_.fault != MoveFault::kNone;
+    const bool faulty = isLast_ && session_.fault_.has_value();
     const double timeUs = session_.iterate(faulty ? PartPlan::kFaulty : plan_);
     times_[0].push_back(session_.postUs_);
     times_[1].push_back(session_.wireUs_);
@@ -243,6 +337,7 @@ RankTransferSamples RankSession::measure(GateRef gate, const SampleProtocol& pro
   Samples operation(*this, PartPlan::kMove, protocol);
   early_.clear();
   const SampleSet set = sample(operation, gate, protocol, control_);
+  if (watch_) watch_->stop();
   RankTransferSamples samples;
   samples.early = early_;
   samples.measured.stopped = set.stopped;

@@ -6,6 +6,7 @@
 
 #include "core/exchange.h"
 #include "core/gate.h"
+#include "core/injected_fault.h"
 #include "core/phase.h"
 #include "core/sampler.h"
 #include "kv/block_pool.h"
@@ -16,6 +17,10 @@
 namespace railrunner {
 
 enum class TransferOp : uint32_t { kRead, kWrite };
+
+// How memory of a GPU meets the network. kAuto and kStaged: through pinned bounce buffers; kStaged also for device memory of
+// the host device, which the network reaches itself. kDevice: by the network itself, or kTransport.
+enum class NetworkMemory : uint32_t { kAuto, kStaged, kDevice };
 
 struct RankMove {
   uint32_t peer = 0;  // or the own rank
@@ -33,8 +38,17 @@ struct RankTransferOptions {
   uint32_t maxConcurrentTransfers = 4;  // tasks of this rank that copy at once
   uint32_t threads = 1;                 // CPU threads that copy, of all of them
   uint32_t maxCtas = 8;                 // cuda: thread blocks of a copy kernel
-  MoveFault fault = MoveFault::kNone;   // planted in the last sample, in what this rank copies first
+  NetworkMemory networkMemory = NetworkMemory::kAuto;
+  uint64_t bounceBytes = 4U << 20;  // of each of the two groups of a bounce buffer; at least kMinBounceBytes
+  // The transports of UCX that may carry anything, "rc" or "tcp,ud" (a name, or what it begins with); "": any.
+  std::string demandedTransports;
+  // Those of transfers between ranks: in the last sample, in what this rank copies first. One at a time.
+  InjectedFaults faults;
 };
+
+// A piece of a plan, at most.
+inline constexpr uint64_t kMinBounceBytes = 1U << 20;
+inline constexpr uint64_t kMaxBounceBytes = 1U << 30;
 
 struct RankTransferSetup {
   double registerUs = 0, exportUs = 0, importUs = 0, connectUs = 0;
@@ -47,6 +61,7 @@ struct RankTransferFacts {
   uint64_t numPieces = 0;               // contiguous on both sides
   std::vector<std::string> strategies;  // by move
   std::string networkTransport;
+  std::string networkMemory;  // "host", "staged"; "" where no peer is reached over the network
   // Of one iteration. Payload: of this rank's moves. The others: what this rank copies or sends, by path.
   PathBytes bytes;
 };
@@ -60,7 +75,7 @@ struct RankTransferSamples {
 class RankTransfer {
  public:
   // Collective, with agreement. Throws kBlockIds and kArgument for moves and pools that do not fit, kWrongData for a
-  // peer's metadata, kUnsupportedHere for a pair without a strategy, and what mapping and connecting throw.
+  // peer's metadata, kUnsupportedHere for a pair without a strategy, kTransport for a demand that is not met, and what mapping and connecting throw.
   static std::unique_ptr<RankTransfer> open(Exchange& exchange, RunControl& control, Device& device,
                                             RankTransferOptions options, int64_t deadlineNs);
   virtual ~RankTransfer() = default;

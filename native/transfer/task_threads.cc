@@ -18,8 +18,9 @@ class TaskThreads::Task final : public CopyTask {
   Task(TaskThreads& threads, Body body) : threads_(threads), body_(std::move(body)) {}
   ~Task() override { drain(); }
 
-  void start() override {
+  void start(uint32_t chunk) override {
     failure_ = nullptr;
+    chunk_ = chunk;
     state_.store(State::kQueued, std::memory_order_relaxed);
     threads_.push(*this);
   }
@@ -36,7 +37,7 @@ class TaskThreads::Task final : public CopyTask {
   }
   void run(SpanCopier& copier) {
     try {
-      body_(copier);
+      body_(copier, chunk_);
     } catch (...) {
       failure_ = std::current_exception();
     }
@@ -48,6 +49,7 @@ class TaskThreads::Task final : public CopyTask {
   TaskThreads& threads_;
   Body body_;
   std::atomic<State> state_{State::kIdle};
+  uint32_t chunk_ = 0;
   std::exception_ptr failure_;
 };
 

@@ -19,7 +19,8 @@ namespace railrunner {
 // Threads that carry out tasks, at most `maxConcurrent` at once, each with a team of its own to copy with.
 class TaskThreads {
  public:
-  using Body = std::function<void(SpanCopier&)>;
+  // Given the chunk that was started.
+  using Body = std::function<void(SpanCopier&, uint32_t chunk)>;
 
   // `threadsPerTask`: of the team; `streaming` as SpanCopier has it. Throws kAllocation.
   TaskThreads(RunControl& control, uint32_t maxConcurrent, uint32_t threadsPerTask, bool streaming);

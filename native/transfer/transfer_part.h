@@ -5,6 +5,7 @@
 
 #include "transfer/copy_task.h"
 #include "transfer/directory.h"
+#include "transfer/network_move.h"
 #include "transfer/notice_board.h"
 
 namespace railrunner {
@@ -29,14 +30,32 @@ struct TransferPart {
   PlannedMove move;
   CopyPlan plan;                                   // of the move
   std::array<std::unique_ptr<CopyTask>, 3> tasks;  // by PartPlan; null where this rank copies nothing
-  bool arrivesHere = false;                        // its bytes land in this rank's memory
+  // Where bytes come through a bounce buffer here: of the move and of the probe.
+  std::array<std::unique_ptr<NetworkDrain>, 2> drains;
+  bool plantsEarly = false;         // tells of its arrival too early, in the last sample
+  std::unique_ptr<CopyTask> tells;  // for that: kernels are told, and nothing is copied
+  std::byte* fillBuffer = nullptr;
+  bool arrivesHere = false;  // its bytes land in this rank's memory
+  bool fills = false;        // leaves this rank through a bounce buffer here
+  bool lands = false;        // arrives through one at the target's owner
   bool isOwn() const { return role <= PartRole::kReadsIn; }
 
   // Of the iteration that runs.
-  enum class Step : uint32_t { kAwaitRequest, kHeld, kCopying, kAwaitArrival, kAwaitTaken, kEnded };
+  enum class Step : uint32_t {
+    kAwaitRequest,
+    kHeld,
+    kCopying,
+    kAwaitArrival,
+    kDraining,
+    kAwaitTaken,
+    kEnded
+  };
   Step step = Step::kEnded;
   CopyTask* running = nullptr;  // the task that was started
+  NetworkDrain* draining = nullptr;
   int64_t heldUntilNs = 0;  // kHeld: a planted fault told of the arrival already, and holds the bytes back
+  bool hasPlanted = false;
+  bool saidSeen = false;  // the device has seen the arrival, and the other rank was told
 };
 
 }  // namespace railrunner

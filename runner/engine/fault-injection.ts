@@ -22,6 +22,7 @@ const KIND_ACTIONS = [
   'lostPiece',
   'truncatedPiece',
   'earlyNotification',
+  'earlyDeviceNotification',
 ] as const satisfies readonly PlantedFault[];
 
 const ACTIONS = [...ENGINE_ACTIONS, ...KIND_ACTIONS] as const;

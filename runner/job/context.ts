@@ -19,11 +19,12 @@ export type PlantedFault =
   /** On a GPU: a kernel that only the abort word ends; a kernel that writes where nothing is mapped. */
   | 'spinKernel'
   | 'illegalAccess'
-  /** In a transfer between ranks: heads of another place, a piece left out or cut off, a notification before its data. */
+  /** In a transfer between ranks: heads of another place, a piece left out or cut off, a notification before its data (to kernels alone). */
   | 'wrongSplit'
   | 'lostPiece'
   | 'truncatedPiece'
-  | 'earlyNotification';
+  | 'earlyNotification'
+  | 'earlyDeviceNotification';
 
 export interface PointContext {
   readonly point: Point;

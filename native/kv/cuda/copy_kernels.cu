@@ -1,4 +1,5 @@
 #include "kv/cuda/copy_kernels.h"
+#include "kv/cuda/load_once.cuh"
 
 namespace railrunner::cuda {
 
@@ -7,18 +8,6 @@ namespace {
 constexpr uint32_t kWarpLanes = 32;
 // Loads in flight before the first store: four of 16 bytes per lane, 2 KiB a warp, cover the latency of PCIe.
 constexpr uint32_t kUnroll = 4;
-
-// Source bytes are read once and not by anyone else meanwhile: no line of L1 is spent on them.
-__device__ __forceinline__ uint4 loadOnce(const uint4* source) {
-  uint4 v;
-  asm volatile("ld.global.nc.L1::no_allocate.v4.u32 {%0,%1,%2,%3}, [%4];"
-               : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w)
-               : "l"(source));
-  return v;
-}
-__device__ __forceinline__ uint2 loadOnce(const uint2* source) { return __ldcs(source); }
-__device__ __forceinline__ uint32_t loadOnce(const uint32_t* source) { return __ldcs(source); }
-__device__ __forceinline__ uint8_t loadOnce(const uint8_t* source) { return __ldcs(source); }
 
 template <class Word>
 __device__ __forceinline__ void copyWords(const CopyPiece& piece, uint32_t firstByte, uint32_t lane) {

@@ -49,7 +49,18 @@ export interface ProbeResult {
 
 /** What a test asks an operation to do wrong; `at` counts iterations or calls, as the operation says. */
 export interface InjectedFault {
-  readonly fault: 'silence' | 'corrupt' | 'failLoad' | 'dieInGroup' | 'spinKernel' | 'illegalAccess';
+  readonly fault:
+    | 'silence'
+    | 'corrupt'
+    | 'failLoad'
+    | 'dieInGroup'
+    | 'spinKernel'
+    | 'illegalAccess'
+    | 'wrongSplit'
+    | 'lostPiece'
+    | 'truncatedPiece'
+    | 'earlyNotification'
+    | 'earlyDeviceNotification';
   readonly at: number;
 }
 

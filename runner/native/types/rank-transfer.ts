@@ -1,6 +1,6 @@
 /** KV blocks between ranks: registered pools, exchanged metadata, reads and writes by handle. */
 import type { NativePool } from './kv.js';
-import type { MeasuredPhases, NativeOperation } from './operation.js';
+import type { InjectedFault, MeasuredPhases, NativeOperation } from './operation.js';
 import type { SampleOptions } from './samples.js';
 
 /**
@@ -15,9 +15,6 @@ export interface RankMove {
   /** By group: heads [begin, end), counted over the whole model. Both sides must hold them. Begin = end: nothing of the group. */
   readonly heads: readonly { readonly begin: number; readonly end: number }[];
 }
-
-/** Faults that tests plant in the last sample of the rank that starts the transfer; each must be found. */
-export type RankTransferFault = 'wrongSplit' | 'lostPiece' | 'truncatedPiece' | 'earlyNotification';
 
 /** Opened by all ranks together. Pools may differ in page size, heads, layout kind and memory. */
 export interface RankTransferOptions {
@@ -40,7 +37,17 @@ export interface RankTransferOptions {
   /** cuda: thread blocks of a copy kernel. */
   readonly maxCtas: number;
   readonly timeoutMs: number;
-  readonly fault?: RankTransferFault;
+  /**
+   * GPU memory over the network. auto, staged: through pinned bounce buffers; staged also for device memory of the host
+   * device. device: by the network itself, or E_TRANSPORT. The same on all ranks.
+   */
+  readonly networkMemory: 'auto' | 'staged' | 'device';
+  /** Of each of the two groups of a bounce buffer: 2^20 to 2^30. The same on all ranks. */
+  readonly bounceBytes: number;
+  /** Transports of UCX, comma-separated, that alone may carry anything, or E_TRANSPORT; '': any. */
+  readonly demandedTransports: string;
+  /** wrongSplit, lostPiece, truncatedPiece, earlyNotification, earlyDeviceNotification: in the last sample. */
+  readonly faults: readonly InjectedFault[];
 }
 
 /**
@@ -54,7 +61,7 @@ export type RankTransferPhase = 'post' | 'wire' | 'visible' | 'total';
 export interface RankTransferSamples extends MeasuredPhases<RankTransferPhase> {
   /**
    * Where memory still held poison when its notification was seen, in the last sample ("block 3 layer 0 outer 1 head 2
-   * token 5, from rank 1"); '' where nothing did.
+   * token 5, from rank 1"), for CPUs and, on cuda, for a kernel; '' where nothing did.
    */
   readonly early: string;
 }
@@ -81,6 +88,8 @@ export interface RankTransferFacts {
   readonly strategies: readonly string[];
   /** As UCX names it; '' where no peer is reached over the network. */
   readonly networkTransport: string;
+  /** "host", or "staged" where GPU memory goes through bounce buffers; '' where no peer is reached over the network. */
+  readonly networkMemory: string;
 }
 
 export interface NativeRankTransfer extends NativeOperation<RankTransferFacts, RankTransferPhase> {

@@ -76,3 +76,34 @@ t.test(
     t.equal(totals('network').length, 8);
   },
 );
+
+t.test(
+  'through bounce buffers, and a transport that is demanded and not there',
+  { skip: needsMpi('openmpi') },
+  async (t) => {
+    const job = {
+      sourceTensorParallel: 2,
+      networkMemory: 'staged',
+      bounceBytes: 2 ** 20,
+      sweep: { networkTransport: [['tcp'], ['rc', 'dc']] },
+    };
+    const fault = 'rank=1,point=0,stage=measure,action=lostPiece';
+    const { status, rows, said } = await runTransfer(t.testdir(), { ranks: 4, ranksPerNode: 2, job, fault });
+    t.equal(status, 1, said);
+    const staged = rows.flat().filter((row) => row['point'] === '0');
+    for (const row of staged.filter((each) => each['phase'] === 'total')) {
+      t.match(row, {
+        network_memory: 'staged',
+        transport_used: 'network',
+        path: /deviceToHost, pinned, write|pinned/,
+      });
+    }
+    const wrong = staged.filter((row) => Number(row['wrong']) > 0);
+    t.ok(wrong.length > 0, 'a piece that is lost on its way into a bounce buffer is missed');
+    for (const row of wrong) t.match(row['first_bad'], /block \d+ .*layer \d+ outer \d head \d+/);
+    for (const row of rows.flat().filter((each) => each['point'] === '1')) {
+      t.match(row, { status: 'failed', error_code: 'E_TRANSPORT' });
+    }
+    t.match(said, /demanded rc,dc, but UCX uses tcp/);
+  },
+);

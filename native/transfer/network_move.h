@@ -1,0 +1,65 @@
+#pragma once
+
+#include <memory>
+
+#include "core/run_control.h"
+#include "transfer/bounce_plan.h"
+#include "transfer/copy_task.h"
+#include "transfer/notice_board.h"
+
+// One move over the network, as either end carries it out. Where a side's memory is not the network's, it goes through a
+// bounce buffer there.
+namespace railrunner {
+
+// Two groups of pinned memory, and the copies between them and the pool.
+struct Bounce {
+  BouncePlan plan;
+  std::byte* base = nullptr;
+  std::unique_ptr<CopyTask> copies;  // fills, or drains: a chunk at a time
+};
+
+struct NetworkSend {
+  uint32_t peer = 0;
+  uint32_t region = 0;
+  std::shared_ptr<const CopyPlan> plan;
+  const std::byte* source = nullptr;    // the pool; null where `fill` stands between
+  std::unique_ptr<Bounce> fill;         // the next group fills while this one is sent
+  std::unique_ptr<BouncePlan> landing;  // the peer's bounce buffer; null: into its pool
+  uint64_t landingOffset = 0;           // of the buffer, in the region
+  uint32_t slot = 0;                    // of puts into a pool
+};
+
+// Returns when all is handed to the network; puts into a pool are not signalled yet, chunks are. Throws kAborted, kNetwork.
+void sendOverNetwork(NetworkSend& send, NoticeBoard& board, RunControl& control, uint64_t epoch);
+
+// Takes chunks out of this rank's bounce buffer into its pool, as they come.
+class NetworkDrain {
+ public:
+  NetworkDrain(uint32_t peer, std::unique_ptr<Bounce> bounce) : peer_(peer), bounce_(std::move(bounce)) {}
+
+  void begin(uint64_t epoch) {
+    epoch_ = epoch;
+    next_ = 0;
+    isRunning_ = false;
+  }
+  // A chunk has come that is not in the pool yet.
+  bool hasChunk(const NoticeBoard& board) const {
+    return !isEnded() && board.has(Notice::kChunk, peer_, chunkNumber(epoch_, next_));
+  }
+  // Goes as far as it can now; true where it came further.
+  bool advance(NoticeBoard& board);
+  bool isEnded() const { return next_ == bounce_->plan.chunks.size(); }
+  void drain() noexcept {
+    if (isRunning_) bounce_->copies->drain();
+    isRunning_ = false;
+  }
+
+ private:
+  const uint32_t peer_;
+  std::unique_ptr<Bounce> bounce_;
+  uint64_t epoch_ = 0;
+  uint32_t next_ = 0;
+  bool isRunning_ = false;
+};
+
+}  // namespace railrunner
