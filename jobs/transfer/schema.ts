@@ -116,7 +116,7 @@ export const TRANSFER_KEYS: Readonly<Record<string, Schema>> = {
     uniqueItems: true,
     description:
       'Transports of UCX, or what their names begin with ("rc", "tcp"), that alone may carry anything: where UCX uses ' +
-      'another the point ends with E_TRANSPORT before anything is measured. Absent: any.',
+      'another the point ends with E_TRANSPORT before anything is measured. Without it all may.',
   },
   networkMemory: {
     enum: ['auto', 'staged', 'device'],

@@ -98,7 +98,7 @@ export interface TransferSpec {
    */
   transport: 'hybrid' | 'network' | 'ipc';
   /**
-   * Transports of UCX, or what their names begin with ("rc", "tcp"), that alone may carry anything: where UCX uses another the point ends with E_TRANSPORT before anything is measured. Absent: any.
+   * Transports of UCX, or what their names begin with ("rc", "tcp"), that alone may carry anything: where UCX uses another the point ends with E_TRANSPORT before anything is measured. Without it all may.
    *
    * @minItems 1
    */
