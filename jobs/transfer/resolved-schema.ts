@@ -4,6 +4,8 @@ import { resolvedGroups } from '../kv/group-schema.js';
 import { LAYOUT_KEYS, closedObject } from '../kv/layout-schema.js';
 import { MODEL_KEYS, SIDE_KEYS, TRANSFER_KEYS } from './schema.js';
 
+const OPTIONAL_KEYS = ['matrix', 'networkTransport'];
+
 /** As the run executes it: what TransferSpec (spec.generated.ts) is generated from, and resolved points are checked against. */
 export function transferResolvedSchema(): Schema {
   const { $comment: _comment, sweep: _sweep, sweepTogether: _together, ...common } = COMMON_JOB_KEYS;
@@ -43,6 +45,6 @@ export function transferResolvedSchema(): Schema {
     type: 'object',
     additionalProperties: false,
     properties,
-    required: Object.keys(properties).filter((key) => key !== 'matrix'),
+    required: Object.keys(properties).filter((key) => !OPTIONAL_KEYS.includes(key)),
   };
 }

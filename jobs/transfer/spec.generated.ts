@@ -102,7 +102,7 @@ export interface TransferSpec {
    *
    * @minItems 1
    */
-  networkTransport: [string, ...string[]];
+  networkTransport?: [string, ...string[]];
   /**
    * GPU memory over the network. auto: through pinned bounce buffers, one group of which fills while the other drains; staged: device memory of the host device too; device: without them, or E_TRANSPORT.
    */
