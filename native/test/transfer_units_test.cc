@@ -9,6 +9,7 @@
 #include "test/transfer_layouts.h"
 #include "transfer/layout_registry.h"
 #include "transfer/strategy_table.h"
+#include "transfer/task_threads.h"
 
 // Registered storage, the registry of layouts and the table of strategies: the rules of transfers that need no peer.
 using namespace railrunner;
@@ -321,6 +322,34 @@ TEST("the table of strategies: every pair, by capability; pairs without one are 
          [] {
            strategyFor({StorageKind::kDisk, false}, {StorageKind::kDevice, true}, {});
          });
+}
+
+TEST("concurrent tasks are bounded; one that fails says so, and one that waits is withdrawn") {
+  RunControl control;
+  TaskThreads threads(control, 2, 1, false);
+  std::atomic<uint32_t> begun{0};
+  std::atomic<bool> release{false};
+  std::vector<std::unique_ptr<CopyTask>> tasks;
+  for (uint32_t i = 0; i < 6; ++i) {
+    tasks.push_back(threads.makeTask([&, i](SpanCopier&, uint32_t chunk) {
+      ++begun;
+      while (!release.load()) std::this_thread::yield();
+      if (i == 1) throw Error(ErrorCode::kIo, "chunk " + std::to_string(chunk));
+    }));
+    tasks.back()->start(i);
+  }
+  while (begun.load() < 2) std::this_thread::yield();
+  tasks[5]->drain();
+  ok(tasks[5]->poll(), "a task that waits is withdrawn");
+  release = true;
+  for (uint32_t i : {0U, 2U, 3U, 4U}) {
+    while (!tasks[i]->poll()) std::this_thread::yield();
+  }
+  throws(ErrorCode::kIo, "chunk 1", [&] {
+    while (!tasks[1]->poll()) std::this_thread::yield();
+  });
+  expectEqual(begun.load(), 5U, "tasks that ran");
+  expectEqual(threads.mostRunning(), 2U, "at once");
 }
 
 int main() { return runAll(); }

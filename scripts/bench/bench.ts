@@ -12,6 +12,7 @@ import { nativeBenches } from './native-benches.js';
 import { measureNative } from './native-program.js';
 import { measureRouting } from './routing.js';
 import { measureStartup } from './startup.js';
+import { measureTransferHost } from './transfer-host.js';
 import { commandOf, missing, SUITES, type Suite } from './suites.js';
 
 const { values } = parseArgs({
@@ -56,6 +57,10 @@ if (values.device === 'host' && (!wanted || wanted.includes('startup'))) {
 if (values.device === 'host' && (!wanted || wanted.includes('routing'))) {
   console.log('\n== routing');
   measureRouting(join(values.out, 'routing.csv'), values.quick);
+}
+if (values.device === 'host' && (!wanted || wanted.includes('host-transfer'))) {
+  console.log('\n== host-transfer');
+  await measureTransferHost(join(values.out, 'host-transfer.csv'), values.quick);
 }
 for (const [name, bench] of nativeBenches(values.quick)) {
   if (values.device !== 'host' || (wanted && !wanted.includes(name))) continue;

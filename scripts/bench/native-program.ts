@@ -12,7 +12,7 @@ export interface NativeBench {
 
 /** Builds and runs it, and writes its CSV. Throws where a step fails; says so where the sources are not there. */
 export function measureNative({ program, command }: NativeBench, csvPath: string): void {
-  if (!existsSync(join(projectRoot, 'native', 'test', `${program}.cc`))) {
+  if (!existsSync(join(projectRoot, 'native', 'bench', `${program}.cc`))) {
     console.log('skipped, needs the sources of the native programs, which a bundle lacks');
     return;
   }

@@ -38,6 +38,7 @@ const DEVELOPMENT: readonly Entry[] = [
   ['`RAILRUNNER_TEST_MUTATIONS`', 'number of mutated specs, traces and files that the parser test reads'],
   ['`RAILRUNNER_TEST_KILLS`', 'number of runs that the resume test kills'],
   ['`RAILRUNNER_TEST_NODES`', '`1`: a run on Node 20, 22, 24 and 26, each from the npm package `node`'],
+  ['`RAILRUNNER_TEST_WIDE`', '`1`: transfers of 8 ranks, on however few cores'],
   ['`RAILRUNNER_TEST_TRACES`', 'number of random traces for the simulated caches'],
   ['`RAILRUNNER_ALL_FAULTS`', '`1`: all cases of test/faults instead of a selection'],
   ['`RAILRUNNER_ONLY_FAULT`', 'part of the name of the cases of test/faults to run'],

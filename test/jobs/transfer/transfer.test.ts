@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { writeFileSync } from 'node:fs';
 import t from 'tap';
 import { MPIS } from '../../helpers/mpirun.js';
-import { needsMpi } from '../../helpers/require.js';
+import { firstMissing, needsMpi } from '../../helpers/require.js';
 import { allVerified, runTransfer } from '../../helpers/run-transfer.js';
 
 t.setTimeout(600_000);
@@ -36,6 +36,27 @@ for (const mpi of MPIS) {
     );
   });
 }
+
+const wide = process.env['RAILRUNNER_TEST_WIDE'] === '1';
+const needsCores = wide ? false : '8 ranks on few cores: RAILRUNNER_TEST_WIDE=1 runs it';
+
+t.test(
+  '8 ranks: tensor parallel 8 to and from each other size, in shared memory and between two nodes',
+  { skip: firstMissing(needsMpi('openmpi'), needsCores) },
+  async (t) => {
+    const pairs = [1, 2, 4, 8].flatMap((size) => [
+      { sourceTensorParallel: 8, targetTensorParallel: size },
+      { sourceTensorParallel: size, targetTensorParallel: 8 },
+    ]);
+    const job = { sweepTogether: pairs };
+    for (const ranksPerNode of [0, 4])
+      allVerified(
+        t,
+        await runTransfer(t.testdir(), { ranks: 8, ranksPerNode, job }),
+        `${ranksPerNode} per node`,
+      );
+  },
+);
 
 t.test('layouts, pages and memory', { skip: needsMpi('openmpi') }, async (t) => {
   const job = {
