@@ -1,6 +1,8 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <map>
+#include <mutex>
 
 #include "core/agreement.h"
 #include "core/attempt.h"
@@ -44,14 +46,25 @@ void checkOptions(const NetworkOptions& options, uint32_t rank, uint32_t worldSi
   }
 }
 
-// Remote write only where the hardware does it by itself: over TCP a put is five times slower than a message.
-NetworkProtocol localChoice(const NetworkOptions& options) {
-  if (options.protocol != NetworkProtocol::kAuto) return options.protocol;
-  const NetworkProbe probe = probeNetwork(options.transports);
+// Once per process and choice of transports: a context of UCX for the answer alone costs as much as the network's own.
+bool hasReliableRdma(const std::string& transports) {
+  static std::mutex mutex;
+  static std::map<std::string, bool> known;
+  const std::lock_guard lock(mutex);
+  const auto found = known.find(transports);
+  if (found != known.end()) return found->second;
+  const NetworkProbe probe = probeNetwork(transports);
   const bool reliable = std::any_of(
       probe.transports.begin(), probe.transports.end(),
       [](const std::string& name) { return name.rfind("rc_", 0) == 0 || name.rfind("dc_", 0) == 0; });
-  return reliable ? NetworkProtocol::kRemoteWrite : NetworkProtocol::kActiveMessage;
+  if (probe.available) known[transports] = reliable;
+  return reliable;
+}
+
+// Remote write only where the hardware does it by itself: over TCP a put is five times slower than a message.
+NetworkProtocol localChoice(const NetworkOptions& options) {
+  if (options.protocol != NetworkProtocol::kAuto) return options.protocol;
+  return hasReliableRdma(options.transports) ? NetworkProtocol::kRemoteWrite : NetworkProtocol::kActiveMessage;
 }
 
 // What must be the same on all ranks, or is decided from all of them: options, networkId, protocol.
