@@ -64,7 +64,8 @@ bool hasReliableRdma(const std::string& transports) {
 // Remote write only where the hardware does it by itself: over TCP a put is five times slower than a message.
 NetworkProtocol localChoice(const NetworkOptions& options) {
   if (options.protocol != NetworkProtocol::kAuto) return options.protocol;
-  return hasReliableRdma(options.transports) ? NetworkProtocol::kRemoteWrite : NetworkProtocol::kActiveMessage;
+  return hasReliableRdma(options.transports) ? NetworkProtocol::kRemoteWrite
+                                             : NetworkProtocol::kActiveMessage;
 }
 
 // What must be the same on all ranks, or is decided from all of them: options, networkId, protocol.
