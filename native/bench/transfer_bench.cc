@@ -1,6 +1,6 @@
 // Transfers between ranks on the host device, each beside the bare thing: `transfer_bench memory|network|import|connect
 // [ROUNDS]`. Prints CSV, a line per round and case.
-//   memory   writes and reads of mapped memory by 2 processes, against threads that memcpy the same pieces, in turns
+//   memory   writes and reads of mapped memory by 2 processes, against threads that memcpy the same pieces, interleaved
 //   network  the same over UCX on one host; the baseline is not here (scripts/bench/transfer-host.ts runs ucx_perftest)
 //   import   CPU time of importing the metadata of so many peers
 //   connect  8 processes: all of a transfer's connections over UCX, against bare UCX endpoints with a message each way

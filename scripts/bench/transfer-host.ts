@@ -1,5 +1,5 @@
 /**
- * Transfers between ranks of the host device beside the bare thing, in turns: threads that memcpy the same pieces,
+ * Transfers between ranks of the host device beside the bare thing, interleaved: threads that memcpy the same pieces,
  * ucx_perftest at the same size and transport, bare UCX connections; and what importing many peers costs.
  */
 import { spawn, spawnSync } from 'node:child_process';
@@ -65,14 +65,14 @@ function byCase(rows: readonly Row[], name: (row: Row) => string): Map<string, R
 function memoryFigures(rounds: number): Figure[] {
   return [...byCase(rowsOf('memory', rounds), caseOf)].map(([name, rows]) => {
     const [value, baseline] = [medianOf(rows, 'GBps'), medianOf(rows, 'memcpy_GBps')];
-    const how = `median of ${rows.length} rounds in turns; baseline: 2 threads that memcpy the same pieces`;
+    const how = `median of ${rows.length} rounds, interleaved; baseline: 2 threads that memcpy the same pieces`;
     const ratio = rounded(median(rows.map((row) => Number(row['GBps']) / Number(row['memcpy_GBps']))));
     const what = 'mapped memory';
     return { what, case: name, value: rounded(value), baseline: rounded(baseline), unit: 'GB/s', ratio, how };
   });
 }
 
-/** A run of the transfers and one of ucx_perftest by turns; each round has its own ratio. */
+/** A run of the transfers and one of ucx_perftest, interleaved; each round has its own ratio. */
 async function networkFigures(rounds: number): Promise<Figure[]> {
   const rows: Row[] = [];
   for (let round = 0; round < rounds; round++) {
