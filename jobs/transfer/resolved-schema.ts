@@ -4,7 +4,7 @@ import { resolvedGroups } from '../kv/group-schema.js';
 import { LAYOUT_KEYS, closedObject } from '../kv/layout-schema.js';
 import { MODEL_KEYS, SIDE_KEYS, TRANSFER_KEYS } from './schema.js';
 
-const OPTIONAL_KEYS = ['matrix', 'networkTransport'];
+const OPTIONAL_KEYS: ReadonlySet<string> = new Set(['matrix', 'networkTransport']);
 
 /** As the run executes it: what TransferSpec (spec.generated.ts) is generated from, and resolved points are checked against. */
 export function transferResolvedSchema(): Schema {
@@ -45,6 +45,6 @@ export function transferResolvedSchema(): Schema {
     type: 'object',
     additionalProperties: false,
     properties,
-    required: Object.keys(properties).filter((key) => !OPTIONAL_KEYS.includes(key)),
+    required: Object.keys(properties).filter((key) => !OPTIONAL_KEYS.has(key)),
   };
 }
