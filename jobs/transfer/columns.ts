@@ -28,7 +28,8 @@ export const transferColumns = [
     'wire_source',
     '',
     '`issued`: counted by the copies themselves, of this rank. `/proc/net/dev` or `port_xmit_data`: by counters of the ' +
-      'kernel, of all ranks of the host together, headers and control plane included; where the network carries anything.',
+      'kernel, of all ranks of the host together, headers and control plane included; where the network carries anything. ' +
+      '`nvml nvlink data tx`: by the links of the GPU itself, what peers read from it included; between GPUs of one node.',
   ),
   column('register_us', 'us', 'Registration of storage and layouts.'),
   column('export_us', 'us', "Export of this rank's metadata."),

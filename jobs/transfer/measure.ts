@@ -14,7 +14,7 @@ import { arrivals, movesOf, type Operation, type PlannedMove } from './moves.js'
 import type { Point } from './point.js';
 import { pagesPerFlowBlock } from './sides.js';
 import { counted } from '../../runner/text/plural.js';
-import { readWireCounter, type WireCount } from './wire-counter.js';
+import { readNvlinkCounter, readWireCounter, type WireCount } from './wire-counter.js';
 
 export interface MeasuredOperation {
   readonly rows: Measurement<TransferColumn>[];
@@ -55,30 +55,31 @@ export async function measureOperation(
   };
 }
 
-/** All ranks of a host read its counter when none of them sends. */
+/** All ranks of a host read its counters when none of them sends. */
 async function countedSamples(
   { context }: Point,
   native: NativeRankTransfer,
   networkTransport: string,
 ): Promise<{ readonly samples: RankTransferSamples; readonly counted: WireCount | null }> {
-  const { world, samples: options } = context;
+  const { world, samples: options, device, addon } = context;
   // The same on all ranks, so that all of them meet.
   const crosses = (await world.allgatherJson(networkTransport !== '', context.remainingMs())).includes(true);
-  if (!crosses) return { samples: await native.measure(options), counted: null };
+  const onGpus = device.properties.kind === 'cuda' && world.info.worldSize > 1;
+  if (!crosses && !onGpus) return { samples: await native.measure(options), counted: null };
+  const read = async (): Promise<WireCount | null> =>
+    crosses ? readWireCounter(networkTransport) : await readNvlinkCounter(addon, device.properties.uuid);
   await world.native.barrier(context.remainingMs());
-  const before = readWireCounter(networkTransport);
+  const before = await read();
+  await world.native.barrier(context.remainingMs());
   const samples = await native.measure(options);
   await world.native.barrier(context.remainingMs());
-  const after = readWireCounter(networkTransport);
-  if (before === null || after === null || samples.stopped || networkTransport === '') {
+  const after = await read();
+  if (before === null || after === null || samples.stopped || (crosses && networkTransport === '')) {
     return { samples, counted: null };
   }
-  const { hostSize } = world.info;
   const sentBytes = (after.sentBytes - before.sentBytes) / (options.warmup + options.iterations);
-  return {
-    samples,
-    counted: { source: `${after.source}, ${counted(hostSize, 'rank')} of this host`, sentBytes },
-  };
+  const ranks = crosses ? `, ${counted(world.info.hostSize, 'rank')} of this host` : '';
+  return { samples, counted: { source: `${after.source}${ranks}`, sentBytes } };
 }
 
 function rowOf(outcome: Outcome, phase: Phase): Measurement<TransferColumn> {

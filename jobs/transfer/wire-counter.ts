@@ -4,6 +4,7 @@
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { NativeAddon } from '../../runner/native/types/index.js';
 
 export interface WireCount {
   /** As column wire_source says it. */
@@ -27,6 +28,13 @@ export function readWireCounter(transport: string): WireCount | null {
   } catch {
     return null;
   }
+}
+
+/** Of this rank's GPU, over all its links; null where the driver does not count. */
+export async function readNvlinkCounter(addon: NativeAddon, uuid: string): Promise<WireCount | null> {
+  const report = await addon.describeGpus();
+  const sentBytes = report?.gpus.find((gpu) => gpu.uuid === uuid)?.state.nvlinkSentBytes ?? null;
+  return sentBytes === null ? null : { source: 'nvml nvlink data tx', sentBytes };
 }
 
 /** Sent bytes of all interfaces: the ninth number behind the name. */

@@ -32,6 +32,7 @@ Napi::Object stateToJs(Napi::Env env, const GpuState& state) {
       {"pcieWidth", state.pcieWidth},
       {"maxPcieWidth", state.maxPcieWidth},
       {"activeNvlinks", state.activeNvlinks},
+      {"nvlinkSentBytes", state.nvlinkSentBytes},
       {"uncorrectedEccErrors", state.uncorrectedEccErrors},
   };
   Napi::Object result = Napi::Object::New(env);

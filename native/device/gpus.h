@@ -25,6 +25,7 @@ struct GpuState {
   int64_t pcieWidth = kNotKnown;
   int64_t maxPcieWidth = kNotKnown;
   int64_t activeNvlinks = kNotKnown;
+  int64_t nvlinkSentBytes = kNotKnown;  // payload over all links, since the driver was loaded; counted in KiB
   int64_t uncorrectedEccErrors = kNotKnown;  // since the driver was loaded
 };
 

@@ -35,6 +35,7 @@ void readsWhatIsThere() {
   EXPECT(state.persistence == 0, "persistence");
   EXPECT(state.pcieWidth == 8 && state.maxPcieWidth == 16, "lanes");
   EXPECT(state.activeNvlinks == 17, "17 of 18 links are active");
+  EXPECT(state.nvlinkSentBytes == (18 * 1000 + 153) * 1024, "KiB of all links");
   EXPECT(state.uncorrectedEccErrors == 2, "uncorrected errors since the driver was loaded");
 }
 

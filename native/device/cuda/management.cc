@@ -19,6 +19,20 @@ constexpr unsigned kTemperatureGpu = 0;
 constexpr unsigned kUncorrectedErrors = 1;
 constexpr unsigned kVolatileCounter = 0;
 constexpr unsigned kMostNvlinks = 36;
+constexpr unsigned kNvlinkDataSent =
+    138;  // NVML_FI_DEV_NVLINK_THROUGHPUT_DATA_TX, in KiB, of the link in `scope`
+
+// nvmlFieldValue_t.
+struct FieldValue {
+  unsigned field;
+  unsigned scope;
+  long long timestamp;
+  long long latencyUs;
+  unsigned type;
+  Status status;
+  unsigned long long value;
+};
+static_assert(sizeof(FieldValue) == 40);
 
 struct Utilization {
   unsigned gpu;
@@ -73,6 +87,19 @@ int64_t countNvlinks(const Management& nvml, Device device) {
   return active;
 }
 
+int64_t sumNvlinkSent(const Management& nvml, Device device) {
+  FieldValue links[kMostNvlinks]{};
+  for (unsigned link = 0; link < kMostNvlinks; ++link) links[link] = {kNvlinkDataSent, link, 0, 0, 0, -1, 0};
+  if (nvml.call("nvmlDeviceGetFieldValues", device, static_cast<int>(kMostNvlinks), &links[0]) != kSuccess)
+    return kNotKnown;
+  int64_t sent = kNotKnown;
+  for (const FieldValue& link : links) {
+    if (link.status == kSuccess)
+      sent = (sent == kNotKnown ? 0 : sent) + static_cast<int64_t>(link.value) * 1024;
+  }
+  return sent;
+}
+
 int64_t countProcesses(const Management& nvml, Device device) {
   // With room for none NVML tells their number.
   unsigned count = 0;
@@ -110,6 +137,7 @@ GpuState readState(const Management& nvml, Device device) {
   state.pcieWidth = nvml.number("nvmlDeviceGetCurrPcieLinkWidth", device);
   state.maxPcieWidth = nvml.number("nvmlDeviceGetMaxPcieLinkWidth", device);
   state.activeNvlinks = countNvlinks(nvml, device);
+  state.nvlinkSentBytes = sumNvlinkSent(nvml, device);
   unsigned long long errors = 0;
   if (nvml.call("nvmlDeviceGetTotalEccErrors", device, kUncorrectedErrors, kVolatileCounter, &errors) ==
       kSuccess) {

@@ -19,6 +19,8 @@ export interface GpuState {
   readonly pcieWidth: number | null;
   readonly maxPcieWidth: number | null;
   readonly activeNvlinks: number | null;
+  /** Payload over all links since the driver was loaded; counted in KiB. */
+  readonly nvlinkSentBytes: number | null;
   /** Since the driver was loaded. */
   readonly uncorrectedEccErrors: number | null;
 }

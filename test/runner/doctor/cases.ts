@@ -97,6 +97,7 @@ const QUIET: GpuState = {
   pcieWidth: 16,
   maxPcieWidth: 16,
   activeNvlinks: 18,
+  nvlinkSentBytes: 0,
   uncorrectedEccErrors: 0,
 };
 
