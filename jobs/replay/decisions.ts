@@ -101,7 +101,7 @@ export class Decisions {
   }
 
   async close(): Promise<void> {
-    await this.#trace.requests.return(undefined);
+    await this.#trace.close();
   }
 
   #decide(request: TraceRequest, builder: WindowBuilder): void {

@@ -92,5 +92,6 @@ export async function* readBytes(path: string): AsyncGenerator<Uint8Array> {
     throw new RunnerError('E_TRACE', `${path}: ${state}: ${what}; is the file whole?`, { cause: error });
   } finally {
     input.destroy();
+    if (!input.closed) await new Promise<void>((resolve) => input.once('close', () => resolve()));
   }
 }

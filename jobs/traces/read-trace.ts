@@ -32,6 +32,8 @@ export interface Trace {
   readonly badLines: { count: number; readonly told: string[] };
   /** In batches. Times count from the first request taken, whose own is 0. */
   readonly requests: AsyncGenerator<readonly TraceRequest[]>;
+  /** Gives the file back. Requests that were read to their end, or whose reading failed, have done so. */
+  close(): Promise<void>;
 }
 
 type Numbered = TraceRequest & { readonly line: number };
@@ -97,6 +99,20 @@ class Reading {
 /** Opens a trace and tells its format. Throws E_TRACE, also while its requests are read. */
 export async function openTrace(path: string, options: TraceReading = {}): Promise<Trace> {
   const batches = streamLines(readBytes(path), path);
+  try {
+    return await beginTrace(path, batches, options);
+  } catch (error) {
+    // A file that is refused is not kept open.
+    await batches.return(undefined);
+    throw error;
+  }
+}
+
+async function beginTrace(
+  path: string,
+  batches: AsyncGenerator<readonly TextLine[]>,
+  options: TraceReading,
+): Promise<Trace> {
   const first = await batches.next();
   const [head] = first.done === true ? [] : first.value;
   if (head === undefined)
@@ -120,7 +136,17 @@ export async function openTrace(path: string, options: TraceReading = {}): Promi
   }
   const blockTokens = tellBlockTokens(path, format, judged, reading, options);
   const requests = take(reading, judged, batches, blockTokens, options);
-  return { format, blockTokens, badLines: reading.badLines, requests };
+  return {
+    format,
+    blockTokens,
+    badLines: reading.badLines,
+    requests,
+    close: async () => {
+      await requests.return(undefined);
+      // Requests that nobody asked for have not begun, and end without a word to what they read.
+      await batches.return(undefined);
+    },
+  };
 }
 
 function tellBlockTokens(
@@ -148,7 +174,7 @@ function tellBlockTokens(
 async function* take(
   reading: Reading,
   judged: readonly Numbered[],
-  batches: AsyncIterable<readonly TextLine[]>,
+  batches: AsyncGenerator<readonly TextLine[]>,
   blockTokens: number | null,
   { skip = 0, limit = Infinity, speedup = 1 }: TraceReading,
 ): AsyncGenerator<readonly TraceRequest[]> {
@@ -167,10 +193,14 @@ async function* take(
       ...(request.delayMs === undefined ? {} : { delayMs: request.delayMs / speedup }),
     }));
   };
-  yield chosen(judged);
-  if (taken >= limit) return;
-  for await (const lines of batches) {
-    yield chosen(reading.parse(lines));
+  try {
+    yield chosen(judged);
     if (taken >= limit) return;
+    for await (const lines of batches) {
+      yield chosen(reading.parse(lines));
+      if (taken >= limit) return;
+    }
+  } finally {
+    await batches.return(undefined);
   }
 }

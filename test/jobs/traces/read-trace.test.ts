@@ -1,7 +1,7 @@
 /** Request traces as people have them: every format, compressed or not, and what is wrong with them by line. */
 import t from 'tap';
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { openTrace, type TraceReading } from '../../../jobs/traces/read-trace.js';
@@ -175,5 +175,41 @@ t.test('a file that is not there, a folder and a FIFO are refused', async (t) =>
     await t.rejects(openTrace(join(folder, 'dir')), { message: /received a directory/ });
     execFileSync('mkfifo', [join(folder, 'fifo')]);
     await t.rejects(openTrace(join(folder, 'fifo')), { message: /not a regular file/ });
+  });
+});
+
+/** Descriptors of this process that are open on a file. */
+function opened(path: string): number {
+  return readdirSync('/proc/self/fd').filter((fd) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`) === path;
+    } catch {
+      return false;
+    }
+  }).length;
+}
+
+t.test('a file that is refused, or of which nobody reads on, is not kept open', async (t) => {
+  await withTempDir(async (folder) => {
+    const path = join(folder, 'trace.jsonl');
+    // Longer than what is read at once.
+    const many = `${mooncake(0, 600, '1, 2')}\n`.repeat(60_000);
+    for (const content of [`no trace\n${many}`, `{"a": 1}\n${many}`, `${mooncake(5, 600, '1')}\n${many}`]) {
+      writeFileSync(path, content);
+      await t.rejects(openTrace(path), { code: 'E_TRACE' });
+      t.equal(opened(path), 0);
+    }
+    writeFileSync(path, many);
+    const trace = await openTrace(path);
+    t.equal(opened(path), 1);
+    await trace.close();
+    t.equal(opened(path), 0, 'nothing was asked for');
+    const begun = await openTrace(path, { limit: 5 });
+    await begun.requests.next();
+    await begun.close();
+    t.equal(opened(path), 0);
+    const whole = await openTrace(path, { limit: 5 });
+    for await (const batch of whole.requests) t.equal(batch.length, 5);
+    t.equal(opened(path), 0);
   });
 });
