@@ -88,13 +88,14 @@ export class Arc implements EvictionPolicy {
     const once = this.#lists.sizes[ONCE] ?? 0;
     const target = this.#targetAfter(ghost);
     const first = once > 0 && (once > target || (ghost === AGAIN && once === target)) ? ONCE : AGAIN;
-    for (const list of [first, 1 - first]) {
-      const slot = takeTail(this.#lists, list, pins);
-      if (slot < 0) continue;
-      this.#ghosts.add(list, this.#blocks[slot] ?? 0);
-      return slot;
-    }
-    return -1;
+    const slot = this.#give(first, pins);
+    return slot >= 0 ? slot : this.#give(1 - first, pins);
+  }
+
+  #give(list: number, pins: Pins): number {
+    const slot = takeTail(this.#lists, list, pins);
+    if (slot >= 0) this.#ghosts.add(list, this.#blocks[slot] ?? 0);
+    return slot;
   }
 
   remove(slot: number): void {
@@ -118,8 +119,11 @@ export class Arc implements EvictionPolicy {
 
   /** At most `capacity` blocks are known that were used once, and twice that many in all. */
   #forget(): void {
-    const known = (list: number): number => (this.#lists.sizes[list] ?? 0) + this.#ghosts.size(list);
-    while (known(ONCE) > this.#capacity && this.#ghosts.size(ONCE) > 0) this.#ghosts.dropOldest(ONCE);
-    while (known(ONCE) + known(AGAIN) > 2 * this.#capacity) this.#ghosts.dropOldest(AGAIN);
+    const [once, again] = [this.#lists.sizes[ONCE] ?? 0, this.#lists.sizes[AGAIN] ?? 0];
+    while (once + this.#ghosts.size(ONCE) > this.#capacity && this.#ghosts.size(ONCE) > 0) {
+      this.#ghosts.dropOldest(ONCE);
+    }
+    const most = 2 * this.#capacity - once - again;
+    while (this.#ghosts.size(ONCE) + this.#ghosts.size(AGAIN) > most) this.#ghosts.dropOldest(AGAIN);
   }
 }

@@ -40,22 +40,25 @@ export class S3Fifo implements EvictionPolicy {
 
   evict(pins: Pins): number {
     const { sizes } = this.#lists;
-    const pinned = [0, 0];
-    const isOpen = (list: number): boolean => (pinned[list] ?? 0) < (sizes[list] ?? 0);
-    while (isOpen(SMALL) || isOpen(MAIN)) {
-      const isSmallFull = (sizes[SMALL] ?? 0) >= this.#smallTarget;
-      const list = isOpen(SMALL) && (isSmallFull || !isOpen(MAIN)) ? SMALL : isOpen(MAIN) ? MAIN : SMALL;
+    let [pinnedSmall, pinnedMain] = [0, 0];
+    for (;;) {
+      const [small, main] = [sizes[SMALL] ?? 0, sizes[MAIN] ?? 0];
+      const [isSmallOpen, isMainOpen] = [pinnedSmall < small, pinnedMain < main];
+      if (!isSmallOpen && !isMainOpen) return -1;
+      const isSmall = isSmallOpen && (small >= this.#smallTarget || !isMainOpen);
+      const list = isSmall ? SMALL : MAIN;
       const slot = this.#lists.tail(list);
       if (pins.has(slot)) {
         // In use: behind all others of its queue. A queue of such alone has nothing to give.
         this.#lists.moveToHead(list, slot);
-        pinned[list] = (pinned[list] ?? 0) + 1;
+        if (isSmall) pinnedSmall++;
+        else pinnedMain++;
         continue;
       }
-      pinned[list] = 0;
+      if (isSmall) pinnedSmall = 0;
+      else pinnedMain = 0;
       if (this.#goes(list, slot)) return slot;
     }
-    return -1;
   }
 
   /** Whether the slot at that queue's tail goes; else it was moved. */

@@ -60,6 +60,11 @@ export class Tier {
     return this.#blocks[slot] ?? 0;
   }
 
+  /** A slot that is pinned already. */
+  use(slot: number, timeMs: number): void {
+    this.#policy.touch(slot, timeMs);
+  }
+
   touch(slot: number, timeMs: number): void {
     this.#policy.touch(slot, timeMs);
     this.pins.pin(slot);

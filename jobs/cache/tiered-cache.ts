@@ -9,6 +9,7 @@
  * is found below is loaded and stays there too. One that leaves the host goes to disk, unless the device or the disk
  * has it. A request larger than the device keeps its first blocks; the rest is computed and kept nowhere.
  */
+import { grown } from '../traces/prefix-tree.js';
 import { BlockNumbers } from './block-memory.js';
 import { Moves } from './moves.js';
 import { Tier, type TierOptions } from './tier.js';
@@ -63,6 +64,8 @@ export class TieredCache {
   readonly #tellsMoves: boolean;
   readonly #device: Tier;
   #timeMs = 0;
+  /** By place in the request: the slot in which the device has the block; -1: it has not. */
+  #found = new Int32Array(1024);
 
   /** Device, host, disk; those that are left out have no blocks. `tellsMoves`: whether `moves` is filled. */
   constructor(tiers: readonly TierOptions[], tellsMoves: boolean) {
@@ -94,6 +97,7 @@ export class TieredCache {
       counts.evictions[at] = (counts.evictions[at] ?? 0) + tier.expire(timeMs);
     }
     const kept = Math.min(length, this.#device.capacity);
+    this.#found = grown(this.#found, kept);
     const hits = this.#pinPrefix(blocks, kept);
     counts.requests++;
     counts.blocks += length;
@@ -111,6 +115,7 @@ export class TieredCache {
       const block = blocks[place] ?? 0;
       let at = DEVICE;
       let slot = this.#device.slotOf(block);
+      this.#found[place] = slot;
       while (slot < 0 && ++at < this.#tiers.length) slot = this.#tier(at).slotOf(block);
       if (this.#countsUses) this.#uses.set(block, this.#uses.get(block) + 1);
       if (slot < 0) continue;
@@ -128,9 +133,9 @@ export class TieredCache {
 
   #serve(block: number, place: number, isHit: boolean): void {
     const device = this.#device;
-    const present = device.slotOf(block);
+    const present = this.#found[place] ?? -1;
     if (present >= 0) {
-      device.touch(present, this.#timeMs);
+      device.use(present, this.#timeMs);
       if (!isHit) this.counts.deviceBeyondGap++;
       if (this.#tellsMoves) this.moves.keep(present, block, place, isHit);
       return;
