@@ -35,6 +35,10 @@ export interface Times {
 export const TRANSPORTS = ['self', 'ipc', 'network', 'pcie', 'disk'] as const;
 export type Transport = (typeof TRANSPORTS)[number];
 
+/** Where a cache found blocks, or that it did not. */
+export const PLACES_FOUND = ['device', 'host', 'disk', 'missed'] as const;
+export type PlaceFound = (typeof PLACES_FOUND)[number];
+
 /** `missing`: the spec has the point, and no row speaks of it. */
 export type RowOutcome = ReadStatus | 'missing';
 
@@ -51,6 +55,8 @@ export interface ReportRow extends Key, Times {
   /** Sum over ranks, of one iteration. */
   readonly payloadBytes: number | undefined;
   readonly bytesBy: Readonly<Record<Transport, number | undefined>>;
+  /** Blocks by where they were found; undefined where the row speaks of no cache. */
+  readonly blocksFound: Readonly<Record<PlaceFound, number | undefined>>;
   readonly totalGBps: number | undefined;
   readonly peakGBps: number | undefined;
   readonly peakSource: string;

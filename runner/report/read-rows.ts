@@ -11,7 +11,7 @@ import {
   type RunFolder,
   type RunRow,
 } from '../run-folder/run-rows.js';
-import { TRANSPORTS, type RankTime, type ReportRow, type Times } from './model.js';
+import { PLACES_FOUND, TRANSPORTS, type RankTime, type ReportRow, type Times } from './model.js';
 import { isObject } from '../job-spec/pointer.js';
 import { recordOf } from '../values/objects.js';
 
@@ -59,6 +59,7 @@ function toReportRow(run: RunFolder, row: RunRow): ReportRow {
     iterations: number('iterations') ?? 0,
     payloadBytes: number('payload_bytes'),
     bytesBy: recordOf(TRANSPORTS, (name) => number(`bytes_${name}`)),
+    blocksFound: recordOf(PLACES_FOUND, (place) => number(place === 'missed' ? 'misses' : `hits_${place}`)),
     totalGBps: number('aggregate_GBps'),
     peakGBps: number('aggregate_peak_GBps'),
     peakSource: csv.text('peak_source'),
@@ -124,6 +125,7 @@ const NOTHING_MEASURED = {
   transport: '',
   iterations: 0,
   payloadBytes: undefined,
+  blocksFound: { device: undefined, host: undefined, disk: undefined, missed: undefined },
   bytesBy: { self: undefined, ipc: undefined, network: undefined, pcie: undefined, disk: undefined },
   totalGBps: undefined,
   peakGBps: undefined,

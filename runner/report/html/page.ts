@@ -8,6 +8,7 @@ import { bandwidthPlot } from '../plots/bandwidth.js';
 import { comparisonPlot } from '../plots/comparison.js';
 import { distributionPlot } from '../plots/distribution.js';
 import type { Plot } from '../plots/draw.js';
+import { foundPlot } from '../plots/found.js';
 import { historyPlot } from '../plots/history.js';
 import { sidesPlot } from '../plots/sides.js';
 import { placeOf, stragglerPlot } from '../plots/stragglers.js';
@@ -106,6 +107,7 @@ async function jobPlots(
     await distributionPlot(rows),
     await stragglerPlot(rows, times, worldSize),
     await transportPlot(rows),
+    await foundPlot(rows),
   ];
   return drawn.filter((plot) => plot !== undefined);
 }

@@ -1,4 +1,6 @@
 /** A trace driven through real tiers on real ranks: what is done is what was decided, and what is wrong is found. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { firstMissing, needsMpi } from '../../helpers/require.js';
 import { runCli } from '../../helpers/run-cli.js';
@@ -70,6 +72,15 @@ t.test('sharded: hits, loads, evictions and bytes are those of the simulator', {
     const loads = Number(rowOf(run, 0, 'onboard')['requests']);
     t.ok(loads > 0 && rowOf(run, 0, 'onboard')['t_p50_us'], 'time to onboard of the requests that load');
     t.ok(Number(rowOf(run, 0, 'replay')['leader_us_per_block']) > 0);
+    const report = ['report', join(folder, 'x'), '--out', join(folder, 'report'), '--format', 'html'];
+    t.equal((await runCli(report)).status, 0);
+    const page = readFileSync(join(folder, 'report', 'report.html'), 'utf8');
+    const shares = String.raw`device \d+\.\d %, host \d+\.\d %, disk \d+\.\d %, missed \d+\.\d %`;
+    t.match(
+      page,
+      new RegExp(`Where blocks were found of replay\\. .*: ${shares}\\.`),
+      'a report shows where they were found',
+    );
   }),
 );
 
