@@ -12,8 +12,8 @@ export async function plantFaults(
   window: ReplayWindow,
 ): Promise<ReplayWindow> {
   if (served.windows.length === 0) return window;
-  if (context.plantedFaults.includes('misorder')) return misordered(window);
-  if (context.plantedFaults.includes('corrupt'))
+  if (context.injectedFaults.includes('misorder')) return misordered(window);
+  if (context.injectedFaults.includes('corrupt'))
     await corruptHit(window, valueOf(pools, 'device'), blocksPerSlot(spec));
   return window;
 }

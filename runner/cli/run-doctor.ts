@@ -6,7 +6,7 @@ import { ncclLibrariesOf } from '../environment/nccl.js';
 import { examine } from '../doctor/examine.js';
 import { probeAddon } from '../doctor/probes.js';
 import { jsonText, tableText } from '../doctor/report.js';
-import type { SpecToJudge } from '../doctor/setting.js';
+import type { SpecToJudge } from '../doctor/context.js';
 import { EXIT } from '../errors.js';
 import { nativeFolder } from '../native/binding.js';
 import type { JobKind } from '../job/kind.js';

@@ -1,5 +1,5 @@
 /** What a check says: kinds of findings are fixed texts (the documentation lists them), what was seen is its own. */
-import type { DoctorSetting } from './setting.js';
+import type { DoctorContext } from './context.js';
 
 /** blocks: no run, or not this spec, is possible here. warning: it runs, and figures or paths are not what they seem. */
 export const SEVERITIES = ['blocks', 'warning', 'info', 'ok'] as const;
@@ -35,16 +35,16 @@ interface CheckParts<Reading, Kind extends string> {
   readonly looksAt: string;
   readonly kinds: Readonly<Record<Kind, FindingKind>>;
   /** Asks the machine. May throw: the finding is then `unreadable`. */
-  read(setting: DoctorSetting): Reading | Promise<Reading>;
+  read(context: DoctorContext): Reading | Promise<Reading>;
   /** Pure: what the reading means. */
-  judge(reading: Reading, setting: DoctorSetting): readonly Observation<Kind>[];
+  judge(reading: Reading, context: DoctorContext): readonly Observation<Kind>[];
 }
 
 export interface Check {
   readonly name: string;
   readonly looksAt: string;
   readonly kinds: Readonly<Record<string, FindingKind>>;
-  examine(setting: DoctorSetting): Promise<Finding[]>;
+  examine(context: DoctorContext): Promise<Finding[]>;
 }
 
 /** For every check: what could not be asked is said, and hides no other check. */
@@ -64,9 +64,9 @@ export function defineCheck<Reading, Kind extends string>(
     const { severity, consequence, remedy } = kinds[kind];
     return { check: name, kind, severity, what, consequence, remedy };
   };
-  const examine = async (setting: DoctorSetting): Promise<Finding[]> => {
+  const examine = async (context: DoctorContext): Promise<Finding[]> => {
     try {
-      return judge(await read(setting), setting).map(complete);
+      return judge(await read(context), context).map(complete);
     } catch (error) {
       const what = `could not be read: ${error instanceof Error ? error.message : String(error)}`;
       const { severity, consequence, remedy } = UNREADABLE;

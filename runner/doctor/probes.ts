@@ -1,7 +1,7 @@
 /** Asks the addon what the drivers and libraries offer. A part that is missing or does not answer leaves the rest. */
 import { addon } from '../native/binding.js';
 import type { NativeAddon } from '../native/types/index.js';
-import type { Probes } from './setting.js';
+import type { Probes } from './context.js';
 
 /** A driver that is stuck must not hold the others' answers back. */
 const PROBE_TIMEOUT_MS = 30_000;

@@ -4,7 +4,7 @@ import { fitIssues, needOf } from '../preflight/memory.js';
 import { toRunnerError } from '../errors.js';
 import type { DeviceKindName } from '../native/types/index.js';
 import { worldIssues } from '../job-spec/resolve-job.js';
-import { usableGpus, type DoctorSetting, type SpecToJudge } from './setting.js';
+import { usableGpus, type DoctorContext, type SpecToJudge } from './context.js';
 
 /** Folders of the disk tiers of all points, by rank 0's plans: a folder is the same on every rank. */
 export function diskPathsOf({ spec, kinds }: SpecToJudge): string[] {
@@ -20,7 +20,7 @@ export function diskPathsOf({ spec, kinds }: SpecToJudge): string[] {
 
 /** The device that all ranks would decide on if every machine were as this one; or why they would refuse. */
 export function deviceOf(
-  { probes }: DoctorSetting,
+  { probes }: DoctorContext,
   { spec }: SpecToJudge,
 ): { readonly kind: DeviceKindName } | { readonly refusal: string } {
   const offer = {
@@ -35,7 +35,7 @@ export function deviceOf(
 }
 
 /** Rules that only this number of ranks breaks, one sentence each. */
-export function worldRefusals({ worldSize }: DoctorSetting, { spec, kinds }: SpecToJudge): string[] {
+export function worldRefusals({ worldSize }: DoctorContext, { spec, kinds }: SpecToJudge): string[] {
   const issues = worldIssues(spec.points, kinds, worldSize);
   const sentences = issues.map(
     ({ pointer, expected, received }) => `${pointer}: expected ${expected}, received ${received}`,
@@ -45,7 +45,7 @@ export function worldRefusals({ worldSize }: DoctorSetting, { spec, kinds }: Spe
 
 /** What does not fit here, with the figures, asked as a run asks before it allocates. */
 export function fitRefusals(
-  { worldSize, ranksHere, probes }: DoctorSetting,
+  { worldSize, ranksHere, probes }: DoctorContext,
   { spec, kinds }: SpecToJudge,
   device: DeviceKindName,
 ): string[] {
@@ -68,7 +68,7 @@ export interface SkippedPoints {
 
 /** Points that this machine would skip, by reason. */
 export function skippedPoints(
-  { worldSize, ranksHere, probes }: DoctorSetting,
+  { worldSize, ranksHere, probes }: DoctorContext,
   { spec, kinds }: SpecToJudge,
   device: DeviceKindName,
 ): SkippedPoints[] {

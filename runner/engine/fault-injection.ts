@@ -2,7 +2,7 @@
  * Injected faults, so that tests (and owners of a CI who want to see their alarms ring) can watch what happens.
  * RAILRUNNER_FAULT="rank=1,point=0,stage=measure,action=throw"; several are separated by ';'.
  */
-import type { PlantedFault } from '../job/context.js';
+import type { InjectedFaultName } from '../job/context.js';
 import { RunnerError } from '../errors.js';
 import { isOneOf } from '../values/items.js';
 
@@ -23,20 +23,20 @@ const KIND_ACTIONS = [
   'truncatedPiece',
   'earlyNotification',
   'earlyDeviceNotification',
-] as const satisfies readonly PlantedFault[];
+] as const satisfies readonly InjectedFaultName[];
 
 const ACTIONS = [...ENGINE_ACTIONS, ...KIND_ACTIONS] as const;
 type Action = (typeof ACTIONS)[number];
 
-interface PlannedFault {
+interface RequestedFault {
   readonly rank: number;
   readonly point: number;
   readonly stage: string;
   readonly action: Action;
 }
 
-export class FaultPlan {
-  readonly #faults: readonly PlannedFault[];
+export class FaultInjection {
+  readonly #faults: readonly RequestedFault[];
 
   constructor(text: string, rank: number) {
     this.#faults = text
@@ -47,7 +47,7 @@ export class FaultPlan {
   }
 
   /** Faults that this rank's kind is to commit in that point. */
-  ofKind(point: number): PlantedFault[] {
+  ofKind(point: number): InjectedFaultName[] {
     return this.#faults
       .filter((fault) => fault.point === point)
       .map(({ action }) => action)
@@ -66,7 +66,7 @@ export class FaultPlan {
   }
 }
 
-function parseFault(text: string): PlannedFault {
+function parseFault(text: string): RequestedFault {
   const fields = new Map<string, string>();
   for (const pair of text.split(',')) {
     const [name = '', value = ''] = pair.trim().split('=', 2);

@@ -12,7 +12,7 @@ import { within } from '../within.js';
 import { stageOf } from '../world/agreement.js';
 import type { World } from '../world/world.js';
 import type { Neighbours } from '../world/neighbours.js';
-import { lostOutcome, neverStarted, stopFailure, type Loss } from './outcome.js';
+import { lostOutcome, notStarted, stopFailure, type Loss } from './outcome.js';
 import { abortRest } from './points.js';
 import { removeLock } from './run-lock.js';
 import type { Run } from './run-state.js';
@@ -51,14 +51,14 @@ export function foretellStop({ manifest, stop }: Begun): void {
 }
 
 /** A signal came and the ranks did not agree in time: this rank's rows are written, and it goes. */
-export async function leaveAlone(begun: Begun): Promise<never> {
+export async function exitWithoutPeers(begun: Begun): Promise<never> {
   const status = begun.stop?.status || EXIT.terminated;
   const { run } = begun;
   let rest: Pick<ManifestEnd, 'statusCounts' | 'probes' | 'error'>;
   if (run) {
     const { death, isHanging } = await closeRows(run);
     // Its manifest and its log would lie in the same file system.
-    if (isHanging) leaveWorld(status);
+    if (isHanging) exitNow(status);
     rest = {
       statusCounts: [run.counts.toJSON()],
       probes: run.report?.limits.toJSON() ?? [],
@@ -68,15 +68,15 @@ export async function leaveAlone(begun: Begun): Promise<never> {
     const message = `the run ended before its first point: ${stopFailure(begun.stop?.signal ?? '').error}`;
     rest = { statusCounts: [], error: { code: 'E_INTERRUPTED', message } };
   }
-  sayEarlyEnd(begun, rest.error);
+  printEarlyEnd(begun, rest.error);
   await finishHurried(begun, { exitStatus: status, endedAt: new Date(), ...rest });
   await within(HURRIED_FILE_MS, begun.logFile.flush());
   if (run && run.world.info.worldSize > 1) await sleep(begun.stop?.othersMs ?? 0);
-  leaveWorld(status);
+  exitNow(status);
 }
 
 /** Rank 0 speaks for all, also where it does not come to the end of the run. */
-function sayEarlyEnd({ manifest, stop }: Begun, error: ManifestEnd['error']): void {
+function printEarlyEnd({ manifest, stop }: Begun, error: ManifestEnd['error']): void {
   if (!manifest) return;
   const code = error && isErrorCode(error.code) ? error.code : 'E_INTERRUPTED';
   const why = error?.message ?? stopFailure(stop?.signal ?? '').error;
@@ -96,8 +96,8 @@ async function closeRows(run: Run): Promise<ClosedRows> {
   await abortRest(
     run,
     death
-      ? neverStarted(death.code, death.why, death.hungRank)
-      : neverStarted('E_INTERRUPTED', stopFailure(run.stop.signal).error),
+      ? notStarted(death.code, death.why, death.hungRank)
+      : notStarted('E_INTERRUPTED', stopFailure(run.stop.signal).error),
     { endsAt: run.stop.rowsEndAt, ...(death ? { inFlight: lostOutcome(undefined, death) } : {}) },
   );
   run.ending = true;
@@ -144,7 +144,7 @@ export async function finishRefused(begun: Begun, failure: RunnerError): Promise
 }
 
 /** Out without MPI_Finalize or exit hooks: they would wait for ranks or threads that do not come back. */
-export function leaveWorld(status: number): never {
+export function exitNow(status: number): never {
   addon().exitNow(status);
   throw new RunnerError('E_STATE', 'the process did not end');
 }

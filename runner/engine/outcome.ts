@@ -14,7 +14,7 @@ export function outcomeOf(result: PointResult, signal: string): PointOutcome {
 }
 
 /** For points that are never started because the run ended before them. */
-export function neverStarted(code: ErrorCode, why: string, hungRank?: number): PointOutcome {
+export function notStarted(code: ErrorCode, why: string, hungRank?: number): PointOutcome {
   return {
     measurements: [],
     verifications: [],

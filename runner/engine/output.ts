@@ -26,7 +26,7 @@ import type { Logger } from 'pino';
 import { agreeOnKept, shareEarlierRun, withdrawManifest, type EarlierRun, type Kept } from './resume.js';
 import type { Run } from './run-state.js';
 import { selectPoints, type Selection } from './selection.js';
-import type { RunRequest, StartSetting } from './run-request.js';
+import type { RunRequest, StartContext } from './run-request.js';
 import { parseJson } from '../values/json.js';
 
 export interface OutputRequest {
@@ -45,9 +45,9 @@ export type Output = Pick<
 const NOTHING_KEPT: Kept = { points: new Set(), rankRecords: [], summaryRecords: [] };
 
 /** Collective. Throws the same error on all ranks. */
-export async function openOutput(setting: StartSetting, wanted: OutputRequest): Promise<Output> {
+export async function openOutput(context: StartContext, wanted: OutputRequest): Promise<Output> {
   const startedAt = new Date().toISOString();
-  const { request, world, begun } = setting;
+  const { request, world, begun } = context;
   const { logFile } = begun;
   const { spec } = wanted;
   const { rank, node, hostname } = world.info;
@@ -60,7 +60,7 @@ export async function openOutput(setting: StartSetting, wanted: OutputRequest): 
       : await shareEarlierRun(world, { path: request.resume, ...wanted }, (folder) =>
           lockFolder(world, folder, log),
         );
-  await refuseIfStopped(setting);
+  await refuseIfStopped(context);
   const { runId, folder } = earlier ?? (await shareFolder(request, world));
   if (earlier === undefined) await lockFolder(world, folder, log);
   const kept = earlier ? await agreeOnKept(world, earlier, spec, columns) : NOTHING_KEPT;
@@ -69,13 +69,13 @@ export async function openOutput(setting: StartSetting, wanted: OutputRequest): 
     : wanted.selection;
   const pending = selectPoints(spec.points, selection).filter(({ index }) => !kept.points.has(index));
   const manifest = await beginManifest(
-    setting,
+    context,
     { ...wanted, selection },
     { runId, folder, startedAt, earlier },
   );
   begun.manifest = manifest;
   begun.folder = folder;
-  if (setting.stop.status !== 0) foretellStop(begun);
+  if (context.stop.status !== 0) foretellStop(begun);
   const csv = await onAllRanks(world, 'opening the row file', async () => {
     await logFile.open(folder, rank);
     return await RankCsv.open(folder, rank, columns.rank, earlier && kept.rankRecords);
@@ -86,7 +86,7 @@ export async function openOutput(setting: StartSetting, wanted: OutputRequest): 
           folder,
           columns: columns.rank,
           points: spec.points,
-          terminal: terminalOf(setting),
+          terminal: terminalOf(context),
           kept: earlier && kept.summaryRecords,
         })
       : undefined,
@@ -104,7 +104,7 @@ async function lockFolder(world: World, folder: string, log: Logger): Promise<vo
 }
 
 /** Collective. A signal that came on any rank before there is a folder: none is made. */
-async function refuseIfStopped({ world, stop }: StartSetting): Promise<void> {
+async function refuseIfStopped({ world, stop }: StartContext): Promise<void> {
   const own = { status: stop.status, signal: stop.signal };
   const first = (await world.allgatherJson(own, START_TIMEOUT_MS)).find(({ status }) => status !== 0);
   if (!first) return;
@@ -125,7 +125,7 @@ function keptFacts(
   return { counts, numKept: kept.points.size, keptExit: exitOf(rows) };
 }
 
-function terminalOf({ environment, world }: StartSetting): Terminal {
+function terminalOf({ environment, world }: StartContext): Terminal {
   return decideTerminal({
     isTTY: process.stderr.isTTY === true,
     underLauncher: world.launcher.size !== null,
@@ -154,7 +154,7 @@ interface RunOfManifest {
 }
 
 async function beginManifest(
-  { world, request, environment }: StartSetting,
+  { world, request, environment }: StartContext,
   { spec, selection, versions, places, machine }: OutputRequest,
   { runId, folder, startedAt, earlier }: RunOfManifest,
 ): Promise<ManifestFile | undefined> {

@@ -8,7 +8,7 @@ import { exchange } from '../world/agreement.js';
 import type { World } from '../world/world.js';
 import type { NativeAddon } from '../native/types/index.js';
 import type { Point } from '../job-spec/types.js';
-import type { FaultPlan } from './fault-injection.js';
+import type { FaultInjection } from './fault-injection.js';
 import { requireOwnColumns, requireVerified } from './kind-contract.js';
 import type { ResourceCache } from '../job/resources.js';
 import { AgreedFailure, BOUNDARY_GRACE_MS, runStage, type StageClock } from './stage.js';
@@ -17,7 +17,7 @@ import type { UsedLibraries } from './used-libraries.js';
 import { judge, type Judgement, type Verdict } from './verdict.js';
 import { itemAt } from '../values/items.js';
 
-export interface PointSetting {
+export interface PointOptions {
   readonly point: Point;
   readonly kind: JobKind;
   readonly world: World;
@@ -25,7 +25,7 @@ export interface PointSetting {
   readonly addon: NativeAddon;
   readonly resources: ResourceCache;
   readonly log: Logger;
-  readonly faults: FaultPlan;
+  readonly faults: FaultInjection;
   readonly threadsPerRank: number | undefined;
   ncclLibraries(): readonly string[];
   readonly libraries: UsedLibraries;
@@ -52,7 +52,7 @@ interface StageOutcome<T> {
   readonly value?: T;
 }
 
-export async function runPoint(setting: PointSetting): Promise<PointResult> {
+export async function runPoint(options: PointOptions): Promise<PointResult> {
   const startedAt = new Date();
   let open: OpenPoint | undefined;
   let measurements: Measurement[] = [];
@@ -68,27 +68,27 @@ export async function runPoint(setting: PointSetting): Promise<PointResult> {
     return false;
   };
 
-  const prepared = await stage(setting, 'prepare', (context) => setting.kind.open(context));
+  const prepared = await stage(options, 'prepare', (context) => options.kind.open(context));
   open = prepared.value;
   if (take(prepared)) {
-    const measured = await stage(setting, 'measure', async () => {
+    const measured = await stage(options, 'measure', async () => {
       const found = (await open?.measure()) ?? [];
-      requireOwnColumns(setting.kind, found);
+      requireOwnColumns(options.kind, found);
       return found;
     });
     measurements = measured.value ?? [];
     const whole = !measurements.some((m) => m.state === 'measured' && m.stopped === true);
     if (take(measured) && whole) {
-      const verified = await stage(setting, 'verify', async () => {
+      const verified = await stage(options, 'verify', async () => {
         const found = (await open?.verify()) ?? [];
-        requireVerified(setting.kind, setting.point, measurements, found);
+        requireVerified(options.kind, options.point, measurements, found);
         return found;
       });
       verifications = verified.value ?? [];
       take(verified);
     }
   }
-  if (!fatal) take(await stage(setting, 'close', async () => open?.close()));
+  if (!fatal) take(await stage(options, 'close', async () => open?.close()));
   return {
     measurements,
     verifications,
@@ -101,25 +101,25 @@ export async function runPoint(setting: PointSetting): Promise<PointResult> {
 
 /** One stage with its boundary. The same on all ranks, whatever happened on each. */
 async function stage<T>(
-  setting: PointSetting,
+  options: PointOptions,
   name: string,
   body: (context: PointContext) => Promise<T>,
 ): Promise<StageOutcome<T>> {
-  const { point, world, addon, log } = setting;
+  const { point, world, addon, log } = options;
   const timeoutMs = point.job.timeoutSeconds * 1000;
-  const stageSetting = {
+  const stageOptions = {
     stage: name,
     point: point.index,
     timeoutMs,
     world,
     addon,
-    stopStatus: setting.stopStatus,
+    stopStatus: options.stopStatus,
   };
   let outcome: StageOutcome<T>;
   try {
-    const local = await runStage(stageSetting, async (clock) => {
-      await setting.faults.strike(name, point.index);
-      return body(contextOf(setting, name, clock));
+    const local = await runStage(stageOptions, async (clock) => {
+      await options.faults.strike(name, point.index);
+      return body(contextOf(options, name, clock));
     });
     if (local.verdict.status !== 'ok') {
       log.warn(
@@ -149,27 +149,27 @@ async function stage<T>(
   return outcome;
 }
 
-function contextOf(setting: PointSetting, stageName: string, clock: StageClock): PointContext {
-  const { point, world } = setting;
+function contextOf(options: PointOptions, stageName: string, clock: StageClock): PointContext {
+  const { point, world } = options;
   return {
     point,
     world,
-    device: setting.device,
-    addon: setting.addon,
-    resources: setting.resources,
-    log: setting.log,
-    plantedFaults: setting.faults.ofKind(point.index),
+    device: options.device,
+    addon: options.addon,
+    resources: options.resources,
+    log: options.log,
+    injectedFaults: options.faults.ofKind(point.index),
     samples: {
       warmup: point.job.warmup,
       iterations: point.job.iterations,
       freeRunning: point.job.freeRunning,
     },
     signal: clock.signal,
-    threadsPerRank: setting.threadsPerRank,
-    ncclLibraries: () => setting.ncclLibraries(),
-    noteNccl: (version) => setting.libraries.noteNccl(version),
-    progress: (done, total, unit) => setting.progress(point, `${done} of ${total} ${unit}`),
+    threadsPerRank: options.threadsPerRank,
+    ncclLibraries: () => options.ncclLibraries(),
+    noteNccl: (version) => options.libraries.noteNccl(version),
+    progress: (done, total, unit) => options.progress(point, `${done} of ${total} ${unit}`),
     remainingMs: () => clock.remainingMs(),
-    ...stepsOf(setting, stageName, clock),
+    ...stepsOf(options, stageName, clock),
   };
 }

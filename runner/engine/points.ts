@@ -5,15 +5,7 @@ import { EXIT, toRunnerError, worstExit, type ErrorCode } from '../errors.js';
 import { buildPointResult, type PointOutcome, type RankPointResult } from '../results/row.js';
 import { within } from '../within.js';
 import type { Point } from '../job-spec/types.js';
-import {
-  exitOf,
-  fatalExit,
-  lostOutcome,
-  neverStarted,
-  outcomeOf,
-  stopFailure,
-  type Loss,
-} from './outcome.js';
+import { exitOf, fatalExit, lostOutcome, notStarted, outcomeOf, stopFailure, type Loss } from './outcome.js';
 import { runPoint, type PointResult } from './point.js';
 import type { Run } from './run-state.js';
 import { decodeMessage, encodeMessage } from '../values/rank-message.js';
@@ -39,7 +31,7 @@ export async function runPoints(run: Run): Promise<LoopEnd> {
   for (const [at, point] of run.pending.entries()) {
     if (run.ending) break;
     run.observers.pointStarted(point);
-    await giveBackStale(run, previous, point);
+    await releasePreviousJob(run, previous, point);
     previous = point;
     const startedAt = new Date();
     let result: PointResult;
@@ -53,11 +45,11 @@ export async function runPoints(run: Run): Promise<LoopEnd> {
       });
       statuses.push(await record(run, point, outcomeOf(result, run.stop.signal), run.pending[at + 1]));
     } catch (error) {
-      return await lost(run, point, startedAt, error, statuses);
+      return await endLostWorld(run, point, startedAt, error, statuses);
     }
     if (result.stop > 0) {
       run.stop.agreed();
-      await abortRest(run, neverStarted('E_INTERRUPTED', stopFailure(run.stop.signal).error), {
+      await abortRest(run, notStarted('E_INTERRUPTED', stopFailure(run.stop.signal).error), {
         endsAt: run.stop.rowsEndAt,
       });
       const exitStatus = worstExit([...statuses, result.stop]);
@@ -67,7 +59,7 @@ export async function runPoints(run: Run): Promise<LoopEnd> {
       const culprit = result.trouble?.judgement.culprits[0];
       const code = culprit?.code ?? 'E_WORLD_LOST';
       const why = `rank ${culprit?.rank ?? -1} cannot go on: ${culprit?.message ?? code}`;
-      await abortRest(run, neverStarted(code, why, culprit?.rank), {
+      await abortRest(run, notStarted(code, why, culprit?.rank), {
         endsAt: performance.now() + LOST_WORLD_ROWS_MS,
       });
       const exitStatus = worstExit([...statuses, fatalExit(code)]);
@@ -158,7 +150,7 @@ function lossOf(run: Run, error: unknown): Loss {
   return { code, why: failure.message, stage: hungStage ?? stageOf(run.world, deadRank), hungRank };
 }
 
-async function lost(
+async function endLostWorld(
   run: Run,
   point: Point,
   startedAt: Date,
@@ -167,7 +159,7 @@ async function lost(
 ): Promise<LoopEnd> {
   const loss = lossOf(run, error);
   run.log.error({ err: error, point: point.index }, loss.why);
-  await abortRest(run, neverStarted(loss.code, loss.why, loss.hungRank), {
+  await abortRest(run, notStarted(loss.code, loss.why, loss.hungRank), {
     inFlight: lostOutcome(startedAt, loss),
     // Nobody ends this rank for the next two seconds: the others are in the same state.
     endsAt: run.stop.status === 0 ? performance.now() + LOST_WORLD_ROWS_MS : run.stop.rowsEndAt,
@@ -186,7 +178,7 @@ async function lost(
  * Resources live on while consecutive points of a job use them. At the end of a job all are given back, so that the
  * memory of two jobs is never held at once: the check before the run counted the largest point alone.
  */
-async function giveBackStale(run: Run, previous: Point | undefined, point: Point): Promise<void> {
+async function releasePreviousJob(run: Run, previous: Point | undefined, point: Point): Promise<void> {
   if (previous && previous.jobIndex !== point.jobIndex) await run.resources.closeAll();
 }
 

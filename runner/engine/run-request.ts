@@ -22,7 +22,7 @@ export interface RunRequest {
   readonly load: LoadOptions;
 }
 
-export interface StartSetting {
+export interface StartContext {
   readonly request: RunRequest;
   readonly environment: Environment;
   readonly world: MpiWorld;

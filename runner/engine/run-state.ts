@@ -10,7 +10,7 @@ import type { ManifestFile } from '../results/manifest.js';
 import type { StatusCounts } from '../results/status-counts.js';
 import type { RunFacts } from '../results/row.js';
 import type { Point, ResolvedSpec } from '../job-spec/types.js';
-import type { FaultPlan } from './fault-injection.js';
+import type { FaultInjection } from './fault-injection.js';
 import type { RunObservers } from './observer.js';
 import type { RunReport } from './report.js';
 import type { ResourceCache } from '../job/resources.js';
@@ -32,7 +32,7 @@ export interface Run {
   readonly addon: NativeAddon;
   readonly resources: ResourceCache;
   readonly log: Logger;
-  readonly faults: FaultPlan;
+  readonly faults: FaultInjection;
   /** CPU threads with which this rank copies, fills and checks, where the user says so. */
   readonly threadsPerRank: number | undefined;
   /** Where NCCL is looked for, in order. */

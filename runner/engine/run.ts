@@ -9,7 +9,7 @@ import { LogFile } from '../log.js';
 import { abortLaunch } from '../world/abort-launch.js';
 import { printError, printOut } from '../print.js';
 import { counted } from '../text/plural.js';
-import { beginStop, finishRefused, HURRIED_FILE_MS, leaveAlone, leaveWorld, type Begun } from './leave.js';
+import { beginStop, finishRefused, HURRIED_FILE_MS, exitWithoutPeers, exitNow, type Begun } from './leave.js';
 import { runPoints, type LoopEnd } from './points.js';
 import type { ManifestEnd } from '../results/manifest.js';
 import { HangingFileError, isHanging, UnwrittenRowsError } from '../results/output-errors.js';
@@ -58,7 +58,7 @@ export async function runOnThisRank(request: RunRequest): Promise<number> {
   // Before the first agreement: where the run has a folder, every rank takes signals.
   begun.stop = new StopRequest(
     () => beginStop(begun, world),
-    () => void leaveAlone(begun),
+    () => void exitWithoutPeers(begun),
   );
   let run: Run;
   try {
@@ -87,7 +87,7 @@ async function refuse(world: World, failure: RunnerError, begun: Begun): Promise
   if (world.info.rank === 0) reportError(failure);
   await finishRefused(begun, failure);
   const status = begun.stop?.status || failure.exitStatus;
-  if (failure.exitStatus === EXIT.fatal) leaveWorld(status);
+  if (failure.exitStatus === EXIT.fatal) exitNow(status);
   await world.native.finalize(END_TIMEOUT_MS);
   return status;
 }
@@ -128,14 +128,14 @@ async function endRun(run: Run, end: LoopEnd, logFile: LogFile): Promise<number>
     // Without its manifest a run was not good, whatever all ranks had agreed on.
     const late = failures.slice(before);
     status = worstExit([status, ...late.map((failure) => failure.exitStatus)]);
-    sayEnd(run, status, end, { failures: [...agreed.failures, ...late], statusCounts: agreed.counts });
+    printOutcome(run, status, end, { failures: [...agreed.failures, ...late], statusCounts: agreed.counts });
   }
   if (end.worldLost && !hurried) await sleep(LOST_WORLD_GRACE_MS);
   const isLogWhole = await within(hurried ? HURRIED_FILE_MS : LOG_WITHIN_MS, logFile.flush());
-  if (end.worldLost || !agreed.whole || run.addon.workLaneBusy()) leaveWorld(status);
+  if (end.worldLost || !agreed.whole || run.addon.workLaneBusy()) exitNow(status);
   await finalize(run, hurried, status);
   // The exit of the process would wait for threads that still hang in a file system.
-  if (!isLogWhole || failures.some(isHanging)) leaveWorld(status);
+  if (!isLogWhole || failures.some(isHanging)) exitNow(status);
   run.stop.close();
   return status;
 }
@@ -165,7 +165,7 @@ async function librariesOf(run: Run, end: LoopEnd): Promise<ManifestEnd['librari
   return isAsked ? await run.libraries.versions(run.addon) : undefined;
 }
 
-function sayEnd(
+function printOutcome(
   run: Run,
   status: number,
   end: LoopEnd,
@@ -187,6 +187,6 @@ async function finalize(run: Run, hurried: boolean, status: number): Promise<voi
     await run.world.native.finalize(hurried ? HURRIED_END_TIMEOUT_MS : END_TIMEOUT_MS);
   } catch (error) {
     run.log.error({ err: error }, 'MPI could not be finalized');
-    leaveWorld(status);
+    exitNow(status);
   }
 }

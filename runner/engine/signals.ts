@@ -29,12 +29,12 @@ export class StopRequest {
   #signalledAt = 0;
   #rowsEndAt: number | undefined;
   #timer: NodeJS.Timeout | undefined;
-  readonly #leaveAlone: () => void;
+  readonly #exitWithoutPeers: () => void;
   readonly #listeners: [NodeJS.Signals, () => void][] = [];
 
-  /** `onStop` runs once, at the first signal; `leaveAlone` when the ranks could not agree in time. */
-  constructor(onStop: () => void, leaveAlone: () => void) {
-    this.#leaveAlone = leaveAlone;
+  /** `onStop` runs once, at the first signal; `exitWithoutPeers` when the ranks could not agree in time. */
+  constructor(onStop: () => void, exitWithoutPeers: () => void) {
+    this.#exitWithoutPeers = exitWithoutPeers;
     for (const signal of namesOf(STATUS)) {
       const listener = (): void => {
         if (this.#status !== 0) return;
@@ -43,7 +43,7 @@ export class StopRequest {
         const { aloneMs, rowsMs } = signal === 'SIGUSR1' ? PATIENT : HURRIED;
         this.#signalledAt = performance.now();
         this.#rowsEndAt = this.#signalledAt + rowsMs;
-        this.#timer = setTimeout(leaveAlone, aloneMs);
+        this.#timer = setTimeout(exitWithoutPeers, aloneMs);
         onStop();
       };
       process.on(signal, listener);
@@ -81,7 +81,7 @@ export class StopRequest {
   agreed(): void {
     clearTimeout(this.#timer);
     const rowsMs = this.rowsEndAt - performance.now();
-    this.#timer = setTimeout(this.#leaveAlone, Math.max(0, rowsMs) + END_WITHIN_MS);
+    this.#timer = setTimeout(this.#exitWithoutPeers, Math.max(0, rowsMs) + END_WITHIN_MS);
   }
 
   close(): void {

@@ -13,7 +13,7 @@ export interface StageClock {
   remainingMs(): number;
 }
 
-export interface StageSetting {
+export interface StageOptions {
   readonly stage: string;
   readonly point: number;
   readonly timeoutMs: number;
@@ -46,17 +46,17 @@ type Ending<T> = { kind: 'done'; value: T } | { kind: 'threw'; error: unknown } 
 
 /** Runs `body` and always comes back: with its value, its error, or after the deadline plus a short grace. */
 export async function runStage<T>(
-  setting: StageSetting,
+  options: StageOptions,
   body: (clock: StageClock) => Promise<T>,
 ): Promise<LocalResult<T>> {
-  const { world, addon } = setting;
+  const { world, addon } = options;
   const controller = new AbortController();
   world.native.setAbort(false);
-  world.native.report(setting.stage, setting.point);
-  const endsAt = performance.now() + setting.timeoutMs;
+  world.native.report(options.stage, options.point);
+  const endsAt = performance.now() + options.timeoutMs;
   let late = false;
   let at: AtDeadline = { awaitedPeer: -1, iteration: -1, advances: false };
-  const progress = new ProgressWatch(setting.timeoutMs, () => ownPlace(world).iteration);
+  const progress = new ProgressWatch(options.timeoutMs, () => ownPlace(world).iteration);
   let giveUp: (ending: Ending<T>) => void = () => {};
   const givenUp = new Promise<Ending<T>>((resolve) => (giveUp = resolve));
   let graceTimer: NodeJS.Timeout | undefined;
@@ -67,7 +67,7 @@ export async function runStage<T>(
     controller.abort();
     graceTimer = setTimeout(() => giveUp({ kind: 'stuck' }), UNWIND_GRACE_MS);
   };
-  const deadline = setTimeout(leave, setting.timeoutMs);
+  const deadline = setTimeout(leave, options.timeoutMs);
 
   const clock: StageClock = {
     signal: controller.signal,
@@ -89,10 +89,10 @@ export async function runStage<T>(
   const say = (status: VerdictStatus, error?: RunnerError): LocalResult<T> => ({
     verdict: {
       rank: world.info.rank,
-      point: setting.point,
-      step: setting.stage,
+      point: options.point,
+      step: options.stage,
       status,
-      stop: setting.stopStatus(),
+      stop: options.stopStatus(),
       ...at,
       ...(error ? { code: error.code, message: error.message } : {}),
     },
@@ -101,9 +101,9 @@ export async function runStage<T>(
   });
   if (ending.kind === 'threw' && ending.error instanceof AgreedFailure) throw ending.error;
   if (ending.kind === 'stuck' && addon.workLaneBusy()) {
-    return say('timeout', stuckError(setting, at.awaitedPeer, addon.heldUpBy()));
+    return say('timeout', stuckError(options, at.awaitedPeer, addon.heldUpBy()));
   }
-  if (late) return say('timeout', deadlineError(setting, at));
+  if (late) return say('timeout', deadlineError(options, at));
   if (ending.kind === 'threw') {
     const error = toRunnerError(ending.error);
     // A wait that ended although this rank's deadline has not: a peer said that it comes no further.
@@ -125,8 +125,8 @@ interface AtDeadline {
   readonly advances: boolean;
 }
 
-function deadlineError(setting: StageSetting, { awaitedPeer, iteration, advances }: AtDeadline): RunnerError {
-  const passed = `${setting.stage} passed its deadline of ${setting.timeoutMs / 1000} s`;
+function deadlineError(options: StageOptions, { awaitedPeer, iteration, advances }: AtDeadline): RunnerError {
+  const passed = `${options.stage} passed its deadline of ${options.timeoutMs / 1000} s`;
   const where = iteration >= 0 ? ` in iteration ${iteration}` : '';
   if (advances) {
     const remedy = 'it is slow, or has too many iterations for timeoutSeconds';
@@ -136,7 +136,7 @@ function deadlineError(setting: StageSetting, { awaitedPeer, iteration, advances
   return new RunnerError('E_TIMEOUT', `${passed}${where}${whom}`);
 }
 
-function stuckError(setting: StageSetting, awaitedPeer: number, heldUpBy: string | null): RunnerError {
+function stuckError(options: StageOptions, awaitedPeer: number, heldUpBy: string | null): RunnerError {
   const whom =
     heldUpBy !== null
       ? `: it waits for ${heldUpBy}`
@@ -145,6 +145,6 @@ function stuckError(setting: StageSetting, awaitedPeer: number, heldUpBy: string
         : '';
   return new RunnerError(
     'E_STUCK',
-    `${setting.stage} passed its deadline of ${setting.timeoutMs / 1000} s and its thread did not come back${whom}`,
+    `${options.stage} passed its deadline of ${options.timeoutMs / 1000} s and its thread did not come back${whom}`,
   );
 }

@@ -8,7 +8,7 @@ import type { World } from '../world/world.js';
 import { isErrorCode, RunnerError, toRunnerError } from '../errors.js';
 import { addon } from '../native/binding.js';
 import type { RunFacts } from '../results/row.js';
-import type { OwnSpec, RunRequest, StartSetting } from './run-request.js';
+import type { OwnSpec, RunRequest, StartContext } from './run-request.js';
 import { observersOf } from './observers.js';
 import { openOutput } from './output.js';
 import { gatherPlaces, machineOf, recordedVersions } from './places.js';
@@ -19,7 +19,7 @@ import { parseResolvedSpec } from '../job-spec/resolved-text.js';
 import { worldIssues } from '../job-spec/resolve-job.js';
 import { SpecError } from '../job-spec/spec-error.js';
 import type { ResolvedSpec } from '../job-spec/types.js';
-import { FaultPlan } from './fault-injection.js';
+import { FaultInjection } from './fault-injection.js';
 import { checkCapacity } from '../preflight/memory.js';
 import { ResourceCache } from '../job/resources.js';
 import type { Run } from './run-state.js';
@@ -27,16 +27,16 @@ import { UsedLibraries } from './used-libraries.js';
 import { START_TIMEOUT_MS, onAllRanks } from '../world/on-all-ranks.js';
 
 /** Everything up to the first point. Throws the same error on all ranks. Collective. */
-export async function startRun(setting: StartSetting): Promise<Run> {
-  const { environment, world, request } = setting;
+export async function startRun(context: StartContext): Promise<Run> {
+  const { environment, world, request } = context;
   const native = addon();
   const versions = ownVersions(world, native);
   await compareVersions(world, versions, START_TIMEOUT_MS);
-  const { spec, selection } = await shareSpec(setting);
+  const { spec, selection } = await shareSpec(context);
   const faults = await onAllRanks(
     world,
     'reading RAILRUNNER_FAULT',
-    () => new FaultPlan(environment.settings.fault ?? '', world.info.rank),
+    () => new FaultInjection(environment.settings.fault ?? '', world.info.rank),
   );
   const device = await chooseDevice(world, native, {
     request: spec.device,
@@ -48,10 +48,10 @@ export async function startRun(setting: StartSetting): Promise<Run> {
   const { properties } = device;
   const places = await gatherPlaces(world, properties);
   const neighbours = await Neighbours.meet(world);
-  setting.begun.neighbours = neighbours;
+  context.begun.neighbours = neighbours;
   const machine = machineOf(places, world, spec.ranksPerNode);
   const recorded = recordedVersions(versions, native, places);
-  const { runId, ...output } = await openOutput(setting, {
+  const { runId, ...output } = await openOutput(context, {
     spec,
     selection,
     versions: recorded,
@@ -86,7 +86,7 @@ export async function startRun(setting: StartSetting): Promise<Run> {
     ncclLibraries: ncclLibrariesOf(environment),
     faults,
     neighbours,
-    stop: setting.stop,
+    stop: context.stop,
     ending: false,
     firstWithoutRow: 0,
     firstWithoutSummary: 0,
@@ -111,7 +111,7 @@ export function readOwnSpec(request: RunRequest, environment: Environment): OwnS
 }
 
 /** Rank 0 checks the spec against the world; the others receive its canonical text, or learn that there is none. */
-async function shareSpec({ world, ownSpec, request }: StartSetting): Promise<{
+async function shareSpec({ world, ownSpec, request }: StartContext): Promise<{
   readonly spec: ResolvedSpec;
   readonly selection: Selection;
 }> {

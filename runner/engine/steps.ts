@@ -9,7 +9,7 @@ import { judge, type Verdict } from './verdict.js';
 
 const YES = 'yes';
 
-interface StepSetting {
+interface StepOptions {
   readonly point: Point;
   readonly world: World;
   stopStatus(): number;
@@ -18,7 +18,7 @@ interface StepSetting {
 type Ran<T> = { readonly value: T } | { readonly failure: RunnerError };
 
 export function stepsOf(
-  setting: StepSetting,
+  options: StepOptions,
   stageName: string,
   clock: StageClock,
 ): Pick<PointContext, 'onAllRanks' | 'onAnyRank'> {
@@ -27,13 +27,13 @@ export function stepsOf(
     failure: RunnerError | undefined,
     word: string,
   ): Promise<readonly Verdict[]> => {
-    const { point, world } = setting;
+    const { point, world } = options;
     const own: Verdict = {
       rank: world.info.rank,
       point: point.index,
       step: `${stageName}: ${step}`,
       status: failure ? (isSkip(failure) ? 'skipped' : 'failed') : 'ok',
-      stop: setting.stopStatus(),
+      stop: options.stopStatus(),
       word,
       ...(failure ? { code: failure.code, message: failure.message } : {}),
     };

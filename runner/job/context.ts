@@ -8,7 +8,7 @@ import type { Measurement, Verification } from './measurement.js';
 import type { ResourceCache } from './resources.js';
 
 /** A fault that a test asks a kind to commit, so that its alarms can be heard. */
-export type PlantedFault =
+export type InjectedFaultName =
   /** Sends nothing to its peers, or one wrong bit. */
   | 'silence'
   | 'corrupt'
@@ -36,7 +36,7 @@ export interface PointContext {
   readonly log: Logger;
   readonly samples: SampleOptions;
   /** Of this rank and point; kinds that cannot commit one ignore it. */
-  readonly plantedFaults: readonly PlantedFault[];
+  readonly injectedFaults: readonly InjectedFaultName[];
   /** Aborted when the stage's deadline passes or the run is told to stop. */
   readonly signal: AbortSignal;
   /** CPU threads with which this rank copies, fills and checks, where the user says so. */

@@ -35,6 +35,6 @@ export function faultsAt(
   at: { readonly [Fault in InjectedFault['fault']]?: number },
 ): InjectedFault[] {
   return entriesOf(at).flatMap(([fault, when]) =>
-    context.plantedFaults.includes(fault) ? [{ fault, at: when }] : [],
+    context.injectedFaults.includes(fault) ? [{ fault, at: when }] : [],
   );
 }

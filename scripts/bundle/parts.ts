@@ -73,14 +73,19 @@ function writeLauncher(root: string, folder: string): void {
   writeFileSync(target, own.replace(NODE_FROM_PATH, NODE_OF_BUNDLE), { mode: 0o755 });
 }
 
+const TEXTS = ['LICENSE', 'README.md', 'CHANGELOG.md', 'docs', 'configs', 'results/README.md'];
+/** Read by the program, at its place among the sources. */
+const DATA = ['jobs/kv/models/presets.json', 'jobs/kv/models/class-defaults.json'];
+
 /** Fills the empty `folder`; returns the paths of everything in it that the loader loads. */
 export function layOut(root: string, folder: string): string[] {
   const full = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as Record<string, unknown>;
   const kept = ['name', 'version', 'description', 'license', 'type'].map((key) => [key, full[key]]);
   writeFileSync(join(folder, 'package.json'), `${JSON.stringify(Object.fromEntries(kept), null, 2)}\n`);
-  for (const name of ['LICENSE', 'README.md', 'CHANGELOG.md', 'docs', 'configs', 'results/README.md']) {
+  for (const name of TEXTS) {
     if (existsSync(join(root, name))) cpSync(join(root, name), join(folder, name), { recursive: true });
   }
+  for (const name of DATA) cpSync(join(root, name), join(folder, name));
   writeLauncher(root, folder);
   copyCompiled(root, folder);
   copyPackages(root, folder);

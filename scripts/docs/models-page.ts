@@ -126,7 +126,7 @@ Where a file is refused, write \`layout.groups\` by hand, or \`numLayers\`, \`ou
 function listed(): string {
   return `## Presets
 
-Each is the deciding part of a real file (\`configs/presets/models.json\`), read by the same rules. Bytes are per token at 2
+Each is the deciding part of a real file (\`jobs/kv/models/presets.json\`), read by the same rules. Bytes are per token at 2
 bytes per element.
 
 ${table(['preset', 'groups', 'bytes', 'beyond the window', 'index', 'numbers from'], presetRows())}

@@ -37,7 +37,7 @@ let presets: Readonly<Record<string, Preset>> | undefined;
 
 /** Name -> preset, read once. */
 export function modelPresets(): Readonly<Record<string, Preset>> {
-  const path = join(projectRoot, 'configs', 'presets', 'models.json');
+  const path = join(projectRoot, 'jobs', 'kv', 'models', 'presets.json');
   presets ??= readPresets(path);
   return presets;
 }

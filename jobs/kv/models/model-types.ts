@@ -9,7 +9,7 @@ import { isObject } from '../../../runner/job-spec/pointer.js';
 let defaults: ConfigObject | undefined;
 
 function classFile(): ConfigObject {
-  const path = join(projectRoot, 'configs', 'presets', 'class-defaults.json');
+  const path = join(projectRoot, 'jobs', 'kv', 'models', 'class-defaults.json');
   defaults ??= parseJsonObject(readFileSync(path, 'utf8'));
   return defaults;
 }

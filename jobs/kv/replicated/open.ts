@@ -24,7 +24,7 @@ import { firstOf, valueOf, oneOf } from '../../../runner/values/items.js';
 /** Every rank has the same data: one owner, whoever loads it. */
 const OWNER = 0;
 const CLOSE_TIMEOUT_MS = 10_000;
-/** Where planted faults strike: far enough into the samples for peers to be in flight. */
+/** Where injected faults strike: far enough into the samples for peers to be in flight. */
 const FAULT_ITERATION = 2;
 
 interface Opened {
@@ -84,7 +84,7 @@ function optionsOf(
 ): ReplicatedOptions {
   const [layerBegin, layerEnd] = spec.layerRange;
   const [source, target] = [nativeLayout(spec, spec.from), nativeLayout(spec, 'device')];
-  const differs = context.plantedFaults.includes('misorder');
+  const differs = context.injectedFaults.includes('misorder');
   return {
     strategy: oneOf(REPLICATED_STRATEGIES, spec.strategy),
     root: spec.root,

@@ -1,7 +1,7 @@
 import { entriesOf, textOf } from '../files.js';
 import { defineCheck } from '../finding.js';
 import type { Observation } from '../finding.js';
-import type { DoctorSetting } from '../setting.js';
+import type { DoctorContext } from '../context.js';
 
 const PCI = '/sys/bus/pci/devices';
 const NVIDIA = '0x10de';
@@ -45,7 +45,7 @@ export const build = defineCheck({
     },
   },
   read: (): BuildReading => ({ gpusOnBus: gpusOnBus() }),
-  judge: (reading: BuildReading, { probes }: DoctorSetting) => {
+  judge: (reading: BuildReading, { probes }: DoctorContext) => {
     const { build: info, buildReason } = probes;
     if (!info) return [{ kind: 'addon-missing', what: buildReason }];
     const found: Observation<'addon-without-cuda' | 'debug-build'>[] = [];

@@ -1,7 +1,7 @@
 import { processLimits } from '../../preflight/process-limits.js';
 import { entriesOf } from '../files.js';
 import { defineCheck } from '../finding.js';
-import { usableGpus } from '../setting.js';
+import { usableGpus } from '../context.js';
 import { formatBytes } from '../../text/bytes.js';
 
 export interface MemlockReading {

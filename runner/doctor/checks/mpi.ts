@@ -5,7 +5,7 @@ import { pluginFile, type MpiName } from '../../environment/launcher.js';
 import { MPI_NAMES, MPIS } from '../../environment/mpis.js';
 import { defineCheck } from '../finding.js';
 import type { Observation } from '../finding.js';
-import type { DoctorSetting } from '../setting.js';
+import type { DoctorContext } from '../context.js';
 
 export interface PluginReading {
   readonly mpi: MpiName;
@@ -54,7 +54,7 @@ type Kind =
 function judgeLauncher(
   usable: readonly MpiName[],
   mpiruns: readonly FoundMpirun[],
-  launcher: DoctorSetting['launcher'],
+  launcher: DoctorContext['launcher'],
 ): Observation<Kind>[] {
   const { speaks, size, name, contradiction } = launcher;
   if (!speaks && size !== null && size > 1) {

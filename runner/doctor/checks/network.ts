@@ -1,7 +1,7 @@
 import { entriesOf, textOf } from '../files.js';
 import { defineCheck } from '../finding.js';
 import type { Observation } from '../finding.js';
-import { usableGpus } from '../setting.js';
+import { usableGpus } from '../context.js';
 
 export interface NetworkReading {
   /** Ports of RDMA devices, for example "mlx5_0:1", and whether they are active. */

@@ -1,6 +1,6 @@
 import { defineCheck } from '../finding.js';
 import type { Observation } from '../finding.js';
-import { usableGpus, type DoctorSetting } from '../setting.js';
+import { usableGpus, type DoctorContext } from '../context.js';
 import { deviceOf, fitRefusals, skippedPoints, worldRefusals, type SkippedPoints } from '../spec-needs.js';
 import { counted } from '../../text/plural.js';
 
@@ -43,12 +43,12 @@ export function pointList(points: readonly number[]): string {
   return `point${points.length === 1 ? '' : 's'} ${parts.join(', ')}`;
 }
 
-function readSpec(setting: DoctorSetting): SpecReading | null {
-  const { job } = setting;
+function readSpec(context: DoctorContext): SpecReading | null {
+  const { job } = context;
   if (!job) return null;
-  const decided = deviceOf(setting, job);
+  const decided = deviceOf(context, job);
   const device = 'kind' in decided ? decided.kind : null;
-  const refusals = worldRefusals(setting, job);
+  const refusals = worldRefusals(context, job);
   return {
     numPoints: job.spec.points.length,
     device,
@@ -56,8 +56,8 @@ function readSpec(setting: DoctorSetting): SpecReading | null {
     allowSharedDevice: job.spec.allowSharedDevice,
     worldRefusals: refusals,
     // A plan for a world that the rules refuse has no meaning.
-    fitRefusals: device && refusals.length === 0 ? fitRefusals(setting, job, device) : [],
-    skipped: device ? skippedPoints(setting, job, device) : [],
+    fitRefusals: device && refusals.length === 0 ? fitRefusals(context, job, device) : [],
+    skipped: device ? skippedPoints(context, job, device) : [],
   };
 }
 

@@ -37,7 +37,7 @@ export const variables = defineCheck<Variables, Kind>({
     'fault-planted': {
       severity: 'warning',
       when: 'RAILRUNNER_FAULT is set',
-      consequence: 'A fault is planted on purpose: points fail or hang.',
+      consequence: 'A fault is injected: points fail or hang.',
       remedy: 'unset RAILRUNNER_FAULT',
     },
     'cuda-blocking': {

@@ -1,6 +1,6 @@
 /** Judgements on readings that a test makes up: what each must lead to. */
 import type { Observation } from '../../../runner/doctor/finding.js';
-import type { DoctorSetting, Probes } from '../../../runner/doctor/setting.js';
+import type { DoctorContext, Probes } from '../../../runner/doctor/context.js';
 import type { GpuDescription, GpuReport, GpuState } from '../../../runner/native/types/index.js';
 
 export interface Judged {
@@ -21,7 +21,7 @@ export interface Group {
 interface Case<Reading> {
   readonly title: string;
   readonly reading: Reading;
-  readonly setting?: Partial<DoctorSetting>;
+  readonly setting?: Partial<DoctorContext>;
   readonly expected: readonly string[];
   readonly says?: RegExp;
 }
@@ -29,7 +29,7 @@ interface Case<Reading> {
 interface Judge<Reading> {
   readonly name: string;
   readonly kinds: object;
-  judge(reading: Reading, setting: DoctorSetting): readonly Observation[];
+  judge(reading: Reading, setting: DoctorContext): readonly Observation[];
 }
 
 export function group<Reading>(check: Judge<Reading>, cases: readonly Case<Reading>[]): Group {
@@ -67,7 +67,7 @@ export const ALONE = { name: 'no launcher', speaks: null, size: null, rank: 0 } 
 
 export const UNDER_MPICH = { name: 'mpiexec of MPICH', speaks: 'mpich', size: 2, rank: 0 } as const;
 
-export function settingOf(changes: Partial<DoctorSetting> = {}): DoctorSetting {
+export function settingOf(changes: Partial<DoctorContext> = {}): DoctorContext {
   return {
     launcher: ALONE,
     variables: {},

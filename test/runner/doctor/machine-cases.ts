@@ -4,7 +4,7 @@ import { memory } from '../../../runner/doctor/checks/memory.js';
 import { numa } from '../../../runner/doctor/checks/numa.js';
 import { sharedMemory } from '../../../runner/doctor/checks/shared-memory.js';
 import type { StorageProbe } from '../../../runner/native/types/index.js';
-import type { SpecToJudge } from '../../../runner/doctor/setting.js';
+import type { SpecToJudge } from '../../../runner/doctor/context.js';
 import { cudaProbes, gpusOf, group, UNDER_MPICH, type Group } from './cases.js';
 import { LIMIT_GROUPS } from './limit-cases.js';
 

@@ -6,7 +6,7 @@ import type { BuildInfo, DeviceProbe, GpuReport, NcclProbe, NetworkProbe } from 
 import type { SetEnvironmentKey } from '../job-spec/environment-keys.js';
 import type { ResolvedSpec } from '../job-spec/types.js';
 
-export interface DoctorSetting {
+export interface DoctorContext {
   readonly launcher: Launcher;
   readonly variables: Variables;
   /** Variables that fix keys of jobs and are set. */
