@@ -7,8 +7,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { seededRandom } from '../jobs/kv/random.js';
-import type { Random } from '../jobs/kv/random.js';
+import { seededRandom, type Random } from '../jobs/kv/random.js';
 import { USUAL_BLOCK_TOKENS } from '../jobs/kv/trace.js';
 import { projectRoot } from '../runner/project.js';
 

@@ -1,6 +1,5 @@
 /** Turns a dispatchCombine job as written into what runs: the routing's own defaults, and its file checked. */
-import type { SpecIssue } from '../../runner/job-spec/issue.js';
-import { showValue } from '../../runner/job-spec/issue.js';
+import { showValue, type SpecIssue } from '../../runner/job-spec/issue.js';
 import type { SpecFiles } from '../../runner/job-spec/files.js';
 import type { ResolveAnswer, ResolveRequest } from '../../runner/job-spec/spec-kind.js';
 import { isObject } from '../../runner/job-spec/pointer.js';

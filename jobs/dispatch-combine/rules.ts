@@ -1,6 +1,5 @@
 /** What cannot be on any machine. Pointers are relative to the job. */
-import type { SpecIssue } from '../../runner/job-spec/issue.js';
-import { showValue } from '../../runner/job-spec/issue.js';
+import { showValue, type SpecIssue } from '../../runner/job-spec/issue.js';
 import { usesDedup, type MoeSpec } from './moe-spec.js';
 import { highThroughputIssues, highThroughputWorldIssues } from './high-throughput/rules.js';
 import { MAX_RESULT_ROWS } from './schema.js';

@@ -1,6 +1,5 @@
 /** JSON Schema of dispatchCombine's keys, as users write them. */
-import type { Schema } from '../../runner/job-spec/common-schema.js';
-import { RUN_DEFAULT_KEYS } from '../../runner/job-spec/common-schema.js';
+import { RUN_DEFAULT_KEYS, type Schema } from '../../runner/job-spec/common-schema.js';
 import { highThroughputSchema } from './high-throughput/schema.js';
 
 export const MAX_TOPK = 32;

@@ -6,7 +6,7 @@ import { RunnerError } from '../../runner/errors.js';
 import type { FilePlaces } from '../../runner/job-spec/files.js';
 import { seededRandom, shuffledIds } from './random.js';
 import type { KvSpec } from './spec.generated.js';
-import { poolBlocks } from './rules.js';
+import { poolBlocks } from './spec.js';
 import { rereadTrace } from './trace.js';
 import { walkTrace } from './walk-trace.js';
 

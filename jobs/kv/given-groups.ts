@@ -1,6 +1,5 @@
 /** Groups of layers as a spec writes them by hand. Shapes are the schema's; what is checked here hangs together. */
-import type { SpecIssue } from '../../runner/job-spec/issue.js';
-import { showValue } from '../../runner/job-spec/issue.js';
+import { showValue, type SpecIssue } from '../../runner/job-spec/issue.js';
 import { MOST_LAYERS } from './group-schema.js';
 import { COMPRESSIONS, GROUP_KINDS, withBytes, type Compression, type KvGroup } from './models/geometry.js';
 import { isOneOf } from '../../runner/values/items.js';

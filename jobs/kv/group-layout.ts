@@ -1,6 +1,5 @@
 /** From the groups of a whole model to the layout of one rank's blocks. */
-import type { SpecIssue } from '../../runner/job-spec/issue.js';
-import { showValue } from '../../runner/job-spec/issue.js';
+import { showValue, type SpecIssue } from '../../runner/job-spec/issue.js';
 import { suggestion } from '../../runner/job-spec/suggest.js';
 import type { GroupsAnswer } from './given-groups.js';
 import { MOST_GROUPS } from './group-schema.js';

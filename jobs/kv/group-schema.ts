@@ -1,6 +1,5 @@
 /** JSON Schema of one entry of layout.groups, as users write it and as it is resolved. */
-import type { Schema } from '../../runner/job-spec/common-schema.js';
-import { LARGEST_INTEGER } from '../../runner/job-spec/common-schema.js';
+import { LARGEST_INTEGER, type Schema } from '../../runner/job-spec/common-schema.js';
 
 /** native/kv/block_layout.h: kMaxGroups. */
 export const MOST_GROUPS = 8;

@@ -1,6 +1,5 @@
 /** JSON Schema of the keys of a layout. */
-import type { Schema } from '../../runner/job-spec/common-schema.js';
-import { LARGEST_INTEGER } from '../../runner/job-spec/common-schema.js';
+import { LARGEST_INTEGER, type Schema } from '../../runner/job-spec/common-schema.js';
 import { givenGroups } from './group-schema.js';
 
 export const positive = (description: string): Schema => ({

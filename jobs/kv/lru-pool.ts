@@ -1,6 +1,5 @@
 /** Hands out block ids as a serving engine's prefix cache does: free ones first, then those longest untouched. */
-import { shuffledIds } from './random.js';
-import type { Random } from './random.js';
+import { shuffledIds, type Random } from './random.js';
 import type { HashId } from '../traces/request.js';
 
 /**

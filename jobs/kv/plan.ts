@@ -5,14 +5,7 @@ import { blockBytes } from './layout.js';
 import { detailsOf } from './details.js';
 import type { KvSpec } from './spec.generated.js';
 import { sectionsOf, tierSizes } from './sections.js';
-
-/** Whether this rank holds a pool of that tier: in replicated mode the root alone has host and disk. */
-export function holdsTier(spec: KvSpec, tier: Tier, rank: number): boolean {
-  if (spec.from !== tier && spec.to !== tier) return false;
-  if (spec.mode === 'sharded' || rank === spec.root) return true;
-  // independent is what one has without replicated mode: every rank its own tiers.
-  return (tier === 'device' && spec.to === 'device') || spec.strategy === 'independent';
-}
+import { holdsTier } from './spec.js';
 
 /** Bytes without padding that a rank moves in one iteration, in both directions of a bidirectional job. */
 export function payloadBytes(spec: KvSpec): number {

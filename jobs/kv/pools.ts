@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os';
 import type { PointContext } from '../../runner/job/context.js';
 import type { NativeLayout, NativePool, PoolOptions, Tier } from '../../runner/native/types/index.js';
 import type { KvSpec } from './spec.generated.js';
-import { layoutOf } from './rules.js';
+import { layoutOf } from './spec.js';
 import { sectionsOf } from './sections.js';
 
 const KEY_PREFIX = 'kv-pool:';

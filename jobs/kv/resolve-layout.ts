@@ -1,6 +1,5 @@
 /** Layouts as written into layouts in numbers: dimensions by hand, groups by hand, or the groups of a model. */
-import type { SpecIssue } from '../../runner/job-spec/issue.js';
-import { showValue } from '../../runner/job-spec/issue.js';
+import { showValue, type SpecIssue } from '../../runner/job-spec/issue.js';
 import type { SpecFiles } from '../../runner/job-spec/files.js';
 import { isObject, pointerOf } from '../../runner/job-spec/pointer.js';
 import type { JsonObject } from '../../runner/job-spec/types.js';

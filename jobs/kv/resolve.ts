@@ -1,6 +1,5 @@
 /** Turns a KV job as written into what runs: layouts of every tier in numbers, the trace counted, ranges whole. */
-import type { SpecIssue } from '../../runner/job-spec/issue.js';
-import { showValue } from '../../runner/job-spec/issue.js';
+import { showValue, type SpecIssue } from '../../runner/job-spec/issue.js';
 import type { SpecFiles } from '../../runner/job-spec/files.js';
 import type { ResolveAnswer, ResolveRequest } from '../../runner/job-spec/spec-kind.js';
 import { isObject, pointerOf } from '../../runner/job-spec/pointer.js';

@@ -1,6 +1,5 @@
 /** JSON Schema of a KV job as it is resolved: every default filled, every layout in numbers. */
-import { COMMON_JOB_KEYS } from '../../runner/job-spec/common-schema.js';
-import type { Schema } from '../../runner/job-spec/common-schema.js';
+import { COMMON_JOB_KEYS, type Schema } from '../../runner/job-spec/common-schema.js';
 import { resolvedGroups } from './group-schema.js';
 import { LAYOUT_KEYS, closedObject } from './layout-schema.js';
 import { KV_KEYS, TRACE_KEYS } from './schema.js';

@@ -1,9 +1,9 @@
 /** What cannot be on any machine, as a table and a few comparisons. Pointers are relative to the job. */
-import type { SpecIssue } from '../../runner/job-spec/issue.js';
-import { showValue } from '../../runner/job-spec/issue.js';
+import { showValue, type SpecIssue } from '../../runner/job-spec/issue.js';
 import type { Tier } from '../../runner/native/types/index.js';
 import { poolSizes, regionGroups, storedLayout } from './layout.js';
 import type { KvLayout, KvSpec } from './spec.generated.js';
+import { layoutOf, poolBlocks } from './spec.js';
 import { REPLICATED_STRATEGIES, SHARDED_STRATEGIES } from './schema.js';
 import { LAYOUT_KEYS_BY_TIER, POOL_KEYS } from './tiers.js';
 
@@ -15,15 +15,6 @@ export const LEGAL_PAIRS: Readonly<Record<string, string>> = {
   'host -> device': 'onboard',
   'disk -> device': 'onboard',
 };
-
-export function layoutOf(spec: KvSpec, tier: Tier): KvLayout {
-  return spec[LAYOUT_KEYS_BY_TIER[tier]];
-}
-
-/** Blocks in the pool of that tier; 0 where the spec gives none. */
-export function poolBlocks(spec: KvSpec, tier: Tier): number {
-  return spec.pools[POOL_KEYS[tier]] ?? 0;
-}
 
 /** Rules that need no layout: pair, mode and strategy, pools, blocks, trace. */
 export function keyIssues(spec: KvSpec): SpecIssue[] {

@@ -1,6 +1,5 @@
 /** JSON Schema of the keys that offload and onboard share, as users write them. */
-import type { Schema } from '../../runner/job-spec/common-schema.js';
-import { LARGEST_INTEGER } from '../../runner/job-spec/common-schema.js';
+import { LARGEST_INTEGER, type Schema } from '../../runner/job-spec/common-schema.js';
 import { LAYOUT_KEYS, closedObject, layoutWithDefaults, positive } from './layout-schema.js';
 
 /** Block ids are 32-bit everywhere. */

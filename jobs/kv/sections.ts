@@ -1,9 +1,15 @@
 /** The parts of a pool that have block ids of their own. */
 import type { Tier } from '../../runner/native/types/index.js';
 import type { KvSpec } from './spec.generated.js';
-import { poolSizes, regionGroups, storedLayout } from './layout.js';
-import type { BlockGroup, PoolSection, PoolSizes } from './layout.js';
-import { layoutOf, poolBlocks } from './rules.js';
+import {
+  poolSizes,
+  regionGroups,
+  storedLayout,
+  type BlockGroup,
+  type PoolSection,
+  type PoolSizes,
+} from './layout.js';
+import { layoutOf, poolBlocks } from './spec.js';
 
 export interface TierSection extends PoolSection {
   readonly groups: readonly BlockGroup[];

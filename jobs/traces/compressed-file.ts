@@ -1,6 +1,5 @@
 /** The bytes of a file, decompressed where they are compressed; which it is, its first bytes say. */
-import { constants, createReadStream, fstatSync, openSync, readSync } from 'node:fs';
-import { closeSync } from 'node:fs';
+import { constants, createReadStream, fstatSync, openSync, readSync, closeSync } from 'node:fs';
 import { createGunzip } from 'node:zlib';
 import { Decompress } from 'fzstd';
 import { RunnerError, codeOf } from '../../runner/errors.js';

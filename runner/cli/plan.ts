@@ -2,8 +2,7 @@
 import type { CommandModule } from 'yargs';
 import type { LoadKinds } from '../job/kind.js';
 import { wholeNumber, withOptions, type CliOptions } from './options.js';
-import { loadOptions, SPEC_OPTIONS } from './spec-options.js';
-import type { SpecArguments } from './spec-options.js';
+import { loadOptions, SPEC_OPTIONS, type SpecArguments } from './spec-options.js';
 
 interface PlanArguments extends SpecArguments {
   readonly spec: string;

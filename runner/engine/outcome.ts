@@ -1,5 +1,5 @@
 /** From how a point went to what its rows say, and to the exit status it asks for. */
-import { ERROR_CATALOGUE, EXIT, type ErrorCode } from '../errors.js';
+import { ERROR_CATALOGUE, EXIT, worstExit, type ErrorCode } from '../errors.js';
 import type { PointFailure, PointOutcome, Row } from '../results/row.js';
 import type { PointResult } from './point.js';
 import { describeCulprits, type Judgement, type Verdict } from './verdict.js';
@@ -82,7 +82,7 @@ export function exitOf(rows: readonly Row[]): number {
     if (row['status'] === 'timeout') return EXIT.timeout;
     return EXIT.ok;
   });
-  return Math.max(EXIT.ok, ...statuses);
+  return worstExit(statuses);
 }
 
 /** Exit status of a fatal end. */

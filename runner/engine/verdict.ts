@@ -1,6 +1,5 @@
 /** What a rank says at a stage boundary, and what all ranks conclude from it. */
-import type { ErrorCode } from '../errors.js';
-import { ERROR_CATALOGUE, EXIT } from '../errors.js';
+import { ERROR_CATALOGUE, EXIT, type ErrorCode } from '../errors.js';
 
 export type VerdictStatus = 'ok' | 'skipped' | 'failed' | 'timeout' | 'peer';
 

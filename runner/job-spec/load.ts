@@ -4,19 +4,15 @@ import type { Variables } from '../environment/variables.js';
 import { MAX_POINTS } from './common-schema.js';
 import { fillDefaults } from './defaults.js';
 import { setEnvironmentKeys, type SetEnvironmentKey } from './environment-keys.js';
-import { showValue, uniqueIssues } from './issue.js';
-import type { SpecIssue } from './issue.js';
+import { showValue, uniqueIssues, type SpecIssue } from './issue.js';
 import { SpecFiles } from './files.js';
 import type { SpecKind } from './spec-kind.js';
 import { isObject, pointerOf } from './pointer.js';
 import { readSpecDocument } from './read-spec.js';
-import { prepareKind, resolveJob } from './resolve-job.js';
-import type { JobContext } from './resolve-job.js';
-import { parseResolvedSpec, writeResolvedText } from './resolved-text.js';
-import type { RunKeys } from './resolved-text.js';
+import { prepareKind, resolveJob, type JobContext } from './resolve-job.js';
+import { parseResolvedSpec, writeResolvedText, type RunKeys } from './resolved-text.js';
 import { runSchema } from './schema.js';
-import { applySets } from './set-values.js';
-import type { AppliedSets } from './set-values.js';
+import { applySets, type AppliedSets } from './set-values.js';
 import { SpecError } from './spec-error.js';
 import { suggestion } from './suggest.js';
 import {
@@ -26,8 +22,7 @@ import {
   type Point,
   type ResolvedSpec,
 } from './types.js';
-import { compileValidator, under } from './validate.js';
-import type { Validator } from './validate.js';
+import { compileValidator, under, type Validator } from './validate.js';
 import { readFlag, readNumber, readText, readWord } from '../values/keys.js';
 
 export interface LoadOptions {

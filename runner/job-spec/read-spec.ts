@@ -1,7 +1,6 @@
 /** Reads the spec's file: there, a file, of sane size, UTF-8, JSON with an object in it. */
 import { readTextFile, TextFileError } from '../text/text-file.js';
-import type { SpecIssue } from './issue.js';
-import { showValue } from './issue.js';
+import { showValue, type SpecIssue } from './issue.js';
 import { readJsonText } from './json-text.js';
 import { isObject } from './pointer.js';
 import { SpecError } from './spec-error.js';

@@ -6,15 +6,19 @@ import type { SpecFiles } from './files.js';
 import type { SpecKind } from './spec-kind.js';
 import { keysOf, pointerOf, valueAt } from './pointer.js';
 import { jobSchema, propertiesOf } from './schema.js';
-import { expandSweep, sweptPointer } from './sweep.js';
+import { expandSweep, sweptPointer, type SweepCombination } from './sweep.js';
 import { sweepIssues } from './sweep-issues.js';
-import type { SweepCombination } from './sweep.js';
-import type { AssumedKeys, CommonJobKeys, JsonObject, JsonValue, Point } from './types.js';
-import { compileValidator } from './validate.js';
-import type { Validator } from './validate.js';
+import {
+  VERIFY_MODES,
+  type AssumedKeys,
+  type CommonJobKeys,
+  type JsonObject,
+  type JsonValue,
+  type Point,
+} from './types.js';
+import { compileValidator, type Validator } from './validate.js';
 import { readFlag, readNumber, readText, readWord } from '../values/keys.js';
 import { asJsonObject, isJson } from '../values/json.js';
-import { VERIFY_MODES } from './types.js';
 
 /** A kind with its schema compiled. */
 export interface PreparedKind {

@@ -1,6 +1,5 @@
 /** Puts the common part and a kind's own keys together: for validation here, and published for editors. */
-import { COMMON_JOB_KEYS, RUN_KEYS, SCHEMA_DIALECT } from './common-schema.js';
-import type { Schema } from './common-schema.js';
+import { COMMON_JOB_KEYS, RUN_KEYS, SCHEMA_DIALECT, type Schema } from './common-schema.js';
 import type { SpecKind } from './spec-kind.js';
 
 /** A schema's key -> schema map; {} where it has none. */

@@ -1,8 +1,6 @@
 /** The one error that a spec leads to: it carries every issue that was found. */
-import { RunnerError } from '../errors.js';
-import type { ErrorCode } from '../errors.js';
-import { formatIssues } from './issue.js';
-import type { SpecIssue } from './issue.js';
+import { RunnerError, type ErrorCode } from '../errors.js';
+import { formatIssues, type SpecIssue } from './issue.js';
 
 export type SpecErrorCode = Extract<ErrorCode, `E_SPEC_${string}`>;
 

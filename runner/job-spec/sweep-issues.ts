@@ -1,7 +1,6 @@
 /** What is wrong with the sweeps of a job themselves, before any combination is made. Pointers are relative to the job. */
 import type { Schema } from './common-schema.js';
-import { showValue } from './issue.js';
-import type { SpecIssue } from './issue.js';
+import { showValue, type SpecIssue } from './issue.js';
 import { isObject, pointerOf } from './pointer.js';
 import { keysInSchema } from './schema.js';
 import { suggestion } from './suggest.js';

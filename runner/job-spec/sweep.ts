@@ -3,8 +3,7 @@
  * in key order, the first key varying slowest.
  */
 import { MAX_POINTS } from './common-schema.js';
-import { showValue } from './issue.js';
-import type { SpecIssue } from './issue.js';
+import { showValue, type SpecIssue } from './issue.js';
 import { isObject, keysOf, pointerOf, writeAt } from './pointer.js';
 
 /** One combination of swept values, not yet validated. */

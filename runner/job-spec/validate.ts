@@ -1,10 +1,7 @@
 /** ajv's verdict as issues: strict, all at once, nothing coerced, nothing removed, no default filled in. */
-import { Ajv2020 } from 'ajv/dist/2020.js';
-import type { ErrorObject, ValidateFunction } from 'ajv/dist/2020.js';
-import { showValue } from './issue.js';
-import type { SpecIssue } from './issue.js';
-import { LARGEST_INTEGER } from './common-schema.js';
-import type { Schema } from './common-schema.js';
+import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js';
+import { showValue, type SpecIssue } from './issue.js';
+import { LARGEST_INTEGER, type Schema } from './common-schema.js';
 import { pointerOf, keysOf } from './pointer.js';
 import { suggestion } from './suggest.js';
 import { counted } from '../text/plural.js';

@@ -1,6 +1,5 @@
 /** The kind of every layer: by the file's keys, else by the pattern of the type's class, else all alike. */
-import type { ConfigKeys } from './config-keys.js';
-import { isOff } from './config-keys.js';
+import { isOff, type ConfigKeys } from './config-keys.js';
 import { classKinds } from './block-kinds.js';
 import { KIND_RULES, type KindRule, type LayerCount } from './kind-rules.js';
 import { full, windowed, type LayerKind } from './layer-kinds.js';

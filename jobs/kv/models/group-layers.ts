@@ -1,6 +1,5 @@
 /** Layers that keep the same are one group. */
-import type { Compression, KvGroup } from './geometry.js';
-import { withBytes } from './geometry.js';
+import { withBytes, type Compression, type KvGroup } from './geometry.js';
 import type { TokenShape } from './head-sizes.js';
 import type { IndexShape } from './index-caches.js';
 

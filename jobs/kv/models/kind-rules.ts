@@ -1,6 +1,5 @@
 /** How a file says the kind of each layer: one rule per key, first that is there decides, the others must agree. */
-import type { ConfigKeys } from './config-keys.js';
-import { isOff } from './config-keys.js';
+import { isOff, type ConfigKeys } from './config-keys.js';
 import {
   chunked,
   full,

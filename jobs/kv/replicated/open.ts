@@ -15,7 +15,7 @@ import type { KvColumn } from '../columns.js';
 import type { KvSpec } from '../spec.generated.js';
 import { contentBefore, lanesOf, transferredBlocks, type Lane } from '../lanes.js';
 import { measureReplicated } from './measure.js';
-import { holdsTier } from '../plan.js';
+import { holdsTier } from '../spec.js';
 import { REPLICATED_STRATEGIES } from '../schema.js';
 import { acquirePools, nativeLayout } from '../pools.js';
 import { batchingOf } from '../transfer-options.js';

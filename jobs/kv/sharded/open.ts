@@ -6,8 +6,7 @@ import type { NativePool, NativeTransfer, Tier } from '../../../runner/native/ty
 import { blockOrder } from '../block-order.js';
 import type { KvColumn } from '../columns.js';
 import type { KvSpec } from '../spec.generated.js';
-import { contentBefore, lanesOf, nativeLane, transferredBlocks } from '../lanes.js';
-import type { Lane } from '../lanes.js';
+import { contentBefore, lanesOf, nativeLane, transferredBlocks, type Lane } from '../lanes.js';
 import { measureTransfer } from './measure.js';
 import { openReplicated } from '../replicated/open.js';
 import { SHARDED_STRATEGIES } from '../schema.js';

@@ -1,6 +1,5 @@
 import { entriesOf, textOf } from '../files.js';
-import { defineCheck } from '../finding.js';
-import type { Observation } from '../finding.js';
+import { defineCheck, type Observation } from '../finding.js';
 import type { DoctorContext } from '../context.js';
 
 const PCI = '/sys/bus/pci/devices';

@@ -1,8 +1,7 @@
 import { cpus, loadavg } from 'node:os';
 import { cpuQuota } from '../../preflight/control-groups.js';
 import { allowedCpus, launcherCpus, textOf } from '../files.js';
-import { defineCheck } from '../finding.js';
-import type { Observation } from '../finding.js';
+import { defineCheck, type Observation } from '../finding.js';
 
 export interface CoresReading {
   readonly onlineCores: number;

@@ -1,6 +1,5 @@
 import type { GpuDescription } from '../../native/types/index.js';
-import { defineCheck } from '../finding.js';
-import type { Observation } from '../finding.js';
+import { defineCheck, type Observation } from '../finding.js';
 import { formatBytes } from '../../text/bytes.js';
 import { perGpu } from '../per-gpu.js';
 import { namesOf } from '../../values/objects.js';

@@ -2,8 +2,7 @@ import { taskLimits } from '../../preflight/control-groups.js';
 import { processLimits } from '../../preflight/process-limits.js';
 import { formatBytes } from '../../text/bytes.js';
 import { entriesOf, textOf } from '../files.js';
-import { defineCheck } from '../finding.js';
-import type { Observation } from '../finding.js';
+import { defineCheck, type Observation } from '../finding.js';
 
 export interface LimitsReading {
   /** Threads that may still be made; Infinity: no limit. */

@@ -1,7 +1,6 @@
 import { availableMemory } from '../../preflight/memory.js';
 import { textOf } from '../files.js';
-import { defineCheck } from '../finding.js';
-import type { Observation } from '../finding.js';
+import { defineCheck, type Observation } from '../finding.js';
 import { formatBytes } from '../../text/bytes.js';
 
 export interface MemoryReading {

@@ -3,8 +3,7 @@ import { existsSync } from 'node:fs';
 import { mpirunsOnPath, type FoundMpirun } from '../../launch/mpirun.js';
 import { pluginFile, type MpiName } from '../../environment/launcher.js';
 import { MPI_NAMES, MPIS } from '../../environment/mpis.js';
-import { defineCheck } from '../finding.js';
-import type { Observation } from '../finding.js';
+import { defineCheck, type Observation } from '../finding.js';
 import type { DoctorContext } from '../context.js';
 
 export interface PluginReading {

@@ -1,6 +1,5 @@
 import { defineCheck } from '../finding.js';
-import type { Probes } from '../context.js';
-import { usableGpus } from '../context.js';
+import { usableGpus, type Probes } from '../context.js';
 
 export const nccl = defineCheck<Pick<Probes, 'nccl' | 'ncclReason'>, 'no-nccl' | 'no-nccl-unused'>({
   name: 'nccl',

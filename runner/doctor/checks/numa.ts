@@ -1,6 +1,5 @@
 import { allowedCpus, parseList, textOf } from '../files.js';
-import { defineCheck } from '../finding.js';
-import type { Observation } from '../finding.js';
+import { defineCheck, type Observation } from '../finding.js';
 import { counted } from '../../text/plural.js';
 import { perGpu } from '../per-gpu.js';
 

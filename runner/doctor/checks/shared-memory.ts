@@ -1,7 +1,6 @@
 import { statfsSync } from 'node:fs';
 import { entriesOf } from '../files.js';
-import { defineCheck } from '../finding.js';
-import type { Observation } from '../finding.js';
+import { defineCheck, type Observation } from '../finding.js';
 import { counted } from '../../text/plural.js';
 import { formatBytes } from '../../text/bytes.js';
 

@@ -1,5 +1,4 @@
-import { defineCheck } from '../finding.js';
-import type { Observation } from '../finding.js';
+import { defineCheck, type Observation } from '../finding.js';
 import { usableGpus, type DoctorContext } from '../context.js';
 import { deviceOf, fitRefusals, skippedPoints, worldRefusals, type SkippedPoints } from '../spec-needs.js';
 import { counted } from '../../text/plural.js';

@@ -1,6 +1,5 @@
 import type { Variables } from '../../environment/variables.js';
-import { defineCheck } from '../finding.js';
-import type { Observation } from '../finding.js';
+import { defineCheck, type Observation } from '../finding.js';
 
 type Kind =
   | 'ucx-hooks'

@@ -2,7 +2,7 @@ import t from 'tap';
 import { JOB_KINDS } from '../../../jobs/index.js';
 import { blockOrder } from '../../../jobs/kv/block-order.js';
 import type { KvSpec } from '../../../jobs/kv/spec.generated.js';
-import { holdsTier } from '../../../jobs/kv/plan.js';
+import { holdsTier } from '../../../jobs/kv/spec.js';
 import { worldIssues } from '../../../runner/job-spec/resolve-job.js';
 import {
   brief,

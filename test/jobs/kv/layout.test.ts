@@ -1,7 +1,13 @@
 import t from 'tap';
 import type { KvLayout } from '../../../jobs/kv/spec.generated.js';
-import { blockBytes, poolSizes, regionGroups, storedLayout } from '../../../jobs/kv/layout.js';
-import type { PoolSection, PoolSizes } from '../../../jobs/kv/layout.js';
+import {
+  blockBytes,
+  poolSizes,
+  regionGroups,
+  storedLayout,
+  type PoolSection,
+  type PoolSizes,
+} from '../../../jobs/kv/layout.js';
 
 const golden: KvLayout = {
   kind: 'fullyContiguous',

@@ -2,8 +2,7 @@
  * Independent of the code under test: which words every target rank must get, and which word each move gives it. A head
  * belongs to a rank where the head's share of the model and the rank's share of the instance overlap.
  */
-import type { PlannedMove, TransferPlan } from '../../../jobs/transfer/moves.js';
-import { arrivals } from '../../../jobs/transfer/moves.js';
+import { arrivals, type PlannedMove, type TransferPlan } from '../../../jobs/transfer/moves.js';
 import type { KvGroup } from '../../../jobs/kv/models/geometry.js';
 
 export interface StartedMove {

@@ -4,8 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { JOB_KINDS } from '../../../jobs/index.js';
 import type { SpecIssue } from '../../../runner/job-spec/issue.js';
-import { loadSpec } from '../../../runner/job-spec/load.js';
-import type { LoadOptions } from '../../../runner/job-spec/load.js';
+import { loadSpec, type LoadOptions } from '../../../runner/job-spec/load.js';
 import { SpecError } from '../../../runner/job-spec/spec-error.js';
 import type { ResolvedSpec } from '../../../runner/job-spec/types.js';
 

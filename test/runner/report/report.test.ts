@@ -8,8 +8,8 @@ import {
   rmSync,
   truncateSync,
   writeFileSync,
+  statSync,
 } from 'node:fs';
-import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { fill, needsMount, withSmallDisk } from '../../helpers/full-disk.js';
