@@ -1,6 +1,6 @@
 /**
  * ARC (Megiddo and Modha, FAST 2003): one list of blocks used once, one of those used again, and for each the blocks
- * evicted from it; hits among the evicted move the border between the two.
+ * evicted from it; hits among the evicted move the boundary between the two.
  */
 import { BlockNumbers } from './block-memory.js';
 import { neverExpires, type EvictionPolicy } from './policy.js';
@@ -108,7 +108,7 @@ export class Arc implements EvictionPolicy {
     this.#target = this.#targetAfter(ghost);
   }
 
-  /** The border as a hit among the evicted of that list leaves it. */
+  /** The boundary as a hit among the evicted of that list leaves it. */
   #targetAfter(ghost: number): number {
     if (ghost < 0) return this.#target;
     const [own, other] = [this.#ghosts.size(ghost), this.#ghosts.size(1 - ghost)];

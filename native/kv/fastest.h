@@ -10,8 +10,8 @@
 
 namespace railrunner {
 
-// The index of the variant whose shortest time is the shortest: run(variant) does the same work in each of numVariants
-// ways. One round warms up, `rounds` are timed. Rounds over all ways, not all rounds of one variant: what else
+// The index of the variant whose shortest time is the shortest: run(variant) does the same work by each of numVariants
+// variants. One round warms up, `rounds` are timed. Rounds over all variants, not all rounds of one: what else
 // the machine does then meets each of them alike.
 template <class Run>
 size_t fastestOf(size_t numVariants, uint32_t rounds, Run&& run) {

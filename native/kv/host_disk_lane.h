@@ -9,7 +9,7 @@
 
 namespace railrunner {
 
-// One direction between memory of the host and a file, in one of several variants to do the same: the one way
+// One direction between memory of the host and a file, in one of several variants that do the same: the one
 // that a strategy names, or the fastest of all (auto), which tune() finds out before the first sample.
 class HostDiskLane {
  public:

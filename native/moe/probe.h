@@ -14,7 +14,7 @@ namespace railrunner::moe {
 
 constexpr uint32_t kProbeWarmup = 2;
 
-// The limit of one way; 0 where this rank sends nothing by it.
+// The limit of one path; 0 where this rank sends nothing by it.
 struct ProbedWay {
   double GBps = 0;
   bool stopped = false;

@@ -17,6 +17,6 @@ for (const name of cases) {
 }
 
 t.test('messages on both sides of the size from which UCX would send by rendezvous', async (t) => {
-  const { status, stderr } = await run(await nativeProgram('network_border_test'), [], { env });
+  const { status, stderr } = await run(await nativeProgram('network_rendezvous_test'), [], { env });
   t.equal(status, 0, stderr);
 });

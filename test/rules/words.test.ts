@@ -36,6 +36,8 @@ t.test('planted words, calls and names are found', async (t) => {
     ['runner/x.ts', '// oxlint-disable-next-line a -- because', 0],
     ['runner/x.ts', 'const a = b as any;', 1],
     ['test/x.test.ts', 't.only("x")', 1],
+    ['docs/x.md', 'at the border; the native rooms below; `border: 0`', 3],
+    ['runner/x.ts', 'every way of copying', 1],
     ['docs/x.md', 'two copies under way; one row a rank; each rank writes its row again', 2],
   ];
   for (const [path, text, count] of planted) t.equal(wordViolations([{ path, text }]).length, count, text);

@@ -24,6 +24,19 @@ export const BANS: readonly Ban[] = [
     remedy: 'Say it in standard terms: in flight, compared with, interleaved, fix, module',
   },
   {
+    // Of CSS and of tables it is the word.
+    pattern: /\bborders?\b(?!["']?\s*[:\-])/gi,
+    where: /./,
+    except: /^runner\/report\/html\/|^docs\/bench\/.*csv$/,
+    remedy: 'A stage has a boundary',
+  },
+  {
+    pattern:
+      /\brooms\b|\b(all|every|each|both|several|copy|send) ways? (of|to) (copy|copying|move|moving|send|sending)\b|\b(plain|same|one|third) ways? (as|of copying|of moving)\b|\bover all ways\b/gi,
+    where: /./,
+    remedy: 'Say module; path, strategy or transport',
+  },
+  {
     pattern: /\b(not to be trusted|faults on purpose|stage.s borders?|spec faults?)\b/gi,
     where: /./,
     remedy: 'Say it in standard terms: do not rely on, injected fault, stage boundary, issue of a spec',

@@ -27,7 +27,7 @@ const eightBit = (dim: number): IndexShape => ({
 /** The index cache of each layer; undefined: none. */
 export type IndexOfLayer = (layer: number) => IndexShape | undefined;
 
-/** One way in which a file says an indexer. */
+/** One form in which a file says an indexer. */
 interface IndexRule {
   readonly applies: (keys: ConfigKeys, kinds: readonly LayerKind[]) => boolean;
   readonly read: (keys: ConfigKeys, kinds: readonly LayerKind[]) => IndexOfLayer;

@@ -1,4 +1,4 @@
-/** Resolved dispatchCombine jobs for tests, by the same way as a spec goes. */
+/** Resolved dispatchCombine jobs for tests, by the same path as a spec. */
 import { dispatchCombine } from '../../../jobs/dispatch-combine/index.js';
 import type { MoeSpec } from '../../../jobs/dispatch-combine/moe-spec.js';
 import { SpecFiles } from '../../../runner/job-spec/files.js';

@@ -122,7 +122,7 @@ class HostExchange {
   const DispatchResult* combined_ = nullptr;
 
   std::vector<uint32_t>
-      others_;  // other ranks: those of other nodes first, so that their way overlaps with the copies
+      others_;  // other ranks: those of other nodes first, so that their transfer overlaps with the copies
   std::vector<uint32_t> sendOrder_;      // of those, the ones that this rank dispatches to
   std::vector<uint32_t> pending_;        // ranks that a collect still waits for
   std::vector<uint32_t> routeOfExpert_;  // rank that takes a token to the expert: its host, or a relay
