@@ -11,7 +11,7 @@ function row(name: string, { severity, when, consequence, remedy }: FindingKind)
 
 function section({ name, looksAt, kinds }: Check): string {
   const rows = Object.entries(kinds).map(([kind, texts]) => row(kind, texts));
-  return `## ${name}\n\nLooks at ${looksAt}.\n\n${table(HEAD, rows)}`;
+  return `## ${name}: ${looksAt}\n\n${table(HEAD, rows)}`;
 }
 
 export function doctorPage(): string {
@@ -24,17 +24,12 @@ export function doctorPage(): string {
     mpirun ... railrunner doctor SPEC                    # the first rank of each machine, bound as ranks are
     railrunner doctor --json                             # for programs
 
-It reads and sets nothing, opens no MPI, and works without GPU, MPI or a native build: what is missing is a finding.
-With a spec the exit status is 3 if the spec cannot run here (any finding \`blocks\`), 2 if the spec is not legal, else 0;
-points that this machine would skip are listed with the reason. Without a spec it is 0. The options that change a spec
-are those of \`run\`.
+Doctor reads the machine and changes nothing. It opens no MPI, and it works without GPU, MPI or a native build: what is missing
+is a finding. The exit status is 0; with a spec it is 3 if the spec cannot run here, and 2 if the spec is not legal. Points that
+this machine would skip are listed with the reason. Options that change a spec are those of \`run\`.
 
-| severity | meaning |
-| --- | --- |
-| blocks | no run, or not this spec, is possible here |
-| warning | it runs, and figures or paths are not what they seem |
-| info | worth knowing when figures are read |
-| ok | as it should be |
+A finding \`blocks\` when nothing, or not this spec, can run; a \`warning\` means that it runs, but figures or paths are not what
+they seem; \`info\` is worth knowing when figures are read.
 
 ${CHECKS.map(section).join('\n\n')}
 
