@@ -1,14 +1,14 @@
 /** A verdict for people: the keys that matter in a table, the others counted. */
 import Table from 'cli-table3';
 import { countWords, outcomeOfVerdict, WORDS, type KeyVerdict, type Verdict } from './verdict.js';
-import { NO_BORDERS } from '../text/no-borders.js';
+import { NO_LINES } from '../text/table-lines.js';
 
 const MAX_LINES = 60;
 const HEAD = ['verdict', 'key', 'change', 'range', 'would see', 'P(B>A)', 'pairs', 'by'];
 
 export function verdictText(verdict: Verdict): string {
   const sorted = sortedKeys(verdict.keys);
-  const table = new Table({ head: HEAD, style: { head: [], border: [], compact: true }, chars: NO_BORDERS });
+  const table = new Table({ head: HEAD, style: { head: [], border: [], compact: true }, chars: NO_LINES });
   for (const key of sorted.slice(0, MAX_LINES)) table.push(lineOf(key));
   const left = sorted.length - MAX_LINES;
   const reasons = sorted.filter((key) => key.why !== '' && key.word !== 'too noisy').slice(0, MAX_LINES);

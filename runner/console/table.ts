@@ -4,7 +4,7 @@ import type { Row } from '../results/fields.js';
 import type { Terminal } from './terminal.js';
 import { TrustNotes } from './trust-notes.js';
 import { itemAt, numberAt } from '../values/items.js';
-import { NO_BORDERS } from '../text/no-borders.js';
+import { NO_LINES } from '../text/table-lines.js';
 
 /** Lines of each sort that are kept: a run of 10 000 points must neither grow nor drown its failures. */
 const MAX_LINES = 100;
@@ -74,7 +74,7 @@ export class ResultTable {
       head: HEAD,
       colAligns: HEAD.map((name) => (RIGHT_ALIGNED.has(name) ? 'right' : 'left')),
       style: { head: terminal.colors ? ['bold'] : [], border: [], compact: true, 'padding-left': 0 },
-      chars: NO_BORDERS,
+      chars: NO_LINES,
     });
     for (const line of lines) {
       const cells = line.cells.map((cell, at) => shorten(cell, numberAt(widths, at)));

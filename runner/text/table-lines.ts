@@ -1,5 +1,5 @@
 /** For cli-table3: columns with a blank between them and no lines around. */
-export const NO_BORDERS = {
+export const NO_LINES = {
   top: '',
   'top-mid': '',
   'top-left': '',
