@@ -70,9 +70,13 @@ const BYTES = [
 
 const PATHS = [
   column('strategy_requested', '', 'strategy that the spec asked for'),
-  column('strategy_used', '', 'strategy that ran'),
+  column(
+    'strategy_used',
+    '',
+    'strategy that ran; `a+b`: one for each direction, `a|b` in the summary: ranks differ',
+  ),
   column('transport_requested', '', 'transport that the spec asked for'),
-  column('transport_used', '', 'transport that ran'),
+  column('transport_used', '', 'transport that ran; `+` and `|` as in strategy_used'),
   column('network_transport', '', 'what UCX says it used between nodes'),
   column('network_memory', '', 'memory that the network read and wrote: `device` or `host`'),
   column('disk_io', '', 'how the disk was driven, for example io_uring with O_DIRECT'),
