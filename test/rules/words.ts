@@ -25,7 +25,7 @@ export const BANS: readonly Ban[] = [
   },
   {
     // Of CSS and of tables it is the word.
-    pattern: /\bborders?\b(?!["']?\s*[:\-])/gi,
+    pattern: /\bborders?\b(?!["']?\s*[:-])/gi,
     where: /./,
     except: /^runner\/report\/html\/|^docs\/bench\/.*csv$/,
     remedy: 'A stage has a boundary',
