@@ -1,4 +1,4 @@
-/** Native test programs (native/test/NAME_test.cc), built on first use. */
+/** Native test programs (native/test/MODULE/NAME_test.cc), built on first use. */
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { projectRoot } from '../../runner/project.js';
@@ -16,7 +16,7 @@ async function mustRun(command: string, args: readonly string[]): Promise<void> 
 }
 
 /**
- * Builds native/test/NAME.cc (or bench/) and returns the program's path. A second call is a matter of milliseconds. Without a
+ * Builds NAME.cc of native/test/MODULE or native/bench and returns the program's path. A second call is a matter of milliseconds. Without a
  * sanitizer it is a target of the addon's own build, whose objects it shares; with one it has a folder of its own, and
  * should list its sources (native/CMakeLists.txt), so that not every module is compiled again. A bundle with tests holds
  * the programs already.

@@ -1,4 +1,4 @@
-/** Golden sizes: those of the native module (native/test/moe_layout_test.cc), and MSCCL++'s own formula. */
+/** Golden sizes: those of the native module (native/test/moe/moe_layout_test.cc), and MSCCL++'s own formula. */
 import t from 'tap';
 import {
   privateBytes,

@@ -8,14 +8,14 @@
 #include <string>
 #include <vector>
 
-#include "check.h"
 #include "core/pattern.h"
 #include "device/cuda/cuda_call.h"
 #include "device/cuda/cuda_device.h"
 #include "device/cuda/cuda_handles.h"
 #include "kv/cuda/copy_kernels.h"
 #include "peers/symmetric_buffer.h"
-#include "rank_processes.h"
+#include "test/check.h"
+#include "test/rank_processes.h"
 
 namespace railrunner::test {
 namespace {

@@ -1,9 +1,9 @@
 #include <cstring>
 
-#include "check.h"
 #include "core/agreement.h"
 #include "peers/symmetric_buffer.h"
-#include "rank_processes.h"
+#include "test/check.h"
+#include "test/rank_processes.h"
 
 // The symmetric buffer between processes: mapped both ways, zero at first, refused together, closed in order.
 namespace railrunner::test {

@@ -7,8 +7,8 @@
 #include <atomic>
 #include <chrono>
 
-#include "moe_reference.h"
 #include "network/network.h"
+#include "test/moe_reference.h"
 #include "test/rank_processes.h"
 
 namespace railrunner::moe::test {
