@@ -6,7 +6,7 @@ import type { LaneFacts, NativeTransfer, Phase } from '../../../runner/native/ty
 import type { KvColumn } from '../columns.js';
 import { geometryOf } from '../details.js';
 import type { KvSpec } from '../spec.generated.js';
-import { settlePeak } from './peak.js';
+import { settlePeaks } from './peak.js';
 
 export async function measureTransfer(
   context: PointContext,
@@ -18,18 +18,23 @@ export async function measureTransfer(
   const { phases, stopped } = await transfer.measure(context.samples);
   const facts = await transfer.facts();
   const rows = phases.map((phase) => ({ ...rowOf(spec, phase, stopped, facts), setupUs }));
-  const total = rows.find(({ phase }) => phase === 'total');
+  // One for each clock: the host's, and on cuda that of events.
+  const totals = rows.filter(({ phase }) => phase === 'total');
+  const [total] = totals;
   if (probe === null || total === undefined) return rows;
-  const peak = await settlePeak(context, {
+  const peaks = await settlePeaks(context, {
     transfer,
     together: spec.mode === 'sharded',
     first: probe,
     payloadBytes: total.bytes.payload ?? 0,
-    samplesUs: total.samplesUs,
+    samplesUs: totals.map(({ samplesUs }) => samplesUs),
     repeatable: ![spec.from, spec.to].includes('disk'),
     advantage: advantageOf(context, total.strategyUsed),
   });
-  return peak === undefined ? rows : rows.map((row) => (row === total ? { ...row, peak } : row));
+  return rows.map((row) => {
+    const peak = peaks?.[totals.indexOf(row)];
+    return peak === undefined ? row : { ...row, peak };
+  });
 }
 
 /** On the host device the probe is the plain memcpy of one thread for each direction. */

@@ -14,7 +14,8 @@ export interface ProbedPoint {
   readonly together: boolean;
   readonly first: ProbeResult;
   readonly payloadBytes: number;
-  readonly samplesUs: Float64Array;
+  /** Of the whole transfer, by each clock that timed it. */
+  readonly samplesUs: readonly Float64Array[];
   /** A probe that writes what is verified later cannot be repeated behind the samples. */
   readonly repeatable: boolean;
   /** Why the strategy itself may be quicker than its probe; '' where it cannot. */
@@ -23,17 +24,19 @@ export interface ProbedPoint {
 
 /**
  * Collective where ranks act together: all ranks probe again as long as the samples of any of them beat its limit, at most
- * MAX_PROBES times in all. The largest is taken. Undefined where the probe saw no time.
+ * MAX_PROBES times in all. The largest is taken, for each entry of `samplesUs`. Undefined where the probe saw no time.
  */
-export async function settlePeak(context: PointContext, point: ProbedPoint): Promise<Peak | undefined> {
+export async function settlePeaks(context: PointContext, point: ProbedPoint): Promise<Peak[] | undefined> {
   const { transfer, together, first, payloadBytes, samplesUs, repeatable, advantage } = point;
-  const timeUs = samplesUs.length === 0 ? 0 : describeSamples(samplesUs).p50;
-  const reached = bandwidthGBps(payloadBytes, timeUs) ?? 0;
+  const reached = samplesUs.map((samples) => {
+    const timeUs = samples.length === 0 ? 0 : describeSamples(samples).p50;
+    return bandwidthGBps(payloadBytes, timeUs) ?? 0;
+  });
   let { GBps } = first;
   let numProbes = 1;
   const mostProbes = repeatable ? MAX_PROBES : 1;
   for (; numProbes < mostProbes; numProbes += 1) {
-    const isBeaten = reached > GBps;
+    const isBeaten = reached.some((own) => own > GBps);
     const isBeatenAnywhere = together
       ? await context.onAnyRank('is the probe below the samples', isBeaten)
       : isBeaten;
@@ -42,8 +45,8 @@ export async function settlePeak(context: PointContext, point: ProbedPoint): Pro
     GBps = Math.max(GBps, again.GBps);
   }
   if (!(GBps > 0)) return undefined;
-  const above = reached > GBps ? noteOf(numProbes, repeatable, advantage) : '';
-  return { GBps, source: first.source, ...(above === '' ? {} : { note: above }) };
+  const note = noteOf(numProbes, repeatable, advantage);
+  return reached.map((own) => ({ GBps, source: first.source, ...(own > GBps ? { note } : {}) }));
 }
 
 function noteOf(numProbes: number, repeatable: boolean, advantage: string): string {
