@@ -5,6 +5,7 @@ import { projectRoot } from '../../runner/project.js';
 import { doctorPage } from './doctor-page.js';
 import { environmentPage } from './environment-page.js';
 import { errorsPage } from './errors-page.js';
+import { gpuTestsPage } from './gpu-tests-page.js';
 import { modelsPage } from './models-page.js';
 import { replicatedFigure } from './replicated-figure.js';
 import { resultsPage } from './results-page.js';
@@ -14,6 +15,7 @@ export const GENERATED_PAGES: Readonly<Record<string, () => string>> = {
   'docs/doctor.md': doctorPage,
   'docs/environment.md': environmentPage,
   'docs/errors.md': errorsPage,
+  'docs/gpu-tests.md': gpuTestsPage,
   'docs/models.md': modelsPage,
   'docs/replicated.svg': replicatedFigure,
   'docs/scale.md': scalePage,
