@@ -10,9 +10,8 @@ import { countRouting } from '../../../jobs/dispatch-combine/high-throughput/cou
 import { issuedBytesHigh } from '../../../jobs/dispatch-combine/high-throughput/traffic.js';
 import { tokenRow } from '../../../jobs/dispatch-combine/oracle/numbers.js';
 import { verifyHighThroughput } from '../../../jobs/dispatch-combine/oracle/high-throughput.js';
-import { makeRouting } from '../../../jobs/dispatch-combine/routing/routing.js';
+import { makeRouting, type Routing } from '../../../jobs/dispatch-combine/routing/routing.js';
 import { Nodes } from '../../../jobs/dispatch-combine/bytes/nodes.js';
-import type { Routing } from '../../../jobs/dispatch-combine/routing/routing.js';
 import type { NativeMoeResults } from '../../../runner/native/types/index.js';
 import { idealResults } from './ideal-results.js';
 import { moeFaultsOf, moeSpec } from './moe-points.js';
