@@ -78,8 +78,8 @@ function withoutBlocking(standard: 1 | 2): number {
   }
 }
 
-export const standardOutput = new Output(1);
-export const standardError = new Output(2);
+const standardOutput = new Output(1);
+const standardError = new Output(2);
 
 export function printOut(text: string): void {
   standardOutput.write(withNewline(text), { patient: true });

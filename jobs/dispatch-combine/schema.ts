@@ -2,10 +2,10 @@
 import { RUN_DEFAULT_KEYS, type Schema } from '../../runner/job-spec/common-schema.js';
 import { highThroughputSchema } from './high-throughput/schema.js';
 
-export const MAX_TOPK = 32;
-export const MAX_EXPERTS = 65_536;
-export const MAX_HIDDEN = 65_536;
-export const MAX_TOKENS = 1_048_576;
+const MAX_TOPK = 32;
+const MAX_EXPERTS = 65_536;
+const MAX_HIDDEN = 65_536;
+const MAX_TOKENS = 1_048_576;
 /** Rows of a result are counted in 32 bits. */
 export const MAX_RESULT_ROWS = 2 ** 31 - 1;
 

@@ -21,7 +21,7 @@ const layerNumbers: Schema = {
 };
 
 /** What `railrunner model --json` prints for a group is legal here. */
-export const GROUP_KEYS: Readonly<Record<string, Schema>> = {
+const GROUP_KEYS: Readonly<Record<string, Schema>> = {
   name: {
     type: 'string',
     pattern: '^[A-Za-z0-9_-]{1,32}$',

@@ -9,7 +9,7 @@ import { outerBytes, type KvGroup } from './models/geometry.js';
 import type { Tier } from '../../runner/native/types/index.js';
 
 /** O_DIRECT wants offsets, lengths and addresses at multiples of the sector; 4096 suits every disk in use. */
-export const DISK_ALIGNMENT_BYTES = 4096;
+const DISK_ALIGNMENT_BYTES = 4096;
 /** Each buffer starts at a multiple of this. */
 const BUFFER_ALIGNMENT_BYTES = 512;
 /** Allocations start at multiples of this by themselves. */

@@ -8,7 +8,7 @@ import { REPLICATED_STRATEGIES, SHARDED_STRATEGIES } from './schema.js';
 import { LAYOUT_KEYS_BY_TIER, POOL_KEYS } from './tiers.js';
 
 /** The legal pairs of pools, from -> to, and the kind that each belongs to. Every other pair is refused. */
-export const LEGAL_PAIRS: Readonly<Record<string, string>> = {
+const LEGAL_PAIRS: Readonly<Record<string, string>> = {
   'device -> host': 'offload',
   'device -> disk': 'offload',
   'host -> disk': 'offload',

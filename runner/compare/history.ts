@@ -25,7 +25,7 @@ interface Line {
 /** So many runs stand for the baseline where none is named. */
 const BASELINE_RUNS = 12;
 
-export function historyFile(folder: string, machine: MachineClass): string {
+function historyFile(folder: string, machine: MachineClass): string {
   return join(folder, `${sha256Hex(canonicalJson(machine)).slice(0, 12)}.jsonl`);
 }
 

@@ -2,7 +2,7 @@
 import type { Row } from '../results/fields.js';
 
 /** Above this, one run says little of a change of some percent. */
-export const NOISY_PCT = 10;
+const NOISY_PCT = 10;
 /** The last digits of a share are the probe's own noise. */
 const ABOVE_PEAK_PCT = 101;
 

@@ -38,7 +38,7 @@ export interface Ancestry {
   readonly isWhole: boolean;
 }
 
-export function readAncestry(): Ancestry {
+function readAncestry(): Ancestry {
   let pid = process.ppid;
   for (let depth = 0; depth < MAX_DEPTH && pid > 0; depth += 1) {
     const status = statusOf(pid);

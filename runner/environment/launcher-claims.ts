@@ -29,7 +29,7 @@ export interface Claim {
   readonly fault: string | null;
 }
 
-export function integerOf(text: string | undefined): number | null {
+function integerOf(text: string | undefined): number | null {
   return text !== undefined && /^[0-9]{1,9}$/.test(text) ? Number(text) : null;
 }
 

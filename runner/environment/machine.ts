@@ -26,6 +26,6 @@ function driverVersion(): string | null {
 }
 
 /** "570.86.15" of "NVRM version: NVIDIA UNIX x86_64 Kernel Module  570.86.15  Tue Jan ...". */
-export function parseDriverVersion(text: string): string | null {
+function parseDriverVersion(text: string): string | null {
   return /^NVRM version:.*?\s(\d+\.\d+(?:\.\d+)?)\s/m.exec(text)?.[1] ?? null;
 }

@@ -6,7 +6,7 @@ import { isObject } from './pointer.js';
 import { SpecError } from './spec-error.js';
 
 /** A spec is text that people write; beyond this it is some other file. */
-export const LARGEST_SPEC_BYTES = 16 * 1024 * 1024;
+const LARGEST_SPEC_BYTES = 16 * 1024 * 1024;
 
 export interface SpecDocument {
   readonly document: Record<string, unknown>;

@@ -50,7 +50,7 @@ function axesOf(job: Job): Axis[] {
 }
 
 /** Number of combinations; 1 without a sweep. */
-export function countCombinations(job: Job): number {
+function countCombinations(job: Job): number {
   return axesOf(job).reduce((count, axis) => count * axis.length, 1);
 }
 

@@ -188,7 +188,7 @@ function hostBytes(need: PointNeed, device: Pick<DeviceProperties, 'kind'>): num
 }
 
 /** MemAvailable and the limit of every control group above this process. `root`: another tree in tests. */
-export function memoryShares(root = '/'): MemoryShare[] {
+function memoryShares(root = '/'): MemoryShare[] {
   const match = /^MemAvailable:\s+(\d+) kB/m.exec(systemText(root, '/proc/meminfo'));
   const machine = match ? Number(match[1]) * 1024 : Number.MAX_SAFE_INTEGER;
   return [

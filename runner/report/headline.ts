@@ -64,7 +64,7 @@ function summarize(suite: Suite, rows: readonly ReportRow[]): HeadlineRow {
 }
 
 /** `2 failed, 7 ok`, worst first. */
-export function statusText(statuses: readonly RowOutcome[]): string {
+function statusText(statuses: readonly RowOutcome[]): string {
   return STATUS_ORDER.flatMap((status) => {
     const count = statuses.filter((other) => other === status).length;
     return count > 0 ? [`${count} ${status}`] : [];

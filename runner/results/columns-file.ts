@@ -5,7 +5,7 @@ import { SCHEMA_VERSION, type Better, type ColumnDefinition, type ColumnType } f
 import { outputError } from '../system-failure.js';
 import { SUMMARY_COLUMNS } from './summary-columns.js';
 
-export const COLUMNS_FILE = 'columns.json';
+const COLUMNS_FILE = 'columns.json';
 
 export interface DescribedColumn {
   readonly name: string;

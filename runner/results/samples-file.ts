@@ -20,7 +20,7 @@ export const SAMPLE_COLUMNS: readonly ColumnDefinition[] = [
   },
 ];
 
-export function samplesFileName(point: number, rank: number): string {
+function samplesFileName(point: number, rank: number): string {
   return `point-${String(point).padStart(5, '0')}-rank-${String(rank).padStart(4, '0')}.csv`;
 }
 

@@ -15,7 +15,7 @@ export interface MachineClass {
   readonly layout: string;
 }
 
-export const MACHINE_CLASS_FIELDS = [
+const MACHINE_CLASS_FIELDS = [
   'device',
   'deviceName',
   'cpuModel',

@@ -13,8 +13,8 @@ import { isObject } from '../job-spec/pointer.js';
 
 /** 10 000 points of a spec take some 10 MB. */
 const LARGEST_MANIFEST_BYTES = 256 * 1024 * 1024;
-export const OLDEST_SCHEMA = 1;
-export const NEWEST_SCHEMA = 2;
+const OLDEST_SCHEMA = 1;
+const NEWEST_SCHEMA = 2;
 
 const OUTCOMES = ['running', 'ok', 'failed', 'timeout', 'aborted', 'refused', 'incomplete'] as const;
 

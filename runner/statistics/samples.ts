@@ -24,8 +24,8 @@ export interface SampleStatistics {
 }
 
 /** Below this many samples the nearest-rank p95 is the maximum itself. */
-export const MIN_SAMPLES_P95 = 20;
-export const MIN_SAMPLES_P99 = 100;
+const MIN_SAMPLES_P95 = 20;
+const MIN_SAMPLES_P99 = 100;
 
 /** Copies and sorts. Refuses no samples, and samples that no clock can give. */
 export function sortSamples(samples: ArrayLike<number>): SortedSamples {

@@ -30,9 +30,3 @@ export function readWord<T extends string>(from: Fields, key: string, words: rea
   if (isOneOf(words, value)) return value;
   throw unexpected(key, `one of ${words.join(', ')}`, value);
 }
-
-export function readNumbers(from: Fields, key: string): number[] {
-  const value = from[key];
-  if (Array.isArray(value) && value.every((item) => typeof item === 'number')) return value;
-  throw unexpected(key, 'a list of numbers', value);
-}

@@ -20,7 +20,7 @@ export interface ProcessPlace {
 }
 
 /** Start of a process in clock ticks since the boot, null where there is none or it has ended and is not reaped yet. */
-export function startOfProcess(pid: number): number | null {
+function startOfProcess(pid: number): number | null {
   let text: string;
   try {
     text = readFileSync(`/proc/${pid}/stat`, 'utf8');
@@ -47,7 +47,7 @@ export function ownPlace(): ProcessPlace {
 }
 
 /** Ranks of `places` whose process is gone, as far as `own` can see them. */
-export function goneRanks(places: readonly ProcessPlace[], own: ProcessPlace): number[] {
+function goneRanks(places: readonly ProcessPlace[], own: ProcessPlace): number[] {
   if (own.table === '') return [];
   return places.flatMap((place, rank) =>
     place.table === own.table && startOfProcess(place.pid) !== place.startedAtTicks ? [rank] : [],

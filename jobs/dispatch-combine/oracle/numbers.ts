@@ -7,7 +7,7 @@ import { mix32 } from '../routing/random.js';
 const scratch = new DataView(new ArrayBuffer(4));
 
 /** The value of bf16 bits. */
-export function bf16Value(bits: number): number {
+function bf16Value(bits: number): number {
   scratch.setUint32(0, bits << 16);
   return scratch.getFloat32(0);
 }

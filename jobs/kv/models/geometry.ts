@@ -85,7 +85,7 @@ export function entryBytes(group: KvGroup): number {
 }
 
 /** Bytes that all layers of a group keep for a token that is older than every window. */
-export function bytesBeyondWindow(group: KvGroup): number {
+function bytesBeyondWindow(group: KvGroup): number {
   const { compression } = group;
   if (compression?.how === 'aged') {
     return compression.ratio === 0 ? 0 : (group.layers.length * entryBytes(group)) / compression.ratio;

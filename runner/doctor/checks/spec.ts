@@ -31,7 +31,7 @@ function sentences(all: readonly string[]): string {
 }
 
 /** "points 0-3, 7" */
-export function pointList(points: readonly number[]): string {
+function pointList(points: readonly number[]): string {
   const parts: string[] = [];
   for (let i = 0; i < points.length;) {
     let end = i;
