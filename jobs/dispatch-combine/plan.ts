@@ -8,15 +8,15 @@ import { networkMemoryBytesCuda, symmetricBytesCuda } from './bytes/cuda.js';
 import { privateBytes, mscclppHintBytes, symmetricBytes } from './bytes/memory.js';
 import { makeRouting, type Routing } from './routing/routing.js';
 import { payloadBytes, trafficOf } from './bytes/traffic.js';
+import { LastAnswer } from '../../runner/values/last-answer.js';
 
 /** Every rank of a plan, and every point that differs in something else, asks for the same routing one after the other. */
-let last: { readonly key: string; readonly routing: Routing } | undefined;
+const routings = new LastAnswer<Routing>();
 
 export function routingOf(spec: MoeSpec, worldSize: number, files: FilePlaces): Routing {
   const { routing, seed, numTokens, numTopk, numExperts } = spec;
   const key = JSON.stringify([worldSize, routing, seed, numTokens, numTopk, numExperts]);
-  if (last?.key !== key) last = { key, routing: makeRouting(spec, worldSize, files) };
-  return last.routing;
+  return routings.of(files, key, () => makeRouting(spec, worldSize, files));
 }
 
 export function planMoe(spec: MoeSpec, place: PlanPlace, files: FilePlaces): PointPlan {

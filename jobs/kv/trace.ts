@@ -9,6 +9,7 @@ import { BlockTokens } from '../traces/block-tokens.js';
 import { formatOf, MOONCAKE, type TraceFormat } from '../traces/formats.js';
 import { PrefixTree } from '../traces/prefix-tree.js';
 import type { TraceRequest } from '../traces/request.js';
+import { LastAnswer } from '../../runner/values/last-answer.js';
 
 /** Tokens per hash id where neither the spec nor the file says otherwise. */
 export const USUAL_BLOCK_TOKENS = 512;
@@ -92,13 +93,11 @@ function chained(requests: readonly TraceRequest[]): TraceRequest[] {
   });
 }
 
-/** The last trace parsed, by digest and block size: the points of a sweep mostly share one. */
-let latest: { readonly key: string; readonly parsed: ParsedTrace } | undefined;
+/** By digest and block size: the points of a spec mostly share one trace. */
+const parsed = new LastAnswer<ParsedTrace>();
 
-function parseOnce(sha256: string, text: string, saidTokens: number | undefined): ParsedTrace {
-  const key = `${sha256} ${saidTokens}`;
-  if (latest?.key !== key) latest = { key, parsed: parseTrace(text, saidTokens) };
-  return latest.parsed;
+function parseOnce(files: object, sha256: string, text: string, saidTokens: number | undefined): ParsedTrace {
+  return parsed.of(files, `${sha256} ${saidTokens}`, () => parseTrace(text, saidTokens));
 }
 
 export function readTrace(path: string, saidTokens: number | undefined, files: SpecFiles): TraceAnswer {
@@ -108,7 +107,7 @@ export function readTrace(path: string, saidTokens: number | undefined, files: S
   const answer = files.read(path, LARGEST_TRACE_BYTES);
   if (!('file' in answer)) return { issues: [{ pointer, expected, ...answer }] };
   const { text, sha256 } = answer.file;
-  const { requests, wrong, blockTokens, hint } = parseOnce(sha256, text, saidTokens);
+  const { requests, wrong, blockTokens, hint } = parseOnce(files, sha256, text, saidTokens);
   if (wrong.length > 0) {
     const note = hint === undefined ? {} : { hint };
     return {
@@ -125,6 +124,6 @@ export function rereadTrace(
 ): Pick<Trace, 'requests'> | { readonly wrong: string } {
   const answer = rereadFile(trace, files, LARGEST_TRACE_BYTES);
   if ('wrong' in answer) return answer;
-  const { requests, wrong } = parseOnce(trace.sha256, answer.text, trace.blockTokens);
+  const { requests, wrong } = parseOnce(files, trace.sha256, answer.text, trace.blockTokens);
   return wrong.length > 0 ? { wrong: `${trace.path}: ${wrong.join('; ')}` } : { requests };
 }

@@ -4,6 +4,7 @@ import { LruPool } from './lru-pool.js';
 import { seededRandom } from './random.js';
 import { sectionsOf } from './sections.js';
 import type { HashId, TraceRequest } from '../traces/request.js';
+import { LastAnswer } from '../../runner/values/last-answer.js';
 
 export interface WalkedTrace {
   /** Ids in the pool that is read, and in the pool that is written. */
@@ -107,7 +108,7 @@ export function walkTrace(spec: KvSpec, requests: readonly TraceRequest[], most:
   }
 }
 
-let latest: { readonly key: string; readonly counts: readonly number[] } | undefined;
+const touched = new LastAnswer<readonly number[]>();
 
 /** How many pairs of blocks the job's requests touch, by section; at most `most` of the first. */
 export function countTouched(
@@ -120,6 +121,5 @@ export function countTouched(
   );
   const { sha256, blockTokens, requests: taken } = spec.trace ?? {};
   const key = JSON.stringify([sha256, blockTokens, taken, spec.seed, spec.layout.pageSize, sections, most]);
-  if (latest?.key !== key) latest = { key, counts: walkTrace(spec, requests.slice(0, taken), most).counts };
-  return latest.counts;
+  return touched.of(requests, key, () => walkTrace(spec, requests.slice(0, taken), most).counts);
 }
