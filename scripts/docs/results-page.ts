@@ -84,7 +84,9 @@ The kinds' own columns follow, with a value where all ranks have the same.
 ## manifest.json
 
 While the run lasts the file is \`manifest.json.part\` with the outcome \`running\`. The rename to \`manifest.json\` is the
-last thing that a run does, so a run without that file was cut short.
+last thing that a run does, so a run without that file was cut short. A \`manifest.json.next\` is the half of such a step that a
+SIGKILL (or a loss of power) cut off, in the moment before its rename: nothing reads it, \`run --resume\` replaces it, and it may be
+deleted.
 
 ${manifestTables()}
 

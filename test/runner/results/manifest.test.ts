@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { allowedEnvironment } from '../../../runner/environment/recorded.js';
@@ -120,4 +120,13 @@ t.test(
       await t.rejects(ManifestFile.begin(folder, { ...manifestStart, runId: 'again' }), { code: 'E_OUTPUT' });
       t.equal(readFileSync(join(folder, 'manifest.json.part'), 'utf8'), before);
     }),
+);
+
+t.test('what a killed rank has left of a manifest is replaced by the run that goes on', (t) =>
+  withTempDir(async (folder) => {
+    writeFileSync(join(folder, 'manifest.json.next'), '{"schemaVersion": 2, "tool": {"name": "rail');
+    await ManifestFile.begin(folder, manifestStart);
+    t.same(readdirSync(folder), ['manifest.json.part']);
+    t.match(JSON.parse(readFileSync(join(folder, 'manifest.json.part'), 'utf8')), { outcome: 'running' });
+  }),
 );
