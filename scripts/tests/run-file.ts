@@ -10,9 +10,8 @@ export interface FileOutcome {
   readonly stderr: string;
 }
 
-/** They only bound a hang: ours end in a fraction, but some compile first, and a machine may be loaded. */
-const LIGHT_LIMIT_MS = 600_000;
-const HEAVY_LIMIT_MS = 900_000;
+/** It only bounds a hang: ours end in a fraction, but some compile first, and a machine may be loaded. */
+const LIMIT_MS = 1_200_000;
 
 const running = new Set<number>();
 
@@ -53,8 +52,7 @@ function wholeFile(
 
 export function runTestFile(file: TestFile, cwd: string): Promise<FileOutcome> {
   const started = performance.now();
-  const limitMs = file.heavy ? HEAVY_LIMIT_MS : LIGHT_LIMIT_MS;
-  const environment = { ...withoutOurs(process.env), TAP_TIMEOUT: String(limitMs / 1000) };
+  const environment = { ...withoutOurs(process.env), TAP_TIMEOUT: String(LIMIT_MS / 1000) };
   const child = spawn(process.execPath, ['--enable-source-maps', file.path], {
     cwd,
     detached: true, // a process group, so that all it started can be ended with it
@@ -71,7 +69,7 @@ export function runTestFile(file: TestFile, cwd: string): Promise<FileOutcome> {
   const timer = setTimeout(() => {
     timedOut = true;
     killRunningGroup(pid);
-  }, limitMs);
+  }, LIMIT_MS);
   return new Promise((resolve) => {
     child.on('exit', (status) => {
       clearTimeout(timer);
@@ -80,7 +78,7 @@ export function runTestFile(file: TestFile, cwd: string): Promise<FileOutcome> {
       child.on('close', () => {
         running.delete(pid);
         const { cases, fault } = parseTap(stdout);
-        cases.push(...wholeFile(fault, timedOut ? limitMs : null, status, cases));
+        cases.push(...wholeFile(fault, timedOut ? LIMIT_MS : null, status, cases));
         resolve({ file, cases, durationMs: performance.now() - started, stderr });
       });
     });

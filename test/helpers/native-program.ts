@@ -8,7 +8,7 @@ import { run } from './run-cli.js';
 export type Sanitizer = 'none' | 'thread' | 'address,undefined';
 
 async function mustRun(command: string, args: readonly string[]): Promise<void> {
-  const ended = await run(command, args, { timeoutMs: 600_000 }); // it may wait for another build's lock first
+  const ended = await run(command, args, { timeoutMs: 1_100_000 }); // it may wait for another build's lock first
   if (ended.status === 0) return;
   throw new Error(
     `${command} ${args.join(' ')}: status ${ended.status}\n${ended.stdout.slice(-3000)}${ended.stderr}`,

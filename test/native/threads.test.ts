@@ -3,7 +3,7 @@ import t from 'tap';
 import { nativeProgram } from '../helpers/native-program.js';
 import { run } from '../helpers/run-cli.js';
 
-t.setTimeout(600_000);
+t.setTimeout(1_200_000); // the sanitizer's build of all modules is part of it
 
 t.test('copy teams of 3 to 6 threads under ThreadSanitizer, with changing numbers of workers', async (t) => {
   const program = await nativeProgram('copy_team_test', 'thread');
