@@ -9,7 +9,8 @@ import { join } from 'node:path';
 import type { Mpi } from './mpirun.js';
 
 /** False, or "needs ...". */
-export type Missing = false | string;
+/** What is missing, in the form that a skip must have. */
+export type Missing = false | `needs ${string}`;
 
 export function firstMissing(...needs: readonly Missing[]): Missing {
   return needs.find((need) => need !== false) ?? false;
