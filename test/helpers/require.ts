@@ -8,7 +8,6 @@ import { accessSync, constants, existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Mpi } from './mpirun.js';
 
-/** False, or "needs ...". */
 /** What is missing, in the form that a skip must have. */
 export type Missing = false | `needs ${string}`;
 

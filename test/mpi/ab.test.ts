@@ -7,6 +7,8 @@ import { writeSmallSpec } from '../helpers/small-spec.js';
 import { withTempDir } from '../helpers/with-temp-dir.js';
 
 const skip = needsMpi('openmpi');
+const LIMIT_MS = 900_000;
+t.setTimeout(LIMIT_MS);
 
 interface VerdictFile {
   readonly exitStatus: number;
@@ -32,7 +34,7 @@ t.test('twice the work is found in fresh pairs of its points, and the comparison
     const out = join(folder, 'out');
     // 16 times the blocks: far beyond any noise of a loaded machine.
     const words = ['ab', spec, '--out', out, '--a', 'UCX_TLS=tcp', '--b', '--set jobs.0.blocks=64'];
-    const ended = await runCli(words);
+    const ended = await runCli(words, { timeoutMs: LIMIT_MS }); // 32 runs
     t.equal(ended.status, 5, ended.stdout + ended.stderr);
     const comparison = onlyFolder(out);
     const verdict = readVerdict(comparison);

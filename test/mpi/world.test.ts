@@ -151,10 +151,9 @@ t.test(
       const ended = await mpirun({ mpi: launcher, ranks: 2 }, scenario('collectives', { mpi, sayIn }));
       t.equal(ended.status, 3, `${mpi} under ${launcher}: ${ended.stderr}`);
       const said = saidIn(sayIn) as { code: string; message: string }[];
-      t.same(
-        said.map(({ code }) => code),
-        ['E_LAUNCHER_MISMATCH', 'E_LAUNCHER_MISMATCH'],
-      );
+      // The launcher ends the other process when the first leaves, perhaps before it has spoken.
+      t.ok(said.length === 1 || said.length === 2, `${said.length} spoke`);
+      for (const { code } of said) t.equal(code, 'E_LAUNCHER_MISMATCH');
       t.match(said[0]?.message, /started 2 processes, but MPI \(\w+\) sees a world of 1.*start it with/);
     }
   },

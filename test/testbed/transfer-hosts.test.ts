@@ -48,7 +48,10 @@ t.test(
 );
 
 const allFaults = process.env['RAILRUNNER_ALL_FAULTS'] === '1';
-const skipCut = firstMissing(skip, allFaults ? false : 'needs RAILRUNNER_ALL_FAULTS=1, for it takes its deadline');
+const skipCut = firstMissing(
+  skip,
+  allFaults ? false : 'needs RAILRUNNER_ALL_FAULTS=1, for it takes its deadline',
+);
 
 async function waitForTraffic(bed: Hosts): Promise<void> {
   const sent = (): number => bed.bytes('data')['h0']?.sent ?? 0;

@@ -38,7 +38,7 @@ for (const mpi of MPIS) {
 }
 
 const wide = process.env['RAILRUNNER_TEST_WIDE'] === '1';
-const needsCores = wide ? false : '8 ranks on few cores: RAILRUNNER_TEST_WIDE=1 runs it';
+const needsCores = wide ? false : 'needs RAILRUNNER_TEST_WIDE=1, for it has 8 ranks';
 
 t.test(
   '8 ranks: tensor parallel 8 to and from each other size, in shared memory and between two nodes',
