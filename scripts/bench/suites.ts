@@ -38,6 +38,7 @@ export const SUITES: readonly Suite[] = [
     args: ['--set', `jobs.*.trace.path=${relative(join(projectRoot, 'configs', 'bench'), REAL_TRACE)}`],
   },
   { name: 'host-moe', device: 'host', ranks: 4, quick: true },
+  { name: 'host-moe-algorithms', device: 'host', ranks: 4, quick: true },
   { name: 'host-moe-high', device: 'host', ranks: 4, quick: true },
   { name: 'host-moe-nodes', device: 'host', ranks: 4, quick: true },
   { name: 'host-moe-link', device: 'host', ranks: 4, quick: true, linkMbps: 100 },

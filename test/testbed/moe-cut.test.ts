@@ -21,13 +21,13 @@ const JOB = {
   numTokens: 8,
   maxDispatchTokensPerRank: 8,
 };
-const spec = {
+const specOf = (algorithm: object): object => ({
   device: 'host',
   defaults: { warmup: 1, iterations: 4, timeoutSeconds: 60 },
   jobs: [
-    { id: 'before', ...JOB },
-    { id: 'pulled', ...JOB, iterations: 1_000_000, timeoutSeconds: DEADLINE_SECONDS },
-    { id: 'unplugged', ...JOB, timeoutSeconds: DEADLINE_SECONDS },
+    { id: 'before', ...JOB, ...algorithm },
+    { id: 'pulled', ...JOB, ...algorithm, iterations: 1_000_000, timeoutSeconds: DEADLINE_SECONDS },
+    { id: 'unplugged', ...JOB, ...algorithm, timeoutSeconds: DEADLINE_SECONDS },
     {
       id: 'local',
       kind: 'offload',
@@ -45,7 +45,7 @@ const spec = {
       blocks: 4,
     },
   ],
-};
+});
 
 function rowsOf(folder: string, job: string): CsvRow[][] {
   if (!existsSync(folder)) return [];
@@ -75,7 +75,17 @@ async function waitForTraffic(bed: Hosts): Promise<void> {
 
 const skip = firstMissing(needsNamespaces(), needsMpi('openmpi'));
 t.test('a pulled data cable fails its point at the deadline, naming the peer', { skip }, async (t) => {
-  const folder = t.testdir({ 'spec.json': JSON.stringify(spec) });
+  await pullTheCable(t, {});
+});
+
+const ALL = process.env['RAILRUNNER_TEST_CUTS'] === 'all';
+const needsCuts = ALL ? false : 'needs RAILRUNNER_TEST_CUTS=all (a minute)';
+t.test('so it does with high throughput', { skip: firstMissing(skip, needsCuts) }, async (t) => {
+  await pullTheCable(t, { algorithm: 'highThroughput', strategy: 'sparse' });
+});
+
+async function pullTheCable(t: import('tap').Test, algorithm: object): Promise<void> {
+  const folder = t.testdir({ 'spec.json': JSON.stringify(specOf(algorithm)) });
   const run = join(folder, 'x');
   const body = async (bed: Hosts): Promise<void> => {
     const env = { UCX_NET_DEVICES: 'eth1' };
@@ -122,4 +132,4 @@ t.test('a pulled data cable fails its point at the deadline, naming the peer', {
     for (const row of of('before')) t.match(row, { status: 'ok', wrong: '0', network_transport: 'tcp/eth1' });
     t.match(of('local').at(-1), { status: 'ok', wrong: '0' }, 'what needs no network goes on');
   }
-});
+}
