@@ -37,16 +37,24 @@ export async function measureReplay(opened: Opened): Promise<Measurement<ReplayC
   return rowsOf(spec, served, { ...facts, peaks: opened.peaks, setupUs: opened.setupUs });
 }
 
+const nowUs = (): number => performance.now() * 1e3;
+
 /** False: more requests follow. */
 async function serveWindow(opened: Opened, decisions: Decisions | null): Promise<boolean> {
   const { context, replay, held, served, totals } = opened;
-  const startUs = performance.now() * 1e3;
-  const encoded = await context.onAllRanks('deciding what requests do', async () =>
-    decisions === null ? null : encodeWindow(await decisions.window()),
-  );
+  const beganUs = nowUs();
+  let decidedUs = beganUs;
+  const encoded = await context.onAllRanks('deciding what requests do', async () => {
+    if (decisions === null) return null;
+    const window = encodeWindow(await decisions.window());
+    decidedUs = nowUs();
+    return window;
+  });
+  // Between the two the ranks wait for each other, which is not the leader's work.
+  const metUs = nowUs();
   const bytes = await context.world.native.broadcast(encoded, LEADER, context.remainingMs());
   const window = decodeWindow(bytes);
-  const leaderUs = decisions === null ? 0 : performance.now() * 1e3 - startUs;
+  const leaderUs = decisions === null ? 0 : decidedUs - beganUs + (nowUs() - metUs);
   if (window.dueUs.length > 0) {
     const result = await replay.run(await plantFaults(opened, window));
     held.add(window);
