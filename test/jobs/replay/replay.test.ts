@@ -171,7 +171,7 @@ t.test('a rank killed in the middle of a window ends the run and is named', { sk
 
 t.test('a device smaller than a request, and one that stands alone', { skip: firstMissing(skip) }, (t) =>
   withTempDir(async (folder) => {
-    const trace = { path: SMALL_TRACE, requests: 40 };
+    const trace = { path: SMALL_TRACE, requests: 20 };
     const run = await runReplay(folder, {
       ranks: 1,
       job: { trace, pools: { deviceBlocks: 3 }, policy: 'arc' },
