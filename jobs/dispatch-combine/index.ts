@@ -1,4 +1,4 @@
-/** dispatchCombine: tokens to their experts and back, low latency. */
+/** dispatchCombine: tokens to their experts and back, low latency or high throughput. */
 import { defineKind } from '../../runner/job/kind.js';
 import { moeColumns } from './columns.js';
 import { moeEnvironmentKeys } from './environment.js';
@@ -11,7 +11,8 @@ import { skippedTransport } from './skips.js';
 
 export const dispatchCombine = defineKind<MoeSpec>()({
   kind: 'dispatchCombine',
-  summary: 'Sends tokens to their experts and the weighted results back, low latency, hybrid.',
+  summary:
+    'Sends tokens to their experts and the weighted results back, low latency or high throughput, hybrid.',
   schema: moeSchema,
   environmentKeys: moeEnvironmentKeys,
   assumedKeys: ['maxDispatchTokensPerRank', 'hidden', 'numTopk', 'numExperts'],

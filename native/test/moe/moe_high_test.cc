@@ -69,6 +69,14 @@ void countsAreRight() {
         static_cast<unsigned long long>(need.rows));
 }
 
+// Those that jobs/dispatch-combine computes for plans (high-oracle.test.ts).
+void sizesAreGolden() {
+  Shape s;
+  s.worldSize = 2, s.numExperts = 4, s.numTopk = 2, s.hidden = 128, s.maxTokens = 4;
+  CHECK(ht::BufferLayout(s, 2, 0).totalBytes == 2176, "one block and two partial sums");
+  CHECK(ht::BufferLayout(s, 2, 1).totalBytes == 4864, "and an inbox, with sums that come back");
+}
+
 void equalCallsAreEqual() {
   Scene scene;
   const auto all = tokensOf(scene.shape, 1);
@@ -200,6 +208,7 @@ void missingRankIsNamed() {
 int main() {
   using namespace railrunner::moe::test;
   countsAreRight();
+  sizesAreGolden();
   equalCallsAreEqual();
   overflowIsRefusedByAll();
   otherHandlesAreRefused();
