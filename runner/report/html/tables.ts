@@ -51,18 +51,18 @@ const percent = (value: number | undefined): string => (value === undefined ? ''
 
 /** Name, width in percent, and whether it holds figures. */
 const COLUMNS = [
-  ['point', 18, false],
+  ['point', 16, false],
   ['phase', 13, false],
   ['strategy', 9, false],
   ['payload', 7, true],
   ['p50', 7, true],
   ['p95', 7, true],
   ['max', 7, true],
-  ['dev.', 5, true],
+  ['dev.', 6, true],
   ['GB/s', 6, true],
-  ['% peak', 5, true],
-  ['slowest', 6, false],
-  ['status', 10, false],
+  ['% peak', 6, true],
+  ['slowest', 8, false],
+  ['status', 8, false],
 ] as const;
 
 /** Every row of one job of the newest run. */
