@@ -126,6 +126,18 @@ t.test(
           'History of small',
         ]);
 
+        t.same(
+          await inPage<string[]>(
+            page,
+            `[...document.querySelectorAll('figure svg text')].filter((text) => {
+              const [own, all] = [text, text.closest('svg')].map((element) => element.getBoundingClientRect());
+              return own.left < all.left - 1 || own.right > all.right + 1;
+            }).map((text) => text.textContent)`,
+          ),
+          [],
+          'no label is cut off',
+        );
+
         const all = await page.locator('tr[data-row]:visible').count();
         await page.getByLabel('Search rows').fill('kernel failed');
         await page
