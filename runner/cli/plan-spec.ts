@@ -39,16 +39,45 @@ function assumedLines({ assumed }: ResolvedSpec): string[] {
   });
 }
 
-/** Ranks of equal plan in one row: [first, last, plan]. */
-function rankGroups(ranks: readonly PointPlan[]): { first: number; last: number; plan: PointPlan }[] {
-  const groups: { first: number; last: number; plan: PointPlan; key: string }[] = [];
+/** Ranks of one row. */
+interface RankGroup {
+  readonly first: number;
+  last: number;
+  readonly plans: readonly PointPlan[];
+}
+
+/** A point of a large world whose ranks all differ a little (routing is random) is one row of ranges. */
+const MOST_ROWS = 16;
+
+/** Ranks of equal plan in one row; all in one where that makes too many. */
+function rankGroups(ranks: readonly PointPlan[]): RankGroup[] {
+  const groups: (RankGroup & { readonly key: string })[] = [];
   for (const [rank, plan] of ranks.entries()) {
     const key = JSON.stringify(plan);
     const group = groups.at(-1);
     if (group?.key === key) group.last = rank;
-    else groups.push({ first: rank, last: rank, plan, key });
+    else groups.push({ first: rank, last: rank, plans: [plan], key });
   }
-  return groups;
+  return groups.length <= MOST_ROWS ? groups : [{ first: 0, last: ranks.length - 1, plans: ranks }];
+}
+
+/** "27.3 MiB", or "27.3 MiB to 28.9 MiB". */
+function bytesRange(values: readonly number[]): string {
+  const [least, most] = [Math.min(...values), Math.max(...values)].map((bytes) => formatBytes(bytes));
+  return least === most ? `${most}` : `${least} to ${most}`;
+}
+
+/** What all plans say alike, and the range of numbers that differ. */
+function detailsRange(plans: readonly PointPlan[]): string {
+  const words = Object.entries(plans[0]?.details ?? {}).map(([key, first]) => {
+    const values = plans.map(({ details }) => details?.[key] ?? first);
+    const numbers = values.filter((value) => typeof value === 'number');
+    if (values.every((value) => value === first)) return `${key}=${first}`;
+    return numbers.length === values.length
+      ? `${key}=${Math.min(...numbers)}..${Math.max(...numbers)}`
+      : `${key}=differs`;
+  });
+  return words.join(' ');
 }
 
 function planText(spec: ResolvedSpec, worldSize: number, kinds: readonly SpecKind[]): string {
@@ -58,14 +87,14 @@ function planText(spec: ResolvedSpec, worldSize: number, kinds: readonly SpecKin
     style: { head: [], border: [], compact: true },
   });
   for (const { point, ranks } of planned) {
-    for (const [index, { first, last, plan }] of rankGroups(ranks).entries()) {
+    for (const [index, { first, last, plans }] of rankGroups(ranks).entries()) {
       const params = Object.entries(point.swept).map(([key, value]) => `${key}=${JSON.stringify(value)}`);
       const named =
         index === 0 ? [point.index, point.job.id, point.job.kind, params.join(' ')] : ['', '', '', ''];
-      const details = Object.entries(plan.details ?? {}).map(([key, value]) => `${key}=${value}`);
-      const memory = TIERS.map((tier) => formatBytes(plan.memoryBytes[tier]));
+      const memory = TIERS.map((tier) => bytesRange(plans.map(({ memoryBytes }) => memoryBytes[tier])));
       const rank = first === last ? String(first) : `${first}-${last}`;
-      table.push([...named, rank, formatBytes(plan.payloadBytes), ...memory, details.join(' ')]);
+      const payload = bytesRange(plans.map(({ payloadBytes }) => payloadBytes));
+      table.push([...named, rank, payload, ...memory, detailsRange(plans)]);
     }
   }
   return [table.toString(), ...hostLines(planned, spec.ranksPerNode, worldSize)].join('\n');

@@ -71,9 +71,16 @@ t.test('where nothing is forwarded', async (t) => {
   }
   t.equal(unequalNodes([0, 0, 1, 1]), null);
   t.match(unequalNodes([5, 5, 1]), /nodes of 2, 1 ranks/);
-  const place = { worldSize: 5, ranksPerNode: 3, networkMissing: '' };
+  const place = { device: 'host', worldSize: 5, ranksPerNode: 3, networkMissing: '' } as const;
   t.match(skippedTransport({ transport: 'hybrid', dedup: 'node' }, place), /nodes of 3, 2 ranks/);
   t.equal(skippedTransport({ transport: 'hybrid', dedup: 'on' }, place), null);
+  // A kernel reaches 64 ranks; the host device as many as there are.
+  const large = { ...place, worldSize: 65 };
+  t.equal(skippedTransport({ transport: 'hybrid', dedup: 'on' }, large), null);
+  t.match(
+    skippedTransport({ transport: 'hybrid', dedup: 'on' }, { ...large, device: 'cuda' }),
+    /on cuda reach 64 ranks, this world has 65/,
+  );
 });
 
 t.test('bytes of each rank, by path', async (t) => {

@@ -52,6 +52,28 @@ t.test('plan: points, ranks that differ, the largest host', async (t) => {
   });
 });
 
+t.test('plan: a large world whose ranks all differ is one row of ranges', async (t) => {
+  await withTempDir((folder) => {
+    const path = join(folder, 'spec.json');
+    const job = {
+      id: 'moe',
+      kind: 'dispatchCombine',
+      hidden: 256,
+      numTopk: 2,
+      numExperts: 512,
+      numTokens: 16,
+    };
+    writeFileSync(path, JSON.stringify({ jobs: [job] }));
+    const rows = (worldSize: number): string[] =>
+      planSpec(path, worldSize, none)
+        .stdout.split('\n')
+        .filter((line) => line.startsWith('│') && !line.includes('payload'));
+    t.ok(rows(8).length > 1, 'few ranks have a row each');
+    t.equal(rows(512).length, 1);
+    t.match(rows(512)[0], /│ 0-511 │ [\d.]+ KiB to [\d.]+ KiB │ [\d.]+ MiB │/);
+  });
+});
+
 t.test('schema: all, one, none of that name', async (t) => {
   const one = JSON.parse(printSchema('offload', JOB_KINDS).stdout) as object;
   t.same(one, JSON.parse(readFileSync(join(projectRoot, 'configs/schema/offload.schema.json'), 'utf8')));
