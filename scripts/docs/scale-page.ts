@@ -1,7 +1,13 @@
-/** docs/scale.md and its plot: messages of the control plane by size of the world, from docs/bench/control-plane.csv. */
+/**
+ * docs/scale.md and its plot: messages of the control plane by size of the world, from docs/bench/control-plane.csv, and
+ * memory of a rank, from the plan of configs/large-world.json.
+ */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { JOB_KINDS } from '../../jobs/index.js';
+import { requireRunnable } from '../../runner/job-spec/require-runnable.js';
 import { projectRoot } from '../../runner/project.js';
+import { formatBytes } from '../../runner/text/bytes.js';
 
 const SOURCE = join('docs', 'bench', 'control-plane.csv');
 const DIRECT = 'allgather: each tells each';
@@ -83,7 +89,9 @@ export function scaleFigure(): string {
   ].join('\n');
 }
 
-const HEAD = `# The control plane in large worlds
+const HEAD = `# Large worlds
+
+## The control plane
 
 Ranks agree, gather small records and watch each other over MPI (docs/architecture.md). What that costs as the world grows is
 counted here by running the control plane's own code over a simulated MPI, all ranks in one process
@@ -102,6 +110,48 @@ itself: n - 1 messages, once.
 
 ![Messages per rank](scale.svg)
 `;
+
+const WORLDS = [8, 16, 64, 512];
+
+const MEMORY = `
+## Memory of a rank
+
+What \`plan configs/large-world.json --world-size N\` says: 512 experts, 128 tokens of 7168 bf16 columns and 8 choices per rank, and 64
+blocks of DeepSeek-V3 that one rank holds for all. What grows with the number of ranks N:
+
+- **Symmetric buffer** of dispatch and combine: two halves with a slot for each source and token, so N x tokens x message; with
+  \`dedup: off\` a slot for each expert and token, whatever N is, which is the larger by far while ranks are fewer than experts.
+- **Results**: \`expertMajor\` holds numExperts x tokens rows whatever N is (each rank has 1/N of the experts, and room for N
+  sources); \`rankMajor\` holds N x tokens rows. Beside them N x tokens x (4 + 8 x numTopk) bytes of where messages came from.
+- **KV pools** do not grow; in mode \`replicated\` host and disk tiers are on the root alone.
+- **Shared words**: 128 bytes per rank of a node for the sampling gate, 56 bytes per rank in heartbeats near the root, and for
+  strategy \`ipc\` 64 bytes for each step.
+
+`;
+
+function memoryTable(): string[] {
+  const columns = WORLDS.map((worldSize) => {
+    const spec = requireRunnable(join(projectRoot, 'configs', 'large-world.json'), worldSize, {
+      kinds: JOB_KINDS,
+    });
+    return spec.points.map((point) => {
+      const kind = JOB_KINDS.find(({ kind: name }) => name === point.job.kind);
+      const place = { worldSize, rank: worldSize - 1, ranksPerNode: 8, device: 'cuda' } as const;
+      const need = kind?.need?.(point, place) ?? kind?.plan(point, place);
+      const swept = Object.entries(point.swept).map(([key, value]) => `${key} ${String(value)}`);
+      return { name: [point.job.id, ...swept].join(', '), bytes: need?.memoryBytes.device ?? 0 };
+    });
+  });
+  const [first = []] = columns;
+  return [
+    `| device memory of the last rank | ${WORLDS.map((ranks) => `${ranks} ranks`).join(' | ')} |`,
+    `| --- | ${WORLDS.map(() => '--:').join(' | ')} |`,
+    ...first.map(({ name }, index) => {
+      const cells = columns.map((points) => formatBytes(points[index]?.bytes ?? 0));
+      return `| ${name} | ${cells.join(' | ')} |`;
+    }),
+  ];
+}
 
 export function scalePage(): string {
   const rows = readRows();
@@ -133,6 +183,8 @@ export function scalePage(): string {
     '| ranks | allgather: messages | bytes | us | each tells each: messages | us | maximum: messages | us | heartbeats per period: messages | bytes |',
     '| --: | --: | --: | --: | --: | --: | --: | --: | --: | --: |',
     ...table,
+    MEMORY,
+    ...memoryTable(),
     '',
   ].join('\n');
 }
