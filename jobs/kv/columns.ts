@@ -17,6 +17,11 @@ export const kvColumns = [
     { type: 'text', below: true },
   ),
   column(
+    'handed_on_by',
+    '',
+    'What handed blocks on between GPUs of replicated points with strategy `ipc`: `copyEngine` or `kernel`. Empty for others.',
+  ),
+  column(
     'collective_library',
     '',
     'The NCCL that ran the collectives of replicated points: version and file. Empty where none did.',

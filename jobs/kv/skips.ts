@@ -9,7 +9,11 @@ export function skippedTransfer(
   { device, worldSize, ranksPerNode, ncclMissing, networkMissing }: RunPlace,
 ): string | null {
   if (needsCollectives(mode, to, strategy)) {
-    if (strategy === 'ipc') return ipcReason(device, worldSize > ranksPerNode);
+    const isOneNode = worldSize <= ranksPerNode;
+    if (strategy === 'ipc') {
+      return isOneNode ? null : 'strategy `ipc`: ranks of different nodes share no memory; use auto';
+    }
+    if (device === 'cuda' && strategy === 'auto' && isOneNode) return null;
     if (device === 'cuda') return ncclMissing === '' ? null : `mode replicated needs NCCL: ${ncclMissing}`;
     const crosses = worldSize > ranksPerNode && networkMissing !== '';
     return crosses ? `mode replicated between nodes needs a network: ${networkMissing}` : null;
@@ -18,12 +22,6 @@ export function skippedTransfer(
   const onCuda = device === 'cuda' && (from === 'device' || to === 'device');
   if (onCuda || !CUDA_STRATEGIES.has(strategy)) return null;
   return `strategy \`${strategy}\` needs a cuda device; the host device has memcpy, kernel and auto`;
-}
-
-/** Ranks map each other's pools. */
-function ipcReason(device: RunPlace['device'], crosses: boolean): string | null {
-  if (crosses) return 'strategy `ipc`: ranks of different nodes share no memory; use auto';
-  return device === 'cuda' ? "strategy `ipc` is the host device's; use auto" : null;
 }
 
 /** Ranks meet only where blocks end on every device; what every rank loads for itself needs nobody. */

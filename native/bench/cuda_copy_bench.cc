@@ -216,6 +216,44 @@ void bothWays(Bench& bench, const Fork& fork) {
   }
 }
 
+// What one direction does in a pair, and the thread blocks that it takes.
+struct Way {
+  CopyStrategy strategy;
+  uint32_t blocks;
+};
+
+// Another strategy, or another share of the thread blocks, in each direction: out | in.
+void pairsOfWays(Bench& bench, const Fork& fork) {
+  using enum CopyStrategy;
+  const std::vector<std::pair<Way, Way>> pairs{
+      {{kKernel, 8}, {kKernel, 8}}, {{kKernel, 6}, {kKernel, 8}}, {{kKernel, 4}, {kKernel, 8}},
+      {{kKernel, 3}, {kKernel, 8}}, {{kKernel, 2}, {kKernel, 8}}, {{kKernel, 2}, {kKernel, 6}},
+      {{kKernel, 3}, {kKernel, 6}}, {{kKernel, 2}, {kKernel, 4}}, {{kKernel, 3}, {kKernel, 4}},
+      {{kKernel, 4}, {kKernel, 4}}, {{kKernel, 2}, {kKernel, 3}}, {{kKernel, 4}, {kKernel, 12}},
+      {{kKernel, 8}, {kStaged, 8}}, {{kStaged, 8}, {kStaged, 8}}};
+  for (const bool hostInOrder : {true, false}) {
+    for (const uint64_t regionBytes : {4096UL, 16384UL, 65536UL}) {
+      for (const auto& [first, second] : pairs) {
+        DeviceCopy out(bench.rank, {regionsOf(regionBytes, hostInOrder, kToHost, bench.device, bench.host)},
+                       {kToHost, first.strategy, true, true, 0, 1, first.blocks});
+        DeviceCopy in(bench.rank,
+                      {regionsOf(regionBytes, hostInOrder, kToDevice, bench.device2, bench.host + kPool)},
+                      {kToDevice, second.strategy, true, true, 0, 1, second.blocks});
+        char name[96];
+        std::snprintf(name, sizeof(name), "%4luK host %s %s %u | %s %u", regionBytes >> 10,
+                      hostInOrder ? "in order " : "scattered", copyStrategyName(first.strategy).data(),
+                      first.blocks, copyStrategyName(second.strategy).data(), second.blocks);
+        const double gbps = bench.measure(
+            2 * kPayload, out.fitsBehindHold() && in.fitsBehindHold(), false, [&](cudaStream_t s) {
+              fork.run(
+                  s, [&](cudaStream_t a) { out.issue(a); }, [&](cudaStream_t b) { in.issue(b); });
+            });
+        bench.print(name, 2, gbps);
+      }
+    }
+  }
+}
+
 void patterns(Bench& bench) {
   for (const uint64_t regionBytes : {4096UL, 65536UL, 1048576UL}) {
     PatternView view{};
@@ -279,6 +317,7 @@ int run(Shared* shared, int rank, int ranks, uint32_t samples, const char* what)
   if (std::strchr(what, 'a') != nullptr) oneWay(bench, true);
   if (std::strchr(what, '1') != nullptr) oneWay(bench, false);
   if (std::strchr(what, 'b') != nullptr) bothWays(bench, fork);
+  if (std::strchr(what, 'm') != nullptr) pairsOfWays(bench, fork);
   return 0;
 }
 

@@ -79,6 +79,7 @@ Napi::Value OpenedReplicated::toJs(Napi::Env env, const ReplicatedFacts& facts) 
   object.Set("strategyUsed", replicatedStrategyName(facts.strategyUsed));
   object.Set("diskIo", facts.diskIo);
   object.Set("networkTransport", facts.networkTransport);
+  object.Set("handedOnBy", facts.handedOnBy);
   object.Set("overlapPct", facts.overlapPct < 0 ? env.Null() : Napi::Number::New(env, facts.overlapPct));
   return object;
 }

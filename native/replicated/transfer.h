@@ -69,6 +69,7 @@ struct ReplicatedFacts {
   ReplicatedStrategy strategyUsed = ReplicatedStrategy::kAuto;
   std::string diskIo;
   std::string networkTransport;
+  std::string handedOnBy;  // ipc on cuda: "copyEngine" or "kernel"; else ''
   double overlapPct =
       -1;  // of the shorter of load and broadcast, mean over samples; -1: one of them is missing
 };

@@ -2,14 +2,9 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'csv-parse/sync';
-import { valueAt } from '../../runner/job-spec/pointer.js';
 import { median } from './median.js';
+import { pick } from './pick-row.js';
 import type { Row } from './row.js';
-
-/** Cells that a row must hold; `params` holds dotted keys of the resolved point. */
-interface Selection {
-  readonly [column: string]: string | Readonly<Record<string, unknown>>;
-}
 
 interface Headline {
   readonly what: string;
@@ -20,23 +15,6 @@ interface Headline {
   readonly figure: (rows: readonly Row[]) => string;
   /** What it is compared with in the same run, and the ratio. */
   readonly ratio: (rows: readonly Row[]) => string;
-}
-
-/** The one row of a selection. Throws where there is none or several: a headline must not pick one silently. */
-export function pick(rows: readonly Row[], selection: Selection): Row {
-  const { params = {}, ...cells } = selection;
-  const found = rows.filter((row) => {
-    if (Object.entries(cells).some(([column, value]) => row[column] !== value)) return false;
-    const own: unknown = JSON.parse(row['params'] || '{}');
-    return Object.entries(params).every(
-      ([path, value]) => JSON.stringify(valueAt(own, path.split('.'))) === JSON.stringify(value),
-    );
-  });
-  const [row] = found;
-  if (row === undefined || found.length > 1) {
-    throw new Error(`headline: expected one row of ${JSON.stringify(selection)}, received ${found.length}`);
-  }
-  return row;
 }
 
 const number = (row: Row, column: string): number => Number(row[column]);
@@ -59,6 +37,18 @@ function replicatedHeadline(maxCtas: number | 'uncapped', caps: string): Headlin
     page: 'replicated-gpu',
     figure: (rows) => milliseconds(best(rows)),
     ratio: (rows) => `${times(best(rows), baseline(rows))} \`rootBroadcast\``,
+  };
+}
+
+/** The figures are a CSV that holds the ratios: by events, as the raw loop is timed. */
+function ipcHeadline(job: string, size: string, maxCtas: string, caps: string): Headline {
+  const row = (rows: readonly Row[]): Row => pick(rows, { job, maxCtas, strategy: 'ipc' });
+  return {
+    what: `${size} from one GPU to another, \`ipc\`, ${caps}`,
+    table: 'replicated-ipc',
+    page: 'replicated-gpu',
+    figure: (rows) => `${(number(row(rows), 'broadcast us (events)') / 1000).toFixed(2)} ms`,
+    ratio: (rows) => `${number(row(rows), 'events / loop').toFixed(2)} x the raw \`ncclBroadcast\` loop`,
   };
 }
 
@@ -189,6 +179,8 @@ const QUEUE = { disk: { queueDepth: 32, requestBytes: 1_048_576 } };
 export const HEADLINES: readonly Headline[] = [
   replicatedHeadline('uncapped', 'thread blocks uncapped'),
   replicatedHeadline(8, 'at most 8 thread blocks'),
+  ipcHeadline('device-256m', '256 MiB', 'uncapped', 'NCCL uncapped'),
+  ipcHeadline('device-1g', '1 GiB', '8', 'NCCL with 8 thread blocks'),
   copyHeadline('offload', 65_536, false, '64 KiB regions scattered on both sides, device to host'),
   copyHeadline('onboard', 65_536, false, '64 KiB regions scattered on both sides, host to device'),
   copyHeadline('offload', 4096, false, '4 KiB regions scattered on both sides, device to host'),

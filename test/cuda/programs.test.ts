@@ -30,6 +30,14 @@ for (const name of ['every-tier', 'planted-faults', 'early-for-kernels', 'over-n
     t.equal(ended.status, 0, ended.stdout.slice(-3000) + ended.stderr.slice(-3000));
   });
 }
+// Ranks take turns on two GPUs, so that chains of three and four are walked too.
+t.test('replicated_test on two GPUs', { ...needs, skip: firstMissing(needsGpus(2)) }, async (t) => {
+  const program = await nativeProgram('replicated_test');
+  for (const name of (await run(program, [], limit)).stdout.trim().split('\n')) {
+    const { status, stdout, stderr } = await run(program, [name, '2'], limit);
+    t.equal(status, 0, `${name}: ${`${stdout}${stderr}`.slice(-3000)}`);
+  }
+});
 
 const needsSanitizer = {
   skip: firstMissing(needsGpus(1), needsProgram('compute-sanitizer', 'nvidia-cuda-toolkit')),

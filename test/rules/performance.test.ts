@@ -4,7 +4,8 @@ import { basename, join } from 'node:path';
 import t from 'tap';
 import { projectRoot } from '../../runner/project.js';
 import { exchangeLines } from '../../scripts/bench/exchange-table.js';
-import { HEADLINES, headlineLines, pick } from '../../scripts/bench/headlines.js';
+import { HEADLINES, headlineLines } from '../../scripts/bench/headlines.js';
+import { pick } from '../../scripts/bench/pick-row.js';
 import {
   changesSince,
   gpuSourcesDigest,

@@ -20,7 +20,10 @@ export async function measureReplicated(
   const probe = spec.probe ? await transfer.probe() : null;
   const { phases, stopped } = await transfer.measure(context.samples);
   const facts = await transfer.facts();
-  const peak = probe !== null && probe.GBps > 0 ? { peak: { GBps: probe.GBps, source: probe.source } } : {};
+  // A copy engine may well be quicker than the kernels of a collective.
+  const note = facts.handedOnBy === '' ? {} : { note: `NCCL's own; blocks went by ${facts.handedOnBy}` };
+  const peak =
+    probe !== null && probe.GBps > 0 ? { peak: { GBps: probe.GBps, source: probe.source, ...note } } : {};
   const bound = { ...peak, busbwFactor: BROADCAST_BUSBW_FACTOR };
   const common = {
     strategyRequested: spec.strategy,
@@ -31,6 +34,7 @@ export async function measureReplicated(
       ...(communicator === null
         ? {}
         : { collective_library: `NCCL ${communicator.version} ${communicator.path}` }),
+      ...(facts.handedOnBy === '' ? {} : { handed_on_by: facts.handedOnBy }),
     },
     ...(facts.networkTransport === '' ? {} : { networkTransport: facts.networkTransport }),
   };

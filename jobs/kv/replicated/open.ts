@@ -1,6 +1,7 @@
 /** Stage `prepare` of replicated points: the root alone holds the tier that is read, every rank a device pool. */
 import type { Verification } from '../../../runner/job/measurement.js';
 import { faultsAt } from '../../../runner/job/measured-phase.js';
+import { RunnerError } from '../../../runner/errors.js';
 import type { OpenPoint, PointContext } from '../../../runner/job/context.js';
 import type {
   NativePool,
@@ -43,11 +44,10 @@ export async function openReplicated(spec: KvSpec, context: PointContext): Promi
   const tiers = [...new Set([spec.from, spec.to])].filter((tier) => holdsTier(spec, tier, rank));
   const pools = await acquirePools(context, spec, tiers, true);
   for (const [tier, pool] of pools) await pool.prepare(contentOf(context, spec, tier, lane));
-  const needsNccl = context.device.properties.kind === 'cuda' && spec.strategy !== 'independent';
   // Before anything that every rank takes part in: one that could not prepare its pools is heard here.
   await context.onAllRanks('preparing the pools', () => undefined);
   const start = process.hrtime.bigint();
-  const communicator = needsNccl ? await leaseCommunicator(context, ctasOf(spec)) : null;
+  const communicator = await communicatorOf(context, spec);
   let transfer: NativeReplicated;
   try {
     transfer = await context.device.native.openReplicated(
@@ -60,6 +60,20 @@ export async function openReplicated(spec: KvSpec, context: PointContext): Promi
   }
   const setupUs = Number(process.hrtime.bigint() - start) / 1e3;
   return openPoint({ context, spec, lane, pools, transfer, communicator, setupUs });
+}
+
+/** Inside a node `ipc` and `auto` do without NCCL; for `ipc` it is but the probe. */
+async function communicatorOf(context: PointContext, spec: KvSpec): Promise<CommunicatorLease | null> {
+  if (context.device.properties.kind !== 'cuda' || spec.strategy === 'independent') return null;
+  if (spec.strategy === 'ipc' && !spec.probe) return null;
+  const isOneNode = new Set(context.world.info.nodeOfRank).size === 1;
+  try {
+    return await leaseCommunicator(context, ctasOf(spec));
+  } catch (error) {
+    const isMissing = error instanceof RunnerError && error.code === 'E_NCCL_MISSING';
+    if (isMissing && isOneNode && (spec.strategy === 'ipc' || spec.strategy === 'auto')) return null;
+    throw error;
+  }
 }
 
 /** 0: as many as NCCL wants. */

@@ -1,6 +1,7 @@
 #include "kv/cuda/copy_schedule.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "core/error.h"
 
@@ -194,6 +195,30 @@ std::vector<CopyStrategy> candidates(const CopyShape& shape, CopyDirection direc
   if (meanRun >= 64 * kKiB && meanRun < kMiB) list.push_back(CopyStrategy::kMemcpyBatch);
   if (shape.runs <= 64 || meanRun >= 4 * kMiB) list.push_back(CopyStrategy::kMemcpy);
   return list;
+}
+
+std::vector<PairChoice> candidatePairs(const CopyShape& toHost, const CopyShape& toDevice,
+                                       uint32_t maxBlocks) {
+  const auto out = candidates(toHost, CopyDirection::kDeviceToHost, true);
+  const auto in = candidates(toDevice, CopyDirection::kHostToDevice, true);
+  const auto has = [](const std::vector<CopyStrategy>& list, CopyStrategy strategy) {
+    return std::find(list.begin(), list.end(), strategy) != list.end();
+  };
+  std::vector<PairChoice> pairs;
+  // Alike, in the order of the first direction.
+  for (const CopyStrategy strategy : out) {
+    if (has(in, strategy)) pairs.push_back({{strategy, maxBlocks}, {strategy, maxBlocks}});
+  }
+  if (has(out, CopyStrategy::kKernel) && has(in, CopyStrategy::kKernel)) {
+    for (const auto& [writing, reading] :
+         {std::pair{maxBlocks / 2, maxBlocks}, std::pair{maxBlocks / 4, maxBlocks},
+          std::pair{maxBlocks / 4, maxBlocks / 2}}) {
+      if (writing == 0) continue;
+      pairs.push_back({{CopyStrategy::kKernel, writing}, {CopyStrategy::kKernel, reading}});
+    }
+  }
+  if (pairs.empty()) pairs.push_back({{out.front(), maxBlocks}, {in.front(), maxBlocks}});
+  return pairs;
 }
 
 Mix mixFor(const CopyShape& shape, CopyDirection direction) {

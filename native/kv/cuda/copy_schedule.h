@@ -78,6 +78,23 @@ CopyShape shapeOf(const std::vector<CopyRegion>& coalesced, CopyDirection direct
 // `bothDirections`: the opposite direction is copied at the same time, in which kernels disturb each other.
 std::vector<CopyStrategy> candidates(const CopyShape& shape, CopyDirection direction, bool bothDirections);
 
+// What one direction of a transfer does, and the thread blocks that its kernels may take.
+struct LaneChoice {
+  CopyStrategy strategy;
+  uint32_t maxBlocks;
+};
+
+// What `auto` may use for a device to host and a host to device copy that run at the same time, as pairs, the one that
+// is expected to be the quickest first. Both alike; and kernels of which the one that writes host memory has fewer thread
+// blocks, since what it writes goes before the read requests of the other. A kernel beside the copy engine is slower than
+// either alone (docs/bench/kv-gpu.md).
+struct PairChoice {
+  LaneChoice toHost;
+  LaneChoice toDevice;
+};
+std::vector<PairChoice> candidatePairs(const CopyShape& toHost, const CopyShape& toDevice,
+                                       uint32_t maxBlocks);
+
 // How kStagedAndKernel divides the work.
 struct Mix {
   uint32_t stagedPercent;  // of the payload

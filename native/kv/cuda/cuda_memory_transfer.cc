@@ -12,7 +12,7 @@ namespace {
 
 constexpr uint64_t kProbeMaxBytes = 256ULL << 20;
 constexpr SampleProtocol kProbeProtocol{2, 7, false};
-constexpr uint32_t kTuningRounds = 3;
+constexpr uint32_t kTuningRounds = 5;
 // Another candidate than the expected one must be this much quicker, so that noise does not choose.
 constexpr double kTuningMargin = 0.985;
 
@@ -33,42 +33,6 @@ std::vector<std::vector<CopyRegion>> listsOf(const CopyPlan& plan, const LaneReq
 }
 
 }  // namespace
-
-CopyStrategy copyStrategyOf(Strategy strategy) {
-  switch (strategy) {
-    case Strategy::kAuto:
-      return CopyStrategy::kAuto;
-    case Strategy::kMemcpy:
-      return CopyStrategy::kMemcpy;
-    case Strategy::kMemcpyBatch:
-      return CopyStrategy::kMemcpyBatch;
-    case Strategy::kKernel:
-      return CopyStrategy::kKernel;
-    case Strategy::kStaged:
-      return CopyStrategy::kStaged;
-    case Strategy::kStagedAndKernel:
-      return CopyStrategy::kStagedAndKernel;
-  }
-  return CopyStrategy::kAuto;
-}
-
-Strategy strategyOf(CopyStrategy strategy) {
-  switch (strategy) {
-    case CopyStrategy::kAuto:
-      return Strategy::kAuto;
-    case CopyStrategy::kMemcpy:
-      return Strategy::kMemcpy;
-    case CopyStrategy::kMemcpyBatch:
-      return Strategy::kMemcpyBatch;
-    case CopyStrategy::kKernel:
-      return Strategy::kKernel;
-    case CopyStrategy::kStaged:
-      return Strategy::kStaged;
-    case CopyStrategy::kStagedAndKernel:
-      return Strategy::kStagedAndKernel;
-  }
-  return Strategy::kAuto;
-}
 
 // Both operations run on the work thread; beforeSample() is outside the timed span.
 class CudaMemoryTransfer::HostOperation {
@@ -206,7 +170,9 @@ CudaMemoryTransfer::CudaMemoryTransfer(int ordinal, std::vector<LaneRequest> req
     // Its target lies in the first page of the address space, which is mapped nowhere.
     strayPiece_.upload({{reinterpret_cast<uint64_t>(lanes_.front().request.source->memory()), 16, 16}});
   }
-  if (options.strategy != Strategy::kAuto) compileLanes(copyStrategyOf(options.strategy));
+  if (options.strategy == Strategy::kAuto) return;
+  const LaneChoice asked{copyStrategyOf(options.strategy), options.maxCtas};
+  compileLanes(Choice(lanes_.size(), asked));
 }
 
 void CudaMemoryTransfer::addLane(LaneRequest request, const TransferOptions& options, bool bothDirections) {
@@ -230,10 +196,12 @@ void CudaMemoryTransfer::addLane(LaneRequest request, const TransferOptions& opt
   lane.facts.bytes.pcie = plan.payloadBytes;
 }
 
-void CudaMemoryTransfer::compileLanes(CopyStrategy strategy) {
-  for (Lane& lane : lanes_) {
-    lane.options.strategy = strategy;
-    lane.copy.reset();  // its staging buffers go before others come
+void CudaMemoryTransfer::compileLanes(const Choice& choice) {
+  for (Lane& lane : lanes_) lane.copy.reset();  // their staging buffers go before others come
+  for (size_t i = 0; i < lanes_.size(); ++i) {
+    Lane& lane = lanes_[i];
+    lane.options.strategy = choice[i].strategy;
+    lane.options.maxBlocks = choice[i].maxBlocks;
     lane.copy = std::make_unique<DeviceCopy>(ordinal_, lane.lists, lane.options);
     if (lane.copy->payloadBytes() != lane.facts.bytes.payload) {
       throw Error(ErrorCode::kState, "copies of " + std::to_string(lane.copy->payloadBytes()) +
@@ -245,32 +213,58 @@ void CudaMemoryTransfer::compileLanes(CopyStrategy strategy) {
   }
 }
 
+std::vector<CudaMemoryTransfer::Choice> CudaMemoryTransfer::choices() const {
+  const auto shape = [](const Lane& lane) {
+    return shapeOf(mergeLists(lane.lists, lane.options.direction), lane.options.direction);
+  };
+  std::vector<Choice> all;
+  const Lane& first = lanes_.front();
+  if (lanes_.size() == 1) {
+    for (const CopyStrategy strategy : candidates(shape(first), first.options.direction, false))
+      all.push_back({{strategy, first.options.maxBlocks}});
+  } else {
+    const bool isInOrder = first.options.direction == CopyDirection::kDeviceToHost;
+    const Lane& toHost = lanes_[isInOrder ? 0 : 1];
+    const Lane& toDevice = lanes_[isInOrder ? 1 : 0];
+    for (const PairChoice& pair : candidatePairs(shape(toHost), shape(toDevice), first.options.maxBlocks))
+      all.push_back(isInOrder ? Choice{pair.toHost, pair.toDevice} : Choice{pair.toDevice, pair.toHost});
+  }
+  std::erase_if(all, [](const Choice& choice) {
+    return !memcpyBatchAvailable() && std::any_of(choice.begin(), choice.end(), [](const LaneChoice& lane) {
+      return lane.strategy == CopyStrategy::kMemcpyBatch;
+    });
+  });
+  if (all.empty())
+    all.emplace_back(lanes_.size(), LaneChoice{CopyStrategy::kKernel, first.options.maxBlocks});
+  return all;
+}
+
+double CudaMemoryTransfer::quickestOfTrials(const RunControl& control) {
+  double quickestUs = 0;
+  for (uint32_t round = 0; round < kTuningRounds; ++round) {
+    timer_->hold();
+    timer_->release();
+    issueAll(timer_->stream());
+    timer_->markEnd();
+    const double timeUs = timer_->finishUs(control);
+    if (round == 1 || (round > 1 && timeUs < quickestUs)) quickestUs = timeUs;
+  }
+  return quickestUs;
+}
+
 void CudaMemoryTransfer::tune(const RunControl& control) {
   if (lanes_.front().copy != nullptr) return;
-  const Lane& first = lanes_.front();
-  const CopyShape shape = shapeOf(mergeLists(first.lists, first.options.direction), first.options.direction);
-  CopyStrategy best = CopyStrategy::kKernel;
-  CopyStrategy compiled = CopyStrategy::kAuto;
+  const std::vector<Choice> all = choices();
+  size_t best = 0;
   double bestUs = 0;
-  for (const CopyStrategy candidate : candidates(shape, first.options.direction, lanes_.size() > 1)) {
-    if (candidate == CopyStrategy::kMemcpyBatch && !memcpyBatchAvailable()) continue;
-    compileLanes(candidate);
-    compiled = candidate;
-    double quickestUs = 0;
-    for (uint32_t round = 0; round < kTuningRounds; ++round) {
-      timer_->hold();
-      timer_->release();
-      issueAll(timer_->stream());
-      timer_->markEnd();
-      const double timeUs = timer_->finishUs(control);
-      if (round == 1 || (round > 1 && timeUs < quickestUs)) quickestUs = timeUs;
-    }
-    if (bestUs == 0 || quickestUs < bestUs * kTuningMargin) {
-      best = candidate;
-      bestUs = quickestUs;
-    }
+  for (size_t i = 0; i < all.size(); ++i) {
+    compileLanes(all[i]);
+    const double timeUs = quickestOfTrials(control);
+    if (bestUs != 0 && timeUs >= bestUs * kTuningMargin) continue;
+    best = i;
+    bestUs = timeUs;
   }
-  if (compiled != best) compileLanes(best);
+  if (best + 1 != all.size()) compileLanes(all[best]);
 }
 
 std::vector<LaneFacts> CudaMemoryTransfer::facts() const {

@@ -5,13 +5,11 @@
 
 #include "device/cuda/cold_timer.h"
 #include "kv/copy_plan.h"
+#include "kv/cuda/copy_strategies.h"
 #include "kv/cuda/device_copy.h"
 #include "kv/transfer.h"
 
 namespace railrunner::cuda {
-
-CopyStrategy copyStrategyOf(Strategy strategy);
-Strategy strategyOf(CopyStrategy strategy);
 
 // One or two directions between device and host tier, all on one device and one thread.
 class CudaMemoryTransfer final : public Transfer {
@@ -41,10 +39,15 @@ class CudaMemoryTransfer final : public Transfer {
   void addLane(LaneRequest request, const TransferOptions& options, bool bothDirections);
   // Faults that were injected, once, on the main stream.
   void commitFault();
-  void compileLanes(CopyStrategy strategy);
-  // `auto`: tries what candidates() offers, all lanes alike and at once, and keeps the quickest. Overwrites
-  // targets.
+  using Choice = std::vector<LaneChoice>;  // one for each lane
+
+  void compileLanes(const Choice& choice);
+  // What `auto` may use, the one it expects to be the quickest first.
+  std::vector<Choice> choices() const;
+  // `auto`: tries the choices, all lanes at once, and keeps the quickest. Overwrites targets.
   void tune(const RunControl& control);
+  // Of few runs of what is compiled, microseconds.
+  double quickestOfTrials(const RunControl& control);
   template <class Operation>
   void measureBy(const char* timing, GateRef gate, const SampleProtocol& protocol, RunControl& control,
                  MeasuredPhases& measured);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <initializer_list>
 #include <memory>
 #include <optional>
 
@@ -10,19 +11,27 @@
 
 namespace railrunner::cuda {
 
-// What the paths of a replicated transfer share on a cuda device: the communicator, streams, and the memory
-// that loads read, mapped from the root by the ranks of its node.
+class PeerPools;
+
+// What the paths of a replicated transfer share on a cuda device: the communicator where there is one, streams, the
+// memory that loads read, mapped from the root by the ranks of its node, and the peers' pools where ipc may be used.
 class CudaBoard {
  public:
   // Collective. `mapsSource`: ranks beside the root load too.
   CudaBoard(Exchange& exchange, Device& device, const ReplicatedRequest& request, bool mapsSource,
             int64_t deadlineNs);
+  ~CudaBoard();
 
   const ReplicatedTopology& topology() const { return topology_; }
   const ReplicatedRequest& request() const { return request_; }
   Device& device() const { return device_; }
   int ordinal() const { return ordinal_; }
-  Communicator& communicator() const { return *request_.communicator; }
+  bool hasCommunicator() const { return request_.communicator != nullptr; }
+  // Throws kState where there is none.
+  Communicator& communicator() const;
+  // Collective: maps the pools of the node's ranks. Throws on all ranks where one cannot.
+  void mapPeers(Exchange& exchange, uint32_t numSteps, int64_t deadlineNs);
+  PeerPools& peers() const { return *peers_; }
   // On the root its tier or, with source device, its device pool; on ranks that map it the same; else null.
   BlockPool* sourcePool() const { return source_; }
   // Number of a disk queue that no other load of this transfer uses.
@@ -42,13 +51,15 @@ class CudaBoard {
   // After a failure: the communicator is aborted, which ends kernels that wait for peers; then the streams
   // run empty.
   void giveUp() noexcept;
+  // Waits, not for long, until nothing is left on them.
+  void drain(std::initializer_list<const Stream*> streams) const noexcept;
 
   void poisonTargets(const RunControl& control);
   ProbeResult probe(GateRef gate, RunControl& control);
   void close(Exchange* exchange, int64_t deadlineNs);
 
  private:
-  class RawBroadcast;
+  class BroadcastLoop;
 
   Device& device_;
   ReplicatedRequest request_;
@@ -56,6 +67,7 @@ class CudaBoard {
   int ordinal_;
   std::unique_ptr<Communicator::Use> use_;
   std::unique_ptr<BlockPool> mapped_;
+  std::unique_ptr<PeerPools> peers_;
   BlockPool* source_ = nullptr;
   Stream loadStream_;
   Stream moveStream_;

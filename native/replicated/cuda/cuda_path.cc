@@ -10,34 +10,9 @@ namespace railrunner::cuda {
 
 namespace {
 
-// Runs this long on average are broadcast where they lie: NCCL's cost of an operation is lost in them.
-constexpr uint64_t kDirectRunBytes = uint64_t{1} << 20;
 // Thread blocks that put received bytes into their blocks: above the speed at which they come in.
 constexpr CopyGrid kScatterGrid{32, kCopyThreads};
 constexpr uint64_t kShareAlignment = 512;
-// Thread blocks that saturate the host link.
-constexpr uint32_t kLoadBlocks = 16;
-
-uint64_t addressOf(const void* memory) { return reinterpret_cast<uint64_t>(memory); }
-
-std::vector<CopyRegion> regionsOf(const std::vector<CopySpan>& spans, const void* source,
-                                  const void* target) {
-  std::vector<CopyRegion> regions;
-  regions.reserve(spans.size());
-  for (const CopySpan& span : spans) {
-    regions.push_back(
-        {addressOf(source) + span.sourceOffset, addressOf(target) + span.targetOffset, span.bytes});
-  }
-  return regions;
-}
-
-LaneRequest laneOf(BlockPool* source, const ReplicatedRequest& request) {
-  LaneRequest lane{source,          request.target, request.sourceIds, request.targetIds, request.layerBegin,
-                   request.layerEnd};
-  if (source == request.target) lane.sourceIds = request.targetIds;
-  return lane;
-}
-
 }  // namespace
 
 CudaPath::CudaPath(CudaBoard& board, ReplicatedStrategy strategy, uint32_t numChunks, uint32_t numShares)
@@ -121,10 +96,11 @@ void CudaPath::compileStaged(const PiecePlan& plan, const PiecePlan& ownPlan, ui
     if (static_cast<int>(share) != ownShare_) continue;
     if (request.sourceTier == Tier::kHost) {
       const auto spans = map.redirect(spansOf(ownPlan.piece(chunk, share), true));
-      addLoad(made, regionsOf(spans, board_.sourcePool()->memory(), slot));
+      made.load.addMemory(board_, regionsOf(spans, board_.sourcePool()->memory(), slot), isOneOfMany(),
+                          facts_);
       continue;
     }
-    if (request.sourceTier == Tier::kDisk) addDiskLoads(made, ownPlan.piece(chunk, share));
+    if (request.sourceTier == Tier::kDisk) made.load.addDisk(board_, ownPlan.piece(chunk, share), facts_);
     // The root's pool has them; a peer reads it over NVLink.
     const auto regions =
         regionsOf(map.runs(), request.sourceIsDevice() ? board_.sourcePool()->memory() : pool, slot);
@@ -161,50 +137,11 @@ void CudaPath::compileDirect(const PiecePlan& plan, const PiecePlan& ownPlan, ui
   }
   facts_.numOperations += made.broadcasts.size();
   if (ownShare_ < 0) return;
-  if (request.sourceTier == Tier::kDisk) addDiskLoads(made, ownPlan.piece(chunk, 0));
+  if (request.sourceTier == Tier::kDisk) made.load.addDisk(board_, ownPlan.piece(chunk, 0), facts_);
   if (request.sourceTier == Tier::kHost) {
     const auto spans = spansOf(ownPlan.piece(chunk, 0), true);
-    addLoad(made, regionsOf(spans, board_.sourcePool()->memory(), request.target->memory()));
-  }
-}
-
-void CudaPath::addLoad(Chunk& chunk, std::vector<CopyRegion> regions) {
-  const TransferOptions& options = board_.request().options;
-  if (regions.empty()) return;
-  facts_.loadBytes += totalBytes(regions);
-  facts_.bytes.pcie += totalBytes(regions);
-  DeviceCopyOptions copy;
-  copy.direction = CopyDirection::kHostToDevice;
-  // Steps follow each other on one stream. What DeviceCopy does to be quick alone (several streams, staging
-  // of its own) has a beginning and an end that nothing overlaps, in every step: one call per run, or one
-  // kernel.
-  const uint64_t runs = coalesce(regions, copy.direction).size();
-  if (chunks_.capacity() > 1) {
-    copy.strategy =
-        totalBytes(regions) / runs >= kDirectRunBytes ? CopyStrategy::kMemcpy : CopyStrategy::kKernel;
-  }
-  if (copy.strategy == CopyStrategy::kMemcpy) regions = coalesce(std::move(regions), copy.direction);
-  copy.maxBlocks = kLoadBlocks;
-  copy.maxConcurrent = options.maxConcurrentTransfers;
-  chunk.load = std::make_unique<DeviceCopy>(board_.ordinal(),
-                                            std::vector<std::vector<CopyRegion>>{std::move(regions)}, copy);
-}
-
-void CudaPath::addDiskLoads(Chunk& chunk, const Piece& piece) {
-  const TransferOptions& options = board_.request().options;
-  BlockPool& disk = *board_.request().source;
-  for (const LaneRequest& part : piece) {
-    // A queue each: a hop registers its queue's buffers for itself.
-    DiskQueue& queue = disk.diskQueue(board_.takeDiskQueue(), options.queueDepth, options.requestBytes);
-    DiskPlan plan = compileDiskPlan(part, {options.maxTransferBatchSize, options.requestBytes, true, 0});
-    facts_.bytes.disk += plan.diskBytes;
-    facts_.loadBytes += plan.payloadBytes;
-    facts_.bytes.pcie += plan.payloadBytes;
-    facts_.diskIo = queue.describe();
-    CudaHop hop(board_.device(), part.target->memory(), queue, plan.pieces, false, options);
-    chunk.diskLoads.push_back(std::make_unique<DiskLane<CudaHop>>(
-        part, std::move(plan), queue, std::max(1U, options.maxConcurrentTransfers), std::move(hop),
-        disk.poisonSalt(), Strategy::kKernel));
+    made.load.addMemory(board_, regionsOf(spans, board_.sourcePool()->memory(), request.target->memory()),
+                        isOneOfMany(), facts_);
   }
 }
 
@@ -217,26 +154,26 @@ void CudaPath::execute(int64_t iteration, RunControl& control, PhaseTimes& times
     board_.giveUp();
     throw;
   }
-  times = timesOf();
+  times = events_.times(loads());
 }
 
 void CudaPath::run(int64_t iteration, RunControl& control) {
   const auto count = static_cast<uint32_t>(chunks_.size());
   // Loads from disk hold this thread up; those from memory only queue.
   const uint32_t ahead = board_.request().sourceTier == Tier::kDisk ? 1 : kNumSlots - 1;
-  started_.record(board_.loadStream());
+  events_.started.record(board_.loadStream());
   for (uint32_t chunk = 0; chunk < std::min(ahead, count); ++chunk) issueLoad(chunk, iteration, control);
   for (uint32_t chunk = 0; chunk < count; ++chunk) {
     if (strategy_ == ReplicatedStrategy::kRootBroadcast && loads() && !failure_)
-      board_.wait(loadEnd_, control);
+      board_.wait(events_.loadEnd, control);
     if (canFail_) board_.requireAllWell(failure_);
     handOn(chunk);
     if (board_.request().faults.strikes(FaultKind::kDieInGroup, iteration)) raise(SIGKILL);
     if (chunk + ahead < count) issueLoad(chunk + ahead, iteration, control);
   }
-  moveEnd_.record(staged_ ? board_.scatterStream() : board_.moveStream());
-  board_.wait(moveEnd_, control);
-  if (loads()) board_.wait(loadEnd_, control);
+  events_.moveEnd.record(staged_ ? board_.scatterStream() : board_.moveStream());
+  board_.wait(events_.moveEnd, control);
+  if (loads()) board_.wait(events_.loadEnd, control);
 }
 
 void CudaPath::issueLoad(uint32_t chunk, int64_t iteration, RunControl& control) {
@@ -247,11 +184,10 @@ void CudaPath::issueLoad(uint32_t chunk, int64_t iteration, RunControl& control)
     if (board_.request().faults.strikes(FaultKind::kFailLoad, iteration))
       throw Error(ErrorCode::kIo, "a load was planted to fail");
     if (staged_ && chunk >= kNumSlots) scattered_[chunk % kNumSlots].gate(stream);
-    if (step.load) step.load->issue(stream);
-    for (const auto& lane : step.diskLoads) lane->execute(control);
+    step.load.issue(stream, control);
     gatherTable_.issue(step.gather.first, step.gather.count, {0, 0}, kScatterGrid, stream);
     loaded_[chunk % kNumSlots].record(stream);
-    loadEnd_.record(stream);
+    events_.loadEnd.record(stream);
   } catch (...) {
     // Said to all before the next collective, where they wait for it.
     failure_ = std::current_exception();
@@ -264,7 +200,7 @@ void CudaPath::handOn(uint32_t chunk) {
   const cudaStream_t stream = board_.moveStream();
   if (ownShare_ >= 0) loaded_[slot].gate(stream);
   if (staged_ && chunk >= kNumSlots) scattered_[slot].gate(stream);
-  if (chunk == 0) moveBegin_.record(stream);
+  if (chunk == 0) events_.moveBegin.record(stream);
   Communicator& communicator = board_.communicator();
   communicator.beginGroup();
   if (step.gatherBytes > 0) {
@@ -280,22 +216,6 @@ void CudaPath::handOn(uint32_t chunk) {
   moved_[slot].gate(board_.scatterStream());
   scatterTable_.issue(step.scatter.first, step.scatter.count, {0, 0}, kScatterGrid, board_.scatterStream());
   scattered_[slot].record(board_.scatterStream());
-}
-
-PhaseTimes CudaPath::timesOf() const {
-  const auto sinceStart = [&](const Event& event) {
-    float ms = 0;
-    check(cudaEventElapsedTime(&ms, started_, event), "cudaEventElapsedTime");
-    return static_cast<double>(ms) * 1e3;
-  };
-  PhaseTimes times;
-  if (loads()) {
-    times.loadBegin = 0;
-    times.loadEnd = sinceStart(loadEnd_);
-  }
-  times.moveBegin = sinceStart(moveBegin_);
-  times.moveEnd = sinceStart(moveEnd_);
-  return times;
 }
 
 }  // namespace railrunner::cuda

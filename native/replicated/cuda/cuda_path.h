@@ -4,27 +4,22 @@
 #include <memory>
 #include <vector>
 
-#include "kv/cuda/cuda_hop.h"
-#include "kv/cuda/device_copy.h"
-#include "kv/disk_lane.h"
-#include "replicated/cuda/cuda_board.h"
-#include "replicated/phase_clock.h"
-#include "replicated/piece_plan.h"
+#include "kv/cuda/copy_calls.h"
+#include "replicated/cuda/chunk_load.h"
+#include "replicated/cuda/strategy_path.h"
 #include "replicated/staging_map.h"
 
 namespace railrunner::cuda {
 
-// One strategy on a cuda device, compiled. Three streams: loads, collectives, and what puts received bytes
+// A strategy of collectives. Three streams: loads, collectives, and what puts received bytes
 // into their blocks. Scattered runs go through staging buffers, of which there are a few, so that a step is
 // one collective and neighbouring steps overlap; long runs are broadcast where they lie.
-class CudaPath {
+class CudaPath : public StrategyPath {
  public:
-  using Board = CudaBoard;
-
   CudaPath(CudaBoard& board, ReplicatedStrategy strategy, uint32_t numChunks, uint32_t numShares);
 
-  void execute(int64_t iteration, RunControl& control, PhaseTimes& times);
-  ReplicatedFacts facts() const { return facts_; }
+  void execute(int64_t iteration, RunControl& control, PhaseTimes& times) override;
+  ReplicatedFacts facts() const override { return facts_; }
 
  private:
   static constexpr uint32_t kNumSlots = 3;
@@ -38,8 +33,7 @@ class CudaPath {
     int root;
   };
   struct Chunk {
-    std::unique_ptr<DeviceCopy> load;
-    std::vector<std::unique_ptr<DiskLane<CudaHop>>> diskLoads;
+    ChunkLoad load;
     Part gather;   // into staging, on ranks that do
     Part scatter;  // out of it
     std::vector<Operation> broadcasts;
@@ -50,8 +44,7 @@ class CudaPath {
 
   void compileStaged(const PiecePlan& plan, const PiecePlan& ownPlan, uint32_t chunk);
   void compileDirect(const PiecePlan& plan, const PiecePlan& ownPlan, uint32_t chunk);
-  void addLoad(Chunk& chunk, std::vector<CopyRegion> regions);
-  void addDiskLoads(Chunk& chunk, const Piece& piece);
+  bool isOneOfMany() const { return chunks_.capacity() > 1; }
   uint64_t shareBytes(const PiecePlan& plan, uint32_t chunk) const;
   uint64_t stagingBytes(const PiecePlan& plan, uint32_t chunk) const {
     return numShares_ * shareBytes(plan, chunk);
@@ -60,7 +53,6 @@ class CudaPath {
   void run(int64_t iteration, RunControl& control);
   void issueLoad(uint32_t chunk, int64_t iteration, RunControl& control);
   void handOn(uint32_t chunk);
-  PhaseTimes timesOf() const;
   bool loads() const { return facts_.loadBytes > 0; }
 
   CudaBoard& board_;
@@ -79,10 +71,7 @@ class CudaPath {
   std::array<Event, kNumSlots> loaded_;
   std::array<Event, kNumSlots> moved_;
   std::array<Event, kNumSlots> scattered_;
-  Event started_{Event::Use::kTime};
-  Event loadEnd_{Event::Use::kTime};
-  Event moveBegin_{Event::Use::kTime};
-  Event moveEnd_{Event::Use::kTime};
+  PhaseEvents events_;
   std::exception_ptr failure_;
   ReplicatedFacts facts_;
 };

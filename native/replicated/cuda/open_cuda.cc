@@ -2,7 +2,10 @@
 
 #include <algorithm>
 
+#include "core/agreement.h"
+#include "core/attempt.h"
 #include "replicated/cuda/cuda_path.h"
+#include "replicated/cuda/ipc_path.h"
 #include "replicated/path_transfer.h"
 #include "replicated/piece_plan.h"
 
@@ -29,36 +32,99 @@ uint32_t chunksOf(const ReplicatedRequest& request) {
   return request.sourceTier == Tier::kDisk ? std::min(chunks, kMostDiskChunks) : chunks;
 }
 
+// Steps of a chain: the last chunk passes every rank but the root alone, so it is short; with one step there is nothing
+// to wait for but the other lane's half.
+constexpr uint64_t kChainChunkBytes = uint64_t{4} << 20;
+constexpr uint64_t kMostIpcChunks = 256;
+
+uint32_t ipcChunksOf(const ReplicatedRequest& request, const ReplicatedTopology& topology) {
+  const auto capped = [](uint64_t chunks) { return static_cast<uint32_t>(std::min(chunks, kMostIpcChunks)); };
+  if (request.options.chunkBytes != 0 || !request.sourceIsDevice()) return capped(chunksOf(request));
+  if (topology.rootNodeSize() <= 2) return 2;
+  return std::max(1U, capped(payloadBytesOf(request) / kChainChunkBytes));
+}
+
+// What a request comes to on this node, the same on every rank.
+struct Choice {
+  Choice(const ReplicatedRequest& request, const ReplicatedTopology& topology)
+      : isAuto(request.strategy == ReplicatedStrategy::kAuto),
+        hasCollectives(request.communicator != nullptr && request.strategy != ReplicatedStrategy::kIpc),
+        canShare(request.sourceTier != Tier::kDisk && topology.rootNodeSize() > 1),
+        triesIpc(request.strategy == ReplicatedStrategy::kIpc ||
+                 (isAuto && topology.numNodes() == 1 && topology.rootNodeSize() > 1)),
+        gathers(hasCollectives && canShare &&
+                (isAuto || request.strategy == ReplicatedStrategy::kScatterAllgather)),
+        mapsSource(gathers || (triesIpc && ipcSharesOf(topology, request.sourceTier) > 1)) {}
+  bool isAuto;
+  bool hasCollectives;
+  bool canShare;
+  bool triesIpc;
+  bool gathers;
+  bool mapsSource;
+};
+
+using Paths = std::vector<std::unique_ptr<StrategyPath>>;
+
+void addCollectivePaths(CudaBoard& board, const Choice& choice, Paths& paths) {
+  const ReplicatedRequest& request = board.request();
+  const uint32_t chunks = chunksOf(request);
+  const auto add = [&](ReplicatedStrategy strategy, uint32_t numChunks, uint32_t numShares) {
+    paths.push_back(std::make_unique<CudaPath>(board, strategy, numChunks, numShares));
+  };
+  if (choice.isAuto || request.strategy == ReplicatedStrategy::kRootBroadcast) {
+    add(ReplicatedStrategy::kRootBroadcast, 1, 1);
+  }
+  // What cannot be shared out is pipelined.
+  if (choice.isAuto || request.strategy == ReplicatedStrategy::kPipelined ||
+      !(choice.gathers || !paths.empty())) {
+    add(ReplicatedStrategy::kPipelined, chunks, 1);
+  }
+  if (choice.gathers) {
+    add(ReplicatedStrategy::kScatterAllgather, sharedChunksOf(request, chunks),
+        board.topology().rootNodeSize());
+  }
+}
+
+void addIpcPaths(CudaBoard& board, uint32_t chunks, uint32_t shares, Paths& paths) {
+  if (IpcPath::suitsEngine(board.request()))
+    paths.push_back(std::make_unique<IpcPath>(board, chunks, shares, IpcPath::Copier::kEngine));
+  paths.push_back(std::make_unique<IpcPath>(board, chunks, shares, IpcPath::Copier::kKernel));
+}
+
+// True where all ranks have mapped their peers. `auto` does without: GPUs of a host need not reach each other.
+bool mapPeers(Exchange& exchange, CudaBoard& board, const Choice& choice, uint32_t numSteps,
+              int64_t deadlineNs) {
+  if (!choice.triesIpc) return false;
+  try {
+    board.mapPeers(exchange, numSteps, deadlineNs);
+    return true;
+  } catch (const AgreedError& error) {
+    const bool isLost = error.code() == ErrorCode::kCudaSticky;
+    if (choice.hasCollectives && !isLost) return false;
+    static_cast<void>(attempt([&] { board.close(&exchange, deadlineNs); }));
+    throw;
+  }
+}
+
 }  // namespace
 
 std::unique_ptr<ReplicatedTransfer> openCudaReplicated(Exchange& exchange, RunControl&, Device& device,
                                                        const ReplicatedRequest& request, int64_t deadlineNs) {
-  if (request.strategy == ReplicatedStrategy::kIpc) {
-    throw Error(ErrorCode::kUnsupportedHere, "strategy ipc is the host device's; on cuda use auto");
-  }
   const ReplicatedTopology topology(request.nodeOfRank, static_cast<int>(exchange.rank()), request.root);
-  const bool isAuto = request.strategy == ReplicatedStrategy::kAuto;
-  const bool canShare = request.sourceTier != Tier::kDisk && topology.rootNodeSize() > 1;
-  const bool mapsSource = canShare && (isAuto || request.strategy == ReplicatedStrategy::kScatterAllgather);
-  auto board = std::make_unique<CudaBoard>(exchange, device, request, mapsSource, deadlineNs);
-  std::vector<std::unique_ptr<CudaPath>> paths;
+  const Choice choice(request, topology);
+  if (!choice.hasCollectives && !choice.triesIpc)
+    throw Error(ErrorCode::kArgument, "replicated mode on cuda needs a communicator");
+  auto board = std::make_unique<CudaBoard>(exchange, device, request, choice.mapsSource, deadlineNs);
+  const uint32_t ipcChunks = ipcChunksOf(request, topology);
+  const uint32_t ipcShares = ipcSharesOf(topology, request.sourceTier);
+  const bool hasIpc = mapPeers(exchange, *board, choice, ipcChunks * ipcShares, deadlineNs);
+  Paths paths;
   const auto compile = [&] {
-    const uint32_t chunks = chunksOf(request);
-    const auto add = [&](ReplicatedStrategy strategy, uint32_t numChunks, uint32_t numShares) {
-      paths.push_back(std::make_unique<CudaPath>(*board, strategy, numChunks, numShares));
-    };
-    if (isAuto || request.strategy == ReplicatedStrategy::kRootBroadcast) {
-      add(ReplicatedStrategy::kRootBroadcast, 1, 1);
-    }
-    // What cannot be shared out is pipelined.
-    if (isAuto || request.strategy == ReplicatedStrategy::kPipelined || !(mapsSource || !paths.empty())) {
-      add(ReplicatedStrategy::kPipelined, chunks, 1);
-    }
-    if (mapsSource)
-      add(ReplicatedStrategy::kScatterAllgather, sharedChunksOf(request, chunks), topology.rootNodeSize());
+    if (choice.hasCollectives) addCollectivePaths(*board, choice, paths);
+    if (hasIpc) addIpcPaths(*board, ipcChunks, ipcShares, paths);
   };
   agreeOrClose(exchange, *board, deadlineNs, compile);
-  return std::make_unique<PathTransfer<CudaPath>>(exchange, std::move(board), std::move(paths));
+  return std::make_unique<PathTransfer<StrategyPath>>(exchange, std::move(board), std::move(paths));
 }
 
 }  // namespace railrunner::cuda

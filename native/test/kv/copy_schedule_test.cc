@@ -113,4 +113,27 @@ TEST("every shape has a candidate, and staging needs a payload worth it") {
   }
 }
 
+TEST(
+    "pairs of both directions keep to the thread blocks of each, and offer the reader more than the writer") {
+  for (const uint64_t runBytes : {1U, 4096U, 65536U, 1U << 20}) {
+    for (const uint64_t runs : {1U, 1000U, 100'000U}) {
+      for (const uint32_t maxBlocks : {1U, 2U, 8U, 32U}) {
+        const CopyShape shape{runBytes * runs, runs, runs};
+        const auto pairs = candidatePairs(shape, shape, maxBlocks);
+        ok(!pairs.empty(), "no pair");
+        bool isShifted = false;
+        for (const PairChoice& pair : pairs) {
+          for (const LaneChoice& lane : {pair.toHost, pair.toDevice})
+            ok(lane.maxBlocks > 0 && lane.maxBlocks <= maxBlocks, "blocks");
+          isShifted = isShifted || pair.toHost.maxBlocks < pair.toDevice.maxBlocks;
+          ok(pair.toHost.strategy != CopyStrategy::kStagedAndKernel &&
+                 pair.toDevice.strategy != CopyStrategy::kStagedAndKernel,
+             "a mix in both directions");
+        }
+        ok(isShifted || maxBlocks == 1 || runs == 1, "none gives the reader more");
+      }
+    }
+  }
+}
+
 int main() { return runAll(); }

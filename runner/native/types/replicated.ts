@@ -53,7 +53,7 @@ export interface ReplicatedOptions {
   readonly layerBegin: number;
   readonly layerEnd: number;
   readonly loads: Omit<TransferOptions, 'lanes' | 'faults'>;
-  /** Null on the host device. */
+  /** Null on the host device, and on cuda where only `ipc` may be used. */
   readonly communicator: NativeCommunicator | null;
   readonly timeoutMs: number;
   /** At an iteration: failLoad, dieInGroup. */
@@ -67,6 +67,8 @@ export interface ReplicatedFacts {
   readonly strategyUsed: ReplicatedStrategy;
   readonly diskIo: string;
   readonly networkTransport: string;
+  /** Of `ipc` on cuda: copyEngine or kernel; else ''. */
+  readonly handedOnBy: string;
   /** Of the shorter of loading and handing on, mean over samples; null where one is missing. */
   readonly overlapPct: number | null;
 }

@@ -127,7 +127,7 @@ t.test('what goes to whom, for the probe of the same bytes', async (t) => {
 t.test('the plan of a point says that it forwards, and what relays keep', async (t) => {
   const planned = (dedup: string, ranksPerNode: number): ReturnType<typeof dispatchCombine.plan> => {
     const keys = { ...spec, numTokens: 4, seed: 1, routing: { kind: 'uniform', maskedFraction: 0 }, dedup };
-    const point = { spec: keys } as unknown as Parameters<typeof dispatchCombine.plan>[0];
+    const point = { spec: keys, files: {} } as unknown as Parameters<typeof dispatchCombine.plan>[0];
     return dispatchCombine.plan(point, { worldSize: 4, rank: 0, ranksPerNode, device: 'host' });
   };
   t.equal(planned('node', 2).details?.['dedup'], 'node');
