@@ -139,6 +139,24 @@ inline void timeKernels(const Setting& setting, const Scene& scene, bool checks,
   if (checks && rankMajor) checkSums(ranks, scene);
 }
 
+// Rows alone by fewer warps than fit: how much is in flight.
+inline void timeWarps(Setting setting, const Scene& scene, Times& times) {
+  for (const uint32_t processors : {8U, 16U, 32U}) {
+    setting.processors = processors;
+    Ranks ranks(setting);
+    ranks.fill(scene.tokens);
+    ranks.begin();
+    ranks.dispatch(ht::kAnnounce | ht::kLayout | ht::kMove);
+    const uint32_t most = ranks[0].plan.moveWarps;
+    for (uint32_t warps = 3; warps <= most; warps += 3) {
+      for (uint32_t r = 0; r < ranks.shape().worldSize; ++r) ranks[r].plan.moveWarps = warps;
+      const double us = timed(ranks, [&](uint32_t r) { ranks.queueDispatch(r, ht::kAnnounce | ht::kMove); });
+      times.add("rows alone by " + std::to_string(warps) + " warps", setting, processors, us,
+                remoteBytes(scene, setting.shape.payloadRowBytes() + ranks[0].arguments.map.scaleBytes));
+    }
+  }
+}
+
 inline int measureAll(const char* path) {
   connectGpus();
   Times times(path);
@@ -155,8 +173,9 @@ inline int measureAll(const char* path) {
       setting.full = true;
       const Scene scene(setting, 1);
       const std::vector<uint32_t> tried = layout == OutputLayout::kRankMajor
-                                              ? std::vector<uint32_t>{8, 2, 4, 6, 10, 12, 16, 24, 32}
-                                              : std::vector<uint32_t>{16, 8, 24, 32, 64, 132};
+                                              ? std::vector<uint32_t>{16, 4, 8, 12, 32}
+                                              : std::vector<uint32_t>{32, 16, 64, 128};
+      if (layout == OutputLayout::kRankMajor) timeWarps(setting, scene, times);
       for (const uint32_t processors : tried) {
         setting.processors = processors;
         timeKernels(setting, scene, processors == tried[0], times);

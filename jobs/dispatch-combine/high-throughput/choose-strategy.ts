@@ -4,7 +4,8 @@ import { RunnerError } from '../../../runner/errors.js';
 import type { NativeMoe } from '../../../runner/native/types/index.js';
 import type { MoeSpec } from '../moe-spec.js';
 import type { RoutingCounts } from './counts.js';
-import { issuedBytesHigh, type Standing, type Strategy } from './traffic.js';
+import type { Standing, Strategy } from './standing.js';
+import { issuedBytesHigh } from './traffic.js';
 
 const CLOSE_TIMEOUT_MS = 30_000;
 /** Calls of each strategy; the first of them is not counted. */

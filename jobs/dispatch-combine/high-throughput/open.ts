@@ -12,8 +12,10 @@ import { peerPaths, requirePlanned } from '../paths.js';
 import { verify } from '../thread/requests.js';
 import { capacities, mostInboxes, symmetricBytesHigh, tokenRowBytes } from './capacity.js';
 import { chooseStrategy } from './choose-strategy.js';
+import { symmetricBytesHighCuda } from './cuda.js';
 import { countRouting, type RoutingCounts } from './counts.js';
-import { issuedBytesHigh, payloadHigh, unitsToHigh, type Standing, type Strategy } from './traffic.js';
+import type { Standing, Strategy } from './standing.js';
+import { issuedBytesHigh, payloadHigh, unitsToHigh } from './traffic.js';
 
 const CLOSE_TIMEOUT_MS = 30_000;
 /** Or as many as the point has iterations. */
@@ -35,7 +37,8 @@ export async function openHighThroughput(parts: PointParts): Promise<OpenPoint<M
   const { rank, nodeOfRank } = context.world.info;
   const counts = countRouting(spec, routing, nodeOfRank);
   const numTokens = routing.ranks.map((of) => of.numTokens);
-  const standing = { rank, paths, nodes, nodeOf: nodeOfRank, numTokens };
+  const isCuda = context.device.properties.kind === 'cuda';
+  const standing = { rank, isCuda, paths, nodes, nodeOf: nodeOfRank, numTokens };
   const open = async (strategy: Strategy): Promise<NativeMoe> =>
     await openNative(parts, {
       strategy,
@@ -161,7 +164,7 @@ function measurement(state: PointState, { phase, stopped, facts, peaks }: Measur
 }
 
 function countColumns(state: PointState): NonNullable<Measured<MoeColumn>['extra']> {
-  const { spec, counts, standing, paths, nodes } = state;
+  const { spec, counts, standing, paths, nodes, strategy } = state;
   const { rank, numTokens, nodeOf } = standing;
   const local = spec.numExperts / paths.length;
   const expertRows = counts.rowsOfExpert.slice(rank * local, (rank + 1) * local);
@@ -176,13 +179,15 @@ function countColumns(state: PointState): NonNullable<Measured<MoeColumn>['extra
     rows_per_expert_max: Math.max(0, ...expertRows),
     padded_hidden: paddedHidden(spec),
     receive_rows: memory[rank]?.rows ?? 0,
-    symmetric_bytes: symmetricBytesHigh(
-      spec,
-      memory,
-      mostInboxes(
-        nodes,
-        nodeOf.map((_, from) => peerPaths(spec, from, nodeOf)),
-      ),
-    ),
+    symmetric_bytes: standing.isCuda
+      ? symmetricBytesHighCuda(spec, memory, strategy)
+      : symmetricBytesHigh(
+          spec,
+          memory,
+          mostInboxes(
+            nodes,
+            nodeOf.map((_, from) => peerPaths(spec, from, nodeOf)),
+          ),
+        ),
   };
 }

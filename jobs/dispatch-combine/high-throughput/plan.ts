@@ -6,6 +6,7 @@ import type { MoeSpec } from '../moe-spec.js';
 import type { Routing } from '../routing/routing.js';
 import { capacities, mostInboxes, privateBytesHigh, symmetricBytesHigh, type Capacity } from './capacity.js';
 import { countRouting } from './counts.js';
+import { symmetricBytesHighCuda } from './cuda.js';
 import { payloadHigh } from './traffic.js';
 
 export function planHighThroughput(spec: MoeSpec, place: PlanPlace, routing: Routing): PointPlan {
@@ -42,9 +43,13 @@ export function needOfHighThroughput(
 
 function symmetricOf(
   spec: MoeSpec,
-  { worldSize, ranksPerNode }: PlanPlace,
+  { worldSize, ranksPerNode, device }: PlanPlace,
   memory: readonly Capacity[],
 ): number {
+  // With auto both are opened, one after the other: the larger counts.
+  if (device === 'cuda') {
+    return symmetricBytesHighCuda(spec, memory, spec.strategy === 'sparse' ? 'sparse' : 'allGather');
+  }
   const nodeOf = nodesInBlocks(worldSize, ranksPerNode);
   const paths = nodeOf.map((own, rank) =>
     nodeOf.map((node, peer): PeerPath => {

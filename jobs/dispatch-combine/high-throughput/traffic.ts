@@ -1,20 +1,10 @@
 /** What one call of high throughput moves on one rank, counted from the routing alone. */
 import { paddedHidden, type MoeSpec } from '../moe-spec.js';
-import type { Nodes } from '../bytes/nodes.js';
-import { tokenBytes, type IssuedBytes, type PeerPath } from '../bytes/traffic.js';
+import { tokenBytes, type IssuedBytes } from '../bytes/traffic.js';
 import { headerBytes, tokenRowBytes } from './capacity.js';
+import { issuedBytesHighCuda } from './cuda.js';
+import type { Standing, Strategy } from './standing.js';
 import type { RoutingCounts } from './counts.js';
-
-export type Strategy = 'sparse' | 'allGather';
-
-/** Where a rank stands: how it reaches the others, and between which nodes tokens are forwarded (null: none). */
-export interface Standing {
-  readonly rank: number;
-  readonly paths: readonly PeerPath[];
-  readonly nodes: Nodes | null;
-  readonly nodeOf: readonly number[];
-  readonly numTokens: readonly number[];
-}
 
 type Operation = 'dispatch' | 'combine';
 
@@ -57,6 +47,7 @@ export function issuedBytesHigh(
     isAgain,
   }: { readonly operation: Operation; readonly strategy: Strategy; readonly isAgain: boolean },
 ): IssuedBytes {
+  if (at.isCuda) return issuedBytesHighCuda(spec, counts, at, { operation, strategy });
   if (operation === 'combine') return combineBytes(spec, counts, at);
   const bytes: IssuedBytes = { self: 0, ipc: 0, network: 0 };
   const row = tokenRowBytes(spec);

@@ -27,6 +27,8 @@ std::string describeWait(const WaitControl& control, uint32_t rank, uint32_t num
         return "it did not come to the barrier before the call";
       case Missing::kPartials:
         return "the sums of its block " + index + " did not arrive";
+      case Missing::kGathered:
+        return "its tokens did not arrive";
       case Missing::kWrongTokens:
       case Missing::kWrongMessageCount:
       case Missing::kWrongCount:

@@ -9,6 +9,10 @@
 #include "moe/opening.h"
 #include "moe/peer_links.h"
 
+#if defined(RAILRUNNER_CUDA)
+#include "moe/cuda/high_throughput/open.h"
+#endif
+
 namespace railrunner::moe::high_throughput {
 
 namespace {
@@ -64,19 +68,25 @@ std::vector<uint8_t> sharesMemory(const BenchOptions& options) {
 
 std::unique_ptr<Bench> openBench(Exchange& exchange, Device& device, RunControl& control,
                                  const BenchOptions& options, Routing routing, int64_t deadlineNs) {
+  [[maybe_unused]] const bool isCuda = device.kind() == DeviceKind::kCuda;
   const auto relation = Agreement(exchange, "checking the MoE point", deadlineNs).run([&] {
     moe::requireLegal(options, routing, exchange.rank(), exchange.worldSize());
     requireLegal(options.shape, *options.highThroughput);
-    if (device.kind() == DeviceKind::kCuda) {
-      throw Error(ErrorCode::kUnsupportedHere, "algorithm highThroughput: not on cuda devices yet");
-    }
+#if defined(RAILRUNNER_CUDA)
+    if (isCuda) cuda::high_throughput::requireRunnable(options, device);
+    // Until its results have been compared on GPUs.
+    if (isCuda) throw Error(ErrorCode::kUnsupportedHere, "algorithm highThroughput: not on cuda devices yet");
+#endif
     return options.overNetwork;
   });
   const std::vector<Capacity> capacities = agreeOnCapacities(exchange, options, routing, deadlineNs);
   auto links = std::make_shared<PeerLinks>();
   std::unique_ptr<Bench> bench;
   try {
-    const uint64_t bytes = host::high_throughput::symmetricBytes(options, relation, capacities);
+    uint64_t bytes = host::high_throughput::symmetricBytes(options, relation, capacities);
+#if defined(RAILRUNNER_CUDA)
+    if (isCuda) bytes = cuda::high_throughput::symmetricBytes(options, capacities);
+#endif
     links->buffer = SymmetricBuffer::open(exchange, device, bytes, sharesMemory(options), deadlineNs);
     if (anyOverNetwork(relation)) {
       links->network =
@@ -85,6 +95,13 @@ std::unique_ptr<Bench> openBench(Exchange& exchange, Device& device, RunControl&
                                                      DeviceKind::kHost, deadlineNs);
     }
     Agreement(exchange, "preparing the MoE point", deadlineNs).run([&] {
+#if defined(RAILRUNNER_CUDA)
+      if (isCuda) {
+        bench = cuda::high_throughput::makeBench(options, capacities, std::move(routing), control,
+                                                 exchange.rank(), device, links);
+        return;
+      }
+#endif
       bench = std::make_unique<host::high_throughput::HostBench>(
           options, std::move(routing), control, exchange.rank(), relation, capacities, links);
     });

@@ -80,6 +80,9 @@ void dispatchBy(Ranks& ranks, Mode mode, Scene& scene) {
 void roundTrip(const Setting& setting, Mode mode = Mode::kFused, uint32_t seed = 5) {
   Ranks ranks(setting);
   Scene scene(setting, seed);
+  for (uint32_t r = 0; r < setting.shape.worldSize; ++r) {
+    ranks[r].arguments.seam.allArrive = mode == Mode::kSerial ? 1 : 0;
+  }
   ranks.fill(scene.tokens);
   if (setting.strategy == ht::Strategy::kAllGather) gather(ranks);
   ranks.begin();

@@ -182,6 +182,7 @@ t.test('counts, memory and bytes by hand', async (t) => {
   );
   const standing = {
     rank: 1,
+    isCuda: false,
     paths: ['ipc', 'self'] as const,
     nodes: null,
     nodeOf: [0, 0],
@@ -212,7 +213,7 @@ t.test('a token crosses once for each node, in rows that close up', async (t) =>
   const counts = countRouting(four, { digest: '', ranks: [one, none, none, none] }, nodeOf);
   const nodes = new Nodes(nodeOf);
   const paths = ['self', 'ipc', 'network', 'network'] as const;
-  const standing = { rank: 0, paths, nodes, nodeOf, numTokens: [1, 0, 0, 0] };
+  const standing = { rank: 0, isCuda: false, paths, nodes, nodeOf, numTokens: [1, 0, 0, 0] };
   const call = { operation: 'dispatch', strategy: 'sparse', isAgain: true } as const;
   t.equal(issuedBytesHigh(four, counts, standing, call).network, 256 + 8, 'both experts are on node 1');
   t.equal(

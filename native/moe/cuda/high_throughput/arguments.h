@@ -29,7 +29,9 @@ constexpr uint32_t kGroupTokens = 32;        // tokens of a source are dealt out
 constexpr uint32_t kMostBlocks = 256;
 
 constexpr uint32_t kMoveThreads = 1024;
-constexpr uint32_t kConsumerWarps = 16;
+constexpr uint32_t kTeams = 3;  // of combine: a token each
+constexpr uint32_t kTeamWarps = 4;
+constexpr uint32_t kConsumerWarps = kTeams * kTeamWarps;
 constexpr uint32_t kCombineThreads = 32 * (kConsumerWarps + 1);
 
 // Offsets in the symmetric buffer of a rank, in bytes.
@@ -38,12 +40,13 @@ struct SymmetricMap {
   uint64_t layouts = 0;  // [worldSize] words: epoch of the dispatch whose layout the source uses
   uint64_t partials =
       0;  // [worldSize, kMostBlocks] words: the epoch in which a host's block has made its sums
-  uint64_t barrier = 0;  // [worldSize] words
-  uint64_t ids = 0;      // int32 [maxTokens, numTopk]
-  uint64_t weights = 0;  // fp32 [maxTokens, numTopk]
-  uint64_t x = 0;        // [slots, maxTokens, payloadRowBytes]
-  uint64_t scales = 0;   // [slots, maxTokens, scaleBytes]
-  uint64_t y = 0;        // bf16 [capacity.tokens, bf16RowBytes]: what the owners of the tokens read
+  uint64_t gathered = 0;  // [worldSize] words: the epoch in which all tokens of the source are here
+  uint64_t barrier = 0;   // [worldSize] words
+  uint64_t ids = 0;       // int32 [maxTokens, numTopk]
+  uint64_t weights = 0;   // fp32 [maxTokens, numTopk]
+  uint64_t x = 0;         // [slots, maxTokens, payloadRowBytes]
+  uint64_t scales = 0;    // [slots, maxTokens, scaleBytes]
+  uint64_t y = 0;         // bf16 [capacity.tokens, bf16RowBytes]: what the owners of the tokens read
   uint64_t totalBytes = 0;
   uint32_t scaleBytes = 0;  // of one row, a multiple of 16; 0 without fp8
   uint32_t slots = 1;       // 1, or with allGather one for each rank, its own tokens in its own
@@ -71,6 +74,7 @@ struct Workspace {
   uint32_t* expertTotals;  // [blocks, numExperts]
   ChunkRange* chunks;      // handle: [blocks, worldSize sources]
   int32_t* tokenPlace;     // handle: [maxTokens, worldSize] received token at each rank, -1 = not there
+  uint32_t* tokenHosts;    // handle: [maxTokens] bit r: it is at rank r
 };
 
 // What every rank gets, in pinned host memory.
@@ -91,6 +95,8 @@ constexpr uint32_t kPull = 16;     // combine: rows of the hosts to the tokens' 
 struct Seam {
   uint32_t relaxed = 0;  // sums are published before they are made
   uint32_t silent = 0;   // nothing is announced
+  uint32_t allArrive =
+      0;  // no fault: every thread says for itself that it has read, which racecheck can follow
 };
 
 struct CallArguments {
@@ -133,7 +139,7 @@ LaunchPlan launchPlan(const Shape& shape, uint32_t processors);
 
 // Bytes of the parts of a workspace, and where they begin in one allocation.
 struct WorkspaceMap {
-  uint64_t meeting, blockCounts, expertTotals, chunks, tokenPlace, totalBytes;
+  uint64_t meeting, blockCounts, expertTotals, chunks, tokenPlace, tokenHosts, totalBytes;
 };
 WorkspaceMap workspaceMap(const Shape& shape, uint32_t blocks);
 Workspace workspaceAt(std::byte* memory, const WorkspaceMap& map);
@@ -141,8 +147,10 @@ Workspace workspaceAt(std::byte* memory, const WorkspaceMap& map);
 // Throw kCuda. Asynchronous on the stream, capturable.
 void launchDispatch(const CallArguments& arguments, const LaunchPlan& plan, cudaStream_t stream);
 void launchCombine(const CallArguments& arguments, const LaunchPlan& plan, cudaStream_t stream);
-// Waits on the stream until every source is ready: before copy engines read from there.
+// Waits on the stream until every peer is ready: before copy engines write there.
 void launchAwaitReady(const CallArguments& arguments, cudaStream_t stream);
+// Tells every peer that what the stream has copied there is whole, and waits for what comes from them.
+void launchFinishGather(const CallArguments& arguments, cudaStream_t stream);
 // Once per device, before a launch.
 void prepareKernels();
 

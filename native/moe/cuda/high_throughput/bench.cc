@@ -130,7 +130,8 @@ void CudaBench::queueDispatch() {
   if (layout != 0) layoutEpoch_ = epoch_;
 }
 
-// Copy engines bring every peer's tokens into its slots here; own tokens are in theirs.
+// Copy engines bring this rank's tokens into its slots at every peer, which has begun the call and needs none of the
+// call before.
 void CudaBench::queueGather() {
   launchAwaitReady(arguments_, stream_);
   const SymmetricMap& map = arguments_.map;
@@ -138,13 +139,14 @@ void CudaBench::queueGather() {
     const uint32_t peer = (rank_ + step) % shape_.worldSize;
     const auto copy = [&](uint64_t offset, uint64_t bytes) {
       if (bytes == 0) return;
-      check(cudaMemcpyAsync(arguments_.base[rank_] + offset, arguments_.base[peer] + offset, bytes,
+      check(cudaMemcpyAsync(arguments_.base[peer] + offset, arguments_.base[rank_] + offset, bytes,
                             cudaMemcpyDeviceToDevice, stream_),
             "cudaMemcpyAsync");
     };
-    copy(map.xOffset(shape_, peer), shape_.maxTokens * shape_.payloadRowBytes());
-    copy(map.scalesOffset(shape_, peer), static_cast<uint64_t>(shape_.maxTokens) * map.scaleBytes);
+    copy(map.xOffset(shape_, rank_), routing_.numTokens * shape_.payloadRowBytes());
+    copy(map.scalesOffset(shape_, rank_), static_cast<uint64_t>(routing_.numTokens) * map.scaleBytes);
   }
+  launchFinishGather(arguments_, stream_);
 }
 
 // The counts of this call are here, and every rank has room for what comes.

@@ -3,7 +3,7 @@
 #include "moe/cuda/high_throughput/layout_memory.h"
 
 // Combine: each block reads the rows of its chunk of this rank's tokens from every rank that hosts them and sums them
-// in the order of ranks. One warp keeps a ring of pieces in shared memory full, the others sum.
+// in the order of ranks. One warp keeps a ring of pieces in shared memory full, teams of the others sum a token each.
 namespace railrunner::moe::cuda::high_throughput {
 
 namespace {
@@ -18,33 +18,35 @@ struct Ring {
   uint32_t parity = 0;
 
   __device__ std::byte* piece() const { return pieces + static_cast<uint64_t>(slot) * slotBytes; }
-  __device__ void next() {
-    if (++slot < slots) return;
-    slot = 0;
-    parity ^= 1U;
+  __device__ void next(uint32_t count = 1) {
+    for (slot += count; slot >= slots; slot -= slots) parity ^= 1U;
   }
 };
 
-// Both sides of the ring go through the same tokens, pieces and hosts in the same order.
-struct TokenWalk {
-  const CallArguments& a;
-  uint32_t token;
+// Tokens of this rank that the block sums.
+struct TokenRange {
+  uint32_t begin;
   uint32_t end;
-  uint32_t lane;
-  int32_t coming;  // lane's host's place of `token`
+};
+__device__ TokenRange tokensOfBlock(const CallArguments& a) {
+  const GroupRange groups = part(groupsOf(a.numTokens), blockIdx.x, gridDim.x);
+  return {groups.begin * kGroupTokens, min(groups.end * kGroupTokens, a.numTokens)};
+}
 
-  __device__ TokenWalk(const CallArguments& arguments, uint32_t theLane) : a(arguments), lane(theLane) {
-    const GroupRange groups = part(groupsOf(a.numTokens), blockIdx.x, gridDim.x);
-    token = groups.begin * kGroupTokens;
-    end = min(groups.end * kGroupTokens, a.numTokens);
-    coming = read(token);
+// A warp. The lane's rank's place of a token, asked for one token ahead.
+struct PlaceReader {
+  const CallArguments& a;
+  TokenRange tokens;
+  uint32_t lane;
+  int32_t coming;
+
+  __device__ PlaceReader(const CallArguments& arguments, const TokenRange& range, uint32_t theLane)
+      : a(arguments), tokens(range), lane(theLane), coming(read(range.begin)) {}
+  __device__ int32_t read(uint32_t token) const {
+    if (token >= tokens.end || lane >= a.shape.worldSize) return -1;
+    return __ldcg(a.work.tokenPlace + static_cast<uint64_t>(token) * a.shape.worldSize + lane);
   }
-  __device__ int32_t read(uint32_t which) const {
-    if (which >= end || lane >= a.shape.worldSize) return -1;
-    return __ldcg(a.work.tokenPlace + static_cast<uint64_t>(which) * a.shape.worldSize + lane);
-  }
-  // Lane's host's place of the token, and the next one's on its way.
-  __device__ int32_t take() {
+  __device__ int32_t take(uint32_t token) {
     const int32_t now = coming;
     coming = read(token + 1);
     return now;
@@ -57,8 +59,10 @@ __device__ void produce(const Call& call, Ring ring, uint32_t lane) {
   const uint32_t pieces = piecesOf(rowBytes);
   const uint32_t pieceBytes = pieceBytesOf(rowBytes);
   fenceProxy();
-  for (TokenWalk walk(a, lane); walk.token < walk.end; ++walk.token) {
-    const int32_t place = walk.take();
+  const TokenRange tokens = tokensOfBlock(a);
+  PlaceReader reader(a, tokens, lane);
+  for (uint32_t token = tokens.begin; token < tokens.end; ++token) {
+    const int32_t place = reader.take(token);
     const uint32_t hosts = __ballot_sync(kAll, place >= 0);
     for (uint32_t piece = 0; piece < pieces; ++piece) {
       const uint32_t offset = piece * pieceBytes;
@@ -79,37 +83,54 @@ __device__ void produce(const Call& call, Ring ring, uint32_t lane) {
   }
 }
 
-// The consuming warps' threads.
-__device__ void consume(const Call& call, Ring ring, uint32_t thread, uint32_t lane) {
-  constexpr uint32_t kThreads = 32 * kConsumerWarps;
+// A team: one token, whose rows come next in the ring.
+__device__ void sumToken(const CallArguments& a, Ring& ring, uint32_t token, uint32_t hosts,
+                         uint32_t thread) {
+  constexpr uint32_t kThreads = 32 * kTeamWarps;
   constexpr uint32_t kUnits = kMostPieceBytes / 16 / kThreads;  // of a thread in a piece
-  const CallArguments& a = call.a;
   const uint64_t rowBytes = a.shape.bf16RowBytes();
   const uint32_t pieces = piecesOf(rowBytes);
   const uint32_t pieceBytes = pieceBytesOf(rowBytes);
-  for (TokenWalk walk(a, lane); walk.token < walk.end; ++walk.token) {
-    const uint32_t hosts = __ballot_sync(kAll, walk.take() >= 0);
-    for (uint32_t piece = 0; piece < pieces; ++piece) {
-      const uint32_t offset = piece * pieceBytes;
-      const uint32_t numUnits = min(pieceBytes, static_cast<uint32_t>(rowBytes) - offset) / 16;
-      float sums[kUnits][8] = {};
-      for (uint32_t left = hosts; left != 0; left &= left - 1) {
-        awaitBarrier(ring.full + ring.slot, ring.parity);
-        const auto* row = reinterpret_cast<const uint4*>(ring.piece());
-#pragma unroll
-        for (uint32_t u = 0; u < kUnits; ++u) {
-          const uint32_t unit = thread + u * kThreads;
-          if (unit < numUnits) addRow(sums[u], row[unit]);
-        }
-        __syncwarp();
-        if (lane == 0) arrive(ring.empty + ring.slot);
-        ring.next();
-      }
-      auto* out = reinterpret_cast<std::byte*>(a.out) + walk.token * rowBytes + offset;
+  for (uint32_t piece = 0; piece < pieces; ++piece) {
+    const uint32_t offset = piece * pieceBytes;
+    const uint32_t numUnits = min(pieceBytes, static_cast<uint32_t>(rowBytes) - offset) / 16;
+    float sums[kUnits][8] = {};
+    for (uint32_t left = hosts; left != 0; left &= left - 1) {
+      awaitBarrier(ring.full + ring.slot, ring.parity);
+      const auto* row = reinterpret_cast<const uint4*>(ring.piece());
 #pragma unroll
       for (uint32_t u = 0; u < kUnits; ++u) {
         const uint32_t unit = thread + u * kThreads;
-        if (unit < numUnits) storeOnce(out + unit * 16ULL, rounded(sums[u]));
+        if (unit < numUnits) addRow(sums[u], row[unit]);
+      }
+      __syncwarp();
+      if (thread % 32 == 0 || a.seam.allArrive != 0) arrive(ring.empty + ring.slot);
+      ring.next();
+    }
+    auto* out = reinterpret_cast<std::byte*>(a.out) + token * rowBytes + offset;
+#pragma unroll
+    for (uint32_t u = 0; u < kUnits; ++u) {
+      const uint32_t unit = thread + u * kThreads;
+      if (unit < numUnits) storeOnce(out + unit * 16ULL, rounded(sums[u]));
+    }
+  }
+}
+
+// The consuming warps' threads. Teams take tokens in turn, and know from the hosts of all where theirs are in the ring.
+__device__ void consume(const CallArguments& a, Ring ring, uint32_t lane) {
+  const uint32_t team = threadIdx.x / (32 * kTeamWarps);
+  const uint32_t thread = threadIdx.x % (32 * kTeamWarps);
+  const uint32_t pieces = piecesOf(a.shape.bf16RowBytes());
+  const TokenRange tokens = tokensOfBlock(a);
+  for (uint32_t first = tokens.begin; first < tokens.end; first += 32) {
+    const uint32_t hostsOfLane = first + lane < tokens.end ? __ldcg(a.work.tokenHosts + first + lane) : 0;
+    const uint32_t count = min(32U, tokens.end - first);
+    for (uint32_t i = 0; i < count; ++i) {
+      const uint32_t hosts = __shfl_sync(kAll, hostsOfLane, i);
+      if (i % kTeams == team) {
+        sumToken(a, ring, first + i, hosts, thread);
+      } else {
+        ring.next(__popc(hosts) * pieces);
       }
     }
   }
@@ -148,7 +169,7 @@ __global__ void __launch_bounds__(kCombineThreads, 1)
   if (threadIdx.x == 0) {
     for (uint32_t slot = 0; slot < slots; ++slot) {
       initBarrier(ring.full + slot, 1);
-      initBarrier(ring.empty + slot, kConsumerWarps);
+      initBarrier(ring.empty + slot, a.seam.allArrive != 0 ? 32 * kTeamWarps : kTeamWarps);
     }
     fenceBarriers();
   }
@@ -158,7 +179,7 @@ __global__ void __launch_bounds__(kCombineThreads, 1)
   if (warp == kConsumerWarps) {
     produce(call, ring, lane);
   } else {
-    consume(call, ring, threadIdx.x, lane);
+    consume(a, ring, lane);
   }
 }
 

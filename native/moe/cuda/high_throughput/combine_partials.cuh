@@ -10,6 +10,7 @@ namespace railrunner::moe::cuda::high_throughput {
 // A warp: one received token.
 __device__ inline void sumRows(const CallArguments& a, uint32_t received, uint32_t lane) {
   constexpr uint32_t kUnits = 4;  // 16-byte units of a lane at a time
+  constexpr uint32_t kRows = 2;   // that are in flight at once
   const uint64_t columns = a.shape.paddedHidden();
   const auto numUnits = static_cast<uint32_t>(columns / 8);
   const uint64_t choice = static_cast<uint64_t>(received) * a.shape.numTopk + lane;
@@ -20,18 +21,30 @@ __device__ inline void sumRows(const CallArguments& a, uint32_t received, uint32
   auto* to = reinterpret_cast<uint4*>(a.base[a.rank] + a.map.y + received * a.shape.bf16RowBytes());
   for (uint32_t base = lane; base - lane < numUnits; base += 32 * kUnits) {
     float sums[kUnits][8] = {};
-    for (uint32_t left = chosen; left != 0; left &= left - 1) {
-      const uint32_t k = __ffs(left) - 1;
-      const auto from = static_cast<uint64_t>(__shfl_sync(kAll, row, k)) * columns;
-      const float factor = __shfl_sync(kAll, weight, k);
-      uint4 loaded[kUnits];
+    for (uint32_t left = chosen; left != 0;) {
+      uint4 loaded[kRows][kUnits];
+      float factor[kRows];
+      bool exists[kRows];
 #pragma unroll
-      for (uint32_t u = 0; u < kUnits; ++u) {
-        const uint32_t unit = base + 32 * u;
-        loaded[u] = unit < numUnits ? loadOnce(a.y + from + unit * 8ULL) : uint4{0, 0, 0, 0};
+      for (uint32_t r = 0; r < kRows; ++r) {
+        exists[r] = left != 0;
+        const uint32_t k = exists[r] ? __ffs(left) - 1 : 0;
+        left &= left - 1;
+        const auto from = static_cast<uint64_t>(__shfl_sync(kAll, row, k)) * columns;
+        factor[r] = __shfl_sync(kAll, weight, k);
+#pragma unroll
+        for (uint32_t u = 0; u < kUnits; ++u) {
+          const uint32_t unit = base + 32 * u;
+          loaded[r][u] =
+              exists[r] && unit < numUnits ? loadOnce(a.y + from + unit * 8ULL) : uint4{0, 0, 0, 0};
+        }
       }
 #pragma unroll
-      for (uint32_t u = 0; u < kUnits; ++u) addScaled(sums[u], loaded[u], factor);
+      for (uint32_t r = 0; r < kRows; ++r) {
+        if (!exists[r]) break;
+#pragma unroll
+        for (uint32_t u = 0; u < kUnits; ++u) addScaled(sums[u], loaded[r][u], factor[r]);
+      }
     }
 #pragma unroll
     for (uint32_t u = 0; u < kUnits; ++u) {

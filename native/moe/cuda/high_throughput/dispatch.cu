@@ -1,6 +1,6 @@
 #include "moe/cuda/high_throughput/launch.h"
-#include "moe/cuda/high_throughput/layout.cuh"
 #include "moe/cuda/high_throughput/move.cuh"
+#include "moe/cuda/high_throughput/places.cuh"
 
 // Dispatch: waits for every source, finds the places of all rows (or takes those of an earlier layout), and brings
 // the rows. One block per processor.
@@ -49,7 +49,7 @@ __device__ bool hasRoom(const LayoutStep& step) {
 // All threads. False where a wait has ended, or what came was refused.
 __device__ bool findPlaces(const Call& call, uint32_t layoutWarps, std::byte* shared,
                            const uint32_t* numTokens) {
-  const LayoutStep step(call, layoutMemory(call.a.shape, layoutWarps), shared, numTokens);
+  const PlaceStep step(call, layoutMemory(call.a.shape, layoutWarps), shared, numTokens);
   const bool counted = step.count();
   if (!call.meet() || !counted) return false;
   step.addUp();
@@ -116,6 +116,16 @@ __global__ void awaitReadyKernel(const __grid_constant__ CallArguments a) {
   if (threadIdx.x < a.shape.worldSize) call.awaitReady(threadIdx.x, &unused);
 }
 
+__global__ void finishGatherKernel(const __grid_constant__ CallArguments a) {
+  awaitPredecessor();
+  const Call call(a);
+  if (threadIdx.x >= a.shape.worldSize) return;
+  const uint32_t peer = threadIdx.x;
+  if (a.seam.silent == 0) storeRelease(call.words(peer, a.map.gathered) + a.rank, wordOf(call.epoch, 0));
+  uint64_t unused = 0;
+  call.await(call.words(a.rank, a.map.gathered) + peer, &unused, Missing::kGathered, peer, 0);
+}
+
 }  // namespace
 
 void launchDispatch(const CallArguments& arguments, const LaunchPlan& plan, cudaStream_t stream) {
@@ -127,7 +137,12 @@ void launchAwaitReady(const CallArguments& arguments, cudaStream_t stream) {
   launch(awaitReadyKernel, "awaitReady", {1, kMaxPeers, 0}, stream, arguments);
 }
 
+void launchFinishGather(const CallArguments& arguments, cudaStream_t stream) {
+  launch(finishGatherKernel, "finishGather", {1, kMaxPeers, 0}, stream, arguments);
+}
+
 void prepareDispatch() {
+  allowShared(reinterpret_cast<const void*>(finishGatherKernel));
   allowShared(reinterpret_cast<const void*>(dispatchKernel));
   allowShared(reinterpret_cast<const void*>(awaitReadyKernel));
 }

@@ -12,8 +12,8 @@ namespace {
 
 // One block per processor; eight keep the links of a Hopper GPU full. Expert-major dispatch writes a row for each
 // choice and its combine reads as many, which takes more of them.
-constexpr uint32_t kRankMajorProcessors = 8;
-constexpr uint32_t kExpertMajorProcessors = 32;
+constexpr uint32_t kRankMajorProcessors = 16;
+constexpr uint32_t kExpertMajorProcessors = 64;
 constexpr uint32_t kLayoutWarps = kMoveThreads / 32;
 constexpr uint32_t kMostPullSlots = 64;
 
@@ -120,6 +120,7 @@ SymmetricMap symmetricMap(const Shape& shape, const Capacity& capacity, Strategy
   map.ready = place(8ULL * shape.worldSize);
   map.layouts = place(8ULL * shape.worldSize);
   map.partials = place(8ULL * shape.worldSize * kMostBlocks);
+  map.gathered = place(8ULL * shape.worldSize);
   map.barrier = place(8ULL * shape.worldSize);
   map.ids = place(4ULL * tokens * shape.numTopk);
   map.weights = place(4ULL * tokens * shape.numTopk);
@@ -143,6 +144,7 @@ WorkspaceMap workspaceMap(const Shape& shape, uint32_t blocks) {
   map.expertTotals = place(4ULL * blocks * shape.numExperts);
   map.chunks = place(sizeof(ChunkRange) * blocks * shape.worldSize);
   map.tokenPlace = place(4ULL * shape.maxTokens * shape.worldSize);
+  map.tokenHosts = place(4ULL * shape.maxTokens);
   map.totalBytes = at;
   return map;
 }
@@ -152,7 +154,8 @@ Workspace workspaceAt(std::byte* memory, const WorkspaceMap& map) {
           reinterpret_cast<uint32_t*>(memory + map.blockCounts),
           reinterpret_cast<uint32_t*>(memory + map.expertTotals),
           reinterpret_cast<ChunkRange*>(memory + map.chunks),
-          reinterpret_cast<int32_t*>(memory + map.tokenPlace)};
+          reinterpret_cast<int32_t*>(memory + map.tokenPlace),
+          reinterpret_cast<uint32_t*>(memory + map.tokenHosts)};
 }
 
 }  // namespace railrunner::moe::cuda::high_throughput

@@ -41,7 +41,8 @@ std::vector<uint32_t> CudaBench::receivedFrom() const {
 // As this rank reads them: rows (all of a peer's where they are gathered), ids and weights where a layout is made, and
 // two words from each peer.
 PathBytes CudaBench::dispatchBytes() const {
-  const uint64_t rowBytes = shape_.payloadRowBytes() + arguments_.map.scaleBytes;
+  const uint64_t scaleBytes = shape_.payload == PayloadType::kFp8E4m3 ? 4ULL * shape_.numScales() : 0;
+  const uint64_t rowBytes = shape_.payloadRowBytes() + scaleBytes;
   const auto received = receivedFrom();
   const auto words = fetched(
       reinterpret_cast<const uint64_t*>(links_->buffer->local() + arguments_.map.ready), shape_.worldSize);
@@ -52,13 +53,13 @@ PathBytes CudaBench::dispatchBytes() const {
       continue;
     }
     const auto numTokens = static_cast<uint32_t>(words[source]);
-    bytes.ipc += (gathers() ? shape_.maxTokens : received[source]) * rowBytes + 16;
+    bytes.ipc += (gathers() ? numTokens : received[source]) * rowBytes + (gathers() ? 24 : 16);
     if (!ht_.reuseLayout) bytes.ipc += 8ULL * numTokens * shape_.numTopk;
   }
   return bytes;
 }
 
-// As this rank reads them: the rows of its tokens from every host, and words.
+// As this rank reads them: the rows of its tokens from every host, and two words.
 PathBytes CudaBench::combineBytes() const {
   const auto place =
       fetched(arguments_.work.tokenPlace, static_cast<uint64_t>(routing_.numTokens) * shape_.worldSize);
@@ -67,11 +68,10 @@ PathBytes CudaBench::combineBytes() const {
     uint64_t rows = 0;
     for (uint64_t token = 0; token < routing_.numTokens; ++token)
       rows += place[token * shape_.worldSize + host] >= 0;
-    const uint64_t wordBytes = 16 + (isExpertMajor() ? 8ULL * plan_.blocks : 0);
     if (host == rank_) {
       bytes.self += rows * shape_.bf16RowBytes();
     } else {
-      bytes.ipc += rows * shape_.bf16RowBytes() + wordBytes;
+      bytes.ipc += rows * shape_.bf16RowBytes() + 16;
     }
   }
   return bytes;

@@ -38,8 +38,9 @@ enum class Missing : uint32_t {
   kWrongPlace,
   kWrongCopy,
   kWrongCopies,
-  // High throughput: a wait, then what came and was out of bounds.
+  // High throughput: waits, then what came and was out of bounds.
   kPartials,
+  kGathered,
   kWrongChoice,
   kWrongLayout,
   kNoRoom

@@ -1,0 +1,67 @@
+/** What high throughput on cuda reads and allocates (native/moe/cuda/high_throughput): its words and memory. */
+import { paddedHidden, type MoeSpec } from '../moe-spec.js';
+import type { IssuedBytes } from '../bytes/traffic.js';
+import { tokenRowBytes, type Capacity } from './capacity.js';
+import type { RoutingCounts } from './counts.js';
+import type { Standing, Strategy } from './standing.js';
+
+/** Words from every other rank: that it is ready, and with which layout; where tokens are gathered, that they are here. */
+const WORDS_BYTES = 16;
+const WORDS_BYTES_GATHERED = 24;
+const MAP_STEP = 256;
+const MOST_BLOCKS = 256;
+/** Tokens whose ids one warp takes at a time. */
+const GROUP_TOKENS = 32;
+
+const alignTo = (bytes: number, step: number): number => Math.ceil(bytes / step) * step;
+
+/** Bytes of one call, as the rank that reads them counts: rows, and in dispatch ids and weights where it finds places. */
+export function issuedBytesHighCuda(
+  spec: MoeSpec,
+  counts: RoutingCounts,
+  { rank, paths, numTokens }: Standing,
+  { operation, strategy }: { readonly operation: 'dispatch' | 'combine'; readonly strategy: Strategy },
+): IssuedBytes {
+  const bytes: IssuedBytes = { self: 0, ipc: 0, network: 0 };
+  const isDispatch = operation === 'dispatch';
+  const row = isDispatch ? tokenRowBytes(spec) : 2 * paddedHidden(spec);
+  paths.forEach((_, peer) => {
+    const [source, target] = isDispatch ? [peer, rank] : [rank, peer];
+    const rows = counts.tokensTo[source]?.[target] ?? 0;
+    if (peer === rank) {
+      bytes.self += rows * row;
+      return;
+    }
+    const isGathered = isDispatch && strategy === 'allGather';
+    const moved = isGathered ? (numTokens[peer] ?? 0) : rows;
+    const words = isGathered ? WORDS_BYTES_GATHERED : WORDS_BYTES;
+    const choices = isDispatch && !spec.reuseLayout ? 8 * spec.numTopk * (numTokens[peer] ?? 0) : 0;
+    bytes.ipc += moved * row + choices + words;
+  });
+  return bytes;
+}
+
+/** Of every rank: words, ids and weights, tokens (with allGather those of every rank), and rows that combine reads. */
+export function symmetricBytesHighCuda(spec: MoeSpec, all: readonly Capacity[], strategy: Strategy): number {
+  const worldSize = all.length;
+  const hidden = paddedHidden(spec);
+  const isFp8 = spec.dispatchDtype === 'fp8_e4m3';
+  const tokens = spec.maxDispatchTokensPerRank;
+  const slots = strategy === 'allGather' ? worldSize : 1;
+  const received = Math.max(0, ...all.map((capacity) => capacity.tokens));
+  const choices = 4 * alignTo(tokens, GROUP_TOKENS) * spec.numTopk;
+  const words = 8 * worldSize;
+  const parts = [
+    words, // ready
+    words, // layouts
+    words * MOST_BLOCKS, // partial sums
+    words, // gathered
+    words, // barrier
+    choices, // ids
+    choices, // weights
+    slots * tokens * (isFp8 ? hidden : 2 * hidden),
+    isFp8 ? slots * tokens * alignTo(hidden / 32, 16) : 0,
+    received * 2 * hidden,
+  ];
+  return parts.reduce((sum, bytes) => sum + alignTo(bytes, MAP_STEP), 0);
+}

@@ -1,0 +1,51 @@
+/** Bytes and memory of high throughput on GPUs, counted by hand; no GPU is needed. */
+import t from 'tap';
+import { capacities } from '../../../jobs/dispatch-combine/high-throughput/capacity.js';
+import { countRouting } from '../../../jobs/dispatch-combine/high-throughput/counts.js';
+import { symmetricBytesHighCuda } from '../../../jobs/dispatch-combine/high-throughput/cuda.js';
+import { issuedBytesHigh } from '../../../jobs/dispatch-combine/high-throughput/traffic.js';
+import { moeSpec } from './moe-points.js';
+
+const spec = moeSpec({
+  algorithm: 'highThroughput',
+  strategy: 'sparse',
+  hidden: 128,
+  numTopk: 2,
+  numExperts: 4,
+  numTokens: [4, 0],
+  maxDispatchTokensPerRank: 4,
+});
+/** Tokens of rank 0: to both ranks, to rank 0, to rank 1, to none. */
+const source = {
+  numTokens: 4,
+  topkIdx: Int32Array.of(0, 2, 1, 0, 3, -1, -1, -1),
+  topkWeights: new Float32Array(8),
+};
+const none = { numTokens: 0, topkIdx: new Int32Array(0), topkWeights: new Float32Array(0) };
+const counts = countRouting(spec, { digest: '', ranks: [source, none] }, [0, 0]);
+
+t.test('a rank reads rows, ids and weights, and words of the others', async (t) => {
+  const standing = {
+    rank: 1,
+    isCuda: true,
+    paths: ['ipc', 'self'] as const,
+    nodes: null,
+    nodeOf: [0, 0],
+    numTokens: [4, 0],
+  };
+  const of = (operation: 'dispatch' | 'combine', strategy: 'sparse' | 'allGather', of = spec): object =>
+    issuedBytesHigh(of, counts, standing, { operation, strategy, isAgain: false });
+  const again = { ...spec, reuseLayout: true };
+  t.same(of('dispatch', 'sparse'), { self: 0, ipc: 2 * 256 + 4 * 16 + 16, network: 0 });
+  t.same(of('dispatch', 'sparse', again), { self: 0, ipc: 2 * 256 + 16, network: 0 });
+  t.same(of('dispatch', 'allGather', again), { self: 0, ipc: 4 * 256 + 24, network: 0 });
+  t.same(of('combine', 'sparse'), { self: 0, ipc: 16, network: 0 }, 'rank 1 has no tokens to get back');
+});
+
+t.test('symmetric memory', async (t) => {
+  const memory = capacities(spec, 2, counts);
+  // Words of 2 ranks and of 256 blocks of each; ids and weights of 32 tokens; 4 rows for each slot; 2 rows to read.
+  const words = 4 * 256 + 2 * 256 * 8 + 2 * 256;
+  t.equal(symmetricBytesHighCuda(spec, memory, 'sparse'), words + 4 * 256 + 512);
+  t.equal(symmetricBytesHighCuda(spec, memory, 'allGather'), words + 8 * 256 + 512);
+});
