@@ -47,4 +47,11 @@ void check(cudaError_t status, const char* call, const std::source_location& pla
               message);
 }
 
+void copyToDevice(void* target, const void* source, size_t bytes, const char* call,
+                  const std::source_location& place) {
+  if (bytes == 0) return;
+  check(cudaMemcpy(target, source, bytes, cudaMemcpyHostToDevice), call, place);
+  check(cudaStreamSynchronize(cudaStreamLegacy), "cudaStreamSynchronize", place);
+}
+
 }  // namespace railrunner::cuda

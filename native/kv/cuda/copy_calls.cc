@@ -95,8 +95,7 @@ void PieceTable::upload(const std::vector<CopyRegion>& pieces) {
   }
   const uint64_t bytes = table.size() * sizeof(CopyPiece);
   table_ = Buffer(Buffer::Place::kDevice, bytes);
-  check(cudaMemcpy(table_.as(), table.data(), bytes, cudaMemcpyHostToDevice),
-        "cudaMemcpy of the piece table");
+  copyToDevice(table_.as(), table.data(), bytes, "cudaMemcpy of the piece table");
 }
 
 void PieceTable::issue(uint32_t first, uint32_t count, CopyBases bases, CopyGrid grid,

@@ -69,7 +69,7 @@ class CudaStore final : public ContentStore {
 
   void writeBytes(uint64_t offset, const void* source, uint64_t bytes) override {
     cuda::makeCurrent(ordinal_);
-    cuda::check(cudaMemcpy(base_ + offset, source, bytes, cudaMemcpyHostToDevice), "cudaMemcpy");
+    cuda::copyToDevice(base_ + offset, source, bytes);
   }
 
  private:
@@ -118,8 +118,7 @@ class CudaStore final : public ContentStore {
     if (table.empty()) table.resize(pagesPerBlock);
     const uint64_t bytes = table.size() * sizeof(PatternBlock);
     if (blocks_.bytes() < bytes) blocks_ = Buffer(Buffer::Place::kDevice, bytes);
-    cuda::check(cudaMemcpy(blocks_.as(), table.data(), bytes, cudaMemcpyHostToDevice),
-                "cudaMemcpy of block contents");
+    cuda::copyToDevice(blocks_.as(), table.data(), bytes, "cudaMemcpy of block contents");
     return count;
   }
 
@@ -148,7 +147,7 @@ class CudaStore final : public ContentStore {
     const auto numBlocks = static_cast<uint32_t>(set.kind == Spans::kGaps ? 1 : blocks.size());
     if (view.bytes == 0 || numBlocks == 0) return report;
     PatternResult result{0, PatternResult::kNoPlace};
-    cuda::check(cudaMemcpy(result_.as(), &result, sizeof(result), cudaMemcpyHostToDevice), "cudaMemcpy");
+    cuda::copyToDevice(result_.as(), &result, sizeof(result));
     cuda::check(
         cuda::launchCheck(view, blocks_.as<PatternBlock>(), numBlocks, result_.as<PatternResult>(), *stream_),
         "launching checkKernel");

@@ -142,8 +142,9 @@ void IpcPath::load(Step& step, int64_t iteration, RunControl& control) {
     if (board_.request().faults.strikes(FaultKind::kFailLoad, iteration))
       throw Error(ErrorCode::kIo, "a load was planted to fail");
     step.load.issue(board_.loadStream(), control);
-    loaded_.record(board_.loadStream());
+    // Streams wait for the later one, so both have passed when the iteration has.
     events_.loadEnd.record(board_.loadStream());
+    loaded_.record(board_.loadStream());
   } catch (...) {
     board_.peers().publishFailed();
     throw;

@@ -12,15 +12,12 @@
 namespace railrunner::moe::cuda::high_throughput {
 
 using railrunner::cuda::check;
+using railrunner::cuda::copyToDevice;
 using railrunner::cuda::makeCurrent;
 
 namespace {
 
 constexpr uint64_t kFlushBytes = 256ULL << 20;  // more than any L2 cache of today
-
-void upload(std::byte* to, const void* from, uint64_t bytes) {
-  if (bytes != 0) check(cudaMemcpy(to, from, bytes, cudaMemcpyHostToDevice), "cudaMemcpy");
-}
 
 }  // namespace
 
@@ -52,9 +49,9 @@ CudaBench::CudaBench(const BenchOptions& options, const std::vector<Capacity>& c
   std::memset(report_.as(), 0, sizeof(NeedReport));
   pointArguments(capacities);
   std::byte* own = links_->buffer->local();
-  upload(own + arguments_.map.ids, routing_.topkIdx.data(), routing_.topkIdx.size() * sizeof(int32_t));
-  upload(own + arguments_.map.weights, routing_.topkWeights.data(),
-         routing_.topkWeights.size() * sizeof(float));
+  copyToDevice(own + arguments_.map.ids, routing_.topkIdx.data(), routing_.topkIdx.size() * sizeof(int32_t));
+  copyToDevice(own + arguments_.map.weights, routing_.topkWeights.data(),
+               routing_.topkWeights.size() * sizeof(float));
   check(cudaDeviceSynchronize(), "cudaDeviceSynchronize");
 }
 

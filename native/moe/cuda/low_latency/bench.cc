@@ -14,6 +14,7 @@
 namespace railrunner::moe::cuda {
 
 using railrunner::cuda::check;
+using railrunner::cuda::copyToDevice;
 using railrunner::cuda::makeCurrent;
 
 namespace {
@@ -30,10 +31,7 @@ Buffer deviceBuffer(uint64_t bytes) {
 template <class T>
 Buffer uploaded(const std::vector<T>& values) {
   Buffer buffer = deviceBuffer(values.size() * sizeof(T));
-  if (!values.empty()) {
-    check(cudaMemcpy(buffer.as(), values.data(), values.size() * sizeof(T), cudaMemcpyHostToDevice),
-          "cudaMemcpy");
-  }
+  copyToDevice(buffer.as(), values.data(), values.size() * sizeof(T));
   return buffer;
 }
 

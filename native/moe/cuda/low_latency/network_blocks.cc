@@ -7,6 +7,7 @@ namespace railrunner::moe::cuda {
 
 using railrunner::cuda::Buffer;
 using railrunner::cuda::check;
+using railrunner::cuda::copyToDevice;
 
 namespace {
 
@@ -110,7 +111,7 @@ void NetworkBlocks::connect(Network& network, uint32_t region, const Rails& rail
     arguments.from[peer] = memory + place * pairBytes_;
   }
   path.routes = routesOf(rails, arguments);
-  check(cudaMemcpy(path_.as(), &path, sizeof(path), cudaMemcpyHostToDevice), "cudaMemcpy");
+  copyToDevice(path_.as(), &path, sizeof(path));
   arguments.network = path_.as<NetworkPath>();
 }
 
