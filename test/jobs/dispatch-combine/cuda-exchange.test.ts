@@ -109,7 +109,7 @@ t.test('pinned memory for peers over the network: that of the rank which has mos
   const pinned = (transport: string, place: readonly number[], device = 'cuda'): number => {
     const [worldSize = 0, rank = 0, ranksPerNode = 0] = place;
     const keys = { ...spec, numExperts: 12, transport, numTokens: 4, seed: 1, routing: { kind: 'uniform' } };
-    const point = { spec: keys } as unknown as Parameters<typeof dispatchCombine.plan>[0];
+    const point = { spec: keys, files: {} } as unknown as Parameters<typeof dispatchCombine.plan>[0];
     const at = { worldSize, rank, ranksPerNode, device: device as 'host' | 'cuda' };
     return dispatchCombine.plan(point, at).memoryBytes.host;
   };
