@@ -111,6 +111,7 @@ export function describe(schema: Schema): string {
   if ('multipleOf' in schema) parts.push(`a multiple of ${schema['multipleOf']}`);
   if ('pattern' in schema) parts.push(`matching ${schema['pattern']}`);
   parts.push(...lengthWords(schema, 'Length', 'character'), ...lengthWords(schema, 'Items', 'element'));
+  if (schema['uniqueItems'] === true) parts.push('each once');
   return parts.join(', ').replace(', ', ' ');
 }
 

@@ -6,7 +6,7 @@ import { jobIssues, offloadJob } from './spec-fixture.js';
 
 /** Keywords that limit a value and that `describe` puts into words. */
 const WORDED =
-  'type enum const anyOf oneOf $ref multipleOf pattern minimum maximum exclusiveMinimum exclusiveMaximum minLength maxLength minItems maxItems';
+  'type enum const anyOf oneOf $ref multipleOf pattern minimum maximum exclusiveMinimum exclusiveMaximum minLength maxLength minItems maxItems uniqueItems';
 /** Keywords that limit nothing by themselves, or whose failures are reported one by one where they are. */
 const SILENT = 'description title default $defs properties required items additionalProperties';
 
@@ -43,6 +43,7 @@ t.test('the words', async (t) => {
     [{ type: 'array', minItems: 1 }, 'list of at least 1 element'],
     [{ type: 'array', maxItems: 3 }, 'list of at most 3 elements'],
     [{ type: 'array', minItems: 1, maxItems: 3 }, 'list of 1 to 3 elements'],
+    [{ type: 'array', minItems: 1, uniqueItems: true }, 'list of at least 1 element, each once'],
     [{ type: 'string', minLength: 1, maxLength: 64 }, 'string of 1 to 64 characters'],
     [{ type: 'integer', minimum: 0, maximum: 4 }, 'integer from 0 to 4'],
     [{ type: 'integer', minimum: 0, maximum: Number.MAX_SAFE_INTEGER }, 'integer >= 0'],
