@@ -15,6 +15,7 @@
 #include "core/clock.h"
 #include "core/error.h"
 #include "storage/disk_queue.h"
+#include "times.h"
 
 namespace railrunner::test {
 namespace {
@@ -25,10 +26,7 @@ constexpr uint32_t kDepth = 32;
 constexpr uint32_t kPasses = 8;
 constexpr uint64_t kFileBytes = uint64_t{kRequestBytes} * kRequests;
 
-double medianOf(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
-}
+using bench::medianOf;
 
 // GB/s of kPasses passes, each over all requests in an order of its own.
 double byQueue(const DiskFile& file, bool write, std::mt19937& random) {

@@ -10,6 +10,7 @@
 #include "moe/payload.h"
 #include "mpi_ranks.h"
 #include "peers/symmetric_buffer.h"
+#include "times.h"
 
 // usage: mpirun -n 4 moe_alltoallv_bench PLUGIN [iterations [tokens ...]]
 //
@@ -21,7 +22,10 @@
 namespace railrunner::moe::host {
 namespace {
 
+using bench::ExchangeTimes;
+using bench::medianOf;
 using bench::MpiRanks;
+using bench::slowestOf;
 
 constexpr uint64_t kMaxOutboxBytes = INT32_MAX;
 
@@ -139,29 +143,6 @@ class ByMpi {
   std::vector<uint32_t> sent_;  // messages to each rank
 };
 
-struct Timed {
-  std::vector<double> dispatchUs, combineUs;
-};
-
-// By iteration: the time of the slowest rank.
-std::vector<double> slowestOf(MpiRanks& ranks, const std::vector<double>& mine) {
-  const auto all = ranks.allgather({reinterpret_cast<const uint8_t*>(mine.data()), 8 * mine.size()}, 0);
-  std::vector<double> slowest(mine.size());
-  for (const auto& bytes : all) {
-    for (size_t i = 0; i < mine.size(); ++i) {
-      double value = 0;
-      std::memcpy(&value, bytes.data() + 8 * i, 8);
-      slowest[i] = std::max(slowest[i], value);
-    }
-  }
-  return slowest;
-}
-
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
-}
-
 struct Tokens {
   Tokens(const Shape& shape, uint32_t rank, uint32_t count)
       : x(static_cast<size_t>(shape.maxTokens) * shape.paddedHidden()), numTokens(count) {
@@ -199,7 +180,7 @@ void compare(MpiRanks& ranks, const Shape& shape, uint32_t numTokens, uint32_t i
   HostResult result(shape);
   LazyMemory<uint16_t> y(shape.resultRows() * shape.paddedHidden(), "expert outputs");
   std::vector<uint16_t> out(tokens.x.size()), mpiOut(tokens.x.size());
-  Timed shared, byMpi;
+  ExchangeTimes shared, byMpi;
   const auto experts = [&] {
     for (uint32_t expert = 0; expert < shape.numLocalExperts(); ++expert) {
       const uint64_t first = static_cast<uint64_t>(expert) * shape.maxReceivedTokens() * shape.paddedHidden();
@@ -207,7 +188,7 @@ void compare(MpiRanks& ranks, const Shape& shape, uint32_t numTokens, uint32_t i
       std::memcpy(y.data() + first, reinterpret_cast<uint16_t*>(result.view().x) + first, bytes);
     }
   };
-  const auto once = [&](Timed* timed, auto&& dispatch, auto&& combine) {
+  const auto once = [&](ExchangeTimes* timed, auto&& dispatch, auto&& combine) {
     ranks.barrier();
     const double begin = nowUs();
     dispatch();
@@ -243,8 +224,8 @@ void compare(MpiRanks& ranks, const Shape& shape, uint32_t numTokens, uint32_t i
   std::vector<double> ratios;
   for (size_t i = 0; i < d.size(); ++i) ratios.push_back((md[i] + mc[i]) / (d[i] + c[i]));
   if (rank == 0) {
-    std::printf("%u,%.1f,%.1f,%.1f,%.1f,%.2f\n", numTokens, median(d), median(c), median(md), median(mc),
-                median(ratios));
+    std::printf("%u,%.1f,%.1f,%.1f,%.1f,%.2f\n", numTokens, medianOf(d), medianOf(c), medianOf(md),
+                medianOf(mc), medianOf(ratios));
     std::fflush(stdout);
   }
   buffer->close(&ranks, 0);

@@ -11,6 +11,7 @@
 #include "moe/payload.h"
 #include "moe_high_by_mpi.h"
 #include "peers/symmetric_buffer.h"
+#include "times.h"
 
 // usage: mpirun -n 4 moe_high_alltoallv_bench PLUGIN [iterations [tokens ...]]
 //
@@ -22,6 +23,9 @@
 namespace railrunner::moe::host::high_throughput {
 namespace {
 
+using bench::ExchangeTimes;
+using bench::medianOf;
+using bench::slowestOf;
 struct Inputs {
   Inputs(const Shape& shape, uint32_t rank, uint32_t count) : numTokens(count) {
     x.resize(static_cast<size_t>(count) * shape.paddedHidden());
@@ -76,29 +80,6 @@ struct Ours {
   Handle handle;
 };
 
-struct Timed {
-  std::vector<double> dispatchUs, combineUs;
-};
-
-// By iteration: the time of the slowest rank.
-std::vector<double> slowestOf(MpiRanks& ranks, const std::vector<double>& mine) {
-  const auto all = ranks.allgather({reinterpret_cast<const uint8_t*>(mine.data()), 8 * mine.size()}, 0);
-  std::vector<double> slowest(mine.size());
-  for (const auto& bytes : all) {
-    for (size_t i = 0; i < mine.size(); ++i) {
-      double value = 0;
-      std::memcpy(&value, bytes.data() + 8 * i, 8);
-      slowest[i] = std::max(slowest[i], value);
-    }
-  }
-  return slowest;
-}
-
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
-}
-
 std::vector<Capacity> capacitiesOf(MpiRanks& ranks, const Shape& shape, const Options& options,
                                    const Inputs& inputs) {
   const SourceCounts own = countRouting(shape, inputs.ids, {});
@@ -130,7 +111,7 @@ void compare(MpiRanks& ranks, const Shape& shape, uint32_t numTokens, uint32_t i
   HostReceived received(shape, own);
   LazyMemory<uint16_t> y(own.rows * shape.paddedHidden(), "expert outputs");
   std::vector<std::vector<uint16_t>> out(3, std::vector<uint16_t>(inputs.x.size()));
-  Timed timed[3];
+  ExchangeTimes timed[3];
   const auto once = [&](uint32_t which, bool counts, const std::function<void()>& dispatch,
                         const std::function<void()>& combine) {
     ranks.barrier();
@@ -167,8 +148,8 @@ void compare(MpiRanks& ranks, const Shape& shape, uint32_t numTokens, uint32_t i
   }
   for (size_t i = 0; i < d[0].size(); ++i) ratios.push_back((d[2][i] + c[2][i]) / (d[0][i] + c[0][i]));
   if (ranks.rank() == 0) {
-    std::printf("%u,%.0f,%.0f,%.0f,%.0f,%.0f,%.0f,%.2f\n", numTokens, median(d[0]), median(c[0]),
-                median(d[1]), median(c[1]), median(d[2]), median(c[2]), median(ratios));
+    std::printf("%u,%.0f,%.0f,%.0f,%.0f,%.0f,%.0f,%.2f\n", numTokens, medianOf(d[0]), medianOf(c[0]),
+                medianOf(d[1]), medianOf(c[1]), medianOf(d[2]), medianOf(c[2]), medianOf(ratios));
     std::fflush(stdout);
   }
   sparse.buffer->close(&ranks, 0);

@@ -31,6 +31,8 @@ t.test('planted words, calls and names are found', async (t) => {
     ['runner/main.ts', 'process.exit(1)', 0],
     ['native/core/x.cc', 'std::getenv("X"); exit(1); abort();', 3],
     ['native/world/x.cc', 'plugin->abort(status); MPI_Abort(comm, 1);', 0],
+    ['native/kv/x.cc', 'check(cudaMemcpy(a, b,\n  n, cudaMemcpyHostToDevice), "");', 1],
+    ['native/kv/x.cc', 'cudaMemcpy(b, a, n, cudaMemcpyDeviceToHost);', 0],
     ['jobs/x.ts', 'console.log(1)', 1],
     ['runner/x.ts', '// oxlint-disable-next-line a', 1],
     ['runner/x.ts', '// oxlint-disable-next-line a -- because', 0],

@@ -85,6 +85,13 @@ export const BANS: readonly Ban[] = [
     remedy: 'Throw railrunner::Error',
   },
   {
+    pattern: /\bcudaMemcpy\([^;]*?\bcudaMemcpyHostToDevice\b/g,
+    where: /^native\//,
+    // Benchmarks and tests wait for the device before they go on.
+    except: /^native\/(test|bench)\/|^native\/device\/cuda\/cuda_call\.cc$/,
+    remedy: 'Call copyToDevice: cudaMemcpy may return before a kernel on another stream can read the bytes',
+  },
+  {
     pattern: /\bconsole\.\w+\(/g,
     where: /^(runner|jobs)\//,
     remedy: 'Log by pino, or write to the stream that the command was handed',
@@ -93,7 +100,7 @@ export const BANS: readonly Ban[] = [
     pattern:
       /@ts-(ignore|expect-error|nocheck)|(oxlint|eslint)-disable(?![^\n]*-- \w)|prettier-ignore|clang-format off/g,
     where: /./,
-    remedy: 'Mend what the tool says; an oxlint-disable says why behind --',
+    remedy: 'Fix what the tool says; an oxlint-disable says why behind --',
   },
   {
     pattern: /\bas any\b|: any\b|<any>/g,
