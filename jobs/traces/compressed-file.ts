@@ -1,12 +1,12 @@
 /** The bytes of a file, decompressed where they are compressed; which it is, its first bytes say. */
 import { constants, createReadStream, fstatSync, openSync, readSync, closeSync } from 'node:fs';
 import { createGunzip } from 'node:zlib';
-import { Decompress } from 'fzstd';
+import xxhash from 'xxhash-wasm';
 import { RunnerError, codeOf } from '../../runner/errors.js';
+import { isZstd, ZstdFrames } from './zstd-frames.js';
 
 const READ_BYTES = 1 << 20;
-const MAGIC = { gzip: [0x1f, 0x8b], zstd: [0x28, 0xb5, 0x2f, 0xfd] } as const;
-type Compression = keyof typeof MAGIC | 'none';
+type Compression = 'gzip' | 'zstd' | 'none';
 
 const SUFFIXES: Readonly<Record<string, Compression>> = { gz: 'gzip', zst: 'zstd', zstd: 'zstd' };
 
@@ -30,12 +30,15 @@ function openRegular(path: string): number {
   throw new RunnerError('E_TRACE', `${path}: expected a request trace, received ${received}; name a file`);
 }
 
-function compressionOf(descriptor: number, path: string): Compression {
+/** `head`: the first bytes of a file, four if it has them. */
+export function compressionOf(head: Buffer): Compression {
+  if (head[0] === 0x1f && head[1] === 0x8b) return 'gzip';
+  return isZstd(head) ? 'zstd' : 'none';
+}
+
+function expectedCompression(descriptor: number, path: string): Compression {
   const head = Buffer.alloc(4);
-  const length = readSync(descriptor, head, 0, head.length, 0);
-  const starts = (magic: readonly number[]): boolean =>
-    length >= magic.length && magic.every((byte, place) => head[place] === byte);
-  const found = starts(MAGIC.gzip) ? 'gzip' : starts(MAGIC.zstd) ? 'zstd' : 'none';
+  const found = compressionOf(head.subarray(0, readSync(descriptor, head, 0, head.length, 0)));
   const expected = SUFFIXES[path.slice(path.lastIndexOf('.') + 1).toLowerCase()] ?? found;
   if (expected === found) return found;
   const received = found === 'none' ? 'bytes that are not compressed, or otherwise' : found;
@@ -53,22 +56,12 @@ async function* gunzipped(input: AsyncIterable<Buffer>): AsyncGenerator<Uint8Arr
   yield* source.pipe(unzip) as AsyncIterable<Uint8Array>;
 }
 
-/** Node's own zstd is not in every version that railrunner runs on. */
+/** Node's own zstd is not in every version that railrunner runs on, and 24.21 leaves off behind the first frame. */
 async function* unzstd(input: AsyncIterable<Buffer>): AsyncGenerator<Uint8Array> {
-  const pieces: Uint8Array[] = [];
-  let isWhole = false;
-  const stream = new Decompress((piece, last) => {
-    // The library gives views of a window that it goes on to overwrite.
-    if (piece.length > 0) pieces.push(piece.slice());
-    isWhole ||= last === true;
-  });
-  for await (const chunk of input) {
-    stream.push(chunk, false);
-    yield* pieces.splice(0);
-  }
-  stream.push(new Uint8Array(), true);
-  yield* pieces.splice(0);
-  if (!isWhole) throw new Error('unexpected end of file');
+  const { create64 } = await xxhash();
+  const frames = new ZstdFrames(() => create64());
+  for await (const chunk of input) yield* frames.push(chunk);
+  if (!frames.isAtEnd) throw new Error('unexpected end of file');
 }
 
 /** Throws E_TRACE, with the path, whatever goes wrong. Memory does not grow with the file. */
@@ -76,7 +69,7 @@ export async function* readBytes(path: string): AsyncGenerator<Uint8Array> {
   const descriptor = openRegular(path);
   let compression: Compression;
   try {
-    compression = compressionOf(descriptor, path);
+    compression = expectedCompression(descriptor, path);
   } catch (error) {
     closeSync(descriptor);
     throw error;

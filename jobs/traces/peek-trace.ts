@@ -1,11 +1,12 @@
 /** The format of a trace and the tokens of its blocks, from the first lines alone: what a spec is checked by. */
 import { closeSync, openSync, readSync } from 'node:fs';
 import { constants as zlibConstants, gunzipSync } from 'node:zlib';
-import { Decompress } from 'fzstd';
 import { textLines } from '../../runner/text/text-file.js';
 import { BlockTokens } from './block-tokens.js';
+import { compressionOf } from './compressed-file.js';
 import { formatOf, KNOWN_FORMATS, type TraceFormat } from './formats.js';
 import type { TraceRequest } from './request.js';
+import { ZstdFrames } from './zstd-frames.js';
 
 const HEAD_BYTES = 1 << 20;
 const MOST_REQUESTS = 1000;
@@ -60,11 +61,12 @@ function headOf(path: string): string {
 }
 
 function inflated(bytes: Buffer): Uint8Array {
-  if (bytes[0] === 0x1f && bytes[1] === 0x8b) {
-    return gunzipSync(bytes, { finishFlush: zlibConstants.Z_SYNC_FLUSH });
+  switch (compressionOf(bytes)) {
+    case 'gzip':
+      return gunzipSync(bytes, { finishFlush: zlibConstants.Z_SYNC_FLUSH });
+    case 'zstd':
+      return Buffer.concat(new ZstdFrames(null).push(bytes));
+    case 'none':
+      return bytes;
   }
-  if (!(bytes.length >= 4 && bytes.readUInt32LE() === 0xfd2fb528)) return bytes;
-  const pieces: Uint8Array[] = [];
-  new Decompress((piece) => pieces.push(piece.slice())).push(bytes, false);
-  return Buffer.concat(pieces);
 }
