@@ -3,12 +3,15 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <exception>
 #include <span>
 #include <unordered_set>
 #include <utility>
 
+#include "core/attempt.h"
 #include "core/error.h"
+#include "core/wait.h"
 
 namespace railrunner {
 
@@ -35,19 +38,9 @@ std::vector<uint64_t> contentsOf(std::span<const SlotMove> moves) {
 
 void Replayer::Serving::plan() {
   std::unordered_set<uint32_t> leaving;
-  for (size_t i = 0; i < kOffloads.size(); ++i) {
-    const Direction& direction = kOffloads[i];
-    for (const SlotMove& move : moves_.of(direction.list)) {
-      if (direction.from == Tier::kDevice) leaving.insert(move.source);
-      const bool isSound =
-          !replayer_.holds(direction.from) || replayer_.tier(direction.from).isReliable(move.source);
-      if (isSound) {
-        offloads_[i].moves.push_back(move);
-      } else {
-        replayer_.tier(direction.to).distrust(move.target);
-        result_.failedSlots.push_back({direction.to, move.target});
-      }
-    }
+  for (const Direction& direction : kOffloads) {
+    if (direction.from != Tier::kDevice) continue;
+    for (const SlotMove& move : moves_.of(direction.list)) leaving.insert(move.source);
   }
   for (size_t i = 0; i < kOnboards.size(); ++i) {
     for (const SlotMove& move : moves_.of(kOnboards[i].list)) {
@@ -60,43 +53,44 @@ void Replayer::Serving::plan() {
       }
     }
   }
+  planOffloads();
+}
+
+// From the device back to the host: what leaves the host for the sake of an urgent offload is urgent too.
+void Replayer::Serving::planOffloads() {
+  std::array<std::unordered_set<uint32_t>, 3> awaited;  // slots of each tier
+  for (const Batch& batch : late_) {
+    for (const SlotMove& move : batch.moves) awaited[static_cast<size_t>(Tier::kDevice)].insert(move.target);
+  }
+  for (size_t i = kOffloads.size(); i-- > 0;) {
+    const Direction& direction = kOffloads[i];
+    for (const SlotMove& move : moves_.of(direction.list)) {
+      const bool isUrgent = awaited[static_cast<size_t>(direction.from)].contains(move.source);
+      if (isUrgent) awaited[static_cast<size_t>(direction.to)].insert(move.target);
+      const bool isSound =
+          !replayer_.holds(direction.from) || replayer_.tier(direction.from).isReliable(move.source);
+      if (isSound) {
+        (isUrgent ? urgent_ : offloads_)[i].moves.push_back(move);
+      } else {
+        replayer_.tier(direction.to).distrust(move.target);
+        result_.failedSlots.push_back({direction.to, move.target});
+      }
+    }
+  }
 }
 
 bool Replayer::Serving::copy(GateRef gate, RunControl& control) {
   freeUs_ = replayer_.clock_.elapsedUs();
   plan();
-  std::array<std::exception_ptr, 2> failures{};
-  auto chain = [&](uint32_t which) {
-    try {
-      if (which == 0) {
-        onboard(early_, control);
-        loadedUs_ = replayer_.clock_.elapsedUs();
-      } else {
-        offload(control);
-      }
-    } catch (...) {
-      failures[which] = std::current_exception();
-    }
-  };
   if (replayer_.pair_.size() > 1) {
-    replayer_.pair_.run(chain, 2, control);
+    copyBesideEachOther(control);
   } else {
-    chain(0);
-    if (!failures[0]) chain(1);
+    copyOneByOne(gate, control);
   }
-  for (const std::exception_ptr& failure : failures) {
-    if (failure) std::rethrow_exception(failure);
+  for (size_t i = 0; i < kOffloads.size(); ++i) {
+    finish(kOffloads[i], urgent_[i]);
+    finish(kOffloads[i], offloads_[i]);
   }
-  if (!late_[0].moves.empty() || !late_[1].moves.empty()) {
-    freeUs_ = replayer_.clock_.elapsedUs();
-    if (replayer_.shared_ != nullptr) {
-      onboardShared(gate, control);
-    } else {
-      onboard(late_, control);
-    }
-    loadedUs_ = replayer_.clock_.elapsedUs();
-  }
-  for (size_t i = 0; i < kOffloads.size(); ++i) finish(kOffloads[i], offloads_[i]);
   for (size_t i = 0; i < kOnboards.size(); ++i) {
     finish(kOnboards[i], early_[i]);
     finish(kOnboards[i], late_[i]);
@@ -104,9 +98,53 @@ bool Replayer::Serving::copy(GateRef gate, RunControl& control) {
   return !stopped_;
 }
 
+void Replayer::Serving::copyOneByOne(GateRef gate, RunControl& control) {
+  onboard(early_, control);
+  offload(urgent_, control);
+  if (hasLateLoads()) {
+    freeUs_ = replayer_.clock_.elapsedUs();
+    if (replayer_.shared_ != nullptr) {
+      onboardShared(gate, control);
+    } else {
+      onboard(late_, control);
+    }
+  }
+  loadedUs_ = replayer_.clock_.elapsedUs();
+  if (!stopped_) offload(offloads_, control);
+}
+
+void Replayer::Serving::copyBesideEachOther(RunControl& control) {
+  enum class Urgent : uint32_t { kRunning, kEnded, kFailed };
+  std::atomic<Urgent> urgent{Urgent::kRunning};
+  std::array<std::exception_ptr, 2> failures{};
+  auto chain = [&](uint32_t which) {
+    failures[which] = attempt([&] {
+      if (which == 1) {
+        const std::exception_ptr failure = attempt([&] { offload(urgent_, control); });
+        urgent.store(failure ? Urgent::kFailed : Urgent::kEnded, std::memory_order_release);
+        if (failure) std::rethrow_exception(failure);
+        offload(offloads_, control);
+        return;
+      }
+      onboard(early_, control);
+      if (hasLateLoads()) {
+        waitUntil([&] { return urgent.load(std::memory_order_acquire) != Urgent::kRunning; }, control, 0,
+                  "the slots of its loads");
+        freeUs_ = replayer_.clock_.elapsedUs();
+        if (urgent.load(std::memory_order_acquire) == Urgent::kEnded) onboard(late_, control);
+      }
+      loadedUs_ = replayer_.clock_.elapsedUs();
+    });
+  };
+  replayer_.pair_.run(chain, 2, control);
+  for (const std::exception_ptr& failure : failures) {
+    if (failure) std::rethrow_exception(failure);
+  }
+}
+
 // A slot's bytes leave before others enter it: first out of the host, then out of the device.
-void Replayer::Serving::offload(RunControl& control) {
-  for (size_t i = 0; i < kOffloads.size(); ++i) runBatch(kOffloads[i], offloads_[i], control);
+void Replayer::Serving::offload(std::array<Batch, 3>& offloads, RunControl& control) {
+  for (size_t i = 0; i < kOffloads.size(); ++i) runBatch(kOffloads[i], offloads[i], control);
 }
 
 void Replayer::Serving::onboard(std::array<Batch, 2>& loads, RunControl& control) {

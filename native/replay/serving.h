@@ -14,8 +14,8 @@ class Replayer::Serving {
   Serving(Replayer& replayer, const RequestMoves& moves, int64_t number, WindowResult& result)
       : replayer_(replayer), moves_(moves), number_(number), result_(result) {}
 
-  // All copies, by the clock; the onboards that wait for no slot run beside the offloads. False: the ranks were told to
-  // stop.
+  // All copies, by the clock: onboards run beside the offloads, and those that wait for a slot begin when the offloads
+  // that free such slots have ended, which go first. False: the ranks were told to stop.
   bool copy(GateRef gate, RunControl& control);
   // When the loads were whole, and the slots of all of them free.
   double loadedUs() const { return loadedUs_; }
@@ -33,7 +33,11 @@ class Replayer::Serving {
   };
 
   void plan();
-  void offload(RunControl& control);
+  void planOffloads();
+  void copyOneByOne(GateRef gate, RunControl& control);
+  void copyBesideEachOther(RunControl& control);
+  bool hasLateLoads() const { return !late_[0].moves.empty() || !late_[1].moves.empty(); }
+  void offload(std::array<Batch, 3>& offloads, RunControl& control);
   void onboard(std::array<Batch, 2>& loads, RunControl& control);
   void onboardShared(GateRef gate, RunControl& control);
   void runBatch(const Direction& direction, Batch& batch, RunControl& control);
@@ -45,7 +49,8 @@ class Replayer::Serving {
   const RequestMoves& moves_;
   int64_t number_;
   WindowResult& result_;
-  std::array<Batch, 3> offloads_;
+  // Those that free what a load waits for, and all others.
+  std::array<Batch, 3> urgent_, offloads_;
   // From host and disk: those whose slots are free from the start, and those that wait for an offload.
   std::array<Batch, 2> early_, late_;
   // Loads of which nothing can be had.
