@@ -1,5 +1,5 @@
 /**
- * Which blocks a rank moves, and in what order: two lists of equal length, ids in the source pool and in the target
+ * Which blocks a rank moves, and in what order: two lists of equal length: ids in the source pool and in the target
  * pool, each id once. Deterministic: the same spec and rank give the same lists everywhere.
  */
 import { RunnerError } from '../../runner/errors.js';
@@ -12,9 +12,9 @@ import { walkTrace } from './walk-trace.js';
 
 export interface BlockIds {
   /** Ids in the pool that is read; length = blocks. */
-  readonly source: Int32Array;
+  readonly sourceIds: Int32Array;
   /** Ids in the pool that is written; length = blocks. */
-  readonly target: Int32Array;
+  readonly targetIds: Int32Array;
 }
 
 export interface BlockOrder {
@@ -32,13 +32,13 @@ const TARGET_SALT = 2;
 export function blockOrder(spec: KvSpec, rank: number, files: FilePlaces = {}): BlockOrder {
   const { blocks } = spec;
   const count = spec.bidirectional ? 2 * blocks : blocks;
-  const { source, target, cut } =
+  const { sourceIds, targetIds, cut } =
     spec.order === 'trace'
       ? traceIds(spec, count, files)
       : { ...plainIds(spec, rank, count), cut: spec.bidirectional ? blocks : count };
   return {
-    forward: { source: source.slice(0, cut), target: target.slice(0, cut) },
-    reverse: spec.bidirectional ? { source: target.slice(cut), target: source.slice(cut) } : null,
+    forward: { sourceIds: sourceIds.slice(0, cut), targetIds: targetIds.slice(0, cut) },
+    reverse: spec.bidirectional ? { sourceIds: targetIds.slice(cut), targetIds: sourceIds.slice(cut) } : null,
   };
 }
 
@@ -48,13 +48,13 @@ function plainIds(spec: KvSpec, rank: number, count: number): BlockIds {
   // A broadcast from the device is in place: its blocks keep their ids.
   const salts =
     spec.from === spec.to ? ([SOURCE_SALT, SOURCE_SALT] as const) : ([SOURCE_SALT, TARGET_SALT] as const);
-  const [source, target] = salts.map((salt) => {
+  const [sourceIds, targetIds] = salts.map((salt) => {
     const capacity = poolBlocks(spec, salt === SOURCE_SALT ? spec.from : spec.to);
     if (spec.order === 'shuffled') return shuffledIds(capacity, count, seededRandom(spec.seed, who, salt));
     const stride = spec.order === 'strided' ? Math.floor(capacity / count) : 1;
     return Int32Array.from({ length: count }, (_, place) => place * stride);
   });
-  return { source: source ?? new Int32Array(), target: target ?? new Int32Array() };
+  return { sourceIds: sourceIds ?? new Int32Array(), targetIds: targetIds ?? new Int32Array() };
 }
 
 /** The trace's lists are the same on every rank: tensor-parallel ranks see the same requests. */
@@ -69,6 +69,6 @@ function traceIds(spec: KvSpec, count: number, files: FilePlaces): BlockIds & { 
     throw new RunnerError('E_BLOCK_IDS', `the trace touches ${walked.counts[0]} blocks, expected ${count}`);
   }
   const cut = walked.numbers.findIndex((number) => number >= spec.blocks);
-  const target = spec.from === spec.to ? walked.source : walked.target;
-  return { source: walked.source, target, cut: cut < 0 ? walked.source.length : cut };
+  const targetIds = spec.from === spec.to ? walked.source : walked.target;
+  return { sourceIds: walked.source, targetIds, cut: cut < 0 ? walked.source.length : cut };
 }

@@ -29,8 +29,7 @@ export function nativeLane(spec: KvSpec, lane: Lane, pools: ReadonlyMap<Tier, Na
   return {
     source: valueOf(pools, lane.from),
     target: valueOf(pools, lane.to),
-    sourceIds: lane.ids.source,
-    targetIds: lane.ids.target,
+    ...lane.ids,
     layerBegin,
     layerEnd,
   };
@@ -39,7 +38,7 @@ export function nativeLane(spec: KvSpec, lane: Lane, pools: ReadonlyMap<Tier, Na
 /** What the native side compares with behind the last sample. */
 export function transferredBlocks(spec: KvSpec, lane: Lane): TransferredBlocks {
   const [layerBegin, layerEnd] = spec.layerRange;
-  return { from: lane.from, source: lane.ids.source, target: lane.ids.target, layerBegin, layerEnd };
+  return { from: lane.from, ...lane.ids, layerBegin, layerEnd };
 }
 
 /**
@@ -50,7 +49,7 @@ export function contentBefore(spec: KvSpec, tier: Tier, lanes: readonly Lane[], 
   const base = { seed: spec.seed, owner, poisonSalt: spec.seed };
   const read = lanes.some((lane) => lane.from === tier);
   if (!read) return { ...base, filled: new Int32Array() };
-  const written = lanes.filter((lane) => lane.to === tier).flatMap((lane) => [...lane.ids.target]);
+  const written = lanes.filter((lane) => lane.to === tier).flatMap((lane) => [...lane.ids.targetIds]);
   if (written.length === 0) return { ...base, filled: null };
   const isWritten = new Set(written);
   const all = Int32Array.from({ length: allBlocks(spec, tier) }, (_, block) => block);

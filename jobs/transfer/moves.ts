@@ -117,7 +117,10 @@ export function arrivals(plan: TransferPlan, rank: number): TransferredBlocks[] 
   const [layerBegin = 0, layerEnd = 0] = spec.layerRange;
   return flowPlan.flows
     .filter(({ target }) => target === instance)
-    .map((flow) => ({ from: spec.from, owner: flow.source, ...flowPages(plan, flow), layerBegin, layerEnd }));
+    .map((flow) => {
+      const { source: sourceIds, target: targetIds } = flowPages(plan, flow);
+      return { from: spec.from, owner: flow.source, sourceIds, targetIds, layerBegin, layerEnd };
+    });
 }
 
 /** Blocks of the larger page size in the pools of `rank`; 0: it has no such pool. */

@@ -30,7 +30,7 @@ struct ContentRequest {
 
 struct TransferredRequest {
   Tier from = Tier::kDevice;
-  std::vector<uint32_t> source, target;
+  std::vector<uint32_t> sourceIds, targetIds;
   uint32_t layerBegin = 0, layerEnd = 0;
   uint32_t owner = BlockHolds::kOwnerOfPool;
 };
@@ -68,12 +68,12 @@ std::vector<TransferredRequest> requireTransferred(const Napi::Value& value) {
   std::vector<TransferredRequest> all;
   for (uint32_t i = 0; i < array.Length(); ++i) {
     const Napi::Object entry = requireObject(array.Get(i), "transferred");
-    TransferredRequest request{tierOf(requireString(entry, "from")), requireBlockIds(entry, "source"),
-                               requireBlockIds(entry, "target"), requireUint32(entry, "layerBegin"),
+    TransferredRequest request{tierOf(requireString(entry, "from")), requireBlockIds(entry, "sourceIds"),
+                               requireBlockIds(entry, "targetIds"), requireUint32(entry, "layerBegin"),
                                requireUint32(entry, "layerEnd")};
     if (!entry.Get("owner").IsUndefined()) request.owner = requireUint32(entry, "owner");
-    if (request.source.size() != request.target.size())
-      throw argumentError("transferred", "lists of equal length");
+    if (request.sourceIds.size() != request.targetIds.size())
+      throw argumentError("transferred", "sourceIds and targetIds of equal length");
     all.push_back(std::move(request));
   }
   return all;
@@ -81,11 +81,12 @@ std::vector<TransferredRequest> requireTransferred(const Napi::Value& value) {
 
 void applyTransferred(PoolContent& content, const ContentRequest& request,
                       const TransferredRequest& transferred) {
-  for (size_t i = 0; i < transferred.target.size(); ++i) {
-    if (transferred.target[i] >= content.blocks.size())
+  for (size_t i = 0; i < transferred.targetIds.size(); ++i) {
+    if (transferred.targetIds[i] >= content.blocks.size())
       throw argumentError("transferred", "blocks of this pool");
-    content.blocks[transferred.target[i]] = {tierSeed(request.seed, transferred.from), transferred.source[i],
-                                             transferred.layerBegin, transferred.layerEnd, transferred.owner};
+    content.blocks[transferred.targetIds[i]] = {tierSeed(request.seed, transferred.from),
+                                                transferred.sourceIds[i], transferred.layerBegin,
+                                                transferred.layerEnd, transferred.owner};
   }
 }
 

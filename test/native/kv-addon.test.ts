@@ -55,7 +55,7 @@ t.test('a transfer through the addon: bytes of the plan, samples, a check that s
     batchesMerged: false,
   });
   t.match(facts?.diskIo, /^(io_uring|threads)(\+O_DIRECT| buffered) qd=4$/);
-  const moved = { from: 'device', source: SOURCE, target: TARGET, layerBegin: 0, layerEnd: 3 } as const;
+  const moved = { from: 'device', sourceIds: SOURCE, targetIds: TARGET, layerBegin: 0, layerEnd: 3 } as const;
   const clean = await target.check(EMPTY, [moved], false);
   t.same([clean.wrong, clean.firstBad], [0, '']);
   t.equal(clean.checked * 8, target.geometry.totalBytes);
@@ -67,7 +67,7 @@ t.test('a transfer through the addon: bytes of the plan, samples, a check that s
   const damaged = await target.check(EMPTY, [moved], false);
   t.equal(damaged.wrong, 1);
   t.match(damaged.firstBad, /^disk block 9 layer 1 outer 0 word 2: expected 0x\w+, found 0x\w+00$/);
-  const swapped = { ...moved, source: Int32Array.of(1, 3, 4) };
+  const swapped = { ...moved, sourceIds: Int32Array.of(1, 3, 4) };
   t.match((await target.check(EMPTY, [swapped], true)).firstBad, /^disk block 5 /, 'samples see a swap');
   await transfer.close(false, 1000);
   for (const handle of [source, target]) await handle.close();

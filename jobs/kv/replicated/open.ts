@@ -85,7 +85,7 @@ function ctasOf(spec: KvSpec): number {
 function contentOf(context: PointContext, spec: KvSpec, tier: Tier, lane: Lane): PoolContent {
   if (spec.from !== spec.to) return contentBefore(spec, tier, [lane], OWNER);
   const isRoot = context.world.info.rank === spec.root;
-  const filled = isRoot ? lane.ids.source : new Int32Array();
+  const filled = isRoot ? lane.ids.sourceIds : new Int32Array();
   return { seed: spec.seed, owner: OWNER, poisonSalt: spec.seed, filled };
 }
 
@@ -109,8 +109,8 @@ function optionsOf(
     target: valueOf(pools, 'device'),
     targetLayout: target.layout,
     targetBlocks: target.sectionBlocks,
-    sourceIds: lane.ids.source,
-    targetIds: differs ? lane.ids.target.slice().reverse() : lane.ids.target,
+    sourceIds: lane.ids.sourceIds,
+    targetIds: differs ? lane.ids.targetIds.slice().reverse() : lane.ids.targetIds,
     layerBegin,
     layerEnd,
     loads: {

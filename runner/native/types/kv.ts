@@ -85,13 +85,13 @@ export interface PoolContent {
   readonly filled: Int32Array | null;
 }
 
-/** What a transfer must have left: block target[i] holds the pattern of source[i] of tier `from`, in these layers. */
+/** What a transfer must have left: block targetIds[i] holds the pattern of block sourceIds[i] of tier `from`, in these layers. */
 export interface TransferredBlocks {
   readonly from: Tier;
   /** Whose data they are; absent: the content's own. */
   readonly owner?: number;
-  readonly source: Int32Array;
-  readonly target: Int32Array;
+  readonly sourceIds: Int32Array;
+  readonly targetIds: Int32Array;
   readonly layerBegin: number;
   readonly layerEnd: number;
 }

@@ -25,24 +25,27 @@ function isLegal(ids: Int32Array, capacity: number): boolean {
 }
 
 t.test('sequential and strided', async (t) => {
-  t.same([...blockOrder(specOf({}), 3).forward.target], [0, 1, 2, 3]);
-  const { source, target } = blockOrder(specOf({ order: 'strided' }), 0).forward;
-  t.same([...source], [0, 16, 32, 48]);
-  t.same([...target], [0, 64, 128, 192]);
+  t.same([...blockOrder(specOf({}), 3).forward.targetIds], [0, 1, 2, 3]);
+  const { sourceIds, targetIds } = blockOrder(specOf({ order: 'strided' }), 0).forward;
+  t.same([...sourceIds], [0, 16, 32, 48]);
+  t.same([...targetIds], [0, 64, 128, 192]);
 });
 
 t.test('shuffled: each id once, by seed, rank and pool; replicated ranks agree', async (t) => {
   const spec = specOf({ order: 'shuffled', blocks: 64 });
   const { forward } = blockOrder(spec, 0);
-  t.ok(isLegal(forward.source, 64) && isLegal(forward.target, 256));
+  t.ok(isLegal(forward.sourceIds, 64) && isLegal(forward.targetIds, 256));
   t.same(blockOrder(spec, 0), blockOrder(spec, 0));
-  t.notSame(forward.source, blockOrder(spec, 1).forward.source);
-  t.notSame(forward.source, blockOrder(specOf({ order: 'shuffled', blocks: 64, seed: 2 }), 0).forward.source);
+  t.notSame(forward.sourceIds, blockOrder(spec, 1).forward.sourceIds);
+  t.notSame(
+    forward.sourceIds,
+    blockOrder(specOf({ order: 'shuffled', blocks: 64, seed: 2 }), 0).forward.sourceIds,
+  );
   const even = blockOrder(
     specOf({ order: 'shuffled', blocks: 64, pools: { ...pools, hostBlocks: 64 } }),
     0,
   ).forward;
-  t.notSame(even.source, even.target);
+  t.notSame(even.sourceIds, even.targetIds);
   const replicated = specOf({ order: 'shuffled', mode: 'replicated' });
   t.same(blockOrder(replicated, 0), blockOrder(replicated, 3));
 });
@@ -51,8 +54,8 @@ t.test('both directions move different blocks', async (t) => {
   for (const order of ['sequential', 'shuffled', 'strided']) {
     const { forward, reverse } = blockOrder(specOf({ order, bidirectional: true, blocks: 32 }), 0);
     if (reverse === null) throw new Error('no way back');
-    t.ok(isLegal(Int32Array.of(...forward.source, ...reverse.target), 64), order);
-    t.ok(isLegal(Int32Array.of(...forward.target, ...reverse.source), 256), order);
+    t.ok(isLegal(Int32Array.of(...forward.sourceIds, ...reverse.targetIds), 64), order);
+    t.ok(isLegal(Int32Array.of(...forward.targetIds, ...reverse.sourceIds), 256), order);
   }
 });
 
@@ -90,11 +93,11 @@ t.test('order trace: ids of what the requests touch, the same on every rank', as
   const spec = specOf({ order: 'trace', trace, blocks: undefined });
   t.equal(spec.blocks, 64, 'all that fits');
   const { forward } = blockOrder(spec, 0);
-  t.ok(isLegal(forward.source, 64) && isLegal(forward.target, 256));
+  t.ok(isLegal(forward.sourceIds, 64) && isLegal(forward.targetIds, 256));
   t.same(forward, blockOrder(spec, 2).forward);
   t.same(
-    [...blockOrder(specOf({ order: 'trace', trace, blocks: 10 }), 0).forward.source],
-    Array.from(forward.source.subarray(0, 10)),
+    [...blockOrder(specOf({ order: 'trace', trace, blocks: 10 }), 0).forward.sourceIds],
+    Array.from(forward.sourceIds.subarray(0, 10)),
   );
   const few = { ...trace, requests: 1 };
   const layout = { kind: 'fullyContiguous', numLayers: 1, outerDim: 1, pageSize: 512, innerDim: 1 };
@@ -164,5 +167,5 @@ t.test('the published conversation trace', { skip: needsFile(realTrace) }, async
     specOf({ order: 'trace', trace: { path: realTrace }, layout, pools: wide, blocks: 30_000 }),
     0,
   );
-  t.ok(isLegal(order.forward.source, 40_000) && isLegal(order.forward.target, 100_000));
+  t.ok(isLegal(order.forward.sourceIds, 40_000) && isLegal(order.forward.targetIds, 100_000));
 });

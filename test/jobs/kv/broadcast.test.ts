@@ -30,11 +30,14 @@ function specOf(job: Record<string, unknown>) {
 }
 
 t.test('from the device blocks keep their ids, in any order', async (t) => {
-  const { source, target } = blockOrder(specOf(broadcastJob({ order: 'shuffled', blocks: 16 })), 2).forward;
-  t.same(source, target);
-  t.equal(new Set(source).size, 16);
+  const { sourceIds, targetIds } = blockOrder(
+    specOf(broadcastJob({ order: 'shuffled', blocks: 16 })),
+    2,
+  ).forward;
+  t.same(sourceIds, targetIds);
+  t.equal(new Set(sourceIds).size, 16);
   const up = blockOrder(specOf(broadcastJob({ from: 'host', order: 'shuffled', blocks: 16 })), 2).forward;
-  t.notSame(up.source, up.target);
+  t.notSame(up.sourceIds, up.targetIds);
 });
 
 t.test('the root alone holds the tier that is read, but for independent', async (t) => {

@@ -50,7 +50,7 @@ t.test('blocks of other page sizes: the pages of one fill the blocks of the othe
     const given = { layout, targetLayout: { pageSize: target }, targetTensorParallel: 2, blocks: 5 };
     const plan = makePlan(givenTransfer(given), 4);
     t.same(wrongWords(plan, startedMoves(plan, 'read', 4), 4), [], `${source} -> ${target}`);
-    const pages = arrivals(plan, 0).reduce((sum, each) => sum + each.target.length, 0);
+    const pages = arrivals(plan, 0).reduce((sum, each) => sum + each.targetIds.length, 0);
     // Ranks 0 and 1 are one target and hold what two sources send: 2 x 5 blocks of the larger size.
     t.equal(pages * Math.min(source, target), 10 * Math.max(source, target));
   }

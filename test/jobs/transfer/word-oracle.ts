@@ -40,18 +40,18 @@ export function wrongWords(plan: TransferPlan, started: readonly StartedMove[], 
   }
   for (let rank = 0; rank < worldSize; rank++) {
     const place = rank % spec.targetTensorParallel;
-    for (const { owner, source, target } of arrivals(plan, rank)) {
-      for (const [pair, page] of target.entries()) {
+    for (const { owner, sourceIds, targetIds } of arrivals(plan, rank)) {
+      for (const [pair, page] of targetIds.entries()) {
         for (const [index, group] of groups.entries()) {
           for (let head = 0; head < Math.max(1, group.kvHeads); head++) {
             if (!holds(group, spec.targetTensorParallel, place, head)) continue;
             const key = `${rank}/${page}/${index}/${head}`;
             const sources = given.get(key) ?? [];
             given.delete(key);
-            if (sources.length === 1 && sources[0] === `${owner}/${source[pair]}`) continue;
+            if (sources.length === 1 && sources[0] === `${owner}/${sourceIds[pair]}`) continue;
             wrong.push(
               `rank ${rank} block ${page} ${group.name} layer ${group.layers[0]} head ${head}: ` +
-                `from ${sources.join(' and ') || 'nobody'}, expected ${owner}/${source[pair]}`,
+                `from ${sources.join(' and ') || 'nobody'}, expected ${owner}/${sourceIds[pair]}`,
             );
           }
         }
