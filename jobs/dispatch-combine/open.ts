@@ -3,10 +3,12 @@ import type { Measured, Verification } from '../../runner/job/measurement.js';
 import type { OpenPoint, PointContext } from '../../runner/job/context.js';
 import { measuredPhase } from '../../runner/job/measured-phase.js';
 import type { NativeMoe, NativeMoeFacts, Phase } from '../../runner/native/types/index.js';
+import { sum } from '../../runner/values/sum.js';
 import type { MoeColumn } from './columns.js';
 import { networkFacts, openNative } from './open-native.js';
 import { issuedBytesCuda, symmetricBytesCuda } from './bytes/cuda.js';
 import { forwardedBytesCuda } from './bytes/cuda-forwarded.js';
+import { countRouting, type RoutingCounts } from './bytes/routing-counts.js';
 import { isHighThroughput, paddedHidden, type MoeSpec } from './moe-spec.js';
 import { mscclppHintBytes, symmetricBytes } from './bytes/memory.js';
 import { dedupUsed, forwardingNodes, type Nodes } from './bytes/nodes.js';
@@ -34,6 +36,7 @@ interface PointState {
   readonly context: PointContext;
   readonly spec: MoeSpec;
   readonly routing: Routing;
+  readonly counts: RoutingCounts;
   readonly traffic: Traffic;
   readonly paths: readonly PeerPath[];
   readonly nodes: Nodes | null;
@@ -50,13 +53,15 @@ export async function openExchange(spec: MoeSpec, context: PointContext): Promis
   }));
   const nodes = forwardingNodes(spec, world.info.nodeOfRank);
   if (isHighThroughput(spec)) return await openHighThroughput({ spec, context, routing, paths, nodes });
+  const counts = countRouting(spec, routing, world.info.nodeOfRank);
   const begin = performance.now();
   const native = await openNative({ spec, context, routing, paths, nodes }, null);
   return new OpenExchange({
     context,
     spec,
     routing,
-    traffic: trafficOf(spec, routing, rank, nodes),
+    counts,
+    traffic: trafficOf(spec, counts, rank, nodes),
     paths,
     nodes,
     native,
@@ -105,7 +110,7 @@ async function probePeaks(state: PointState): Promise<Peaks> {
   const peaks = new Map<string, Peak>();
   if (!spec.probe || spec.phases === 'split') return peaks;
   const { rank } = context.world.info;
-  const numTokens = state.routing.ranks[rank]?.numTokens ?? 0;
+  const numTokens = state.counts.numTokens[rank] ?? 0;
   for (const operation of ['dispatch', 'combine'] as const) {
     const issued = plannedBytes(state, operation);
     const request = {
@@ -130,7 +135,7 @@ interface MeasuredCall {
 }
 
 function measurement(state: PointState, { phase, stopped, facts, peaks }: MeasuredCall): Measured<MoeColumn> {
-  const { spec, traffic, routing, paths } = state;
+  const { spec, traffic, routing, counts, paths } = state;
   const operation: Operation = phase.phase.startsWith('dispatch') ? 'dispatch' : 'combine';
   const peak = peaks.get(phase.phase);
   const isReceive = phase.phase.endsWith('Receive');
@@ -155,10 +160,10 @@ function measurement(state: PointState, { phase, stopped, facts, peaks }: Measur
     setupUs: state.setupUs,
     routingDigest: routing.digest,
     extra: {
-      num_tokens: routing.ranks[state.context.world.info.rank]?.numTokens ?? 0,
+      num_tokens: counts.numTokens[state.context.world.info.rank] ?? 0,
       num_selections: traffic.selections,
-      messages_sent: traffic.messagesTo.reduce((a, b) => a + b, 0),
-      rows_received: traffic.expertRows.reduce((a, b) => a + b, 0),
+      messages_sent: sum(traffic.messagesTo),
+      rows_received: sum(traffic.expertRows),
       experts_hit: traffic.expertRows.filter((rows) => rows > 0).length,
       rows_per_expert_max: Math.max(0, ...traffic.expertRows),
       padded_hidden: paddedHidden(spec),
@@ -166,7 +171,7 @@ function measurement(state: PointState, { phase, stopped, facts, peaks }: Measur
         ? symmetricBytesCuda(spec, paths.length, state.nodes?.ranksPerNode)
         : symmetricBytes(spec, paths.length),
       mscclpp_hint_bytes: mscclppHintBytes(spec),
-      messages_forwarded: traffic.forwardsTo.reduce((a, b) => a + b, 0),
+      messages_forwarded: sum(traffic.forwardsTo),
     },
   };
 }
@@ -174,10 +179,10 @@ function measurement(state: PointState, { phase, stopped, facts, peaks }: Measur
 const isCuda = ({ context }: PointState): boolean => context.device.properties.kind === 'cuda';
 
 function plannedBytes(state: PointState, operation: Operation): IssuedBytes {
-  const { spec, routing, traffic, paths, nodes, context } = state;
+  const { spec, counts, traffic, paths, nodes, context } = state;
   const { rank } = context.world.info;
   if (!isCuda(state)) return issuedBytes(spec, traffic, { paths, nodes }, operation);
   return nodes === null
-    ? issuedBytesCuda(spec, routing, rank, paths, operation)
-    : forwardedBytesCuda(spec, routing, { rank, nodes }, operation);
+    ? issuedBytesCuda(spec, counts, rank, paths, operation)
+    : forwardedBytesCuda(spec, counts, { rank, nodes }, operation);
 }

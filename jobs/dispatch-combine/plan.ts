@@ -7,11 +7,13 @@ import { dedupUsed, forwardingNodes, nodesInBlocks, type Nodes } from './bytes/n
 import { networkMemoryBytesCuda, symmetricBytesCuda } from './bytes/cuda.js';
 import { privateBytes, mscclppHintBytes, symmetricBytes } from './bytes/memory.js';
 import { makeRouting, type Routing } from './routing/routing.js';
+import { countRouting, type RoutingCounts } from './bytes/routing-counts.js';
 import { payloadBytes, trafficOf } from './bytes/traffic.js';
 import { LastAnswer } from '../../runner/values/last-answer.js';
 
 /** Every rank of a plan, and every point that differs in something else, asks for the same routing one after the other. */
 const routings = new LastAnswer<Routing>();
+const counted = new LastAnswer<RoutingCounts>();
 
 export function routingOf(spec: MoeSpec, worldSize: number, files: FilePlaces): Routing {
   const { routing, seed, numTokens, numTopk, numExperts } = spec;
@@ -19,11 +21,16 @@ export function routingOf(spec: MoeSpec, worldSize: number, files: FilePlaces): 
   return routings.of(files, key, () => makeRouting(spec, worldSize, files));
 }
 
+function countsOf(spec: MoeSpec, { worldSize, ranksPerNode }: PlanPlace, files: FilePlaces): RoutingCounts {
+  const routing = routingOf(spec, worldSize, files);
+  const count = (): RoutingCounts => countRouting(spec, routing, nodesInBlocks(worldSize, ranksPerNode));
+  return counted.of(routing, String(ranksPerNode), count);
+}
+
 export function planMoe(spec: MoeSpec, place: PlanPlace, files: FilePlaces): PointPlan {
-  if (isHighThroughput(spec)) return planHighThroughput(spec, place, routingOf(spec, place.worldSize, files));
-  const { worldSize } = place;
+  if (isHighThroughput(spec)) return planHighThroughput(spec, place, countsOf(spec, place, files));
   const nodes = nodesOf(spec, place);
-  const traffic = trafficOf(spec, routingOf(spec, worldSize, files), place.rank, nodes);
+  const traffic = trafficOf(spec, countsOf(spec, place, files), place.rank, nodes);
   return {
     ...needOfMoe(spec, place),
     payloadBytes:

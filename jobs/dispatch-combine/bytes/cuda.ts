@@ -1,7 +1,7 @@
 /** What the exchange of the cuda device issues and allocates: its words, rows and buffer, counted from the routing. */
 import { resultRows } from './memory.js';
 import { paddedHidden, proxiesOf, usesDedup, type MoeSpec } from '../moe-spec.js';
-import type { Routing } from '../routing/routing.js';
+import { tokensBetween, type RoutingCounts } from './routing-counts.js';
 import { tokenBytes, type IssuedBytes, type PeerPath } from './traffic.js';
 
 export const WORD_BYTES = 8;
@@ -18,28 +18,6 @@ const alignTo = (bytes: number, step: number): number => Math.ceil(bytes / step)
 export function slicesOf(spec: MoeSpec): number {
   const blocks = alignTo(paddedHidden(spec) / SCALE_BLOCK, 4);
   return Math.ceil((blocks * SCALE_BLOCK * 2) / MAX_SLICE_BYTES);
-}
-
-/** Tokens, and choices, of `source` that go to `target`. */
-function going(
-  spec: MoeSpec,
-  routing: Routing,
-  source: number,
-  target: number,
-): { readonly tokens: number; readonly choices: number } {
-  const { numTokens = 0, topkIdx = new Int32Array() } = routing.ranks[source] ?? {};
-  const numLocal = spec.numExperts / routing.ranks.length;
-  const [begin, end] = [target * numLocal, (target + 1) * numLocal];
-  let [tokens, choices, at] = [0, 0, 0];
-  for (let token = 0; token < numTokens; token++) {
-    const before = choices;
-    for (let k = 0; k < spec.numTopk; k++, at++) {
-      const id = topkIdx[at] ?? 0;
-      if (id >= begin && id < end) choices += 1;
-    }
-    if (choices > before) tokens += 1;
-  }
-  return { tokens, choices };
 }
 
 /** Bytes of one dispatched row: elements, and with fp8 its scales in 16-byte steps. Ids and weights travel in records. */
@@ -59,22 +37,22 @@ export const flagWords = (spec: MoeSpec, tokens: number): number => tokens * sli
  */
 export function issuedBytesCuda(
   spec: MoeSpec,
-  routing: Routing,
+  counts: RoutingCounts,
   rank: number,
   paths: readonly PeerPath[],
   phase: 'dispatch' | 'combine',
 ): IssuedBytes {
   const bytes: IssuedBytes = { self: 0, ipc: 0, network: 0 };
   paths.forEach((path, peer) => {
-    const moved = phase === 'dispatch' ? going(spec, routing, rank, peer) : going(spec, routing, peer, rank);
-    const rows = usesDedup(spec) ? moved.tokens : moved.choices;
+    const [source, target] = phase === 'dispatch' ? [rank, peer] : [peer, rank];
+    const tokens = tokensBetween(counts, source, target);
+    const rows = usesDedup(spec) ? tokens : (counts.choicesTo[source]?.[target] ?? 0);
     const isInPlace = path === 'self' && phase === 'combine' && !usesDedup(spec);
     const each = phase === 'dispatch' ? rowBytes(spec) : 2 * paddedHidden(spec);
     bytes[path] += isInPlace ? 0 : rows * each;
     if (path === 'self') return;
-    const flags = path === 'ipc' ? flagWords(spec, moved.tokens) : 0;
-    const plan =
-      phase === 'dispatch' ? planWords(spec, paths.length, routing.ranks[rank]?.numTokens ?? 0) : 0;
+    const flags = path === 'ipc' ? flagWords(spec, tokens) : 0;
+    const plan = phase === 'dispatch' ? planWords(spec, paths.length, counts.numTokens[rank] ?? 0) : 0;
     bytes[path] += WORD_BYTES * (flags + plan + (path === 'network' ? proxiesOf(spec, 'cuda') : 1));
   });
   return bytes;

@@ -1,4 +1,5 @@
 /** Ranks by node, where a token crosses once per node and is forwarded there (docs/moe.md, "Forwarding inside nodes"). */
+import { itemAt } from '../../../runner/values/items.js';
 import { isHighThroughput, usesDedup, type MoeSpec } from '../moe-spec.js';
 
 /** Nodes of equal size. A rank's place is its number among the ranks of its node, ascending. */
@@ -14,6 +15,11 @@ export class Nodes {
       this.#places.push(members.length);
       this.#members.set(node, [...members, rank]);
     }
+  }
+
+  /** Nodes are numbered from 0. */
+  nodeOf(rank: number): number {
+    return itemAt(this.#nodeOfRank, rank);
   }
 
   isNear(a: number, b: number): boolean {

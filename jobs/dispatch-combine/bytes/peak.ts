@@ -1,5 +1,6 @@
 /** The limit beside dispatch and combine: what the machine takes for their bytes alone. docs/measuring.md has the why. */
 import type { NativeMoeProbe } from '../../../runner/native/types/index.js';
+import { sum } from '../../../runner/values/sum.js';
 import { messageBytes, type IssuedBytes, type PeerPath, type Traffic } from './traffic.js';
 import { paddedHidden, type MoeSpec } from '../moe-spec.js';
 
@@ -73,5 +74,5 @@ export function sourceBytes(
   operation: 'dispatch' | 'combine',
 ): number {
   if (operation === 'dispatch') return (numTokens + traffic.relayed) * messageBytes(spec);
-  return traffic.rowsFor.reduce((a, b) => a + b, 0) * 2 * paddedHidden(spec);
+  return sum(traffic.rowsFor) * 2 * paddedHidden(spec);
 }

@@ -1,8 +1,8 @@
 /** What a routing moves: messages, rows and bytes of one rank, counted from the routing alone. */
+import { sum } from '../../../runner/values/sum.js';
 import { paddedHidden, usesDedup, type MoeSpec } from '../moe-spec.js';
 import type { Nodes } from './nodes.js';
-import type { Routing } from '../routing/routing.js';
-import { TokenHosts } from './token-hosts.js';
+import { tokensBetween, tokensToNode, type RoutingCounts } from './routing-counts.js';
 
 /** How a rank reaches another. */
 export type PeerPath = 'self' | 'ipc' | 'network';
@@ -41,68 +41,49 @@ export interface Traffic {
   readonly expertRows: readonly number[];
 }
 
-/** `nodes`: null where nothing is forwarded. One pass over the choices of every rank, without an object per token. */
-export function trafficOf(spec: MoeSpec, routing: Routing, rank: number, nodes: Nodes | null): Traffic {
-  const worldSize = routing.ranks.length;
-  const numLocal = spec.numExperts / worldSize;
-  const messagesTo = zeros(worldSize);
-  const forwardsTo = zeros(worldSize);
-  const rowsFor = zeros(worldSize);
-  const expertRows = zeros(numLocal);
-  const tally = { selections: 0, relayed: 0 };
-  const hosts = new TokenHosts(spec, worldSize);
-  for (const [source, { numTokens, topkIdx }] of routing.ranks.entries()) {
-    const isRail = nodes?.isRail(source, rank) === true;
-    for (let token = 0; token < numTokens; token++) {
-      hosts.read(topkIdx, token);
-      if (source === rank) {
-        tally.selections += hosts.choices;
-        if (nodes === null) hosts.addTo(messagesTo);
-        else for (const relay of throughRelays(nodes, rank, hosts.list())) add(messagesTo, relay);
-      }
-      if (isRail) addRelayed(hosts.list(), { nodes, rank, source, forwardsTo, rowsFor, tally });
-      else rowsFor[source] = (rowsFor[source] ?? 0) + hosts.times(rank);
-    }
-    for (const id of topkIdx) {
-      const local = id - rank * numLocal;
-      if (local >= 0 && local < numLocal) add(expertRows, local);
-    }
-  }
-  return { ...tally, messagesTo, forwardsTo, rowsFor, expertRows };
+/** `nodes`: null where nothing is forwarded. */
+export function trafficOf(spec: MoeSpec, counts: RoutingCounts, rank: number, nodes: Nodes | null): Traffic {
+  // A message for each token of a rank, or without dedup for each of its choices.
+  const sent = usesDedup(spec) ? counts.tokensTo : counts.choicesTo;
+  const numLocal = spec.numExperts / sent.length;
+  const rows = {
+    selections: counts.selections[rank] ?? 0,
+    expertRows: [...counts.rowsOfExpert.subarray(rank * numLocal, (rank + 1) * numLocal)],
+  };
+  if (nodes !== null) return { ...rows, ...forwardedTraffic(counts, rank, nodes) };
+  return {
+    ...rows,
+    messagesTo: [...(sent[rank] ?? [])],
+    forwardsTo: sent.map(() => 0),
+    relayed: 0,
+    rowsFor: sent.map((to) => to[rank] ?? 0),
+  };
 }
 
-/** A rail's token: forwarded to the other ranks of this node, and one row back for all of them. */
-function addRelayed(
-  targets: readonly number[],
-  at: {
-    readonly nodes: Nodes;
-    readonly rank: number;
-    readonly source: number;
-    readonly forwardsTo: number[];
-    readonly rowsFor: number[];
-    readonly tally: { relayed: number };
-  },
-): void {
-  let isHere = false;
-  for (const target of targets) {
-    if (!at.nodes.isNear(target, at.rank)) continue;
-    isHere = true;
-    if (target !== at.rank) add(at.forwardsTo, target);
-  }
-  if (!isHere) return;
-  add(at.rowsFor, at.source);
-  at.tally.relayed += 1;
+/** A token crosses once to each other node, to the rank there that is this one's rail; one sum comes back. */
+function forwardedTraffic(
+  counts: RoutingCounts,
+  rank: number,
+  nodes: Nodes,
+): Pick<Traffic, 'messagesTo' | 'forwardsTo' | 'relayed' | 'rowsFor'> {
+  const peers = [...counts.numTokens.keys()];
+  const rails = peers.filter((peer) => nodes.isRail(peer, rank));
+  const here = nodes.nodeOf(rank);
+  return {
+    messagesTo: peers.map((peer) => {
+      if (nodes.isNear(peer, rank)) return tokensBetween(counts, rank, peer);
+      return nodes.isRail(peer, rank) ? tokensToNode(counts, rank, nodes.nodeOf(peer)) : 0;
+    }),
+    forwardsTo: peers.map((peer) => {
+      const isForwarded = peer !== rank && nodes.isNear(peer, rank);
+      return isForwarded ? sum(rails.map((rail) => tokensBetween(counts, rail, peer))) : 0;
+    }),
+    relayed: sum(rails.map((rail) => tokensToNode(counts, rail, here))),
+    rowsFor: peers.map((owner) =>
+      nodes.isRail(owner, rank) ? tokensToNode(counts, owner, here) : tokensBetween(counts, owner, rank),
+    ),
+  };
 }
-
-const zeros = (length: number): number[] => Array.from({ length }, () => 0);
-
-/** Counts one more at `index`. */
-function add(counts: number[], index: number): void {
-  counts[index] = (counts[index] ?? 0) + 1;
-}
-
-const throughRelays = (nodes: Nodes, source: number, targets: readonly number[]): Set<number> =>
-  new Set(targets.map((target) => nodes.relayOf(source, target)));
 
 /** Messages, or combine rows, that this rank writes to each rank, whomever they are for. */
 export function unitsTo(
@@ -147,8 +128,6 @@ export function issuedBytes(
   });
   return bytes;
 }
-
-const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
 
 /** payload: elements and scales of what moved, as asked for; padded: the same with hidden padded. */
 export function payloadBytes(

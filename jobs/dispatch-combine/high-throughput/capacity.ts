@@ -2,7 +2,7 @@
 import { paddedHidden, type MoeSpec } from '../moe-spec.js';
 import type { Nodes } from '../bytes/nodes.js';
 import type { PeerPath } from '../bytes/traffic.js';
-import type { RoutingCounts } from './counts.js';
+import type { RoutingCounts } from '../bytes/routing-counts.js';
 
 /** Of one rank: received tokens, and expert rows with padding. */
 export interface Capacity {

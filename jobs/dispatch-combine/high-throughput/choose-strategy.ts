@@ -3,7 +3,7 @@ import type { PointContext } from '../../../runner/job/context.js';
 import { RunnerError } from '../../../runner/errors.js';
 import type { NativeMoe } from '../../../runner/native/types/index.js';
 import type { MoeSpec } from '../moe-spec.js';
-import type { RoutingCounts } from './counts.js';
+import type { RoutingCounts } from '../bytes/routing-counts.js';
 import type { Standing, Strategy } from './standing.js';
 import { issuedBytesHigh } from './traffic.js';
 

@@ -2,7 +2,7 @@
 import { paddedHidden, type MoeSpec } from '../moe-spec.js';
 import type { IssuedBytes } from '../bytes/traffic.js';
 import { tokenRowBytes, type Capacity } from './capacity.js';
-import type { RoutingCounts } from './counts.js';
+import type { RoutingCounts } from '../bytes/routing-counts.js';
 import type { Standing, Strategy } from './standing.js';
 
 /** Words from every other rank: that it is ready, and with which layout; where tokens are gathered, that they are here. */

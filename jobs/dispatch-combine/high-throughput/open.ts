@@ -3,6 +3,7 @@ import type { Measured, Verification } from '../../../runner/job/measurement.js'
 import type { OpenPoint } from '../../../runner/job/context.js';
 import { measuredPhase } from '../../../runner/job/measured-phase.js';
 import type { NativeMoe, NativeMoeFacts, Phase } from '../../../runner/native/types/index.js';
+import { sum } from '../../../runner/values/sum.js';
 import { peakOf, bytesToPeers, type Peak } from '../bytes/peak.js';
 import type { IssuedBytes } from '../bytes/traffic.js';
 import type { MoeColumn } from '../columns.js';
@@ -13,7 +14,7 @@ import { verify } from '../thread/requests.js';
 import { capacities, mostInboxes, symmetricBytesHigh, tokenRowBytes } from './capacity.js';
 import { chooseStrategy } from './choose-strategy.js';
 import { symmetricBytesHighCuda } from './cuda.js';
-import { countRouting, type RoutingCounts } from './counts.js';
+import { countRouting, type RoutingCounts } from '../bytes/routing-counts.js';
 import type { Standing, Strategy } from './standing.js';
 import { issuedBytesHigh, payloadHigh, unitsToHigh } from './traffic.js';
 
@@ -168,7 +169,6 @@ function countColumns(state: PointState): NonNullable<Measured<MoeColumn>['extra
   const { rank, numTokens, nodeOf } = standing;
   const local = spec.numExperts / paths.length;
   const expertRows = counts.rowsOfExpert.slice(rank * local, (rank + 1) * local);
-  const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
   const memory = capacities(spec, paths.length, counts);
   return {
     num_tokens: numTokens[rank] ?? 0,

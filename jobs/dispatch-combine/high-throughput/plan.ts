@@ -3,16 +3,13 @@ import type { PlanPlace, PointNeed, PointPlan } from '../../../runner/job-spec/s
 import { forwardingNodes, nodesInBlocks } from '../bytes/nodes.js';
 import type { PeerPath } from '../bytes/traffic.js';
 import type { MoeSpec } from '../moe-spec.js';
-import type { Routing } from '../routing/routing.js';
 import { capacities, mostInboxes, privateBytesHigh, symmetricBytesHigh, type Capacity } from './capacity.js';
-import { countRouting } from './counts.js';
+import type { RoutingCounts } from '../bytes/routing-counts.js';
 import { symmetricBytesHighCuda } from './cuda.js';
 import { payloadHigh } from './traffic.js';
 
-export function planHighThroughput(spec: MoeSpec, place: PlanPlace, routing: Routing): PointPlan {
+export function planHighThroughput(spec: MoeSpec, place: PlanPlace, counts: RoutingCounts): PointPlan {
   const { worldSize, rank } = place;
-  const nodeOf = nodesInBlocks(worldSize, place.ranksPerNode);
-  const counts = countRouting(spec, routing, nodeOf);
   const memory = capacities(spec, worldSize, counts);
   const payload = (operation: 'dispatch' | 'combine'): number =>
     payloadHigh(spec, counts, rank, operation).payload;

@@ -1,14 +1,13 @@
 /** What one call of high throughput moves on one rank, counted from the routing alone. */
+import { sum } from '../../../runner/values/sum.js';
 import { paddedHidden, type MoeSpec } from '../moe-spec.js';
 import { tokenBytes, type IssuedBytes } from '../bytes/traffic.js';
 import { headerBytes, tokenRowBytes } from './capacity.js';
 import { issuedBytesHighCuda } from './cuda.js';
 import type { Standing, Strategy } from './standing.js';
-import type { RoutingCounts } from './counts.js';
+import type { RoutingCounts } from '../bytes/routing-counts.js';
 
 type Operation = 'dispatch' | 'combine';
-
-const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
 
 /** Ranks that this one exchanges whole blocks with over the network. */
 export function partnersOf({ rank, paths, nodes }: Standing): number[] {

@@ -8,6 +8,7 @@ import {
   symmetricBytesCuda,
 } from '../../../jobs/dispatch-combine/bytes/cuda.js';
 import { forwardedBytesCuda } from '../../../jobs/dispatch-combine/bytes/cuda-forwarded.js';
+import { countRouting } from '../../../jobs/dispatch-combine/bytes/routing-counts.js';
 import { Nodes } from '../../../jobs/dispatch-combine/bytes/nodes.js';
 import type { MoeSpec } from '../../../jobs/dispatch-combine/moe-spec.js';
 import type { Routing } from '../../../jobs/dispatch-combine/routing/routing.js';
@@ -31,36 +32,33 @@ const routing = {
     { numTokens: 0, topkIdx: new Int32Array(0), topkWeights: new Float32Array(0) },
   ],
 } as unknown as Routing;
+const counts = countRouting(spec, routing, [0, 1]);
 
 t.test('bytes that are issued', async (t) => {
   // A row: 256 codes and 2 scales in 16 bytes. Words to rank 1: 1 flag, 2 records of 5, 2 counts, 1 count of messages,
   // 1 that begins the call.
-  t.same(issuedBytesCuda(spec, routing, 0, ['self', 'ipc'], 'dispatch'), {
+  t.same(issuedBytesCuda(spec, counts, 0, ['self', 'ipc'], 'dispatch'), {
     self: 272,
     ipc: 272 + 8 * (1 + 10 + 2 + 1 + 1),
     network: 0,
   });
   // Rank 1 sends one bf16 row back, one flag and the word that begins the call.
-  t.same(issuedBytesCuda(spec, routing, 1, ['ipc', 'self'], 'combine'), {
+  t.same(issuedBytesCuda(spec, counts, 1, ['ipc', 'self'], 'combine'), {
     self: 0,
     ipc: 512 + 8 * 2,
     network: 0,
   });
   // Over the network no flags.
   t.equal(
-    issuedBytesCuda(spec, routing, 0, ['self', 'network'], 'dispatch').network,
+    issuedBytesCuda(spec, counts, 0, ['self', 'network'], 'dispatch').network,
     272 + 8 * (10 + 2 + 1 + 1),
   );
-  t.equal(issuedBytesCuda(spec, routing, 1, ['network', 'self'], 'combine').network, 512 + 8);
+  t.equal(issuedBytesCuda(spec, counts, 1, ['network', 'self'], 'combine').network, 512 + 8);
   const two = { ...spec, numProxies: 2 } as MoeSpec;
-  t.equal(
-    issuedBytesCuda(two, routing, 1, ['network', 'self'], 'combine').network,
-    512 + 16,
-    'a signal each',
-  );
+  t.equal(issuedBytesCuda(two, counts, 1, ['network', 'self'], 'combine').network, 512 + 16, 'a signal each');
   const off = { ...spec, dedup: 'off' } as MoeSpec;
-  t.equal(issuedBytesCuda(off, routing, 0, ['self', 'ipc'], 'dispatch').ipc, 2 * 272 + 8 * 15);
-  t.equal(issuedBytesCuda(off, routing, 0, ['self', 'ipc'], 'combine').self, 0, 'own rows are read in place');
+  t.equal(issuedBytesCuda(off, counts, 0, ['self', 'ipc'], 'dispatch').ipc, 2 * 272 + 8 * 15);
+  t.equal(issuedBytesCuda(off, counts, 0, ['self', 'ipc'], 'combine').self, 0, 'own rows are read in place');
 });
 
 t.test('bytes that are issued where nodes forward', async (t) => {
@@ -74,8 +72,9 @@ t.test('bytes that are issued where nodes forward', async (t) => {
     ],
   } as unknown as Routing;
   const nodes = new Nodes([0, 0, 1, 1]);
+  const crossing = countRouting(spec, forwarded, [0, 0, 1, 1]);
   const bytes = (rank: number, phase: 'dispatch' | 'combine'): object =>
-    forwardedBytesCuda(spec, forwarded, { rank, nodes }, phase);
+    forwardedBytesCuda(spec, crossing, { rank, nodes }, phase);
   // A plan: 1 + 1 counts and records of 5 words. From rank 0: 12 words, rank 1: 7, the others 2.
   t.same(bytes(0, 'dispatch'), {
     self: 0,

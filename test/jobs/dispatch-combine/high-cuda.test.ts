@@ -1,7 +1,7 @@
 /** Bytes and memory of high throughput on GPUs, counted by hand; no GPU is needed. */
 import t from 'tap';
 import { capacities } from '../../../jobs/dispatch-combine/high-throughput/capacity.js';
-import { countRouting } from '../../../jobs/dispatch-combine/high-throughput/counts.js';
+import { countRouting } from '../../../jobs/dispatch-combine/bytes/routing-counts.js';
 import { symmetricBytesHighCuda } from '../../../jobs/dispatch-combine/high-throughput/cuda.js';
 import { issuedBytesHigh } from '../../../jobs/dispatch-combine/high-throughput/traffic.js';
 import { moeSpec } from './moe-points.js';

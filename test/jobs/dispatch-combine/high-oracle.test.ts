@@ -6,7 +6,7 @@ import {
   symmetricBytesHigh,
   worstCaseCapacity,
 } from '../../../jobs/dispatch-combine/high-throughput/capacity.js';
-import { countRouting } from '../../../jobs/dispatch-combine/high-throughput/counts.js';
+import { countRouting } from '../../../jobs/dispatch-combine/bytes/routing-counts.js';
 import { issuedBytesHigh } from '../../../jobs/dispatch-combine/high-throughput/traffic.js';
 import { tokenRow } from '../../../jobs/dispatch-combine/oracle/numbers.js';
 import { verifyHighThroughput } from '../../../jobs/dispatch-combine/oracle/high-throughput.js';
@@ -160,10 +160,9 @@ const two = moeSpec({
 t.test('counts, memory and bytes by hand', async (t) => {
   const counts = countRouting(two, byHand, [0, 0]);
   t.same(counts, {
-    tokensTo: [
-      [2, 2],
-      [0, 0],
-    ],
+    numTokens: [4, 0],
+    choicesTo: [Uint32Array.of(3, 2), new Uint32Array(2)],
+    tokensTo: [Uint32Array.of(2, 2), new Uint32Array(2)],
     tokensToNode: [[3], [0]],
     rowsOfExpert: [2, 1, 1, 1],
     selections: [5, 0],

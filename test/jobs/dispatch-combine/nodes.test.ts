@@ -8,6 +8,7 @@ import {
   nodesInBlocks,
   unequalNodes,
 } from '../../../jobs/dispatch-combine/bytes/nodes.js';
+import { countRouting } from '../../../jobs/dispatch-combine/bytes/routing-counts.js';
 import type { MoeSpec } from '../../../jobs/dispatch-combine/moe-spec.js';
 import type { Routing } from '../../../jobs/dispatch-combine/routing/routing.js';
 import { moeSpec } from './moe-points.js';
@@ -43,6 +44,7 @@ const routing = {
 } as unknown as Routing;
 const nodeOfRank = nodesInBlocks(4, 2);
 const nodes = new Nodes(nodeOfRank);
+const counts = countRouting(spec, routing, nodeOfRank);
 const MESSAGE = 48 + 2 * 256; // 16 + 8 * 3, in steps of 16; hidden padded to 256
 const ROW = 2 * 256;
 const SIGNAL = 8;
@@ -99,7 +101,7 @@ t.test('bytes of each rank, by path', async (t) => {
     [0, 2 * ROW + 2 * SIGNAL, SIGNAL],
   ];
   for (const rank of nodeOfRank.keys()) {
-    const traffic = trafficOf(spec, routing, rank, nodes);
+    const traffic = trafficOf(spec, counts, rank, nodes);
     for (const [phase, table] of [
       ['dispatch', expected],
       ['combine', back],
@@ -115,12 +117,12 @@ t.test('bytes of each rank, by path', async (t) => {
 
 t.test('what goes to whom, for the probe of the same bytes', async (t) => {
   const to = (rank: number, phase: 'dispatch' | 'combine'): number[] =>
-    unitsTo(trafficOf(spec, routing, rank, nodes), { rank, nodes }, phase);
+    unitsTo(trafficOf(spec, counts, rank, nodes), { rank, nodes }, phase);
   t.same(to(0, 'dispatch'), [1, 1, 2, 0], 'nothing to rank 3, whose messages rank 2 forwards');
   t.same(to(2, 'dispatch'), [0, 0, 0, 2]);
   t.same(to(3, 'combine'), [0, 0, 2, 0], 'two partials for rank 0, which rank 2 sums');
   t.same(to(2, 'combine'), [2, 0, 0, 0]);
-  const relay = trafficOf(spec, routing, 2, nodes);
+  const relay = trafficOf(spec, counts, 2, nodes);
   t.equal(sourceBytes(spec, relay, 0, 'dispatch'), 2 * MESSAGE, 'a relay reads what it forwards');
 });
 

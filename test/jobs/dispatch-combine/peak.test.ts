@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import { bytesToPeers, peakOf, sourceBytes } from '../../../jobs/dispatch-combine/bytes/peak.js';
 import { makeRouting } from '../../../jobs/dispatch-combine/routing/routing.js';
+import { countRouting } from '../../../jobs/dispatch-combine/bytes/routing-counts.js';
 import { messageBytes, trafficOf } from '../../../jobs/dispatch-combine/bytes/traffic.js';
 import { mpirunCli } from '../../helpers/mpirun.js';
 import { isAbout, requireConsistent } from '../../helpers/peak-rows.js';
@@ -54,7 +55,7 @@ t.test('the probe sends the bytes of each path, where the messages go', async (t
 t.test('what is read: dispatch its tokens, combine a row for each it sends back', async (t) => {
   const spec = moeSpec({ dedup: 'on' });
   const routing = makeRouting(spec, 4);
-  const traffic = trafficOf(spec, routing, 1, null);
+  const traffic = trafficOf(spec, countRouting(spec, routing, [0, 0, 0, 0]), 1, null);
   t.equal(sourceBytes(spec, traffic, 12, 'dispatch'), 12 * messageBytes(spec));
   const rows = traffic.rowsFor.reduce((a, b) => a + b, 0);
   t.equal(sourceBytes(spec, traffic, 12, 'combine'), rows * 2 * 256);

@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import t from 'tap';
 import { forwardingNodes, nodesInBlocks } from '../../../jobs/dispatch-combine/bytes/nodes.js';
+import { countRouting } from '../../../jobs/dispatch-combine/bytes/routing-counts.js';
 import { trafficOf } from '../../../jobs/dispatch-combine/bytes/traffic.js';
 import type { MoeSpec } from '../../../jobs/dispatch-combine/moe-spec.js';
 import { makeRouting } from '../../../jobs/dispatch-combine/routing/routing.js';
@@ -50,8 +51,9 @@ for (const spec of SPECS) {
     for (const dedup of ['on', 'off', 'node'] as const) {
       const other = { ...spec, dedup };
       const nodes = forwardingNodes(other, nodesInBlocks(4, 2));
+      const counts = countRouting(other, made, nodesInBlocks(4, 2));
       for (const rank of [0, 1, 2, 3]) {
-        const traffic = trafficOf(other, made, rank, nodes);
+        const traffic = trafficOf(other, counts, rank, nodes);
         t.same(traffic, plainTrafficOf(other, made, rank, nodes), `dedup ${dedup}, rank ${rank}`);
       }
     }
