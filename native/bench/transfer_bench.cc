@@ -3,7 +3,8 @@
 //   memory   writes and reads of mapped memory by 2 processes, against threads that memcpy the same pieces, interleaved
 //   network  the same over UCX on one host; the baseline is not here (scripts/bench/transfer-host.ts runs ucx_perftest)
 //   import   CPU time of importing the metadata of so many peers
-//   connect  8 processes: all of a transfer's connections over UCX, against bare UCX endpoints with a message each way
+//   connect  8 processes: all of a transfer's connections over UCX, against bare UCX endpoints with a message each way; each
+//            in new processes, as whoever is first loads UCX
 #include <time.h>
 
 #include <algorithm>
@@ -212,9 +213,16 @@ class BareUcx {
   std::atomic<size_t> arrived_{0};
 };
 
-double connectMs(HubExchange& exchange, bool network) {
+enum class Wiring { kMapped, kNetwork, kBare };
+
+double connectMs(HubExchange& exchange, Wiring wiring) {
+  if (wiring == Wiring::kBare) {
+    exchange.barrier();
+    return BareUcx(exchange).connectMs();
+  }
   // Four that give to four, each to all.
-  Rank self(exchange, {.sources = 4, .targets = 4, .network = network, .numPages = 4});
+  Rank self(exchange, {.sources = 4, .targets = 4, .network = wiring == Wiring::kNetwork, .numPages = 4});
+  self.control.setCrowded(kConnected > std::thread::hardware_concurrency());  // as the world tells its ranks
   RankTransferOptions options = self.options();
   exchange.barrier();
   const auto transfer =
@@ -228,20 +236,21 @@ int connect(int rounds) {
   std::printf("round,ranks,mapped_ms,network_ms,bare_ucx_ms\n");
   std::fflush(stdout);
   for (int round = 0; round < rounds; ++round) {
-    const auto body = [&](HubExchange& exchange) {
-      const double mapped = connectMs(exchange, false);
-      const double network = connectMs(exchange, true);
-      exchange.barrier();
-      BareUcx bare(exchange);
-      const double bareMs = bare.connectMs();
-      exchange.barrier();
-      if (exchange.rank() == 0) {
-        std::printf("%d,%u,%.2f,%.2f,%.2f\n", round, kConnected, mapped, network, bareMs);
-        std::fflush(stdout);
-      }
-      return 0;
-    };
-    if (allEnded(runRanks(kConnected, body, kLimitSeconds)) != 0) return 1;
+    std::printf("%d,%u", round, kConnected);
+    for (const Wiring wiring : {Wiring::kMapped, Wiring::kNetwork, Wiring::kBare}) {
+      std::fflush(stdout);
+      const auto body = [&](HubExchange& exchange) {
+        const double tookMs = connectMs(exchange, wiring);
+        exchange.barrier();
+        if (exchange.rank() == 0) {
+          std::printf(",%.2f", tookMs);
+          std::fflush(stdout);
+        }
+        return 0;
+      };
+      if (allEnded(runRanks(kConnected, body, kLimitSeconds)) != 0) return 1;
+    }
+    std::printf("\n");
   }
   return 0;
 }

@@ -3,6 +3,7 @@
 #include <cstdlib>
 #include <map>
 #include <mutex>
+#include <optional>
 
 #include "core/agreement.h"
 #include "core/attempt.h"
@@ -46,30 +47,57 @@ void checkOptions(const NetworkOptions& options, uint32_t rank, uint32_t worldSi
   }
 }
 
-// Once per process and choice of transports: a context of UCX for the answer alone costs as much as the network's own.
-bool hasReliableRdma(const std::string& transports) {
-  static std::mutex mutex;
-  static std::map<std::string, bool> known;
-  const std::lock_guard lock(mutex);
-  const auto found = known.find(transports);
-  if (found != known.end()) return found->second;
-  const NetworkProbe probe = probeNetwork(transports);
-  const bool reliable = std::any_of(
-      probe.transports.begin(), probe.transports.end(),
-      [](const std::string& name) { return name.rfind("rc_", 0) == 0 || name.rfind("dc_", 0) == 0; });
-  if (probe.available) known[transports] = reliable;
-  return reliable;
+ucp_context_h contextFor(const Network::State& state, NetworkProtocol protocol) {
+  const bool messages = protocol == NetworkProtocol::kActiveMessage;
+  return createUcxContext(state.options.transports,
+                          messages ? state.shared.batchBytes + kSegmentSlackBytes : 0,
+                          state.options.numProxies > 1);
 }
 
-// Remote write only where the hardware does it by itself: over TCP a put is five times slower than a message.
-NetworkProtocol localChoice(const NetworkOptions& options) {
+// Whether the hardware writes remotely by itself, by choice of transports: asked once per process, as a context for the
+// answer alone costs as much as several connections.
+class ReliableRdma {
+ public:
+  static std::optional<bool> known(const std::string& transports) {
+    const std::lock_guard lock(mutex());
+    const auto found = answers().find(transports);
+    return found == answers().end() ? std::nullopt : std::optional(found->second);
+  }
+  static bool ask(ucp_context_h context, const std::string& transports) {
+    const std::vector<std::string> names = networkResources(context);
+    const bool reliable = std::ranges::any_of(
+        names, [](const std::string& name) { return name.starts_with("rc_") || name.starts_with("dc_"); });
+    const std::lock_guard lock(mutex());
+    return answers()[transports] = reliable;
+  }
+
+ private:
+  static std::mutex& mutex() {
+    static std::mutex mutex;
+    return mutex;
+  }
+  static std::map<std::string, bool>& answers() {
+    static std::map<std::string, bool> answers;
+    return answers;
+  }
+};
+
+// Remote write only where the hardware does it: over TCP a put is five times slower than a message. The first answer comes
+// from a context for messages, which is kept where they are what all ranks use.
+NetworkProtocol localChoice(Network::State& state) {
+  const NetworkOptions& options = state.options;
   if (options.protocol != NetworkProtocol::kAuto) return options.protocol;
-  return hasReliableRdma(options.transports) ? NetworkProtocol::kRemoteWrite
-                                             : NetworkProtocol::kActiveMessage;
+  std::optional<bool> reliable = ReliableRdma::known(options.transports);
+  if (!reliable) {
+    state.shared.context = contextFor(state, NetworkProtocol::kActiveMessage);
+    state.contextProtocol = NetworkProtocol::kActiveMessage;
+    reliable = ReliableRdma::ask(state.shared.context, options.transports);
+  }
+  return *reliable ? NetworkProtocol::kRemoteWrite : NetworkProtocol::kActiveMessage;
 }
 
 // What must be the same on all ranks, or is decided from all of them: options, networkId, protocol.
-std::vector<uint8_t> termsOf(const Network::State& state, uint32_t rank, uint32_t worldSize) {
+std::vector<uint8_t> termsOf(Network::State& state, uint32_t rank, uint32_t worldSize) {
   const NetworkOptions& options = state.options;
   checkOptions(options, rank, worldSize);
   ByteWriter writer;
@@ -77,7 +105,7 @@ std::vector<uint8_t> termsOf(const Network::State& state, uint32_t rank, uint32_
   writer.number(options.numSlots);
   writer.number(options.batchBytes);
   writer.number(mix64(static_cast<uint64_t>(nowNs()) ^ reinterpret_cast<uintptr_t>(&state)));
-  writer.number(static_cast<uint64_t>(localChoice(options)));
+  writer.number(static_cast<uint64_t>(localChoice(state)));
   writer.bytes(options.usesNetwork);
   return writer.data();
 }
@@ -113,10 +141,11 @@ void applyTerms(Network::State& state, const std::vector<std::vector<uint8_t>>& 
 
 std::vector<uint8_t> createWorkers(Network::State& state) {
   WorkerContext& shared = state.shared;
-  shared.context = createUcxContext(
-      state.options.transports,
-      shared.protocol == NetworkProtocol::kActiveMessage ? shared.batchBytes + kSegmentSlackBytes : 0,
-      state.options.numProxies > 1);
+  if (shared.context != nullptr && state.contextProtocol != shared.protocol) {
+    ucx().ucp_cleanup(shared.context);
+    shared.context = nullptr;
+  }
+  if (shared.context == nullptr) shared.context = contextFor(state, shared.protocol);
   ByteWriter writer;
   for (uint32_t i = 0; i < state.options.numProxies; ++i) {
     state.workers.push_back(std::make_unique<NetworkWorker>(shared));

@@ -35,6 +35,7 @@ struct Network::State {
   NetworkInfo info;
   PeerBoard peers;
   WorkerContext shared;
+  NetworkProtocol contextProtocol = NetworkProtocol::kAuto;  // what shared.context was made for
   std::vector<std::vector<uint64_t>>
       peerBytes;                              // by region and rank: of that rank's memory; as arrivalRegions
   std::vector<ArrivalRegion> arrivalRegions;  // read by workers under their lock, changed under all locks

@@ -6,7 +6,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <new>
 #include <utility>
 
 #include "core/pattern.h"
@@ -47,23 +46,20 @@ void NetworkWorker::receiveMessages() {
 void NetworkWorker::createBatches() {
   // Two a peer keep every peer's stream busy; eight more let one busy peer run ahead.
   const size_t count = 2 * static_cast<size_t>(shared_.numPeers) + 8;
-  try {
-    arena_.resize(count * shared_.batchBytes);  // zeroed, so the pages are there before the first message
-  } catch (const std::bad_alloc&) {
-    throw Error(ErrorCode::kAllocation, "network: no memory for " + std::to_string(count) +
-                                            " send batches of " + std::to_string(shared_.batchBytes) +
-                                            " bytes. Use smaller batches.");
-  }
+  // All pages are there before the first message; huge ones, as each of 4 KiB costs a fault (2 ms of 8 peers' batches).
+  arena_ = PrivateMemory::create(count * shared_.batchBytes, -1,
+                                 "network: " + std::to_string(count) + " send batches of " +
+                                     std::to_string(shared_.batchBytes) + " bytes");
   for (size_t i = 0; i < count; ++i) {
     Batch& batch = batches_.emplace_back();
-    batch.data = arena_.data() + i * shared_.batchBytes;
+    batch.data = static_cast<uint8_t*>(arena_->data()) + i * shared_.batchBytes;
     batch.owner = this;
     freeBatches_.push_back(&batch);
   }
   if (shared_.protocol != NetworkProtocol::kRemoteWrite) return;
   ucp_mem_map_params_t params{};
   params.field_mask = UCP_MEM_MAP_PARAM_FIELD_ADDRESS | UCP_MEM_MAP_PARAM_FIELD_LENGTH;
-  params.address = arena_.data();
+  params.address = arena_->data();
   params.length = count * shared_.batchBytes;
   const ucs_status_t status = ucx().ucp_mem_map(shared_.context, &params, &arenaMemory_);
   if (status != UCS_OK) throw ucxError("registering the send batches", status);

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "core/run_control.h"
+#include "device/host/private_memory.h"
 #include "network/arrivals.h"
 #include "network/network.h"
 #include "network/peer_board.h"
@@ -139,9 +140,9 @@ class NetworkWorker {
   const WorkerContext& shared_;
   std::mutex mutex_;
   ucp_worker_h worker_ = nullptr;
-  std::vector<Connection> connections_;  // by rank
-  std::vector<Sent> sent_;               // [peer][slot]: payloads since the last signal
-  std::vector<uint8_t> arena_;
+  std::vector<Connection> connections_;   // by rank
+  std::vector<Sent> sent_;                // [peer][slot]: payloads since the last signal
+  std::unique_ptr<PrivateMemory> arena_;  // of the batches
   ucp_mem_h arenaMemory_ = nullptr;
   std::deque<Batch> batches_;
   std::vector<Batch*> freeBatches_;
