@@ -1,6 +1,6 @@
 /** Stage `measure` of one operation: the probe, the samples, and the rows that come of them. */
 import { RunnerError } from '../../runner/errors.js';
-import type { Idle, Measured, Measurement } from '../../runner/job/measurement.js';
+import type { Idle, Measured, MeasuredBytes, Measurement } from '../../runner/job/measurement.js';
 import type {
   NativeRankTransfer,
   Phase,
@@ -97,8 +97,7 @@ function rowOf(outcome: Outcome, phase: Phase): Measurement<TransferColumn> {
     return row;
   }
   // What arrives is issued by others where they write.
-  const issues = phase.phase !== 'visible';
-  if (issues && !samples.stopped) requirePlanned(outcome, phase);
+  if (phase.phase !== 'visible' && !samples.stopped) requirePlanned(outcome, phase);
   const { setup, networkTransport, strategies } = facts;
   const { self, ipc, network } = phase.bytes;
   const row: Measured<TransferColumn> = {
@@ -107,7 +106,7 @@ function rowOf(outcome: Outcome, phase: Phase): Measurement<TransferColumn> {
     samplesUs: phase.timesUs,
     entrySkewUs: phase.entrySkewUs,
     stopped: samples.stopped,
-    bytes: issues ? measuredPhase(phase, false).bytes : { payload: arrivingBytes(outcome) },
+    bytes: bytesOf(outcome, phase),
     ...(probe !== null && probe.GBps > 0 && phase.phase === 'total'
       ? { peak: { GBps: probe.GBps, source: probe.source } }
       : {}),
@@ -118,10 +117,18 @@ function rowOf(outcome: Outcome, phase: Phase): Measurement<TransferColumn> {
     setupUs: setup.registerUs + setup.exportUs + setup.importUs + setup.connectUs,
     extra: {
       ...ownColumns(outcome),
-      ...(issues ? { wire_bytes: Math.round(wire.sentBytes), wire_source: wire.source } : {}),
+      ...(isWholeTransfer(phase) ? { wire_bytes: Math.round(wire.sentBytes), wire_source: wire.source } : {}),
     },
   };
   return row;
+}
+
+const isWholeTransfer = ({ phase }: Phase): boolean => phase === 'wire' || phase === 'total';
+
+/** When everything is posted nothing need have moved: bytes over that time would be no bandwidth of anything. */
+function bytesOf(outcome: Outcome, phase: Phase): MeasuredBytes {
+  if (isWholeTransfer(phase)) return measuredPhase(phase, false).bytes;
+  return phase.phase === 'visible' ? { payload: arrivingBytes(outcome) } : {};
 }
 
 function ownColumns({ point, moves, facts }: Outcome): Measured<TransferColumn>['extra'] {

@@ -3,7 +3,8 @@ import type { RankMove, TransferredBlocks } from '../../runner/native/types/inde
 import { seededRandom, shuffledIds } from '../kv/random.js';
 import { planFlows, type Flow, type FlowPlan } from './flows.js';
 import { givenHeads } from './heads.js';
-import { headPageBytes, modelGroups, pagesPerFlowBlock, type SideName } from './sides.js';
+import { pageBytesBetween } from './loads.js';
+import { modelGroups, pagesPerFlowBlock, type SideName } from './sides.js';
 import type { TransferSpec } from './spec.generated.js';
 
 export type Operation = 'write' | 'read';
@@ -97,16 +98,12 @@ function moveBetween(
   };
   const heads = groups.map((group) => givenHeads(group, pair));
   const { source, target } = flowPages(plan, flow);
-  const bytesPerPage = groups.reduce((sum, group, index) => {
-    const given = heads[index] ?? { begin: 0, end: 0 };
-    return sum + (given.end - given.begin) * headPageBytes(spec, group);
-  }, 0);
   return {
     peer: ranks.peer,
     sourcePages: source,
     targetPages: target,
     heads,
-    bytes: bytesPerPage * source.length,
+    bytes: pageBytesBetween(spec, pair) * source.length,
   };
 }
 
@@ -124,8 +121,19 @@ export function arrivals(plan: TransferPlan, rank: number): TransferredBlocks[] 
 }
 
 /** Blocks of the larger page size in the pools of `rank`; 0: it has no such pool. */
-export function poolBlocksOf(plan: TransferPlan, rank: number): Readonly<Record<SideName, number>> {
-  const { spec, flowPlan } = plan;
+export function poolBlocksOf(
+  { spec, flowPlan }: TransferPlan,
+  rank: number,
+): Readonly<Record<SideName, number>> {
+  return blocksOfRank(spec, flowPlan, rank);
+}
+
+/** The same, where nobody asks which pages. */
+export function blocksOfRank(
+  spec: TransferSpec,
+  flowPlan: FlowPlan,
+  rank: number,
+): Readonly<Record<SideName, number>> {
   return {
     source: flowPlan.sourceBlocks[Math.floor(rank / spec.sourceTensorParallel)] ?? 0,
     target: flowPlan.targetBlocks[Math.floor(rank / spec.targetTensorParallel)] ?? 0,

@@ -1,7 +1,8 @@
 /** Bytes and memory of a transfer on each rank, before anything is allocated. */
 import type { PlanPlace, PointPlan } from '../../runner/job-spec/spec-kind.js';
 import { unitSize } from './flows.js';
-import { makePlan, movesOf, poolBlocksOf, type Operation } from './moves.js';
+import { boundText, loadsOf, type Loads } from './loads.js';
+import { blocksOfRank, type Operation } from './moves.js';
 import { flowBlockBytes } from './resolve.js';
 import { modelGroups, nativeLayout, pageTokens, sideOf, sideSizes } from './sides.js';
 import type { TransferSpec } from './spec.generated.js';
@@ -10,27 +11,34 @@ export function operationsOf({ op }: Pick<TransferSpec, 'op'>): readonly Operati
   return op === 'both' ? ['write', 'read'] : [op];
 }
 
-export function planTransfer(spec: TransferSpec, place: PlanPlace): PointPlan {
-  const plan = makePlan({ ...spec, order: 'sequential' }, place.worldSize);
-  const blocks = poolBlocksOf(plan, place.rank);
+export function planTransfer(spec: TransferSpec, { worldSize, rank }: PlanPlace): PointPlan {
+  const loads = loadsOf(spec, worldSize);
+  const blocks = blocksOfRank(spec, loads.flowPlan, rank);
   const memory = { device: 0, host: 0, disk: 0 };
   for (const name of ['source', 'target'] as const) {
     const side = sideOf(spec, name);
     if (blocks[name] > 0) memory[side.tier] += sideSizes(spec, side, blocks[name]).allocationBytes;
   }
-  const started = operationsOf(spec).map((op) =>
-    movesOf(plan, op, place.rank).reduce((sum, { bytes }) => sum + bytes, 0),
-  );
+  const { given = 0, taken = 0, leaving = 0, arriving = 0 } = loads.ranks[rank] ?? {};
+  const started = operationsOf(spec).map((op) => (op === 'write' ? given : taken));
   return {
     memoryBytes: memory,
     payloadBytes: Math.max(...started),
-    details: detailsOf(spec, place.worldSize),
+    details: {
+      ...detailsOf(spec, worldSize, loads),
+      leaving_bytes: leaving,
+      arriving_bytes: arriving,
+      bound: `"${boundText(loads)}"`,
+    },
   };
 }
 
-function detailsOf(spec: TransferSpec, worldSize: number): Readonly<Record<string, string | number>> {
+function detailsOf(
+  spec: TransferSpec,
+  worldSize: number,
+  { flowPlan }: Loads,
+): Readonly<Record<string, string | number>> {
   const size = unitSize(spec);
-  const { flows } = makePlan({ ...spec, order: 'sequential' }, worldSize).flowPlan;
   const regions = (['source', 'target'] as const).map((name) =>
     [
       ...new Set(nativeLayout(spec, sideOf(spec, name), 0).groups.flatMap(({ regionBytes }) => regionBytes)),
@@ -39,7 +47,7 @@ function detailsOf(spec: TransferSpec, worldSize: number): Readonly<Record<strin
   return {
     op: spec.op,
     units: `${worldSize / size} of ${size} ranks`,
-    flows: flows.length,
+    flows: flowPlan.flows.length,
     block_bytes: flowBlockBytes(spec),
     page_tokens: pageTokens(spec),
     source_region_bytes: regions[0] ?? '',

@@ -1,4 +1,4 @@
-/** One line for each job, phase and direction: how many points, how they ended, the best figure and where. */
+/** One line for each job, direction and phase with a bandwidth: how many points, how they ended, the best figure and where. */
 import { groupBy } from './group-by.js';
 import { paramsForPeople } from './key-names.js';
 import { isBad, newestRun, type Report, type ReportRow, type RowOutcome, type Suite } from './model.js';
@@ -17,6 +17,7 @@ export interface HeadlineRow {
   readonly bad: boolean;
   readonly wrong: number;
   readonly best: ReportRow | undefined;
+  readonly hasTimes: boolean;
   /** Largest relative deviation of the samples of one row, in percent. */
   readonly worstDeviationPct: number | undefined;
 }
@@ -38,8 +39,15 @@ export function headlineOf(report: Report): HeadlineRow[] {
     const groups = groupBy(newestRun(suite).rows, (row) =>
       JSON.stringify([row.jobId, row.phase, row.timing, row.direction]),
     );
-    return [...groups.values()].map((rows) => summarize(suite, rows));
+    const summaries = [...groups.values()].map((rows) => summarize(suite, rows));
+    return summaries.filter((one) => !isStep(one, summaries));
   });
+}
+
+/** A phase that went well and has times but no bandwidth, of a job that has one: a step on the way to what it measures. */
+function isStep(one: HeadlineRow, all: readonly HeadlineRow[]): boolean {
+  if (one.bad || one.best !== undefined || !one.hasTimes) return false;
+  return all.some(({ jobId, best }) => jobId === one.jobId && best !== undefined);
 }
 
 function summarize(suite: Suite, rows: readonly ReportRow[]): HeadlineRow {
@@ -58,6 +66,7 @@ function summarize(suite: Suite, rows: readonly ReportRow[]): HeadlineRow {
     statuses: statusText(rows.map((row) => row.status)),
     bad: rows.some((row) => isBad(row.status)),
     wrong: rows.reduce((sum, row) => sum + (row.wrong ?? 0), 0),
+    hasTimes: good.some((row) => row.p50Us !== undefined),
     best: fastest.toSorted((a, b) => (b.totalGBps ?? 0) - (a.totalGBps ?? 0))[0],
     worstDeviationPct: deviations.length > 0 ? Math.max(...deviations) : undefined,
   };

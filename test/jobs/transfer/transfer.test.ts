@@ -34,6 +34,14 @@ for (const mpi of MPIS) {
       new Set(['write device->device', 'read device->device']),
       'both operations by default',
     );
+    const posted = rows.filter(({ phase, status }) => phase === 'post' && status === 'ok');
+    t.ok(posted.length > 0 && posted.every((row) => Number(row['t_p50_us']) > 0), 'posting is timed');
+    t.ok(
+      posted.every(
+        (row) => row['payload_bytes'] === '' && row['algbw_GBps'] === '' && row['wire_bytes'] === '',
+      ),
+      'no bytes over the time to post',
+    );
   });
 }
 
