@@ -14,7 +14,7 @@ const NAP_MS = 5;
 const MAX_WAITING_BYTES = 64 * 1024;
 
 /** One of the two standard outputs. */
-export class Output {
+class Output {
   readonly #standard: 1 | 2;
   #descriptor: number | undefined;
   #waiting = Buffer.alloc(0);

@@ -1,11 +1,7 @@
 /** A resolved dispatchCombine job, as its own code reads it. */
 import type { MoeSpec } from './spec.generated.js';
 
-export type { MoeSpec, RoutingSpec } from './spec.generated.js';
-
-export type DispatchDtype = MoeSpec['dispatchDtype'];
-export type OutputLayout = MoeSpec['outputLayout'];
-export type Transport = MoeSpec['transport'];
+export type { MoeSpec } from './spec.generated.js';
 
 export const isHighThroughput = ({ algorithm }: Pick<MoeSpec, 'algorithm'>): boolean =>
   algorithm === 'highThroughput';

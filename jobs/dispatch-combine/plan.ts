@@ -15,7 +15,7 @@ import { LastAnswer } from '../../runner/values/last-answer.js';
 const routings = new LastAnswer<Routing>();
 const counted = new LastAnswer<RoutingCounts>();
 
-export function routingOf(spec: MoeSpec, worldSize: number, files: FilePlaces): Routing {
+function routingOf(spec: MoeSpec, worldSize: number, files: FilePlaces): Routing {
   const { routing, seed, numTokens, numTopk, numExperts } = spec;
   const key = JSON.stringify([worldSize, routing, seed, numTokens, numTopk, numExperts]);
   return routings.of(files, key, () => makeRouting(spec, worldSize, files));

@@ -8,7 +8,7 @@ import { sectionsOf, tierSizes } from './sections.js';
 import { holdsTier } from './spec.js';
 
 /** Bytes without padding that a rank moves in one iteration, in both directions of a bidirectional job. */
-export function payloadBytes(spec: KvSpec): number {
+function payloadBytes(spec: KvSpec): number {
   const [start = 0, end = 0] = spec.layerRange;
   const [first, ...windowed] = sectionsOf(spec, spec.from);
   const whole = spec.blocks * (spec.bidirectional ? 2 : 1) * blockBytes(first?.groups ?? [], start, end);

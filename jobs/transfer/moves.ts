@@ -53,7 +53,7 @@ function pagesInOrder(spec: TransferSpec, side: SideName, instance: number, coun
 }
 
 /** Page i of the first list goes to page i of the second. */
-export function flowPages(plan: TransferPlan, flow: Flow): { source: Int32Array; target: Int32Array } {
+function flowPages(plan: TransferPlan, flow: Flow): { source: Int32Array; target: Int32Array } {
   const per = pagesPerFlowBlock(plan.spec);
   const cut = (pages: Int32Array | undefined, first: number): Int32Array =>
     (pages ?? new Int32Array()).subarray(first * per, (first + flow.blocks) * per);

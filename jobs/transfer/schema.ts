@@ -2,7 +2,7 @@
 import { LARGEST_INTEGER, RUN_DEFAULT_KEYS, type Schema } from '../../runner/job-spec/common-schema.js';
 import { LAYOUT_DEFAULTS, LAYOUT_KEYS, closedObject, positive } from '../kv/layout-schema.js';
 
-export const PATTERNS = ['pair', 'ring', 'manyToOne', 'oneToMany', 'allToAll', 'matrix'] as const;
+const PATTERNS = ['pair', 'ring', 'manyToOne', 'oneToMany', 'allToAll', 'matrix'] as const;
 
 /** Sizes of an instance: engines use powers of two, and heads split by them. */
 const TENSOR_PARALLEL = [1, 2, 4, 8] as const;

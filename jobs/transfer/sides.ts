@@ -86,7 +86,7 @@ function splitOf(groups: readonly KvGroup[], tensorParallel: number): readonly K
 }
 
 /** Blocks of the side's own page size in a pool of `flowBlocks`. */
-export function ownBlocks(spec: TransferSpec, side: Side, flowBlocks: number): number {
+function ownBlocks(spec: TransferSpec, side: Side, flowBlocks: number): number {
   return (flowBlocks * pagesPerFlowBlock(spec) * pageTokens(spec)) / side.layout.pageSize;
 }
 

@@ -38,7 +38,7 @@ export async function readNvlinkCounter(addon: NativeAddon, uuid: string): Promi
 }
 
 /** Sent bytes of all interfaces: the ninth number behind the name. */
-export function interfaceBytes(text: string): number {
+function interfaceBytes(text: string): number {
   const lines = text.split('\n').filter((line) => line.includes(':'));
   return lines.reduce((sum, line) => {
     const fields = line

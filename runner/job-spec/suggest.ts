@@ -16,7 +16,7 @@ function distance(left: string, right: string): number {
 }
 
 /** The nearest of `known`, where it is near enough to be meant. */
-export function nearest(word: string, known: Iterable<string>): string | undefined {
+function nearest(word: string, known: Iterable<string>): string | undefined {
   if (word.length > 100) return undefined;
   let best: { readonly word: string; readonly distance: number } | undefined;
   for (const candidate of known) {

@@ -32,7 +32,7 @@ function startOfProcess(pid: number): number | null {
   return /[ZXx]/.test(fields[0] ?? '') ? null : Number(fields[19]);
 }
 
-export function ownPlace(): ProcessPlace {
+function ownPlace(): ProcessPlace {
   const startedAtTicks = startOfProcess(process.pid);
   try {
     const table = `${readFileSync(BOOT_ID, 'utf8').trim()} ${readlinkSync('/proc/self/ns/pid')}`;

@@ -87,7 +87,7 @@ const FOR_TESTS = [
 
 const SBIN = ['/usr/local/sbin', '/usr/sbin', '/sbin'];
 
-export function findProgram(/** @type {string} */ name) {
+function findProgram(/** @type {string} */ name) {
   const folders = [...(process.env['PATH'] ?? '').split(':'), ...SBIN].filter((folder) => folder !== '');
   return folders.some((folder) => {
     try {
@@ -109,7 +109,7 @@ function isMet(requirement) {
 }
 
 /** @param {'run' | 'test'} purpose */
-export function missingRequirements(purpose) {
+function missingRequirements(purpose) {
   const wanted = purpose === 'test' ? [...FOR_BUILD, ...FOR_TESTS] : FOR_BUILD;
   return wanted.filter((requirement) => !isMet(requirement));
 }
@@ -182,7 +182,7 @@ export function ensureSystemPackages(purpose) {
  * @param {Requirement[]} missing
  * @param {string} line
  */
-export function judgeMissing(missing, line) {
+function judgeMissing(missing, line) {
   const noMpi = ['Open MPI', 'MPICH'].every((name) => missing.some(({ label }) => label === name));
   const essential = missing.filter(({ label, withoutIt }) => !withoutIt || (noMpi && /MPI/.test(label)));
   if (essential.length > 0) {

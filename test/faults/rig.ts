@@ -78,7 +78,7 @@ export function pointsOf(workload: Workload): number {
   return LOADS[workload].points;
 }
 
-export async function until(what: string, isSo: () => boolean): Promise<void> {
+async function until(what: string, isSo: () => boolean): Promise<void> {
   const deadline = performance.now() + WAIT_LIMIT_MS;
   while (!isSo()) {
     if (performance.now() > deadline) throw new Error(`${what}: not seen within ${WAIT_LIMIT_MS / 1000} s`);

@@ -3,7 +3,7 @@ import { importsOf } from './imports.js';
 import type { Source, Violation } from './sources.js';
 
 /** Strongly connected components of more than one file (Tarjan 1972), each sorted by path. */
-export function circlesOf(edges: ReadonlyMap<string, readonly string[]>): string[][] {
+function circlesOf(edges: ReadonlyMap<string, readonly string[]>): string[][] {
   const order = new Map<string, number>();
   const lowest = new Map<string, number>();
   const stack: string[] = [];

@@ -1,6 +1,7 @@
 /** Who may import whom in TypeScript: the folder layout follows the data path, and imports keep to it. */
 import { dirname, join, normalize } from 'node:path';
 import ts from 'typescript';
+import { parsed } from './parsed.js';
 import { lineOf, type Source, type Violation } from './sources.js';
 
 interface Import {
@@ -136,14 +137,21 @@ function isTypeOnly(node: ts.ImportDeclaration): boolean {
   return clause.namedBindings.elements.every((element) => element.isTypeOnly);
 }
 
+/** What a relative import names, from the root; of compiled code its source. */
+export function targetOf(path: string, specifier: string): string {
+  return normalize(join(dirname(path), specifier)).replace(/^dist\//, '');
+}
+
 /** Relative imports of a file, resolved against the root: static, re-exported and dynamic ones. */
 export function importsOf(source: Source): Import[] {
-  const file = ts.createSourceFile(source.path, source.text, ts.ScriptTarget.Latest, true);
   const found: Import[] = [];
   const add = (specifier: ts.Expression | undefined, typeOnly: boolean): void => {
     if (!specifier || !ts.isStringLiteral(specifier) || !specifier.text.startsWith('.')) return;
-    const target = normalize(join(dirname(source.path), specifier.text)).replace(/^dist\//, '');
-    found.push({ target, typeOnly, line: lineOf(source.text, specifier.getStart()) });
+    found.push({
+      target: targetOf(source.path, specifier.text),
+      typeOnly,
+      line: lineOf(source.text, specifier.getStart()),
+    });
   };
   const visit = (node: ts.Node): void => {
     if (ts.isImportDeclaration(node)) add(node.moduleSpecifier, isTypeOnly(node));
@@ -153,7 +161,7 @@ export function importsOf(source: Source): Import[] {
     }
     ts.forEachChild(node, visit);
   };
-  visit(file);
+  visit(parsed(source));
   return found;
 }
 

@@ -23,7 +23,7 @@ function isFunction(node: ts.Node): node is ts.FunctionLikeDeclaration {
   );
 }
 
-export function typescriptFunctions({ path, text }: Source): Span[] {
+function typescriptFunctions({ path, text }: Source): Span[] {
   const file = ts.createSourceFile(path, text, ts.ScriptTarget.Latest, true);
   const spans: Span[] = [];
   const visit = (node: ts.Node): void => {

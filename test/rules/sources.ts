@@ -16,7 +16,7 @@ export interface Violation {
   readonly remedy: string;
 }
 
-export const TS_FOLDERS = ['runner', 'jobs', 'scripts', 'test'];
+const TS_FOLDERS = ['runner', 'jobs', 'scripts', 'test'];
 
 function pathsBelow(folder: string): string[] {
   const top = join(projectRoot, folder);

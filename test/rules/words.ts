@@ -17,7 +17,7 @@ const MACHINE_FOLDERS = 'home|root|work|Users';
 /** The rule's own files name what they forbid. */
 const OWN_FILES = /^test\/rules\/words/;
 
-export const BANS: readonly Ban[] = [
+const BANS: readonly Ban[] = [
   {
     pattern: /\b(under way|held against|by turns|mend|mends|mended|native rooms?|room's files)\b/gi,
     where: /./,

@@ -30,11 +30,7 @@ export function enterArgs(pid: number): string[] {
   return ['-t', String(pid), '-m', '-u', '-i', '-n', '-p', '--'];
 }
 
-export async function pollUntil<T>(
-  what: string,
-  limitMs: number,
-  probe: () => T | undefined | false,
-): Promise<T> {
+async function pollUntil<T>(what: string, limitMs: number, probe: () => T | undefined | false): Promise<T> {
   const deadline = performance.now() + limitMs;
   for (;;) {
     const found = probe();
@@ -44,7 +40,7 @@ export async function pollUntil<T>(
   }
 }
 
-export function onlyChild(pid: number): number | undefined {
+function onlyChild(pid: number): number | undefined {
   try {
     const first = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ')[0];
     return first ? Number(first) : undefined;

@@ -71,7 +71,7 @@ function writeConfiguration(folder: string, nodes: number, cpus: number): void {
   writeFileSync(join(folder, 'munge', 'key'), randomBytes(1024), { mode: 0o600 });
 }
 
-export class Slurm {
+class Slurm {
   readonly hosts: Hosts;
   readonly folder: string;
 

@@ -18,7 +18,7 @@ export function worstCaseCapacity(spec: MoeSpec, worldSize: number): Capacity {
 }
 
 /** What comes to one rank by this routing. */
-export function neededCapacity(spec: MoeSpec, counts: RoutingCounts, rank: number): Capacity {
+function neededCapacity(spec: MoeSpec, counts: RoutingCounts, rank: number): Capacity {
   const local = spec.numExperts / counts.tokensTo.length;
   const align = (rows: number): number => Math.ceil(rows / spec.expertAlignment) * spec.expertAlignment;
   const experts = counts.rowsOfExpert.slice(rank * local, (rank + 1) * local);

@@ -1,7 +1,7 @@
 /** JSON Schema of the keys that `algorithm: "highThroughput"` adds. */
 import type { Schema } from '../../../runner/job-spec/common-schema.js';
 
-export const MAX_EXPERT_ALIGNMENT = 1024;
+const MAX_EXPERT_ALIGNMENT = 1024;
 
 export const highThroughputSchema: Readonly<Record<string, Schema>> = {
   algorithm: {

@@ -10,7 +10,7 @@ import type { RoutingCounts } from '../bytes/routing-counts.js';
 type Operation = 'dispatch' | 'combine';
 
 /** Ranks that this one exchanges whole blocks with over the network. */
-export function partnersOf({ rank, paths, nodes }: Standing): number[] {
+function partnersOf({ rank, paths, nodes }: Standing): number[] {
   return paths.flatMap((path, peer) => {
     const isPartner = nodes === null ? path === 'network' : nodes.isRail(rank, peer);
     return isPartner ? [peer] : [];
@@ -98,7 +98,7 @@ export function unitsToHigh(counts: RoutingCounts, at: Standing, operation: Oper
 }
 
 /** Tokens that come to this rank in dispatch, or rows that come back to it in combine: all, and from other ranks. */
-export function rowsMoved(
+function rowsMoved(
   counts: RoutingCounts,
   rank: number,
   operation: Operation,

@@ -16,9 +16,9 @@ import { stateElements } from './states.js';
 import { refuseUnusedKeys } from './unused-keys.js';
 
 /** The deepest model in use has 162 layers. */
-export const MOST_LAYERS = 2048;
+const MOST_LAYERS = 2048;
 /** More shapes than any model has: a file of noise. */
-export const MOST_GROUPS = 64;
+const MOST_GROUPS = 64;
 
 export interface ReadOptions {
   /** layout.dtypeWidthBytes; null: what the file says, else 2. */

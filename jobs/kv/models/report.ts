@@ -84,11 +84,7 @@ function groupContextBytes(group: KvGroup, contextTokens: number, pageSize: numb
   return perEntry * (held + old);
 }
 
-export function contextBytes(
-  groups: readonly KvGroup[],
-  contextTokens: number,
-  pageSize: number | null,
-): number {
+function contextBytes(groups: readonly KvGroup[], contextTokens: number, pageSize: number | null): number {
   return groups.reduce((sum, group) => sum + groupContextBytes(group, contextTokens, pageSize), 0);
 }
 

@@ -9,7 +9,7 @@ import type { Acknowledgement, TransferWorker } from './worker.js';
 import { decodeMessage, encodeMessage } from '../../../runner/values/rank-message.js';
 import { itemAt } from '../../../runner/values/items.js';
 
-export const LEADER = 0;
+const LEADER = 0;
 
 /** How one request went on all ranks. */
 export interface RequestResult {

@@ -7,7 +7,7 @@ import { RunnerError } from '../../../runner/errors.js';
 import { showValue } from '../../../runner/job-spec/issue.js';
 import { isObject } from '../../../runner/job-spec/pointer.js';
 
-export const POOLS = ['Device', 'Host', 'Disk'] as const;
+const POOLS = ['Device', 'Host', 'Disk'] as const;
 export type PoolName = (typeof POOLS)[number];
 
 /** [id in from_pool, id in to_pool]. */
