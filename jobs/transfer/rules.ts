@@ -7,7 +7,7 @@ import type { TransferSpec } from './spec.generated.js';
 
 /** `worldSize` null: not known yet. */
 export function transferIssues(spec: TransferSpec, worldSize: number | null): SpecIssue[] {
-  const issues = [...layerIssues(spec), ...alignmentIssues(spec)];
+  const issues = [...layerIssues(spec), ...alignmentIssues(spec), ...networkIssues(spec)];
   if (worldSize !== null && issues.length === 0) issues.push(...worldIssues(spec, worldSize));
   return issues;
 }
@@ -29,13 +29,27 @@ function alignmentIssues(spec: TransferSpec): SpecIssue[] {
   });
 }
 
+/** A demand on what carries nothing would be met whatever there is. */
+function networkIssues({ transport, networkTransport }: TransferSpec): SpecIssue[] {
+  if (transport !== 'ipc' || networkTransport === undefined) return [];
+  return [
+    {
+      pointer: '/networkTransport',
+      expected: 'nothing with transport ipc, which never takes the network',
+      received: showValue(networkTransport),
+      hint: 'use transport hybrid or network',
+    },
+  ];
+}
+
 function worldIssues(spec: TransferSpec, worldSize: number): SpecIssue[] {
   const size = unitSize(spec);
   const units = worldSize / size;
   if (!Number.isInteger(units)) {
     const key = spec.sourceTensorParallel >= spec.targetTensorParallel ? 'source' : 'target';
     const expected = `a divisor of the ${worldSize} ranks`;
-    return [{ pointer: `/${key}TensorParallel`, expected, received: showValue(size) }];
+    const hint = `start ${size} ranks or a multiple: launch -n ${Math.ceil(units) * size}`;
+    return [{ pointer: `/${key}TensorParallel`, expected, received: showValue(size), hint }];
   }
   const lines = spec.matrix?.blocks.length;
   if (lines !== undefined && lines !== units) {

@@ -40,6 +40,7 @@ t.test('each bad spec by its pointer', async (t) => {
       ['/targetLayout/blockDim'],
     ],
     ['more ranks than there are', { targetTensorParallel: 8 }, ['/targetTensorParallel']],
+    ['a network that is never taken', { transport: 'ipc', networkTransport: ['rc'] }, ['/networkTransport']],
     ['matrix missing', { pattern: 'matrix' }, ['/matrix']],
     ['matrix unread', { pattern: 'matrix', matrix: 'nowhere.txt' }, ['/matrix']],
     ['matrix without its pattern', { matrix: 'm.txt' }, ['/matrix']],
