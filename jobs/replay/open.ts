@@ -22,6 +22,7 @@ import { asKvSpec, blocksPerSlot, holdsTier, TIERS, tierSlots } from './tiers.js
 
 /** Thread blocks of copy kernels where the spec caps none. */
 const DEFAULT_CTAS = 8;
+const CLOSE_TIMEOUT_MS = 10_000;
 /** The request at which planted faults strike. */
 const FAULT_REQUEST = 20;
 
@@ -51,9 +52,10 @@ export async function openReplay(spec: ReplaySpec, context: PointContext): Promi
       return await verifyReplay(opened);
     },
     close: async () => {
-      await replay.close();
+      const failed = measured && !whole;
+      await replay.close(!failed, CLOSE_TIMEOUT_MS);
       // A collective that did not end well everywhere is not to be used again.
-      if (measured && !whole) await communicator?.abandon();
+      if (failed) await communicator?.abandon();
     },
   };
 }

@@ -186,7 +186,13 @@ Napi::Value replayFacts(const Napi::CallbackInfo& info) {
 Napi::Value closeReplay(const Napi::CallbackInfo& info) {
   return guarded(info, [&]() -> Napi::Value {
     auto state = requireState(info.This(), "this", kReplayKind);
-    return runOnWorkLane(info.Env(), [state] { state->replayer.reset(); });
+    if (!info[0].IsBoolean()) throw argumentError("together", "a boolean");
+    const bool together = info[0].As<Napi::Boolean>().Value();
+    const int64_t deadlineNs = requireDeadline(info[1]);
+    return runOnWorkLane(info.Env(), [state, together, deadlineNs] {
+      const std::unique_ptr<Replayer> closing = std::move(state->replayer);
+      if (closing) closing->close(together, deadlineNs);
+    });
   });
 }
 

@@ -157,6 +157,10 @@ CheckReport Replayer::checkAll(Tier which, std::span<const uint32_t> slots,
   return tier(which).checkAll(slots, contents, wordStep, control);
 }
 
+void Replayer::close(bool together, int64_t deadlineNs) {
+  if (shared_) shared_->close(together, deadlineNs);
+}
+
 std::string Replayer::strategyUsed() const {
   std::vector<std::string> names;
   const auto add = [&](const std::string& name) {
@@ -165,7 +169,7 @@ std::string Replayer::strategyUsed() const {
   for (const auto& copier : copiers_) {
     if (copier && copier->strategyUsed() != Strategy::kAuto) add(strategyName(copier->strategyUsed()));
   }
-  if (shared_) add(shared_->strategyUsed());
+  if (shared_) std::for_each(shared_->strategiesUsed().begin(), shared_->strategiesUsed().end(), add);
   std::string joined;
   for (const std::string& name : names) joined += (joined.empty() ? "" : "+") + name;
   return joined;

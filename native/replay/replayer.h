@@ -82,6 +82,8 @@ class Replayer {
   // The whole pool of a tier of this rank.
   CheckReport checkAll(Tier tier, std::span<const uint32_t> slots, std::span<const uint64_t> contents,
                        RunControl& control);
+  // Together: collective. Otherwise, after a failure, alone.
+  void close(bool together, int64_t deadlineNs);
   // "memcpy+kernel", of all copies so far; and how the disk is driven, '' without one.
   std::string strategyUsed() const;
   std::string diskIo() const;

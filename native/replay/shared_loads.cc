@@ -1,5 +1,7 @@
 #include "replay/shared_loads.h"
 
+#include <algorithm>
+#include <exception>
 #include <utility>
 
 #include "core/attempt.h"
@@ -10,7 +12,7 @@ namespace railrunner {
 
 namespace {
 
-// Of opening and closing one load. The deadline of the stage ends it earlier.
+// Of opening one load. The deadline of the stage ends it earlier.
 constexpr int64_t kDeadlineNs = 600LL * 1'000'000'000;
 
 }  // namespace
@@ -21,30 +23,44 @@ SharedLoads::SharedLoads(Exchange& exchange, Device& device, std::array<Replicat
 SharedLoads::Outcome SharedLoads::load(Tier from, std::vector<uint32_t> sourceIds,
                                        std::vector<uint32_t> targetIds, GateRef gate, RunControl& control) {
   const double startUs = nowUs();
-  ReplicatedRequest request = requests_[from == Tier::kDisk ? 1 : 0];
-  request.sourceIds = std::move(sourceIds);
-  request.targetIds = std::move(targetIds);
-  const auto transfer =
-      openReplicated(exchange_, control, device_, std::move(request), nowNs() + kDeadlineNs);
-  Outcome outcome;
-  try {
-    const MeasuredPhases measured = transfer->measure(gate, SampleProtocol{0, 1, false}, control);
-    outcome.stopped = measured.stopped;
-    for (const Phase& phase : measured.phases) {
-      if (phase.phase != "total" || phase.timesUs.empty()) continue;
-      outcome.loadUs = phase.timesUs.front();
-      outcome.bytes = phase.bytes;
-    }
-    const ReplicatedFacts facts = transfer->facts();
-    strategyUsed_ = replicatedStrategyName(facts.strategyUsed);
-    if (!facts.networkTransport.empty()) networkTransport_ = facts.networkTransport;
-  } catch (...) {
-    static_cast<void>(attempt([&] { transfer->close(nullptr, nowNs() + kDeadlineNs); }));
-    throw;
+  const size_t at = from == Tier::kDisk ? 1 : 0;
+  std::unique_ptr<ReplicatedTransfer>& transfer = transfers_[at];
+  if (transfer) {
+    transfer->takeBlocks(std::move(sourceIds), std::move(targetIds), nowNs() + kDeadlineNs);
+  } else {
+    ReplicatedRequest request = requests_[at];
+    request.sourceIds = std::move(sourceIds);
+    request.targetIds = std::move(targetIds);
+    request.changesBlocks = true;
+    transfer = openReplicated(exchange_, control, device_, std::move(request), nowNs() + kDeadlineNs);
   }
-  transfer->close(&exchange_, nowNs() + kDeadlineNs);
+  Outcome outcome;
+  const MeasuredPhases measured = transfer->measure(gate, SampleProtocol{0, 1, false}, control);
+  outcome.stopped = measured.stopped;
+  for (const Phase& phase : measured.phases) {
+    if (phase.phase != "total" || phase.timesUs.empty()) continue;
+    outcome.loadUs = phase.timesUs.front();
+    outcome.bytes = phase.bytes;
+  }
+  const ReplicatedFacts facts = transfer->facts();
+  const std::string used = replicatedStrategyName(facts.strategyUsed);
+  if (std::find(strategiesUsed_.begin(), strategiesUsed_.end(), used) == strategiesUsed_.end())
+    strategiesUsed_.push_back(used);
+  if (!facts.networkTransport.empty()) networkTransport_ = facts.networkTransport;
   outcome.setUpUs = nowUs() - startUs - outcome.loadUs;
   return outcome;
+}
+
+void SharedLoads::close(bool together, int64_t deadlineNs) {
+  std::exception_ptr failure;
+  for (std::unique_ptr<ReplicatedTransfer>& transfer : transfers_) {
+    if (!transfer) continue;
+    const std::unique_ptr<ReplicatedTransfer> closing = std::move(transfer);
+    const std::exception_ptr thrown =
+        attempt([&] { closing->close(together ? &exchange_ : nullptr, deadlineNs); });
+    if (!failure) failure = thrown;
+  }
+  if (failure) std::rethrow_exception(failure);
 }
 
 }  // namespace railrunner

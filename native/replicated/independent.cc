@@ -3,16 +3,33 @@
 #include <utility>
 
 #include "core/error.h"
+#include "replicated/block_agreement.h"
 #include "replicated/phase_clock.h"
 
 namespace railrunner {
 
-IndependentTransfer::IndependentTransfer(Device& device, const ReplicatedRequest& request) {
-  LaneRequest lane{request.source,    request.target,     request.sourceIds,
-                   request.targetIds, request.layerBegin, request.layerEnd};
-  TransferOptions options = request.options;
+IndependentTransfer::IndependentTransfer(Exchange& exchange, Device& device, ReplicatedRequest request)
+    : exchange_(exchange), device_(device), request_(std::move(request)) {
+  compile();
+}
+
+void IndependentTransfer::compile() {
+  LaneRequest lane{request_.source,    request_.target,     request_.sourceIds,
+                   request_.targetIds, request_.layerBegin, request_.layerEnd};
+  TransferOptions options = request_.options;
   options.strategy = Strategy::kAuto;
-  transfer_ = compileTransfer(device, {std::move(lane)}, options);
+  transfer_ = compileTransfer(device_, {std::move(lane)}, options);
+}
+
+void IndependentTransfer::takeBlocks(std::vector<uint32_t> sourceIds, std::vector<uint32_t> targetIds,
+                                     int64_t deadlineNs) {
+  transfer_.reset();
+  request_.sourceIds = std::move(sourceIds);
+  request_.targetIds = std::move(targetIds);
+  agreeOnBlocks(exchange_, request_, device_.kind(), deadlineNs, [&] {
+    request_.target->markUnknown(request_.targetIds);
+    compile();
+  });
 }
 
 Transfer& IndependentTransfer::require() const {

@@ -43,6 +43,8 @@ constexpr uint64_t kLeastChunkBytes = uint64_t{64} << 10;
 // least 8 wherever each still has leastChunkBytes.
 uint32_t chooseNumChunks(uint64_t payloadBytes, uint64_t chunkBytes,
                          uint64_t leastChunkBytes = kLeastChunkBytes);
+// Of payloads up to a GiB with chunkBytes 0; above, the number only grows.
+constexpr uint32_t kMostChunksOfSmall = 17;
 
 // Runs from source to target pool. `wholeRuns` false: none longer than a block's own (what a broadcast a
 // block moves).

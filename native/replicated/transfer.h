@@ -55,8 +55,12 @@ struct ReplicatedRequest {
   TransferOptions options;
   Communicator* communicator = nullptr;  // cuda alone
   InjectedFaults faults;                 // kFailLoad, kDieInGroup: by iteration
+  // takeBlocks() will name others: what is shared is made for as many as the target pool has.
+  bool changesBlocks = false;
 
   bool sourceIsDevice() const { return sourceTier == Tier::kDevice; }
+  // Whether the blocks of that rank's pool are written.
+  bool overwrites(int rank) const { return !(sourceIsDevice() && rank == root); }
 };
 
 // What an iteration does on this rank; bytes are counted where they are issued.
@@ -85,6 +89,11 @@ class ReplicatedTransfer {
   virtual ProbeResult probe(GateRef gate, RunControl& control) = 0;
   // Final once it has been measured.
   virtual ReplicatedFacts facts() const = 0;
+  // Collective: other blocks of the same pools from now on; the request said that they change. Memory that is mapped
+  // stays mapped, and `auto` tries its strategies once for each order of magnitude of bytes. Throws on all ranks as
+  // openReplicated does, and may then be called again.
+  virtual void takeBlocks(std::vector<uint32_t> sourceIds, std::vector<uint32_t> targetIds,
+                          int64_t deadlineNs) = 0;
   // Explicit and idempotent. `exchange` null: after a failure, without the others.
   virtual void close(Exchange* exchange, int64_t deadlineNs) = 0;
 };
@@ -95,6 +104,9 @@ uint64_t payloadBytesOf(const ReplicatedRequest& request);
 // Steps shorter than this cost more than they hide. The requests of a step on disk end before those of the
 // next begin, so it must be long against the queue's depth.
 uint64_t leastChunkBytes(const ReplicatedRequest& request);
+
+// Into which a request is cut at most: no blocks that it may still take are cut into more.
+uint32_t mostChunksOf(const ReplicatedRequest& request);
 
 // Shares that `ipc` cuts a chunk into: host memory is loaded by every rank of the node, each its share.
 uint32_t ipcSharesOf(const ReplicatedTopology& topology, Tier sourceTier);

@@ -1,4 +1,4 @@
-/** Strategy `ipc` between processes, without MPI: every source, chains of other lengths, a load that fails, a killed relay. */
+/** Strategy `ipc` between processes, without MPI: every source, chains of other lengths, blocks that change, a load that fails, a killed relay. */
 import t from 'tap';
 import { nativeProgram } from '../helpers/native-program.js';
 import { run } from '../helpers/run-cli.js';
@@ -9,7 +9,7 @@ t.setTimeout(900_000);
 t.test('ipc on the host device', async (t) => {
   const program = await nativeProgram('replicated_test');
   const cases = (await run(program, [])).stdout.trim().split('\n');
-  t.equal(cases.length, 5);
+  t.equal(cases.length, 6);
   for (const name of cases) {
     const { status, stdout, stderr } = await run(program, [name], { timeoutMs: 300_000 });
     t.equal(status, 0, `${name}: ${`${stdout}${stderr}`.slice(-3000)}`);

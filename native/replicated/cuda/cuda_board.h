@@ -3,6 +3,8 @@
 #include <initializer_list>
 #include <memory>
 #include <optional>
+#include <utility>
+#include <vector>
 
 #include "collective/communicator.h"
 #include "device/cuda/cuda_handles.h"
@@ -17,6 +19,8 @@ class PeerPools;
 // memory that loads read, mapped from the root by the ranks of its node, and the peers' pools where ipc may be used.
 class CudaBoard {
  public:
+  static constexpr DeviceKind kKind = DeviceKind::kCuda;
+
   // Collective. `mapsSource`: ranks beside the root load too.
   CudaBoard(Exchange& exchange, Device& device, const ReplicatedRequest& request, bool mapsSource,
             int64_t deadlineNs);
@@ -24,6 +28,12 @@ class CudaBoard {
 
   const ReplicatedTopology& topology() const { return topology_; }
   const ReplicatedRequest& request() const { return request_; }
+  // Whatever was compiled for the blocks before is gone.
+  void takeBlocks(std::vector<uint32_t> sourceIds, std::vector<uint32_t> targetIds) {
+    request_.sourceIds = std::move(sourceIds);
+    request_.targetIds = std::move(targetIds);
+    numDiskQueues_ = 0;
+  }
   Device& device() const { return device_; }
   int ordinal() const { return ordinal_; }
   bool hasCommunicator() const { return request_.communicator != nullptr; }

@@ -44,6 +44,12 @@ uint32_t ipcChunksOf(const ReplicatedRequest& request, const ReplicatedTopology&
   return std::max(1U, capped(payloadBytesOf(request) / kChainChunkBytes));
 }
 
+// Of any blocks that the request may still take.
+uint32_t mostIpcChunksOf(const ReplicatedRequest& request, const ReplicatedTopology& topology) {
+  if (!request.changesBlocks) return ipcChunksOf(request, topology);
+  return static_cast<uint32_t>(std::min<uint64_t>(mostChunksOf(request), kMostIpcChunks));
+}
+
 // What a request comes to on this node, the same on every rank.
 struct Choice {
   Choice(const ReplicatedRequest& request, const ReplicatedTopology& topology)
@@ -65,21 +71,21 @@ struct Choice {
 
 using Paths = std::vector<std::unique_ptr<StrategyPath>>;
 
-void addCollectivePaths(CudaBoard& board, const Choice& choice, Paths& paths) {
+void addCollectivePaths(CudaBoard& board, const Choice& choice, ReplicatedStrategy wanted, Paths& paths) {
   const ReplicatedRequest& request = board.request();
+  const bool isAuto = wanted == ReplicatedStrategy::kAuto;
   const uint32_t chunks = chunksOf(request);
   const auto add = [&](ReplicatedStrategy strategy, uint32_t numChunks, uint32_t numShares) {
     paths.push_back(std::make_unique<CudaPath>(board, strategy, numChunks, numShares));
   };
-  if (choice.isAuto || request.strategy == ReplicatedStrategy::kRootBroadcast) {
+  if (isAuto || wanted == ReplicatedStrategy::kRootBroadcast) {
     add(ReplicatedStrategy::kRootBroadcast, 1, 1);
   }
   // What cannot be shared out is pipelined.
-  if (choice.isAuto || request.strategy == ReplicatedStrategy::kPipelined ||
-      !(choice.gathers || !paths.empty())) {
+  if (isAuto || wanted == ReplicatedStrategy::kPipelined || !(choice.gathers || !paths.empty())) {
     add(ReplicatedStrategy::kPipelined, chunks, 1);
   }
-  if (choice.gathers) {
+  if (choice.gathers && (isAuto || wanted == ReplicatedStrategy::kScatterAllgather)) {
     add(ReplicatedStrategy::kScatterAllgather, sharedChunksOf(request, chunks),
         board.topology().rootNodeSize());
   }
@@ -115,16 +121,20 @@ std::unique_ptr<ReplicatedTransfer> openCudaReplicated(Exchange& exchange, RunCo
   if (!choice.hasCollectives && !choice.triesIpc)
     throw Error(ErrorCode::kArgument, "replicated mode on cuda needs a communicator");
   auto board = std::make_unique<CudaBoard>(exchange, device, request, choice.mapsSource, deadlineNs);
-  const uint32_t ipcChunks = ipcChunksOf(request, topology);
   const uint32_t ipcShares = ipcSharesOf(topology, request.sourceTier);
-  const bool hasIpc = mapPeers(exchange, *board, choice, ipcChunks * ipcShares, deadlineNs);
-  Paths paths;
-  const auto compile = [&] {
-    if (choice.hasCollectives) addCollectivePaths(*board, choice, paths);
-    if (hasIpc) addIpcPaths(*board, ipcChunks, ipcShares, paths);
+  const uint32_t mostSteps = mostIpcChunksOf(request, topology) * ipcShares;
+  const bool hasIpc = mapPeers(exchange, *board, choice, mostSteps, deadlineNs);
+  const auto compile = [=](CudaBoard& compiled, ReplicatedStrategy wanted) {
+    Paths paths;
+    const bool isIpc = wanted == ReplicatedStrategy::kIpc;
+    if (choice.hasCollectives && !isIpc) addCollectivePaths(compiled, choice, wanted, paths);
+    if (!hasIpc || !(isIpc || wanted == ReplicatedStrategy::kAuto)) return paths;
+    const uint32_t chunks = ipcChunksOf(compiled.request(), topology);
+    if (chunks * ipcShares > mostSteps) throw Error(ErrorCode::kState, "more steps than the board has words");
+    addIpcPaths(compiled, chunks, ipcShares, paths);
+    return paths;
   };
-  agreeOrClose(exchange, *board, deadlineNs, compile);
-  return std::make_unique<PathTransfer<StrategyPath>>(exchange, std::move(board), std::move(paths));
+  return openPaths<StrategyPath>(exchange, std::move(board), compile, deadlineNs);
 }
 
 }  // namespace railrunner::cuda

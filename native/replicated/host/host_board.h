@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "kv/copy_plan.h"
@@ -24,12 +25,19 @@ struct alignas(64) BoardWord {
 // number of the iteration, which only grows.
 class HostBoard {
  public:
+  static constexpr DeviceKind kKind = DeviceKind::kHost;
+
   // Collective. `numSteps` (chunks x shares) and `numShares` are the largest of any path.
   HostBoard(Exchange& exchange, RunControl& control, Device& device, const ReplicatedRequest& request,
             uint32_t numSteps, uint32_t numShares, int64_t deadlineNs);
 
   const ReplicatedTopology& topology() const { return topology_; }
   const ReplicatedRequest& request() const { return request_; }
+  // Whatever was compiled for the blocks before is gone.
+  void takeBlocks(std::vector<uint32_t> sourceIds, std::vector<uint32_t> targetIds) {
+    request_.sourceIds = std::move(sourceIds);
+    request_.targetIds = std::move(targetIds);
+  }
   RunControl& control() { return control_; }
   // First byte of a same-node rank's device pool.
   std::byte* poolOf(int rank) const;

@@ -172,6 +172,66 @@ int changingBlocks() {
   return 0;
 }
 
+// One transfer that takes other blocks again and again, few and many, so that they fall into steps differently.
+int takeAndCheck(HubExchange& exchange, const Case& tested) {
+  ReplicatedRank self(exchange, tested);
+  HubGate gate(exchange);
+  const bool isSender = tested.source == Tier::kDevice && self.isRoot;
+  PoolContent held = self.content(isSender ? self.targetIds : std::vector<uint32_t>{});
+  std::unique_ptr<ReplicatedTransfer> transfer;
+  uint32_t first = 0;
+  for (const uint32_t count : {1U, kBlocks, 2U, 11U, 19U, 1U, 5U, kBlocks, 3U}) {
+    std::vector<uint32_t> sourceIds, targetIds;
+    for (uint32_t i = first; i < first + count; ++i) {
+      sourceIds.push_back(self.sourceIds[i % kBlocks]);
+      targetIds.push_back(self.targetIds[(i + (tested.source == Tier::kDevice ? 0 : first)) % kBlocks]);
+      if (!isSender)
+        held.blocks[targetIds.back()] = {tierSeed(kSeed, tested.source), sourceIds.back(), 0, self.numLayers};
+    }
+    first += count;
+    if (transfer) {
+      transfer->takeBlocks(std::move(sourceIds), std::move(targetIds), nowNs() + kMinuteNs);
+    } else {
+      ReplicatedRequest request = self.request();
+      request.sourceIds = std::move(sourceIds);
+      request.targetIds = std::move(targetIds);
+      request.changesBlocks = true;
+      transfer = openReplicated(exchange, self.control, *self.device, request, nowNs() + kMinuteNs);
+    }
+    const MeasuredPhases measured = transfer->measure(GateRef(gate), {0, 1, false}, self.control);
+    EXPECT(!measured.stopped && measured.phases.back().timesUs.size() == 1, "a sample");
+    const CheckReport report = self.target->check(held, kCheckAllWords, self.control);
+    EXPECT(report.checked > 0 && report.wrong == 0, "rank %u of %u, %u blocks: %llu words wrong, first %s",
+           exchange.rank(), tested.ranks, count, static_cast<unsigned long long>(report.wrong),
+           report.firstBad.c_str());
+  }
+  transfer->close(&exchange, nowNs() + kMinuteNs);
+  return 0;
+}
+
+int takingBlocks() {
+  for (const Tier source : {Tier::kDevice, Tier::kHost, Tier::kDisk}) {
+    for (const ReplicatedStrategy strategy : {ReplicatedStrategy::kIpc, ReplicatedStrategy::kAuto}) {
+      for (const uint64_t chunkBytes : {uint64_t{0}, uint64_t{64} << 10}) {
+        const Case tested{.ranks = 3,
+                          .root = 1,
+                          .source = source,
+                          .shape = strategy == ReplicatedStrategy::kIpc ? kShort : kLong,
+                          .chunkBytes = chunkBytes,
+                          .numBlocks = kBlocks,
+                          .strategy = strategy};
+        for (const RankOutcome& outcome :
+             runRanks(tested.ranks, [&](HubExchange& hub) { return takeAndCheck(hub, tested); })) {
+          EXPECT(outcome.exitStatus == 0, "source %s, %s, chunks of %llu: exit %d", tierName(source),
+                 replicatedStrategyName(strategy), static_cast<unsigned long long>(chunkBytes),
+                 outcome.exitStatus);
+        }
+      }
+    }
+  }
+  return 0;
+}
+
 // The root's own error is kIo; the others stop waiting and name it.
 int failingLoad() {
   Case tested{.ranks = 3, .root = 1, .source = Tier::kHost};
@@ -242,6 +302,7 @@ int main(int argc, char** argv) {
   return runCaseByName({{"every-source", everySource},
                         {"many-steps", manySteps},
                         {"changing-blocks", changingBlocks},
+                        {"taking-blocks", takingBlocks},
                         {"failing-load", failingLoad},
                         {"killed-relay", killedRelay}},
                        argc, argv);

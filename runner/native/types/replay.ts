@@ -116,5 +116,6 @@ export interface NativeReplay {
     readonly diskIo: string;
     readonly networkTransport: string;
   }>;
-  close(): Promise<void>;
+  /** Together: collective. Otherwise, after a failure, alone. Idempotent. */
+  close(together: boolean, timeoutMs: number): Promise<void>;
 }
