@@ -16,7 +16,7 @@ editors (\`"$schema": "./schema/run.schema.json"\`), \`models/\` and \`traces/\`
 - \`sweepTogether\` is a list of rows of dotted key paths and values that change together; the job, with its \`sweep\`, runs once
   for each row.
 - Precedence: command line (\`--set path=value\`, \`--device\`, ...) > environment > job > \`defaults\` > default.
-- A relative path of a model or trace is looked for beside the spec, then in the working folder.
+- A relative path of a model or trace is looked for next to the spec, then in the working folder.
 - Every issue is reported at once, by JSON Pointer; nothing is coerced, clamped or ignored.
 `;
 

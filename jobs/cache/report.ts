@@ -42,7 +42,7 @@ export async function simulateTrace(question: SimulationQuestion): Promise<strin
   if (others.length > 0 && question.capacities.length === 0) {
     throw new RunnerError(
       'E_USAGE',
-      `--policy ${others.join(' ')}: expected --capacity beside it, received none; only LRU is known at every capacity at once`,
+      `--policy ${others.join(' ')}: expected --capacity with it, received none; only LRU is known at every capacity at once`,
     );
   }
   const simulation = new Simulation({

@@ -15,7 +15,7 @@ export interface SimulationOptions {
   readonly shortBlock: ShortBlock;
   /** Requests that fill the caches and are not counted. */
   readonly warmupRequests: number;
-  /** Policies beside LRU, each at each of these capacities. */
+  /** Policies in addition to LRU, each at each of these capacities. */
   readonly policies: readonly (PolicyName | 'belady')[];
   readonly capacities: readonly number[];
   readonly ttlMs: number;

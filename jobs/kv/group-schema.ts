@@ -51,7 +51,7 @@ const GROUP_KEYS: Readonly<Record<string, Schema>> = {
     maximum: LARGEST_INTEGER,
     description: 'Bytes that all its layers keep for one token: compared with what the other keys give.',
   },
-  scaleBytes: count(0, 'Bytes per token and layer beside the elements: scales of an 8-bit index.'),
+  scaleBytes: count(0, 'Bytes per token and layer in addition to the elements: scales of an 8-bit index.'),
   compression: {
     type: 'object',
     additionalProperties: false,

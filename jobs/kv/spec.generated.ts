@@ -260,7 +260,7 @@ export interface KvLayoutGroup {
    */
   bytesPerToken: number;
   /**
-   * Bytes per token and layer beside the elements: scales of an 8-bit index.
+   * Bytes per token and layer in addition to the elements: scales of an 8-bit index.
    */
   scaleBytes?: number;
   /**

@@ -19,7 +19,7 @@ const MpiPlugin& loadMpiPlugin(const std::string& path) {
   auto entry = reinterpret_cast<MpiPluginEntry>(dlsym(library, RAILRUNNER_MPI_PLUGIN_ENTRY));
   if (entry == nullptr) {
     throw Error(ErrorCode::kMpiMissing,
-                path + " is no MPI plug-in: it does not export " RAILRUNNER_MPI_PLUGIN_ENTRY);
+                path + "is not an MPI plug-in: it does not export " RAILRUNNER_MPI_PLUGIN_ENTRY);
   }
   const MpiPlugin* plugin = entry();
   if (plugin == nullptr || plugin->abi != kMpiPluginAbi) {

@@ -57,7 +57,7 @@ const OPTIONS = {
     type: 'array',
     string: true,
     default: [],
-    describe: 'Policies beside LRU: s3fifo, slru, arc, ttl, or belady, which is the bound of all',
+    describe: 'Policies in addition to LRU: s3fifo, slru, arc, ttl, or belady, which is the bound of all',
   },
   capacity: {
     type: 'array',

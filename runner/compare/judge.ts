@@ -27,7 +27,7 @@ export const LEVEL = 0.05;
 export const MIN_PAIRS = 6;
 export const MIN_RUNS_UNPAIRED = 4;
 const MIN_RUNS_FOR_NOISE = 3;
-/** What a test asks is whether a change exceeds this share of the threshold: a difference from 0 is no matter. */
+/** What a test asks is whether a change exceeds this share of the threshold: a difference from 0 by itself does not matter. */
 const MARGIN_SHARE = 0.5;
 
 /** Stage 1: the estimate exceeds the threshold, and all pairs but one agree. No test: it only chooses what to repeat. */

@@ -55,7 +55,7 @@ export interface Verdict {
   readonly keys: readonly KeyVerdict[];
   /** What keeps the whole from being good, in sentences; not of single keys. */
   readonly problems: readonly string[];
-  /** What a reader should know beside. */
+  /** What else a reader should know. */
   readonly notes: readonly string[];
   /** The control compared equal builds and found a difference: nothing found here can be trusted. */
   readonly controlTripped: boolean;

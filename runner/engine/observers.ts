@@ -92,7 +92,7 @@ function summaryObserver(summary: Summary): RunObserver {
   };
 }
 
-/** What rank 0 alone probed is no limit of all ranks. */
+/** What only rank 0 probed is not a limit of all ranks. */
 function limitsObserver(limits: RunReport['limits']): RunObserver {
   return {
     name: 'the limits',

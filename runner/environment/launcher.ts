@@ -55,7 +55,7 @@ export function detectLauncher(variables: Variables, facts?: ProcessFacts): Laun
     const sound = claims.find((claim) => claim.kind === kind && claim.fault === null);
     if (sound) return launcherOf(sound);
   }
-  // What says "one process, rank 0" is no contradiction to one process alone.
+  // What says "one process, rank 0" does not contradict a single process.
   const stale = claims.find(({ size, rank }) => size !== 1 || rank !== 0);
   return stale ? { ...launcherOf(stale), contradiction: leftover(stale) } : ALONE;
 }

@@ -116,7 +116,7 @@ export function describe(schema: Schema): string {
 }
 
 function rangeWords(schema: Schema): string[] {
-  // A limit that is only "what numbers hold" is no news to a reader.
+  // A limit that is only "what numbers hold" tells a reader nothing.
   const most = schema['maximum'] === LARGEST_INTEGER ? undefined : schema['maximum'];
   const { minimum, exclusiveMinimum, exclusiveMaximum } = schema;
   if (minimum !== undefined && most !== undefined) return [`from ${minimum} to ${most}`];

@@ -1,5 +1,5 @@
 /**
- * Long computations beside Node's main thread, which has to go on: it hears signals, holds deadlines and speaks to the
+ * Long computations off Node's main thread, which has to go on: it hears signals, holds deadlines and speaks to the
  * other ranks. A thread takes about 50 ms to start, so short work is better done in place.
  */
 import { parentPort, Worker, workerData, type TransferListItem } from 'node:worker_threads';

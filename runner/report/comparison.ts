@@ -24,7 +24,7 @@ export interface Against {
   readonly complaints: readonly string[];
 }
 
-/** The folder of `ab` that was named instead of runs. Throws E_USAGE where more stands beside it. */
+/** The folder of `ab` that was named instead of runs. Throws E_USAGE where anything else is named with it. */
 export function abFolderOf(
   runs: readonly string[],
   source: ComparisonSource | undefined,

@@ -1,4 +1,4 @@
-/** Files that appear whole or not at all: written beside their place, synced, then renamed. */
+/** Files that appear whole or not at all: written next to their place, synced, then renamed. */
 import { open, rename, unlink, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { outputError } from '../system-failure.js';

@@ -1,4 +1,4 @@
-/** What a result file's end can reject with beside plain E_OUTPUT. */
+/** What a result file's end can reject with apart from plain E_OUTPUT. */
 import { RunnerError } from '../errors.js';
 
 /** Rows that could not be written by the end; `text` is their CSV, without a header. */

@@ -10,7 +10,7 @@ export interface RankRow {
   readonly entrySkewUs: readonly number[];
 }
 
-/** 0 where the row has no such number: callers compare, and a missing count is no count. */
+/** 0 where the row has no such number: callers compare, and a missing count counts nothing. */
 export function numberOf(entry: RankRow, name: CommonColumn): number {
   return optionalNumber(entry, name) ?? 0;
 }

@@ -37,7 +37,7 @@ export interface PointOutcome {
   readonly failure?: PointFailure;
 }
 
-/** One rank's part of a point: its rows, and beside each row its samples (none where the row has no times). */
+/** One rank's part of a point: its rows, and with each row its samples (none where the row has no times). */
 export interface RankPointResult {
   readonly rank: number;
   readonly rows: readonly Row[];

@@ -15,7 +15,7 @@ export interface JoinedRun {
 
 /**
  * Puts shards together: of equal spec, points, count and layout, in the order of their start, each number once. Throws E_USAGE
- * where one run was named twice: a run that counts twice is no second measurement.
+ * where one run was named twice: a run that counts twice is not a second measurement.
  */
 export function joinShards(runs: readonly RunFolder[]): JoinedRun[] {
   refuseTwins(runs);
@@ -57,7 +57,7 @@ function refuseTwins(runs: readonly RunFolder[]): void {
       throw new RunnerError(
         'E_USAGE',
         `run ${manifest.runId} was given twice (${other} and ${path}): expected each run once; ` +
-          'a copy is no second measurement, so leave one of them out',
+          'a copy is not a second measurement, so leave one of them out',
       );
     }
     seen.set(manifest.runId, path);

@@ -1,7 +1,7 @@
 /**
  * From every rank's samples to one figure. An iteration is complete when its last rank is, so the completion time of
  * iteration i is the maximum over ranks of sample i; pooling all samples instead would hide a slow rank behind its
- * fast neighbours. The mean over ranks stands beside it, because that is what expert-parallel libraries publish.
+ * fast neighbours. The mean over ranks is reported too, because that is what expert-parallel libraries publish.
  */
 import { bandwidthGBps } from './bandwidth.js';
 import { describeSamples, type SampleStatistics } from './samples.js';

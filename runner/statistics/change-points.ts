@@ -20,7 +20,7 @@ const ENOUGH_EXCEEDANCES = 10;
 /** In order of place. `random`: uniform in 0..1; a seeded one makes the answer reproducible. */
 export function changePoints(values: readonly number[], level: number, random: () => number): ChangePoint[] {
   const found = split(values, 0, level, random).sort((a, b) => a.at - b.at);
-  // The first split of several levels may lie beside a change: each finds its place again between its neighbours.
+  // The first split of several levels may lie close to a change: each finds its place again between its neighbours.
   return found.map(({ at, p }, index) => {
     const from = found[index - 1]?.at ?? 0;
     const to = found[index + 1]?.at ?? values.length;

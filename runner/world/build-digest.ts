@@ -4,7 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { projectRoot } from '../project.js';
 
-/** Compiled JavaScript that a run loads; tests and scripts beside it do not matter. */
+/** Compiled JavaScript that a run loads; tests and scripts in the same folder do not matter. */
 const CODE_FOLDERS = ['dist/runner', 'dist/jobs'];
 /** Of a SHA-256: enough to tell builds apart, short enough for a message. */
 const SHOWN_DIGITS = 12;

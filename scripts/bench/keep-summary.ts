@@ -1,4 +1,4 @@
-/** Takes a run's summary.csv into docs/bench, where it has no manifest beside it. */
+/** Takes a run's summary.csv into docs/bench, where it has no manifest next to it. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'csv-parse/sync';

@@ -1,6 +1,6 @@
 /**
  * How fast `simulate` is: block references per second of CPU time, each figure the median of five in one process that
- * has run it before, beside a plain implementation of the same question in the same run (a map of ids and a Fenwick tree
+ * has run it before, compared with a plain implementation of the same question in the same run (a map of ids and a Fenwick tree
  * over references, as stack distances are usually had). Made-up requests, so that anybody can repeat it.
  */
 import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';

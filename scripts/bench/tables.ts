@@ -12,7 +12,7 @@ import type { Row } from './row.js';
 const MARKER = /<!-- table (\S+) -->\n[\s\S]*?<!-- end -->/g;
 const HEADLINES = /<!-- headlines -->\n[\s\S]*?<!-- end -->/;
 
-/** Pages with generated tables: the headline page, and one page for each subject beside the CSV. */
+/** Pages with generated tables: the headline page, and one page for each subject next to the CSV. */
 export function tablePages(benchFolder: string): string[] {
   const subjects = readdirSync(benchFolder).filter((name) => name.endsWith('.md'));
   return [
@@ -99,7 +99,7 @@ function pivotTable(rows: readonly Row[], strategies: readonly string[]): string
     const line = lines.get(key) ?? new Map<string, Row>();
     lines.set(key, line.set(row['strategy_requested'] ?? '', row));
   }
-  const head = ['job', 'point', 'direction', ...strategies, 'auto took', 'wrong'];
+  const head = ['job', 'point', 'direction', ...strategies, 'auto chose', 'wrong'];
   return markdown(
     head,
     [...lines].map(([key, line]) => {
@@ -118,7 +118,7 @@ function shareText(row: Row | undefined): string {
   return `${(Number(row['aggregate_pct_of_peak']) / 100).toFixed(3)} of ${fixed(row['aggregate_peak_GBps'], 1)}`;
 }
 
-/** hybrid beside network: how many times faster, and what their network bytes would give alone. */
+/** hybrid compared with network: how many times faster, and what their network bytes would give alone. */
 function transportTable(rows: readonly Row[]): string {
   const differing = differingKeys(rows);
   const lines = new Map<string, Map<string, Row>>();

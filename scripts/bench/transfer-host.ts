@@ -1,5 +1,5 @@
 /**
- * Transfers between ranks of the host device beside the bare thing, interleaved: threads that memcpy the same pieces,
+ * Transfers between ranks of the host device next to the bare operation, interleaved: threads that memcpy the same pieces,
  * ucx_perftest at the same size and transport, bare UCX connections; and what importing many peers costs.
  */
 import { spawn, spawnSync } from 'node:child_process';

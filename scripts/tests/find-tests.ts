@@ -7,7 +7,7 @@ export interface TestFile {
   readonly path: string;
   /** Path relative to dist, for people: test/rules/lengths.test.js. */
   readonly name: string;
-  /** Starts ranks, hosts or Slurm: never runs beside another that does, so that its deadlines mean something. */
+  /** Starts ranks, hosts or Slurm: never runs at the same time as another that does, so that its deadlines mean something. */
   readonly heavy: boolean;
 }
 

@@ -1,5 +1,5 @@
 /**
- * Runs every test file, two at a time. Those that start ranks, hosts or Slurm never run beside each other, for what they
+ * Runs every test file, two at a time. Those that start ranks, hosts or Slurm never run at the same time, for what they
  * wait for is time that others can use, but two worlds at once would be more ranks than a small machine has cores for.
  */
 import { writeSync } from 'node:fs';

@@ -13,7 +13,7 @@ import { withSlurm } from '../testbed/slurm.js';
 const exampleOf = (name: string): unknown =>
   parseYaml(readFileSync(join(projectRoot, 'docs', 'ci', name), 'utf8'));
 
-/** A folder that looks like a clone to the commands: they find `bin/railrunner`, and write beside it. */
+/** A folder that looks like a clone to the commands: they find `bin/railrunner`, and write next to it. */
 function cloneIn(folder: string): string {
   const clone = join(folder, 'clone');
   mkdirSync(clone);

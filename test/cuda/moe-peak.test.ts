@@ -1,4 +1,4 @@
-/** Rows of dispatch and combine between GPUs stand beside what the links take for their bytes alone. */
+/** Rows of dispatch and combine between GPUs are compared with what the links take for the bytes by themselves. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';

@@ -44,7 +44,7 @@ export async function nativeProgram(name: string, sanitizer: Sanitizer = 'none')
 
 /**
  * Runs a program that was built with a sanitizer. LeakSanitizer's own tracer falls over now and then (signal 11 while it
- * walks the threads of a program that has ended well); that is no finding, and the program runs again. A leak is one.
+ * walks the threads of a program that has ended well); that is not a finding, and the program runs again. A leak is one.
  */
 export async function runSanitized(
   ...[program, args, options]: Parameters<typeof run>

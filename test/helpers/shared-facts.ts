@@ -1,4 +1,4 @@
-/** Public data that is not part of the project: a folder beside it, or the one that RAILRUNNER_SHARED names. */
+/** Public data that is not part of the project: a folder next to it, or the one that RAILRUNNER_SHARED names. */
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { projectRoot } from '../../runner/project.js';
@@ -11,5 +11,5 @@ export function sharedPath(...parts: readonly string[]): string {
 export function needsShared(...parts: readonly string[]): Missing {
   return existsSync(sharedPath(...parts))
     ? false
-    : `needs ${join('..', 'shared', ...parts)} beside the project`;
+    : `needs ${join('..', 'shared', ...parts)} next to the project`;
 }

@@ -15,7 +15,7 @@ t.test('oxlint', async (t) => {
   t.same(complaints(await run(bin('oxlint'), [], { timeoutMs: 400_000 })), []);
 });
 
-/** Assertions that the compiler cannot check, by folder; each has its reason beside it. Lower them with the code. */
+/** Assertions that the compiler cannot check, by folder; each has its reason with it. Lower them with the code. */
 const MOST_UNSAFE_ASSERTIONS = { runner: 13, jobs: 0 };
 
 t.test('oxlint with types: no promise floats, and unsafe assertions get fewer', async (t) => {

@@ -1,4 +1,4 @@
-/** One pretend host: a process 1 in namespaces of its own, and how to run something beside it. */
+/** One pretend host: a process 1 in namespaces of its own, and how to run something inside it. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';

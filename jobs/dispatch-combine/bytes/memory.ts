@@ -36,7 +36,7 @@ export function mscclppHintBytes({ maxDispatchTokensPerRank: tokens, hidden, num
 /** What GPUs write through their L2 before a cold call (native/moe/cuda/low_latency/bench.cc). */
 const FLUSH_BYTES = 256 * 2 ** 20;
 
-/** Dispatch result, expert outputs, tokens and combined tokens: what a point needs beside its symmetric buffer. */
+/** Dispatch result, expert outputs, tokens and combined tokens: what a point needs in addition to its symmetric buffer. */
 export function privateBytes(spec: MoeSpec, worldSize: number, device: 'host' | 'cuda'): number {
   const rows = resultRows(spec, worldSize);
   const hidden = paddedHidden(spec);

@@ -1,4 +1,4 @@
-/** Bytes of an element of K, V and latents: 8-bit caches are said by quantization_config or a file beside config.json. */
+/** Bytes of an element of K, V and latents: 8-bit caches are said by quantization_config or a file next to config.json. */
 import { isObject } from '../../../runner/job-spec/pointer.js';
 import { isOff, type ConfigObject } from './config-keys.js';
 import { ConfigRefusal, show } from './refusal.js';
@@ -28,12 +28,12 @@ const WIDTH_BY_NAME: ReadonlyMap<string, number> = new Map([
 const KEYS = ['kv_cache_scheme', 'kv_cache_quant_algo', 'kv_cache_dtype', 'kv_cache_quant_config'] as const;
 
 /**
- * `outer`: the objects of the file, outermost first. `beside`: hf_quant_config.json of the same folder, if any.
+ * `outer`: the objects of the file, outermost first. `quantFile`: hf_quant_config.json of the same folder, if any.
  * `given`: layout.dtypeWidthBytes, which wins.
  */
 export function elementWidth(
   outer: readonly ConfigObject[],
-  beside: ConfigObject | null,
+  quantFile: ConfigObject | null,
   given: number | null,
 ): ElementWidth {
   if (given !== null) return { dtypeWidthBytes: given, key: 'dtypeWidthBytes given by hand' };
@@ -44,7 +44,7 @@ export function elementWidth(
       if (isObject(inner)) places.push([name, inner]);
     }
   }
-  const quantization = beside?.['quantization'];
+  const quantization = quantFile?.['quantization'];
   if (isObject(quantization)) places.push(['hf_quant_config.json: quantization', quantization]);
   const said = places.map(([name, object]) => widthOf(name, object)).filter((width) => width !== null);
   const [first] = said;

@@ -138,7 +138,7 @@ export function windowTokens(keys: ConfigKeys, kind: LayerKind): number {
     if (!keys.has(key)) continue;
     const other = keys.check(key, keys.peek(key));
     if (other === tokens) continue;
-    throw new ConfigRefusal('one window', `${key} = ${other} beside a window of ${tokens}`);
+    throw new ConfigRefusal('one window', `${key} = ${other} together with a window of ${tokens}`);
   }
   return tokens;
 }

@@ -84,9 +84,9 @@ export function readModel<T extends object>(
 ): Answer<T> {
   const found = findFile(model, pointer, files);
   if ('issue' in found) return found;
-  const { name, text, beside } = found;
+  const { name, text, quantFile } = found;
   try {
-    const quantConfig = beside === null ? null : quantConfigOf(beside);
+    const quantConfig = quantFile === null ? null : quantConfigOf(quantFile);
     return read({ name, document: typeof text === 'string' ? parseConfig(text) : text.config, quantConfig });
   } catch (error) {
     if (!(error instanceof ConfigRefusal)) throw error;
@@ -100,20 +100,20 @@ interface Found {
   readonly name: string;
   readonly text: string | Preset;
   /** Text of hf_quant_config.json in the same folder. */
-  readonly beside: string | null;
+  readonly quantFile: string | null;
 }
 
 function findFile(model: string, pointer: string, files: SpecFiles): Answer<Found> {
   const known = modelPresets();
   const preset = Object.hasOwn(known, model) ? known[model] : undefined;
-  if (preset !== undefined) return { name: model, text: preset, beside: null };
+  if (preset !== undefined) return { name: model, text: preset, quantFile: null };
   const answer = files.read(model, LARGEST_CONFIG_BYTES);
   const inFolder = 'file' in answer ? answer : files.read(join(model, 'config.json'), LARGEST_CONFIG_BYTES);
   if ('file' in inFolder) {
-    const beside = besideOf(join(dirname(inFolder.file.path), 'hf_quant_config.json'), files);
-    if (typeof beside === 'object' && beside !== null)
-      return { issue: { pointer, expected: EXPECTED, ...beside } };
-    return { name: inFolder.file.path, text: inFolder.file.text, beside };
+    const quantFile = besideOf(join(dirname(inFolder.file.path), 'hf_quant_config.json'), files);
+    if (typeof quantFile === 'object' && quantFile !== null)
+      return { issue: { pointer, expected: EXPECTED, ...quantFile } };
+    return { name: inFolder.file.path, text: inFolder.file.text, quantFile };
   }
   if (!('file' in answer) && !model.includes('/') && !model.endsWith('.json') && isAbsent(answer.received)) {
     const hint = suggestion(model, Object.keys(known));

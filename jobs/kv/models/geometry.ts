@@ -30,11 +30,11 @@ export interface KvGroup {
   /** Bytes that all layers of this group keep for one token inside the window; 0 for state. */
   readonly bytesPerToken: number;
   /**
-   * Bytes of a token inside the window beside the elements: scales of an 8-bit index. Per layer; absent: none.
+   * Bytes of a token inside the window in addition to the elements: scales of an 8-bit index. Per layer; absent: none.
    * bytesPerToken = layers x (kvHeads x (headDimK + headDimV) x dtypeWidthBytes + scaleBytes) / tokensPerEntry.
    */
   readonly scaleBytes?: number;
-  /** Tokens that share one entry, beside the window where there is one; absent: 1 token, 1 entry. */
+  /** Tokens that share one entry, in addition to the window where there is one; absent: 1 token, 1 entry. */
   readonly compression?: Compression;
   /** state: elements of all layers of this group for one sequence; null: not known for this family. */
   readonly stateElements?: number | null;

@@ -94,7 +94,7 @@ const HEAD_RULES: readonly HeadRule[] = [
       if (heads !== undefined && plain !== undefined && heads !== plain) {
         throw new ConfigRefusal(
           'one number of KV heads',
-          `attn_config.kv_n_heads = ${heads} beside ${plain}`,
+          `attn_config.kv_n_heads = ${heads} together with ${plain}`,
         );
       }
       return heads ?? plain ?? queryHeads(keys);

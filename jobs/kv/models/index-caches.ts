@@ -1,4 +1,4 @@
-/** Keys of sparse attention's indexers, which engines cache beside K and V. */
+/** Keys of sparse attention's indexers, which engines cache along with K and V. */
 import { isObject } from '../../../runner/job-spec/pointer.js';
 import { isOff, type ConfigKeys } from './config-keys.js';
 import type { LayerKind } from './layer-kinds.js';

@@ -5,11 +5,11 @@ import { ConfigRefusal, show } from './refusal.js';
 export interface LayerKind {
   /** full: the whole context; window: its last tokens; null: no KV cache. */
   readonly attention: 'full' | 'window' | null;
-  /** A recurrent or convolution state, alone or beside the attention. */
+  /** A recurrent or convolution state, without attention or in addition to it. */
   readonly state: boolean;
   /** The attention chooses tokens by an indexer, whose keys are cached as well. */
   readonly indexed: boolean;
-  /** A cache of compressed entries beside a window (DeepSeek-V4): tokens per entry, 0 where nothing stays. */
+  /** A cache of compressed entries in addition to a window (DeepSeek-V4): tokens per entry, 0 where nothing stays. */
   readonly ratio?: number;
   /** The same, where the file says the ratio under compress_rates by this word. */
   readonly ratioUnder?: string;

@@ -31,7 +31,7 @@ export interface MoeShape {
   /** Elements of a token as it is dispatched. */
   readonly hidden: number;
   readonly groups: ExpertGroups | null;
-  /** Identity experts that a token may choose beside the others; such a choice stays home (LongCat). */
+  /** Identity experts that a token may choose among the others; such a choice stays home (LongCat). */
   readonly numZeroExperts: number;
   readonly decidedBy: readonly string[];
 }

@@ -1,4 +1,4 @@
-/** A config.json as JSON -> what the model keeps for its tokens. Pure; the rules are tables in the files beside. */
+/** A config.json as JSON -> what the model keeps for its tokens. Pure; the rules are tables in the files of this folder. */
 import { ConfigKeys, type ConfigObject } from './config-keys.js';
 import { elementWidth } from './element-width.js';
 import { findKinds, windowTokens } from './find-kinds.js';

@@ -86,7 +86,7 @@ std::string insideOf(const std::string& path, const std::string& shown) {
 uint64_t numberIn(const std::string& path, uint64_t absent) {
   std::ifstream file(path);
   uint64_t value = 0;
-  return file >> value ? value : absent;  // "max" is no number
+  return file >> value ? value : absent;  // "max" is not a number
 }
 
 uint64_t reclaimableIn(const std::string& folder) {

@@ -62,7 +62,7 @@ export const gpuClocks = defineCheck<readonly GpuDescription[], Kind>({
       severity: 'warning',
       when: 'the power limit of a GPU is below its default',
       consequence: 'Kernels run at lower clocks than on other machines of this model.',
-      remedy: 'nvidia-smi -pl WATTS (as root), or say so beside the figures.',
+      remedy: 'nvidia-smi -pl WATTS (as root), or say so next to the figures.',
     },
     'power-cap': {
       severity: 'info',

@@ -65,7 +65,7 @@ export const network = defineCheck<NetworkReading, Kind>({
     'port-down': {
       severity: 'warning',
       when: 'an RDMA port is not active',
-      consequence: 'That rail carries nothing; ranks beside it use another, further one.',
+      consequence: 'That rail carries nothing; ranks close to it use another, more distant one.',
       remedy: 'Check cable, switch and subnet manager (ibstat); name the good ones in UCX_NET_DEVICES.',
     },
     'no-gpu-memory': {

@@ -76,7 +76,7 @@ export interface NativeMoeResults {
   readonly tokenWeight: Float32Array;
 }
 
-/** What one call sends from this rank, for the limit beside it. */
+/** What one call sends from this rank, for the probe of its limit. */
 export interface NativeMoeProbeRequest {
   /** By rank; the own entry is ignored. */
   readonly bytesTo: Float64Array;

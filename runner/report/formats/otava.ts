@@ -78,7 +78,7 @@ function columnsOf(runs: readonly ReportedRun[]): Column[] {
   const keys: ReportRow[] = [];
   for (const run of runs) {
     for (const row of run.rows) {
-      // A time of wrong data is no time.
+      // A time of wrong data does not count.
       if (row.status !== 'ok') continue;
       const known = byKey.get(keyOf(row));
       if (known) known.set(run, row);

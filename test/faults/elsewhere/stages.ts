@@ -91,7 +91,7 @@ export const END_FAULTS: readonly FaultElsewhere[] = [
   {
     test: 'test/mpi/resume.test.ts',
     title: 'what is not the same run is refused, and stays as it was',
-    fault: '`--resume` of another spec, shard, world or version, or of what is no run',
+    fault: '`--resume` of another spec, shard, world or version, or of what is not a run',
     end: 'refused',
     status: '2',
     named: 'what differs, with both values',

@@ -88,7 +88,7 @@ t.test('simulate: what cannot be answered is refused', async (t) => {
         [small, '--policy', 'fifo', '--capacity', '5'],
         /^railrunner: E_USAGE: --policy fifo: expected lru, s3fifo/,
       ],
-      [[small, '--policy', 'arc'], /E_USAGE: --policy arc: expected --capacity beside it/],
+      [[small, '--policy', 'arc'], /E_USAGE: --policy arc: expected --capacity with it/],
       [[small, '--capacity', '0'], /--capacity: expected a whole number from 1/],
       [
         [small, '--policy', 'ttl', '--capacity', '5', '--ttl-seconds', '0'],

@@ -66,7 +66,7 @@ t.test("MSCCL++'s size hint", async (t) => {
   }
 });
 
-t.test('memory beside the symmetric buffer', async (t) => {
+t.test('memory in addition to the symmetric buffer', async (t) => {
   const spec = moeSpec({
     hidden: 256,
     numExperts: 4,

@@ -1,4 +1,4 @@
-/** The limit beside dispatch and combine: its formula, and the rows of real ranks by every path. */
+/** The limit of dispatch and combine: its formula, and the rows of real ranks by every path. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';

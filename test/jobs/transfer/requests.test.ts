@@ -82,7 +82,7 @@ t.test('a malformed message is acknowledged with the field that is wrong', async
     ['half a pair', ['{"from_pool":"Device","to_pool":"Host","blocks":[[1]]}'], /blocks\[0\]/],
     ['a negative id', ['{"from_pool":"Device","to_pool":"Host","blocks":[[0,0],[-1,2]]}'], /blocks\[1\]/],
     [
-      'an id that is no integer',
+      'an id that is not an integer',
       ['{"from_pool":"Device","to_pool":"Host","blocks":[[0.5,2]]}'],
       /blocks\[0\]/,
     ],

@@ -112,7 +112,7 @@ t.test(
 );
 
 t.test(
-  'what is cut short is no verdict, and a flagged key that was not measured again is too noisy',
+  'what is cut short is not a verdict, and a flagged key that was not measured again is too noisy',
   async (t) => {
     const slower: TimeOf = (side, key, _run, random) =>
       noise(random, 0.002) + (side === 'b' && key === 7 ? 0.1 : 0);

@@ -39,14 +39,14 @@ const memlockGroup = group(memlock, [
     expected: ['ok'],
   },
   {
-    title: 'limited beside GPUs',
+    title: 'limited, with GPUs',
     reading: { limitBytes: 8 * 1024 ** 2, rdmaDevices: 0 },
     setting: { probes: cuda },
     expected: ['memlock-limited'],
     says: /8 MiB/,
   },
   {
-    title: 'limited beside RDMA',
+    title: 'limited, with RDMA',
     reading: { limitBytes: 65536, rdmaDevices: 1 },
     expected: ['memlock-limited'],
     says: /64 KiB/,

@@ -83,7 +83,7 @@ const ncclGroup = group(nccl, [
     says: /NCCL 2.28.9, libnccl.so.2/,
   },
   {
-    title: 'missing beside GPUs',
+    title: 'missing, with GPUs',
     reading: HOST_PROBES,
     setting: { probes: four },
     expected: ['no-nccl'],

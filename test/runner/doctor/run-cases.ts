@@ -16,7 +16,7 @@ const buildGroup = group(build, [
     says: /it is not built/,
   },
   {
-    title: 'without nvcc beside GPUs',
+    title: 'without nvcc, with GPUs',
     reading: { gpusOnBus: 2 },
     setting: { probes: { ...HOST_PROBES, build: { ...BUILD, cuda: null } } },
     expected: ['addon-without-cuda', 'ok'],

@@ -37,7 +37,7 @@ t.test(
   },
 );
 
-t.test('a variable for another mode or kind is no word of the spec', async (t) => {
+t.test('a variable for another mode or kind does not change the spec', async (t) => {
   const variables = { DYN_KVBM_NCCL_MAX_CTAS: '4', MSCCLPP_EP_NUM_PROXIES: '2' };
   const [point] = loadJob(offloadJob(), { variables }).points;
   t.equal(point?.spec['maxCtas'], 4, 'it is recorded, and means nothing to a sharded job');

@@ -16,16 +16,18 @@ function withRows(report: Report, more: readonly Partial<ReportRow>[], keep = tr
   return { ...report, suites: [{ ...suite, runs: [{ ...run, rows }] }] };
 }
 
-t.test('a step on the way, which has times and no bandwidth, is no headline; where it fails it is one', (t) =>
-  withTempDir(async (folder) => {
-    const report = await reportOf([writeReportRun(folder)]);
-    const phases = (more: readonly Partial<ReportRow>[], keep = true): string[] =>
-      headlineOf(withRows(report, more, keep)).map(({ phase, statuses }) => `${phase}: ${statuses}`);
-    const [whole = ''] = phases([]);
-    t.same(phases([POSTED]), [whole], 'beside a phase with a bandwidth');
-    t.same(phases([{ ...POSTED, status: 'failed' }]), [whole, 'post: 1 failed']);
-    t.same(phases([{ ...POSTED, p50Us: undefined, status: 'skipped' }]), [whole, 'post: 1 skipped']);
-    t.same(phases([POSTED], false), ['post: 1 ok'], 'of a job that has no bandwidth at all');
-    t.same(phases([{ ...POSTED, jobId: 'times' }]), [whole, 'post: 1 ok'], 'of another job');
-  }),
+t.test(
+  'a step on the way, which has times and no bandwidth, is not a headline; where it fails it is one',
+  (t) =>
+    withTempDir(async (folder) => {
+      const report = await reportOf([writeReportRun(folder)]);
+      const phases = (more: readonly Partial<ReportRow>[], keep = true): string[] =>
+        headlineOf(withRows(report, more, keep)).map(({ phase, statuses }) => `${phase}: ${statuses}`);
+      const [whole = ''] = phases([]);
+      t.same(phases([POSTED]), [whole], 'next to a phase with a bandwidth');
+      t.same(phases([{ ...POSTED, status: 'failed' }]), [whole, 'post: 1 failed']);
+      t.same(phases([{ ...POSTED, p50Us: undefined, status: 'skipped' }]), [whole, 'post: 1 skipped']);
+      t.same(phases([POSTED], false), ['post: 1 ok'], 'of a job that has no bandwidth at all');
+      t.same(phases([{ ...POSTED, jobId: 'times' }]), [whole, 'post: 1 ok'], 'of another job');
+    }),
 );

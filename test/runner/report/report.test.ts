@@ -168,9 +168,9 @@ t.test('folders that are no runs, and runs named twice', (t) =>
     t.equal(alone.status, 2);
     t.match(alone.stderr, /empty: expected a run folder with manifest\.json, found neither/);
     const run = writeReportRun(folder);
-    const beside = await report(folder, [run, empty]);
-    t.equal(beside.status, 2, 'what was named and not read is never green');
-    t.match(beside.stderr, /empty: expected a run folder/);
+    const withEmpty = await report(folder, [run, empty]);
+    t.equal(withEmpty.status, 2, 'what was named and not read is never green');
+    t.match(withEmpty.stderr, /empty: expected a run folder/);
     t.same(
       readdirSync(join(folder, 'out')).length,
       FILES.length,

@@ -35,7 +35,7 @@ t.test('no manifest.json before the run has ended', (t) =>
     const probes = limits.toJSON();
     t.match(probes, [{ job: 'down', source: 'memcpy', ranks: 2, points: 2, minGBps: 6, maxGBps: 8 }]);
     await manifest.finish({ ...end, probes });
-    t.same(readdirSync(folder), ['manifest.json'], 'nothing is left beside it');
+    t.same(readdirSync(folder), ['manifest.json'], 'nothing is left next to it');
     const ended = readJson(join(folder, 'manifest.json'));
     t.match(ended, {
       outcome: 'ok',

@@ -86,7 +86,7 @@ t.test('params are the swept keys, the series is all that identifies', async (t)
   t.equal(row['point_rows'], 1);
 });
 
-t.test('wrong data: status, place, and the times beside it', async (t) => {
+t.test('wrong data: status, place, and its times', async (t) => {
   const verifications = [rightData, { phase: 'total', checked: 10, wrong: 3, firstBad: 'block 3 layer 0' }];
   const [row] = buildRows(factsOf(0), pointOf(), outcomeOf({ verifications }));
   t.match(row, { status: 'wrong', error_code: 'E_WRONG_DATA', checked: 5010, wrong: 3, t_p50_us: 20 });

@@ -43,7 +43,7 @@ t.test('changes are found at their place, none elsewhere', async (t) => {
   t.ok(Math.abs((two[0] ?? 0) - 40) <= 2 && Math.abs((two[1] ?? 0) - 80) <= 2, two.join(' '));
 });
 
-t.test('a single outlier is no change, and the same series gives the same answer', async (t) => {
+t.test('a single outlier is not a change, and the same series gives the same answer', async (t) => {
   const spike = series(3, [[60, 0]]);
   spike[31] = 1;
   t.same(find(spike), []);

@@ -47,7 +47,7 @@ t.test('an 8-bit cache of the file is planned with 1 byte, and dtypeWidthBytes b
   t.match(layoutOf('eight.json', { dtypeWidthBytes: 2 }, files), { innerDim: 2048, dtypeWidthBytes: 2 });
 });
 
-t.test('a config.json beside the spec', async (t) => {
+t.test('a config.json next to the spec', async (t) => {
   const config = JSON.stringify({ num_hidden_layers: 4, num_attention_heads: 16, hidden_size: 2048 });
   t.match(layoutOf('tiny.json', {}, { 'tiny.json': config }), { numLayers: 4, outerDim: 2, innerDim: 2048 });
   const layout = (model: string) => ({ kind: 'fullyContiguous', model, pageSize: 32 });

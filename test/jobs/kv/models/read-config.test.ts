@@ -66,7 +66,7 @@ t.test('what decided and what was assumed', async (t) => {
   t.match(read(plain).notes.join('\n'), /as many as query heads/);
 });
 
-t.test('8-bit caches: in the file, beside it, by hand', async (t) => {
+t.test('8-bit caches: in the file, next to it, by hand', async (t) => {
   const width = (config: unknown, options: Partial<ReadOptions> = {}): number | undefined =>
     read(config, options).groups[0]?.dtypeWidthBytes;
   const quantized = { ...plain, quantization_config: { kv_cache_scheme: { num_bits: 8, type: 'float' } } };
