@@ -27,7 +27,7 @@ export const moeColumns = [
   column(
     'messages_forwarded',
     '',
-    'Dispatch messages of other ranks that this one handed on inside its node (dedup node).',
+    'Dispatch messages, with high throughput tokens, of other ranks that this one handed on inside its node (dedup node).',
     { type: 'integer' },
   ),
   column(

@@ -4,6 +4,7 @@ import type { PointContext } from '../../runner/job/context.js';
 import type { NativeHighThroughput, NativeMoe, NativeMoeFacts } from '../../runner/native/types/index.js';
 import { itemAt } from '../../runner/values/items.js';
 import type { Nodes } from './bytes/nodes.js';
+import type { RoutingCounts } from './bytes/routing-counts.js';
 import type { PeerPath } from './bytes/traffic.js';
 import { proxiesOf, seed32, usesDedup, type MoeSpec } from './moe-spec.js';
 import type { Routing } from './routing/routing.js';
@@ -12,6 +13,7 @@ export interface PointParts {
   readonly spec: MoeSpec;
   readonly context: PointContext;
   readonly routing: Routing;
+  readonly counts: RoutingCounts;
   readonly paths: readonly PeerPath[];
   /** Between which tokens are forwarded; null: none are. */
   readonly nodes: Nodes | null;

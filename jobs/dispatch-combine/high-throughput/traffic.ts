@@ -97,6 +97,14 @@ export function unitsToHigh(counts: RoutingCounts, at: Standing, operation: Oper
   });
 }
 
+/** Tokens that other ranks of this node find here, of ranks on other nodes: one for each token and rank. */
+export function forwardedTokens({ rank, nodes, paths }: Standing, counts: RoutingCounts): number {
+  if (nodes === null) return 0;
+  const near = paths.flatMap((_, peer) => (peer !== rank && nodes.isNear(rank, peer) ? [peer] : []));
+  const rails = paths.flatMap((_, peer) => (nodes.isRail(rank, peer) ? [peer] : []));
+  return sum(rails.flatMap((source) => near.map((target) => counts.tokensTo[source]?.[target] ?? 0)));
+}
+
 /** Tokens that come to this rank in dispatch, or rows that come back to it in combine: all, and from other ranks. */
 function rowsMoved(
   counts: RoutingCounts,

@@ -88,6 +88,8 @@ t.test('2 emulated nodes', { skip: needsMpi('openmpi') }, async (t) => {
   const bytes = (dedup: string, column: string): number => sum(withParam(hybrid, 'dedup', dedup), column);
   t.ok(bytes('auto', 'bytes_network') < bytes('on', 'bytes_network'), 'a token crosses once for each node');
   t.ok(bytes('auto', 'bytes_ipc') > bytes('on', 'bytes_ipc'), 'and is handed on inside it');
+  t.ok(bytes('auto', 'messages_forwarded') > 0 && bytes('on', 'messages_forwarded') === 0);
+  t.ok(bytes('auto', 'messages_sent') < bytes('on', 'messages_sent'));
   for (const row of withParam(rows.flat(), 'transport', 'network')) {
     t.match(row, { transport_used: 'network', bytes_ipc: '0' });
   }

@@ -8,9 +8,10 @@ import {
   nodesInBlocks,
   unequalNodes,
 } from '../../../jobs/dispatch-combine/bytes/nodes.js';
-import { countRouting } from '../../../jobs/dispatch-combine/bytes/routing-counts.js';
 import type { MoeSpec } from '../../../jobs/dispatch-combine/moe-spec.js';
 import type { Routing } from '../../../jobs/dispatch-combine/routing/routing.js';
+import { countRouting } from '../../../jobs/dispatch-combine/bytes/routing-counts.js';
+import { forwardedTokens } from '../../../jobs/dispatch-combine/high-throughput/traffic.js';
 import { moeSpec } from './moe-points.js';
 import {
   issuedBytes,
@@ -51,6 +52,26 @@ const SIGNAL = 8;
 
 const pathsOf = (rank: number): PeerPath[] =>
   nodeOfRank.map((node, peer) => (peer === rank ? 'self' : node === nodeOfRank[rank] ? 'ipc' : 'network'));
+
+t.test('high throughput hands on as many', async (t) => {
+  const forwarded = [0, 1, 2, 3].map((rank) => {
+    const at = {
+      rank,
+      isCuda: false,
+      paths: pathsOf(rank),
+      nodes,
+      nodeOf: nodeOfRank,
+      numTokens: [3, 0, 0, 1],
+    };
+    return [forwardedTokens(at, counts), forwardedTokens({ ...at, nodes: null }, counts)];
+  });
+  t.same(forwarded, [
+    [0, 0],
+    [0, 0],
+    [2, 0], // both that rank 0 sends to rank 3
+    [0, 0],
+  ]);
+});
 
 t.test('rails and relays, also of ranks that are dealt out in turn', async (t) => {
   t.equal(nodes.relayOf(0, 3), 2, 'for rank 0, rank 2 forwards to rank 3');
