@@ -30,7 +30,7 @@ export const launchCommand = (loadKinds: LoadKinds): CommandModule<object, Launc
       { startRanks },
       { makeRunId },
       { currentLauncher },
-      { requireRunnable },
+      { refuseLaunch, requireStartable },
       { readEnvironment },
       kinds,
     ] = await Promise.all([
@@ -38,13 +38,25 @@ export const launchCommand = (loadKinds: LoadKinds): CommandModule<object, Launc
       import('../launch/start-ranks.js'),
       import('../results/run-folder.js'),
       import('../world/world.js'),
-      import('../job-spec/require-runnable.js'),
+      import('./refuse-launch.js'),
       import('../environment/variables.js'),
       loadKinds(),
     ]);
-    // Errors of the spec come before any line of mpirun, and alone.
-    if (!args.printOnly)
-      requireRunnable(args.spec, args.n, loadOptions(args, kinds, readEnvironment().variables));
+    // Errors of the command line and of the spec come before any line of mpirun, and alone.
+    if (args.printOnly) requireStartable(args.n, { tasks: Infinity, source: '' });
+    else {
+      const { variables } = readEnvironment();
+      await refuseLaunch({
+        numRanks: args.n,
+        specPath: args.spec,
+        load: loadOptions(args, kinds, variables),
+        outFolder: args.out,
+        runId: args.runId,
+        resume: args.resume,
+        selection: { shard: args.shard, points: args.points },
+        variables,
+      });
+    }
     // The name is chosen here, so that the manifest can be found at the end.
     const isResumed = args.resume !== undefined;
     const named = isResumed ? args : { ...args, runId: args.runId ?? makeRunId() };

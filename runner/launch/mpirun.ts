@@ -43,9 +43,6 @@ export interface LaunchLine {
 
 /** The line that starts the ranks on this machine. Throws E_USAGE and E_MPI_MISSING. */
 export function planLaunch({ numRanks, mpi, command }: LaunchRequest): LaunchLine {
-  if (!Number.isInteger(numRanks) || numRanks < 1) {
-    throw new RunnerError('E_USAGE', `-n: expected a whole number of ranks, 1 or more, received ${numRanks}`);
-  }
   const mpirun = findMpirun(mpi);
   const railrunner = join(projectRoot, 'bin', 'railrunner');
   const entry = MPIS[mpirun.mpi];

@@ -23,6 +23,20 @@ export function checkRunId(runId: string): void {
   throw new RunnerError('E_USAGE', `--run-id: expected ${expected}; received ${JSON.stringify(runId)}`);
 }
 
+export function runExists(folder: string, cause?: unknown): RunnerError {
+  const message = `${folder} is there already: choose another --run-id; nothing was overwritten`;
+  return new RunnerError('E_RUN_EXISTS', message, { cause });
+}
+
+/** The folder that runs get their own folders in. Rejects with E_OUTPUT. */
+export async function makeOutFolder(outFolder: string): Promise<void> {
+  try {
+    await makeFolder(outFolder);
+  } catch (error) {
+    throw outputError(`${outFolder} cannot be created`, error);
+  }
+}
+
 /** Rank 0: creates the folder and returns its path. Rejects with E_RUN_EXISTS where it is there, else with E_OUTPUT. */
 export async function claimRunFolder(outFolder: string, runId: string): Promise<string> {
   checkRunId(runId);
@@ -32,8 +46,7 @@ export async function claimRunFolder(outFolder: string, runId: string): Promise<
     await mkdir(folder);
   } catch (error) {
     if (codeOf(error) === 'EEXIST' && (await isFolder(outFolder))) {
-      const message = `${folder} is there already: choose another --run-id; nothing was overwritten`;
-      throw new RunnerError('E_RUN_EXISTS', message, { cause: error });
+      throw runExists(folder, error);
     }
     throw outputError(`${folder} cannot be created`, error);
   }

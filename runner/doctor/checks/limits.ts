@@ -1,13 +1,12 @@
-import { taskLimits } from '../../preflight/control-groups.js';
 import { processLimits } from '../../preflight/process-limits.js';
+import { tasksLeft } from '../../preflight/tasks.js';
 import { formatBytes } from '../../text/bytes.js';
-import { entriesOf, textOf } from '../files.js';
 import { defineCheck, type Observation } from '../finding.js';
 
 export interface LimitsReading {
   /** Threads that may still be made; Infinity: no limit. */
   readonly tasksLeft: number;
-  /** What sets that: a control group's pids.max, or RLIMIT_NPROC. */
+  /** What sets that: a control group's pids.max, RLIMIT_NPROC, or the kernel. */
   readonly tasksSource: string;
   readonly openFiles: number;
   readonly addressSpaceBytes: number;
@@ -54,16 +53,11 @@ export const limits = defineCheck<LimitsReading, Kind>({
     },
   },
   read: () => {
-    const { openFiles, addressSpace, fileSize, processes } = processLimits();
-    const shares = taskLimits().map(({ source, limit, used }) => ({ left: limit - used, source }));
-    // The superuser is exempt.
-    if (process.getuid?.() !== 0 && processes !== Infinity) {
-      shares.push({ left: processes - tasksOfUser(), source: 'ulimit -u, RLIMIT_NPROC' });
-    }
-    const least = shares.toSorted((left, right) => left.left - right.left)[0];
+    const { openFiles, addressSpace, fileSize } = processLimits();
+    const left = tasksLeft();
     return {
-      tasksLeft: Math.max(0, least?.left ?? Infinity),
-      tasksSource: least?.source ?? '',
+      tasksLeft: left.tasks,
+      tasksSource: left.source,
       openFiles,
       addressSpaceBytes: addressSpace,
       fileSizeBytes: fileSize,
@@ -89,16 +83,3 @@ export const limits = defineCheck<LimitsReading, Kind>({
     return [{ kind: 'ok', what: `${tasks}, ${openFiles} open files` }];
   },
 });
-
-/** Threads of all processes of this user, which RLIMIT_NPROC counts. */
-function tasksOfUser(): number {
-  const own = process.getuid?.() ?? -1;
-  let tasks = 0;
-  for (const entry of entriesOf('/proc')) {
-    if (!/^\d+$/.test(entry)) continue;
-    const status = textOf(`/proc/${entry}/status`);
-    if (Number(/^Uid:\s+(\d+)/m.exec(status)?.[1] ?? -2) !== own) continue;
-    tasks += Number(/^Threads:\s+(\d+)/m.exec(status)?.[1] ?? 1);
-  }
-  return tasks;
-}
