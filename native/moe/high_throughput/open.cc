@@ -74,8 +74,6 @@ std::unique_ptr<Bench> openBench(Exchange& exchange, Device& device, RunControl&
     requireLegal(options.shape, *options.highThroughput);
 #if defined(RAILRUNNER_CUDA)
     if (isCuda) cuda::high_throughput::requireRunnable(options, device);
-    // Until its results have been compared on GPUs.
-    if (isCuda) throw Error(ErrorCode::kUnsupportedHere, "algorithm highThroughput: not on cuda devices yet");
 #endif
     return options.overNetwork;
   });
