@@ -133,10 +133,10 @@ inline void timeKernels(const Setting& setting, const Scene& scene, bool checks,
   add("rows alone", timed(ranks, [&](uint32_t r) { ranks.queueDispatch(r, ht::kAnnounce | ht::kMove); }),
       bytes);
   if (checks) checkRows(ranks, scene);
-  if (checks && rankMajor) ranks.fillOutputs(scene.expected);
+  if (checks) ranks.fillOutputs(scene.expected);
   const uint32_t phases = ranks.combinePhases();
   add("combine", timed(ranks, [&](uint32_t r) { ranks.queueCombine(r, phases); }), combined);
-  if (checks && rankMajor) checkSums(ranks, scene);
+  if (checks) checkSums(ranks, scene);
 }
 
 // Rows alone by fewer warps than fit: how much is in flight.
@@ -157,7 +157,8 @@ inline void timeWarps(Setting setting, const Scene& scene, Times& times) {
   }
 }
 
-inline int measureAll(const char* path) {
+// only: one layout by name, or empty for both.
+inline int measureAll(const char* path, const std::string& only) {
   connectGpus();
   Times times(path);
   Setting setting;
@@ -167,6 +168,7 @@ inline int measureAll(const char* path) {
   setting.shape.hidden = 7168;
   setting.shape.maxTokens = 4096;
   for (const OutputLayout layout : {OutputLayout::kRankMajor, OutputLayout::kExpertMajor}) {
+    if (!only.empty() && only != (layout == OutputLayout::kRankMajor ? "rankMajor" : "expertMajor")) continue;
     for (const PayloadType payload : {PayloadType::kBf16, PayloadType::kFp8E4m3}) {
       setting.shape.outputLayout = layout;
       setting.shape.payload = payload;

@@ -47,7 +47,8 @@ export function symmetricBytesHighCuda(spec: MoeSpec, all: readonly Capacity[], 
   const hidden = paddedHidden(spec);
   const isFp8 = spec.dispatchDtype === 'fp8_e4m3';
   const tokens = spec.maxDispatchTokensPerRank;
-  const slots = strategy === 'allGather' ? worldSize : 1;
+  const isGathered = strategy === 'allGather';
+  const slots = isGathered ? worldSize : 1;
   const received = Math.max(0, ...all.map((capacity) => capacity.tokens));
   const choices = 4 * alignTo(tokens, GROUP_TOKENS) * spec.numTopk;
   const words = 8 * worldSize;
@@ -59,7 +60,7 @@ export function symmetricBytesHighCuda(spec: MoeSpec, all: readonly Capacity[], 
     words, // barrier
     choices, // ids
     choices, // weights
-    slots * tokens * (isFp8 ? hidden : 2 * hidden),
+    (slots * tokens + (isGathered ? 1 : 0)) * (isFp8 ? hidden : 2 * hidden), // with the row behind all slots
     isFp8 ? slots * tokens * alignTo(hidden / 32, 16) : 0,
     received * 2 * hidden,
   ];

@@ -3,7 +3,7 @@
 // one GPU is enough. Without a GPU all of it is skipped by name.
 #include <cstring>
 
-#include "test/cuda_high_throughput_check.h"
+#include "test/cuda_high_throughput_calls.h"
 #include "test/cuda_high_throughput_times.h"
 
 using namespace railrunner;
@@ -11,99 +11,6 @@ using namespace railrunner::test;
 using moe::cuda::Missing;
 
 namespace {
-
-constexpr uint32_t kAllOfDispatch = ht::kAnnounce | ht::kLayout | ht::kMove;
-
-Setting small(uint32_t worldSize, OutputLayout layout, PayloadType payload = PayloadType::kBf16) {
-  Setting setting;
-  Shape& s = setting.shape;
-  s.worldSize = worldSize;
-  s.numExperts = 8 * worldSize;
-  s.numTopk = 4;
-  s.hidden = 640;
-  s.maxTokens = 203;
-  s.payload = payload;
-  s.outputLayout = layout;
-  return setting;
-}
-
-void gather(Ranks& ranks) {
-  ranks.finish();
-  for (uint32_t to = 0; to < ranks.shape().worldSize; ++to) {
-    ranks[to].enter();
-    ranks[to].arguments.gathered = 1;
-    const ht::SymmetricMap& map = ranks[to].arguments.map;
-    for (uint32_t from = 0; from < ranks.shape().worldSize; ++from) {
-      if (from == to) continue;
-      const auto copy = [&](uint64_t offset, uint64_t bytes) {
-        check(cudaMemcpy(ranks[to].arguments.base[to] + offset, ranks[to].arguments.base[from] + offset,
-                         bytes, cudaMemcpyDefault),
-              "cudaMemcpy");
-      };
-      copy(map.xOffset(ranks.shape(), from), ranks.shape().maxTokens * ranks.shape().payloadRowBytes());
-      copy(map.scalesOffset(ranks.shape(), from),
-           static_cast<uint64_t>(ranks.shape().maxTokens) * map.scaleBytes);
-    }
-  }
-  check(cudaDeviceSynchronize(), "cudaDeviceSynchronize");
-}
-
-enum class Mode { kFused, kSerial, kExact, kReuse };
-
-void dispatchBy(Ranks& ranks, Mode mode, Scene& scene) {
-  if (mode == Mode::kSerial) {
-    for (const uint32_t phase : {ht::kAnnounce, ht::kLayout, ht::kMove}) {
-      for (uint32_t r = 0; r < ranks.shape().worldSize; ++r) {
-        ranks.queueDispatch(r, phase);
-        ranks.finish();
-      }
-    }
-  } else if (mode == Mode::kExact) {
-    for (uint32_t r = 0; r < ranks.shape().worldSize; ++r) ranks[r].arguments.agreeOnRoom = 1;
-    ranks.dispatch(ht::kAnnounce | ht::kLayout);
-    ranks.finish();
-    checkReports(ranks, scene);
-    ranks.dispatch(ht::kMove);
-  } else if (mode == Mode::kReuse) {
-    ranks.dispatch(kAllOfDispatch);
-    ranks.finish();
-    scene.newContent(ranks);
-    ranks.useLayout(ranks.epoch());
-    ranks.begin();
-    ranks.dispatch(ht::kAnnounce | ht::kMove);
-  } else {
-    ranks.dispatch(kAllOfDispatch);
-  }
-  ranks.finish();
-}
-
-void roundTrip(const Setting& setting, Mode mode = Mode::kFused, uint32_t seed = 5) {
-  Ranks ranks(setting);
-  Scene scene(setting, seed);
-  for (uint32_t r = 0; r < setting.shape.worldSize; ++r) {
-    ranks[r].arguments.seam.allArrive = mode == Mode::kSerial ? 1 : 0;
-  }
-  ranks.fill(scene.tokens);
-  if (setting.strategy == ht::Strategy::kAllGather) gather(ranks);
-  ranks.begin();
-  dispatchBy(ranks, mode, scene);
-  checkRows(ranks, scene);
-  ranks.fillOutputs(scene.expected);
-  ranks.begin();
-  if (mode == Mode::kSerial) {
-    for (const uint32_t phase : {ht::kAnnounce | ht::kPartials, ht::kPull}) {
-      for (uint32_t r = 0; r < ranks.shape().worldSize; ++r) {
-        const bool partials = (ranks.combinePhases() & ht::kPartials) != 0;
-        ranks.queueCombine(r, partials ? phase : phase & ~ht::kPartials);
-        ranks.finish();
-      }
-    }
-  } else {
-    ranks.combine(ranks.combinePhases());
-  }
-  ranks.finish();
-  checkSums(ranks, scene);
-}
 
 constexpr auto kRank = OutputLayout::kRankMajor;
 constexpr auto kExpert = OutputLayout::kExpertMajor;
@@ -153,6 +60,15 @@ void addShapes() {
       setting.processors = 1;
       roundTrip(setting);
     });
+    // Combine's rings hold fewer rows than two tokens of such bring.
+    add("8 ranks, top 32, hidden 7168", [=] {
+      Setting setting = small(8, layout);
+      setting.shape.numTopk = 32;
+      setting.shape.hidden = 7168;
+      setting.shape.maxTokens = 40;
+      setting.full = true;
+      roundTrip(setting);
+    });
     add("1000 tokens, 16 processors", [=] {
       Setting setting = small(4, layout);
       setting.shape.maxTokens = 1000;
@@ -180,6 +96,36 @@ void manyCalls(uint32_t calls) {
     checkRows(ranks, scene);
     checkSums(ranks, scene);
   }
+}
+
+// Prefill of a large model with nothing to spare: as in a job, calls one by one, the counts before the rows.
+void largeCalls() {
+  constexpr uint32_t kCalls = 20;
+  Setting setting = small(2, kExpert);
+  setting.shape.numExperts = 256;
+  setting.shape.numTopk = 8;
+  setting.shape.hidden = 7168;
+  setting.shape.maxTokens = 4096;
+  setting.alignment = 128;
+  setting.processors = 32;
+  setting.full = true;
+  Scene scene(setting, 1);
+  for (const ExpectedRows& rows : scene.expected) {
+    setting.capacity.tokens = std::max<uint64_t>(setting.capacity.tokens, rows.sourceToken.size());
+    setting.capacity.rows = std::max<uint64_t>(setting.capacity.rows, rows.rowToken.size());
+  }
+  Ranks ranks(setting);
+  ranks.fill(scene.tokens);
+  ranks.fillOutputs(scene.expected);
+  for (uint32_t call = 0; call < kCalls; ++call) {
+    ranks.begin();
+    dispatchBy(ranks, Mode::kExact, scene);
+    ranks.begin();
+    ranks.combine(ranks.combinePhases());
+    ranks.finish();
+  }
+  checkRows(ranks, scene);
+  checkSums(ranks, scene);
 }
 
 // One graph of calls of each rank, replayed twice: the epoch is not baked in.
@@ -332,15 +278,17 @@ void earlySums() {
 }  // namespace
 
 // Arguments: parts of names (cases that hold none of them are left out); `calls N`, how many calls of changing counts;
-// or `times FILE`, which measures in place of testing.
+// or `times FILE [LAYOUT]`, which measures in place of testing.
 int main(int argc, char** argv) {
   // Kernels wait for each other: each rank's stream needs a queue of its own, and no module may load meanwhile.
   setenv("CUDA_DEVICE_MAX_CONNECTIONS", "32", 1);
   setenv("CUDA_MODULE_LOADING", "EAGER", 1);
-  if (argc > 2 && std::strcmp(argv[1], "times") == 0) return gpuCount() > 1 ? measureAll(argv[2]) : 1;
+  if (argc > 2 && std::strcmp(argv[1], "times") == 0)
+    return gpuCount() > 1 ? measureAll(argv[2], argc > 3 ? argv[3] : "") : 1;
   addShapes();
   const uint32_t calls = argc > 2 && std::strcmp(argv[1], "calls") == 0 ? std::atoi(argv[2]) : 50;
   cases().push_back({"calls of changing counts", [=] { manyCalls(calls); }});
+  cases().push_back({"4096 tokens, hidden 7168, alignment 128, call by call", largeCalls});
   cases().push_back({"calls in a graph", replayed});
   cases().push_back({"receive memory that is too small is refused by all ranks", tooSmall});
   cases().push_back({"a silent rank is named", silentRank});

@@ -32,7 +32,7 @@ constexpr uint32_t kMoveThreads = 1024;
 constexpr uint32_t kTeams = 3;  // of combine: a token each
 constexpr uint32_t kTeamWarps = 4;
 constexpr uint32_t kConsumerWarps = kTeams * kTeamWarps;
-constexpr uint32_t kCombineThreads = 32 * (kConsumerWarps + 1);
+constexpr uint32_t kCombineThreads = 32 * (kConsumerWarps + kTeams);  // a loading warp for each team
 
 // Offsets in the symmetric buffer of a rank, in bytes.
 struct SymmetricMap {
@@ -44,9 +44,9 @@ struct SymmetricMap {
   uint64_t barrier = 0;   // [worldSize] words
   uint64_t ids = 0;       // int32 [maxTokens, numTopk]
   uint64_t weights = 0;   // fp32 [maxTokens, numTopk]
-  uint64_t x = 0;         // [slots, maxTokens, payloadRowBytes]
-  uint64_t scales = 0;    // [slots, maxTokens, scaleBytes]
-  uint64_t y = 0;         // bf16 [capacity.tokens, bf16RowBytes]: what the owners of the tokens read
+  uint64_t x = 0;  // [slots, maxTokens, payloadRowBytes]; with allGather a row behind them that nobody writes
+  uint64_t scales = 0;  // [slots, maxTokens, scaleBytes]
+  uint64_t y = 0;       // bf16 [capacity.tokens, bf16RowBytes]: what the owners of the tokens read
   uint64_t totalBytes = 0;
   uint32_t scaleBytes = 0;  // of one row, a multiple of 16; 0 without fp8
   uint32_t slots = 1;       // 1, or with allGather one for each rank, its own tokens in its own
@@ -129,7 +129,7 @@ struct LaunchPlan {
   uint32_t blocks = 0;       // one per processor
   uint32_t layoutWarps = 0;  // of a block that count and place
   uint32_t moveWarps = 0;    // of a block that move rows, a piece of shared memory each
-  uint32_t pullSlots = 0;    // pieces of shared memory of a combine block
+  uint32_t pullSlots = 0;    // pieces of shared memory of each team of a combine block
   uint32_t dispatchBytes = 0;
   uint32_t combineBytes = 0;
 };

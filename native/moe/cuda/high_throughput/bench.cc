@@ -194,6 +194,25 @@ void CudaBench::poison() {
   received_.poison(shape_, capacity_, layoutEpoch_ == 0 ? rowsOfX(shape_, capacity_) : rowsInUse(),
                    !ht_.reuseLayout, stream_);
   check(cudaMemsetAsync(combined_.as(), kPoisonByte, combined_.bytes(), stream_), "cudaMemsetAsync");
+  if (gathers()) poisonSlots();
+}
+
+// All of the slots but this rank's own tokens, and the row behind them. Peers write there when this rank has announced
+// the next call, not before.
+void CudaBench::poisonSlots() {
+  const SymmetricMap& map = arguments_.map;
+  for (uint32_t source = 0; source < shape_.worldSize; ++source) {
+    const uint64_t own = source == rank_ ? routing_.numTokens : 0;
+    const uint64_t guard = source + 1 == shape_.worldSize ? 1 : 0;
+    const auto set = [&](uint64_t slot, uint64_t rowBytes, uint64_t rows) {
+      if (rows * rowBytes == 0) return;
+      check(cudaMemsetAsync(arguments_.base[rank_] + slot + own * rowBytes, kPoisonByte, rows * rowBytes,
+                            stream_),
+            "cudaMemsetAsync");
+    };
+    set(map.xOffset(shape_, source), shape_.payloadRowBytes(), shape_.maxTokens - own + guard);
+    set(map.scalesOffset(shape_, source), map.scaleBytes, shape_.maxTokens - own);
+  }
 }
 
 Error CudaBench::refusal(const WaitControl& waits, const std::string& call) const {

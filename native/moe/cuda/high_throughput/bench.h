@@ -53,12 +53,14 @@ class CudaBench : public Bench {
   void queueColdStart();
   void fillTokens(uint32_t salt);
   void poison();
+  void poisonSlots();
   void finish(const char* call) { waits_.finish(call, stream_); }
   Error refusal(const WaitControl& waits, const std::string& call) const;
   uint64_t rowsInUse() const;
   PathBytes dispatchBytes() const;
   PathBytes combineBytes() const;
   std::vector<uint32_t> receivedFrom() const;
+  std::vector<uint32_t> announcedTokens() const;
   void fetchGathered(BenchResults& copy) const;
 
   const BenchOptions options_;

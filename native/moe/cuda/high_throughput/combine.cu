@@ -3,11 +3,14 @@
 #include "moe/cuda/high_throughput/layout_memory.h"
 
 // Combine: each block reads the rows of its chunk of this rank's tokens from every rank that hosts them and sums them
-// in the order of ranks. One warp keeps a ring of pieces in shared memory full, teams of the others sum a token each.
+// in the order of ranks. Teams of warps take tokens in turn. Each has a warp of its own that keeps a ring of pieces in
+// shared memory full: in a ring that teams shared, one that passes over the others' pieces could take a slot for filled
+// whose earlier load has not come yet, since a barrier tells neighbouring rounds apart and no more.
 namespace railrunner::moe::cuda::high_throughput {
 
 namespace {
 
+// Of one team.
 struct Ring {
   std::byte* pieces;
   uint64_t* full;   // [slots]
@@ -18,12 +21,21 @@ struct Ring {
   uint32_t parity = 0;
 
   __device__ std::byte* piece() const { return pieces + static_cast<uint64_t>(slot) * slotBytes; }
-  __device__ void next(uint32_t count = 1) {
-    for (slot += count; slot >= slots; slot -= slots) parity ^= 1U;
+  __device__ void next() {
+    if (++slot < slots) return;
+    slot = 0;
+    parity ^= 1U;
   }
 };
 
-// Tokens of this rank that the block sums.
+// Shared memory of a block: the pieces of all teams, then their barriers.
+__device__ Ring ringOf(std::byte* shared, uint32_t team, uint32_t slots, uint32_t slotBytes) {
+  auto* barriers = reinterpret_cast<uint64_t*>(shared + static_cast<uint64_t>(kTeams) * slots * slotBytes);
+  uint64_t* full = barriers + 2ULL * team * slots;
+  return {shared + static_cast<uint64_t>(team) * slots * slotBytes, full, full + slots, slots, slotBytes};
+}
+
+// Tokens of this rank that the block sums; a team takes every kTeams-th of them.
 struct TokenRange {
   uint32_t begin;
   uint32_t end;
@@ -33,36 +45,22 @@ __device__ TokenRange tokensOfBlock(const CallArguments& a) {
   return {groups.begin * kGroupTokens, min(groups.end * kGroupTokens, a.numTokens)};
 }
 
-// A warp. The lane's rank's place of a token, asked for one token ahead.
-struct PlaceReader {
-  const CallArguments& a;
-  TokenRange tokens;
-  uint32_t lane;
-  int32_t coming;
-
-  __device__ PlaceReader(const CallArguments& arguments, const TokenRange& range, uint32_t theLane)
-      : a(arguments), tokens(range), lane(theLane), coming(read(range.begin)) {}
-  __device__ int32_t read(uint32_t token) const {
-    if (token >= tokens.end || lane >= a.shape.worldSize) return -1;
-    return __ldcg(a.work.tokenPlace + static_cast<uint64_t>(token) * a.shape.worldSize + lane);
-  }
-  __device__ int32_t take(uint32_t token) {
-    const int32_t now = coming;
-    coming = read(token + 1);
-    return now;
-  }
-};
-
-__device__ void produce(const Call& call, Ring ring, uint32_t lane) {
+// A warp: loads what the team will sum. The lane's rank's place of a token is asked for one token ahead.
+__device__ void produce(const Call& call, Ring ring, uint32_t team, uint32_t lane) {
   const CallArguments& a = call.a;
   const uint64_t rowBytes = a.shape.bf16RowBytes();
   const uint32_t pieces = piecesOf(rowBytes);
   const uint32_t pieceBytes = pieceBytesOf(rowBytes);
   fenceProxy();
   const TokenRange tokens = tokensOfBlock(a);
-  PlaceReader reader(a, tokens, lane);
-  for (uint32_t token = tokens.begin; token < tokens.end; ++token) {
-    const int32_t place = reader.take(token);
+  const auto placeOf = [&](uint32_t token) {
+    if (token >= tokens.end || lane >= a.shape.worldSize) return -1;
+    return __ldcg(a.work.tokenPlace + static_cast<uint64_t>(token) * a.shape.worldSize + lane);
+  };
+  int32_t coming = placeOf(tokens.begin + team);
+  for (uint32_t token = tokens.begin + team; token < tokens.end; token += kTeams) {
+    const int32_t place = coming;
+    coming = placeOf(token + kTeams);
     const uint32_t hosts = __ballot_sync(kAll, place >= 0);
     for (uint32_t piece = 0; piece < pieces; ++piece) {
       const uint32_t offset = piece * pieceBytes;
@@ -83,7 +81,7 @@ __device__ void produce(const Call& call, Ring ring, uint32_t lane) {
   }
 }
 
-// A team: one token, whose rows come next in the ring.
+// A team: one token, whose rows come next in its ring.
 __device__ void sumToken(const CallArguments& a, Ring& ring, uint32_t token, uint32_t hosts,
                          uint32_t thread) {
   constexpr uint32_t kThreads = 32 * kTeamWarps;
@@ -116,23 +114,17 @@ __device__ void sumToken(const CallArguments& a, Ring& ring, uint32_t token, uin
   }
 }
 
-// The consuming warps' threads. Teams take tokens in turn, and know from the hosts of all where theirs are in the ring.
-__device__ void consume(const CallArguments& a, Ring ring, uint32_t lane) {
-  const uint32_t team = threadIdx.x / (32 * kTeamWarps);
-  const uint32_t thread = threadIdx.x % (32 * kTeamWarps);
-  const uint32_t pieces = piecesOf(a.shape.bf16RowBytes());
+// A team's summing threads.
+__device__ void consume(const CallArguments& a, Ring ring, uint32_t team) {
   const TokenRange tokens = tokensOfBlock(a);
-  for (uint32_t first = tokens.begin; first < tokens.end; first += 32) {
-    const uint32_t hostsOfLane = first + lane < tokens.end ? __ldcg(a.work.tokenHosts + first + lane) : 0;
-    const uint32_t count = min(32U, tokens.end - first);
-    for (uint32_t i = 0; i < count; ++i) {
-      const uint32_t hosts = __shfl_sync(kAll, hostsOfLane, i);
-      if (i % kTeams == team) {
-        sumToken(a, ring, first + i, hosts, thread);
-      } else {
-        ring.next(__popc(hosts) * pieces);
-      }
-    }
+  const auto hostsOf = [&](uint32_t token) {
+    return token < tokens.end ? __ldcg(a.work.tokenHosts + token) : 0;
+  };
+  uint32_t coming = hostsOf(tokens.begin + team);
+  for (uint32_t token = tokens.begin + team; token < tokens.end; token += kTeams) {
+    const uint32_t hosts = coming;
+    coming = hostsOf(token + kTeams);
+    sumToken(a, ring, token, hosts, threadIdx.x % (32 * kTeamWarps));
   }
 }
 
@@ -162,11 +154,9 @@ __global__ void __launch_bounds__(kCombineThreads, 1)
   awaitPredecessor();
   const Call call(a);
   const uint32_t warp = threadIdx.x / 32;
-  const uint32_t lane = threadIdx.x % 32;
   const uint32_t slotBytes = pullSlotBytes(a.shape);
-  auto* barriers = reinterpret_cast<uint64_t*>(shared + static_cast<uint64_t>(slots) * slotBytes);
-  const Ring ring{shared, barriers, barriers + slots, slots, slotBytes};
-  if (threadIdx.x == 0) {
+  if (threadIdx.x < kTeams) {
+    const Ring ring = ringOf(shared, threadIdx.x, slots, slotBytes);
     for (uint32_t slot = 0; slot < slots; ++slot) {
       initBarrier(ring.full + slot, 1);
       initBarrier(ring.empty + slot, a.seam.allArrive != 0 ? 32 * kTeamWarps : kTeamWarps);
@@ -176,10 +166,12 @@ __global__ void __launch_bounds__(kCombineThreads, 1)
   if ((a.phases & kAnnounce) != 0 && blockIdx.x == 0) call.announce();
   if ((a.phases & kPartials) != 0) makePartials(call);
   if ((a.phases & kPull) == 0 || !awaitRows(call)) return;
-  if (warp == kConsumerWarps) {
-    produce(call, ring, lane);
+  if (warp >= kConsumerWarps) {
+    const uint32_t team = warp - kConsumerWarps;
+    produce(call, ringOf(shared, team, slots, slotBytes), team, threadIdx.x % 32);
   } else {
-    consume(a, ring, lane);
+    const uint32_t team = warp / kTeamWarps;
+    consume(a, ringOf(shared, team, slots, slotBytes), team);
   }
 }
 

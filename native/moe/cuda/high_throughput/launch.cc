@@ -15,7 +15,7 @@ namespace {
 constexpr uint32_t kRankMajorProcessors = 16;
 constexpr uint32_t kExpertMajorProcessors = 64;
 constexpr uint32_t kLayoutWarps = kMoveThreads / 32;
-constexpr uint32_t kMostPullSlots = 64;
+constexpr uint32_t kMostPullSlots = 20;  // of a team
 
 void require(cudaError_t status, const std::string& what) {
   if (status == cudaSuccess) return;
@@ -98,10 +98,10 @@ LaunchPlan launchPlan(const Shape& shape, uint32_t processors) {
   const uint32_t slotBytes = moveSlotBytes(shape, scaleBytesOf(shape));
   plan.moveWarps = std::min(limit / slotBytes, kMoveThreads / 32);
   const uint32_t pullLimit = combineSharedLimit();
-  plan.pullSlots = std::min((pullLimit) / (pullSlotBytes(shape) + 16), kMostPullSlots);
+  plan.pullSlots = std::min(pullLimit / kTeams / (pullSlotBytes(shape) + 16), kMostPullSlots);
   if (plan.moveWarps == 0 || plan.pullSlots < 2) refuse("rows do not fit in a processor's shared memory");
   plan.dispatchBytes = std::max(layoutBytes, plan.moveWarps * slotBytes);
-  plan.combineBytes = plan.pullSlots * (pullSlotBytes(shape) + 16);
+  plan.combineBytes = kTeams * plan.pullSlots * (pullSlotBytes(shape) + 16);
   return plan;
 }
 
@@ -124,7 +124,8 @@ SymmetricMap symmetricMap(const Shape& shape, const Capacity& capacity, Strategy
   map.barrier = place(8ULL * shape.worldSize);
   map.ids = place(4ULL * tokens * shape.numTopk);
   map.weights = place(4ULL * tokens * shape.numTopk);
-  map.x = place(static_cast<uint64_t>(map.slots) * shape.maxTokens * shape.payloadRowBytes());
+  const uint64_t guardRows = strategy == Strategy::kAllGather ? 1 : 0;
+  map.x = place((static_cast<uint64_t>(map.slots) * shape.maxTokens + guardRows) * shape.payloadRowBytes());
   map.scales = place(static_cast<uint64_t>(map.slots) * shape.maxTokens * map.scaleBytes);
   map.y = place(capacity.tokens * shape.bf16RowBytes());
   map.totalBytes = at;

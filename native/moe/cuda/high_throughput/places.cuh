@@ -158,6 +158,7 @@ struct PlaceStep : LayoutStep {
                             const uint32_t* next, const uint32_t* lanes, uint32_t lower) const {
     const int32_t* chosen = ids() + slot;
     auto* rows = reinterpret_cast<int32_t*>(weights()) + slot;
+    bool ok = true;
     for (uint32_t i = 0; i < a.shape.numTopk; ++i) {
       const uint32_t k = turned(i);
       const int32_t id = chosen[k];
@@ -166,13 +167,15 @@ struct PlaceStep : LayoutStep {
         const uint32_t expert = id - a.rank * local;
         row = static_cast<int32_t>(next[expert] + __popc(lanes[expert] & lower));
         if (static_cast<uint32_t>(row) >= a.capacity.rows) {
-          return call.refuse(Missing::kWrongChoice, source, token, static_cast<uint32_t>(id));
+          ok = call.refuse(Missing::kWrongChoice, source, token, static_cast<uint32_t>(id));
+          row = -1;
+        } else {
+          a.result.rowToken[row] = static_cast<int32_t>(received);
         }
-        a.result.rowToken[row] = static_cast<int32_t>(received);
       }
       rows[k] = row;
     }
-    return true;
+    return ok;
   }
 
   // All threads: places of the block's chunk. Whether none was refused.

@@ -38,23 +38,32 @@ std::vector<uint32_t> CudaBench::receivedFrom() const {
   return received;
 }
 
+// Of each source, as its last call said.
+std::vector<uint32_t> CudaBench::announcedTokens() const {
+  const auto words = fetched(
+      reinterpret_cast<const uint64_t*>(links_->buffer->local() + arguments_.map.ready), shape_.worldSize);
+  std::vector<uint32_t> tokens;
+  for (const uint64_t word : words) {
+    tokens.push_back(std::min(static_cast<uint32_t>(word), shape_.maxTokens));
+  }
+  return tokens;
+}
+
 // As this rank reads them: rows (all of a peer's where they are gathered), ids and weights where a layout is made, and
 // two words from each peer.
 PathBytes CudaBench::dispatchBytes() const {
   const uint64_t scaleBytes = shape_.payload == PayloadType::kFp8E4m3 ? 4ULL * shape_.numScales() : 0;
   const uint64_t rowBytes = shape_.payloadRowBytes() + scaleBytes;
   const auto received = receivedFrom();
-  const auto words = fetched(
-      reinterpret_cast<const uint64_t*>(links_->buffer->local() + arguments_.map.ready), shape_.worldSize);
+  const auto tokens = announcedTokens();
   PathBytes bytes;
   for (uint32_t source = 0; source < shape_.worldSize; ++source) {
     if (source == rank_) {
       bytes.self += received[source] * rowBytes;
       continue;
     }
-    const auto numTokens = static_cast<uint32_t>(words[source]);
-    bytes.ipc += (gathers() ? numTokens : received[source]) * rowBytes + (gathers() ? 24 : 16);
-    if (!ht_.reuseLayout) bytes.ipc += 8ULL * numTokens * shape_.numTopk;
+    bytes.ipc += (gathers() ? tokens[source] : received[source]) * rowBytes + (gathers() ? 24 : 16);
+    if (!ht_.reuseLayout) bytes.ipc += 8ULL * tokens[source] * shape_.numTopk;
   }
   return bytes;
 }
@@ -77,7 +86,8 @@ PathBytes CudaBench::combineBytes() const {
   return bytes;
 }
 
-// Rank-major and gathered: rows in the order of received tokens, from the slots where they lie.
+// Rank-major and gathered: rows in the order of received tokens, from the slots where they lie; the row that must not
+// change is the one behind the last source's tokens.
 void CudaBench::fetchGathered(BenchResults& copy) const {
   const SymmetricMap& map = arguments_.map;
   const std::byte* own = links_->buffer->local();
@@ -96,6 +106,9 @@ void CudaBench::fetchGathered(BenchResults& copy) const {
       copy.scales.insert(copy.scales.end(), first, first + shape_.numScales());
     }
   }
+  const uint64_t behind = announcedTokens().back() * rowBytes;
+  copy.guard = fetched(
+      reinterpret_cast<const uint8_t*>(own + map.xOffset(shape_, shape_.worldSize - 1) + behind), rowBytes);
 }
 
 BenchResults CudaBench::results() const {

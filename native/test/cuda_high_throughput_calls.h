@@ -1,0 +1,103 @@
+#pragma once
+
+#include <cstring>
+
+#include "cuda_high_throughput_check.h"
+
+// Calls of a high-throughput exchange, phase by phase or at once, and what they leave compared.
+namespace railrunner::test {
+
+constexpr uint32_t kAllOfDispatch = ht::kAnnounce | ht::kLayout | ht::kMove;
+
+inline Setting small(uint32_t worldSize, OutputLayout layout, PayloadType payload = PayloadType::kBf16) {
+  Setting setting;
+  Shape& s = setting.shape;
+  s.worldSize = worldSize;
+  s.numExperts = 8 * worldSize;
+  s.numTopk = 4;
+  s.hidden = 640;
+  s.maxTokens = 203;
+  s.payload = payload;
+  s.outputLayout = layout;
+  return setting;
+}
+
+inline void gather(Ranks& ranks) {
+  ranks.finish();
+  for (uint32_t to = 0; to < ranks.shape().worldSize; ++to) {
+    ranks[to].enter();
+    ranks[to].arguments.gathered = 1;
+    const ht::SymmetricMap& map = ranks[to].arguments.map;
+    for (uint32_t from = 0; from < ranks.shape().worldSize; ++from) {
+      if (from == to) continue;
+      const auto copy = [&](uint64_t offset, uint64_t bytes) {
+        check(cudaMemcpy(ranks[to].arguments.base[to] + offset, ranks[to].arguments.base[from] + offset,
+                         bytes, cudaMemcpyDefault),
+              "cudaMemcpy");
+      };
+      copy(map.xOffset(ranks.shape(), from), ranks.shape().maxTokens * ranks.shape().payloadRowBytes());
+      copy(map.scalesOffset(ranks.shape(), from),
+           static_cast<uint64_t>(ranks.shape().maxTokens) * map.scaleBytes);
+    }
+  }
+  check(cudaDeviceSynchronize(), "cudaDeviceSynchronize");
+}
+
+enum class Mode { kFused, kSerial, kExact, kReuse };
+
+inline void dispatchBy(Ranks& ranks, Mode mode, Scene& scene) {
+  if (mode == Mode::kSerial) {
+    for (const uint32_t phase : {ht::kAnnounce, ht::kLayout, ht::kMove}) {
+      for (uint32_t r = 0; r < ranks.shape().worldSize; ++r) {
+        ranks.queueDispatch(r, phase);
+        ranks.finish();
+      }
+    }
+  } else if (mode == Mode::kExact) {
+    for (uint32_t r = 0; r < ranks.shape().worldSize; ++r) ranks[r].arguments.agreeOnRoom = 1;
+    ranks.dispatch(ht::kAnnounce | ht::kLayout);
+    ranks.finish();
+    checkReports(ranks, scene);
+    ranks.dispatch(ht::kMove);
+  } else if (mode == Mode::kReuse) {
+    ranks.dispatch(kAllOfDispatch);
+    ranks.finish();
+    scene.newContent(ranks);
+    ranks.useLayout(ranks.epoch());
+    ranks.begin();
+    ranks.dispatch(ht::kAnnounce | ht::kMove);
+  } else {
+    ranks.dispatch(kAllOfDispatch);
+  }
+  ranks.finish();
+}
+
+inline void roundTrip(const Setting& setting, Mode mode = Mode::kFused, uint32_t seed = 5) {
+  Ranks ranks(setting);
+  Scene scene(setting, seed);
+  for (uint32_t r = 0; r < setting.shape.worldSize; ++r) {
+    ranks[r].arguments.seam.allArrive = mode == Mode::kSerial ? 1 : 0;
+  }
+  ranks.fill(scene.tokens);
+  if (setting.strategy == ht::Strategy::kAllGather) gather(ranks);
+  ranks.begin();
+  dispatchBy(ranks, mode, scene);
+  checkRows(ranks, scene);
+  ranks.fillOutputs(scene.expected);
+  ranks.begin();
+  if (mode == Mode::kSerial) {
+    for (const uint32_t phase : {ht::kAnnounce | ht::kPartials, ht::kPull}) {
+      for (uint32_t r = 0; r < ranks.shape().worldSize; ++r) {
+        const bool partials = (ranks.combinePhases() & ht::kPartials) != 0;
+        ranks.queueCombine(r, partials ? phase : phase & ~ht::kPartials);
+        ranks.finish();
+      }
+    }
+  } else {
+    ranks.combine(ranks.combinePhases());
+  }
+  ranks.finish();
+  checkSums(ranks, scene);
+}
+
+}  // namespace railrunner::test
