@@ -42,7 +42,7 @@ folder = pathlib.Path(sys.argv[1])
 
 
 def kv_heads(model_type, **more):
-    """What AutoConfig says of a model folder whose config.json holds these keys alone."""
+    """What AutoConfig says of a model folder whose config.json holds only these keys."""
     keys = {"model_type": model_type, "num_attention_heads": 8, "hidden_size": 512, **more}
     (folder / "config.json").write_text(json.dumps(keys))
     try:

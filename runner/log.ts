@@ -1,4 +1,4 @@
-/** Logs: JSON lines by pino, a file per rank in the run's folder. The console is for people and for rank 0 alone. */
+/** Logs: JSON lines by pino, a file per rank in the run's folder. The console is for people and only for rank 0. */
 import { open, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pino, type Logger } from 'pino';

@@ -1,5 +1,5 @@
 /**
- * Text for people, on rank 0 alone. A reader that went away, a full disk or a reader that no longer reads costs text,
+ * Text for people, only on rank 0. A reader that went away, a full disk or a reader that no longer reads costs text,
  * never the run: nothing here throws, and nothing waits for long. Written at once, because an exit loses what a stream
  * still holds.
  */

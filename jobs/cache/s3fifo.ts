@@ -49,7 +49,7 @@ export class S3Fifo implements EvictionPolicy {
       const list = isSmall ? SMALL : MAIN;
       const slot = this.#lists.tail(list);
       if (pins.has(slot)) {
-        // In use: behind all others of its queue. A queue of such alone has nothing to give.
+        // In use: behind all others of its queue. A queue of only such slots has nothing to give.
         this.#lists.moveToHead(list, slot);
         if (isSmall) pinnedSmall++;
         else pinnedMain++;

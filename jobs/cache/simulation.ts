@@ -76,7 +76,7 @@ export class Simulation {
   /** By distance of a request's short last block: the tokens by which it is short. */
   #missing = new Float64Array(1024);
   #path = new Int32Array(1024);
-  /** Of all requests, for belady alone. */
+  /** Of all requests, only for belady. */
   #future = new Int32Array(1024);
   #ends = new Int32Array(1024);
   readonly #inputTokens: number[] = [];

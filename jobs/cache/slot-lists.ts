@@ -1,4 +1,4 @@
-/** Doubly linked lists of slots, each slot in one of them at most: arrays alone, nothing is allocated per block. */
+/** Doubly linked lists of slots, each slot in one of them at most: only arrays, nothing is allocated per block. */
 
 export class SlotLists {
   readonly #previous: Int32Array;

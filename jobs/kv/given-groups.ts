@@ -111,7 +111,7 @@ function nameIssues(groups: readonly KvGroup[], pointer: string): SpecIssue[] {
   });
 }
 
-/** Every layer from 0 to the last is in a group, and in one alone of those that keep the same thing. */
+/** Every layer from 0 to the last is in a group, and in only one of those that keep the same thing. */
 function coverIssues(groups: readonly KvGroup[], pointer: string): SpecIssue[] {
   const issues: SpecIssue[] = [];
   const ownerOf = new Map<string, string>();

@@ -47,7 +47,7 @@ export const LAYOUT_KEYS: Readonly<Record<string, Schema>> = {
     type: 'string',
     minLength: 1,
     maxLength: 64,
-    description: 'With model or groups: blocks hold this group alone.',
+    description: 'With model or groups: blocks hold only this group.',
   },
   tensorParallel: positive('With model or groups: the KV heads are spread over this many ranks.'),
 };

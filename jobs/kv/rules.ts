@@ -61,12 +61,12 @@ function pairIssues(spec: KvSpec): SpecIssue[] {
 
 function modeIssues(spec: KvSpec): SpecIssue[] {
   const issues: SpecIssue[] = [];
-  // A replicated offload is the root's alone: it copies as every sharded rank does.
+  // A replicated offload is done only by the root: it copies as every sharded rank does.
   const isAlone = spec.mode === 'replicated' && spec.kind === 'offload';
   const legal: readonly string[] =
     spec.mode === 'sharded' || isAlone ? SHARDED_STRATEGIES : REPLICATED_STRATEGIES;
   if (!legal.includes(spec.strategy)) {
-    const where = isAlone ? 'replicated offload, which the root does alone' : `mode ${spec.mode}`;
+    const where = isAlone ? 'replicated offload, which only the root does' : `mode ${spec.mode}`;
     const expected = `a strategy of ${where}: ${legal.join(', ')}`;
     const other = legal === SHARDED_STRATEGIES ? 'replicated' : 'sharded';
     const hint = `${spec.strategy} belongs to mode ${other}`;
@@ -74,7 +74,7 @@ function modeIssues(spec: KvSpec): SpecIssue[] {
   }
   if (spec.kind === 'broadcast' && spec.from === 'device' && spec.strategy === 'independent') {
     const expected =
-      "another strategy from device: only the root's pool has the blocks, nobody can load them alone";
+      "another strategy from device: only the root's pool has the blocks, no other rank can load them itself";
     issues.push({ pointer: '/strategy', expected, received: showValue(spec.strategy) });
   }
   if (spec.mode === 'replicated' && spec.bidirectional) {

@@ -52,7 +52,7 @@ export const KV_KEYS: Readonly<Record<string, Schema>> = {
     enum: ['sharded', 'replicated'],
     default: 'sharded',
     description:
-      'sharded: every rank moves its own blocks; replicated: host and disk tiers are on the root alone.',
+      'sharded: every rank moves its own blocks; replicated: host and disk tiers are only on the root.',
   },
   layout: { $ref: '#/$defs/layout', description: 'Layout of the device pool.' },
   hostLayout: {

@@ -47,7 +47,7 @@ export interface KvSpec {
    */
   to: 'device' | 'host' | 'disk';
   /**
-   * sharded: every rank moves its own blocks; replicated: host and disk tiers are on the root alone.
+   * sharded: every rank moves its own blocks; replicated: host and disk tiers are only on the root.
    */
   mode: 'sharded' | 'replicated';
   layout: KvLayout;
@@ -214,7 +214,7 @@ export interface KvLayout {
    */
   groups?: KvLayoutGroup[];
   /**
-   * With model or groups: blocks hold this group alone.
+   * With model or groups: blocks hold only this group.
    */
   group?: string;
   /**

@@ -12,7 +12,7 @@ export function poolBlocks(spec: KvSpec, tier: Tier): number {
   return spec.pools[POOL_KEYS[tier]] ?? 0;
 }
 
-/** Whether this rank holds a pool of that tier: in replicated mode the root alone has host and disk. */
+/** Whether this rank holds a pool of that tier: in replicated mode only the root has host and disk. */
 export function holdsTier(spec: KvSpec, tier: Tier, rank: number): boolean {
   if (spec.from !== tier && spec.to !== tier) return false;
   if (spec.mode === 'sharded' || rank === spec.root) return true;

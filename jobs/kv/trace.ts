@@ -84,7 +84,7 @@ function unusable(wrong: string): ParsedTrace {
   return { requests: [], wrong: [wrong], blockTokens: USUAL_BLOCK_TOKENS };
 }
 
-/** Ids that stand for a block alone, replaced by ones that stand for the block and all before it. */
+/** Ids that stand for a single block, replaced by ones that stand for the block and all before it. */
 function chained(requests: readonly TraceRequest[]): TraceRequest[] {
   const tree = new PrefixTree();
   return requests.map((request) => {

@@ -225,7 +225,7 @@ export interface ReplayLayout {
    */
   groups?: KvLayoutGroup[];
   /**
-   * With model or groups: blocks hold this group alone.
+   * With model or groups: blocks hold only this group.
    */
   group?: string;
   /**

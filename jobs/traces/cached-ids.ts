@@ -1,7 +1,7 @@
 /** Which of a request's blocks a cache takes. */
 import type { TraceRequest } from './request.js';
 
-/** cached: the last block also where it is short; not cached: full blocks alone, as engines have it that hash those. */
+/** cached: the last block also where it is short; not cached: only full blocks, as engines have it that hash those. */
 export type ShortBlock = 'cached' | 'not cached';
 
 export function cachedIds(

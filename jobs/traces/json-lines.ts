@@ -112,7 +112,7 @@ export function parseJsonRequest(text: string, previousMs: number, fields: JsonF
   if (delay !== undefined && (typeof delay !== 'number' || !(delay >= 0) || !Number.isFinite(delay))) {
     return { wrong: `${fields.delay[0]} ${showValue(delay)}, expected a number >= 0` };
   }
-  // A later turn of a session may say its delay alone.
+  // A later turn of a session may say only its delay.
   const follows = time === undefined && session !== undefined && delay !== undefined;
   const timestampMs = follows ? previousMs : typeof time === 'number' ? time * fields.timeUnitMs : NaN;
   if (!(timestampMs >= previousMs) || !Number.isFinite(timestampMs)) {

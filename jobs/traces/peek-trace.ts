@@ -1,4 +1,4 @@
-/** The format of a trace and the tokens of its blocks, from the first lines alone: what a spec is checked by. */
+/** The format of a trace and the tokens of its blocks, from only the first lines: what a spec is checked by. */
 import { closeSync, openSync, readSync } from 'node:fs';
 import { constants as zlibConstants, gunzipSync } from 'node:zlib';
 import { textLines } from '../../runner/text/text-file.js';

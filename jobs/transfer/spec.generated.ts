@@ -158,7 +158,7 @@ export interface TransferLayout {
    */
   groups: KvLayoutGroup[];
   /**
-   * With model or groups: blocks hold this group alone.
+   * With model or groups: blocks hold only this group.
    */
   group?: string;
   /**

@@ -5,7 +5,7 @@
 #include "binding/exports.h"
 #include "binding/main_thread.h"
 #include "binding/napi_setup.h"
-#include "binding/work_lane.h"
+#include "binding/worker_thread.h"
 
 namespace railrunner::binding {
 
@@ -30,8 +30,8 @@ Napi::Value buildInfo(const Napi::CallbackInfo& info) {
   return result;
 }
 
-Napi::Value isWorkLaneBusy(const Napi::CallbackInfo& info) {
-  return Napi::Boolean::New(info.Env(), workLaneBusy());
+Napi::Value isWorkerBusyNow(const Napi::CallbackInfo& info) {
+  return Napi::Boolean::New(info.Env(), isWorkerBusy());
 }
 
 // Leaves without exit hooks: the way out when a thread is stuck in native code, or MPI cannot be finalized.
@@ -40,7 +40,7 @@ Napi::Value exitNow(const Napi::CallbackInfo& info) {
       info, [&]() -> Napi::Value { _exit(static_cast<int>(requireInteger(info[0], "status", 0, 255))); });
 }
 
-// What the work thread waits for though it was told to stop; null where it does not.
+// What the worker thread waits for though it was told to stop; null where it does not.
 Napi::Value heldUpBy(const Napi::CallbackInfo& info) {
   const char* what = processControl().heldUpBy.load(std::memory_order_relaxed);
   return what == nullptr ? info.Env().Null() : Napi::String::New(info.Env(), what);
@@ -53,7 +53,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
     throw toJsError(env, std::current_exception());
   }
   exports.Set("buildInfo", Napi::Function::New(env, buildInfo, "buildInfo"));
-  exports.Set("workLaneBusy", Napi::Function::New(env, isWorkLaneBusy, "workLaneBusy"));
+  exports.Set("isWorkerBusy", Napi::Function::New(env, isWorkerBusyNow, "isWorkerBusy"));
   exports.Set("heldUpBy", Napi::Function::New(env, heldUpBy, "heldUpBy"));
   exports.Set("exitNow", Napi::Function::New(env, exitNow, "exitNow"));
   // One line per module: each binding file adds its own part of the surface.

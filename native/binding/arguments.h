@@ -9,7 +9,7 @@
 #include "core/error.h"
 #include "core/sampler.h"
 
-// Reading JS arguments: type and range alone. Rules that a user can meet are TypeScript's; what fails here is
+// Reading JS arguments: only type and range. Rules that a user can meet are TypeScript's; what fails here is
 // a caller's bug and says which property of which call.
 namespace railrunner::binding {
 

@@ -4,7 +4,7 @@
 #include "binding/device_binding.h"
 #include "binding/exports.h"
 #include "binding/handle.h"
-#include "binding/work_lane.h"
+#include "binding/worker_thread.h"
 #include "collective/nccl_config.h"
 #include "core/clock.h"
 
@@ -31,7 +31,7 @@ Napi::Value probeNccl(const Napi::CallbackInfo& info) {
   return guarded(info, [&]() -> Napi::Value {
     auto candidates = requireCandidates(info[0]);
     auto library = std::make_shared<std::shared_ptr<const NcclLibrary>>();
-    return runOnWorkLane(
+    return runOnWorker(
         info.Env(),
         [candidates = std::move(candidates), library] { *library = NcclLibrary::open(candidates); },
         [library](Napi::Env env) -> Napi::Value {
@@ -48,7 +48,7 @@ Napi::Value createRecord(const Napi::CallbackInfo& info) {
     auto candidates = requireCandidates(info[0]);
     const auto worldSize = static_cast<int>(requireInteger(info[1], "worldSize", 1, INT32_MAX));
     auto bytes = std::make_shared<std::array<uint8_t, BootstrapRecord::kBytes>>();
-    return runOnWorkLane(
+    return runOnWorker(
         info.Env(),
         [candidates = std::move(candidates), worldSize, bytes] {
           *bytes = encodeRecord(NcclLibrary::open(candidates)->makeRecord(worldSize));
@@ -63,7 +63,7 @@ Napi::Value closeCommunicator(const Napi::CallbackInfo& info) {
   return guarded(info, [&]() -> Napi::Value {
     auto state = requireState(info.This(), "this", kCommunicatorKind);
     const int64_t deadlineNs = requireDeadline(info[0]);
-    return runOnWorkLane(info.Env(), [state, deadlineNs] {
+    return runOnWorker(info.Env(), [state, deadlineNs] {
       if (state->communicator) state->communicator->close(deadlineNs);
       state->communicator.reset();
     });
@@ -73,7 +73,7 @@ Napi::Value closeCommunicator(const Napi::CallbackInfo& info) {
 Napi::Value abandonCommunicator(const Napi::CallbackInfo& info) {
   return guarded(info, [&]() -> Napi::Value {
     auto state = requireState(info.This(), "this", kCommunicatorKind);
-    return runOnWorkLane(info.Env(), [state] {
+    return runOnWorker(info.Env(), [state] {
       // It stays, closed: a transfer that is still open refers to it, and so does its last call.
       if (state->communicator) state->communicator->giveUp();
     });
@@ -106,7 +106,7 @@ Napi::Value openCommunicator(const Napi::CallbackInfo& info) {
     const auto maxCtas = static_cast<int>(requireInteger(object, "maxCtas", 0, 1024));
     if (maxCtas > 0) options.maxCtas = maxCtas;
     options.deadlineNs = requireDeadline(object.Get("timeoutMs"));
-    return runOnWorkLane(
+    return runOnWorker(
         info.Env(),
         [state, candidates = std::move(candidates), bytes = std::move(bytes), worldSize, options] {
           auto library = NcclLibrary::open(candidates);

@@ -4,7 +4,7 @@
 #include "binding/collective_binding.h"
 #include "binding/exports.h"
 #include "binding/handle.h"
-#include "binding/work_lane.h"
+#include "binding/worker_thread.h"
 #include "device/probe.h"
 
 namespace railrunner::binding {
@@ -32,7 +32,7 @@ Napi::Object toObject(Napi::Env env, const DeviceProperties& properties) {
 Napi::Value closeDevice(const Napi::CallbackInfo& info) {
   return guarded(info, [&]() -> Napi::Value {
     auto state = requireState(info.This(), "this", kDeviceKind);
-    return runOnWorkLane(info.Env(), [state] { state->device.reset(); });
+    return runOnWorker(info.Env(), [state] { state->device.reset(); });
   });
 }
 
@@ -58,7 +58,7 @@ Napi::Value openDeviceHandle(const Napi::CallbackInfo& info) {
     const auto ordinal = static_cast<int>(requireInteger(info[1], "ordinal", 0, 1 << 20));
     auto state = std::make_shared<OpenedDevice>();
     auto properties = std::make_shared<DeviceProperties>();
-    return runOnWorkLane(
+    return runOnWorker(
         info.Env(),
         [state, properties, kind, ordinal] {
           state->device = openDevice(kind == "cuda" ? DeviceKind::kCuda : DeviceKind::kHost, ordinal);

@@ -4,7 +4,7 @@
 
 #include "binding/exports.h"
 #include "binding/napi_setup.h"
-#include "binding/work_lane.h"
+#include "binding/worker_thread.h"
 #include "device/gpus.h"
 
 namespace railrunner::binding {
@@ -74,7 +74,7 @@ Napi::Value reportToJs(Napi::Env env, const std::optional<GpuReport>& report) {
 // Off the main thread: starting the driver and its management library can take seconds.
 Napi::Value describe(const Napi::CallbackInfo& info) {
   auto report = std::make_shared<std::optional<GpuReport>>();
-  return runOnWorkLane(
+  return runOnWorker(
       info.Env(), [report] { *report = describeGpus(); },
       [report](Napi::Env env) { return reportToJs(env, *report); });
 }

@@ -4,7 +4,7 @@
 #include "binding/device_binding.h"
 #include "binding/handle.h"
 #include "binding/operation.h"
-#include "binding/work_lane.h"
+#include "binding/worker_thread.h"
 #include "binding/world_binding.h"
 #include "kv/transfer.h"
 
@@ -44,7 +44,7 @@ struct OpenedTransfer {
 const HandleKind<OpenedTransfer> kTransferKind{{0x7261696c72756e6eULL, 0x65725472616e7301ULL},
                                                "a NativeTransfer"};
 
-// A lane of JavaScript; its pools are looked up on the work thread, where they are used and closed.
+// A lane of JavaScript; its pools are looked up on the worker thread, where they are used and closed.
 struct LaneArgument {
   std::shared_ptr<OpenedPool> source, target;
   std::vector<uint32_t> sourceIds, targetIds;
@@ -103,7 +103,7 @@ Napi::Value openTransfer(const Napi::CallbackInfo& info) {
     auto lanes = requireLanes(argument);
     TransferOptions options = requireTransferOptions(argument);
     options.faults = requireFaults(argument);
-    return runOnWorkLane(
+    return runOnWorker(
         info.Env(),
         [state, lanes = std::move(lanes), options] {
           std::vector<LaneRequest> requests;

@@ -222,7 +222,7 @@ Napi::Value openMoe(const Napi::CallbackInfo& info) {
         requireArray<float, Napi::Float32Array>(object, "topkWeights", napi_float32_array, "a Float32Array");
     routing.numTokens = requireUint32(object, "numTokens");
     const int64_t deadlineNs = requireDeadline(object.Get("timeoutMs"));
-    return runOnWorkLane(
+    return runOnWorker(
         info.Env(),
         [opened, options, routing, deadlineNs] {
           WorldExchange exchange(*opened->world->world);

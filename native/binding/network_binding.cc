@@ -3,7 +3,7 @@
 #include "binding/arguments.h"
 #include "binding/exports.h"
 #include "binding/napi_setup.h"
-#include "binding/work_lane.h"
+#include "binding/worker_thread.h"
 #include "network/network.h"
 #include "network/ucx_settings.h"
 
@@ -26,7 +26,7 @@ Napi::Value toJs(Napi::Env env, const NetworkProbe& probe) {
 // Off the main thread: UCX looks at every device of the machine.
 Napi::Value probe(const Napi::CallbackInfo& info) {
   auto found = std::make_shared<NetworkProbe>();
-  return runOnWorkLane(
+  return runOnWorker(
       info.Env(), [found] { *found = probeNetwork(); }, [found](Napi::Env env) { return toJs(env, *found); });
 }
 

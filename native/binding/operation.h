@@ -4,7 +4,7 @@
 
 #include "binding/arguments.h"
 #include "binding/handle.h"
-#include "binding/work_lane.h"
+#include "binding/worker_thread.h"
 #include "binding/world_binding.h"
 #include "core/gate.h"
 #include "core/injected_fault.h"
@@ -12,7 +12,7 @@
 
 // The one shape of measured operations in JavaScript (runner/native/types/operation.ts): probe, measure, facts, close.
 //
-// A binding file has a State that owns what the operation needs, and offers, all on the work thread:
+// A binding file has a State that owns what the operation needs, and offers, all on the worker thread:
 //   ProbeResult probe()
 //   MeasuredPhases measure(const SampleProtocol&)
 //   Facts facts()                                  and static Napi::Value toJs(Napi::Env, const Facts&)
@@ -27,7 +27,7 @@ Napi::Object toJs(Napi::Env env, const PathBytes& bytes);
 Napi::Object toJs(Napi::Env env, const MeasuredPhases& measured);
 Napi::Object toJs(Napi::Env env, const ProbeResult& probe);
 
-// The gate of a measured loop: the world's, or that of a rank alone where there is no world.
+// The gate of a measured loop: the world's, or that of a single rank where there is no world.
 template <class Body>
 auto withGate(const std::shared_ptr<OpenedWorld>& world, Body&& body) {
   if (world) return body(GateRef(world->gate->gate()));
@@ -35,12 +35,12 @@ auto withGate(const std::shared_ptr<OpenedWorld>& world, Body&& body) {
   return body(GateRef(solo));
 }
 
-// Runs `body` on the work thread and resolves with what `convert` makes of its result.
+// Runs `body` on the worker thread and resolves with what `convert` makes of its result.
 template <class Body, class Convert>
 Napi::Promise resolveWith(Napi::Env env, Body body, Convert convert) {
   using Result = decltype(body());
   auto result = std::make_shared<Result>();
-  return runOnWorkLane(
+  return runOnWorker(
       env, [result, body = std::move(body)]() mutable { *result = body(); },
       [result, convert](Napi::Env resolved) -> Napi::Value { return convert(resolved, *result); });
 }
@@ -83,7 +83,7 @@ Napi::Value closeOperation(const Napi::CallbackInfo& info) {
     if (!info[0].IsBoolean()) throw argumentError("together", "a boolean");
     const bool together = info[0].As<Napi::Boolean>().Value();
     const int64_t deadlineNs = requireDeadline(info[1]);
-    return runOnWorkLane(info.Env(), [state, together, deadlineNs] { state->close(together, deadlineNs); });
+    return runOnWorker(info.Env(), [state, together, deadlineNs] { state->close(together, deadlineNs); });
   });
 }
 

@@ -4,7 +4,7 @@
 #include "binding/device_binding.h"
 #include "binding/handle.h"
 #include "binding/kv_binding.h"
-#include "binding/work_lane.h"
+#include "binding/worker_thread.h"
 
 namespace railrunner::binding {
 
@@ -94,7 +94,7 @@ Napi::Value preparePool(const Napi::CallbackInfo& info) {
   return guarded(info, [&]() -> Napi::Value {
     auto state = requirePool(info.This(), "this");
     auto request = requireContent(info[0]);
-    return runOnWorkLane(info.Env(), [state, request = std::move(request)] {
+    return runOnWorker(info.Env(), [state, request = std::move(request)] {
       state->require().prepare(contentFor(state->require(), request), processControl());
     });
   });
@@ -108,7 +108,7 @@ Napi::Value checkPool(const Napi::CallbackInfo& info) {
     if (!info[2].IsBoolean()) throw argumentError("sampled", "a boolean");
     const uint32_t wordStep = info[2].As<Napi::Boolean>().Value() ? kCheckSampledWords : kCheckAllWords;
     auto report = std::make_shared<CheckReport>();
-    return runOnWorkLane(
+    return runOnWorker(
         info.Env(),
         [state, report, wordStep, request = std::move(request), transferred = std::move(transferred)] {
           PoolContent content = contentFor(state->require(), request);
@@ -131,7 +131,7 @@ Napi::Value readPool(const Napi::CallbackInfo& info) {
     const auto offset = static_cast<uint64_t>(requireInteger(info[0], "offset", 0, int64_t{1} << 53));
     const auto bytes = static_cast<uint64_t>(requireInteger(info[1], "bytes", 1, int64_t{1} << 30));
     auto data = std::make_shared<std::vector<uint8_t>>();
-    return runOnWorkLane(
+    return runOnWorker(
         info.Env(),
         [state, data, offset, bytes] {
           requireInside(state->require(), offset, bytes);
@@ -153,7 +153,7 @@ Napi::Value writePool(const Napi::CallbackInfo& info) {
     }
     const auto source = info[1].As<Napi::Uint8Array>();
     std::vector<uint8_t> data(source.Data(), source.Data() + source.ByteLength());
-    return runOnWorkLane(info.Env(), [state, offset, data = std::move(data)] {
+    return runOnWorker(info.Env(), [state, offset, data = std::move(data)] {
       requireInside(state->require(), offset, data.size());
       state->require().store().writeBytes(offset, data.data(), data.size());
     });
@@ -163,7 +163,7 @@ Napi::Value writePool(const Napi::CallbackInfo& info) {
 Napi::Value closePool(const Napi::CallbackInfo& info) {
   return guarded(info, [&]() -> Napi::Value {
     auto state = requirePool(info.This(), "this");
-    return runOnWorkLane(info.Env(), [state] {
+    return runOnWorker(info.Env(), [state] {
       const auto pool = std::move(state->pool);
       if (pool) pool->close();
     });
@@ -220,7 +220,7 @@ Napi::Value createPool(const Napi::CallbackInfo& info) {
     const std::string diskPath = requireString(options, "diskPath");
     const auto threads = static_cast<uint32_t>(requireInteger(options, "threads", 1, 1024));
     const Sharing sharing = requireBoolean(options, "sharedWithPeers") ? Sharing::kNode : Sharing::kNone;
-    return runOnWorkLane(
+    return runOnWorker(
         info.Env(),
         [state, tier, shape, sectionBlocks, diskPath, threads, sharing] {
           state->pool = std::make_unique<BlockPool>(*state->device, tier, shape, sectionBlocks, diskPath,

@@ -65,7 +65,7 @@ RankMove requireMove(const Napi::Object& object, uint32_t worldSize) {
   return move;
 }
 
-// Pools are put in on the work thread.
+// Pools are put in on the worker thread.
 RankTransferOptions requireOptions(const Napi::Object& object, uint32_t worldSize) {
   RankTransferOptions options;
   const std::string op = requireString(object, "op");
@@ -144,7 +144,7 @@ Napi::Value openRankTransfer(const Napi::CallbackInfo& info) {
     RankTransferOptions options =
         requireOptions(object, static_cast<uint32_t>(state->world->world->info().worldSize));
     const int64_t deadlineNs = requireDeadline(object.Get("timeoutMs"));
-    return runOnWorkLane(
+    return runOnWorker(
         info.Env(),
         [state, options = std::move(options), deadlineNs]() mutable {
           if (state->source) options.source = &state->source->require();

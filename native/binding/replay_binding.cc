@@ -189,7 +189,7 @@ Napi::Value closeReplay(const Napi::CallbackInfo& info) {
     if (!info[0].IsBoolean()) throw argumentError("together", "a boolean");
     const bool together = info[0].As<Napi::Boolean>().Value();
     const int64_t deadlineNs = requireDeadline(info[1]);
-    return runOnWorkLane(info.Env(), [state, together, deadlineNs] {
+    return runOnWorker(info.Env(), [state, together, deadlineNs] {
       const std::unique_ptr<Replayer> closing = std::move(state->replayer);
       if (closing) closing->close(together, deadlineNs);
     });
@@ -212,7 +212,7 @@ ReplayOptions requireReplayOptions(const Napi::Object& object) {
   return options;
 }
 
-// Of host and disk; pools and communicator are put in on the work thread.
+// Of host and disk; pools and communicator are put in on the worker thread.
 std::array<ReplicatedRequest, 2> requireShared(const Napi::Object& shared, const ReplayOptions& options,
                                                const std::vector<int>& nodeOfRank) {
   std::array<ReplicatedRequest, 2> requests;
@@ -257,7 +257,7 @@ Napi::Value openReplay(const Napi::CallbackInfo& info) {
       if (!shared.Get("communicator").IsNull())
         state->communicator = requireCommunicator(shared.Get("communicator"), "communicator");
     }
-    return runOnWorkLane(
+    return runOnWorker(
         info.Env(),
         [state, isShared, options = std::move(options), requests = std::move(requests)]() mutable {
           for (size_t tier = 0; tier < kTierNames.size(); ++tier) {

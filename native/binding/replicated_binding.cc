@@ -51,7 +51,7 @@ Tier tierOf(const std::string& name) {
   throw argumentError("sourceTier", "\"device\", \"host\" or \"disk\"");
 }
 
-// The request of JavaScript; pools and communicator are put in on the work thread.
+// The request of JavaScript; pools and communicator are put in on the worker thread.
 ReplicatedRequest requireRequest(const Napi::Object& object, const std::vector<int>& nodeOfRank) {
   ReplicatedRequest request;
   request.strategy = replicatedStrategyOf(requireString(object, "strategy"));
@@ -98,7 +98,7 @@ Napi::Value openReplicatedHandle(const Napi::CallbackInfo& info) {
     }
     ReplicatedRequest request = requireRequest(object, state->world->world->info().nodeOfRank);
     const int64_t deadlineNs = requireDeadline(object.Get("timeoutMs"));
-    return runOnWorkLane(
+    return runOnWorker(
         info.Env(),
         [state, request = std::move(request), deadlineNs]() mutable {
           if (state->source) request.source = &state->source->require();

@@ -3,7 +3,7 @@
 #include "binding/arguments.h"
 #include "binding/exports.h"
 #include "binding/napi_setup.h"
-#include "binding/work_lane.h"
+#include "binding/worker_thread.h"
 #include "storage/byte_lock.h"
 #include "storage/probe.h"
 
@@ -40,7 +40,7 @@ Napi::Value probe(const Napi::CallbackInfo& info) {
     const std::string folder = info[0].As<Napi::String>().Utf8Value();
     const auto queueDepth = static_cast<uint32_t>(requireInteger(info[1], "queueDepth", 1, 4096));
     auto found = std::make_shared<StorageProbe>();
-    return runOnWorkLane(
+    return runOnWorker(
         info.Env(), [found, folder, queueDepth] { *found = probeStorage(folder, queueDepth); },
         [found](Napi::Env env) { return toJs(env, *found); });
   });
@@ -65,7 +65,7 @@ Napi::Value lock(const Napi::CallbackInfo& info) {
     const std::string path = info[0].As<Napi::String>().Utf8Value();
     const auto offset = static_cast<uint64_t>(requireInteger(info[1], "offset", 0, int64_t{1} << 53));
     auto found = std::make_shared<ByteLock>(ByteLock::kUnsupported);
-    return runOnWorkLane(
+    return runOnWorker(
         info.Env(), [found, path, offset] { *found = lockByte(path, offset); },
         [found](Napi::Env env) -> Napi::Value { return Napi::String::New(env, lockName(*found)); });
   });

@@ -11,7 +11,7 @@
 #include "binding/errors.h"
 #include "binding/exports.h"
 #include "binding/main_thread.h"
-#include "binding/work_lane.h"
+#include "binding/worker_thread.h"
 #include "core/clock.h"
 #include "core/threads.h"
 
@@ -290,10 +290,10 @@ Napi::Value setAbort(const Napi::CallbackInfo& info) {
   });
 }
 
-// On the work thread, which owns the gate: by then no native work runs.
+// On the worker thread, which owns the gate: by then no native work runs.
 Napi::Value failEpoch(const Napi::CallbackInfo& info) {
   return guarded(info, [&]() -> Napi::Value {
-    return runOnWorkLane(info.Env(), [opened = self(info)] { opened->gate->gate().fail(); });
+    return runOnWorker(info.Env(), [opened = self(info)] { opened->gate->gate().fail(); });
   });
 }
 

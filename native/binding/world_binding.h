@@ -15,7 +15,7 @@ struct OpenedWorld {
 };
 
 // The world behind a NativeWorld object, for the other binding files; a shared_ptr, so that work on the lane
-// keeps it. Throws kArgument for anything else. Use `opened->gate->gate()` on the work thread, before each
+// keeps it. Throws kArgument for anything else. Use `opened->gate->gate()` on the worker thread, before each
 // measured loop.
 std::shared_ptr<OpenedWorld> requireWorld(const Napi::Value& value, const char* name);
 

@@ -64,7 +64,7 @@ class Communicator {
   // Collective, orderly, idempotent: finalise, wait, destroy. Throws kState while in use. Where a rank does
   // not come by the deadline, the communicator is aborted and kTimeout thrown.
   void close(int64_t deadlineNs);
-  // At once, alone, idempotent: kernels that wait for peers end. Streams may hold its operations.
+  // At once, not collective, idempotent: kernels that wait for peers end. Streams may hold its operations.
   void giveUp();
 
  private:

@@ -6,7 +6,7 @@
 
 namespace railrunner {
 
-// Codes that native code can raise. The names are those of the catalogue in runner/errors.ts, which alone
+// Codes that native code can raise. The names are those of the catalogue in runner/errors.ts, which is what
 // knows the exit status of each; a rule test holds both lists equal.
 enum class ErrorCode {
   kArgument,         // a caller of the native surface passed something it must not

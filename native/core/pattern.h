@@ -45,7 +45,7 @@ RAILRUNNER_HOST_DEVICE inline uint64_t patternWord(uint64_t base, uint64_t word)
   return mix64(base + word * 0x9e3779b97f4a7c15ULL);
 }
 
-// What unwritten memory holds. Depends on the salt alone: every word of a pool is checked without an
+// What unwritten memory holds. Depends only on the salt: every word of a pool is checked without an
 // identity.
 RAILRUNNER_HOST_DEVICE inline uint64_t poisonWord(uint64_t salt) {
   return mix64(salt ^ 0xa5a5a5a5a5a5a5a5ULL);

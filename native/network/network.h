@@ -28,7 +28,7 @@ namespace railrunner {
 // connection has ended (transports that have them in hardware).
 enum class NetworkProtocol : uint32_t { kAuto = 0, kActiveMessage = 1, kRemoteWrite = 2 };
 
-// Set by tests alone: makes the receive path of active messages hostile, and breaks it in a known way.
+// Set only by tests: makes the receive path of active messages hostile, and breaks it in a known way.
 struct NetworkTestSeam {
   uint64_t shuffleSeed = 0;  // non-zero: records are held back and applied in a shuffled order
   bool publishWithoutCounting =

@@ -19,7 +19,7 @@ inline constexpr uint32_t kMaxRegions = 1024;
 
 struct Network::State {
   struct Region {
-    ucp_mem_h memory = nullptr;  // remote write alone
+    ucp_mem_h memory = nullptr;  // only for remote write
   };
   // What a proxy thread is given. It progresses its worker when nobody else does, and drains its triggers.
   struct Proxy {

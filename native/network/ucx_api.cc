@@ -74,7 +74,7 @@ std::string printed(Print&& print) {
   return all;
 }
 
-// UCX_TLS, from the environment or UCX's files; a configuration says its values by printing them alone.
+// UCX_TLS, from the environment or UCX's files; a configuration says its values only by printing them.
 std::string configuredTransports(const ucp_config_t* config) {
   const std::string all =
       printed([&](FILE* stream) { ucx().ucp_config_print(config, stream, "", UCS_CONFIG_PRINT_CONFIG); });

@@ -16,7 +16,7 @@ namespace {
 // Names and aliases of UCX's transports between processes of one machine.
 constexpr std::array<std::string_view, 11> kSharedMemory = {
     "sm", "shm", "mm", "posix", "sysv", "xpmem", "cma", "knem", "cuda_ipc", "rocm_ipc", "ze_ipc"};
-// "\\posix": UCX takes a name behind a backslash for the transport alone, not for an alias.
+// "\\posix": UCX takes a name behind a backslash for only the transport, not for an alias.
 bool needsSharedMemory(std::string_view name) {
   if (!name.empty() && name.front() == '\\') name.remove_prefix(1);
   return std::find(kSharedMemory.begin(), kSharedMemory.end(), name) != kSharedMemory.end();
@@ -56,7 +56,7 @@ std::string networkTransports(const std::string& list) {
   throw Error(
       ErrorCode::kNetworkMissing,
       "network: UCX_TLS=" + list +
-          " names transports inside a machine alone, expected one between nodes (tcp, rc, dc, ud). Unset "
+          " names only transports inside a machine, expected one between nodes (tcp, rc, dc, ud). Unset "
           "UCX_TLS, or add one.");
 }
 

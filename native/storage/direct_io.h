@@ -30,7 +30,7 @@ struct DirectIoAlignment {
   uint32_t offsetBytes = 0;
 };
 
-// The judgement alone. `fileSystemMagic` as statfs gives it; `kernelTells`: this kernel has STATX_DIOALIGN
+// Only the judgement. `fileSystemMagic` as statfs gives it; `kernelTells`: this kernel has STATX_DIOALIGN
 // (6.1), so that silence means something.
 DirectIoFacts judgeDirectIo(const DirectIoAlignment& alignment, uint64_t fileSystemMagic, bool kernelTells);
 

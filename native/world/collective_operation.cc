@@ -155,7 +155,7 @@ class Gather : public CollectiveOperation {
       return request;
     }
     if (step_ == 2) {
-      // Refused by the root alone, the sum would be too large: the others learn of it at their deadline.
+      // Refused only by the root, the sum would be too large: the others learn of it at their deadline.
       span_ = spanOf(sizes_, "gather");
       all_.resize(static_cast<size_t>(span_.total));
       mpi.check(mpi.calls.igatherv(comm, data_.data(), static_cast<int>(size_), all_.data(),

@@ -26,7 +26,7 @@ struct RankLiveness {
 // Small messages on a communicator of their own, along a tree (heartbeat_tree.h): every rank tells its parent where it and
 // the ranks below it are, so rank 0 knows of all; every parent tells its children that it lives and where rank 0 is.
 // Neighbours judge each other by their silence, and news of a death travels both ways. Beats are sent by the control
-// thread, so they go on while the main thread or the work thread hangs, and stop when the process does.
+// thread, so they go on while the main thread or the worker thread hangs, and stop when the process does.
 //
 // setPlace, liveness and deadRank may be called from any thread, all else from the control thread.
 class Heartbeat {

@@ -17,7 +17,7 @@ namespace railrunner {
 // rank takes part in every one of them, whatever became of its work; one that passes its deadline loses the
 // world.
 //
-// Work plane (allgather, maximum, barrier, the sampling gate): blocking, for the one work thread of each rank.
+// Work plane (allgather, maximum, barrier, the sampling gate): blocking, for the one worker thread of each rank.
 // It may be given up: an aborted or failed rank leaves at once, and after renew() on the control plane all
 // ranks begin a new epoch in which nothing of the old one is heard.
 class World {
@@ -37,7 +37,7 @@ class World {
   void startGather(Bytes data, int root, int64_t deadlineNs, Completion done);
   void startAlltoall(std::vector<Bytes> data, int64_t deadlineNs, Completion done);
   void startBarrier(int64_t deadlineNs, Completion done);
-  // Begins a new epoch of the work plane. No work thread may be inside one of its calls.
+  // Begins a new epoch of the work plane. No worker thread may be inside one of its calls.
   void startRenew(int64_t deadlineNs, ControlThread::Opened done);
   void startFinalize(int64_t deadlineNs, ControlThread::Opened done);
   void abort(int status) { thread_->abort(status); }
@@ -72,7 +72,7 @@ class World {
   std::shared_ptr<ControlThread> thread_;
   std::vector<int> leaders_;  // local rank 0 of every node, by node
   uint32_t sequenceEpoch_ = 0;
-  uint64_t sequence_ = 0;  // of the work thread's collectives in this epoch
+  uint64_t sequence_ = 0;  // of the worker thread's collectives in this epoch
 };
 
 }  // namespace railrunner

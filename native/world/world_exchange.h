@@ -6,7 +6,7 @@
 namespace railrunner {
 
 // The work plane of a world, for the modules that set themselves up by collective calls and know no MPI. Used
-// by the work thread alone, as the work plane is; the world outlives it.
+// only by the worker thread, as the work plane is; the world outlives it.
 class WorldExchange : public Exchange {
  public:
   explicit WorldExchange(World& world) : world_(world) {}

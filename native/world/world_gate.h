@@ -8,7 +8,7 @@
 namespace railrunner {
 
 // The sampling gate of a real world. One a world, made when the world opens; `gate()` before each measured
-// loop, on the work thread, takes over the epoch that the ranks agreed on last.
+// loop, on the worker thread, takes over the epoch that the ranks agreed on last.
 class WorldGate : private GateLink {
  public:
   explicit WorldGate(std::shared_ptr<World> world);

@@ -1,4 +1,4 @@
-/** The command line: text alone, no work. What a command needs is imported when it runs, so that help is quick. */
+/** The command line: only text, no work. What a command needs is imported when it runs, so that help is quick. */
 import yargs, { type Argv, type CommandModule } from 'yargs';
 import type { LoadKinds } from '../job/kind.js';
 import type { LoadModelReport } from '../job/model-report.js';

@@ -25,7 +25,7 @@ const REPORT_OPTIONS: CliOptions<ReportArguments> = {
     describe:
       'Folders of runs (results/<run-id>): several are repeats of one another, or shards of one run. Or one folder of `ab`',
   },
-  earlier: { array: true, describe: 'Folders of older runs, for the history alone' },
+  earlier: { array: true, describe: 'Folders of older runs, only for the history' },
   against: { array: true, describe: 'Folders of baseline runs: each key is judged as `compare` does' },
   verdict: {
     type: 'string',

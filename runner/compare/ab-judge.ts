@@ -1,5 +1,5 @@
 /**
- * Two stages. All keys in a few interleaved pairs choose what is looked at again; fresh pairs of those alone decide. The
+ * Two stages. All keys in a few interleaved pairs choose what is looked at again; fresh pairs of only those decide. The
  * second data were not used to choose, so few keys are tested and an exact test of few pairs is enough.
  */
 import { locationInterval, positiveShare } from '../statistics/signed-rank.js';

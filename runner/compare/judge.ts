@@ -107,7 +107,7 @@ export function judgeAll(keys: readonly KeyRuns[]): Judgement[] {
   const p = adjustedP(tests.map((test) => test.p));
   return keys.map((key, at) => {
     const test = itemAt(tests, at);
-    // Could one bad key alone have been found among so many?
+    // Could a single bad key have been found among so many?
     const reachable = test.leastP * keys.length <= LEVEL;
     if (!reachable) return byEffectSize(key, test);
     const significant = numberAt(p, at) <= LEVEL;

@@ -29,7 +29,7 @@ export function pairRuns(
         : { baseline: left.run, candidate: right.run },
     );
   }
-  // A pair alone, or every pair in one order, turns drift into a difference.
+  // A single pair, or every pair in one order, turns drift into a difference.
   const order = pairs.map((pair) => pair.baseline.startedAt < pair.candidate.startedAt);
   return pairs.length > 1 && new Set(order).size === 2 ? pairs : undefined;
 }

@@ -127,7 +127,7 @@ async function stage<T>(
         local.verdict.message ?? local.verdict.status,
       );
       // Peers may be in native waits for this rank: they are told, so that they need not wait for their deadline.
-      if (!addon.workLaneBusy()) await world.native.failEpoch();
+      if (!addon.isWorkerBusy()) await world.native.failEpoch();
     }
     const verdicts = await exchange(world, name, local.verdict, {
       timeoutMs: timeoutMs + BOUNDARY_GRACE_MS,

@@ -176,7 +176,7 @@ async function endLostWorld(
 
 /**
  * Resources live on while consecutive points of a job use them. At the end of a job all are given back, so that the
- * memory of two jobs is never held at once: the check before the run counted the largest point alone.
+ * memory of two jobs is never held at once: the check before the run counted only the largest point.
  */
 async function releasePreviousJob(run: Run, previous: Point | undefined, point: Point): Promise<void> {
   if (previous && previous.jobIndex !== point.jobIndex) await run.resources.closeAll();

@@ -36,7 +36,7 @@ export async function lockRun(
   );
 }
 
-/** At the end of a run, by rank 0: the folder then holds results alone. Where it is not done, the next start takes it over. */
+/** At the end of a run, by rank 0: the folder then holds only results. Where it is not done, the next start takes it over. */
 export async function removeLock(folder: string): Promise<void> {
   await rm(join(folder, LOCK_FILE), { force: true });
 }

@@ -45,7 +45,7 @@ export interface Run {
   /** All that is told how the run goes: the ones below, and progress and table. */
   readonly observers: RunObservers;
   readonly csv: RankCsv;
-  /** Rank 0 alone has these two. */
+  /** Only rank 0 has these two. */
   readonly report: RunReport | undefined;
   readonly manifest: ManifestFile | undefined;
   /** The run's folder as this rank sees it. */

@@ -110,7 +110,7 @@ async function endRun(run: Run, end: LoopEnd, logFile: LogFile): Promise<number>
     }
   };
   // After a signal the end of the process gives memory back: unmapping pools takes time that a launcher does not grant.
-  if (!end.worldLost && !hurried && !run.addon.workLaneBusy())
+  if (!end.worldLost && !hurried && !run.addon.isWorkerBusy())
     await attempt('giving back memory', () => run.resources.closeAll());
   // A file system that has not answered once gets no more than a second chance.
   const withinMs = (): number =>
@@ -132,7 +132,7 @@ async function endRun(run: Run, end: LoopEnd, logFile: LogFile): Promise<number>
   }
   if (end.worldLost && !hurried) await sleep(LOST_WORLD_GRACE_MS);
   const isLogWhole = await within(hurried ? HURRIED_FILE_MS : LOG_WITHIN_MS, logFile.flush());
-  if (end.worldLost || !agreed.whole || run.addon.workLaneBusy()) exitNow(status);
+  if (end.worldLost || !agreed.whole || run.addon.isWorkerBusy()) exitNow(status);
   await finalize(run, hurried, status);
   // The exit of the process would wait for threads that still hang in a file system.
   if (!isLogWhole || failures.some(isHanging)) exitNow(status);
@@ -159,9 +159,9 @@ async function finishManifest(run: Run, agreed: Agreed, end: LoopEnd, withinMs: 
   await finished;
 }
 
-/** After a signal, or where the work thread is stuck, nothing is asked any more. */
+/** After a signal, or where the worker thread is stuck, nothing is asked any more. */
 async function librariesOf(run: Run, end: LoopEnd): Promise<ManifestEnd['libraries']> {
-  const isAsked = !end.hurried && !end.worldLost && !run.addon.workLaneBusy();
+  const isAsked = !end.hurried && !end.worldLost && !run.addon.isWorkerBusy();
   return isAsked ? await run.libraries.versions(run.addon) : undefined;
 }
 

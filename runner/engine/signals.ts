@@ -4,14 +4,14 @@ import { takeHeldSignal } from '../environment/early-signals.js';
 import { namesOf } from '../values/objects.js';
 
 /**
- * From the signal on: how long ranks have to agree on the stop before this rank leaves alone, and until when rows of points
+ * From the signal on: how long ranks have to agree on the stop before this rank leaves by itself, and until when rows of points
  * that never ran are written. Open MPI 4.1 kills a second after its SIGTERM, but `launch` and batch systems do not: rows are in
  * their file chunk by chunk, so a longer try costs nothing.
  */
 const HURRIED = { aloneMs: 450, rowsMs: 5000 };
 /** Launchers hand SIGUSR1 on and kill nobody for it: schedulers send it a minute before their own end. */
 const PATIENT = { aloneMs: 30_000, rowsMs: 15_000 };
-/** A rank that leaves alone makes its launcher end the others: they get this long from the signal on for their rows. */
+/** A rank that leaves by itself makes its launcher end the others: they get this long from the signal on for their rows. */
 const OTHERS_MS = 900;
 /** After the rows: manifest and MPI_Finalize. */
 const END_WITHIN_MS = 100;

@@ -100,7 +100,7 @@ export async function runStage<T>(
     ...(ending.kind === 'done' ? { value: ending.value } : {}),
   });
   if (ending.kind === 'threw' && ending.error instanceof AgreedFailure) throw ending.error;
-  if (ending.kind === 'stuck' && addon.workLaneBusy()) {
+  if (ending.kind === 'stuck' && addon.isWorkerBusy()) {
     return say('timeout', stuckError(options, at.awaitedPeer, addon.heldUpBy()));
   }
   if (late) return say('timeout', deadlineError(options, at));

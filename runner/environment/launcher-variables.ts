@@ -1,4 +1,4 @@
-/** Which variables belong to which launcher, so that an MPI hears of its own launcher alone. */
+/** Which variables belong to which launcher, so that an MPI hears only of its own launcher. */
 import type { Launcher } from './launcher.js';
 import type { Variables } from './variables.js';
 

@@ -11,7 +11,7 @@ export type { MpiName } from './mpis.js';
 export interface Launcher {
   /** For messages: "mpirun of Open MPI", "srun with PMI2", ... */
   readonly name: string;
-  /** The MPI that can talk to it; null = any (started alone, or by a launcher that talks to none). */
+  /** The MPI that can talk to it; null = any (started without a launcher, or by a launcher that talks to none). */
   readonly speaks: MpiName | null;
   /** Processes that it started; null where it does not say. */
   readonly size: number | null;

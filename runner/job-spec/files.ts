@@ -9,7 +9,7 @@ export interface NamedFile {
   readonly sha256: string;
 }
 
-/** A file that is read later, by rank 0 alone. */
+/** A file that is read later, only by rank 0. */
 export interface LocatedFile {
   readonly place: string;
   readonly path: string;

@@ -1,5 +1,5 @@
 /**
- * Reads JSON text and says where it is wrong. JSON.parse alone gives no line, takes the last of two equal keys
+ * Reads JSON text and says where it is wrong. JSON.parse gives no line, takes the last of two equal keys
  * without a word, and rounds integers beyond 2^53; a spec with a key twice is a mistake that its author should hear
  * of, and a 64-bit id must stay what it is. Integers that numbers do not hold exactly become BigInt.
  */

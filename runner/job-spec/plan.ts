@@ -10,7 +10,7 @@ export interface PlannedPoint {
 
 /**
  * The plan of every point on every rank of a world of `worldSize`; `ranksPerNode` 0 = one host holds all. Where the
- * device is decided by the run alone (`auto`), the host's.
+ * device is decided only by the run (`auto`), the host's.
  */
 export function planPoints(
   spec: ResolvedSpec,

@@ -19,7 +19,7 @@ export type InjectedFaultName =
   /** On a GPU: a kernel that only the abort word ends; a kernel that writes where nothing is mapped. */
   | 'spinKernel'
   | 'illegalAccess'
-  /** In a transfer between ranks: heads of another place, a piece left out or cut off, a notification before its data (to kernels alone). */
+  /** In a transfer between ranks: heads of another place, a piece left out or cut off, a notification before its data (only to kernels). */
   | 'wrongSplit'
   | 'lostPiece'
   | 'truncatedPiece'

@@ -1,4 +1,4 @@
-/** What `railrunner model` asks, and what answers it. The models belong to the jobs; the command knows these types alone. */
+/** What `railrunner model` asks, and what answers it. The models belong to the jobs; the command knows only these types. */
 
 export interface ModelQuestion {
   /** A preset, or a path. */

@@ -1,4 +1,4 @@
-/** What `railrunner simulate` asks, and what answers it. Traces and caches belong to the jobs; the command knows these types alone. */
+/** What `railrunner simulate` asks, and what answers it. Traces and caches belong to the jobs; the command knows only these types. */
 
 export interface SimulationQuestion {
   readonly trace: string;
@@ -10,7 +10,7 @@ export interface SimulationQuestion {
   readonly tierBlocks: readonly number[];
   readonly tierPolicy: string;
   readonly minUses: number;
-  /** null: tiers are told in blocks alone. */
+  /** null: tiers are given in blocks only. */
   readonly blockBytes: number | null;
   readonly ttlSeconds: number | null;
   readonly blockTokens: number | null;

@@ -71,7 +71,7 @@ function nested({ name, size }: Launcher): RunnerError {
   return new RunnerError(
     'E_LAUNCHER_MISMATCH',
     `launch starts ranks itself, and ${name} has started ${size} of it, each of which would start its own. ` +
-      `Expected launch alone, or run under a launcher: use run in place of launch, or leave ${name} out.`,
+      `Expected launch without a launcher, or run under one: use run in place of launch, or leave ${name} out.`,
   );
 }
 

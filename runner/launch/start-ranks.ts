@@ -30,7 +30,7 @@ export interface RanksRequest {
 
 /**
  * Resolves to the exit status of the run. mpirun is detached from the terminal (setsid): a terminal's Ctrl-C and the group signals of
- * `timeout` reach `launch` alone, which hands them on, because Open MPI 4.1.4 takes a second SIGINT within 5 s for "kill
+ * `timeout` reach only `launch`, which hands them on, because Open MPI 4.1.4 takes a second SIGINT within 5 s for "kill
  * at once". It has no standard input: what `launch` was given there belongs to the caller's script.
  */
 export function startRanks({ line, environment, folder }: RanksRequest): Promise<number> {

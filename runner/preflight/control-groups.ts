@@ -153,7 +153,7 @@ export function memoryLimits(root = '/'): GroupLimit[] {
 }
 
 function cacheOf(root: string, { version, folder }: ControlGroup): number {
-  // v1 counts a group alone under the plain names, and with its children under total_.
+  // v1 counts a group without its children under the plain names, and with its children under total_.
   const names =
     version === 1
       ? ['total_inactive_file', 'total_active_file']

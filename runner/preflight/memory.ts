@@ -104,7 +104,7 @@ function memoryIssues(host: number, here: readonly Need[]): string[] {
   return [`host ${host}: ${need}, ${formatBytes(bytes)} are available (${source})`];
 }
 
-/** What the kernel limits for each process alone. */
+/** What the kernel limits for each process by itself. */
 function ownLimitIssues(rank: number, need: Need): string[] {
   const issues: string[] = [];
   if (need.memoryBytes > need.addressSpaceBytes * USABLE_SHARE) {

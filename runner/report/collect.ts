@@ -141,7 +141,7 @@ function selectionNotes({ manifest: { runId, selectedPoints, points } }: RunFold
   if (selectedPoints === undefined) return [];
   const asked = counted(new Set(selectedPoints).size, 'point');
   return [
-    `${runId}: was to measure ${asked} of ${points.length} alone (--points ${numberList(selectedPoints)})`,
+    `${runId}: was to measure only ${asked} of ${points.length} (--points ${numberList(selectedPoints)})`,
   ];
 }
 

@@ -35,7 +35,7 @@ export function abFolderOf(
   if (runs.length > 1 || source !== undefined) {
     throw new RunnerError(
       'E_USAGE',
-      'a folder of `ab` holds both sides and their verdict: expected it alone, without other runs, --against or --verdict',
+      'a folder of `ab` holds both sides and their verdict: expected it by itself, without other runs, --against or --verdict',
     );
   }
   if (folder.wholeCandidate.length > 0) return folder;

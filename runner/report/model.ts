@@ -10,7 +10,7 @@ export interface Key {
   readonly specName: string;
   readonly jobId: string;
   readonly kind: string;
-  /** Swept keys alone, canonical JSON; `{}` where nothing is swept. */
+  /** Only swept keys, canonical JSON; `{}` where nothing is swept. */
   readonly params: string;
   /** Empty where the point ended before any phase was known. */
   readonly phase: string;
@@ -105,7 +105,7 @@ export interface Suite {
   readonly machine: MachineClass;
   /** At least one. Repeats of what is reported. */
   readonly runs: readonly ReportedRun[];
-  /** Older runs, for the history alone. */
+  /** Older runs, only for the history. */
   readonly earlier: readonly ReportedRun[];
   /** Runs of which a history has the figures and nothing else. */
   readonly recorded: readonly RunTable[];

@@ -22,7 +22,7 @@ export function identifyingKeys(job: JsonObject): JsonObject {
   return Object.fromEntries(Object.entries(job).filter(([key]) => !NOT_IDENTIFYING.has(key)));
 }
 
-/** The `params` column: the swept keys and values alone, as canonical JSON; `{}` where nothing is swept. */
+/** The `params` column: only the swept keys and values, as canonical JSON; `{}` where nothing is swept. */
 export function paramsText(swept: JsonObject): string {
   return canonicalJson(swept);
 }
@@ -37,7 +37,7 @@ export interface SeriesOf {
 }
 
 const SERIES_DIGITS = 16;
-/** Sixteen hex digits alone may be a number, 1e5 followed by digits say, and spreadsheets and pandas take them for one. */
+/** Sixteen hex digits by themselves may be a number, 1e5 followed by digits say, and spreadsheets and pandas take them for one. */
 const SERIES_LETTER = 's';
 
 /** The `series` column: equal for the same resolved job on the same class of device in the same world layout. */

@@ -16,7 +16,7 @@ export interface RunRow {
   readonly point: number;
   readonly jobId: string;
   readonly kind: string;
-  /** Swept keys alone, canonical JSON; of schema version 1 too. */
+  /** Only swept keys, canonical JSON; of schema version 1 too. */
   readonly params: string;
   readonly series: string;
   /** Empty where the point ended before any phase was known. */

@@ -27,7 +27,7 @@ export interface AcrossRanks {
   readonly slowestSharePct: number;
   /**
    * Median over iterations of completion time plus the largest entry skew of a node: no iteration took longer from its
-   * first rank's entry to its last rank's exit. On more ranks than cores ranks take turns, and their own times alone
+   * first rank's entry to its last rank's exit. On more ranks than cores ranks take turns, and their own times by themselves
    * would show a bandwidth that the machine does not have.
    */
   readonly spanP50Us: number;

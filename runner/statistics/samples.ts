@@ -6,7 +6,7 @@ import { numberAt } from '../values/items.js';
 
 declare const sortedBrand: unique symbol;
 
-/** Samples in ascending order, at least one, all finite and not negative. Made by `sortSamples` alone. */
+/** Samples in ascending order, at least one, all finite and not negative. Made only by `sortSamples`. */
 export type SortedSamples = Float64Array & { readonly [sortedBrand]: true };
 
 export interface SampleStatistics {

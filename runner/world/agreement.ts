@@ -23,7 +23,7 @@ interface Lost {
 /** The ranks could not agree: the world is lost and the run ends. */
 export class AgreementLost extends RunnerError {
   readonly step: string;
-  /** By heartbeats: rank 0 hears all ranks, the others hear rank 0 alone. */
+  /** By heartbeats: rank 0 hears all ranks, the others hear only rank 0. */
   readonly missing: readonly MissingRank[];
   /** The rank that the run ends for, where one is known: the first missing, or a dead one. */
   readonly hungRank: number | undefined;

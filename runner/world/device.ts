@@ -58,7 +58,7 @@ export function sharedGroups(uuids: readonly string[]): number[][] {
 }
 
 /**
- * Collective. Each rank takes the GPU of its place on the host; where the launcher shows each rank one GPU alone, that
+ * Collective. Each rank takes the GPU of its place on the host; where the launcher shows each rank only one GPU, that
  * one. Throws the same kind of error on every rank.
  */
 export async function chooseDevice(

@@ -48,7 +48,7 @@ function specOf(routing: (typeof ROUTINGS)[number], numTokens: number): MoeSpec 
   return points[0].spec as unknown as MoeSpec;
 }
 
-/** The floor: the words alone, which the plain routing draws as well. */
+/** The floor: only the words, which the plain routing draws as well. */
 function drawOnly(spec: MoeSpec, numTokens: number): number {
   const words = new Uint32Array(spec.numExperts);
   let last = 0;
@@ -92,7 +92,7 @@ export function measureRouting(csvPath: string, quick: boolean): void {
     }
     const [plain, fast, floor] = [median(times.plain), median(times.fast), median(times.floor)];
     console.log(
-      `${routing.kind}: plain ${plain.toFixed(0)} ms, fast ${fast.toFixed(0)} ms, ${(plain / fast).toFixed(1)} x; words alone ${floor.toFixed(0)} ms`,
+      `${routing.kind}: plain ${plain.toFixed(0)} ms, fast ${fast.toFixed(0)} ms, ${(plain / fast).toFixed(1)} x; only words ${floor.toFixed(0)} ms`,
     );
   }
   writeFileSync(csvPath, stringify(rows, { header: true }));

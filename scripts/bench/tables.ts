@@ -118,7 +118,7 @@ function shareText(row: Row | undefined): string {
   return `${(Number(row['aggregate_pct_of_peak']) / 100).toFixed(3)} of ${fixed(row['aggregate_peak_GBps'], 1)}`;
 }
 
-/** hybrid compared with network: how many times faster, and what their network bytes would give alone. */
+/** hybrid compared with network: how many times faster, and what their network bytes would give by themselves. */
 function transportTable(rows: readonly Row[]): string {
   const differing = differingKeys(rows);
   const lines = new Map<string, Map<string, Row>>();

@@ -93,12 +93,12 @@ function howRead(): string {
 5. **Windowed and full layers of their own sizes**: \`swa_*\`, \`attention_other_setting\`, \`global_head_dim\`,
    \`num_global_key_value_heads\`, \`per_layer_config\`. \`num_kv_shared_layers\` keep nothing.
 6. **Index caches**: \`index_head_dim\` (only layers whose \`indexer_types\` is \`full\`), \`sparse_attention_config\`.
-7. **MTP layers** (\`num_nextn_predict_layers\` and its other names) count with \`layout.mtp: true\` alone.
+7. **MTP layers** (\`num_nextn_predict_layers\` and its other names) count only with \`layout.mtp: true\`.
 8. **Width**: 2 bytes; 1 where \`quantization_config\` or \`hf_quant_config.json\` in the same folder says an 8-bit KV cache.
    \`layout.dtypeWidthBytes\` by hand wins.
 9. **Absent keys** of a known type take the default of the type's class (transformers 5.18), with a note.
 10. **Everything else**: a key that looks as if it decided, and that no rule has read, refuses the file by its name and value.
-    An unknown \`model_type\` with plain keys alone is taken, with a note.
+    An unknown \`model_type\` with only plain keys is taken, with a note.
 
 Where a file is refused, write \`layout.groups\` by hand, or \`numLayers\`, \`outerDim\` (2 for K and V, 1 for a latent),
 \`innerDim\` (heads per rank x head size) and \`dtypeWidthBytes\` of layers that are all alike.
@@ -133,7 +133,7 @@ ${table(['preset', 'groups', 'bytes', 'beyond the window', 'index', 'numbers fro
 
 ## Families
 
-Types whose keys were checked; others are taken by their plain keys alone, with a note:
+Types whose keys were checked; others are taken by their plain keys only, with a note:
 ${knownTypes()
   .map((type) => `\`${type}\``)
   .join(', ')}.

@@ -123,7 +123,7 @@ blocks of DeepSeek-V3 that one rank holds for all. What grows with the number of
   \`dedup: off\` a slot for each expert and token, whatever N is, which is the larger by far while ranks are fewer than experts.
 - **Results**: \`expertMajor\` holds numExperts x tokens rows whatever N is (each rank has 1/N of the experts, and room for N
   sources); \`rankMajor\` holds N x tokens rows. In addition N x tokens x (4 + 8 x numTopk) bytes of where messages came from.
-- **KV pools** do not grow; in mode \`replicated\` host and disk tiers are on the root alone.
+- **KV pools** do not grow; in mode \`replicated\` host and disk tiers are only on the root.
 - **Shared words**: 128 bytes per rank of a node for the sampling gate, 56 bytes per rank in heartbeats near the root, and for
   strategy \`ipc\` 64 bytes for each step.
 

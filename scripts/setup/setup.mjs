@@ -1,5 +1,5 @@
 /**
- * The one set-up in front of `npm run quickstart` and `npm test`. Plain JavaScript with Node's own modules alone: it
+ * The one set-up in front of `npm run quickstart` and `npm test`. Plain JavaScript with only Node's own modules: it
  * runs before anything is installed. Every step first looks whether it is needed, so a second run takes a moment.
  */
 import { dirname, join } from 'node:path';

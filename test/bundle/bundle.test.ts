@@ -39,7 +39,7 @@ async function unpackElsewhere(folder: string): Promise<string> {
   return join(elsewhere, archive.replace('.tar.xz', ''));
 }
 
-// The archive alone takes half a minute where others work too.
+// The archive by itself takes half a minute where others work too.
 t.setTimeout(900_000);
 
 const skip = firstMissing(needsProgram('xz', 'xz-utils'), needsProgram('readelf', 'binutils'));

@@ -69,7 +69,7 @@ t.test('two ranks on one GPU where the spec allows it: right data, no times', on
   }
 });
 
-t.test('a launcher that shows each rank its own GPU alone', onTwoGpus, async (t) => {
+t.test('a launcher that shows each rank only its own GPU', onTwoGpus, async (t) => {
   const before = 'export CUDA_VISIBLE_DEVICES=$OMPI_COMM_WORLD_LOCAL_RANK';
   const ended = await runOnGpus({ folder: t.testdir(), before });
   t.equal(ended.status, 0, ended.stderr);

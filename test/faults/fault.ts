@@ -61,7 +61,7 @@ export interface FaultCase {
   readonly env?: Readonly<Record<string, string>>;
   /** Words before the command: a shell that redirects, limits, ... It is followed by the command's own words. */
   readonly wrap?: readonly string[];
-  /** Words around the command on one rank alone, run by a shell: `$RANK` is its rank, "$@" the command. */
+  /** Words around the command on one rank only, run by a shell: `$RANK` is its rank, "$@" the command. */
   readonly onRank?: string;
   readonly runArgs?: readonly string[];
   /** Default: the run is only waited for. */

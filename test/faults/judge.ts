@@ -66,7 +66,7 @@ function judgeCulprit(
 
 /** Files in TMPDIR that no case put there. */
 function filesLeft(scratch: string): string[] {
-  // Open MPI 4.1.4 leaves an empty folder ompi.HOST.UID of every process that was started alone.
+  // Open MPI 4.1.4 leaves an empty folder ompi.HOST.UID of every process that was started without a launcher.
   return readdirSync(scratch, { recursive: true, withFileTypes: true })
     .filter((entry) => !entry.isDirectory())
     .map((entry) => relative(scratch, join(entry.parentPath, entry.name)))

@@ -3,7 +3,7 @@ import { cpSync, mkdirSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { projectRoot } from '../../runner/project.js';
 
-/** The project's own files in `folder`, with these files of the native build alone; returns the command. */
+/** The project's own files in `folder`, with only these files of the native build; returns the command. */
 export function copyWithout(folder: string, native: readonly string[]): string {
   for (const part of ['bin', 'package.json', 'dist/runner', 'dist/jobs', 'configs']) {
     cpSync(join(projectRoot, part), join(folder, part), { recursive: true });

@@ -92,7 +92,7 @@ for (const { ranks, nodes, args, env } of WORLDS) {
       'a total a point',
     );
     for (const row of totals.flat().filter((one) => one['job_id'] === 'down')) {
-      t.equal(row['status'], row['rank'] === '1' ? 'ok' : 'idle', 'the root offloads alone');
+      t.equal(row['status'], row['rank'] === '1' ? 'ok' : 'idle', 'only the root offloads');
     }
     // What crosses between nodes: each node's bytes once, whoever sends them.
     const sent = new Map<string, number>();

@@ -58,7 +58,7 @@ t.test('--resume of a live run waits for it, and goes on once it was killed', { 
     const ended = await resumed;
     t.equal(ended.status, 0, ended.stderr);
     t.match(ended.stdout, /2 points and 1 from before on 2 ranks/);
-    t.notOk(existsSync(join(run, LOCK_FILE)), 'a run that ended leaves results alone');
+    t.notOk(existsSync(join(run, LOCK_FILE)), 'a run that ended leaves only results');
   }),
 );
 

@@ -1,4 +1,4 @@
-/** Files that import each other in a circle, type-only imports included: neither can be read, moved or tested alone. */
+/** Files that import each other in a circle, type-only imports included: neither can be read, moved or tested by itself. */
 import { importsOf } from './imports.js';
 import type { Source, Violation } from './sources.js';
 

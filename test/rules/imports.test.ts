@@ -52,7 +52,7 @@ t.test('no file imports itself through others', async (t) => {
   t.same(sentences(circleViolations(sources)), []);
 });
 
-t.test('a planted circle is found, also one of types alone', async (t) => {
+t.test('a planted circle is found, also one of only types', async (t) => {
   const found = circleViolations([
     { path: 'runner/x/a.ts', text: `import { b } from './b.js';` },
     { path: 'runner/x/b.ts', text: `import type { C } from './c.js';` },

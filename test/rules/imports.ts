@@ -179,7 +179,7 @@ function faultOf(from: string, { target, typeOnly }: Import): string | null {
   if (targetModule === 'scripts' && from !== 'test') return 'nobody imports a script';
   const rule = ruleFor(from);
   if (rule.startsWith('runner/') && targetModule.startsWith('jobs/')) {
-    return 'runner knows job kinds by runner/job alone, not even by a type';
+    return 'runner knows job kinds only by runner/job, not even by a type';
   }
   if (rule === 'jobs/*' && ruleFor(targetModule) === 'jobs/*') return 'a job kind knows no other';
   if (typeOnly) {

@@ -14,7 +14,7 @@ t.test('a planted include against the levels is found', async (t) => {
     ['native/kv/x.cc', '#include "kv/layout.h"', null],
     ['native/kv/x.cc', '#include "moe/plan.h"', /sideways: kv -> moe/],
     ['native/core/x.h', '  #  include "device/device.h"', /upwards: core -> device/],
-    ['native/network/x.cc', '#include "binding/work_lane.h"', /upwards/],
+    ['native/network/x.cc', '#include "binding/worker_thread.h"', /upwards/],
     ['native/kv/x.cc', '#include "layout.h"', /names no module/],
     ['native/kv/x.cc', '#include <napi.h>', /binding\/napi_setup\.h/],
     ['native/binding/x.cc', '#include <napi.h>', /binding\/napi_setup\.h/],

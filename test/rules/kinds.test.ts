@@ -2,7 +2,7 @@ import t from 'tap';
 import { JOB_KINDS } from '../../jobs/index.js';
 import { lineOf, sentences, sourcesBelow, type Source, type Violation } from './sources.js';
 
-/** Modules that know job kinds by the interface alone; a name of one there would need a second place to add a kind. */
+/** Modules that know job kinds only by the interface; a name of one there would need a second place to add a kind. */
 function namedKinds(sources: readonly Source[], kinds: readonly string[]): Violation[] {
   const pattern = new RegExp(`(['"\`])(${kinds.join('|')})\\1`, 'g');
   return sources.flatMap(({ path, text }) =>

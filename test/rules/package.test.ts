@@ -54,7 +54,7 @@ t.test('files that scripts and people start are there', async (t) => {
 });
 
 t.test(
-  'the addon needs the C and C++ run-time alone',
+  'the addon needs only the C and C++ run-time',
   { skip: needsProgram('readelf', 'binutils') },
   async (t) => {
     const needed = neededLibraries(join(projectRoot, 'build', 'Release', 'railrunner.node'));

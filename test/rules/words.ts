@@ -69,7 +69,7 @@ const BANS: readonly Ban[] = [
     pattern: /\bprocess\.(exit|reallyExit|abort)\(/g,
     where: /^(runner|jobs)\//,
     except: /^runner\/main\.ts$/,
-    remedy: 'Throw a RunnerError, or return the status: runner/main.ts alone ends the process',
+    remedy: 'Throw a RunnerError, or return the status: only runner/main.ts ends the process',
   },
   {
     pattern: /\b(secure_)?getenv\s*\(|\b(un)?setenv\s*\(|\bputenv\s*\(/g,

@@ -31,7 +31,7 @@ t.test('a file that dies in the middle has failed', async (t) => {
   t.ok(cases.some(({ status }) => status === 'failed'));
 });
 
-t.test('files that start ranks or hosts run alone', async (t) => {
+t.test('files that start ranks or hosts run one at a time', async (t) => {
   const files = findTests(join(projectRoot, 'dist'), ['test/scripts/run-file', 'test/helpers/mpirun']);
   t.same(
     files.map(({ name, heavy }) => [name, heavy]),

@@ -117,7 +117,7 @@ t.test('what a test asks this machine for is what the set-up brings', async (t) 
   ]);
   t.ok(asked.length > 10, `${asked.length} programs are asked for`);
   for (const [, program = '', packages = ''] of asked) {
-    if (program === 'compute-sanitizer') continue; // of use on a GPU alone
+    if (program === 'compute-sanitizer') continue; // of use only on a GPU
     for (const word of [program, ...packages.split(' ')]) t.match(listed, `'${word}'`, program);
   }
 });

@@ -20,7 +20,7 @@ export interface BedOptions {
   readonly hosts: number;
   /** Ranks that each host takes. */
   readonly slots: number;
-  /** Each host has a second cable, eth1, for data alone: it can be pulled while MPI goes on. */
+  /** Each host has a second cable, eth1, only for data: it can be pulled while MPI goes on. */
   readonly dataCables?: boolean;
 }
 

@@ -40,7 +40,7 @@ export function peakOf(
 
 /**
  * Bytes to each rank for the probe: those of its path, shared out in proportion to the messages that go there (evenly
- * where none do: signals alone). They add up to exactly the path's bytes.
+ * where none do: only signals). They add up to exactly the path's bytes.
  */
 export function bytesToPeers(
   paths: readonly PeerPath[],

@@ -59,7 +59,7 @@ export function checkCombine(
       diff.add(BF16_VALUES[bits] ?? NaN, (BF16_VALUES[sent[column] ?? 0] ?? NaN) * weight);
     });
   }
-  // Partials that cancel keep their rounding errors while the sum shrinks: with one token that alone can pass 1e-5.
+  // Partials that cancel keep their rounding errors while the sum shrinks: with one token that by itself can pass 1e-5.
   const limit = Math.max(DIFF_LIMIT[spec.dispatchDtype], ROUNDING_DIFF * (1 + condition.value()));
   findings.below(diff.value(), limit, () => `calc_diff of all combined tokens against the plain sum`);
 }

@@ -15,7 +15,7 @@ const POISON_BYTE = 0x7f;
 /** verify: sample compares the elements of every eighth token. */
 const SAMPLE_STRIDE = 8;
 
-/** Of one rank, in the order that the routing alone decides. */
+/** Of one rank, in the order that the routing decides by itself. */
 interface Layout {
   readonly count: number[];
   readonly expertBegin: number[];

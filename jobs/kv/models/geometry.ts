@@ -70,7 +70,7 @@ export interface ModelGeometry {
   readonly notes: readonly string[];
 }
 
-/** Bytes of one token in one layer, for each region of its own: K and V apart, a latent or index alone. */
+/** Bytes of one token in one layer, for each region of its own: K and V apart, or one latent or index. */
 export function outerBytes(group: KvGroup): number[] {
   if (group.kind === 'state') return [];
   const { kvHeads, headDimK, headDimV, dtypeWidthBytes } = group;
@@ -107,7 +107,7 @@ export interface GeometryBytes {
   readonly indexBytesPerToken: number;
   /**
    * What stays for a token that left every window: K, V, latents and compressed entries, these with the index keys that
-   * find them (DeepSeek-V4); other index caches are in indexBytesPerToken alone.
+   * find them (DeepSeek-V4); other index caches are only in indexBytesPerToken.
    */
   readonly bytesPerTokenBeyondWindow: number;
 }

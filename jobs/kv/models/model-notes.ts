@@ -22,8 +22,8 @@ const NOTES: readonly ((context: NoteContext) => string | false)[] = [
   ({ modelType, isKnown }) =>
     !isKnown &&
     (modelType === ''
-      ? 'the file has no model_type: read by its plain keys alone'
-      : `model_type ${show(modelType)} is not in this reader's table: read by its plain keys alone`),
+      ? 'the file has no model_type: read by its plain keys only'
+      : `model_type ${show(modelType)} is not in this reader's table: read by its plain keys only`),
   ({ keys, mtpKey, options }) =>
     mtpKey !== undefined &&
     !options.mtp &&
@@ -44,7 +44,7 @@ const NOTES: readonly ((context: NoteContext) => string | false)[] = [
   },
   ({ kinds }) =>
     kinds.some((kind) => kind.chunked) &&
-    'chunked attention: a token attends to its own chunk alone, so attention_chunk_size is taken as the window',
+    'chunked attention: a token attends only to its own chunk, so attention_chunk_size is taken as the window',
   ({ kinds }) =>
     kinds.some((kind) => kind.ratio !== undefined || kind.ratioUnder !== undefined) &&
     'compressed cache: one entry per token inside the window and one per ratio beyond it, with the index keys of these; counted in the width of the cache, where vLLM packs an entry in 584 bytes of fp8 and scales',

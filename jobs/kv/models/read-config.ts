@@ -87,7 +87,7 @@ export function readConfig(document: unknown, options: ReadOptions = DEFAULT_REA
 
 function refuseEmpty(numGroups: number, hasStatesOnly: boolean): void {
   const expected = 'a model with a KV cache';
-  if (hasStatesOnly) throw new ConfigRefusal(expected, 'no layer with attention: states alone are kept');
+  if (hasStatesOnly) throw new ConfigRefusal(expected, 'no layer with attention: only states are kept');
   if (numGroups > MOST_GROUPS)
     throw new ConfigRefusal(`at most ${MOST_GROUPS} different shapes of layers`, `${numGroups}`);
 }

@@ -34,7 +34,7 @@ const HARMLESS: readonly (readonly [RegExp, string])[] = [
   ],
   [
     /^(?:mtp_|num_mtp|num_nextn|nextn_|use_mtp|mtp$)/,
-    'of multi-token prediction, counted by layout.mtp alone',
+    'of multi-token prediction, counted only by layout.mtp',
   ],
   [
     /^(?:max_window_layers|use_sliding_window|index_topk|index_n_heads|indexer_n_heads|indexer_budget|index_local_blocks|index_topk_blocks|index_block_size|index_topk_freq|index_kpool|index_kpool_always_select_tail|indexer_rope_interleave)$/,
@@ -54,7 +54,7 @@ const HARMLESS: readonly (readonly [RegExp, string])[] = [
 const STATE_KEYS =
   /^(?:mamba_|ssm_|linear_|conv_|conv1d_|lru_|use_mamba|use_conv|time_step|n_mamba_heads$|hidden_mamba|chunk_size$|expand$|n_groups$|state_size$|conv_kernel|cca_|full_attn_(?:alpha|beta)|block_size$|num_mem_blocks$|attention_hidden_size$|kv_channels$|use_mem_|group_norm_size$|short_conv|layer_group_size$|use_shared_attention_adapter$|lower_bound$|w_init|final_w_init)/;
 
-/** NoPE decides windows in Llama 4 alone; lists of one entry per layer that say something else. */
+/** NoPE decides windows only in Llama 4; lists of one entry per layer that say something else. */
 const HARMLESS_LISTS =
   /^(?:no_rope_layers|layer_rope_theta|moe_layer_freq|mlp_layer_types|intermediate_size|id2label)$/;
 

@@ -1,4 +1,4 @@
-/** Stage `prepare` of replicated points: the root alone holds the tier that is read, every rank a device pool. */
+/** Stage `prepare` of replicated points: only the root holds the tier that is read, every rank a device pool. */
 import type { Verification } from '../../../runner/job/measurement.js';
 import { faultsAt } from '../../../runner/job/measured-phase.js';
 import { RunnerError } from '../../../runner/errors.js';

@@ -10,7 +10,7 @@ const MAX_PROBES = 5;
 
 export interface ProbedPoint {
   readonly transfer: NativeTransfer;
-  /** False where this rank acts alone. */
+  /** False where only this rank acts. */
   readonly together: boolean;
   readonly first: ProbeResult;
   readonly payloadBytes: number;

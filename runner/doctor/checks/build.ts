@@ -56,7 +56,7 @@ export const build = defineCheck({
       const sanitizers = info.sanitizers === '' ? '' : `, sanitizers ${info.sanitizers}`;
       found.push({ kind: 'debug-build', what: `build type ${info.buildType}${sanitizers}` });
     }
-    const devices = info.cuda === null ? 'host device alone' : 'host and cuda devices';
+    const devices = info.cuda === null ? 'only the host device' : 'host and cuda devices';
     return [...found, { kind: 'ok', what: `addon ${info.version}, ${devices}, compiler ${info.compiler}` }];
   },
 });

@@ -74,7 +74,7 @@ export const gpuClocks = defineCheck<readonly GpuDescription[], Kind>({
       severity: 'info',
       when: 'application or display clocks are set',
       consequence:
-        'Clocks are steady, and may be below what the GPU can: compare with runs of the same setting alone.',
+        'Clocks are steady, and may be below what the GPU can: compare only with runs of the same setting.',
       remedy: 'nvidia-smi -rac and nvidia-smi -rgc (as root) give the defaults back.',
     },
     'no-persistence': {

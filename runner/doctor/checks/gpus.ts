@@ -60,7 +60,7 @@ export const gpus = defineCheck<GpusReading, Kind>({
       severity: 'warning',
       when: 'the compute mode of a GPU is not default',
       consequence:
-        'exclusive: one process alone may use the GPU. prohibited: none may, and device cuda fails.',
+        'exclusive: a single process may use the GPU. prohibited: none may, and device cuda fails.',
       remedy: 'nvidia-smi -c DEFAULT (as root)',
     },
     mig: {

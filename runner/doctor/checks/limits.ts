@@ -13,7 +13,7 @@ export interface LimitsReading {
   readonly fileSizeBytes: number;
 }
 
-/** Node starts with 11 threads; MPI, UCX, the work thread, copy and disk threads and proxies come on top. */
+/** Node starts with 11 threads; MPI, UCX, the worker thread, copy and disk threads and proxies come on top. */
 const TASKS_PER_RANK = 48;
 /** MPI connects every pair of ranks, pools and peers' segments are descriptors too. */
 const OPEN_FILES_PER_RANK = 256;

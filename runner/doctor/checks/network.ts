@@ -57,7 +57,7 @@ export const network = defineCheck<NetworkReading, Kind>({
     },
     'rdma-unused': {
       severity: 'warning',
-      when: 'an RDMA port is active, and UCX offers TCP alone',
+      when: 'an RDMA port is active, and UCX offers only TCP',
       consequence: 'Points between nodes run over TCP, many times slower than the hardware.',
       remedy:
         'Install the verbs modules of UCX (libucx0 with ib, rdma-core), raise ulimit -l, look at UCX_TLS and UCX_NET_DEVICES, hand /dev/infiniband to the container.',
@@ -106,7 +106,7 @@ export const network = defineCheck<NetworkReading, Kind>({
     else if (!hasRdma) found.push({ kind: 'tcp-alone', what: transports });
     else found.push({ kind: 'ok', what: transports });
     if (gpus > 0 && !ucx.cudaMemory)
-      found.push({ kind: 'no-gpu-memory', what: `UCX ${ucx.version} moves host memory alone` });
+      found.push({ kind: 'no-gpu-memory', what: `UCX ${ucx.version} moves only host memory` });
     return found;
   },
 });

@@ -3,7 +3,7 @@ import { defineCheck, type Observation } from '../finding.js';
 
 type Kind =
   | 'ucx-hooks'
-  | 'fault-planted'
+  | 'fault-injected'
   | 'cuda-blocking'
   | 'nccl-paths-off'
   | 'ucx-choice'
@@ -16,7 +16,7 @@ const isOn = (value: string): boolean => /^(1|y|yes|on|true)$/i.test(value);
 const RULES: readonly (readonly [kind: Kind, names: readonly string[], tells: (value: string) => boolean])[] =
   [
     ['ucx-hooks', ['UCX_MEM_EVENTS'], isOn],
-    ['fault-planted', ['RAILRUNNER_FAULT'], (value) => value !== ''],
+    ['fault-injected', ['RAILRUNNER_FAULT'], (value) => value !== ''],
     ['cuda-blocking', ['CUDA_LAUNCH_BLOCKING'], isOn],
     ['nccl-paths-off', ['NCCL_P2P_DISABLE', 'NCCL_SHM_DISABLE', 'NCCL_IB_DISABLE'], isOn],
     ['ucx-choice', ['UCX_TLS', 'UCX_NET_DEVICES'], (value) => value !== ''],
@@ -33,7 +33,7 @@ export const variables = defineCheck<Variables, Kind>({
       consequence: 'They patch mmap in the process, which crashes Node now and then.',
       remedy: 'unset UCX_MEM_EVENTS: railrunner then switches them off.',
     },
-    'fault-planted': {
+    'fault-injected': {
       severity: 'warning',
       when: 'RAILRUNNER_FAULT is set',
       consequence: 'A fault is injected: points fail or hang.',

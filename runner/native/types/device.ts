@@ -33,7 +33,7 @@ export interface DeviceProbe {
 export interface NativeDevice {
   readonly properties: DeviceProperties;
   createPool(options: PoolOptions): Promise<NativePool>;
-  /** Validates ids (E_BLOCK_IDS) before memory is touched, then compiles. World null: this rank alone. */
+  /** Validates ids (E_BLOCK_IDS) before memory is touched, then compiles. World null: only this rank. */
   openTransfer(world: NativeWorld | null, options: TransferOptions): Promise<NativeTransfer>;
   /** Collective: every rank, with the same record. Rejects with E_NCCL, E_NCCL_MISSING, E_TIMEOUT. */
   openCommunicator(options: CommunicatorOptions): Promise<NativeCommunicator>;

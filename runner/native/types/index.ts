@@ -37,9 +37,9 @@ export interface BuildInfo {
 
 export interface NativeAddon {
   buildInfo(): BuildInfo;
-  /** True while the work thread is inside a native task: after an abort it is stuck, and the run cannot go on. */
-  workLaneBusy(): boolean;
-  /** What the work thread waits for although it was told to stop, as copy threads that do not end; null: nothing. */
+  /** True while the worker thread is inside a native task: after an abort it is stuck, and the run cannot go on. */
+  isWorkerBusy(): boolean;
+  /** What the worker thread waits for although it was told to stop, as copy threads that do not end; null: nothing. */
   heldUpBy(): string | null;
   /** Leaves the process at once, without exit hooks. */
   exitNow(status: number): never;

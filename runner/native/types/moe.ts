@@ -61,7 +61,7 @@ export interface NativeMoeResults {
   /** [maxDispatchTokensPerRank, padded hidden], bf16 bits. */
   readonly combined: Uint16Array;
 
-  // High throughput alone, else empty. There `count` is by local expert, `sourceToken` by received token (source rank,
+  // Only with high throughput, else empty. There `count` is by local expert, `sourceToken` by received token (source rank,
   // then source token), and `x` holds every expert row in use, padding included, or every received token (rankMajor).
   /** [local experts + 1]: first expert row; the last: all, padding included. */
   readonly expertBegin: Int32Array;

@@ -44,7 +44,7 @@ export interface RankTransferOptions {
   readonly networkMemory: 'auto' | 'staged' | 'device';
   /** Of each of the two groups of a bounce buffer: 2^20 to 2^30. The same on all ranks. */
   readonly bounceBytes: number;
-  /** Transports of UCX, comma-separated, that alone may carry anything, or E_TRANSPORT; '' allows all. */
+  /** The only transports of UCX that may carry anything, comma-separated, or E_TRANSPORT; '' allows all. */
   readonly demandedTransports: string;
   /** wrongSplit, lostPiece, truncatedPiece, earlyNotification, earlyDeviceNotification: in the last sample. */
   readonly faults: readonly InjectedFault[];

@@ -28,7 +28,7 @@ export interface NativeCommunicator {
   readonly path: string;
   /** Collective: finalise, then destroy. */
   close(timeoutMs: number): Promise<void>;
-  /** Abort, after a failure: alone, at once. Every rank must. */
+  /** Abort, after a failure: not collective, at once. Every rank must. */
   abandon(): Promise<void>;
 }
 

@@ -56,7 +56,7 @@ export interface NativeWorld {
   alltoall(data: readonly Uint8Array[], timeoutMs: number): Promise<Buffer[]>;
   barrier(timeoutMs: number): Promise<void>;
   /**
-   * Collective: a new epoch for everything that native work threads exchange (sampling gate included), after a point
+   * Collective: a new epoch for everything that native worker threads exchange (sampling gate included), after a point
    * failed anywhere. No work may be running. What the failed point left in flight is never heard again.
    */
   renew(timeoutMs: number): Promise<void>;

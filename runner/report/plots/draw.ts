@@ -17,7 +17,7 @@ export interface Plot {
 export const SERIES_COLORS = Array.from({ length: 8 }, (_, at) => `var(--s${at + 1})`);
 export const MOST_SERIES = SERIES_COLORS.length;
 const WIDTH = 460;
-/** Of plots that stand alone in their row. */
+/** Of plots that have a row to themselves. */
 export const WIDE = 860;
 
 const TEXT = {

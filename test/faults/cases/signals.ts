@@ -10,7 +10,7 @@ const aborted = (status: readonly (number | null)[]): Ending => ({
 });
 
 const WHO = {
-  launch: 'launch alone',
+  launch: 'only launch',
   group: 'the process group of launch',
 } as const;
 

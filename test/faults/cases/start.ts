@@ -22,7 +22,7 @@ const leftover = (
   says: RegExp,
 ): FaultCase => ({
   id: `leftover-${id}`,
-  fault: `one process alone has inherited ${Object.keys(env).join(', ')} of another job`,
+  fault: `a single process has inherited ${Object.keys(env).join(', ')} of another job`,
   startedBy: 'alone',
   workload: 'short',
   env,
@@ -57,7 +57,7 @@ export const START_FAULTS: readonly FaultCase[] = [
   ),
   {
     id: 'leftover-allocation',
-    fault: 'one process alone runs in the shell of a Slurm and Flux allocation',
+    fault: 'a single process runs in the shell of a Slurm and Flux allocation',
     startedBy: 'alone',
     workload: 'short',
     env: { SLURM_JOB_ID: '9', SLURM_NTASKS: '4', FLUX_JOB_ID: '7' },
@@ -142,7 +142,7 @@ export const START_FAULTS: readonly FaultCase[] = [
   },
   {
     id: 'fault-misspelt-on-one-rank',
-    fault: 'RAILRUNNER_FAULT is misspelt on rank 1 alone',
+    fault: 'RAILRUNNER_FAULT is misspelt on rank 1 only',
     startedBy: 'mpirun',
     workload: 'short',
     onRank: 'if [ "$RANK" = 1 ]; then export RAILRUNNER_FAULT=nonsense; fi; exec "$@"',

@@ -33,7 +33,7 @@ export const END_FAULTS: readonly FaultElsewhere[] = [
   ...(['SIGTERM', 'SIGUSR1'] as const).map((signal) => ({
     test: 'test/mpi/ends.test.ts',
     title: '${signal} to one rank stops all at the same sample',
-    fault: `one of 4 ranks alone gets ${signal}`,
+    fault: `only one of 4 ranks gets ${signal}`,
     end: 'aborted; all ranks stop at the same point within 0.8 s',
     status: '143',
     named: 'the signal',

@@ -34,7 +34,7 @@ t.test(
 );
 
 t.test(
-  '2 emulated nodes: hybrid uses the network between them alone',
+  '2 emulated nodes: hybrid uses the network only between them',
   { skip: needsMpi('openmpi') },
   async (t) => {
     const sweep = { transport: ['hybrid', 'network', 'ipc'], dedup: ['on', 'off'] };

@@ -27,7 +27,7 @@ t.test('the floor is the time of the slower path', async (t) => {
 t.test('no peak where it would mean nothing', async (t) => {
   const rates = { ipcGBps: 10, networkGBps: 2 };
   t.equal(peakOf(1000, { ipc: 0, network: 0 }, rates), undefined, 'nothing leaves the rank');
-  t.equal(peakOf(0, { ipc: 24, network: 0 }, rates), undefined, 'signals alone');
+  t.equal(peakOf(0, { ipc: 24, network: 0 }, rates), undefined, 'only signals');
   t.equal(peakOf(1000, { ipc: 1000, network: 0 }, { ipcGBps: 0, networkGBps: 0 }), undefined, 'not probed');
   t.equal(
     peakOf(1000, { ipc: 1000, network: 1000 }, { ipcGBps: 10, networkGBps: 0 }),

@@ -98,7 +98,7 @@ t.test('files: counts weigh, ids are taken token by token over the ranks', async
   t.same(
     [...chosen].sort((a, b) => a - b),
     [3, 5, 6, 7, 9],
-    'experts of that layer alone',
+    'experts of only that layer',
   );
   const ids = join(folder, 'ids.jsonl');
   writeFileSync(ids, '[0,1,2,3]\n{"topk_ids":[4,5,-1,7]}\n[8,9,10,11]\n');

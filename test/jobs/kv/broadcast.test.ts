@@ -40,7 +40,7 @@ t.test('from the device blocks keep their ids, in any order', async (t) => {
   t.notSame(up.sourceIds, up.targetIds);
 });
 
-t.test('the root alone holds the tier that is read, but for independent', async (t) => {
+t.test('only the root holds the tier that is read, but for independent', async (t) => {
   const spec = specOf(broadcastJob({ from: 'disk', root: 1 }));
   t.same(
     [0, 1, 2].map((rank) => holdsTier(spec, 'disk', rank)),

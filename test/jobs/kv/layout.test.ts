@@ -56,7 +56,7 @@ t.test('groups follow each other; a section of its own starts as a buffer does',
     { groups: [window], numBlocks: 2 },
   ];
   t.equal(blockBytes([full, window]), 6400);
-  t.equal(blockBytes([full, window], 2, 3), 640, 'layer 2 is of full alone');
+  t.equal(blockBytes([full, window], 2, 3), 640, 'layer 2 is only of full');
   t.equal(poolSizes(golden, together).totalBytes, 4 * 6400);
   t.equal(poolSizes(golden, apart).totalBytes, 6656 + 2 * 5120, '5 x 1280, and on to a multiple of 512');
   t.equal(poolSizes(blockSecond, together).totalBytes, 2 * 2560 + 4 * 5120);

@@ -84,7 +84,7 @@ t.test('sharded: hits, loads, evictions and bytes are those of the simulator', {
   }),
 );
 
-t.test('replicated: one load for all ranks, the tiers on the root alone', { skip: needsMpi('mpich') }, (t) =>
+t.test('replicated: one load for all ranks, the tiers only on the root', { skip: needsMpi('mpich') }, (t) =>
   withTempDir(async (folder) => {
     const job = {
       mode: 'replicated',
@@ -169,7 +169,7 @@ t.test('a rank killed in the middle of a window ends the run and is named', { sk
   }),
 );
 
-t.test('a device smaller than a request, and one that stands alone', { skip: firstMissing(skip) }, (t) =>
+t.test('a device smaller than a request, and one without other tiers', { skip: firstMissing(skip) }, (t) =>
   withTempDir(async (folder) => {
     const trace = { path: SMALL_TRACE, requests: 20 };
     const run = await runReplay(folder, {

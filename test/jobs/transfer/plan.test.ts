@@ -42,7 +42,7 @@ t.test('the bound is what crosses the link of the busiest rank', async (t) => {
   t.equal(bound({ pattern: 'manyToOne' }, 4), 'rank 0 receives 10.7 KiB', 'three blocks into one rank');
   t.equal(bound({ pattern: 'oneToMany' }, 3), 'rank 0 sends 7.13 KiB');
   t.equal(bound({ pattern: 'ring' }, 4), 'rank 0 sends 3.56 KiB');
-  t.equal(bound({ pattern: 'ring' }, 1), 'none: all bytes stay on their ranks', 'a rank alone');
+  t.equal(bound({ pattern: 'ring' }, 1), 'none: all bytes stay on their ranks', 'a single rank');
   const spec = givenTransfer({ blocks: 1, pattern: 'manyToOne' });
   const plan = planTransfer(spec, { worldSize: 4, rank: 0, ranksPerNode: 4, device: 'host' });
   t.match(plan.details, { leaving_bytes: 0, arriving_bytes: 3 * BLOCK, bound: /rank 0 receives/ });

@@ -23,7 +23,7 @@ t.test('validate, plan and schema as a user starts them', async (t) => {
   t.match(JSON.parse(schema.stdout), { title: 'railrunner spec' });
 });
 
-t.test('a bad spec: exit 2, issues on stderr alone, no stack trace', async (t) => {
+t.test('a bad spec: exit 2, issues only on stderr, no stack trace', async (t) => {
   await withTempDir(async (folder) => {
     writeFileSync(
       join(folder, 'bad.json'),

@@ -66,7 +66,7 @@ t.test('equal builds are never accused, whatever the noise', async (t) => {
 });
 
 t.test(
-  'one slower key is found by fresh pairs of its point alone, and the mirror image is improved',
+  'one slower key is found by fresh pairs of only its point, and the mirror image is improved',
   async (t) => {
     const slower =
       (side: Side): TimeOf =>

@@ -92,7 +92,7 @@ t.test('a slow-down of one key is found, and swapping the sides swaps the word',
   }),
 );
 
-t.test('equal builds are equal; a wide threshold of a key holds for it alone', (t) =>
+t.test('equal builds are equal; a wide threshold of a key holds only for it', (t) =>
   withTempDir(async (folder) => {
     const [a, b] = interleaved(folder, 10, [base, slower(0)]);
     t.match(await verdictOf(folder, b, a), { exitStatus: 0, counts: { equal: 4 } });

@@ -11,7 +11,7 @@ const unknown = gpusOf(2, { 0: { state: NOT_KNOWN }, 1: { state: NOT_KNOWN } });
 const gpusGroup = group(gpus, [
   { title: 'none', reading: { gpusOnBus: 0 }, expected: ['no-gpu'] },
   {
-    title: 'on the bus alone',
+    title: 'only on the bus',
     reading: { gpusOnBus: 2 },
     expected: ['driver-missing'],
     says: /2 GPUs on the bus; no CUDA driver/,

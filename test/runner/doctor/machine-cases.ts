@@ -55,7 +55,7 @@ const coresGroup = group(cores, [
     expected: ['more-ranks-than-cores', 'ok'],
     says: /4 ranks on 2 cores/,
   },
-  { title: 'one core alone', reading: { ...calm, allowedCores: 1, onlineCores: 1 }, expected: ['ok'] },
+  { title: 'a single core', reading: { ...calm, allowedCores: 1, onlineCores: 1 }, expected: ['ok'] },
   { title: 'other work', reading: { ...calm, load: 3.1 }, expected: ['machine-busy', 'ok'] },
   { title: 'power saved', reading: { ...calm, governor: 'powersave' }, expected: ['power-saving', 'ok'] },
   { title: 'a virtual machine', reading: { ...calm, virtual: true }, expected: ['virtual-machine', 'ok'] },

@@ -26,7 +26,7 @@ const buildGroup = group(build, [
     reading: { gpusOnBus: 0 },
     setting: { probes: { ...HOST_PROBES, build: { ...BUILD, cuda: null } } },
     expected: ['ok'],
-    says: /host device alone/,
+    says: /only the host device/,
   },
   {
     title: 'debug',
@@ -129,7 +129,7 @@ const variablesGroup = group(variables, [
       UCX_TLS: 'tcp',
       NCCL_DEBUG: 'INFO',
     },
-    expected: ['ucx-hooks', 'fault-planted', 'cuda-blocking', 'nccl-paths-off', 'ucx-choice', 'nccl-debug'],
+    expected: ['ucx-hooks', 'fault-injected', 'cuda-blocking', 'nccl-paths-off', 'ucx-choice', 'nccl-debug'],
     says: /NCCL_SHM_DISABLE=1/,
   },
 ]);

@@ -111,7 +111,7 @@ t.test('the nearest launcher counts, and what others left behind does not', asyn
   t.same(found({}, under('openmpi')), 'contradiction', 'a cleared environment');
 });
 
-t.test('an MPI sees the variables of its own launcher alone', async (t) => {
+t.test('an MPI sees only the variables of its own launcher', async (t) => {
   const user = {
     OMPI_MCA_btl: 'self,tcp',
     PMIX_MCA_gds: 'hash',

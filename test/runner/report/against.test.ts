@@ -111,7 +111,7 @@ t.test('a folder of `ab` is both sides and their verdict', (t) =>
       /^10 runs, 80 rows: 80 ok\. Nothing is missing\.\nregression: 1 regressed, 7 equal/,
     );
     t.match(read(folder, 'report.html'), /Runs of A and of B/);
-    t.match(await report(folder, [ab, '--against', ab]), { status: 2, stderr: /expected it alone/ });
+    t.match(await report(folder, [ab, '--against', ab]), { status: 2, stderr: /expected it by itself/ });
   }),
 );
 
@@ -137,7 +137,7 @@ t.test('what the candidate lost is a failure, and another machine is named and n
   }),
 );
 
-t.test('earlier runs are in the history alone, and one that fits nowhere is named', (t) =>
+t.test('earlier runs are only in the history, and one that fits nowhere is named', (t) =>
   withTempDir(async (folder) => {
     const older = writeReportRun(folder, {
       runId: 'older',

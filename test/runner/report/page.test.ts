@@ -94,7 +94,7 @@ async function open(browser: Browser, url: string, options: BrowserContextOption
 const inPage = <T>(page: Page, script: string): Promise<T> => page.evaluate(script);
 
 t.test(
-  'the page: alone, searchable, with tips, and no text of a file is run',
+  'the page: one file, searchable, with tips, and no text of a file is run',
   { skip, timeout: 300_000 },
   (t) =>
     withTempDir((folder) =>

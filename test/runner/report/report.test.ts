@@ -216,7 +216,7 @@ t.test('a run of chosen points is whole with them, and says which they were', (t
     t.equal(whole.status, 0, whole.stderr);
     t.match(
       whole.stdout,
-      /^1 run, 2 rows: 2 ok\. Nothing is missing\. whole: was to measure 2 points of 8 alone \(--points 1,4\)\./,
+      /^1 run, 2 rows: 2 ok\. Nothing is missing\. whole: was to measure only 2 points of 8 \(--points 1,4\)\./,
     );
     const one = await report(folder, [chosen('less', '1,4-5')]);
     t.equal(one.status, 1);

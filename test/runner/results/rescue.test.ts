@@ -28,7 +28,7 @@ t.test('where that fails too they go to standard error', async (t) => {
   t.match(said, [/\/r\/rank-0001\.csv:\n1,2\n/]);
 });
 
-t.test('a run of skipped rows alone has measured nothing', async (t) => {
+t.test('a run of only skipped rows has measured nothing', async (t) => {
   t.ok(measuredNothing([{ skipped: 2 }, { skipped: 2, ok: 0 }]));
   t.notOk(measuredNothing([{ skipped: 2 }, { skipped: 1, ok: 1 }]));
   t.notOk(measuredNothing([{}]), 'nor is a run without rows one of skipped rows');

@@ -65,7 +65,7 @@ t.test('the series tells what is measured, and nothing of how long', (t) =>
   }),
 );
 
-t.test('a file that ends within a row loses that row alone, and says so', (t) =>
+t.test('a file that ends within a row loses only that row, and says so', (t) =>
   withTempDir(async (folder) => {
     const path = writeOne(folder);
     const whole = readFileSync(join(path, 'summary.csv'), 'utf8');

@@ -82,7 +82,7 @@ t.test('missing is who is not heard waiting at this point', async (t) => {
     { ...entry, rank: 0, stage, point: 4 },
     { ...entry, rank: 1, stage: 'measure (waits)', point: 4 },
   ];
-  t.same(missingRanks(heardByOne('measure (waits)'), 1, 4), [], 'other ranks hear rank 0 alone');
+  t.same(missingRanks(heardByOne('measure (waits)'), 1, 4), [], 'other ranks hear only rank 0');
   t.same(
     missingRanks(heardByOne('measure'), 1, 4).map(({ rank }) => rank),
     [0],

@@ -2,7 +2,7 @@
 
 export const plain = { model_type: 'llama', num_hidden_layers: 4, num_attention_heads: 8, hidden_size: 512 };
 
-/** Inputs that hold the deciding keys alone -> the groups that an engine keeps. */
+/** Inputs that hold only the deciding keys -> the groups that an engine keeps. */
 export const CASES: readonly (readonly [string, Record<string, unknown>, string])[] = [
   [
     'one head size under two names',

@@ -14,7 +14,7 @@ const summary = (config: unknown, options: Partial<ReadOptions> = {}): string =>
     })
     .join('; ');
 
-t.test('deciding keys alone', async (t) => {
+t.test('only the deciding keys', async (t) => {
   for (const [name, config, expected] of CASES) t.equal(summary(config), expected, name);
 });
 

@@ -87,11 +87,7 @@ const REFUSED: readonly (readonly [string, Record<string, unknown>, RegExp])[] =
   ['a type that shares caches', { ...plain, model_type: 'phi4flash' }, /share caches/],
   ['BERT', { ...plain, model_type: 'bert' }, /an encoder, which keeps no KV cache/],
   ['Mamba', { model_type: 'mamba', num_hidden_layers: 4 }, /a recurrent model/],
-  [
-    'states alone',
-    { ...plain, layer_types: ['mamba', 'mamba', 'mamba', 'mamba'] },
-    /no layer with attention/,
-  ],
+  ['only states', { ...plain, layer_types: ['mamba', 'mamba', 'mamba', 'mamba'] }, /no layer with attention/],
   ['an adapter', { peft_type: 'LORA', r: 8 }, /adapter_config\.json.*base model/],
   ["a tokenizer's", { tokenizer_class: 'X', added_tokens_decoder: {} }, /tokenizer_config\.json/],
   ['weights', { weight_map: {}, metadata: {} }, /index of weight files/],

@@ -1,4 +1,4 @@
-#include "binding/work_lane.h"
+#include "binding/worker_thread.h"
 
 #include <atomic>
 #include <condition_variable>
@@ -20,13 +20,13 @@ struct Task {
   std::shared_ptr<PendingPromise> pending;
 };
 
-class WorkLane {
+class WorkerThread {
  public:
   void push(Task task) {
     std::lock_guard lock(mutex_);
     if (!started_) {
       // Detached: a thread stuck in native code is left behind by _exit, never joined.
-      startDetached("the work thread", [this] { loop(); });
+      startDetached("the worker thread", [this] { loop(); });
       started_ = true;
     }
     tasks_.push_back(std::move(task));
@@ -67,8 +67,8 @@ class WorkLane {
 };
 
 // Never destroyed, see MainThread.
-WorkLane& lane() {
-  static auto* instance = new WorkLane();
+WorkerThread& worker() {
+  static auto* instance = new WorkerThread();
   return *instance;
 }
 
@@ -79,21 +79,21 @@ RunControl& processControl() {
   return *control;
 }
 
-Napi::Promise runOnWorkLane(Napi::Env env, std::function<void()> execute,
-                            std::function<Napi::Value(Napi::Env)> result) {
+Napi::Promise runOnWorker(Napi::Env env, std::function<void()> execute,
+                          std::function<Napi::Value(Napi::Env)> result) {
   auto pending = std::make_shared<PendingPromise>(env);
   try {
-    lane().push({std::move(execute), std::move(result), pending});
+    worker().push({std::move(execute), std::move(result), pending});
   } catch (...) {
     pending->settle(std::current_exception(), {});
   }
   return pending->promise();
 }
 
-Napi::Promise runOnWorkLane(Napi::Env env, std::function<void()> execute) {
-  return runOnWorkLane(env, std::move(execute), [](Napi::Env e) { return e.Undefined(); });
+Napi::Promise runOnWorker(Napi::Env env, std::function<void()> execute) {
+  return runOnWorker(env, std::move(execute), [](Napi::Env e) { return e.Undefined(); });
 }
 
-bool workLaneBusy() { return lane().busy(); }
+bool isWorkerBusy() { return worker().busy(); }
 
 }  // namespace railrunner::binding

@@ -14,15 +14,15 @@ RunControl& processControl();
 // for. libuv's pool is not used: four blocking tasks would fill it and starve file and DNS work of Node
 // itself.
 //
-// `execute` runs on the work thread and must touch nothing of JS; `result` runs on the main thread
+// `execute` runs on the worker thread and must touch nothing of JS; `result` runs on the main thread
 // afterwards. All JS arguments are converted to C++ values before the call.
-Napi::Promise runOnWorkLane(Napi::Env env, std::function<void()> execute,
-                            std::function<Napi::Value(Napi::Env)> result);
+Napi::Promise runOnWorker(Napi::Env env, std::function<void()> execute,
+                          std::function<Napi::Value(Napi::Env)> result);
 
 // As above for work that brings back nothing.
-Napi::Promise runOnWorkLane(Napi::Env env, std::function<void()> execute);
+Napi::Promise runOnWorker(Napi::Env env, std::function<void()> execute);
 
-// True while the work thread is inside a task.
-bool workLaneBusy();
+// True while the worker thread is inside a task.
+bool isWorkerBusy();
 
 }  // namespace railrunner::binding
