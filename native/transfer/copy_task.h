@@ -17,4 +17,14 @@ class CopyTask {
   virtual void drain() noexcept = 0;
 };
 
+// Tasks of one thread that start together, where starting one by one costs time. Between hold() and send() starts are
+// gathered; send() hands them over as one.
+class StartGroup {
+ public:
+  virtual ~StartGroup() = default;
+  virtual void hold() = 0;
+  virtual void send() = 0;
+  virtual void forget() noexcept = 0;  // what was gathered and not sent
+};
+
 }  // namespace railrunner

@@ -109,8 +109,9 @@ class RankSession final : public RankTransfer {
   std::unique_ptr<ArrivalWatch> watch_;  // null on the host device
   std::unique_ptr<TaskThreads> threads_;
   std::unique_ptr<TaskThreads>
-      bounceThreads_;                // host device: copies of bounce buffers, which wait for nobody
-  std::vector<TransferPart> parts_;  // behind what their tasks use
+      bounceThreads_;                   // host device: copies of bounce buffers, which wait for nobody
+  std::shared_ptr<StartGroup> starts_;  // of copies in memory that this rank reaches; null on the host device
+  std::vector<TransferPart> parts_;     // behind what their tasks use
   bool isOpen_ = true;
   bool isProbed_ = false;
 

@@ -221,9 +221,11 @@ bool RankSession::advance(TransferPart& part) {
 }
 
 void RankSession::run(double startUs) {
+  if (starts_) starts_->hold();
   for (TransferPart& part : parts_) {
     if (part.isOwn()) start(part);
   }
+  if (starts_) starts_->send();
   postUs_ = nowUs() - startUs;
   Backoff backoff(control_);
   const auto ended = [](const TransferPart& part) { return part.step == TransferPart::Step::kEnded; };
@@ -271,6 +273,7 @@ double RankSession::iterate(PartPlan plan) {
 }
 
 void RankSession::drain() noexcept {
+  if (starts_) starts_->forget();
   for (TransferPart& part : parts_) {
     if (part.running != nullptr) part.running->drain();
     part.running = nullptr;

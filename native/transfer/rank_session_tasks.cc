@@ -44,6 +44,9 @@ void RankSession::makeThreads() {
 
 void RankSession::makeTasks() {
   makeThreads();
+#ifdef RAILRUNNER_CUDA
+  if (device_.kind() == DeviceKind::kCuda) starts_ = std::make_shared<cuda::CopyLauncher>(device_.ordinal());
+#endif
   if (fault_ == FaultKind::kEarlyDeviceNotification && !watch_) {
     throw Error(ErrorCode::kUnsupportedHere,
                 "fault earlyDeviceNotification: the host device has one notification for all");
@@ -130,6 +133,7 @@ std::unique_ptr<CopyTask> RankSession::copyTask(TransferPart& part, std::shared_
     copy.maxCtas = options_.maxCtas;
     copy.arrivalWord = arrivalWordOf(part);
     copy.epoch = &epoch_;
+    copy.launcher = std::static_pointer_cast<cuda::CopyLauncher>(starts_);
     copy.whenDone = [this, index, tells] {
       if (tells) afterCopy(parts_[index]);
     };

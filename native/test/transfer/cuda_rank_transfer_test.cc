@@ -1,5 +1,6 @@
 #include "test/case_by_name.h"
 #include "test/transfer_scene.h"
+#include "transfer/cuda/cuda_copy_task.h"
 
 // Reads and writes between processes on GPUs of one node, by IPC. Arguments: a case, and how many GPUs there are.
 namespace railrunner::test {
@@ -38,6 +39,62 @@ int plantedFaults() {
     EXPECT(outcomes[1].exitStatus == expected, "fault %u: %d", static_cast<unsigned>(fault),
            outcomes[1].exitStatus);
   }
+  return 0;
+}
+
+// More copies than one launch carries start together: each moves its own bytes and tells by itself, again and again; and
+// what was gathered and forgotten moves nothing.
+int manyCopies() {
+  constexpr uint32_t kCopies = 40;
+  constexpr uint64_t kBytes = 20'000;
+  const auto device = openDevice(DeviceKind::kCuda, 0);
+  const auto launcher = std::make_shared<cuda::CopyLauncher>(0);
+  const cuda::Buffer source(cuda::Buffer::Place::kPinned, kCopies * kBytes);
+  const cuda::Buffer target(cuda::Buffer::Place::kPinned, kCopies * kBytes);
+  const cuda::Buffer words(cuda::Buffer::Place::kPinned, kCopies * sizeof(uint64_t));
+  uint64_t epoch = 0;
+  uint32_t ended = 0;
+  std::vector<std::unique_ptr<CopyTask>> tasks;
+  for (uint32_t i = 0; i < kCopies; ++i) {
+    // The first only tells; the others grow, so that blocks of threads differ.
+    const CopySpan span{i * kBytes, i * kBytes, i * (kBytes / kCopies)};
+    const std::vector<CopySpan> spans{span};
+    cuda::CudaCopy copy;
+    copy.chunks = {spans};
+    copy.source = source.as<std::byte>();
+    copy.target = target.as<std::byte>();
+    copy.maxCtas = 2;
+    copy.arrivalWord = words.as<uint64_t>() + i;
+    copy.epoch = &epoch;
+    copy.whenDone = [&ended] { ++ended; };
+    copy.launcher = launcher;
+    tasks.push_back(cuda::makeCudaCopyTask(std::move(copy)));
+  }
+  RunControl control;
+  std::memset(words.as(), 0, kCopies * sizeof(uint64_t));
+  for (epoch = 1; epoch <= 3; ++epoch) {
+    std::memset(source.as(), static_cast<int>(epoch), kCopies * kBytes);
+    std::memset(target.as(), 0, kCopies * kBytes);
+    launcher->hold();
+    for (const auto& task : tasks) task->start();
+    if (epoch == 2) {
+      launcher->forget();
+      for (const auto& task : tasks) task->drain();
+      EXPECT(words.as<uint64_t>()[0] == 1 && target.as<char>()[kBytes] == 0, "forgotten copies ran");
+      continue;
+    }
+    launcher->send();
+    for (const auto& task : tasks)
+      waitUntil([&] { return task->poll(); }, control, nowNs() + kMinuteNs, "copies that start together");
+    for (uint32_t i = 0; i < kCopies; ++i) {
+      const char* bytes = target.as<char>() + i * kBytes;
+      const auto copied = static_cast<uint64_t>(std::count(bytes, bytes + kBytes, static_cast<char>(epoch)));
+      EXPECT(copied == i * (kBytes / kCopies), "copy %u moved %llu bytes", i,
+             static_cast<unsigned long long>(copied));
+      EXPECT(words.as<uint64_t>()[i] == epoch, "copy %u did not tell", i);
+    }
+  }
+  EXPECT(ended == 2 * kCopies, "%u ends", ended);
   return 0;
 }
 
@@ -154,6 +211,7 @@ int main(int argc, char** argv) {
   using namespace railrunner::test;
   if (argc > 2) numGpus = static_cast<uint32_t>(std::strtoul(argv[2], nullptr, 10));
   return runCaseByName({{"every-tier", everyTier},
+                        {"many-copies", manyCopies},
                         {"planted-faults", plantedFaults},
                         {"early-for-kernels", earlyForKernels},
                         {"over-network", overNetwork},

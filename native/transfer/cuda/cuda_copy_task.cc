@@ -1,9 +1,8 @@
 #include "transfer/cuda/cuda_copy_task.h"
 
 #include <algorithm>
+#include <atomic>
 
-#include "core/attempt.h"
-#include "device/cuda/cuda_handles.h"
 #include "kv/cuda/copy_calls.h"
 #include "transfer/cuda/row_kernels.h"
 
@@ -11,13 +10,15 @@ namespace railrunner::cuda {
 
 namespace {
 
+// Between two looks at whether the kernel can still store its word: each asks the driver.
+constexpr uint32_t kPollsPerLook = 256;
+
 class CudaCopyTask final : public CopyTask {
  public:
   explicit CudaCopyTask(CudaCopy copy) : copy_(std::move(copy)) {
     makeCurrent(copy_.ordinal);
-    check(preloadRowKernels(), "loading the copy kernels");
-    stream_ = std::make_unique<Stream>();
-    done_ = std::make_unique<Event>();
+    if (!copy_.launcher) copy_.launcher = std::make_shared<CopyLauncher>(copy_.ordinal);
+    words_ = copy_.launcher->newWords();
     std::vector<RowPiece> table;
     for (const std::span<const CopySpan> spans : copy_.chunks) {
       for (RowPiece piece : rowPieces(spans, PieceTable::kPieceBytes)) {
@@ -30,53 +31,56 @@ class CudaCopyTask final : public CopyTask {
     copy_.chunks.clear();
     upload(table);
   }
-  ~CudaCopyTask() override { drain(); }
+  // A kernel that has stored its word may not have left the GPU, which reads the table until then.
+  ~CudaCopyTask() override { copy_.launcher->drain(); }
 
   void start(uint32_t chunk) override {
-    makeCurrent(copy_.ordinal);
     isRunning_ = true;
     isLast_ = chunk + 1 == chunkEnds_.size();
     const uint32_t first = chunk == 0 ? 0 : chunkEnds_[chunk - 1];
-    ArrivalTell tell;
-    if (isLast_ && copy_.arrivalWord != nullptr)
-      tell = {finished_.as<uint32_t>(), copy_.arrivalWord, *copy_.epoch};
-    check(launchCopyRows(table_.as<RowPiece>() + first, chunkEnds_[chunk] - first,
-                         {std::max(1U, copy_.maxCtas), kCopyThreads}, tell, *stream_),
-          "launching copyRowsKernel");
-    done_->record(*stream_);
+    RowPart part;
+    part.pieces = table_.as<RowPiece>() + first;
+    part.count = chunkEnds_[chunk] - first;
+    part.numBlocks = rowBlocks(part.count, std::max(1U, copy_.maxCtas));
+    part.finished = words_.finished;
+    part.done = {words_.done, ++started_};
+    if (isLast_ && copy_.arrivalWord != nullptr) part.arrival = {copy_.arrivalWord, *copy_.epoch};
+    polls_ = 0;
+    copy_.launcher->add(part);
   }
   bool poll() override {
     if (!isRunning_) return true;
-    if (!done_->isPast()) return false;
+    if (std::atomic_ref(*words_.done).load(std::memory_order_acquire) != started_) {
+      if (++polls_ % kPollsPerLook == 0) copy_.launcher->requireRunning(words_.done, started_);
+      return false;
+    }
     isRunning_ = false;
     if (isLast_ && copy_.whenDone) copy_.whenDone();
     return true;
   }
   // A kernel that copies ends by itself; a lost device has ended everything.
   void drain() noexcept override {
-    if (isRunning_) static_cast<void>(cudaStreamSynchronize(*stream_));
+    if (isRunning_) copy_.launcher->drain();
     isRunning_ = false;
   }
 
  private:
   // On the stream that the kernels follow on.
   void upload(const std::vector<RowPiece>& table) {
-    finished_ = Buffer(Buffer::Place::kDevice, sizeof(uint32_t));
-    check(cudaMemsetAsync(finished_.as(), 0, sizeof(uint32_t), *stream_), "cudaMemsetAsync");
-    if (!table.empty()) {
-      const uint64_t bytes = table.size() * sizeof(RowPiece);
-      table_ = Buffer(Buffer::Place::kDevice, bytes);
-      check(cudaMemcpyAsync(table_.as(), table.data(), bytes, cudaMemcpyHostToDevice, *stream_),
-            "cudaMemcpyAsync of the piece table");
-    }
-    check(cudaStreamSynchronize(*stream_), "cudaStreamSynchronize");
+    if (table.empty()) return;
+    const uint64_t bytes = table.size() * sizeof(RowPiece);
+    table_ = Buffer(Buffer::Place::kDevice, bytes);
+    check(cudaMemcpyAsync(table_.as(), table.data(), bytes, cudaMemcpyHostToDevice, copy_.launcher->stream()),
+          "cudaMemcpyAsync of the piece table");
+    check(cudaStreamSynchronize(copy_.launcher->stream()), "cudaStreamSynchronize");
   }
 
   CudaCopy copy_;
-  std::unique_ptr<Stream> stream_;
-  std::unique_ptr<Event> done_;
-  Buffer table_, finished_;
+  ProgressWords words_;
+  Buffer table_;
   std::vector<uint32_t> chunkEnds_;
+  uint64_t started_ = 0;
+  uint32_t polls_ = 0;
   bool isRunning_ = false;
   bool isLast_ = false;
 };

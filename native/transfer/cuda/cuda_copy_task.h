@@ -8,6 +8,7 @@
 
 #include "kv/copy_plan.h"
 #include "transfer/copy_task.h"
+#include "transfer/cuda/copy_launcher.h"
 
 namespace railrunner::cuda {
 
@@ -23,6 +24,8 @@ struct CudaCopy {
   uint64_t* arrivalWord = nullptr;
   const uint64_t* epoch = nullptr;
   std::function<void()> whenDone;  // behind the last chunk, by poll(); may be empty
+  // Of tasks that start together, on one thread. Null: one of its own.
+  std::shared_ptr<CopyLauncher> launcher;
 };
 
 std::unique_ptr<CopyTask> makeCudaCopyTask(CudaCopy copy);

@@ -6,6 +6,8 @@ namespace railrunner::cuda {
 namespace {
 
 constexpr uint32_t kWarpLanes = 32;
+// Of a block: four such blocks hold enough loads in flight to saturate the link.
+constexpr uint32_t kThreads = 1024;
 // As copyPiecesKernel: 2 KiB of a warp in flight before its first store.
 constexpr uint32_t kUnroll = 4;
 
@@ -67,50 +69,65 @@ __device__ __forceinline__ void copyRows(const RowPiece& piece, uint32_t lane) {
   for (; i < words; i += kWarpLanes) rows.store(rows.at(i), rows.load(rows.at(i)));
 }
 
-// The last thread block to end tells: its fence is behind the writes of all others, which they fenced before they counted.
-__device__ void tellWhenLast(const ArrivalTell& tell) {
+__device__ __forceinline__ void tell(const TellWord& to) {
+  if (to.word == nullptr) return;
+  asm volatile("st.release.sys.global.u64 [%0], %1;" ::"l"(to.word), "l"(to.value) : "memory");
+}
+
+// The last thread block of a part to end tells: its fence is behind the writes of all others, which they fenced before they
+// counted.
+__device__ void tellWhenLast(const RowPart& part) {
   __syncthreads();
-  if (threadIdx.x != 0 || tell.word == nullptr) return;
+  if (threadIdx.x != 0) return;
   __threadfence_system();
-  if (atomicAdd(tell.finished, 1U) + 1 != gridDim.x) return;
-  *tell.finished = 0;
+  if (atomicAdd(part.finished, 1U) + 1 != part.numBlocks) return;
+  *part.finished = 0;
   __threadfence_system();
-  asm volatile("st.release.sys.global.u64 [%0], %1;" ::"l"(tell.word), "l"(tell.value) : "memory");
+  tell(part.arrival);
+  tell(part.done);
 }
 
 // The widest access that all rows allow.
-__global__ void __launch_bounds__(1024)
-    copyRowsKernel(const RowPiece* pieces, uint32_t count, ArrivalTell tell) {
-  const uint32_t warp = (blockIdx.x * blockDim.x + threadIdx.x) / kWarpLanes;
-  const uint32_t warps = gridDim.x * blockDim.x / kWarpLanes;
-  const uint32_t lane = threadIdx.x % kWarpLanes;
-  for (uint32_t i = warp; i < count; i += warps) {
-    const RowPiece piece = pieces[i];
-    const uint32_t misalignment = (static_cast<uint32_t>(piece.source | piece.target) | piece.rowBytes |
-                                   piece.sourceStride | piece.targetStride) &
-                                  15U;
-    if (misalignment == 0) {
-      copyRows<uint4>(piece, lane);
-    } else if ((misalignment & 7U) == 0) {
-      copyRows<uint2>(piece, lane);
-    } else if ((misalignment & 3U) == 0) {
-      copyRows<uint32_t>(piece, lane);
-    } else {
-      copyRows<uint8_t>(piece, lane);
-    }
+__device__ __forceinline__ void copyPiece(const RowPiece& piece, uint32_t lane) {
+  const uint32_t misalignment = (static_cast<uint32_t>(piece.source | piece.target) | piece.rowBytes |
+                                 piece.sourceStride | piece.targetStride) &
+                                15U;
+  if (misalignment == 0) {
+    copyRows<uint4>(piece, lane);
+  } else if ((misalignment & 7U) == 0) {
+    copyRows<uint2>(piece, lane);
+  } else if ((misalignment & 3U) == 0) {
+    copyRows<uint32_t>(piece, lane);
+  } else {
+    copyRows<uint8_t>(piece, lane);
   }
-  tellWhenLast(tell);
+}
+
+// Thread blocks in the order of the parts.
+__global__ void __launch_bounds__(kThreads) copyRowsKernel(const __grid_constant__ RowLaunch launch) {
+  uint32_t block = blockIdx.x;
+  uint32_t p = 0;
+  while (block >= launch.parts[p].numBlocks) block -= launch.parts[p++].numBlocks;
+  const RowPart& part = launch.parts[p];
+  const uint32_t warp = (block * blockDim.x + threadIdx.x) / kWarpLanes;
+  const uint32_t warps = part.numBlocks * blockDim.x / kWarpLanes;
+  const uint32_t lane = threadIdx.x % kWarpLanes;
+  for (uint32_t i = warp; i < part.count; i += warps) copyPiece(part.pieces[i], lane);
+  tellWhenLast(part);
 }
 
 }  // namespace
 
-cudaError_t launchCopyRows(const RowPiece* pieces, uint32_t count, CopyGrid grid, ArrivalTell tell,
-                           cudaStream_t stream) {
-  if (count == 0 && tell.word == nullptr) return cudaSuccess;
-  const uint32_t warpsPerBlock = grid.threads / kWarpLanes;
-  const uint32_t needed = (count + warpsPerBlock - 1) / warpsPerBlock;
-  const uint32_t blocks = needed == 0 ? 1 : needed < grid.blocks ? needed : grid.blocks;
-  copyRowsKernel<<<blocks, grid.threads, 0, stream>>>(pieces, count, tell);
+uint32_t rowBlocks(uint32_t count, uint32_t most) {
+  const uint32_t needed = (count + kThreads / kWarpLanes - 1) / (kThreads / kWarpLanes);
+  return needed == 0 ? 1 : needed < most ? needed : most;
+}
+
+cudaError_t launchCopyRows(const RowLaunch& launch, cudaStream_t stream) {
+  uint32_t blocks = 0;
+  for (uint32_t p = 0; p < launch.numParts; ++p) blocks += launch.parts[p].numBlocks;
+  if (blocks == 0) return cudaSuccess;
+  copyRowsKernel<<<blocks, kThreads, 0, stream>>>(launch);
   return cudaGetLastError();
 }
 
