@@ -2,78 +2,100 @@
  * ARC (Megiddo and Modha, FAST 2003): one list of blocks used once, one of those used again, and for each the blocks
  * evicted from it; hits among the evicted move the boundary between the two.
  */
-import { BlockNumbers } from './block-memory.js';
+import type { BlockNumbers } from './block-memory.js';
 import { neverExpires, type EvictionPolicy } from './policy.js';
 import { SlotLists, takeTail, type Pins } from './slot-lists.js';
 
 const ONCE = 0;
 const AGAIN = 1;
 
-/** Blocks evicted from each list, latest first. */
-class Ghosts {
-  readonly #lists: SlotLists;
+/**
+ * Blocks evicted from one list, oldest first. One that is taken out leaves its place empty, which others pass on their way
+ * out. What is remembered of a block: its place in the ring, and by being odd or even, which ring.
+ */
+class GhostRing {
+  /** Twice as many places as blocks, so that it is seldom cleared of empty ones. */
   readonly #blocks: Int32Array;
-  /** Place of a block + 1. */
-  readonly #places = new BlockNumbers();
-  readonly #free: number[];
+  readonly #mask: number;
+  readonly #numbers: BlockNumbers;
+  readonly #list: number;
+  #first = 0;
+  #used = 0;
+  size = 0;
 
-  constructor(most: number) {
-    this.#lists = new SlotLists(most, 2);
-    this.#blocks = new Int32Array(most);
-    this.#free = Array.from({ length: most }, (_, place) => most - 1 - place);
+  constructor(most: number, numbers: BlockNumbers, list: number) {
+    const length = 2 ** Math.ceil(Math.log2(2 * most));
+    this.#blocks = new Int32Array(length);
+    this.#mask = length - 1;
+    this.#numbers = numbers;
+    this.#list = list;
   }
 
-  size(list: number): number {
-    return this.#lists.sizes[list] ?? 0;
+  /** The number to be remembered of the block. */
+  add(block: number): number {
+    if (this.#used > this.#mask) this.#clear();
+    this.size++;
+    return this.#enter(block);
   }
 
-  listOf(block: number): number {
-    const place = this.#places.get(block);
-    return place === 0 ? -1 : this.#lists.listOf(place - 1);
-  }
-
-  add(list: number, block: number): void {
-    const place = this.#free.pop();
-    if (place === undefined) throw new RangeError('more evicted blocks than ARC remembers');
+  #enter(block: number): number {
+    const place = (this.#first + this.#used++) & this.#mask;
     this.#blocks[place] = block;
-    this.#places.set(block, place + 1);
-    this.#lists.pushHead(list, place);
+    return -1 - (2 * place + this.#list);
   }
 
-  remove(block: number): void {
-    const place = this.#places.get(block) - 1;
-    this.#lists.remove(place);
-    this.#places.set(block, 0);
-    this.#free.push(place);
+  dropOldest(): void {
+    for (let block = -1; block < 0 && this.size > 0;) {
+      block = this.#shift();
+      if (block < 0) continue;
+      this.#numbers.set(block, 0);
+      this.size--;
+    }
   }
 
-  dropOldest(list: number): void {
-    const place = this.#lists.tail(list);
-    if (place >= 0) this.remove(this.#blocks[place] ?? 0);
+  /** -1: the place was empty. */
+  #shift(): number {
+    const place = this.#first;
+    const block = this.#blocks[place] ?? 0;
+    this.#first = (place + 1) & this.#mask;
+    this.#used--;
+    return this.#numbers.get(block) === -1 - (2 * place + this.#list) ? block : -1;
+  }
+
+  #clear(): void {
+    for (let left = this.#used; left > 0; left--) {
+      const block = this.#shift();
+      if (block >= 0) this.#numbers.set(block, this.#enter(block));
+    }
   }
 }
+
+/** The list that a remembered block was in; -1: nothing is remembered. */
+const listOf = (remembered: number): number => (remembered < 0 ? (-1 - remembered) & 1 : -1);
 
 export class Arc implements EvictionPolicy {
   readonly #capacity: number;
   readonly #lists: SlotLists;
-  readonly #blocks: Int32Array;
-  readonly #ghosts: Ghosts;
+  readonly #once: GhostRing;
+  readonly #again: GhostRing;
   /** Blocks that the list of those used once is to have. */
   #target = 0;
+  #gaveFrom = ONCE;
 
-  constructor(capacity: number) {
+  /** `numbers`: where what is remembered of blocks is kept. */
+  constructor(capacity: number, numbers: BlockNumbers) {
     this.#capacity = capacity;
     this.#lists = new SlotLists(capacity, 2);
-    this.#blocks = new Int32Array(capacity);
-    this.#ghosts = new Ghosts(2 * capacity + 2);
+    this.#once = new GhostRing(2 * capacity + 2, numbers, ONCE);
+    this.#again = new GhostRing(2 * capacity + 2, numbers, AGAIN);
   }
 
-  insert(slot: number, block: number): void {
-    this.#blocks[slot] = block;
-    const ghost = this.#ghosts.listOf(block);
+  /** The block's number is that of its slot by now: so its place among the evicted is empty. */
+  insert(slot: number, remembered: number): void {
+    const ghost = listOf(remembered);
     if (ghost >= 0) {
-      this.#adapt(ghost);
-      this.#ghosts.remove(block);
+      this.#target = this.#targetAfter(ghost);
+      (ghost === ONCE ? this.#once : this.#again).size--;
     }
     this.#lists.pushHead(ghost >= 0 ? AGAIN : ONCE, slot);
     this.#forget();
@@ -83,8 +105,8 @@ export class Arc implements EvictionPolicy {
     this.#lists.moveToHead(AGAIN, slot);
   }
 
-  evict(pins: Pins, incoming: number): number {
-    const ghost = this.#ghosts.listOf(incoming);
+  evict(pins: Pins, remembered: number): number {
+    const ghost = listOf(remembered);
     const once = this.#lists.sizes[ONCE] ?? 0;
     const target = this.#targetAfter(ghost);
     const first = once > 0 && (once > target || (ghost === AGAIN && once === target)) ? ONCE : AGAIN;
@@ -93,9 +115,12 @@ export class Arc implements EvictionPolicy {
   }
 
   #give(list: number, pins: Pins): number {
-    const slot = takeTail(this.#lists, list, pins);
-    if (slot >= 0) this.#ghosts.add(list, this.#blocks[slot] ?? 0);
-    return slot;
+    this.#gaveFrom = list;
+    return takeTail(this.#lists, list, pins);
+  }
+
+  remember(block: number): number {
+    return (this.#gaveFrom === ONCE ? this.#once : this.#again).add(block);
   }
 
   remove(slot: number): void {
@@ -104,26 +129,21 @@ export class Arc implements EvictionPolicy {
 
   expire = neverExpires;
 
-  #adapt(ghost: number): void {
-    this.#target = this.#targetAfter(ghost);
-  }
-
   /** The boundary as a hit among the evicted of that list leaves it. */
   #targetAfter(ghost: number): number {
     if (ghost < 0) return this.#target;
-    const [own, other] = [this.#ghosts.size(ghost), this.#ghosts.size(1 - ghost)];
-    const step = Math.max(1, Math.floor(other / own));
-    const moved = ghost === ONCE ? this.#target + step : this.#target - step;
-    return Math.min(this.#capacity, Math.max(0, moved));
+    const [once, again] = [this.#once.size, this.#again.size];
+    return ghost === ONCE
+      ? Math.min(this.#capacity, this.#target + Math.max(1, Math.floor(again / once)))
+      : Math.max(0, this.#target - Math.max(1, Math.floor(once / again)));
   }
 
   /** At most `capacity` blocks are known that were used once, and twice that many in all. */
   #forget(): void {
-    const [once, again] = [this.#lists.sizes[ONCE] ?? 0, this.#lists.sizes[AGAIN] ?? 0];
-    while (once + this.#ghosts.size(ONCE) > this.#capacity && this.#ghosts.size(ONCE) > 0) {
-      this.#ghosts.dropOldest(ONCE);
-    }
-    const most = 2 * this.#capacity - once - again;
-    while (this.#ghosts.size(ONCE) + this.#ghosts.size(AGAIN) > most) this.#ghosts.dropOldest(AGAIN);
+    const { sizes } = this.#lists;
+    const once = sizes[ONCE] ?? 0;
+    while (once + this.#once.size > this.#capacity && this.#once.size > 0) this.#once.dropOldest();
+    const most = 2 * this.#capacity - once - (sizes[AGAIN] ?? 0);
+    while (this.#once.size + this.#again.size > most) this.#again.dropOldest();
   }
 }

@@ -1,6 +1,8 @@
 /** What is remembered of blocks that a cache does not hold: a number for each block, and queues of evicted ones. */
 import { grown } from '../traces/prefix-tree.js';
 
+const NUMBERS = 2 ** 30 - 1;
+
 /** A whole number for each block, 0 at first. */
 export class BlockNumbers {
   #numbers = new Int32Array(1024);
@@ -16,27 +18,25 @@ export class BlockNumbers {
 }
 
 /**
- * The last `capacity` blocks that entered a queue. One that is taken out leaves its place in the queue empty, which
- * others pass on their way out.
+ * The last `capacity` blocks that entered a queue, which is never looked through: a block is given a number when it
+ * enters, and its number says whether it is among them. Numbers begin anew after 2^30.
  */
 export class GhostQueue {
   readonly #capacity: number;
-  readonly #entered = new BlockNumbers();
   #count = 0;
 
   constructor(capacity: number) {
     this.#capacity = capacity;
   }
 
-  add(block: number): void {
-    this.#entered.set(block, ++this.#count);
+  /** The number of the block that enters now, below 0. */
+  enter(): number {
+    this.#count = (this.#count + 1) & NUMBERS;
+    return -1 - this.#count;
   }
 
-  /** Whether it was there; takes it out. */
-  take(block: number): boolean {
-    const entered = this.#entered.get(block);
-    if (entered === 0) return false;
-    this.#entered.set(block, 0);
-    return this.#count - entered < this.#capacity;
+  /** Whether the block with that number is there; 0: it never entered, or was taken out. */
+  has(number: number): boolean {
+    return number < 0 && ((this.#count - (-1 - number)) & NUMBERS) < this.#capacity;
   }
 }

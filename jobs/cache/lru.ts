@@ -1,5 +1,5 @@
 /** Least recently used, and the same with a time to live. */
-import { neverExpires, type EvictionPolicy } from './policy.js';
+import { neverExpires, remembersNothing, type EvictionPolicy } from './policy.js';
 import { SlotLists, takeTail, type Pins } from './slot-lists.js';
 
 export class Lru implements EvictionPolicy {
@@ -21,6 +21,8 @@ export class Lru implements EvictionPolicy {
     return takeTail(this.#lists, 0, pins);
   }
 
+  remember = remembersNothing;
+
   remove(slot: number): void {
     this.#lists.remove(slot);
   }
@@ -40,7 +42,7 @@ export class Ttl implements EvictionPolicy {
     this.#ttlMs = ttlMs;
   }
 
-  insert(slot: number, _block: number, timeMs: number): void {
+  insert(slot: number, _remembered: number, timeMs: number): void {
     this.#usedMs[slot] = timeMs;
     this.#lists.pushHead(0, slot);
   }
@@ -53,6 +55,8 @@ export class Ttl implements EvictionPolicy {
   evict(pins: Pins): number {
     return takeTail(this.#lists, 0, pins);
   }
+
+  remember = remembersNothing;
 
   remove(slot: number): void {
     this.#lists.remove(slot);

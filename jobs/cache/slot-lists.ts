@@ -1,23 +1,20 @@
 /** Doubly linked lists of slots, each slot in one of them at most: only arrays, nothing is allocated per block. */
 
 export class SlotLists {
-  readonly #previous: Int32Array;
-  readonly #next: Int32Array;
+  /** Of slot s: the one before it at 2 s, the next at 2 s + 1; behind the slots a head for each list, which is a ring. */
+  readonly #links: Int32Array;
   readonly #list: Int8Array;
   readonly #numSlots: number;
   /** Slots in each list. */
-  readonly sizes: number[];
+  readonly sizes: Int32Array;
 
   constructor(numSlots: number, numLists: number) {
     this.#numSlots = numSlots;
-    this.#previous = new Int32Array(numSlots + numLists);
-    this.#next = new Int32Array(numSlots + numLists);
+    this.#links = new Int32Array(2 * (numSlots + numLists));
     this.#list = new Int8Array(numSlots).fill(-1);
-    this.sizes = Array<number>(numLists).fill(0);
-    for (let list = 0; list < numLists; list++) {
-      this.#previous[numSlots + list] = numSlots + list;
-      this.#next[numSlots + list] = numSlots + list;
-    }
+    this.sizes = new Int32Array(numLists);
+    for (let head = numSlots; head < numSlots + numLists; head++)
+      this.#links.fill(head, 2 * head, 2 * head + 2);
   }
 
   /** -1: in none. */
@@ -26,34 +23,50 @@ export class SlotLists {
   }
 
   pushHead(list: number, slot: number): void {
-    const head = this.#numSlots + list;
-    const first = this.#next[head] ?? 0;
-    this.#next[head] = slot;
-    this.#previous[slot] = head;
-    this.#next[slot] = first;
-    this.#previous[first] = slot;
+    this.#linkHead(list, slot);
     this.#list[slot] = list;
     this.sizes[list] = (this.sizes[list] ?? 0) + 1;
   }
 
   remove(slot: number): void {
-    const [previous, next] = [this.#previous[slot] ?? 0, this.#next[slot] ?? 0];
-    this.#next[previous] = next;
-    this.#previous[next] = previous;
+    this.#unlink(slot);
     const list = this.#list[slot] ?? 0;
     this.sizes[list] = (this.sizes[list] ?? 0) - 1;
     this.#list[slot] = -1;
   }
 
   moveToHead(list: number, slot: number): void {
-    this.remove(slot);
-    this.pushHead(list, slot);
+    if (this.#list[slot] === list) {
+      this.#unlink(slot);
+      this.#linkHead(list, slot);
+    } else {
+      this.remove(slot);
+      this.pushHead(list, slot);
+    }
   }
 
   /** The last slot, -1 where the list is empty. */
   tail(list: number): number {
-    const last = this.#previous[this.#numSlots + list] ?? 0;
+    const last = this.#links[2 * (this.#numSlots + list)] ?? 0;
     return last < this.#numSlots ? last : -1;
+  }
+
+  #linkHead(list: number, slot: number): void {
+    const links = this.#links;
+    const head = this.#numSlots + list;
+    const first = links[2 * head + 1] ?? 0;
+    links[2 * head + 1] = slot;
+    links[2 * slot] = head;
+    links[2 * slot + 1] = first;
+    links[2 * first] = slot;
+  }
+
+  #unlink(slot: number): void {
+    const links = this.#links;
+    const previous = links[2 * slot] ?? 0;
+    const next = links[2 * slot + 1] ?? 0;
+    links[2 * previous + 1] = next;
+    links[2 * next] = previous;
   }
 }
 

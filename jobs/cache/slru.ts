@@ -1,5 +1,5 @@
 /** Segmented LRU (Karedla, Love, Wherry 1994): what was used twice is protected from what was used once. */
-import { neverExpires, type EvictionPolicy } from './policy.js';
+import { neverExpires, remembersNothing, type EvictionPolicy } from './policy.js';
 import { SlotLists, takeTail, type Pins } from './slot-lists.js';
 
 const PROBATION = 0;
@@ -30,6 +30,8 @@ export class Slru implements EvictionPolicy {
     const slot = takeTail(this.#lists, PROBATION, pins);
     return slot >= 0 ? slot : takeTail(this.#lists, PROTECTED, pins);
   }
+
+  remember = remembersNothing;
 
   remove(slot: number): void {
     this.#lists.remove(slot);

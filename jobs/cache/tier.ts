@@ -17,7 +17,7 @@ export interface TierOptions {
   readonly minUses: number;
 }
 
-function makePolicy({ policy, capacity, ttlMs }: TierOptions): EvictionPolicy {
+function makePolicy({ policy, capacity, ttlMs }: TierOptions, numbers: BlockNumbers): EvictionPolicy {
   switch (policy) {
     case 'lru':
       return new Lru(capacity);
@@ -26,7 +26,7 @@ function makePolicy({ policy, capacity, ttlMs }: TierOptions): EvictionPolicy {
     case 'slru':
       return new Slru(capacity);
     case 'arc':
-      return new Arc(capacity);
+      return new Arc(capacity, numbers);
     case 'ttl':
       return new Ttl(capacity, ttlMs);
   }
@@ -37,8 +37,8 @@ export class Tier {
   readonly minUses: number;
   readonly pins: Pins;
   readonly #policy: EvictionPolicy;
-  /** Slot of a block + 1. */
-  readonly #slots = new BlockNumbers();
+  /** Above 0: slot of a block + 1. Below: what the policy remembers of a block that is not here. */
+  readonly #numbers = new BlockNumbers();
   readonly #blocks: Int32Array;
   readonly #free: number[] = [];
   #fresh = 0;
@@ -47,13 +47,14 @@ export class Tier {
     this.capacity = options.capacity;
     this.minUses = options.minUses;
     this.pins = new Pins(options.capacity);
-    this.#policy = makePolicy(options);
+    this.#policy = makePolicy(options, this.#numbers);
     this.#blocks = new Int32Array(options.capacity);
   }
 
   /** -1: not here. */
   slotOf(block: number): number {
-    return this.#slots.get(block) - 1;
+    const number = this.#numbers.get(block);
+    return number > 0 ? number - 1 : -1;
   }
 
   blockAt(slot: number): number {
@@ -74,30 +75,31 @@ export class Tier {
   victim = -1;
   take(block: number): number {
     this.victim = -1;
-    const free = this.#free.pop();
-    if (free !== undefined) return free;
+    if (this.#free.length > 0) return this.#free.pop() ?? -1;
     if (this.#fresh < this.capacity) return this.#fresh++;
-    const slot = this.#policy.evict(this.pins, block);
+    const slot = this.#policy.evict(this.pins, this.#numbers.get(block));
     if (slot < 0) return -1;
-    this.victim = this.blockAt(slot);
-    this.#slots.set(this.victim, 0);
+    const victim = this.#blocks[slot] ?? 0;
+    this.#numbers.set(victim, this.#policy.remember(victim));
+    this.victim = victim;
     return slot;
   }
 
   /** `slot` is one that `take` gave. */
   put(slot: number, block: number, timeMs: number): void {
     this.#blocks[slot] = block;
-    this.#slots.set(block, slot + 1);
-    this.#policy.insert(slot, block, timeMs);
+    const remembered = this.#numbers.get(block);
+    this.#numbers.set(block, slot + 1);
+    this.#policy.insert(slot, remembered, timeMs);
     this.pins.pin(slot);
   }
 
   /** The slot is free again, unless it is so already. */
   forget(slot: number): void {
     const block = this.blockAt(slot);
-    if (slot >= this.#fresh || this.#slots.get(block) !== slot + 1) return;
+    if (slot >= this.#fresh || this.#numbers.get(block) !== slot + 1) return;
     this.#policy.remove(slot);
-    this.#slots.set(block, 0);
+    this.#numbers.set(block, 0);
     this.#free.push(slot);
   }
 
@@ -105,7 +107,7 @@ export class Tier {
   expire(timeMs: number): number {
     let count = 0;
     for (let slot = this.#policy.expire(timeMs); slot >= 0; slot = this.#policy.expire(timeMs)) {
-      this.#slots.set(this.blockAt(slot), 0);
+      this.#numbers.set(this.blockAt(slot), 0);
       this.#free.push(slot);
       count++;
     }

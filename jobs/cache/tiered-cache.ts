@@ -63,6 +63,8 @@ export class TieredCache {
   readonly #countsUses: boolean;
   readonly #tellsMoves: boolean;
   readonly #device: Tier;
+  /** The tier that takes what leaves the device; -1: none. */
+  readonly #below: number;
   #timeMs = 0;
   /** By place in the request: the slot in which the device has the block; -1: it has not. */
   #found = new Int32Array(1024);
@@ -73,6 +75,7 @@ export class TieredCache {
     this.#tiers = tiers.map((options) => new Tier(options));
     this.#countsUses = tiers.some(({ minUses }) => minUses > 1);
     this.#device = this.#tier(DEVICE);
+    this.#below = tiers.findIndex(({ capacity }, at) => at > DEVICE && capacity > 0);
     if (this.#device.capacity < 1) throw new RangeError('a device tier of no blocks serves no request');
   }
 
@@ -177,8 +180,7 @@ export class TieredCache {
 
   /** A block leaves the device. */
   #demote(block: number, slot: number): void {
-    const at = this.#tiers.findIndex((tier, index) => index > DEVICE && tier.capacity > 0);
-    if (at > 0) this.#store(block, DEVICE, slot, at);
+    if (this.#below > 0) this.#store(block, DEVICE, slot, this.#below);
   }
 
   /** Takes a block to a tier below, and what it displaces there one further. */
