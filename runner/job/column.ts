@@ -3,10 +3,12 @@
 export type ColumnType = 'integer' | 'number' | 'text' | 'time';
 export type Better = 'smaller' | 'larger' | null;
 
+/** '': none. */
+export type Unit = 'us' | 'bytes' | 'GB/s' | '%' | '';
+
 export interface ColumnDefinition<Name extends string = string> {
   readonly name: Name;
-  /** 'us', 'bytes', 'GB/s', '%' or '' for none. */
-  readonly unit: string;
+  readonly unit: Unit;
   /** One sentence; for derived values the formula. */
   readonly meaning: string;
   /** Absent: by the unit (results/columns-file.ts). */
@@ -20,7 +22,7 @@ export interface ColumnDefinition<Name extends string = string> {
 /** A column whose name is a type, so that a misspelt one does not compile. */
 export const column = <const Name extends string>(
   name: Name,
-  unit: string,
+  unit: Unit,
   meaning: string,
   more: Pick<ColumnDefinition, 'type' | 'better' | 'below'> = {},
 ): ColumnDefinition<Name> => ({ name, unit, meaning, ...more });

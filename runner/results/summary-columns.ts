@@ -1,5 +1,5 @@
 /** The columns of summary.csv: one row per point, phase, timing and direction, over all ranks. Append-only. */
-import { column, type ColumnDefinition, type ColumnName } from '../job/column.js';
+import { column, type ColumnDefinition, type ColumnName, type Unit } from '../job/column.js';
 import { COMMON_COLUMNS, type CommonColumn } from './columns.js';
 
 /** Columns of the rank rows whose values all ranks share, under the same names. */
@@ -98,7 +98,7 @@ const extreme = <const Of extends CommonColumn, const Stem extends string, const
   of: Of,
   stem: Stem,
   suffix: Suffix,
-  unit: string,
+  unit: Unit,
 ) =>
   ({
     of,

@@ -71,7 +71,7 @@ export const NETWORK_FAULTS: readonly FaultElsewhere[] = [
     leftovers: 'none',
   },
   {
-    test: 'test/mpi/replicated.test.ts',
+    test: 'test/jobs/kv/replicated.test.ts',
     title: 'a rank that dies while blocks are handed on',
     fault: 'a rank ends while a broadcast hands blocks on',
     end: 'never ok, long before the deadline',

@@ -57,7 +57,7 @@ t.test('every column is named once, says what it means, and has its unit last', 
   );
 });
 
-const own = (name: string) => ({ name, unit: '', meaning: 'of a kind' });
+const own = (name: string) => ({ name, unit: '', meaning: 'of a kind' }) as const;
 
 t.test("a run's header: common columns, then those of its kinds in the registry's order", async (t) => {
   const registry = [

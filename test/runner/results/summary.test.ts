@@ -142,7 +142,7 @@ t.test('ranks that took different paths show both', async (t) => {
 
 t.test("the file: header with the kinds' columns, rows as points end", (t) =>
   withTempDir(async (folder) => {
-    const ownColumn = { name: 'block_bytes', unit: 'bytes', meaning: 'of a block' };
+    const ownColumn = { name: 'block_bytes', unit: 'bytes', meaning: 'of a block' } as const;
     const columns = columnsForKinds([{ kind: 'offload', columns: [ownColumn] }], ['offload']);
     const summary = await Summary.open(folder, columns);
     const rows = summary.rowsOf([

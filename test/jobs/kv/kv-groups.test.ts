@@ -2,14 +2,14 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { JOB_KINDS } from '../../jobs/index.js';
-import { loadSpec } from '../../runner/job-spec/load.js';
-import { planPoints } from '../../runner/job-spec/plan.js';
-import { SMALL } from '../helpers/group-layouts.js';
-import { mpirunCli } from '../helpers/mpirun.js';
-import { needsMpi } from '../helpers/require.js';
-import { readRankRows } from '../helpers/results.js';
-import { withTempDir } from '../helpers/with-temp-dir.js';
+import { JOB_KINDS } from '../../../jobs/index.js';
+import { loadSpec } from '../../../runner/job-spec/load.js';
+import { planPoints } from '../../../runner/job-spec/plan.js';
+import { SMALL } from '../../helpers/group-layouts.js';
+import { mpirunCli } from '../../helpers/mpirun.js';
+import { needsMpi } from '../../helpers/require.js';
+import { readRankRows } from '../../helpers/results.js';
+import { withTempDir } from '../../helpers/with-temp-dir.js';
 
 type Json = Readonly<Record<string, unknown>>;
 t.setTimeout(900_000);

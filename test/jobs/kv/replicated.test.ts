@@ -2,17 +2,17 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { mpirunCli, type MpirunOptions } from '../helpers/mpirun.js';
+import { mpirunCli, type MpirunOptions } from '../../helpers/mpirun.js';
 import {
   BLOCKS,
   PAYLOAD_BYTES,
   everySource,
   twoPoints,
   writeReplicatedSpec,
-} from '../helpers/replicated-spec.js';
-import { needsMpi } from '../helpers/require.js';
-import { readManifest, readRankRows, type CsvRow } from '../helpers/results.js';
-import type { Finished } from '../helpers/run-cli.js';
+} from '../../helpers/replicated-spec.js';
+import { needsMpi } from '../../helpers/require.js';
+import { readManifest, readRankRows, type CsvRow } from '../../helpers/results.js';
+import type { Finished } from '../../helpers/run-cli.js';
 
 t.setTimeout(900_000);
 
