@@ -2,30 +2,22 @@
 #include "moe/cuda/high_throughput/bench.h"
 #include "moe/cuda/high_throughput/content.h"
 #include "moe/cuda/timed_graph.h"
+#include "moe/cuda/timing.h"
+#include "moe/phase_times.h"
 
 namespace railrunner::moe::cuda::high_throughput {
 
 using railrunner::cuda::check;
 using railrunner::cuda::makeCurrent;
 
-enum class Timing { kHost, kEvent };
-
 // One iteration for the sampler: dispatch and combine timed, experts between them not.
 class RoundTrip {
  public:
   RoundTrip(CudaBench& bench, GateRef gate, const SampleProtocol& protocol, Timing timing)
-      : bench_(bench), gate_(gate), warmup_(protocol.warmup), timing_(timing) {
-    dispatched_.phase = "dispatch";
-    combined_.phase = "combine";
-    for (Phase* phase : {&dispatched_, &combined_}) {
-      phase->timing = timing == Timing::kHost ? "host" : "event";
-      phase->timesUs.reserve(protocol.iterations);
-      phase->entrySkewUs.reserve(protocol.iterations);
-    }
-  }
+      : bench_(bench), timing_(timing), times_(gate, protocol, false, nameOf(timing)) {}
 
   void beforeSample(uint32_t sample, bool isLast) {
-    index_ = sample;
+    times_.beginSample(sample);
     bench_.fillTokens(sample);
     if (timing_ == Timing::kEvent && isLast) bench_.poison();
     bench_.finish("filling tokens");
@@ -33,31 +25,23 @@ class RoundTrip {
 
   double run() {
     const double dispatchUs = timed(false);
+    times_.record(0, dispatchUs);
     launchExperts(bench_.arguments_, bench_.stream_);
     bench_.finish("the experts");
-    // Nobody asks to stop here: the stop word is merged at the sample's own gate alone.
-    if (gate_.arrive(0) != 0)
-      throw Error(ErrorCode::kAborted, "a rank failed between the phases of a sample");
-    const double skewUs = gate_.lastSkewUs();
+    times_.meet(1);
     const double combineUs = timed(true);
+    times_.record(1, combineUs);
     if (bench_.dispatchFirstUs_ == 0) {
       bench_.dispatchFirstUs_ = dispatchUs;
       bench_.combineFirstUs_ = combineUs;
     }
-    if (index_ >= warmup_) {
-      dispatched_.timesUs.push_back(dispatchUs);
-      combined_.timesUs.push_back(combineUs);
-      combined_.entrySkewUs.push_back(skewUs);
-    }
     return dispatchUs + combineUs;
   }
 
-  // The phases, once the sampler is through.
-  std::vector<Phase> finish(SampleSet set) {
-    dispatched_.entrySkewUs = std::move(set.entrySkewUs);
-    dispatched_.bytes = bench_.dispatchBytes();
-    combined_.bytes = bench_.combineBytes();
-    return {std::move(dispatched_), std::move(combined_)};
+  void finish(SampleSet set, MeasuredPhases& samples) {
+    times_[0].bytes = bench_.dispatchBytes();
+    times_[1].bytes = bench_.combineBytes();
+    times_.finish(std::move(set), samples);
   }
 
  private:
@@ -82,14 +66,10 @@ class RoundTrip {
   }
 
   CudaBench& bench_;
-  GateRef gate_;
-  const uint32_t warmup_;
   const Timing timing_;
+  PhaseTimes times_;
   Event begin_{Event::Use::kTime};
   Event end_{Event::Use::kTime};
-  Phase dispatched_;
-  Phase combined_;
-  uint32_t index_ = 0;
 };
 
 // A graph of calls of one kind, replayed: the epoch is not baked in, a tail node advances it in device memory.
@@ -154,9 +134,7 @@ MeasuredPhases CudaBench::measure(const SampleProtocol& protocol, GateRef gate) 
   MeasuredPhases samples;
   const auto roundTrips = [&](Timing timing) {
     RoundTrip trip(*this, gate, protocol, timing);
-    SampleSet set = sample(trip, gate, protocol, control_);
-    samples.stopped = samples.stopped || set.stopped;
-    for (Phase& phase : trip.finish(std::move(set))) samples.phases.push_back(std::move(phase));
+    trip.finish(sample(trip, gate, protocol, control_), samples);
   };
   roundTrips(Timing::kHost);
   for (const bool isCombine : {false, true}) {

@@ -1,33 +1,22 @@
 #include "core/clock.h"
 #include "moe/cuda/content.h"
 #include "moe/cuda/low_latency/bench.h"
+#include "moe/cuda/timing.h"
+#include "moe/phase_times.h"
 
 namespace railrunner::moe::cuda {
 
 using railrunner::cuda::check;
 using railrunner::cuda::makeCurrent;
 
-enum class Timing { kHost, kEvent };
-
 // One iteration for the sampler: dispatch and combine timed, experts between them not.
 class CudaRoundTrip {
  public:
   CudaRoundTrip(CudaBench& bench, GateRef gate, const SampleProtocol& protocol, Timing timing)
-      : bench_(bench), gate_(gate), warmup_(protocol.warmup), timing_(timing) {
-    static constexpr const char* kSplit[] = {"dispatchSend", "dispatchReceive", "combineSend",
-                                             "combineReceive"};
-    static constexpr const char* kFused[] = {"dispatch", "combine"};
-    phases_.resize(bench.options_.split ? 4 : 2);
-    for (size_t i = 0; i < phases_.size(); ++i) {
-      phases_[i].phase = bench.options_.split ? kSplit[i] : kFused[i];
-      phases_[i].timing = timing == Timing::kHost ? "host" : "event";
-      phases_[i].timesUs.reserve(protocol.iterations);
-      phases_[i].entrySkewUs.reserve(protocol.iterations);
-    }
-  }
+      : bench_(bench), timing_(timing), times_(gate, protocol, bench.options_.split, nameOf(timing)) {}
 
   void beforeSample(uint32_t sample, bool isLast) {
-    index_ = sample;
+    times_.beginSample(sample);
     bench_.fillTokens(sample);
     if (timing_ == Timing::kEvent && isLast) bench_.poison();
     bench_.finish("filling tokens");
@@ -37,34 +26,29 @@ class CudaRoundTrip {
     double totalUs = 0;
     const bool split = bench_.options_.split;
     bench_.beginCall();
-    for (uint32_t phase = 0; phase < phases_.size(); ++phase) {
-      const bool isCombine = phase >= phases_.size() / 2;
-      if (isCombine && (phase == 1 || !isReceive(phase))) {
+    for (uint32_t phase = 0; phase < times_.size(); ++phase) {
+      const bool isCombine = times_.isCombine(phase);
+      if (isCombine && !times_.isReceive(phase)) {
         bench_.beginCall();
         bench_.queueExperts();
         bench_.finish("the experts");
       }
-      if (phase > 0) meet(phase);
-      const uint32_t halves = !split ? kSend | kReceive : isReceive(phase) ? kReceive : kSend;
+      if (phase > 0) times_.meet(phase);
+      const uint32_t halves = !split ? kSend | kReceive : times_.isReceive(phase) ? kReceive : kSend;
       const double timeUs = timed(isCombine, halves);
-      if (index_ >= warmup_) phases_[phase].timesUs.push_back(timeUs);
+      times_.record(phase, timeUs);
       totalUs += timeUs;
     }
     return totalUs;
   }
 
-  std::vector<Phase>& phases() { return phases_; }
-
- private:
-  bool isReceive(uint32_t phase) const { return phases_.size() == 4 && phase % 2 == 1; }
-
-  // Nobody asks to stop here: the stop word is merged at the sample's own gate alone.
-  void meet(uint32_t phase) {
-    if (gate_.arrive(0) != 0)
-      throw Error(ErrorCode::kAborted, "a rank failed between the phases of a sample");
-    if (index_ >= warmup_) phases_[phase].entrySkewUs.push_back(gate_.lastSkewUs());
+  void finish(SampleSet set, MeasuredPhases& samples) {
+    times_[0].bytes = bench_.dispatchBytes();
+    times_[times_.size() / 2].bytes = bench_.combineBytes();
+    times_.finish(std::move(set), samples);
   }
 
+ private:
   double timed(bool isCombine, uint32_t halves) {
     const char* call = isCombine ? "combine" : "dispatch";
     if (timing_ == Timing::kEvent) {
@@ -86,13 +70,10 @@ class CudaRoundTrip {
   }
 
   CudaBench& bench_;
-  GateRef gate_;
-  const uint32_t warmup_;
   const Timing timing_;
+  PhaseTimes times_;
   Event begin_{Event::Use::kTime};
   Event end_{Event::Use::kTime};
-  std::vector<Phase> phases_;
-  uint32_t index_ = 0;
 };
 
 // A graph of calls of one kind, replayed: the epoch is not baked in, a tail node advances it in device
@@ -158,16 +139,7 @@ MeasuredPhases CudaBench::measure(const SampleProtocol& protocol, GateRef gate) 
   dispatches_ = combines_ = 0;
   const auto roundTrips = [&](Timing timing) {
     CudaRoundTrip trip(*this, gate, protocol, timing);
-    SampleSet set = sample(trip, gate, protocol, control_);
-    trip.phases()[0].entrySkewUs = std::move(set.entrySkewUs);
-    samples.stopped = samples.stopped || set.stopped;
-    for (Phase& phase : trip.phases()) {
-      if (phase.phase[0] == 'd') phase.bytes = dispatchBytes();
-      if (phase.phase[0] == 'c') phase.bytes = combineBytes();
-      const std::string& name = phase.phase;
-      if (name == "dispatchReceive" || name == "combineReceive") phase.bytes = {};
-      samples.phases.push_back(std::move(phase));
-    }
+    trip.finish(sample(trip, gate, protocol, control_), samples);
   };
   roundTrips(Timing::kHost);
   for (const bool isCombine : {false, true}) {

@@ -7,6 +7,7 @@
 #include "moe/host/probe.h"
 #include "moe/host/rows.h"
 #include "moe/numerics.h"
+#include "moe/phase_times.h"
 
 namespace railrunner::moe::host::high_throughput {
 
@@ -159,24 +160,13 @@ void HostBench::runExperts() {
 // One iteration for the sampler: dispatch and combine timed, experts between them not.
 struct RoundTrip {
   HostBench& bench;
-  GateRef gate;
-  const uint32_t warmup;
-  Phase dispatched;
-  Phase combined;
-  uint32_t index = 0;
+  PhaseTimes times;
 
-  RoundTrip(HostBench& owner, GateRef theGate, const SampleProtocol& protocol)
-      : bench(owner), gate(theGate), warmup(protocol.warmup) {
-    dispatched.phase = "dispatch";
-    combined.phase = "combine";
-    for (Phase* phase : {&dispatched, &combined}) {
-      phase->timesUs.reserve(protocol.iterations);
-      phase->entrySkewUs.reserve(protocol.iterations);
-    }
-  }
+  RoundTrip(HostBench& owner, GateRef gate, const SampleProtocol& protocol)
+      : bench(owner), times(gate, protocol, false) {}
 
   void beforeSample(uint32_t sample, bool isLast) {
-    index = sample;
+    times.beginSample(sample);
     bench.fillTokens(sample);
     if (isLast) bench.poison();
   }
@@ -186,24 +176,19 @@ struct RoundTrip {
     const double begin = nowUs();
     bench.dispatch();
     const double dispatchUs = nowUs() - begin;
-    dispatched.bytes = exchange.bytes();
+    times.record(0, dispatchUs);
+    times[0].bytes = exchange.bytes();
     bench.runExperts();
-    // Nobody asks to stop here: the stop word is merged at the sample's own gate alone.
-    if (gate.arrive(0) != 0) throw Error(ErrorCode::kAborted, "a rank failed between the phases of a sample");
-    const double skewUs = gate.lastSkewUs();
+    times.meet(1);
     uint16_t* y = bench.isExpertMajor() ? bench.y_.data() : exchange.combineInput();
     const double back = nowUs();
     exchange.combine(y, bench.received_.view(), bench.handle_, bench.combined_.data());
     const double combineUs = nowUs() - back;
-    combined.bytes = exchange.bytes();
+    times.record(1, combineUs);
+    times[1].bytes = exchange.bytes();
     if (bench.dispatchFirstUs_ == 0) {
       bench.dispatchFirstUs_ = dispatchUs;
       bench.combineFirstUs_ = combineUs;
-    }
-    if (index >= warmup) {
-      dispatched.timesUs.push_back(dispatchUs);
-      combined.timesUs.push_back(combineUs);
-      combined.entrySkewUs.push_back(skewUs);
     }
     return dispatchUs + combineUs;
   }
@@ -211,12 +196,8 @@ struct RoundTrip {
 
 MeasuredPhases HostBench::measure(const SampleProtocol& protocol, GateRef gate) {
   RoundTrip trip(*this, gate, protocol);
-  SampleSet set = sample(trip, gate, protocol, control_);
-  trip.dispatched.entrySkewUs = std::move(set.entrySkewUs);
   MeasuredPhases samples;
-  samples.stopped = set.stopped;
-  samples.phases.push_back(std::move(trip.dispatched));
-  samples.phases.push_back(std::move(trip.combined));
+  trip.times.finish(sample(trip, gate, protocol, control_), samples);
   return samples;
 }
 

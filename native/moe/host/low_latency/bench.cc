@@ -7,6 +7,7 @@
 #include "moe/host/rows.h"
 #include "moe/numerics.h"
 #include "moe/payload.h"
+#include "moe/phase_times.h"
 
 namespace railrunner::moe::host {
 
@@ -137,40 +138,15 @@ void HostBench::runExperts() {
 // One iteration for the sampler: dispatch and combine timed, experts between them not.
 struct RoundTrip {
   HostBench& bench;
-  GateRef gate;
-  const uint32_t warmup;
-  // In split mode send and receive of each, else each as a whole.
-  Phase phases[4];
-  uint32_t index = 0;
+  PhaseTimes times;  // in split mode send and receive of each, else each as a whole
 
-  RoundTrip(HostBench& owner, GateRef theGate, const SampleProtocol& protocol)
-      : bench(owner), gate(theGate), warmup(protocol.warmup) {
-    const char* const split[] = {"dispatchSend", "dispatchReceive", "combineSend", "combineReceive"};
-    const char* const fused[] = {"dispatch", "combine"};
-    for (uint32_t i = 0; i < numPhases(); ++i) {
-      phases[i].phase = bench.options_.split ? split[i] : fused[i];
-      phases[i].timesUs.reserve(protocol.iterations);
-      phases[i].entrySkewUs.reserve(protocol.iterations);
-    }
-  }
-
-  uint32_t numPhases() const { return bench.options_.split ? 4 : 2; }
+  RoundTrip(HostBench& owner, GateRef gate, const SampleProtocol& protocol)
+      : bench(owner), times(gate, protocol, owner.options_.split) {}
 
   void beforeSample(uint32_t sample, bool isLast) {
-    index = sample;
+    times.beginSample(sample);
     bench.fillTokens(sample);
     if (isLast) bench.poison();
-  }
-
-  void record(uint32_t phase, double timeUs) {
-    if (index >= warmup) phases[phase].timesUs.push_back(timeUs);
-  }
-  // Nobody asks to stop here: the stop word is merged at the sample's own gate alone.
-  void meet(uint32_t phase) {
-    if (gate.arrive(0) != 0) {
-      throw Error(ErrorCode::kAborted, "a rank failed between the phases of a sample");
-    }
-    if (index >= warmup) phases[phase].entrySkewUs.push_back(gate.lastSkewUs());
   }
 
   double run() {
@@ -182,41 +158,38 @@ struct RoundTrip {
     exchange.dispatchSend(batch);
     double sent = nowUs();
     if (split) {
-      record(0, sent - begin);
-      meet(1);
+      times.record(0, sent - begin);
+      times.meet(1);
       sent = nowUs();
     }
     exchange.dispatchReceive(result);
     const double dispatched = nowUs();
-    record(split ? 1 : 0, dispatched - (split ? sent : begin));
-    phases[0].bytes = exchange.bytes();
+    times.record(split ? 1 : 0, dispatched - (split ? sent : begin));
+    times[0].bytes = exchange.bytes();
 
     bench.runExperts();
     uint16_t* y = bench.expertOutput();
-    meet(split ? 2 : 1);
+    times.meet(split ? 2 : 1);
     const double back = nowUs();
     exchange.combineSend(y, batch, result);
     double returned = nowUs();
     if (split) {
-      record(2, returned - back);
-      meet(3);
+      times.record(2, returned - back);
+      times.meet(3);
       returned = nowUs();
     }
     exchange.combineReceive(bench.combined_.data());
     const double end = nowUs();
-    record(split ? 3 : 1, end - (split ? returned : back));
-    phases[split ? 2 : 1].bytes = exchange.bytes();
+    times.record(split ? 3 : 1, end - (split ? returned : back));
+    times[split ? 2 : 1].bytes = exchange.bytes();
     return (dispatched - begin) + (end - back);
   }
 };
 
 MeasuredPhases HostBench::measure(const SampleProtocol& protocol, GateRef gate) {
   RoundTrip trip(*this, gate, protocol);
-  SampleSet set = sample(trip, gate, protocol, control_);
-  trip.phases[0].entrySkewUs = std::move(set.entrySkewUs);
   MeasuredPhases samples;
-  samples.stopped = set.stopped;
-  for (uint32_t i = 0; i < trip.numPhases(); ++i) samples.phases.push_back(std::move(trip.phases[i]));
+  trip.times.finish(sample(trip, gate, protocol, control_), samples);
   return samples;
 }
 
