@@ -115,6 +115,7 @@ class ByMpi {
     for (uint32_t peer = 0; peer < shape_.worldSize; ++peer) {
       peers.base.push_back(peer == ranks_.rank() ? inbox_.data() : outbox(peer));
     }
+    peers.outboxes = true;
     return peers;
   }
   void reduce(const uint16_t* y, const DispatchResult& result, uint32_t peer, uint32_t copy,

@@ -24,6 +24,9 @@ struct PeerBases {
   std::vector<std::byte*> base;
   // By rank; given where a token is to cross once a destination node, to be forwarded there (needs dedup).
   std::vector<uint32_t> nodeOfRank = {};
+  // The other ranks' memory is a copy that something else carries to them: it can be written, and says nothing of
+  // what they have written.
+  bool outboxes = false;
 };
 
 // Throws kArgument naming token and choice: ids in -1..numExperts-1, none twice per token, count within

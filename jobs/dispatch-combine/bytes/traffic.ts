@@ -103,9 +103,10 @@ export function unitsTo(
 }
 
 /**
- * Bytes that one call issues on this rank, by path: whole messages, and 8 for each signal to another rank. Combine of
- * rows that lie on their own rank copies them with dedup (partial sums) and reads them in place without. Forwarding, a
- * rank signals those of its node once more for each of its rails: what it forwards, and what it leaves them to sum.
+ * Bytes that one call issues on this rank, by path: whole messages, whether written to a peer or read by it, and 8 for each
+ * signal to another rank. Combine of rows that lie on their own rank counts partial sums with dedup, and nothing without.
+ * Forwarding, a rank signals those of its node once more for each of its rails: what it forwards, and what it leaves
+ * them to sum.
  */
 export function issuedBytes(
   spec: MoeSpec,

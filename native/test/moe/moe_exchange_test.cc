@@ -161,8 +161,11 @@ void checkHostileMessages(Shape shape) {
     const std::vector<float> weights(ids.size(), 0.5F);
     const TokenBatch batch{x.data(), ids.data(), weights.data(), shape.maxTokens};
     for (uint32_t rank = 0; rank < 2; ++rank) ranks.exchange(rank).dispatchSend(batch);
-    for (uint32_t copy = 0; copy < shape.maxTokens; ++copy)
-      change(ranks.buffer(1) + layout.receiveOffset(1) + dispatchSlotOffset(shape, layout, 0, 0, copy));
+    for (uint32_t copy = 0; copy < shape.maxTokens; ++copy) {
+      change(
+          ranks.buffer(0) + layout.sendOffset(1) + copy * format.strideBytes,
+          ranks.buffer(1) + layout.receiveOffset(1) + dispatchSlotOffset(shape, layout, 0, 0, 0) + 4 * copy);
+    }
     ResultMemory result(shape);
     std::string said;
     try {
@@ -176,10 +179,12 @@ void checkHostileMessages(Shape shape) {
   };
   const auto setWord = [](std::byte* at, uint32_t value) { std::memcpy(at, &value, sizeof(value)); };
   refuses("an expert named twice", "names expert 2 twice",
-          [&](std::byte* message) { setWord(message + format.idsOffset + 4, 2); });
+          [&](std::byte* message, std::byte*) { setWord(message + format.idsOffset + 4, 2); });
   refuses("a token that cannot be", "claims token 4294967295",
-          [&](std::byte* message) { setWord(message, UINT32_MAX); });
-  refuses("another epoch", "of epoch 77", [&](std::byte* message) { setWord(message + 4, 77); });
+          [&](std::byte* message, std::byte*) { setWord(message, UINT32_MAX); });
+  refuses("a token without a message", "claims token 4294967295",
+          [&](std::byte*, std::byte* listed) { setWord(listed, UINT32_MAX); });
+  refuses("another epoch", "of epoch 77", [&](std::byte* message, std::byte*) { setWord(message + 4, 77); });
   std::printf("hostile messages: refused\n");
 }
 

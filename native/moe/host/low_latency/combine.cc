@@ -99,11 +99,14 @@ void HostExchange::combineSend(const uint16_t* y, const TokenBatch& batch, const
     }
     finishSend(target);
   }
-  if (shape_.dedup) combineRankRows(peers_.rank, peers_.rank, peers_.rank);
+  // Own partials go nowhere: each is made where its token is summed up.
+  if (shape_.dedup)
+    bytes_.self += static_cast<uint32_t>(result.messageCount[peers_.rank]) * layout_.combineBytes;
 }
 
-// out = bf16(sum over the hosting ranks, ascending, of their partial sums); a relay's is that of its node.
-void HostExchange::sumOnce(uint16_t* out, uint32_t token) const {
+// out = bf16(sum over the hosting ranks, ascending, of their partial sums); a relay's is that of its node. ownMessage:
+// of the token, where this rank hosts one of its experts.
+void HostExchange::sumOnce(uint16_t* out, uint32_t token, uint64_t ownMessage) {
   const int32_t* ids = batch_.topkIdx + static_cast<uint64_t>(token) * shape_.numTopk;
   uint32_t ranks[kMaxTopk];
   uint32_t numRanks = 0;
@@ -114,8 +117,10 @@ void HostExchange::sumOnce(uint16_t* out, uint32_t token) const {
   numRanks = static_cast<uint32_t>(std::unique(ranks, ranks + numRanks) - ranks);
   const uint16_t* rows[kMaxTopk];
   for (uint32_t i = 0; i < numRanks; ++i) {
-    rows[i] = reinterpret_cast<const uint16_t*>(
-        local(layout_.receiveOffset(half_) + combineSlotOffset(shape_, layout_, ranks[i], token)));
+    rows[i] = ranks[i] == peers_.rank
+                  ? partialRow(ownMessage, scratchRow_.data())
+                  : reinterpret_cast<const uint16_t*>(local(
+                        layout_.receiveOffset(half_) + combineSlotOffset(shape_, layout_, ranks[i], token)));
   }
   sumRows(out, rows, nullptr, numRanks, shape_.paddedHidden());
 }
@@ -154,10 +159,16 @@ void HostExchange::combineReceive(uint16_t* out) {
         return true;
       },
       "combine", "its rows");
+  // Messages of own tokens are in the order of these.
+  uint64_t ownMessage = static_cast<uint64_t>(peers_.rank) * shape_.maxTokens;
+  const uint64_t ownEnd =
+      ownMessage + (shape_.dedup ? static_cast<uint32_t>(combined_->messageCount[peers_.rank]) : 0);
   for (uint32_t token = 0; token < batch_.numTokens; ++token) {
     uint16_t* row = out + static_cast<uint64_t>(token) * shape_.paddedHidden();
     if (shape_.dedup) {
-      sumOnce(row, token);
+      sumOnce(row, token, ownMessage);
+      if (ownMessage < ownEnd && combined_->messageToken[ownMessage] == static_cast<int32_t>(token))
+        ++ownMessage;
     } else {
       sumPerExpert(row, token);
     }

@@ -58,6 +58,28 @@ std::byte* HostExchange::composeMessage(std::byte* target, uint32_t token) const
   return target;
 }
 
+void HostExchange::stageMessages() {
+  std::byte* staging = local(layout_.sendOffset(half_));
+  const uint64_t stride = layout_.message.strideBytes;
+  for (uint32_t token = 0; token < batch_.numTokens; ++token) composeMessage(staging + token * stride, token);
+  if (!corrupts()) return;
+  // A bit for each peer that reads here, and none twice.
+  std::vector<uint32_t> flipped;
+  for (const uint32_t peer : sendOrder_) {
+    if (!readsInPlace(peer)) continue;
+    const uint32_t numLists = shape_.dedup ? 1 : shape_.numLocalExperts();
+    for (uint32_t list = peer * numLists; list < (peer + 1) * numLists; ++list) {
+      if (listCount_[list] == 0) continue;
+      const uint32_t token = listTokens_[static_cast<uint64_t>(list) * shape_.maxTokens];
+      if (std::find(flipped.begin(), flipped.end(), token) == flipped.end()) {
+        staging[token * stride + layout_.message.payloadOffset] ^= std::byte{1};
+        flipped.push_back(token);
+      }
+      break;
+    }
+  }
+}
+
 void HostExchange::sendMessage(uint32_t peer, uint32_t slot, uint64_t targetOffset, uint32_t token,
                                bool corrupt) {
   const uint64_t stride = layout_.message.strideBytes;
@@ -89,12 +111,7 @@ void HostExchange::dispatchSend(const TokenBatch& batch) {
   streams_ =
       static_cast<uint64_t>(batch_.numTokens) * shape_.numTopk * shape_.payloadRowBytes() >= kStreamingBytes;
   listDestinations();
-  if (stages_) {
-    std::byte* staging = local(layout_.sendOffset(half_));
-    for (uint32_t token = 0; token < batch_.numTokens; ++token) {
-      composeMessage(staging + token * layout_.message.strideBytes, token);
-    }
-  }
+  if (stages_) stageMessages();
   if (isSilent()) return;
   const uint64_t receive = layout_.receiveOffset(half_);
   for (const uint32_t peer : sendOrder_) {
@@ -104,10 +121,15 @@ void HostExchange::dispatchSend(const TokenBatch& batch) {
     for (uint32_t expert = 0; expert < numLists; ++expert) {
       const uint32_t list = peer * numLists + expert;
       const uint32_t* tokens = listTokens_.data() + static_cast<uint64_t>(list) * shape_.maxTokens;
-      for (uint32_t copy = 0; copy < listCount_[list]; ++copy) {
-        const uint64_t offset = receive + dispatchSlotOffset(shape_, layout_, expert, peers_.rank, copy);
-        sendMessage(peer, expert, offset, tokens[copy], corrupt);
-        corrupt = false;
+      const uint64_t first = receive + dispatchSlotOffset(shape_, layout_, expert, peers_.rank, 0);
+      if (readsInPlace(peer)) {
+        std::memcpy(peers_.base[peer] + first, tokens, 4ULL * listCount_[list]);
+        bytes_.ipc += listCount_[list] * layout_.message.strideBytes;
+      } else {
+        for (uint32_t copy = 0; copy < listCount_[list]; ++copy) {
+          sendMessage(peer, expert, first + copy * layout_.message.strideBytes, tokens[copy], corrupt);
+          corrupt = false;
+        }
       }
       publish(peer, expert, dispatchSignalIndex(shape_, expert, peers_.rank), listCount_[list]);
     }
@@ -129,18 +151,31 @@ HostExchange::Message HostExchange::ownMessage(uint32_t token) const {
   return message;
 }
 
+// Where a message of another rank lies: in its slot here, or where its source has composed it.
+const std::byte* HostExchange::messageOf(uint32_t expert, uint32_t source, uint32_t copy) const {
+  const std::byte* slots =
+      local(layout_.receiveOffset(half_) + dispatchSlotOffset(shape_, layout_, expert, source, 0));
+  if (!readsInPlace(source)) return slots + copy * layout_.message.strideBytes;
+  uint32_t token = 0;
+  std::memcpy(&token, slots + 4ULL * copy, sizeof(token));
+  requireToken(token, epoch_, source);
+  return peers_.base[source] + layout_.sendOffset(half_) + token * layout_.message.strideBytes;
+}
+
 // What came over the wire is not trusted: a wrong index would be written through later.
-HostExchange::Message HostExchange::receivedMessage(uint64_t slotOffset, uint32_t source) const {
-  const std::byte* bytes = local(layout_.receiveOffset(half_) + slotOffset);
+void HostExchange::requireToken(uint32_t token, uint32_t epoch, uint32_t source) const {
+  if (epoch == epoch_ && token < shape_.maxTokens) return;
+  throw Error(ErrorCode::kWrongData,
+              "dispatch: a message of rank " + std::to_string(source) + " claims token " +
+                  std::to_string(token) + " of epoch " + std::to_string(epoch) + ", expected a token below " +
+                  std::to_string(shape_.maxTokens) + " of epoch " + std::to_string(epoch_) +
+                  ": the memory was overwritten or published too early");
+}
+
+HostExchange::Message HostExchange::receivedMessage(const std::byte* bytes, uint32_t source) const {
   ExpertMessageHeader header;  // token and epoch lie alike in both headers
   std::memcpy(&header, bytes, sizeof(header));
-  if (header.epoch != epoch_ || header.sourceToken >= shape_.maxTokens) {
-    throw Error(ErrorCode::kWrongData,
-                "dispatch: a message of rank " + std::to_string(source) + " claims token " +
-                    std::to_string(header.sourceToken) + " of epoch " + std::to_string(header.epoch) +
-                    ", expected a token below " + std::to_string(shape_.maxTokens) + " of epoch " +
-                    std::to_string(epoch_) + ": the memory was overwritten or published too early");
-  }
+  requireToken(header.sourceToken, header.epoch, source);
   const MessageFormat& format = layout_.message;
   return {header.sourceToken, reinterpret_cast<const int32_t*>(bytes + format.idsOffset),
           reinterpret_cast<const float*>(bytes + format.weightsOffset), bytes + format.payloadOffset,
@@ -210,9 +245,9 @@ void HostExchange::receiveMessages(DispatchResult& result, uint32_t source) {
     const bool own = source == peers_.rank;
     const uint64_t list = static_cast<uint64_t>(source) * shape_.maxTokens;
     const uint32_t slot = rails_.isRail(source) ? keptSlots_[copy] : copy;
-    placeMessage(result, source, copy,
-                 own ? ownMessage(listTokens_[list + copy])
-                     : receivedMessage(dispatchSlotOffset(shape_, layout_, 0, source, slot), source));
+    placeMessage(
+        result, source, copy,
+        own ? ownMessage(listTokens_[list + copy]) : receivedMessage(messageOf(0, source, slot), source));
   }
   if (!expertMajor) {
     result.count[source] = static_cast<int32_t>(count);
@@ -258,7 +293,7 @@ bool HostExchange::receiveExperts(DispatchResult& result, uint32_t source) {
       const uint64_t row = static_cast<uint64_t>(expert) * shape_.maxReceivedTokens() + begin + copy;
       copyRow(result, row,
               own ? ownMessage(listTokens_[list * shape_.maxTokens + copy])
-                  : receivedMessage(dispatchSlotOffset(shape_, layout_, expert, source, copy), source));
+                  : receivedMessage(messageOf(expert, source, copy), source));
     }
   }
   return true;

@@ -48,6 +48,7 @@ void HostExchange::orderPeers() {
       if (isFar(peer) != far) continue;
       others_.push_back(peer);
       if (rails_.sendsVia(peer) == peer) sendOrder_.push_back(peer);
+      if (readsInPlace(peer)) stages_ = true;
       if (peers_.base[peer] != nullptr) continue;
       stages_ = true;
       if (link_.network == nullptr) {

@@ -66,9 +66,15 @@ class HostExchange {
   bool isSilent() const { return seam_.silentFromEpoch != 0 && epoch_ >= seam_.silentFromEpoch; }
   bool corrupts() const { return seam_.corruptFromEpoch != 0 && epoch_ >= seam_.corruptFromEpoch; }
 
+  // Whether messages between this rank and `peer` are composed once, at their source, and read there by whoever they
+  // are for: slots then hold their tokens alone.
+  bool readsInPlace(uint32_t peer) const {
+    return peer != peers_.rank && peers_.base[peer] != nullptr && rails_.isNear(peer) && !peers_.outboxes;
+  }
   void orderPeers();
   void listDestinations();
   std::byte* composeMessage(std::byte* target, uint32_t token) const;
+  void stageMessages();
   void sendMessage(uint32_t peer, uint32_t slot, uint64_t targetOffset, uint32_t token, bool corrupt);
   void publish(uint32_t peer, uint32_t slot, uint32_t signalIndex, uint32_t count);
   void finishSend(uint32_t peer);
@@ -81,7 +87,9 @@ class HostExchange {
   bool receiveExperts(DispatchResult& result, uint32_t source);
   void takeOwnMessages(DispatchResult& result);
   Message ownMessage(uint32_t token) const;
-  Message receivedMessage(uint64_t slotOffset, uint32_t source) const;
+  void requireToken(uint32_t token, uint32_t epoch, uint32_t source) const;
+  const std::byte* messageOf(uint32_t expert, uint32_t source, uint32_t copy) const;
+  Message receivedMessage(const std::byte* bytes, uint32_t source) const;
   void placeMessage(DispatchResult& result, uint32_t source, uint32_t copy, const Message& message);
   void copyRow(DispatchResult& result, uint64_t row, const Message& message) const;
 
@@ -91,7 +99,7 @@ class HostExchange {
   void takePartial(uint32_t origin);
   void sendNodeSums(uint32_t owner);
   void sendRow(uint32_t peer, uint32_t slot, uint64_t targetOffset, const uint16_t* row);
-  void sumOnce(uint16_t* out, uint32_t token) const;
+  void sumOnce(uint16_t* out, uint32_t token, uint64_t ownMessage);
   void sumPerExpert(uint16_t* out, uint32_t token) const;
 
   bool takeSignal(uint32_t index, uint32_t peer, uint32_t* count);

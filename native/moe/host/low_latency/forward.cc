@@ -37,7 +37,7 @@ void HostExchange::forwardMessages(DispatchResult& result, uint32_t source, uint
   uint32_t kept = 0;
   for (uint32_t copy = 0; copy < count; ++copy) {
     const uint64_t slot = dispatchSlotOffset(shape_, layout_, 0, source, copy);
-    const Message message = receivedMessage(slot, source);
+    const Message message = receivedMessage(messageOf(0, source, copy), source);
     uint32_t ranks[kMaxTopk];
     const uint32_t numRanks = hostsHere(message.ids, ranks);
     if (numRanks == 0) {
