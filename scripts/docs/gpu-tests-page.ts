@@ -35,6 +35,6 @@ function changesText(count: number): string {
 }
 
 function restOf({ skipped, fault }: GpuTestFile): string {
-  const reasons = [...new Set(skipped.map((text) => text.slice(text.indexOf(': ') + 2)))];
+  const reasons = [...new Set(skipped.map((text) => text.slice(text.indexOf(': needs ') + 2)))];
   return [...reasons, fault].filter((text) => text !== '').join('; ');
 }
