@@ -1,4 +1,4 @@
-/** Bytes and memory of one rank, from the spec alone. */
+/** Bytes and memory of one rank, from the spec. */
 import type { FilePlaces } from '../../runner/job-spec/files.js';
 import type { PlanPlace, PointNeed, PointPlan } from '../../runner/job-spec/spec-kind.js';
 import { needOfHighThroughput, planHighThroughput } from './high-throughput/plan.js';

@@ -139,7 +139,7 @@ export interface MoeSpec {
    */
   numTokens: number | [number, ...number[]];
   /**
-   * lowLatency: for few tokens (decode), no counts before the rows; highThroughput: for many (prefill), rows in an order that the routing alone decides, memory for what comes.
+   * lowLatency: for few tokens (decode), no counts before the rows; highThroughput: for many (prefill), rows in an order that follows from the routing, memory for what comes.
    */
   algorithm: 'lowLatency' | 'highThroughput';
   /**

@@ -1,4 +1,4 @@
-/** Bytes and memory of one rank, from the spec alone. */
+/** Bytes and memory of one rank, from the spec. */
 import type { PlanPlace, PointPlan } from '../../runner/job-spec/spec-kind.js';
 import type { Tier } from '../../runner/native/types/index.js';
 import { blockBytes } from './layout.js';

@@ -66,7 +66,7 @@ async function serveWindow(opened: Opened, decisions: Decisions | null): Promise
   return window.isLast;
 }
 
-/** What a copy of any rank did not bring is no longer in its tier: the shards of a block are worth nothing alone. */
+/** What a copy of any rank did not bring is no longer in its tier: the single shards of a block are worth nothing. */
 async function forgetFailed(
   { context }: Opened,
   decisions: Decisions | null,

@@ -23,7 +23,7 @@ import { asKvSpec, blocksPerSlot, holdsTier, TIERS, tierSlots } from './tiers.js
 /** Thread blocks of copy kernels where the spec caps none. */
 const DEFAULT_CTAS = 8;
 const CLOSE_TIMEOUT_MS = 10_000;
-/** The request at which planted faults strike. */
+/** The request at which injected faults strike. */
 const FAULT_REQUEST = 20;
 
 export async function openReplay(spec: ReplaySpec, context: PointContext): Promise<OpenPoint<ReplayColumn>> {

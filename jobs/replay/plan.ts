@@ -1,4 +1,4 @@
-/** Memory of one rank, from the spec alone. */
+/** Memory of one rank, from the spec. */
 import type { PlanPlace, PointPlan } from '../../runner/job-spec/spec-kind.js';
 import type { Tier } from '../../runner/native/types/index.js';
 import { geometryOf } from '../kv/details.js';

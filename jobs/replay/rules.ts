@@ -64,7 +64,7 @@ function geometryIssues(spec: ReplaySpec): SpecIssue[] {
     ['offload', 'device', 'disk', 'diskBlocks'],
   ] as const;
   const layerRange: [number, number] = [0, kv.layout.numLayers];
-  // A device alone is checked beside a host of one block.
+  // A device without other tiers is checked as if it had a host of one block.
   const pools = { hostBlocks: 1, ...kv.pools };
   const found = pairs.flatMap(([kind, from, to, key]) =>
     pools[key] === undefined

@@ -21,7 +21,7 @@ export const TRACE_KEYS: Readonly<Record<string, Schema>> = {
     minLength: 1,
     maxLength: 4096,
     description:
-      'Request trace whose lines name prefix blocks, plain or as .gz or .zst; rank 0 alone reads it. docs/replay.md has the formats.',
+      'Request trace whose lines name prefix blocks, plain or as .gz or .zst; only rank 0 reads it. docs/replay.md has the formats.',
   },
   blockTokens: KV_TRACE_KEYS['blockTokens'] ?? {},
   skip: { ...wholeNumber('Requests to pass over.'), default: 0 },
@@ -57,7 +57,7 @@ export const REPLAY_KEYS: Readonly<Record<string, Schema>> = {
     enum: ['sharded', 'replicated'],
     default: 'sharded',
     description:
-      'sharded: every rank has tiers of its own; replicated: host and disk are on the root alone, and what it loads reaches every rank.',
+      'sharded: every rank has tiers of its own; replicated: host and disk are only on the root, and what it loads reaches every rank.',
   },
   layout: {
     $ref: '#/$defs/layout',

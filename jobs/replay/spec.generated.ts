@@ -43,7 +43,7 @@ export interface ReplaySpec {
    */
   trace: {
     /**
-     * Request trace whose lines name prefix blocks, plain or as .gz or .zst; rank 0 alone reads it. docs/replay.md has the formats.
+     * Request trace whose lines name prefix blocks, plain or as .gz or .zst; only rank 0 reads it. docs/replay.md has the formats.
      */
     path: string;
     /**
@@ -72,7 +72,7 @@ export interface ReplaySpec {
     sha256: string;
   };
   /**
-   * sharded: every rank has tiers of its own; replicated: host and disk are on the root alone, and what it loads reaches every rank.
+   * sharded: every rank has tiers of its own; replicated: host and disk are only on the root, and what it loads reaches every rank.
    */
   mode: 'sharded' | 'replicated';
   layout: ReplayLayout;

@@ -29,7 +29,7 @@ export function asKvSpec(spec: ReplaySpec): KvSpec {
   return specAs<KvSpec>({ ...shared, from: 'device', to: 'host', order: 'sequential', blocks: 1, pools });
 }
 
-/** Whether this rank holds the tier: in replicated mode the root alone has host and disk. */
+/** Whether this rank holds the tier: in replicated mode only the root has host and disk. */
 export function holdsTier(spec: ReplaySpec, tier: Tier, rank: number): boolean {
   const has = (spec.pools[POOL_KEYS[tier]] ?? 0) > 0;
   return has && (tier === 'device' || spec.mode === 'sharded' || rank === spec.root);

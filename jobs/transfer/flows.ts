@@ -39,7 +39,7 @@ export function unitSize(spec: Pick<FlowSpec, 'sourceTensorParallel' | 'targetTe
 function unitBlocks(spec: FlowSpec, units: number): (from: number, to: number) => number {
   const { pattern, blocks } = spec;
   if (pattern === 'matrix') return (from, to) => spec.matrix?.blocks[from]?.[to] ?? 0;
-  // One unit alone has nobody else: its blocks stay on its ranks.
+  // A single unit has nobody else: its blocks stay on its ranks.
   if (units === 1) return () => blocks;
   const sends: Readonly<Record<Exclude<typeof pattern, 'matrix'>, (from: number, to: number) => boolean>> = {
     pair: (from, to) => from % 2 === 0 && to === from + 1,

@@ -108,7 +108,7 @@ function splitIssues(spec: TransferSpec, groups: readonly KvGroup[]): SpecIssue[
   const scaled = groups.find((group) => isSplit(group) && (group.scaleBytes ?? 0) > 0);
   if (scaled !== undefined) {
     const expected = 'groups whose regions divide into heads';
-    const received = `group ${scaled.name}, which keeps ${scaled.scaleBytes} bytes of scales beside its heads`;
+    const received = `group ${scaled.name}, which keeps ${scaled.scaleBytes} bytes of scales with its heads`;
     issues.push({ pointer: '/layout', expected, received, hint: 'take another by `group`' });
   }
   return issues;

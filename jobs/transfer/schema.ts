@@ -15,7 +15,7 @@ const HEAD_ORDER: Schema = {
   description: 'Inside a region: [token, head, ...], or [head, token, ...].',
 };
 
-/** Keys of one side alone; the model is the same on both. */
+/** Keys of only one side; the model is the same on both. */
 const SIDE_KEYS: Readonly<Record<string, Schema>> = {
   kind: LAYOUT_KEYS['kind'] ?? {},
   blockDim: LAYOUT_KEYS['blockDim'] ?? {},
@@ -65,7 +65,7 @@ export const TRANSFER_KEYS: Readonly<Record<string, Schema>> = {
     description:
       'Who sends to whom, by units of max(sourceTensorParallel, targetTensorParallel) ranks. pair: 0 to 1, 2 to 3, ...; ' +
       'ring: each to the next; manyToOne: all others to 0; oneToMany: 0 to all others; allToAll; matrix: as a file says. ' +
-      'One unit alone sends to itself.',
+      'A single unit sends to itself.',
   },
   matrix: {
     type: 'string',
@@ -115,7 +115,7 @@ export const TRANSFER_KEYS: Readonly<Record<string, Schema>> = {
     minItems: 1,
     uniqueItems: true,
     description:
-      'Transports of UCX, or what their names begin with ("rc", "tcp"), that alone may carry anything: where UCX uses ' +
+      'Transports of UCX, or what their names begin with ("rc", "tcp"), which are the only ones to carry anything: where UCX uses ' +
       'another the point ends with E_TRANSPORT before anything is measured. Without it all may.',
   },
   networkMemory: {

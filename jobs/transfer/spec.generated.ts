@@ -43,7 +43,7 @@ export interface TransferSpec {
    */
   op: 'write' | 'read' | 'both';
   /**
-   * Who sends to whom, by units of max(sourceTensorParallel, targetTensorParallel) ranks. pair: 0 to 1, 2 to 3, ...; ring: each to the next; manyToOne: all others to 0; oneToMany: 0 to all others; allToAll; matrix: as a file says. One unit alone sends to itself.
+   * Who sends to whom, by units of max(sourceTensorParallel, targetTensorParallel) ranks. pair: 0 to 1, 2 to 3, ...; ring: each to the next; manyToOne: all others to 0; oneToMany: 0 to all others; allToAll; matrix: as a file says. A single unit sends to itself.
    */
   pattern: 'pair' | 'ring' | 'manyToOne' | 'oneToMany' | 'allToAll' | 'matrix';
   /**
@@ -98,7 +98,7 @@ export interface TransferSpec {
    */
   transport: 'hybrid' | 'network' | 'ipc';
   /**
-   * Transports of UCX, or what their names begin with ("rc", "tcp"), that alone may carry anything: where UCX uses another the point ends with E_TRANSPORT before anything is measured. Without it all may.
+   * Transports of UCX, or what their names begin with ("rc", "tcp"), which are the only ones to carry anything: where UCX uses another the point ends with E_TRANSPORT before anything is measured. Without it all may.
    *
    * @minItems 1
    */

@@ -8,7 +8,7 @@ export const highThroughputSchema: Readonly<Record<string, Schema>> = {
     enum: ['lowLatency', 'highThroughput'],
     default: 'lowLatency',
     description:
-      'lowLatency: for few tokens (decode), no counts before the rows; highThroughput: for many (prefill), rows in an order that the routing alone decides, memory for what comes.',
+      'lowLatency: for few tokens (decode), no counts before the rows; highThroughput: for many (prefill), rows in an order that follows from the routing, memory for what comes.',
   },
   strategy: {
     enum: ['auto', 'sparse', 'allGather'],

@@ -44,7 +44,7 @@ export class RequestLeader {
     return this.sendMessages(messages, timeoutMs);
   }
 
-  /** Messages as they are, checked by the workers alone. */
+  /** Messages as they are, checked only by the workers. */
   async sendMessages(messages: readonly RequestMessage[], timeoutMs: number): Promise<RequestResult[]> {
     await broadcastRound(this.#world, { messages, last: false }, timeoutMs);
     const own = await handleAll(this.#worker, messages);

@@ -17,7 +17,7 @@ export type BlockPair = readonly [number, number];
 export interface ConnectorRequest {
   /** Of the sequence it works for. */
   readonly request_id: string;
-  /** Of this operation alone: results and cancellations name it. */
+  /** Only of this operation: results and cancellations name it. */
   readonly uuid: string;
   /** immediate: run on arrival. scheduled: wait until the worker itself has enqueued the operation. */
   readonly request_type: 'immediate' | 'scheduled';
