@@ -91,12 +91,19 @@ struct RowCopies {
 #endif
   }
 
-  __device__ void startLoad(void* shared, const void* global, uint32_t bytes) const {
+  // Loads of one or two runs that finishLoad() waits for together: first how many bytes, then the runs.
+  __device__ void expectLoads(uint32_t bytes) const {
 #if __CUDA_ARCH__ >= 900
     if (lane == 0) {
       asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(sharedAddress(barrier)),
                    "r"(bytes)
                    : "memory");
+    }
+#endif
+  }
+  __device__ void addLoad(void* shared, const void* global, uint32_t bytes) const {
+#if __CUDA_ARCH__ >= 900
+    if (lane == 0) {
       asm volatile(
           "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::"r"(
               sharedAddress(shared)),
@@ -108,6 +115,10 @@ struct RowCopies {
       static_cast<uint4*>(shared)[i] = loadOnce(static_cast<const uint4*>(global) + i);
     }
 #endif
+  }
+  __device__ void startLoad(void* shared, const void* global, uint32_t bytes) const {
+    expectLoads(bytes);
+    addLoad(shared, global, bytes);
   }
   __device__ void finishLoad() {
 #if __CUDA_ARCH__ >= 900

@@ -18,7 +18,7 @@ namespace railrunner::moe::cuda {
 namespace {
 
 template <bool kFp8, bool kNetwork>
-__global__ void __launch_bounds__(kThreads) dispatchKernel(const __grid_constant__ KernelArguments a) {
+__global__ void __launch_bounds__(kThreads, 2) dispatchKernel(const __grid_constant__ KernelArguments a) {
   extern __shared__ __align__(128) std::byte rows[];
   __shared__ Token tokens[kPlanGroups];
   __shared__ uint64_t barriers[kReceivingWarps];

@@ -110,11 +110,15 @@ __device__ void placeRows(const KernelArguments& a, const Slice& slice, const st
   const DispatchResult& result = a.result;
   const uint32_t bytes = slice.numBlocks * blockBytes<kFp8>();
   const uint32_t offset = slice.firstBlock * blockBytes<kFp8>();
+  const uint64_t scaleOffset = a.shape.payloadRowBytes() + 4 * slice.firstBlock;
+  float* scales = scalesOf(slice, row);
   bool loaded = false;
   for (uint32_t pending = __ballot_sync(kAll, target >= 0); pending != 0; pending &= pending - 1) {
     if (!loaded) {
       copies.finishReading();
-      copies.startLoad(row, slot + offset, bytes);
+      copies.expectLoads(bytes + scaleBytes<kFp8>(slice));
+      copies.addLoad(row, slot + offset, bytes);
+      if (kFp8) copies.addLoad(scales, slot + scaleOffset, scaleBytes<kFp8>(slice));
       copies.finishLoad();
       loaded = oneSlot;
     }
@@ -122,8 +126,6 @@ __device__ void placeRows(const KernelArguments& a, const Slice& slice, const st
     copies.startStore(result.x + place * a.shape.payloadRowBytes() + offset, row, bytes);
     copies.commit();
     if (kFp8) {
-      const auto* scales =
-          reinterpret_cast<const float*>(slot + a.shape.payloadRowBytes()) + slice.firstBlock;
       float* targetScales = result.scales + place * a.shape.numScales() + slice.firstBlock;
       for (uint32_t i = copies.lane; i < slice.numBlocks; i += 32) targetScales[i] = scales[i];
     }

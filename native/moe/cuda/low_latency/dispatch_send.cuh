@@ -29,50 +29,50 @@ __device__ uint32_t blockBytes() {
   return kFp8 ? kScaleBlock : 2 * kScaleBlock;
 }
 
-// A group: the slice of bf16 channels becomes e4m3 codes and scales in shared memory. 16 lanes share a scale.
+// Of a slice with its scales right behind its elements, as in a message, in shared memory.
+template <bool kFp8>
+__device__ uint32_t scaleBytes(const Slice& slice) {
+  return kFp8 ? (4 * slice.numBlocks + 15) / 16 * 16 : 0;
+}
+__device__ inline float* scalesOf(const Slice& slice, std::byte* row) {
+  return reinterpret_cast<float*>(row + slice.numBlocks * kScaleBlock);
+}
+
+// A group: a slice of bf16 channels becomes e4m3 codes with their scales behind them, all in shared memory. 16 lanes
+// share a scale. A short loop: the code of an unrolled one takes longer to come than its work takes.
 __device__ inline void quantizeSlice(const KernelArguments& a, const Slice& slice, uint32_t numThreads,
-                                     uint8_t* codes, float* scales) {
-  const uint16_t* row =
-      a.x + static_cast<uint64_t>(slice.token) * a.shape.paddedHidden() + slice.firstBlock * kScaleBlock;
+                                     const std::byte* channels, std::byte* row) {
   const uint32_t units = slice.numBlocks * 16;
-  constexpr uint32_t kUnroll = 7;
-  uint4 loaded[kUnroll];
-  for (uint32_t base = 0; base < units; base += numThreads * kUnroll) {
+  const uint32_t lane = threadIdx.x % 32;
+  float* scales = scalesOf(slice, row);
+  for (uint32_t base = threadIdx.x % numThreads - lane; base < units; base += numThreads) {
+    const uint32_t unit = base + lane;
+    const bool valid = unit < units;  // uniform over each half warp
+    const uint4 loaded = valid ? reinterpret_cast<const uint4*>(channels)[unit] : uint4{0, 0, 0, 0};
+    const uint32_t words[4] = {loaded.x, loaded.y, loaded.z, loaded.w};
+    uint32_t largest = 0;  // magnitudes of finite bf16 are ordered as their bits are
 #pragma unroll
-    for (uint32_t u = 0; u < kUnroll; ++u) {
-      const uint32_t unit = base + u * numThreads + threadIdx.x % numThreads;
-      loaded[u] = unit < units ? loadOnce(row + unit * 8ULL) : uint4{0, 0, 0, 0};
+    for (uint32_t word : words) {
+      largest = max(largest, max(word & 0x7fffU, (word >> 16) & 0x7fffU));
     }
 #pragma unroll
-    for (uint32_t u = 0; u < kUnroll; ++u) {
-      const uint32_t unit = base + u * numThreads + threadIdx.x % numThreads;
-      const bool valid = unit < units;  // uniform over each half warp
-      const uint32_t words[4] = {loaded[u].x, loaded[u].y, loaded[u].z, loaded[u].w};
-      uint32_t largest = 0;  // magnitudes of finite bf16 are ordered as their bits are
+    for (uint32_t step = 8; step > 0; step /= 2) largest = max(largest, __shfl_xor_sync(kAll, largest, step));
+    if (!valid) continue;
+    const BlockScale scale = blockScale(bf16ToFloat(static_cast<uint16_t>(largest)), a.shape.roundScale);
+    uint32_t out[2];
 #pragma unroll
-      for (uint32_t word : words) {
-        largest = max(largest, max(word & 0x7fffU, (word >> 16) & 0x7fffU));
-      }
-#pragma unroll
-      for (uint32_t step = 8; step > 0; step /= 2)
-        largest = max(largest, __shfl_xor_sync(kAll, largest, step));
-      if (!valid) continue;
-      const BlockScale scale = blockScale(bf16ToFloat(static_cast<uint16_t>(largest)), a.shape.roundScale);
-      uint32_t out[2];
-#pragma unroll
-      for (uint32_t pair = 0; pair < 2; ++pair) {
-        const uint32_t low = words[2 * pair];
-        const uint32_t high = words[2 * pair + 1];
-        const float2 first{multiplyRounded(floatFromBits(low << 16), scale.multiplier),
-                           multiplyRounded(floatFromBits(low & 0xffff0000U), scale.multiplier)};
-        const float2 second{multiplyRounded(floatFromBits(high << 16), scale.multiplier),
-                            multiplyRounded(floatFromBits(high & 0xffff0000U), scale.multiplier)};
-        out[pair] = __nv_cvt_float2_to_fp8x2(first, __NV_SATFINITE, __NV_E4M3) |
-                    static_cast<uint32_t>(__nv_cvt_float2_to_fp8x2(second, __NV_SATFINITE, __NV_E4M3)) << 16;
-      }
-      reinterpret_cast<uint2*>(codes)[unit] = uint2{out[0], out[1]};
-      if ((unit & 15U) == 0) scales[unit / 16] = scale.scale;
+    for (uint32_t pair = 0; pair < 2; ++pair) {
+      const uint32_t low = words[2 * pair];
+      const uint32_t high = words[2 * pair + 1];
+      const float2 first{multiplyRounded(floatFromBits(low << 16), scale.multiplier),
+                         multiplyRounded(floatFromBits(low & 0xffff0000U), scale.multiplier)};
+      const float2 second{multiplyRounded(floatFromBits(high << 16), scale.multiplier),
+                          multiplyRounded(floatFromBits(high & 0xffff0000U), scale.multiplier)};
+      out[pair] = __nv_cvt_float2_to_fp8x2(first, __NV_SATFINITE, __NV_E4M3) |
+                  static_cast<uint32_t>(__nv_cvt_float2_to_fp8x2(second, __NV_SATFINITE, __NV_E4M3)) << 16;
     }
+    reinterpret_cast<uint2*>(row)[unit] = uint2{out[0], out[1]};
+    if ((unit & 15U) == 0) scales[unit / 16] = scale.scale;
   }
 }
 
@@ -80,8 +80,8 @@ __device__ inline void quantizeSlice(const KernelArguments& a, const Slice& slic
 // does), the next rank first, and publishes it there. One release serves all ranks: what it waits for is the
 // link, the same for all of them.
 template <bool kFp8, bool kNetwork>
-__device__ void sendSlice(const Call<kNetwork>& call, const Slice& slice, int32_t id, const std::byte* row,
-                          const float* scales, RowCopies& copies) {
+__device__ void sendSlice(const Call<kNetwork>& call, const Slice& slice, int32_t id, std::byte* row,
+                          RowCopies& copies) {
   const KernelArguments& a = call.a;
   const uint32_t lane = copies.lane;
   const uint32_t host = id >= 0 ? call.via(static_cast<uint32_t>(id) / a.shape.numLocalExperts()) : kNone;
@@ -105,10 +105,14 @@ __device__ void sendSlice(const Call<kNetwork>& call, const Slice& slice, int32_
     for (uint32_t copy = 0; copy < (a.shape.dedup ? 1 : hosted); ++copy) {
       // All bulk stores: an ordinary store to a peer would be waited for by the next release of this
       // processor.
-      copies.startStore(slot + offset, row, bytes);
-      if (kFp8) {
-        copies.startStore(slot + a.shape.payloadRowBytes() + 4 * slice.firstBlock, scales,
-                          (4 * slice.numBlocks + 15) / 16 * 16);
+      if (a.slices == 1) {
+        copies.startStore(slot, row, bytes + scaleBytes<kFp8>(slice));
+      } else {
+        copies.startStore(slot + offset, row, bytes);
+        if (kFp8) {
+          copies.startStore(slot + a.shape.payloadRowBytes() + 4 * slice.firstBlock, scalesOf(slice, row),
+                            scaleBytes<kFp8>(slice));
+        }
       }
       slot += a.map.messageBytes;
     }
@@ -131,32 +135,37 @@ template <bool kFp8, bool kNetwork>
 __device__ void sendTokens(const Call<kNetwork>& call, std::byte* rows, uint64_t* barrier) {
   const KernelArguments& a = call.a;
   const uint32_t lane = threadIdx.x % 32;
-  const uint32_t numThreads = kThreads / a.groups;
+  // Few tokens: a block has one, and all of it quantizes that.
+  const uint32_t groups = kFp8 && a.numTokens * a.slices <= a.sendBlocks ? 1 : a.groups;
+  const uint32_t numThreads = kThreads / groups;
   const uint32_t group = threadIdx.x / numThreads;
   const bool leads = threadIdx.x % numThreads < 32;
   const uint32_t rowBytes = dispatchSliceBytes(a.shape, a.slices);
-  std::byte* row = rows + static_cast<uint64_t>(group) * rowBytes;
-  auto* scales = reinterpret_cast<float*>(row + rowBytes - dispatchScaleBytes(a.shape, a.slices));
+  // A group's row as it is sent; with fp8 behind it the channels that it is made of.
+  std::byte* row = rows + group * dispatchSendBytes(a.shape, a.slices);
+  std::byte* loaded = kFp8 ? row + rowBytes : row;
   RowCopies copies(barrier + group, lane);
   if (leads) copies.prepare();
   groupBarrier(group, numThreads);
   const uint32_t first = blockIdx.x + a.sendBlocks * group;
-  for (uint32_t unit = first; unit < a.numTokens * a.slices; unit += a.sendBlocks * a.groups) {
+  for (uint32_t unit = first; unit < a.numTokens * a.slices; unit += a.sendBlocks * groups) {
     const Slice slice(a, unit);
     if (kFp8 && unit != first) groupBarrier(group, numThreads);  // the row has been sent
-    if (!kFp8 && leads) {
+    if (leads) {
       copies.startLoad(
-          row,
+          loaded,
           a.x + static_cast<uint64_t>(slice.token) * a.shape.paddedHidden() + slice.firstBlock * kScaleBlock,
-          slice.numBlocks * blockBytes<kFp8>());
+          slice.numBlocks * blockBytes<false>());
     }
     const uint64_t choice = static_cast<uint64_t>(slice.token) * a.shape.numTopk + lane;
     const int32_t id = lane < a.shape.numTopk ? a.topkIdx[choice] : -1;
     if (kFp8) {
-      quantizeSlice(a, slice, numThreads, reinterpret_cast<uint8_t*>(row), scales);
+      copies.finishLoad();
+      if (!kBulk) groupBarrier(group, numThreads);  // the first warp's lanes have loaded
+      quantizeSlice(a, slice, numThreads, loaded, row);
       RowCopies::fenceProxy();
+      groupBarrier(group, numThreads);
     }
-    if (kFp8) groupBarrier(group, numThreads);
     if (!leads) continue;
     if (!kFp8) copies.finishLoad();
     if (a.seam.corrupt != 0 && unit == 0) {
@@ -165,7 +174,7 @@ __device__ void sendTokens(const Call<kNetwork>& call, std::byte* rows, uint64_t
       RowCopies::fenceProxy();
     }
     if (threadIdx.x == 0) call.stamp(1);
-    sendSlice<kFp8>(call, slice, id, row, scales, copies);
+    sendSlice<kFp8>(call, slice, id, row, copies);
     if (threadIdx.x == 0) call.stamp(2);
   }
 }

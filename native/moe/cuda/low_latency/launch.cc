@@ -24,6 +24,7 @@ int attribute(cudaDeviceAttr which) {
 }
 
 constexpr uint32_t kDispatchGroups = 2;
+static_assert(kDispatchGroups <= kMaxDispatchGroups);
 constexpr uint32_t kCombineGroups = 4;
 constexpr uint32_t kMaxSliceBytes = 16384;  // longer rows are cut: a block holds eight in shared memory
 

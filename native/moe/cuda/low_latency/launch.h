@@ -11,7 +11,7 @@ constexpr uint32_t kThreads = 512;
 constexpr uint32_t kWarps = kThreads / 32;
 constexpr uint32_t kReceivingWarps = 6;  // of a dispatch block, with a row of shared memory each
 constexpr uint32_t kMaxCombineGroups = 8;
-constexpr uint32_t kMaxDispatchGroups = 4;
+constexpr uint32_t kMaxDispatchGroups = 2;
 
 // Slices begin at multiples of four scale blocks, so that their scales begin at 16 bytes.
 RAILRUNNER_HOST_DEVICE inline uint32_t firstBlockOf(const Shape& s, uint32_t slices, uint32_t slice) {
@@ -31,6 +31,13 @@ RAILRUNNER_HOST_DEVICE inline uint32_t dispatchSliceBytes(const Shape& s, uint32
   const uint32_t elementBytes = s.payload == PayloadType::kFp8E4m3 ? 1 : 2;
   return blocksOfSlice(s, slices) * kScaleBlock * elementBytes + dispatchScaleBytes(s, slices);
 }
+// Of a group that sends: the slice, and with fp8 the bf16 channels that it is made of.
+RAILRUNNER_HOST_DEVICE inline uint32_t dispatchSendBytes(const Shape& s, uint32_t slices) {
+  const bool fp8 = s.payload == PayloadType::kFp8E4m3;
+  return dispatchSliceBytes(s, slices) + (fp8 ? blocksOfSlice(s, slices) * kScaleBlock * 2 : 0);
+}
+// What a block that receives takes is enough for kMaxDispatchGroups that send, three times an fp8 slice each.
+static_assert(3 * kMaxDispatchGroups <= kReceivingWarps);
 RAILRUNNER_HOST_DEVICE inline uint32_t dispatchSharedBytes(const Shape& s, uint32_t slices) {
   return kReceivingWarps * dispatchSliceBytes(s, slices);
 }

@@ -49,20 +49,17 @@ __device__ void forwardSlice(const Call<kNetwork>& call, const Slice& slice, uin
   const Routes& routes = a.network->routes;
   const uint32_t bytes = slice.numBlocks * blockBytes<kFp8>();
   const uint64_t offset = call.rowOffset(slice.token) + slice.firstBlock * blockBytes<kFp8>();
-  const uint32_t scaleBytes = kFp8 ? (4 * slice.numBlocks + 15) / 16 * 16 : 0;
   const uint64_t scaleOffset =
       call.rowOffset(slice.token) + a.shape.payloadRowBytes() + 4ULL * slice.firstBlock;
   copies.finishStores();
-  copies.startLoad(row, call.from(source, offset), bytes);
+  copies.expectLoads(bytes + scaleBytes<kFp8>(slice));
+  copies.addLoad(row, call.from(source, offset), bytes);
+  if (kFp8) copies.addLoad(row + bytes, call.from(source, scaleOffset), scaleBytes<kFp8>(slice));
   copies.finishLoad();
-  if (kFp8) {
-    copies.startLoad(row + bytes, call.from(source, scaleOffset), scaleBytes);
-    copies.finishLoad();
-  }
   for (uint32_t left = hosts; left != 0; left &= left - 1) {
     std::byte* block = call.blockAt(routes.near[__ffs(left) - 1], source);
     copies.startStore(block + offset, row, bytes);
-    if (kFp8) copies.startStore(block + scaleOffset, row + bytes, scaleBytes);
+    if (kFp8) copies.startStore(block + scaleOffset, row + bytes, scaleBytes<kFp8>(slice));
   }
   copies.commit();
   copies.finishStores();
