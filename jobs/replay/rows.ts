@@ -4,13 +4,16 @@ import type { CacheCounts } from '../cache/tiered-cache.js';
 import type { ReplayColumn } from './columns.js';
 import {
   lateOnes,
+  movedBy,
   queueDepths,
   queueOf,
   type DirectionSum,
   type Served,
   type ServedRequest,
 } from './served.js';
+import { slotBytes } from './plan.js';
 import type { ReplaySpec } from './spec.generated.js';
+import type { MoveList } from './window.js';
 
 export interface RunFacts {
   readonly strategyUsed: string;
@@ -36,7 +39,7 @@ export function rowsOf(spec: ReplaySpec, served: Served, facts: RunFacts): Row[]
     strategyUsed: facts.strategyUsed,
     ...(facts.networkTransport === '' ? {} : { networkTransport: facts.networkTransport }),
   };
-  const onboards = all.filter(({ loads }) => loads > 0);
+  const onboards = all.filter((request) => movedBy(request, 'host->device', 'disk->device') > 0);
   const rows: Row[] = [
     {
       ...common,
@@ -48,7 +51,10 @@ export function rowsOf(spec: ReplaySpec, served: Served, facts: RunFacts): Row[]
       extra: { ...wholeExtra(served, all), ...queueExtra(depths) },
     },
     ...directionRows(served, facts).map((row) => ({ ...common, ...row })),
-    latencies(common, 'request', all, ({ endUs }) => endUs),
+    {
+      ...latencies(common, 'request', all, ({ endUs }) => endUs),
+      sampleFacts: factsOf(all, slotBytes(spec)),
+    },
     latencies(common, 'onboard', onboards, ({ loadedUs }) => loadedUs),
   ];
   return [...rows, ...windowRows(common, served, depths)];
@@ -77,6 +83,22 @@ function latencies(
     samplesUs: Float64Array.from(requests, (request) => until(request) - request.dueUs),
     bytes: {},
     extra: { requests: requests.length },
+  };
+}
+
+/** Beside the time of each request in samples/. */
+function factsOf(requests: readonly ServedRequest[], blockBytes: number) {
+  const each = (value: (request: ServedRequest) => number): number[] => requests.map(value);
+  const bytes = (...lists: MoveList[]): number[] =>
+    each((request) => blockBytes * movedBy(request, ...lists));
+  return {
+    request: each(({ number }) => number),
+    blocks: each(({ numBlocks }) => numBlocks),
+    hits_device: each((request) => movedBy(request, 'hits')),
+    hits_host: each((request) => movedBy(request, 'host->device')),
+    hits_disk: each((request) => movedBy(request, 'disk->device')),
+    loaded_bytes: bytes('host->device', 'disk->device'),
+    offloaded_bytes: bytes('device->host', 'device->disk', 'host->disk'),
   };
 }
 

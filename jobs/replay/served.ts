@@ -2,19 +2,28 @@
 import type { PathBytes, WindowResult } from '../../runner/native/types/index.js';
 import type { CacheCounts } from '../cache/tiered-cache.js';
 import { movesOf } from './window-builder.js';
-import type { ReplayWindow } from './window.js';
+import { MOVE_LISTS, type MoveList, type ReplayWindow } from './window.js';
 
 /** A request that begins later than this after it was due is late. */
 const LATE_US = 1000;
 
 /** Of one request, by the clock of the replay. */
 export interface ServedRequest {
+  /** Counted from the first that was taken. */
+  readonly number: number;
+  readonly numBlocks: number;
+  /** Blocks in each of MOVE_LISTS, as decided. */
+  readonly moves: Int32Array;
   readonly dueUs: number;
   readonly beginUs: number;
   readonly loadedUs: number;
   readonly endUs: number;
   readonly stallUs: number;
-  readonly loads: number;
+}
+
+/** Blocks that the request moves by these lists. */
+export function movedBy({ moves }: ServedRequest, ...lists: readonly MoveList[]): number {
+  return lists.reduce((sum, list) => sum + (moves[MOVE_LISTS.indexOf(list)] ?? 0), 0);
 }
 
 export interface DirectionSum {
@@ -59,21 +68,18 @@ export class Served {
     if (window.isWarmup) this.beganUs = end;
     this.#lastEndUs = end;
     if (window.isWarmup) return;
-    const loads = new Int32Array(result.dueUs.length);
-    for (const { request, list, begin, end: until } of movesOf(window)) {
-      if (list === 'host->device' || list === 'disk->device')
-        loads[request] = (loads[request] ?? 0) + until - begin;
-    }
     this.windows.push({
       firstRequest: window.firstRequest,
       cache: window.cache,
       requests: Array.from(result.dueUs, (dueUs, at) => ({
+        number: window.firstRequest + at,
+        numBlocks: window.numBlocks[at] ?? 0,
+        moves: window.counts.subarray(at * MOVE_LISTS.length, (at + 1) * MOVE_LISTS.length),
         dueUs,
         beginUs: result.beginUs[at] ?? 0,
         loadedUs: result.loadedUs[at] ?? 0,
         endUs: result.endUs[at] ?? 0,
         stallUs: result.stallUs[at] ?? 0,
-        loads: loads[at] ?? 0,
       })),
     });
     this.hits += result.hits;

@@ -55,6 +55,8 @@ export interface Measured<Own extends string = string> extends PhaseFacts<Own> {
   /** A part of what another phase has whole: it stands in this rank's file and not in the summary. */
   readonly rankOnly?: boolean;
   readonly entrySkewUs?: Float64Array;
+  /** What the kind counts of each sample, by the name of its column in samples/. */
+  readonly sampleFacts?: Readonly<Record<string, ArrayLike<number>>>;
   /** A stop flag ended the loop early. */
   readonly stopped?: boolean;
   readonly bytes: MeasuredBytes;

@@ -24,28 +24,34 @@ function samplesFileName(point: number, rank: number): string {
   return `point-${String(point).padStart(5, '0')}-rank-${String(rank).padStart(4, '0')}.csv`;
 }
 
+function factsOf(measurement: Measurement): Readonly<Record<string, ArrayLike<number>>> {
+  return (measurement.state === 'measured' ? measurement.sampleFacts : undefined) ?? {};
+}
+
 /** Writes one new file below `folder`/samples and returns its path. Rejects with E_OUTPUT. */
 export async function writeSamples(
   folder: string,
   place: { readonly point: number; readonly rank: number },
   measurements: readonly Measurement[],
 ): Promise<string> {
-  const records = measurements.flatMap((measurement) =>
-    Array.from(samplesOf(measurement), (timeUs, iteration) => [
+  const factNames = [...new Set(measurements.flatMap((measurement) => Object.keys(factsOf(measurement))))];
+  const records = measurements.flatMap((measurement) => {
+    const facts = factsOf(measurement);
+    return Array.from(samplesOf(measurement), (timeUs, iteration) => [
       measurement.phase,
       measurement.timing,
       measurement.direction,
       iteration,
       timeUs,
       (measurement.state === 'measured' ? measurement.entrySkewUs?.[iteration] : undefined) ?? '',
-    ]),
-  );
+      ...factNames.map((name) => facts[name]?.[iteration] ?? ''),
+    ]);
+  });
+  const names = [...SAMPLE_COLUMNS.map((column) => column.name), ...factNames];
   const path = join(folder, 'samples', samplesFileName(place.point, place.rank));
   try {
     await makeFolder(join(folder, 'samples'));
-    await writeFile(path, stringify([SAMPLE_COLUMNS.map((column) => column.name), ...records]), {
-      flag: 'wx',
-    });
+    await writeFile(path, stringify([names, ...records]), { flag: 'wx' });
   } catch (error) {
     throw outputError(`${path} cannot be written`, error);
   }

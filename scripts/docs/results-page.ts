@@ -93,5 +93,7 @@ ${manifestTables()}
 ## samples/point-NNNNN-rank-NNNN.csv
 
 ${columnTable(SAMPLE_COLUMNS)}
+
+A kind may add columns: a replay has what each request found and moved ([replay.md](replay.md#reading-the-rows)).
 `;
 }

@@ -10,7 +10,6 @@ export const SMALL_TRACE = join(projectRoot, 'configs', 'traces', 'conversation-
 export const TIER_BLOCKS = [150, 300, 600] as const;
 
 const SMALL_REPLAY = {
-  id: 'replay',
   kind: 'replay',
   trace: { path: SMALL_TRACE, requests: 150 },
   // 16 bytes for each token: 8 KiB for each block of the trace.
@@ -23,7 +22,8 @@ export interface ReplayRun {
   /** 1: without a launcher. */
   readonly ranks?: number;
   readonly mpi?: Mpi;
-  readonly job?: Readonly<Record<string, unknown>>;
+  /** What each job has otherwise than SMALL_REPLAY; one point each, unless it sweeps. */
+  readonly jobs?: readonly Readonly<Record<string, unknown>>[];
   readonly fault?: string;
 }
 
@@ -36,14 +36,12 @@ export interface Replayed {
 
 export async function runReplay(
   folder: string,
-  { ranks = 2, mpi = 'openmpi', job, fault }: ReplayRun = {},
+  { ranks = 2, mpi = 'openmpi', jobs = [{}], fault }: ReplayRun = {},
 ): Promise<Replayed> {
   const spec = join(folder, 'spec.json');
   const defaults = { timeoutSeconds: 120 };
-  writeFileSync(
-    spec,
-    JSON.stringify({ name: 'replay', device: 'host', defaults, jobs: [{ ...SMALL_REPLAY, ...job }] }),
-  );
+  const whole = jobs.map((job, at) => ({ ...SMALL_REPLAY, id: `replay-${at}`, ...job }));
+  writeFileSync(spec, JSON.stringify({ name: 'replay', device: 'host', defaults, jobs: whole }));
   const args = ['run', spec, '--out', folder, '--run-id', 'x'];
   const env = fault === undefined ? {} : { RAILRUNNER_FAULT: fault };
   const ended =
@@ -55,7 +53,12 @@ export async function runReplay(
   return { status: ended.status, said, rows: existsSync(results) ? readRankRows(results) : [] };
 }
 
-/** The row of that phase on a rank. */
+/** The same with the rows of one point alone. */
+export function pointOf(run: Replayed, point: number): Replayed {
+  return { ...run, rows: run.rows.map((rows) => rows.filter((row) => row['point'] === String(point))) };
+}
+
+/** The row of that phase on a rank; of several points, the first's. */
 export function rowOf({ rows, said }: Replayed, rank: number, phase: string, direction = ''): CsvRow {
   const row = rows[rank]?.find((each) => each['phase'] === phase && each['direction'] === direction);
   if (row === undefined) throw new Error(`no row of ${phase} ${direction} on rank ${rank}: ${said}`);

@@ -1,12 +1,13 @@
 /** Traces and specs that are not what a replay can take. */
-import { writeFileSync } from 'node:fs';
+import { statfsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import t from 'tap';
 import { JOB_KINDS } from '../../../jobs/index.js';
 import { loadSpec } from '../../../runner/job-spec/load.js';
-import { needsMount, withSmallDisk } from '../../helpers/full-disk.js';
-import { rowOf, runReplay, SMALL_TRACE } from '../../helpers/run-replay.js';
+import { fill, needsMount, withSmallDisk } from '../../helpers/full-disk.js';
+import { pointOf, rowOf, runReplay, SMALL_TRACE } from '../../helpers/run-replay.js';
 import { withTempDir } from '../../helpers/with-temp-dir.js';
 
 t.setTimeout(600_000);
@@ -15,40 +16,42 @@ const line = (timestamp: unknown, length: number, ids: string): string =>
   `{"timestamp": ${timestamp}, "input_length": ${length}, "output_length": 5, "hash_ids": [${ids}]}`;
 const GOOD = [line(0, 1000, '1, 2'), line(1, 1000, '1, 3'), line(2, 600, '1, 4')];
 
-async function replayOf(name: string, content: string | Uint8Array, trace: object = {}) {
-  return await withTempDir(async (folder) => {
-    writeFileSync(join(folder, name), content);
-    const job = { trace: { path: join(folder, name), ...trace }, windows: 2 };
-    return await runReplay(folder, { ranks: 1, job });
-  });
-}
+const isWrong: [string, string, RegExp][] = [
+  ['back in time', line(0, 600, '7, 8'), /line 4: timestamp 0, expected a number >= 2/],
+  ['ids that do not fit', line(3, 5000, '7, 8'), /line 4: 2 hash_ids, expected 10/],
+  ['no ids', line(3, 600, ''), /line 4: hash_ids \[\], expected a list of at least one id/],
+  ['not JSON', '{"timestamp": ', /line 4: not JSON/],
+];
 
-t.test('wrong lines are refused with their numbers before anything moves, or counted', async (t) => {
-  const cases: [string, string, RegExp][] = [
-    ['back in time', line(0, 600, '7, 8'), /line 4: timestamp 0, expected a number >= 2/],
-    ['ids that do not fit', line(3, 5000, '7, 8'), /line 4: 2 hash_ids, expected 10/],
-    ['no ids', line(3, 600, ''), /line 4: hash_ids \[\], expected a list of at least one id/],
-    ['not JSON', '{"timestamp": ', /line 4: not JSON/],
-  ];
-  const wrong = cases.map(([, text]) => text);
-  for (const [what, text, expected] of cases.slice(0, 2)) {
-    const run = await replayOf('trace.jsonl', `${[...GOOD, text].join('\n')}\n`);
-    t.equal(run.status, 1, what);
-    t.match(run.rows[0]?.[0], { status: 'failed', error_code: 'E_TRACE', error: expected }, what);
-  }
-  const counted = await replayOf('trace.jsonl', `${[...GOOD, ...wrong].join('\n')}\n`, {
-    onBadLine: 'count',
-  });
-  t.equal(counted.status, 0, counted.said);
-  t.match(rowOf(counted, 0, 'replay'), { requests: '3', prefix_blocks: '6', wrong: '0' });
-});
-
-t.test('CRLF, blank lines, gzip and the largest ids are read', async (t) => {
-  const text = `${GOOD.join('\r\n')}\r\n${line(3, 600, '18446744073709551615, 9007199254740993')}\r\n\r\n\r\n`;
-  const run = await replayOf('trace.jsonl.gz', gzipSync(text));
-  t.equal(run.status, 0, run.said);
-  t.match(rowOf(run, 0, 'replay'), { requests: '4', prefix_blocks: '8', hits_device: '2', wrong: '0' });
-});
+t.test('wrong lines are refused with their numbers before anything moves, or counted', (t) =>
+  withTempDir(async (folder) => {
+    const jobOf = (name: string, content: string | Uint8Array, trace: object = {}) => {
+      writeFileSync(join(folder, name), content);
+      return { trace: { path: join(folder, name), ...trace }, windows: 2 };
+    };
+    const huge = line(3.5, 600, '18446744073709551615, 9007199254740993');
+    const refused = isWrong.map(([, text], at) => jobOf(`${at}.jsonl`, `${[...GOOD, text].join('\n')}\n`));
+    const all = [...GOOD, ...isWrong.map(([, text]) => text)];
+    const run = await runReplay(folder, {
+      ranks: 1,
+      jobs: [
+        ...refused,
+        jobOf('counted.jsonl', `${all.join('\n')}\n`, { onBadLine: 'count' }),
+        jobOf('read.jsonl.gz', gzipSync(`${GOOD.join('\r\n')}\r\n${huge}\r\n\r\n\r\n`)),
+      ],
+    });
+    t.equal(run.status, 1, run.said);
+    for (const [at, [what, , expected]] of isWrong.entries()) {
+      const failed = { status: 'failed', error_code: 'E_TRACE', error: expected };
+      t.match(pointOf(run, at).rows[0]?.[0], failed, what);
+    }
+    const counted = rowOf(pointOf(run, isWrong.length), 0, 'replay');
+    t.match(counted, { status: 'ok', requests: '3', prefix_blocks: '6', wrong: '0' });
+    const read = rowOf(pointOf(run, isWrong.length + 1), 0, 'replay');
+    const expected = { status: 'ok', requests: '4', prefix_blocks: '8', hits_device: '2', wrong: '0' };
+    t.match(read, expected, 'CRLF, blank lines, gzip, times that are no whole numbers and the largest ids');
+  }),
+);
 
 t.test('a spec says which key is wrong', async (t) => {
   await withTempDir(async (folder) => {
@@ -86,13 +89,31 @@ t.test('a spec says which key is wrong', async (t) => {
   });
 });
 
+const diskPools = (diskPath: string) => ({ deviceBlocks: 50, hostBlocks: 50, diskBlocks: 600, diskPath });
+
 t.test('a disk without room for its tier is refused before anything runs', { skip: needsMount() }, (t) =>
   withSmallDisk(256, async (disk) => {
     await withTempDir(async (folder) => {
-      const pools = { deviceBlocks: 50, hostBlocks: 50, diskBlocks: 600, diskPath: disk };
-      const run = await runReplay(folder, { ranks: 1, job: { pools } });
+      const run = await runReplay(folder, { ranks: 1, jobs: [{ pools: diskPools(disk) }] });
       t.equal(run.status, 3);
       t.match(run.said, disk);
+    });
+  }),
+);
+
+t.test('a disk that fills while a replay runs does not hurt its tier', { skip: needsMount() }, (t) =>
+  withSmallDisk(8 * 1024, async (disk, filler) => {
+    await withTempDir(async (folder) => {
+      // 600 blocks of 8 KiB. The rest of the disk is filled while requests still come, at their recorded times.
+      const paced = { pacing: 'recorded', speedup: 20 };
+      const running = runReplay(folder, { ranks: 1, jobs: [{ pools: diskPools(disk), ...paced }] });
+      const isReserved = (): boolean => statfsSync(disk).bavail * statfsSync(disk).bsize < 4 * 2 ** 20;
+      const ended = running.then(() => true);
+      while (!isReserved() && !(await Promise.race([ended, setTimeout(20, false)])));
+      fill(filler, disk, 0);
+      const run = await running;
+      t.ok(Number(rowOf(run, 0, 'replay')['offloads_disk']) > 0, run.said);
+      t.match(rowOf(run, 0, 'replay'), { status: 'ok', wrong: '0', failed_blocks: '0' });
     });
   }),
 );

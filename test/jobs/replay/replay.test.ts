@@ -2,9 +2,17 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { firstMissing, needsMpi } from '../../helpers/require.js';
+import { needsMpi } from '../../helpers/require.js';
+import { readCsv } from '../../helpers/results.js';
 import { runCli } from '../../helpers/run-cli.js';
-import { rowOf, runReplay, SMALL_TRACE, TIER_BLOCKS, type Replayed } from '../../helpers/run-replay.js';
+import {
+  pointOf,
+  rowOf,
+  runReplay,
+  SMALL_TRACE,
+  TIER_BLOCKS,
+  type Replayed,
+} from '../../helpers/run-replay.js';
 import { withTempDir } from '../../helpers/with-temp-dir.js';
 
 t.setTimeout(900_000);
@@ -53,38 +61,83 @@ function agrees(t: Test, run: Replayed, rank: number, tiers: readonly Tier[]): v
   }
 }
 
-t.test('sharded: hits, loads, evictions and bytes are those of the simulator', { skip }, (t) =>
+t.test('sharded: as the simulator says, by the clock, and in parts', { skip }, (t) =>
   withTempDir(async (folder) => {
-    const run = await runReplay(folder);
+    const paced = { trace: { path: SMALL_TRACE, requests: 60, skip: 5 }, speedup: 50, warmupRequests: 20 };
+    const run = await runReplay(folder, {
+      jobs: [
+        { saveSamples: true },
+        { ...paced, sweep: { pacing: ['recorded', 'sessions'] }, verify: 'sample' },
+        { trace: { path: SMALL_TRACE, requests: 20 }, pools: { deviceBlocks: 3 }, policy: 'arc' },
+      ],
+    });
     t.equal(run.status, 0, run.said);
-    const tiers = await simulated();
-    t.ok(
-      tiers.every(({ hits, evictions }) => hits > 0 && evictions > 0),
-      'every tier is used and overflows',
+    await t.test('hits, loads, evictions and bytes are those of the simulator', (t) =>
+      checkWhole(t, pointOf(run, 0)),
     );
-    for (const rank of [0, 1]) agrees(t, run, rank, tiers);
-    const windows = (run.rows[1] ?? []).filter(({ phase }) => phase?.startsWith('window'));
-    t.equal(windows.length, 5);
-    const sum = windows.reduce((total, row) => total + Number(row['hits_host']), 0);
-    t.equal(sum, tiers[1]?.hits, 'windows add up to the whole');
-    t.match(run.said, /hit_rates: device \d/, 'the table tells the hit rates');
-    t.notMatch(run.said, /window 1/, 'and leaves the windows to the files of the ranks');
-    const loads = Number(rowOf(run, 0, 'onboard')['requests']);
-    t.ok(loads > 0 && rowOf(run, 0, 'onboard')['t_p50_us'], 'time to onboard of the requests that load');
-    t.ok(Number(rowOf(run, 0, 'replay')['leader_us_per_block']) > 0);
+    await t.test('every request has a line in samples/', async (t) => checkSamples(t, folder, run));
+    await t.test('recorded times and sessions: nothing begins early, lateness is counted', async (t) => {
+      for (const rank of [0, 1]) {
+        for (const point of [1, 2]) {
+          const row = rowOf(pointOf(run, point), rank, 'replay');
+          t.match(row, { requests: '40', wrong: '0', status: 'ok' });
+          t.ok(Number(row['queue_depth_max']) >= 1 && Number(row['late']) >= 0);
+          // 40 requests, 294 ms apart in the mean, 50 times as fast: 0.2 s.
+          t.ok(Number(row['t_p50_us']) > 80_000, `waited for the recorded times: ${row['t_p50_us']} us`);
+        }
+      }
+    });
+    await t.test('a device smaller than a request, and one that stands alone', async (t) => {
+      const row = rowOf(pointOf(run, 3), 0, 'replay');
+      t.ok(Number(row['not_kept']) > 0, 'requests are served in parts');
+      t.match(row, { status: 'ok', wrong: '0', offloads_host: '0', bottleneck: '' }, 'nothing was copied');
+    });
     const report = ['report', join(folder, 'x'), '--out', join(folder, 'report'), '--format', 'html'];
     t.equal((await runCli(report)).status, 0);
     const page = readFileSync(join(folder, 'report', 'report.html'), 'utf8');
     const shares = String.raw`device \d+\.\d %, host \d+\.\d %, disk \d+\.\d %, missed \d+\.\d %`;
     t.match(
       page,
-      new RegExp(`Where blocks were found of replay\\. .*: ${shares}\\.`),
+      new RegExp(`Where blocks were found of replay-0\\. .*: ${shares}\\.`),
       'a report shows where they were found',
     );
   }),
 );
 
-t.test('replicated: one load for all ranks, the tiers only on the root', { skip: needsMpi('mpich') }, (t) =>
+async function checkWhole(t: Test, run: Replayed): Promise<void> {
+  const tiers = await simulated();
+  t.ok(
+    tiers.every(({ hits, evictions }) => hits > 0 && evictions > 0),
+    'every tier is used and overflows',
+  );
+  for (const rank of [0, 1]) agrees(t, run, rank, tiers);
+  const windows = (run.rows[1] ?? []).filter(({ phase }) => phase?.startsWith('window'));
+  t.equal(windows.length, 5);
+  const sum = windows.reduce((total, row) => total + Number(row['hits_host']), 0);
+  t.equal(sum, tiers[1]?.hits, 'windows add up to the whole');
+  t.match(run.said, /hit_rates: device \d/, 'the table tells the hit rates');
+  t.notMatch(run.said, /window 1/, 'and leaves the windows to the files of the ranks');
+  const loads = Number(rowOf(run, 0, 'onboard')['requests']);
+  t.ok(loads > 0 && rowOf(run, 0, 'onboard')['t_p50_us'], 'time to onboard of the requests that load');
+  t.ok(Number(rowOf(run, 0, 'replay')['leader_us_per_block']) > 0);
+}
+
+function checkSamples(t: Test, folder: string, run: Replayed): void {
+  const lines = readCsv(join(folder, 'x', 'samples', 'point-00000-rank-0001.csv'));
+  const requests = lines.filter(({ phase }) => phase === 'request');
+  t.same(
+    requests.map(({ request }) => request),
+    Array.from({ length: 150 }, (_, request) => String(request)),
+  );
+  const whole = rowOf(run, 1, 'replay');
+  const sumOf = (name: string): number => requests.reduce((total, row) => total + Number(row[name]), 0);
+  for (const name of ['hits_device', 'hits_host', 'hits_disk'])
+    t.equal(String(sumOf(name)), whole[name], name);
+  t.equal(String(sumOf('blocks')), whole['prefix_blocks']);
+  t.equal(String(sumOf('loaded_bytes') + sumOf('offloaded_bytes')), whole['payload_bytes']);
+}
+
+t.test('replicated: one load for all ranks, the tiers on the root alone', { skip: needsMpi('mpich') }, (t) =>
   withTempDir(async (folder) => {
     const job = {
       mode: 'replicated',
@@ -92,7 +145,7 @@ t.test('replicated: one load for all ranks, the tiers only on the root', { skip:
       policy: 's3fifo',
       layout: { kind: 'layerSeparate', numLayers: 3, outerDim: 1, innerDim: 16, pageSize: 128 },
     };
-    const run = await runReplay(folder, { mpi: 'mpich', job });
+    const run = await runReplay(folder, { mpi: 'mpich', jobs: [job] });
     t.equal(run.status, 0, run.said);
     const tiers = await simulated(['--tier-policy', 's3fifo']);
     for (const rank of [0, 1]) {
@@ -108,78 +161,26 @@ t.test('replicated: one load for all ranks, the tiers only on the root', { skip:
   }),
 );
 
-t.test('recorded times and sessions: nothing begins early, lateness is counted', { skip }, (t) =>
+t.test('what goes wrong on one rank is found and named', { skip }, (t) =>
   withTempDir(async (folder) => {
-    const shared = { trace: { path: SMALL_TRACE, requests: 60, skip: 5 }, speedup: 50, warmupRequests: 20 };
-    const job = { ...shared, sweep: { pacing: ['recorded', 'sessions'] }, verify: 'sample' };
-    const run = await runReplay(folder, { job });
-    t.equal(run.status, 0, run.said);
-    for (const row of (run.rows[0] ?? []).filter(({ phase }) => phase === 'replay')) {
-      t.match(row, { requests: '40', wrong: '0', status: 'ok' });
-      t.ok(Number(row['queue_depth_max']) >= 1 && Number(row['late']) >= 0);
-      // 40 requests, 294 ms apart in the mean, 50 times as fast: 0.2 s.
-      t.ok(Number(row['t_p50_us']) > 80_000, `waited for the recorded times: ${row['t_p50_us']} us`);
-    }
-  }),
-);
-
-const fault = (action: string): string => `rank=1,point=0,stage=measure,action=${action}`;
-
-t.test('a wrong decision on one rank, and a stale block: request, block and layer are named', { skip }, (t) =>
-  withTempDir(async (folder) => {
-    const swapped = await runReplay(folder, { fault: fault('misorder') });
-    t.equal(swapped.status, 1);
+    const actions = ['misorder', 'corrupt', 'failLoad', 'dieInGroup'];
+    const faults = actions.map((action, point) => `rank=1,point=${point},stage=measure,action=${action}`);
+    const run = await runReplay(folder, { jobs: actions.map(() => ({})), fault: faults.join(';') });
+    t.not(run.status, 0);
     const place = String.raw`request \d+, block \d+ of \d+, device slot \d+`;
     const word = String.raw`block \d+ layer \d+ outer \d+ word \d+: expected 0x\w+, found 0x\w+`;
-    t.match(
-      swapped.said,
-      new RegExp(`on rank 1: E_WRONG_DATA: .*first: ${place}, loaded by host->device: ${word}`),
-    );
-    await withTempDir(async (other) => {
-      const stale = await runReplay(other, { fault: fault('corrupt') });
-      t.equal(stale.status, 1);
-      t.match(
-        stale.said,
-        new RegExp(`on rank 1: E_WRONG_DATA: .*first: ${place}, found in the device: ${word}`),
-      );
-    });
-  }),
-);
-
-t.test('a load that fails: counted, computed instead, no longer in its tier', { skip }, (t) =>
-  withTempDir(async (folder) => {
-    const run = await runReplay(folder, { fault: fault('failLoad') });
-    t.equal(run.status, 0, run.said);
-    t.equal(rowOf(run, 0, 'replay')['failed_blocks'], '0');
-    t.ok(Number(rowOf(run, 1, 'replay')['failed_blocks']) > 0);
-    t.match(rowOf(run, 1, 'replay'), { wrong: '0', status: 'ok' }, 'and what stands there is right');
-  }),
-);
-
-t.test('a rank killed in the middle of a window ends the run and is named', { skip }, (t) =>
-  withTempDir(async (folder) => {
-    const run = await runReplay(folder, { fault: fault('dieInGroup') });
-    t.not(run.status, 0);
-    t.match(run.rows[0]?.[0], {
-      status: 'aborted',
-      error_code: 'E_PEER_DEAD',
-      error: /rank 1 ended/,
-      hung_rank: '1',
-    });
-  }),
-);
-
-t.test('a device smaller than a request, and one without other tiers', { skip: firstMissing(skip) }, (t) =>
-  withTempDir(async (folder) => {
-    const trace = { path: SMALL_TRACE, requests: 20 };
-    const run = await runReplay(folder, {
-      ranks: 1,
-      job: { trace, pools: { deviceBlocks: 3 }, policy: 'arc' },
-    });
-    t.equal(run.status, 0, run.said);
-    const row = rowOf(run, 0, 'replay');
-    t.ok(Number(row['not_kept']) > 0, 'requests are served in parts');
-    t.equal(row['bottleneck'], '', 'nothing was copied');
-    t.equal(row['offloads_host'], '0');
+    const wrong = (how: string): RegExp =>
+      new RegExp(`checked values differ; first: ${place}, ${how}: ${word}`);
+    const found = { status: 'wrong', error_code: 'E_WRONG_DATA' };
+    const swapped = rowOf(pointOf(run, 0), 1, 'replay');
+    t.match(swapped, { ...found, error: wrong('loaded by host->device') }, 'a wrong decision');
+    const stale = rowOf(pointOf(run, 1), 1, 'replay');
+    t.match(stale, { ...found, error: wrong('found in the device') }, 'a stale block');
+    const [own, failed] = [0, 1].map((rank) => rowOf(pointOf(run, 2), rank, 'replay'));
+    t.match(own, { failed_blocks: '0', status: 'ok' });
+    t.ok(Number(failed?.['failed_blocks']) > 0, 'a load that fails is counted');
+    t.match(failed, { wrong: '0', status: 'ok' }, 'and what was computed instead is right');
+    const killed = { status: 'aborted', error_code: 'E_PEER_DEAD', error: /rank 1 ended/, hung_rank: '1' };
+    t.match(pointOf(run, 3).rows[0]?.[0], killed, 'a rank killed in the middle of a window');
   }),
 );
