@@ -60,6 +60,11 @@ export const replayColumns = [
   ),
   column('fill_us', 'us', 'Time in which blocks were computed anew. The clock of the replay stood still.'),
   column('check_us', 'us', 'Time in which hits were compared. The clock of the replay stood still.'),
+  column(
+    'load_setup_us',
+    'us',
+    'Mode replicated: time in which the ranks agreed on shared loads and planned them. The clock stood still.',
+  ),
   column('leader_us_per_block', 'us', 'Reading, deciding and handing out on rank 0, for each prefix block.'),
   column('hit_rates', '', 'Hits by tier in words, for the table at the end.', { type: 'text', below: true }),
 ];

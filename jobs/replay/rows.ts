@@ -144,6 +144,7 @@ function wholeExtra(served: Served, requests: readonly ServedRequest[]): Extra {
     failed_blocks: served.failedBlocks,
     fill_us: Math.round(served.fillUs),
     check_us: Math.round(served.checkUs),
+    ...(served.setUpUs > 0 ? { load_setup_us: Math.round(served.setUpUs) } : {}),
     ...(served.leaderUs > 0 && served.blocks > 0
       ? { leader_us_per_block: Math.round((1e3 * served.leaderUs) / served.blocks) / 1e3 }
       : {}),

@@ -156,6 +156,7 @@ t.test('replicated: one load for all ranks, the tiers on the root alone', { skip
       });
       t.match(rowOf(run, rank, 'copy', 'host->device'), { copied_blocks: String(tiers[1]?.loads) });
     }
+    t.ok(Number(rowOf(run, 0, 'replay')['load_setup_us']) > 0);
     t.match(rowOf(run, 1, 'copy', 'device->host'), { copied_blocks: String(tiers[1]?.offloads) });
     t.throws(() => rowOf(run, 0, 'copy', 'device->host'), 'only the root offloads');
   }),
