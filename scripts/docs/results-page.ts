@@ -26,6 +26,11 @@ function kindSections(): string {
   return withColumns.map((kind) => `#### ${kind.kind}\n\n${columnTable(kind.columns)}`).join('\n\n');
 }
 
+/** Below the columns of samples/. */
+const KIND_COLUMNS = `
+
+A kind may add columns: a replay has what each request found and moved ([replay.md](../docs/replay.md#reading-the-rows)).`;
+
 export function resultsPage(): string {
   return `${GENERATED}
 
@@ -92,8 +97,6 @@ ${manifestTables()}
 
 ## samples/point-NNNNN-rank-NNNN.csv
 
-${columnTable(SAMPLE_COLUMNS)}
-
-A kind may add columns: a replay has what each request found and moved ([replay.md](replay.md#reading-the-rows)).
+${columnTable(SAMPLE_COLUMNS)}${KIND_COLUMNS}
 `;
 }

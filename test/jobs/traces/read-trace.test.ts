@@ -82,7 +82,7 @@ t.test('wrong lines are refused by number, or counted', async (t) => {
     [mooncakeLine(5, 0, '1'), /line 2: input_length 0, expected a whole number from 1/],
     [mooncakeLine(5, 6e15, '1'), /line 2: 1 hash_ids, expected 11718750000000/],
     [mooncakeLine(5, 1e300, '1'), /line 2: input_length 1e\+300/],
-    [mooncakeLine(1e400, 600, '1, 2').replace('Infinity', '1e400'), /line 2: timestamp/],
+    [mooncakeLine(5, 600, '1, 2').replace('5', '1e400'), /line 2: timestamp/],
     [mooncakeLine(5, 600.5, '1, 2'), /line 2: input_length 600.5/],
     [mooncakeLine(5, 600, '1, 2', ', "input_tokens": 601'), /line 2: input_length 600 and input_tokens 601/],
     ['{"timestamp": 5,', /line 2: not JSON: expected/],
