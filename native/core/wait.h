@@ -19,17 +19,6 @@ class Backoff {
   Backoff() = default;
   explicit Backoff(const RunControl& control)
       : barePolls_(control.barePolls.load(std::memory_order_relaxed)) {}
-  // For a wait behind which the host's time is measured, where this rank has nothing else for its core to do: that core
-  // stays awake for some tens of milliseconds. A kernel launch takes 5 us on it, and 20 to 40 behind naps. On a crowded
-  // host as any other.
-  static Backoff staysWarm(const RunControl& control) {
-    Backoff backoff(control);
-    if (backoff.barePolls_ >= RunControl::kBarePolls) {
-      backoff.barePolls_ = kWarmPolls;
-      backoff.pollsBeforeNap_ = 2 * kWarmPolls;
-    }
-    return backoff;
-  }
 
   void pause() {
     ++polls_;
@@ -39,7 +28,7 @@ class Backoff {
 #elif defined(__aarch64__)
       asm volatile("isb" ::: "memory");  // `yield` is a no-op on most cores; isb gives the pipeline a pause
 #endif
-    } else if (polls_ < pollsBeforeNap_) {
+    } else if (polls_ < 20'000) {
       sched_yield();
     } else {
       const timespec nap{0, 50'000};
@@ -49,9 +38,7 @@ class Backoff {
   void reset() { polls_ = 0; }
 
  private:
-  static constexpr uint32_t kWarmPolls = 400'000;
   uint32_t barePolls_ = RunControl::kBarePolls;
-  uint32_t pollsBeforeNap_ = 20'000;
   uint32_t polls_ = 0;
 };
 

@@ -227,8 +227,7 @@ void RankSession::run(double startUs) {
   }
   if (starts_) starts_->send();
   postUs_ = nowUs() - startUs;
-  // On the host device the cores are for the threads that copy.
-  Backoff backoff = starts_ ? Backoff::staysWarm(control_) : Backoff(control_);
+  Backoff backoff(control_);
   const auto ended = [](const TransferPart& part) { return part.step == TransferPart::Step::kEnded; };
   for (;;) {
     bool moved = false;

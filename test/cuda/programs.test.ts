@@ -24,7 +24,14 @@ for (const name of [
   });
 }
 
-for (const name of ['every-tier', 'many-copies', 'planted-faults', 'early-for-kernels', 'over-network']) {
+for (const name of [
+  'every-tier',
+  'many-copies',
+  'lost-context',
+  'planted-faults',
+  'early-for-kernels',
+  'over-network',
+]) {
   t.test(`transfers between ranks on 2 GPUs: ${name}`, { ...needs, skip: needsGpus(2) }, async (t) => {
     const ended = await run(await nativeProgram('cuda_rank_transfer_test'), [name, '2'], limit);
     t.equal(ended.status, 0, ended.stdout.slice(-3000) + ended.stderr.slice(-3000));

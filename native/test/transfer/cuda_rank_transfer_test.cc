@@ -99,6 +99,26 @@ int manyCopies() {
   return 0;
 }
 
+// A kernel that dies never stores that it has ended: whoever waits for it learns of the lost context all the same.
+int lostContext() {
+  const cuda::Buffer target(cuda::Buffer::Place::kPinned, 4096);
+  const std::vector<CopySpan> spans{{0, 0, 4096}};
+  cuda::CudaCopy copy;
+  copy.chunks = {spans};
+  copy.source = reinterpret_cast<const std::byte*>(uint64_t{1} << 40);  // nobody's
+  copy.target = target.as<std::byte>();
+  const auto task = cuda::makeCudaCopyTask(std::move(copy));
+  RunControl control;
+  task->start();
+  try {
+    waitUntil([&] { return task->poll(); }, control, nowNs() + kMinuteNs, "a copy that cannot be");
+  } catch (const Error& error) {
+    EXPECT(error.code() == ErrorCode::kCudaSticky, "%s", error.what());
+    return 0;
+  }
+  return 3;
+}
+
 // Kernels alone are told early: found by the consumer on the device, behind a CPU that sees nothing amiss.
 int earlyForKernels() {
   for (const TransferOp op : {TransferOp::kWrite, TransferOp::kRead}) {
@@ -213,6 +233,7 @@ int main(int argc, char** argv) {
   if (argc > 2) numGpus = static_cast<uint32_t>(std::strtoul(argv[2], nullptr, 10));
   return runCaseByName({{"every-tier", everyTier},
                         {"many-copies", manyCopies},
+                        {"lost-context", lostContext},
                         {"planted-faults", plantedFaults},
                         {"early-for-kernels", earlyForKernels},
                         {"over-network", overNetwork},
