@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, readdirSync, realpathSync, rmSync, statSync, symlinkSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, realpathSync, rmSync, statSync, symlinkSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import t from 'tap';
 import { projectRoot } from '../../runner/project.js';
@@ -8,6 +8,8 @@ import { mpirun } from '../helpers/mpirun.js';
 import { firstMissing, needsMpi, needsProgram } from '../helpers/require.js';
 import { run } from '../helpers/run-cli.js';
 import { withTempDir } from '../helpers/with-temp-dir.js';
+import { readJson } from '../helpers/json.js';
+import { codeOf } from '../../runner/errors.js';
 
 /** A PATH that has everything this machine has but Node. */
 function pathWithoutNode(folder: string): string {
@@ -19,7 +21,7 @@ function pathWithoutNode(folder: string): string {
       try {
         symlinkSync(realpathSync(join(source, name)), join(bin, name));
       } catch (error) {
-        if (!['EEXIST', 'ENOENT'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+        if (!['EEXIST', 'ENOENT'].includes(codeOf(error) ?? '')) throw error;
       }
     }
   }
@@ -61,7 +63,7 @@ t.test('the bundle runs where neither Node nor the clone is', { skip }, async (t
     const validated = await run(railrunner, ['validate', spec], { env, cwd });
     t.equal(validated.status, 0, validated.stderr);
 
-    const facts = JSON.parse(readFileSync(join(root, 'bundle.json'), 'utf8')) as { native: string[] };
+    const facts = readJson<{ native: string[] }>(join(root, 'bundle.json'));
     t.ok(facts.native.includes('railrunner.node'));
     t.notOk(existsSync(join(root, 'node_modules', 'tap')), 'what only tests need is not inside');
     const strings = await run('grep', ['-rlF', `${projectRoot}/`, root], { cwd });

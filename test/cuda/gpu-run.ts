@@ -4,6 +4,7 @@ import { mpirun } from '../helpers/mpirun.js';
 import { readRankRows, type CsvRow } from '../helpers/results.js';
 import { railrunner, type Finished } from '../helpers/run-cli.js';
 import { writeSmallSpec, type SmallSpecOptions } from '../helpers/small-spec.js';
+import { codeOf } from '../../runner/errors.js';
 
 export interface GpuRun {
   readonly folder: string;
@@ -31,7 +32,7 @@ export async function runOnGpus(request: GpuRun): Promise<GpuRunEnd> {
   try {
     rows = readRankRows(runFolder);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    if (codeOf(error) !== 'ENOENT') throw error;
   }
   return { ...ended, rows, runFolder };
 }

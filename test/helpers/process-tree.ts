@@ -1,5 +1,6 @@
 /** A process and everything below it, by /proc: launchers give ranks groups of their own. */
 import { readdirSync, readFileSync } from 'node:fs';
+import { codeOf } from '../../runner/errors.js';
 
 /** Ids of all processes that descend from `root`, without it. */
 function descendantsOf(root: number): number[] {
@@ -34,7 +35,7 @@ export function killTree(root: number): void {
     try {
       process.kill(pid, 'SIGKILL');
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+      if (codeOf(error) !== 'ESRCH') throw error;
     }
   }
 }

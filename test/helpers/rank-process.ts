@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { readCsv } from './results.js';
 import type { Running } from './run-cli.js';
+import { parseJson } from './json.js';
 
 /** A loaded machine takes seconds to start four ranks. Looks are counted, not time: ranks that spin can starve them. */
 const MOST_LOOKS = 1200;
@@ -16,8 +17,8 @@ function fileOf(folder: string, rank: number, ending: 'log' | 'csv'): string {
 
 /** The id that the rank wrote to its log as it started. */
 export function pidOfRank(folder: string, rank: number): number {
-  const line = readFileSync(fileOf(folder, rank, 'log'), 'utf8').split('\n')[0] as string;
-  return (JSON.parse(line) as { pid: number }).pid;
+  const line = readFileSync(fileOf(folder, rank, 'log'), 'utf8').split('\n')[0] ?? '';
+  return parseJson<{ pid: number }>(line).pid;
 }
 
 /** User and system time of a process with all its threads. */

@@ -2,6 +2,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'csv-parse/sync';
+import { readJson } from './json.js';
 
 export type CsvRow = Readonly<Record<string, string>>;
 
@@ -27,5 +28,5 @@ export interface ManifestText {
 /** The manifest of a run that came to its end; undefined where it did not. */
 export function readManifest(folder: string): ManifestText | undefined {
   const path = join(folder, 'manifest.json');
-  return existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as ManifestText) : undefined;
+  return existsSync(path) ? readJson<ManifestText>(path) : undefined;
 }

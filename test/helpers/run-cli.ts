@@ -2,6 +2,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { join } from 'node:path';
 import { projectRoot } from '../../runner/project.js';
+import { codeOf } from '../../runner/errors.js';
 
 export const railrunner = join(projectRoot, 'bin', 'railrunner');
 
@@ -52,7 +53,7 @@ export function killGroup(child: ChildProcess, signal: NodeJS.Signals = 'SIGKILL
   try {
     process.kill(-child.pid, signal);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+    if (codeOf(error) !== 'ESRCH') throw error;
   }
 }
 

@@ -5,6 +5,7 @@ import { needsMpi } from '../helpers/require.js';
 import { runCli, railrunner, start } from '../helpers/run-cli.js';
 import { writeSmallSpec } from '../helpers/small-spec.js';
 import { withTempDir } from '../helpers/with-temp-dir.js';
+import { readJson } from '../helpers/json.js';
 
 const skip = needsMpi('openmpi');
 const LIMIT_MS = 900_000;
@@ -23,8 +24,7 @@ function onlyFolder(out: string): string {
   return join(out, name);
 }
 
-const readVerdict = (folder: string): VerdictFile =>
-  JSON.parse(readFileSync(join(folder, 'verdict.json'), 'utf8')) as VerdictFile;
+const readVerdict = (folder: string): VerdictFile => readJson<VerdictFile>(join(folder, 'verdict.json'));
 
 const TINY = { numPoints: 2, iterations: 200, job: { pools: { deviceBlocks: 64, hostBlocks: 64 } } } as const;
 

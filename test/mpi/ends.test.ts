@@ -7,17 +7,9 @@ import { needsMpi } from '../helpers/require.js';
 import { readManifest, readRankRows } from '../helpers/results.js';
 import { railrunner } from '../helpers/run-cli.js';
 import { writeSmallSpec } from '../helpers/small-spec.js';
+import { pidOfRank } from '../helpers/rank-process.js';
 
 t.setTimeout(900_000);
-
-/** Process ids of a run's ranks, by rank, from their logs. */
-function pidsOf(folder: string, ranks: number): number[] {
-  return Array.from({ length: ranks }, (_, rank) => {
-    const path = join(folder, `rank-${String(rank).padStart(4, '0')}.log`);
-    const line = readFileSync(path, 'utf8').split('\n')[0] as string;
-    return (JSON.parse(line) as { pid: number }).pid;
-  });
-}
 
 async function until(what: string, isSo: () => boolean): Promise<void> {
   const deadline = performance.now() + 120_000;
@@ -53,7 +45,7 @@ for (const mpi of MPIS) {
         'x',
       ]);
       await waitForRows(join(folder, 'x'), 4);
-      process.kill(pidsOf(join(folder, 'x'), 4)[2] as number, 'SIGKILL');
+      process.kill(pidOfRank(join(folder, 'x'), 2), 'SIGKILL');
       const ended = await running.finished;
       t.notOk(ended.timedOut, 'the rest ended long before the deadline of their stage');
       t.not(ended.status, 0);
@@ -93,7 +85,7 @@ async function stopOneRank(folder: string, signal: NodeJS.Signals): Promise<Stop
   const command = [process.execPath, railrunner, 'run', spec, '--out', folder, '--run-id', 'x'];
   const running = startMpirun({ mpi: 'openmpi', ranks: 4 }, command);
   await waitForRows(join(folder, 'x'), 4);
-  const pid = pidsOf(join(folder, 'x'), 4)[1] as number;
+  const pid = pidOfRank(join(folder, 'x'), 1);
   const sentAt = performance.now();
   process.kill(pid, signal);
   while (isRunning(pid) && performance.now() - sentAt < 60_000) {

@@ -1,5 +1,4 @@
 /** What a manifest really holds after a run, compared with what results/README.md says of it. */
-import { readFileSync } from 'node:fs';
 import { release } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
@@ -10,6 +9,7 @@ import { mpirunCli } from '../helpers/mpirun.js';
 import { needsMpi } from '../helpers/require.js';
 import { readCsv } from '../helpers/results.js';
 import { SMALL_LAYOUT } from '../helpers/small-spec.js';
+import { readJson } from '../helpers/json.js';
 
 const SPEC = {
   name: 'manifest',
@@ -49,7 +49,7 @@ t.test(
     const env = { MSCCLPP_EP_NUM_PROXIES: '1' };
     const ended = await mpirunCli({ mpi: 'openmpi', ranks: 2, env }, args);
     t.equal(ended.status, 0, ended.stderr);
-    const manifest = JSON.parse(readFileSync(join(folder, 'r', 'manifest.json'), 'utf8')) as Manifest;
+    const manifest = readJson<Manifest>(join(folder, 'r', 'manifest.json'));
     t.same(Object.keys(manifest), Object.keys(MANIFEST_FIELDS));
     t.same(Object.keys(manifest.versions).sort(), Object.keys(VERSION_FIELDS).sort());
     const build = addon().buildInfo();

@@ -9,6 +9,7 @@ import { readCsv, readManifest, readRankRows, type CsvRow } from '../helpers/res
 import { railrunner } from '../helpers/run-cli.js';
 import { writeSmallSpec } from '../helpers/small-spec.js';
 import { withTempDir } from '../helpers/with-temp-dir.js';
+import { readJson } from '../helpers/json.js';
 
 /** RAILRUNNER_TEST_KILLS=200 for the whole bar; every instant takes two runs of some seconds. */
 const NUM_KILLS = Number(process.env['RAILRUNNER_TEST_KILLS'] ?? 6);
@@ -115,7 +116,7 @@ t.test('a run ended by a signal goes on; a finished one has nothing left to do',
       'aborted rows gave way',
     );
     t.equal(rows[0]?.[0]?.['started_at'], first?.['started_at'], 'the finished point was not run again');
-    const manifest = JSON.parse(readFileSync(join(run, 'manifest.json'), 'utf8')) as Record<string, unknown>;
+    const manifest = readJson<Record<string, unknown>>(join(run, 'manifest.json'));
     t.match(manifest, { outcome: 'ok', statusCounts: [{ ok: 3 }, { ok: 3 }] });
     t.equal((manifest['resumedAt'] as string[]).length, 1);
     const again = await mpirunCli(world, ['run', spec, '--resume', run]);

@@ -4,6 +4,7 @@ import t from 'tap';
 import { projectRoot } from '../../runner/project.js';
 import { needsMpi } from '../helpers/require.js';
 import { run } from '../helpers/run-cli.js';
+import { parseJson } from '../helpers/json.js';
 
 const program = join(projectRoot, 'dist', 'test', 'native', 'addon-process.js');
 
@@ -23,7 +24,7 @@ for (const first of ['main', 'worker'] as const) {
   t.test(`a second environment is refused in words; the ${first} thread loads first`, async (t) => {
     const ended = await run(process.execPath, [program, `${first}First`], { timeoutMs: 120_000 });
     t.equal(ended.status, 0, ended.stderr);
-    const said = JSON.parse(ended.stdout) as Record<string, string>;
+    const said = parseJson<Record<string, string>>(ended.stdout);
     const second = first === 'main' ? 'worker' : 'main';
     t.equal(said[first], 'loaded');
     t.match(said[second] ?? '', /loaded in another thread of this process already/);

@@ -1,18 +1,19 @@
 /** Every spec that is shipped can be run: it is legal, and so is its plan for four ranks. */
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { JOB_KINDS } from '../../jobs/index.js';
 import { planPoints } from '../../runner/job-spec/plan.js';
 import { requireRunnable } from '../../runner/job-spec/require-runnable.js';
 import { projectRoot } from '../../runner/project.js';
+import { readJson } from '../helpers/json.js';
 
 const WORLD_SIZE = 4;
 const configs = join(projectRoot, 'configs');
 
 const specs = readdirSync(configs, { recursive: true, encoding: 'utf8' })
   .filter((path) => path.endsWith('.json') && !path.startsWith('schema/'))
-  .filter((path) => 'jobs' in (JSON.parse(readFileSync(join(configs, path), 'utf8')) as object))
+  .filter((path) => 'jobs' in readJson<object>(join(configs, path)))
   .sort();
 
 t.ok(specs.length > 12, `${specs.length} specs`);

@@ -1,12 +1,13 @@
-import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { projectRoot } from '../../runner/project.js';
 import { isEverywhere, neededLibraries, searchesFolders } from '../../scripts/bundle/objects.js';
 import { needsProgram } from '../helpers/require.js';
+import { readJson } from '../helpers/json.js';
 
 function json(name: string): Record<string, unknown> {
-  return JSON.parse(readFileSync(join(projectRoot, name), 'utf8')) as Record<string, unknown>;
+  return readJson<Record<string, unknown>>(join(projectRoot, name));
 }
 
 t.test('package-lock.json names versions and checksums, and no address', async (t) => {

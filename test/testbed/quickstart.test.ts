@@ -11,6 +11,7 @@ import { railrunner, run, type Finished } from '../helpers/run-cli.js';
 import { withTempDir } from '../helpers/with-temp-dir.js';
 import { withHosts } from './hosts.js';
 import { withSlurm } from './slurm.js';
+import { readJson } from '../helpers/json.js';
 
 const SPEC = join(projectRoot, 'configs', 'quickstart.json');
 /** On two shared cores a run takes seconds; this only bounds a hang. */
@@ -26,7 +27,7 @@ function runWords(folder: string): string[] {
 function checkRun(test: Test, ended: Finished, folder: string, numNodes: number): void {
   test.equal(ended.status, 0, `${ended.stdout}${ended.stderr}`.slice(-4000));
   const out = join(folder, 'quickstart');
-  const manifest = JSON.parse(readFileSync(join(out, 'manifest.json'), 'utf8')) as { outcome: string };
+  const manifest = readJson<{ outcome: string }>(join(out, 'manifest.json'));
   test.equal(manifest.outcome, 'ok');
   const files = readdirSync(out).filter((name) => /^rank-\d{4}\.csv$/.test(name));
   test.same(files, ['rank-0000.csv', 'rank-0001.csv', 'rank-0002.csv', 'rank-0003.csv']);

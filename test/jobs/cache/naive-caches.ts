@@ -1,4 +1,5 @@
 /** The same caches written for nothing but to be read: lists that are searched, blocks named by their whole path. */
+import { present } from '../../../runner/values/items.js';
 
 export interface NaiveRequest {
   /** Of each block the text of its path, from the head. */
@@ -47,7 +48,7 @@ const without = (list: string[], block: string): void => {
 /** Lists have their head first. Pinned blocks at the end go to the head, as they are in use. */
 function takeLast(list: string[], isPinned: (block: string) => boolean): string | undefined {
   for (let seen = list.length; seen > 0; seen--) {
-    const last = list.pop() as string;
+    const last = present(list.pop(), 'the last of a list');
     if (!isPinned(last)) return last;
     list.unshift(last);
   }
@@ -67,7 +68,7 @@ export function naiveLru(ttlMs = Infinity): NaivePolicy {
       order.unshift(block);
       used.set(block, timeMs);
     },
-    evict: (isPinned) => takeLast(order, isPinned) as string,
+    evict: (isPinned) => present(takeLast(order, isPinned), 'a block to evict'),
     expire: (timeMs) => {
       const old = order.filter((block) => timeMs - (used.get(block) ?? 0) > ttlMs);
       for (const block of old) without(order, block);
@@ -83,9 +84,11 @@ export function naiveSlru(capacity: number): NaivePolicy {
     touch: (block) => {
       without(probation.includes(block) ? probation : safe, block);
       safe.unshift(block);
-      if (safe.length > Math.floor(0.8 * capacity)) probation.unshift(safe.pop() as string);
+      if (safe.length > Math.floor(0.8 * capacity))
+        probation.unshift(present(safe.pop(), 'the last of the safe ones'));
     },
-    evict: (isPinned) => takeLast(probation, isPinned) ?? (takeLast(safe, isPinned) as string),
+    evict: (isPinned) =>
+      present(takeLast(probation, isPinned) ?? takeLast(safe, isPinned), 'a block to evict'),
   };
 }
 
@@ -131,8 +134,7 @@ export function naiveS3Fifo(capacity: number): NaivePolicy {
 
 /** As the figure of the paper has it, with T1, T2, B1 and B2. */
 export function naiveArc(capacity: number): NaivePolicy {
-  const [t1, t2, b1, b2]: string[][] = [[], [], [], []] as never;
-  const lists = { t1: t1 as string[], t2: t2 as string[], b1: b1 as string[], b2: b2 as string[] };
+  const lists: Record<'t1' | 't2' | 'b1' | 'b2', string[]> = { t1: [], t2: [], b1: [], b2: [] };
   let p = 0;
   const adapted = (block: string): number => {
     const [one, two] = [lists.b1.length, lists.b2.length];

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { parse } from 'csv-parse/sync';
 import { runCli } from '../../helpers/run-cli.js';
 import { withTempDir } from '../../helpers/with-temp-dir.js';
+import { parseJson } from '../../helpers/json.js';
 
 const small = 'configs/traces/conversation-small.jsonl';
 
@@ -30,7 +31,7 @@ t.test('simulate: a table, a CSV of all capacities, JSON', async (t) => {
   );
 
   const json = await runCli(['simulate', small, '--warmup-requests', '100', '--format', 'json']);
-  const { totals, definition } = JSON.parse(json.stdout) as Record<string, Record<string, unknown>>;
+  const { totals, definition } = parseJson<Record<string, Record<string, unknown>>>(json.stdout);
   t.match(
     { totals, definition },
     { totals: { requests: 300 }, definition: { start: 'warm: 100 requests before' } },
@@ -44,7 +45,7 @@ t.test(
     const table = await runCli(args);
     t.match(table, { status: 0, stdout: /│ host +│ 1,000 +│/ });
     const json = await runCli([...args, '--format', 'json']);
-    const { tiers, rows } = JSON.parse(json.stdout) as Record<'tiers' | 'rows', Record<string, number>[]>;
+    const { tiers, rows } = parseJson<Record<'tiers' | 'rows', Record<string, number>[]>>(json.stdout);
     const sum = tiers.reduce((total, { hits = 0 }) => total + hits, 0);
     t.equal(sum, rows.at(-1)?.['hits'], 'nothing is lost where the disk holds all');
     t.ok((tiers[1]?.['loads'] ?? 0) > 0 && (tiers[2]?.['loads'] ?? 0) > 0);

@@ -9,15 +9,13 @@ import { parseTrace } from '../../../jobs/kv/trace.js';
 import { projectRoot } from '../../../runner/project.js';
 import { SMALL_TRACE_PATH, smallTrace } from '../../../scripts/generate-trace.js';
 import { needsFile } from '../../helpers/require.js';
-import { brief, jobIssues, loadJob, offloadJob } from '../../runner/job-spec/spec-fixture.js';
+import { brief, jobIssues, specOfJob, offloadJob } from '../../runner/job-spec/spec-fixture.js';
 
 const realTrace = join(projectRoot, '..', 'shared', 'traces', 'conversation_trace.jsonl');
 const pools = { deviceBlocks: 64, hostBlocks: 256, diskBlocks: 64 };
 
 function specOf(changes: Record<string, unknown>) {
-  const [point] = loadJob(offloadJob({ pools, ...changes })).points;
-  if (point === undefined) throw new Error('no point');
-  return point.spec as unknown as KvSpec;
+  return specOfJob<KvSpec>(offloadJob({ pools, ...changes }));
 }
 
 function isLegal(ids: Int32Array, capacity: number): boolean {

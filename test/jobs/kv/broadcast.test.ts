@@ -9,6 +9,7 @@ import {
   goldenLayout,
   jobIssues,
   loadJob,
+  specOfJob,
   offloadJob,
   onboardJob,
 } from '../../runner/job-spec/spec-fixture.js';
@@ -24,9 +25,7 @@ const broadcastJob = (changes: Record<string, unknown> = {}): Record<string, unk
 });
 
 function specOf(job: Record<string, unknown>) {
-  const [point] = loadJob(job).points;
-  if (point === undefined) throw new Error('no point');
-  return point.spec as unknown as KvSpec;
+  return specOfJob<KvSpec>(job);
 }
 
 t.test('from the device blocks keep their ids, in any order', async (t) => {

@@ -5,14 +5,13 @@ import { blockBytes, regionGroups } from '../../../jobs/kv/layout.js';
 import { planKv } from '../../../jobs/kv/plan.js';
 import { sectionsOf, windowBlocks } from '../../../jobs/kv/sections.js';
 import { DEEPSEEK_V32, GEMMA_27B, MIMO_FLASH, SMALL } from '../../helpers/group-layouts.js';
-import { jobIssues, loadJob, offloadJob } from '../../runner/job-spec/spec-fixture.js';
+import { jobIssues, specOfJob, offloadJob } from '../../runner/job-spec/spec-fixture.js';
 
 type Json = Readonly<Record<string, unknown>>;
 const PLACE = { worldSize: 4, rank: 0, ranksPerNode: 4, device: 'host' } as const;
 
 function specOf(job: Json, files: Record<string, string> = {}): KvSpec {
-  const [point] = loadJob(offloadJob(job), {}, files).points;
-  return point?.spec as unknown as KvSpec;
+  return specOfJob<KvSpec>(offloadJob(job), {}, files);
 }
 
 function layoutOf(groups: readonly Json[], keys: Json = {}): KvSpec['layout'] {
@@ -75,14 +74,8 @@ function traced(changes: Json = {}): KvSpec {
     ...changes,
   };
   const { blocks: _, ...rest } = offloadJob(job) as Json & { blocks: number };
-  const [point] = loadJob(
-    { ...rest, ...('blocks' in changes ? { blocks: changes['blocks'] } : {}) },
-    {},
-    {
-      'small.jsonl': TRACE,
-    },
-  ).points;
-  return point?.spec as unknown as KvSpec;
+  const given = { ...rest, ...('blocks' in changes ? { blocks: changes['blocks'] } : {}) };
+  return specOfJob<KvSpec>(given, {}, { 'small.jsonl': TRACE });
 }
 
 t.test('with a trace, a group keeps the blocks of its window and no others', async (t) => {
@@ -238,8 +231,7 @@ t.test('a prompt of 32 k tokens of Gemma-3-27B moves what an engine still holds 
     trace: { path: 'long.jsonl', blockTokens: 512 },
     pools: { deviceBlocks: 2048, hostBlocks: 2048 },
   }) as Json & { blocks: number };
-  const [point] = loadJob(job, {}, { 'long.jsonl': JSON.stringify(line) }).points;
-  const spec = point?.spec as unknown as KvSpec;
+  const spec = specOfJob<KvSpec>(job, {}, { 'long.jsonl': JSON.stringify(line) });
   t.same([spec.blocks, spec.trace?.groupBlocks], [2048, { window: 65 }]);
   t.equal(planKv(spec, PLACE).payloadBytes, tokens * 81_920 + 65 * 16 * (507_904 - 81_920));
 });

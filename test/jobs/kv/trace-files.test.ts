@@ -8,7 +8,7 @@ import { parseTrace } from '../../../jobs/kv/trace.js';
 import { loadSpec } from '../../../runner/job-spec/load.js';
 import { runCli } from '../../helpers/run-cli.js';
 import { withTempDir } from '../../helpers/with-temp-dir.js';
-import { jobIssues, loadJob, offloadJob } from '../../runner/job-spec/spec-fixture.js';
+import { jobIssues, specOfJob, offloadJob } from '../../runner/job-spec/spec-fixture.js';
 
 const layout = { kind: 'fullyContiguous', numLayers: 1, outerDim: 1, pageSize: 16, innerDim: 1 };
 const pools = { deviceBlocks: 1024, hostBlocks: 1024 };
@@ -24,9 +24,7 @@ function traceJob(trace: Record<string, unknown> = {}) {
 }
 
 function resolved(text: string, trace: Record<string, unknown> = {}) {
-  const [point] = loadJob(traceJob(trace), {}, { 't.jsonl': text }).points;
-  if (point === undefined) throw new Error('no point');
-  return point.spec as unknown as KvSpec;
+  return specOfJob<KvSpec>(traceJob(trace), {}, { 't.jsonl': text });
 }
 
 const line = (inputTokens: number, hashIds: string) =>

@@ -14,6 +14,7 @@ import {
   type Replayed,
 } from '../../helpers/run-replay.js';
 import { withTempDir } from '../../helpers/with-temp-dir.js';
+import { parseJson } from '../../helpers/json.js';
 
 t.setTimeout(900_000);
 
@@ -31,7 +32,7 @@ async function simulated(options: readonly string[] = []): Promise<Tier[]> {
   const blocks = TIER_BLOCKS.map(String);
   const limits = ['--limit', '150', ...options, '--format', 'json'];
   const ended = await runCli(['simulate', SMALL_TRACE, '--tier-blocks', ...blocks, ...limits]);
-  return (JSON.parse(ended.stdout) as { tiers: Tier[] }).tiers;
+  return parseJson<{ tiers: Tier[] }>(ended.stdout).tiers;
 }
 
 function agrees(t: Test, run: Replayed, rank: number, tiers: readonly Tier[]): void {

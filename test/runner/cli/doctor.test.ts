@@ -8,9 +8,10 @@ import { copyWithout } from '../../helpers/incomplete-copy.js';
 import { needsMpi } from '../../helpers/require.js';
 import { run, runCli } from '../../helpers/run-cli.js';
 import { writeSmallSpec } from '../../helpers/small-spec.js';
+import { parseJson, readJson } from '../../helpers/json.js';
 
 function kindsOf(stdout: string): Map<string, string> {
-  const { findings } = JSON.parse(stdout) as DoctorReport;
+  const { findings } = parseJson<DoctorReport>(stdout);
   return new Map(findings.map(({ kind, what }) => [kind, what]));
 }
 
@@ -110,12 +111,12 @@ t.test('bad input: exit 2', async (t) => {
 t.test('what it says is skipped is what a run skips', { skip: needsMpi('openmpi') }, async (t) => {
   const folder = t.testdir();
   const path = writeSmallSpec(folder, { numPoints: 1 });
-  const spec = JSON.parse(readFileSync(path, 'utf8')) as { jobs: Record<string, unknown>[] };
+  const spec = readJson<{ jobs: Record<string, unknown>[] }>(path);
   spec.jobs[0]!['sweep'] = { strategy: ['memcpy', 'memcpyBatch', 'kernel', 'staged', 'auto'] };
   writeFileSync(path, JSON.stringify(spec));
   const said = await runCli(['doctor', path, '--json']);
   t.equal(said.status, 0, 'the others run');
-  const points = (JSON.parse(said.stdout) as DoctorReport).findings.flatMap(({ kind, what }) =>
+  const points = parseJson<DoctorReport>(said.stdout).findings.flatMap(({ kind, what }) =>
     kind === 'points-skipped' ? [...what.split(':')[0]!.matchAll(/\d+/g)].map(Number) : [],
   );
   t.equal((await runCli(['run', path, '--out', folder, '--run-id', 'r'])).status, 0);
@@ -135,7 +136,7 @@ t.test('without the native build everything else is still looked at', async (t) 
   const kinds = kindsOf(alone.stdout);
   t.match(kinds.get('addon-missing'), /npm run build/);
   t.ok(kinds.has('no-plugin'));
-  t.ok((JSON.parse(alone.stdout) as DoctorReport).findings.some(({ check }) => check === 'memory'));
+  t.ok(parseJson<DoctorReport>(alone.stdout).findings.some(({ check }) => check === 'memory'));
   const asked = await run(process.execPath, [command, 'doctor', spec]);
   t.match(asked, { status: 3, stdout: /blocks[^]*build[^]*cannot run here/ });
 });

@@ -9,6 +9,7 @@ import {
   type SyntheticRun,
 } from '../../helpers/synthetic-run.js';
 import { withTempDir } from '../../helpers/with-temp-dir.js';
+import { readJson } from '../../helpers/json.js';
 
 interface Side {
   readonly name: string;
@@ -74,7 +75,7 @@ async function verdictOf(
 ): Promise<Json> {
   const path = join(folder, 'verdict.json');
   const ended = await compare(candidate, against, '--json', path, ...more);
-  const json = JSON.parse(readFileSync(path, 'utf8')) as Json;
+  const json = readJson<Json>(path);
   if (ended.status !== json.exitStatus)
     throw new Error(`exit ${ended.status}: ${ended.stdout}${ended.stderr}`);
   return json;
@@ -152,7 +153,7 @@ t.test('runs that are not whole keep the whole from being good', (t) =>
   withTempDir(async (folder) => {
     const [a, b] = interleaved(folder, 10, [base, slower(0)]);
     const file = join(b[3] as string, 'manifest.json');
-    const manifest = JSON.parse(readFileSync(file, 'utf8')) as object;
+    const manifest = readJson<object>(file);
     writeFileSync(file, JSON.stringify({ ...manifest, outcome: 'aborted' }));
     const ended = await compare(b, a);
     t.equal(ended.status, 6);

@@ -10,6 +10,7 @@ import { validateSpecs } from '../../../runner/cli/validate-specs.js';
 import { projectRoot } from '../../../runner/project.js';
 import { railrunner, run } from '../../helpers/run-cli.js';
 import { withTempDir } from '../../helpers/with-temp-dir.js';
+import { readJson } from '../../helpers/json.js';
 
 t.setTimeout(1_800_000);
 
@@ -97,7 +98,7 @@ function sources(): Record<string, string> {
     maxDispatchTokensPerRank: 8,
     routing: { kind: 'file', path: 'routing.jsonl' },
   };
-  const spec = JSON.parse(readFileSync(join(configs, 'quickstart.json'), 'utf8')) as { jobs: unknown[] };
+  const spec = readJson<{ jobs: unknown[] }>(join(configs, 'quickstart.json'));
   return {
     'spec.json': JSON.stringify({ ...spec, jobs: [...spec.jobs, moe] }, null, 1),
     'traces/conversation-small.jsonl': trace.split('\n').slice(0, 120).join('\n'),

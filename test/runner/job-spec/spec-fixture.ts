@@ -6,6 +6,7 @@ import { JOB_KINDS } from '../../../jobs/index.js';
 import type { SpecIssue } from '../../../runner/job-spec/issue.js';
 import { loadSpec, type LoadOptions } from '../../../runner/job-spec/load.js';
 import { SpecError } from '../../../runner/job-spec/spec-error.js';
+import { firstOf } from '../../../runner/values/items.js';
 import type { ResolvedSpec } from '../../../runner/job-spec/types.js';
 
 type Json = Record<string, unknown>;
@@ -61,6 +62,15 @@ export function loadJob(
   files: Readonly<Record<string, string>> = {},
 ): ResolvedSpec {
   return load({ jobs: [job] }, options, files);
+}
+
+/** The spec of a job's first point, as its kind reads it. */
+export function specOfJob<Spec>(
+  job: Json,
+  options: Options = {},
+  files: Readonly<Record<string, string>> = {},
+): Spec {
+  return firstOf(loadJob(job, options, files).points).spec as unknown as Spec;
 }
 
 /** The error that an action ends in; it must be a SpecError. */

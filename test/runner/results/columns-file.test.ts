@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { JOB_KINDS } from '../../../jobs/index.js';
@@ -14,6 +13,7 @@ import { runCli } from '../../helpers/run-cli.js';
 import { writeSmallSpec } from '../../helpers/small-spec.js';
 import { needsMpi } from '../../helpers/require.js';
 import { withTempDir } from '../../helpers/with-temp-dir.js';
+import { readJson } from '../../helpers/json.js';
 
 const FORMS: Readonly<Record<DescribedColumn['type'], RegExp>> = {
   integer: /^\d+$/,
@@ -28,7 +28,7 @@ t.test('columns.json types every cell of a real run', { skip: needsMpi('openmpi'
     const ended = await runCli(['run', spec, '--out', folder, '--run-id', 'r']);
     t.equal(ended.status, 0, ended.stderr);
     const run = join(folder, 'r');
-    const file = JSON.parse(readFileSync(join(run, 'columns.json'), 'utf8')) as ColumnsFile;
+    const file = readJson<ColumnsFile>(join(run, 'columns.json'));
     for (const [name, columns] of [
       ['rank-0000.csv', file.files.rank],
       ['summary.csv', file.files.summary],

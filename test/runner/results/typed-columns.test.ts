@@ -11,6 +11,7 @@ import type { Missing } from '../../helpers/require.js';
 import { run, runCli } from '../../helpers/run-cli.js';
 import { writeSmallSpec } from '../../helpers/small-spec.js';
 import { withTempDir } from '../../helpers/with-temp-dir.js';
+import { parseJson, readJson } from '../../helpers/json.js';
 
 const PYTHON = '/usr/bin/python3';
 /** Debian's pandas belongs to Debian's Python; none of these readers is set up for CI, where the last one runs. */
@@ -57,7 +58,7 @@ async function withRun(
     ]);
     if (ended.status !== 0) throw new Error(ended.stderr);
     const place = (name: string): string => join(folder, 'one', name);
-    const { files } = JSON.parse(readFileSync(place('columns.json'), 'utf8')) as ColumnsFile;
+    const { files } = readJson<ColumnsFile>(place('columns.json'));
     await body([
       [place('summary.csv'), files.summary],
       [place('rank-0000.csv'), files.rank],
@@ -92,7 +93,7 @@ kinds = {'i': 'number', 'f': 'number', 'O': 'text', 'b': 'boolean', 'M': 'time'}
 print(json.dumps({name: 'empty' if table[name].isna().all() else kinds[table[name].dtype.kind] for name in table.columns}))`;
       const ended = await run(PYTHON, ['-c', script, path]);
       t.equal(ended.status, 0, ended.stderr);
-      const guesses = JSON.parse(ended.stdout) as Guesses;
+      const guesses = parseJson<Guesses>(ended.stdout);
       t.same(wrongGuesses(columns, guesses), []);
       t.match(guesses, { t_p50_us: 'number', payload_bytes: 'number', job_id: 'text', params: 'text' });
     }

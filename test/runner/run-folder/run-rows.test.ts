@@ -12,6 +12,7 @@ import {
 } from '../../../runner/run-folder/run-rows.js';
 import { syntheticSpec, writeSyntheticRun, type SyntheticRun } from '../../helpers/synthetic-run.js';
 import { withTempDir } from '../../helpers/with-temp-dir.js';
+import { readJson } from '../../helpers/json.js';
 
 type Overrides = Partial<SyntheticRun>;
 
@@ -131,7 +132,7 @@ t.test('a manifest that is damaged, of a newer version or missing is refused', (
   withTempDir(async (folder) => {
     const path = writeOne(folder);
     const file = join(path, 'manifest.json');
-    const whole = JSON.parse(readFileSync(file, 'utf8')) as Record<string, unknown>;
+    const whole = readJson<Record<string, unknown>>(file);
     const refused: [string, unknown, RegExp][] = [
       ['newer', { ...whole, schemaVersion: 99 }, /expected 1 to 2, received 99/],
       ['no spec', { ...whole, spec: null }, /spec: expected an object, received null/],

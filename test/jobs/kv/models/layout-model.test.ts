@@ -1,12 +1,10 @@
 import t from 'tap';
 import type { KvSpec } from '../../../../jobs/kv/spec.generated.js';
-import { brief, jobIssues, loadJob, offloadJob } from '../../../runner/job-spec/spec-fixture.js';
+import { brief, jobIssues, specOfJob, offloadJob } from '../../../runner/job-spec/spec-fixture.js';
 
 function layoutOf(model: string, keys: Record<string, unknown> = {}, files: Record<string, string> = {}) {
   const layout = { kind: 'fullyContiguous', model, pageSize: 32, ...keys };
-  const [point] = loadJob(offloadJob({ layout }), {}, files).points;
-  if (point === undefined) throw new Error('no point');
-  return (point.spec as unknown as KvSpec).layout;
+  return specOfJob<KvSpec>(offloadJob({ layout }), {}, files).layout;
 }
 
 t.test('tensor parallel splits heads, at least one each; a latent is whole on every rank', async (t) => {

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import { runCli } from '../../../helpers/run-cli.js';
 import { withTempDir } from '../../../helpers/with-temp-dir.js';
+import { parseJson } from '../../../helpers/json.js';
 
 const config = {
   model_type: 'llama',
@@ -15,7 +16,7 @@ const config = {
 t.test('model --json has the shape that scripts read', async (t) => {
   const { status, stdout } = await runCli(['model', 'gpt-oss-20b', '--json']);
   t.equal(status, 0);
-  const report = JSON.parse(stdout) as Record<string, unknown>;
+  const report = parseJson<Record<string, unknown>>(stdout);
   t.same(Object.keys(report), [
     'model',
     'groups',

@@ -4,6 +4,7 @@ import { parseConfig } from '../../../../jobs/kv/models/config-text.js';
 import { geometryBytes, type KvGroup, type ModelGeometry } from '../../../../jobs/kv/models/geometry.js';
 import { DEFAULT_READ, readConfig } from '../../../../jobs/kv/models/read-config.js';
 import { needsShared, sharedPath } from '../../../helpers/shared-facts.js';
+import { parseJson } from '../../../helpers/json.js';
 
 interface TruthGroup {
   readonly layers: number;
@@ -37,7 +38,7 @@ const rows = (): Truth[] =>
   readFileSync(sharedPath('geometry', 'truth.jsonl'), 'utf8')
     .trim()
     .split('\n')
-    .map((line) => JSON.parse(line) as Truth);
+    .map((line) => parseJson<Truth>(line));
 
 function read(row: Truth, dtypeWidthBytes: number | null): ModelGeometry {
   const text = readFileSync(sharedPath('geometry', row.file), 'utf8');
