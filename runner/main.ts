@@ -13,7 +13,7 @@ export async function main(args: readonly string[], loaders: JobLoaders): Promis
   try {
     await runCommandLine(args, version, loaders);
   } catch (error) {
-    process.exitCode = describe(error);
+    process.exitCode = reportFailure(error);
   }
   // All output was written synchronously; what still holds the loop (an MPI helper's socket, a timer) must not keep
   // a rank alive that its launcher waits for.
@@ -21,7 +21,7 @@ export async function main(args: readonly string[], loaders: JobLoaders): Promis
 }
 
 /** Prints why the command ended; returns the exit status. */
-function describe(error: unknown): number {
+function reportFailure(error: unknown): number {
   const failure = error instanceof RunnerError ? error : (knownSystemFailure(error) ?? internalError(error));
   reportError(failure);
   return failure.exitStatus;

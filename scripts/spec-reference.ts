@@ -3,7 +3,7 @@ import { modelPresets } from '../jobs/kv/models/find-model.js';
 import { COMMON_JOB_KEYS, type Schema } from '../runner/job-spec/common-schema.js';
 import type { SpecKind } from '../runner/job-spec/spec-kind.js';
 import { dereference, propertiesOf, runSchema } from '../runner/job-spec/schema.js';
-import { describe } from '../runner/job-spec/validate.js';
+import { describeSchema } from '../runner/job-spec/validate.js';
 
 const HEAD = `# Specs
 
@@ -24,7 +24,7 @@ function rows(properties: Readonly<Record<string, Schema>>, root: Schema, prefix
   return Object.entries(properties).flatMap(([key, property]) => {
     const schema = dereference(property, root);
     const initial = 'default' in schema ? `\`${JSON.stringify(schema.default)}\`` : '';
-    const values = describe(schema).replaceAll('|', '\\|');
+    const values = describeSchema(schema).replaceAll('|', '\\|');
     const inner = key === 'defaults' ? [] : rows(propertiesOf(schema), root, `${prefix}${key}.`);
     return [`| \`${prefix}${key}\` | ${values} | ${initial} | ${schema.description ?? ''} |`, ...inner];
   });

@@ -1,4 +1,7 @@
-/** A small seeded generator, the same on every machine: which blocks move must not depend on the engine's Math.random. */
+/**
+ * A small seeded generator, the same on every machine: which blocks move must not depend on the engine's Math.random.
+ * Routings have another (dispatch-combine/routing/random.ts): each of their places can be computed by itself.
+ */
 
 export interface Random {
   /** Uniform over 0..limit-1; limit from 1 to 2^32. */

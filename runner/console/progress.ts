@@ -45,18 +45,18 @@ class BarProgress implements Progress {
   }
 
   start(point: PointProgress): void {
-    this.#bar.update(this.#done, { what: describe(point) });
+    this.#bar.update(this.#done, { what: describePoint(point) });
   }
 
   within(point: PointProgress, text: string): void {
-    this.#bar.update(this.#done, { what: `${describe(point)}: ${text}` });
+    this.#bar.update(this.#done, { what: `${describePoint(point)}: ${text}` });
   }
 
   end(point: PointProgress, status: string): void {
     if (isTrouble(status)) this.#troubled += 1;
     this.#done += 1;
     const trouble = this.#troubled > 0 ? `(${this.#troubled} not ok)` : '';
-    this.#bar.update(this.#done, { what: describe(point), trouble });
+    this.#bar.update(this.#done, { what: describePoint(point), trouble });
   }
 
   stop(): void {
@@ -85,11 +85,11 @@ class LineProgress implements Progress {
   within(point: PointProgress, text: string): void {
     if (performance.now() - this.#saidMs < LINE_EVERY_MS) return;
     this.#saidMs = performance.now();
-    this.#stream.write(`[${point.point + 1}/${this.#total}] ${describe(point)}: ${text}\n`);
+    this.#stream.write(`[${point.point + 1}/${this.#total}] ${describePoint(point)}: ${text}\n`);
   }
 
   end(point: PointProgress, status: string): void {
-    this.#stream.write(`[${point.point + 1}/${this.#total}] ${describe(point)}: ${status}\n`);
+    this.#stream.write(`[${point.point + 1}/${this.#total}] ${describePoint(point)}: ${status}\n`);
   }
 
   stop(): void {
@@ -101,6 +101,6 @@ function isTrouble(status: string): boolean {
   return status !== 'ok' && status !== 'idle' && status !== 'skipped';
 }
 
-function describe(point: PointProgress): string {
+function describePoint(point: PointProgress): string {
   return point.sweptText === '' ? point.jobId : `${point.jobId} ${point.sweptText}`;
 }

@@ -5,10 +5,11 @@ import { toRunnerError } from '../errors.js';
 import type { DeviceKindName } from '../native/types/index.js';
 import { worldIssues } from '../job-spec/resolve-job.js';
 import { usableGpus, type DoctorContext, type SpecToJudge } from './context.js';
+import { kindsByName } from '../job-spec/spec-kind.js';
 
 /** Folders of the disk tiers of all points, by rank 0's plans: a folder is the same on every rank. */
 export function diskPathsOf({ spec, kinds }: SpecToJudge): string[] {
-  const byName = new Map(kinds.map((kind) => [kind.kind, kind]));
+  const byName = kindsByName(kinds);
   const place = { worldSize: 1, rank: 0, ranksPerNode: 1, device: 'host' } as const;
   const paths = spec.points.flatMap((point) => {
     const kind = byName.get(point.job.kind);
@@ -49,7 +50,7 @@ export function fitRefusals(
   { spec, kinds }: SpecToJudge,
   device: DeviceKindName,
 ): string[] {
-  const byName = new Map(kinds.map((kind) => [kind.kind, kind]));
+  const byName = kindsByName(kinds);
   const gpus = probes.gpus?.gpus ?? [];
   const needs = Array.from({ length: ranksHere }, (_, rank) => {
     const gpu = gpus[rank % Math.max(1, gpus.length)];
@@ -72,7 +73,7 @@ export function skippedPoints(
   { spec, kinds }: SpecToJudge,
   device: DeviceKindName,
 ): SkippedPoints[] {
-  const byName = new Map(kinds.map((kind) => [kind.kind, kind]));
+  const byName = kindsByName(kinds);
   const place = {
     worldSize,
     ranksPerNode: spec.ranksPerNode || ranksHere,

@@ -2,7 +2,7 @@
 import { ERROR_CATALOGUE, EXIT, worstExit, type ErrorCode } from '../errors.js';
 import type { PointFailure, PointOutcome, Row } from '../results/row.js';
 import type { PointResult } from './point.js';
-import { describeCulprits, type Judgement, type Verdict } from './verdict.js';
+import { describeCulprits, type Judgement, type StageVerdict } from './verdict.js';
 
 /** What a finished point hands to the writer. */
 export function outcomeOf(result: PointResult, signal: string): PointOutcome {
@@ -56,7 +56,7 @@ export function stopFailure(signal: string): PointFailure {
   return { status: 'aborted', errorCode: 'E_INTERRUPTED', error: `ended by ${who}` };
 }
 
-function troubleFailure(judgement: Judgement, own: Verdict): PointFailure {
+function troubleFailure(judgement: Judgement, own: StageVerdict): PointFailure {
   const itself = own.status === 'failed' || own.status === 'skipped' || own.status === 'timeout';
   const status = judgement.status === 'ok' ? 'failed' : judgement.status;
   return {

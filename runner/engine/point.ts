@@ -14,7 +14,7 @@ import type { ResourceCache } from '../job/resources.js';
 import { AgreedFailure, BOUNDARY_GRACE_MS, runStage, type StageClock } from './stage.js';
 import { stepsOf } from './steps.js';
 import type { UsedLibraries } from './used-libraries.js';
-import { judge, type Judgement, type Verdict } from './verdict.js';
+import { judge, type Judgement, type StageVerdict } from './verdict.js';
 import { itemAt } from '../values/items.js';
 
 export interface PointOptions {
@@ -37,7 +37,7 @@ export interface PointOptions {
 /** How a point went on this rank, and what all ranks concluded. */
 export interface PointResult {
   /** The first stage that did not go well on all ranks; absent when all did. */
-  readonly trouble?: { readonly judgement: Judgement; readonly own: Verdict };
+  readonly trouble?: { readonly judgement: Judgement; readonly own: StageVerdict };
   readonly measurements: readonly Measurement[];
   readonly verifications: readonly Verification[];
   /** Exit status of a signal, 0 for none. */
@@ -48,7 +48,7 @@ export interface PointResult {
 
 interface StageOutcome<T> {
   readonly judgement: Judgement;
-  readonly own: Verdict;
+  readonly own: StageVerdict;
   readonly value?: T;
 }
 

@@ -3,7 +3,7 @@ import type { World } from '../world/world.js';
 import { RunnerError, toRunnerError, isSkip } from '../errors.js';
 import type { NativeAddon } from '../native/types/index.js';
 import { ProgressWatch } from './progress-watch.js';
-import type { Verdict, VerdictStatus } from './verdict.js';
+import type { StageVerdict, VerdictStatus } from './verdict.js';
 
 /** How long a stage may take to come back after its abort word was set, before its thread counts as stuck. */
 const UNWIND_GRACE_MS = 1500;
@@ -24,7 +24,7 @@ export interface StageOptions {
 }
 
 export interface LocalResult<T> {
-  readonly verdict: Verdict;
+  readonly verdict: StageVerdict;
   readonly value?: T;
   /** The full error, for the log. */
   readonly error?: RunnerError;
@@ -35,8 +35,8 @@ export const BOUNDARY_GRACE_MS = 9000;
 
 /** Thrown inside a stage when an agreement within it has already told everyone that the stage failed. */
 export class AgreedFailure extends Error {
-  readonly verdicts: readonly Verdict[];
-  constructor(verdicts: readonly Verdict[]) {
+  readonly verdicts: readonly StageVerdict[];
+  constructor(verdicts: readonly StageVerdict[]) {
     super('the stage was given up by agreement');
     this.verdicts = verdicts;
   }

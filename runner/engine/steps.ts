@@ -5,7 +5,7 @@ import { exchange } from '../world/agreement.js';
 import type { Point } from '../job-spec/types.js';
 import type { World } from '../world/world.js';
 import { AgreedFailure, BOUNDARY_GRACE_MS, type StageClock } from './stage.js';
-import { judge, type Verdict } from './verdict.js';
+import { judge, type StageVerdict } from './verdict.js';
 
 const YES = 'yes';
 
@@ -26,9 +26,9 @@ export function stepsOf(
     step: string,
     failure: RunnerError | undefined,
     word: string,
-  ): Promise<readonly Verdict[]> => {
+  ): Promise<readonly StageVerdict[]> => {
     const { point, world } = options;
-    const own: Verdict = {
+    const own: StageVerdict = {
       rank: world.info.rank,
       point: point.index,
       step: `${stageName}: ${step}`,

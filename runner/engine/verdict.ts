@@ -4,7 +4,7 @@ import { ERROR_CATALOGUE, EXIT, type ErrorCode } from '../errors.js';
 export type VerdictStatus = 'ok' | 'skipped' | 'failed' | 'timeout' | 'peer';
 
 /** One rank's word. `peer`: it left because it heard that another rank had failed. */
-export interface Verdict {
+export interface StageVerdict {
   readonly rank: number;
   readonly point: number;
   /** "<stage>" at its end, "<stage>: <step>" inside it. */
@@ -28,7 +28,7 @@ export interface Judgement {
   readonly status: 'ok' | 'skipped' | 'failed' | 'timeout';
   readonly stage: string;
   /** Ranks that failed or hung by themselves, not for a peer's sake. */
-  readonly culprits: readonly Verdict[];
+  readonly culprits: readonly StageVerdict[];
   /** First culprit of a time-out, where one could be told from the rest. */
   readonly hungRank?: number;
   /** The run cannot go on: later points are `aborted`. */
@@ -38,7 +38,7 @@ export interface Judgement {
 }
 
 /** Every rank computes the same judgement from the same verdicts. */
-export function judge(stage: string, verdicts: readonly Verdict[]): Judgement {
+export function judge(stage: string, verdicts: readonly StageVerdict[]): Judgement {
   const stop = Math.max(0, ...verdicts.map((v) => v.stop));
   const failed = verdicts.filter((v) => v.status === 'failed');
   const timedOut = verdicts.filter((v) => v.status === 'timeout');
@@ -73,7 +73,7 @@ export function judge(stage: string, verdicts: readonly Verdict[]): Judgement {
   return { status: 'ok', stage, culprits: [], fatal: false, stop };
 }
 
-function outOfStep(verdict: Verdict): Verdict {
+function outOfStep(verdict: StageVerdict): StageVerdict {
   return { ...verdict, status: 'failed', code: 'E_STATE', message: 'ranks are at different steps' };
 }
 
@@ -81,7 +81,7 @@ function outOfStep(verdict: Verdict): Verdict {
  * Of ranks that all ran into the deadline, the ones that hung rather than waited: somebody waits for them and they
  * wait for nobody. Where nobody knows whom it waits for, those that are behind in iterations.
  */
-function hungVerdicts(allTimedOut: readonly Verdict[]): Verdict[] {
+function hungVerdicts(allTimedOut: readonly StageVerdict[]): StageVerdict[] {
   const quiet = allTimedOut.filter((v) => v.advances !== true);
   // All were at work: one snapshot of who waits for whom, or is an iteration behind, says nothing of a slow point.
   const timedOut = quiet.length > 0 ? quiet : allTimedOut;

@@ -1,5 +1,5 @@
 /** Bytes and memory of every point a rank, before anything is allocated. */
-import type { PointPlan, SpecKind } from './spec-kind.js';
+import { kindsByName, type PointPlan, type SpecKind } from './spec-kind.js';
 import type { Point, ResolvedSpec } from './types.js';
 
 export interface PlannedPoint {
@@ -18,7 +18,7 @@ export function planPoints(
   worldSize: number,
   ranksPerNode = spec.ranksPerNode,
 ): PlannedPoint[] {
-  const byName = new Map(kinds.map((kind) => [kind.kind, kind]));
+  const byName = kindsByName(kinds);
   const perNode = ranksPerNode === 0 ? worldSize : ranksPerNode;
   const device = spec.device === 'cuda' ? 'cuda' : 'host';
   return spec.points.map((point) => {

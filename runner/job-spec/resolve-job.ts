@@ -3,7 +3,7 @@ import type { Schema } from './common-schema.js';
 import { fillDefaults } from './defaults.js';
 import type { SpecIssue } from './issue.js';
 import type { SpecFiles } from './files.js';
-import type { SpecKind } from './spec-kind.js';
+import { kindsByName, type SpecKind } from './spec-kind.js';
 import { keysOf, pointerOf, valueAt } from './pointer.js';
 import { jobSchema, propertiesOf } from './schema.js';
 import { expandSweep, sweptPointer, type SweepCombination } from './sweep.js';
@@ -182,7 +182,7 @@ export function worldIssues(
   kinds: readonly SpecKind[],
   worldSize: number,
 ): SpecIssue[] {
-  const byName = new Map(kinds.map((kind) => [kind.kind, kind]));
+  const byName = kindsByName(kinds);
   return points.flatMap((point) => {
     const issues = byName.get(point.job.kind)?.check(point, worldSize) ?? [];
     return issues.map((issue) => ({

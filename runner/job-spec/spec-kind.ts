@@ -93,3 +93,10 @@ export interface PointPlan extends PointNeed {
   /** More lines for `plan`: name -> value with its unit in the name. */
   readonly details?: Readonly<Record<string, string | number>>;
 }
+
+/** Kinds by the word in a spec's `kind`. */
+export function kindsByName<Kind extends Pick<SpecKind, 'kind'>>(
+  kinds: readonly Kind[],
+): ReadonlyMap<string, Kind> {
+  return new Map(kinds.map((kind) => [kind.kind, kind]));
+}

@@ -20,13 +20,13 @@ const ajv = new Ajv2020({
   ownProperties: true,
 });
 
-export interface Verdict {
+export interface Validation {
   readonly issues: readonly SpecIssue[];
   /** Every known key is legal: rules across keys can be asked, whatever unknown keys there are. */
   readonly knownKeysLegal: boolean;
 }
 
-export type Validator = (value: unknown) => Verdict;
+export type Validator = (value: unknown) => Validation;
 
 export function compileValidator(schema: Schema): Validator {
   const validate = ajv.compile(schema) as ValidateFunction;
@@ -56,7 +56,7 @@ function issueOf(error: ErrorObject): SpecIssue {
     const missing = String(params['missingProperty']);
     return {
       pointer: instancePath + pointerOf([missing]),
-      expected: describe(properties[missing] ?? {}),
+      expected: describeSchema(properties[missing] ?? {}),
       received: 'nothing: the key is missing',
       hint: hintOf(properties[missing]) ?? 'add the key',
     };
@@ -70,7 +70,7 @@ function issueOf(error: ErrorObject): SpecIssue {
       hint: suggestion(unknown, Object.keys(properties)),
     };
   }
-  const issue = { pointer: instancePath, expected: describe(parent), received: received(parent, data) };
+  const issue = { pointer: instancePath, expected: describeSchema(parent), received: received(parent, data) };
   const words = wordsOf(parent);
   if (typeof data === 'string' && words.length > 0) return { ...issue, hint: suggestion(data, words) };
   const hint = hintOf(parent);
@@ -99,9 +99,9 @@ function received(schema: Schema, data: unknown): string {
 }
 
 /** A schema in words: "integer from 1 to 64", "one of \"a\", \"b\"". */
-export function describe(schema: Schema): string {
+export function describeSchema(schema: Schema): string {
   const alternatives = schema.anyOf ?? schema.oneOf;
-  if (alternatives !== undefined) return alternatives.map(describe).join(' or ');
+  if (alternatives !== undefined) return alternatives.map(describeSchema).join(' or ');
   if ('const' in schema) return JSON.stringify(schema['const']);
   if (schema.enum) return `one of ${schema.enum.map((word) => JSON.stringify(word)).join(', ')}`;
   if (typeof schema['$ref'] === 'string') return 'object';

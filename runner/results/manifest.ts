@@ -177,7 +177,7 @@ export class ManifestFile {
   async #putInPlace(end: ManifestEnd): Promise<Manifest> {
     const manifest = order({
       ...this.#start,
-      outcome: end.outcome ?? outcomeOf(end.exitStatus),
+      outcome: end.outcome ?? outcomeOfExit(end.exitStatus),
       exitStatus: end.exitStatus,
       error: end.error ?? null,
       endedAt: end.endedAt.toISOString(),
@@ -196,7 +196,7 @@ export class ManifestFile {
   }
 }
 
-export function outcomeOf(exitStatus: number): RunOutcome {
+export function outcomeOfExit(exitStatus: number): RunOutcome {
   if (exitStatus === EXIT.ok) return 'ok';
   if (exitStatus === EXIT.timeout) return 'timeout';
   // A run that has a manifest to finish was not refused: what fails then is its output.

@@ -133,8 +133,8 @@ function summarize(group: readonly RankRow[], pointRows: number, ownNames: reado
     ...own,
     ...fields,
     ...endFields(group, measured),
-    ...timeFields(measured),
-    ...checkFields(group),
+    ...summaryTimes(measured),
+    ...summaryChecks(group),
     point_rows: pointRows,
   });
 }
@@ -175,7 +175,7 @@ function endFields(group: readonly RankRow[], measured: readonly RankRow[]): Sum
   };
 }
 
-function timeFields(measured: readonly RankRow[]): SummaryFields {
+function summaryTimes(measured: readonly RankRow[]): SummaryFields {
   const fields: SummaryFields = {};
   for (const { of, min, minRank, max, maxRank } of EXTREMES) {
     const present = measured.filter((entry) => typeof entry.row[of] === 'number');
@@ -226,7 +226,7 @@ function completionFields(measured: readonly RankRow[]): SummaryFields {
   };
 }
 
-function checkFields(group: readonly RankRow[]): SummaryFields {
+function summaryChecks(group: readonly RankRow[]): SummaryFields {
   const wrongRanks = group.filter((entry) => numberOf(entry, 'wrong') > 0);
   const wrong = sumPresent(group, 'wrong');
   return {

@@ -66,7 +66,7 @@ export async function exchange<T>(world: World, step: string, value: T, options:
   }
 }
 
-function describe(rank: MissingRank): string {
+function describeMissing(rank: MissingRank): string {
   const parts = [`rank ${rank.rank} is in ${rank.stage || 'an unknown stage'}`];
   if (rank.point >= 0) parts.push(`point ${rank.point}`);
   if (rank.iteration >= 0) parts.push(`iteration ${rank.iteration}`);
@@ -111,7 +111,9 @@ function lostAgreement(world: World, step: string, options: AgreeOptions, cause:
   const seconds = (options.timeoutMs / 1000).toFixed(1);
   const what = code === 'E_STUCK' ? `not all ranks came within ${seconds} s` : cause.message;
   const who =
-    missing.length > 0 ? `: ${missing.map(describe).join('; ')}` : ': rank 0 names those that are missing';
+    missing.length > 0
+      ? `: ${missing.map(describeMissing).join('; ')}`
+      : ': rank 0 names those that are missing';
   const message = `agreement on "${step}": ${what.replace(/\.$/, '')}${code === 'E_STUCK' || missing.length > 0 ? who : ''}`;
   return new AgreementLost(code, message, { step, missing, deadRank }, cause);
 }

@@ -71,11 +71,11 @@ export function stepError(
   const blamed = culprits.length > 0 ? culprits : failures;
   const [first] = blamed;
   if (!first) return null;
-  return new RunnerError(first.code, describe(blamed, outcomes.length), { cause });
+  return new RunnerError(first.code, describeFailed(blamed, outcomes.length), { cause });
 }
 
 /** Ranks that say the same are named together; what all say is said without ranks. */
-function describe(failed: readonly { rank: number; message: string }[], worldSize: number): string {
+function describeFailed(failed: readonly { rank: number; message: string }[], worldSize: number): string {
   const byMessage = new Map<string, number[]>();
   for (const { rank, message } of failed) byMessage.set(message, [...(byMessage.get(message) ?? []), rank]);
   const [only] = byMessage.keys();

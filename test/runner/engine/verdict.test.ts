@@ -1,8 +1,8 @@
 import t from 'tap';
 import { ProgressWatch } from '../../../runner/engine/progress-watch.js';
-import { describeCulprits, judge, type Verdict } from '../../../runner/engine/verdict.js';
+import { describeCulprits, judge, type StageVerdict } from '../../../runner/engine/verdict.js';
 
-const word = (rank: number, rest: Partial<Verdict> = {}): Verdict => ({
+const word = (rank: number, rest: Partial<StageVerdict> = {}): StageVerdict => ({
   rank,
   point: 0,
   step: 'measure',

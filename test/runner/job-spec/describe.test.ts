@@ -1,10 +1,10 @@
 import t from 'tap';
 import { JOB_KINDS } from '../../../jobs/index.js';
 import { jobSchema, publishedSchema } from '../../../runner/job-spec/schema.js';
-import { describe } from '../../../runner/job-spec/validate.js';
+import { describeSchema } from '../../../runner/job-spec/validate.js';
 import { jobIssues, offloadJob } from './spec-fixture.js';
 
-/** Keywords that limit a value and that `describe` puts into words. */
+/** Keywords that limit a value and that `describeSchema` puts into words. */
 const WORDED =
   'type enum const anyOf oneOf $ref multipleOf pattern minimum maximum exclusiveMinimum exclusiveMaximum minLength maxLength minItems maxItems uniqueItems';
 /** Keywords that limit nothing by themselves, or whose failures are reported one by one where they are. */
@@ -33,7 +33,7 @@ t.test('every keyword that a schema uses is put into words', async (t) => {
   t.same(
     [...used].filter((keyword) => !known.has(keyword)),
     [],
-    'describe() in runner/job-spec/validate.ts knows them, or this list says why not',
+    'describeSchema() in runner/job-spec/validate.ts knows them, or this list says why not',
   );
 });
 
@@ -52,7 +52,7 @@ t.test('the words', async (t) => {
     [{ type: 'number', maximum: 1 }, 'number at most 1'],
     [{ type: 'integer', multipleOf: 8 }, 'integer a multiple of 8'],
   ];
-  for (const [schema, words] of cases) t.equal(describe(schema as never), words);
+  for (const [schema, words] of cases) t.equal(describeSchema(schema as never), words);
   t.match(jobIssues(offloadJob({ layerRange: [0, 1, 2] })), [
     { pointer: '/jobs/0/layerRange', expected: 'list of exactly 2 elements', received: '[0,1,2]' },
   ]);

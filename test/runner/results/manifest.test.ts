@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { join } from 'node:path';
 import t from 'tap';
 import { allowedEnvironment } from '../../../runner/environment/recorded.js';
-import { MANIFEST_FIELDS, ManifestFile, outcomeOf } from '../../../runner/results/manifest.js';
+import { MANIFEST_FIELDS, ManifestFile, outcomeOfExit } from '../../../runner/results/manifest.js';
 import { StatusCounts } from '../../../runner/results/status-counts.js';
 import { ProbedLimits } from '../../../runner/results/probed-limits.js';
 import { manifestStart, resultOf } from '../../helpers/result-samples.js';
@@ -72,7 +72,7 @@ t.test('the first end stays', (t) =>
 );
 
 t.test('outcome of each exit status', async (t) => {
-  const outcomes = [0, 1, 2, 3, 4, 5, 124, 130, 143].map(outcomeOf);
+  const outcomes = [0, 1, 2, 3, 4, 5, 124, 130, 143].map(outcomeOfExit);
   const expected = 'ok failed refused incomplete aborted failed timeout aborted aborted';
   t.equal(outcomes.join(' '), expected);
 });
