@@ -176,6 +176,20 @@ const noise: Headline = {
 
 const QUEUE = { disk: { queueDepth: 32, requestBytes: 1_048_576 } };
 
+function replayHeadline(job: string, what: string): Headline {
+  return {
+    what: `12,031 requests (288,500 blocks) of the conversation trace on 2 GPUs, ${what}`,
+    table: 'cuda-replay',
+    page: 'replay-gpu',
+    figure: (rows) => `${(number(pick(rows, { job, phase: 'replay' }), 'p50_us') / 1e6).toFixed(1)} s`,
+    ratio: (rows) => {
+      const copy = pick(rows, { job, phase: 'copy', direction: 'device->host' });
+      const ratio = (number(copy, 'pct_of_peak_over_the_whole') / 100).toFixed(2);
+      return `device to host at ${ratio} of the contiguous pinned copy`;
+    },
+  };
+}
+
 export const HEADLINES: readonly Headline[] = [
   replicatedHeadline('uncapped', 'thread blocks uncapped'),
   replicatedHeadline(8, 'at most 8 thread blocks'),
@@ -186,6 +200,7 @@ export const HEADLINES: readonly Headline[] = [
   copyHeadline('offload', 4096, false, '4 KiB regions scattered on both sides, device to host'),
   copyHeadline('offload', 65_536, true, '64 KiB regions scattered, both directions at once'),
   copyHeadline('offload', 4096, true, '4 KiB regions scattered, both directions at once'),
+  replayHeadline('replicated', 'replicated'),
   diskHeadline('cuda-disk', 'disk', 'to-disk', 'One GPU', {}),
   diskHeadline('cuda-disk', 'disk', 'from-disk', 'One GPU', {}),
   exchangeHeadline('dispatch', 'bf16', 128),
