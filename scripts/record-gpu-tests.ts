@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { projectRoot } from '../runner/project.js';
 import { gpuSourcesDigest } from './bench/provenance.js';
-import { formatPage } from './docs/pages.js';
+import { formatPage } from './generate/pages/pages.js';
 import { GPU_RECORD, joinRecords, readGpuRecord, recordOfFolder } from './tests/gpu-record.js';
 
 const [folder, commit] = process.argv.slice(2);

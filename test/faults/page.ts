@@ -1,5 +1,5 @@
 /** docs/reliability.md, from the records of every fault that a test injects. */
-import { GENERATED, table } from '../../scripts/docs/markdown.js';
+import { GENERATED, table } from '../../scripts/generate/pages/markdown.js';
 import { FAULTS } from './cases/index.js';
 import { FAULTS_ELSEWHERE } from './elsewhere/index.js';
 import type { Ending, FaultCase } from './fault.js';

@@ -9,7 +9,7 @@ import { replayResolvedSchema } from '../../jobs/replay/resolved-schema.js';
 import { transferResolvedSchema } from '../../jobs/transfer/resolved-schema.js';
 import { projectRoot } from '../../runner/project.js';
 import { loadSpec } from '../../runner/job-spec/load.js';
-import { generatedFiles } from '../../scripts/generate-schema.js';
+import { generatedFiles } from '../../scripts/generate/schema.js';
 import { printSchema } from '../../runner/cli/print-schema.js';
 
 const read = (name: string): unknown => JSON.parse(readFileSync(join(projectRoot, name), 'utf8'));

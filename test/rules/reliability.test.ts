@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { projectRoot } from '../../runner/project.js';
-import { formatPage } from '../../scripts/docs/pages.js';
+import { formatPage } from '../../scripts/generate/pages/pages.js';
 import { FAULTS } from '../faults/cases/index.js';
 import { FAULTS_ELSEWHERE } from '../faults/elsewhere/index.js';
 import { RELIABILITY_PAGE, reliabilityPage } from '../faults/page.js';

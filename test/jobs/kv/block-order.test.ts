@@ -7,7 +7,7 @@ import { LruPool } from '../../../jobs/kv/lru-pool.js';
 import { seededRandom, shuffledIds } from '../../../jobs/kv/random.js';
 import { parseTrace } from '../../../jobs/kv/trace.js';
 import { projectRoot } from '../../../runner/project.js';
-import { SMALL_TRACE_PATH, smallTrace } from '../../../scripts/generate-trace.js';
+import { SMALL_TRACE_PATH, smallTrace } from '../../../scripts/generate/trace.js';
 import { needsFile } from '../../helpers/require.js';
 import { brief, jobIssues, specOfJob, offloadJob } from '../../runner/job-spec/spec-fixture.js';
 

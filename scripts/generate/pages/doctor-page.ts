@@ -1,6 +1,6 @@
 /** docs/doctor.md from the table of checks. */
-import { CHECKS } from '../../runner/doctor/checks.js';
-import { UNREADABLE, type Check, type FindingKind } from '../../runner/doctor/finding.js';
+import { CHECKS } from '../../../runner/doctor/checks.js';
+import { UNREADABLE, type Check, type FindingKind } from '../../../runner/doctor/finding.js';
 import { GENERATED, table } from './markdown.js';
 
 const HEAD = ['finding', 'severity', 'said when', 'consequence', 'remedy'];

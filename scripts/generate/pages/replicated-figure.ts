@@ -1,7 +1,7 @@
 /** docs/replicated.svg: time of each strategy, drawn from the summary of the benchmark run. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { projectRoot } from '../../runner/project.js';
+import { projectRoot } from '../../../runner/project.js';
 
 const SOURCE = join('docs', 'bench', 'replicated.csv');
 const WIDTH = 860;

@@ -1,9 +1,9 @@
 /** configs/README.md: every key of a spec with its meaning, its values and its default, from the schemas. */
-import { modelPresets } from '../jobs/kv/models/find-model.js';
-import { COMMON_JOB_KEYS, type Schema } from '../runner/job-spec/common-schema.js';
-import type { SpecKind } from '../runner/job-spec/spec-kind.js';
-import { dereference, propertiesOf, runSchema } from '../runner/job-spec/schema.js';
-import { describeSchema } from '../runner/job-spec/validate.js';
+import { modelPresets } from '../../jobs/kv/models/find-model.js';
+import { COMMON_JOB_KEYS, type Schema } from '../../runner/job-spec/common-schema.js';
+import type { SpecKind } from '../../runner/job-spec/spec-kind.js';
+import { dereference, propertiesOf, runSchema } from '../../runner/job-spec/schema.js';
+import { describeSchema } from '../../runner/job-spec/validate.js';
 
 const HEAD = `# Specs
 

@@ -1,9 +1,9 @@
 /** results/README.md from the columns, the kinds' own columns and the manifest's fields. */
-import { JOB_KINDS } from '../../jobs/index.js';
-import { COLUMN_GROUPS, SCHEMA_VERSION, type ColumnDefinition } from '../../runner/results/columns.js';
-import { MANIFEST_FIELDS, VERSION_FIELDS } from '../../runner/results/manifest.js';
-import { SAMPLE_COLUMNS } from '../../runner/results/samples-file.js';
-import { SUMMARY_COLUMNS } from '../../runner/results/summary-columns.js';
+import { JOB_KINDS } from '../../../jobs/index.js';
+import { COLUMN_GROUPS, SCHEMA_VERSION, type ColumnDefinition } from '../../../runner/results/columns.js';
+import { MANIFEST_FIELDS, VERSION_FIELDS } from '../../../runner/results/manifest.js';
+import { SAMPLE_COLUMNS } from '../../../runner/results/samples-file.js';
+import { SUMMARY_COLUMNS } from '../../../runner/results/summary-columns.js';
 import { GENERATED, table } from './markdown.js';
 
 function columnTable(columns: readonly ColumnDefinition[]): string {

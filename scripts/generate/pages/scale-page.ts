@@ -4,10 +4,10 @@
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { JOB_KINDS } from '../../jobs/index.js';
-import { requireRunnable } from '../../runner/job-spec/require-runnable.js';
-import { projectRoot } from '../../runner/project.js';
-import { formatBytes } from '../../runner/text/bytes.js';
+import { JOB_KINDS } from '../../../jobs/index.js';
+import { requireRunnable } from '../../../runner/job-spec/require-runnable.js';
+import { projectRoot } from '../../../runner/project.js';
+import { formatBytes } from '../../../runner/text/bytes.js';
 
 const SOURCE = join('docs', 'bench', 'control-plane.csv');
 const DIRECT = 'allgather: each tells each';

@@ -1,8 +1,8 @@
 /** docs/environment.md: every variable that the runner or its tests read, set or record. */
-import { JOB_KINDS } from '../../jobs/index.js';
-import { RECORDED_NAMES, RECORDED_PREFIXES } from '../../runner/environment/recorded.js';
-import { UCX_DEFAULTS, VARIABLES, type IntegerVariable } from '../../runner/environment/variables.js';
-import { environmentKeys } from '../../runner/job-spec/environment-keys.js';
+import { JOB_KINDS } from '../../../jobs/index.js';
+import { RECORDED_NAMES, RECORDED_PREFIXES } from '../../../runner/environment/recorded.js';
+import { UCX_DEFAULTS, VARIABLES, type IntegerVariable } from '../../../runner/environment/variables.js';
+import { environmentKeys } from '../../../runner/job-spec/environment-keys.js';
 import { GENERATED, table } from './markdown.js';
 
 type Entry = readonly [name: string, meaning: string];

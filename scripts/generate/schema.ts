@@ -4,14 +4,14 @@ import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { compile } from 'json-schema-to-typescript';
 import prettier from 'prettier';
-import { JOB_KINDS } from '../jobs/index.js';
-import { moeResolvedSchema } from '../jobs/dispatch-combine/resolved-schema.js';
-import { kvResolvedSchema } from '../jobs/kv/resolved-schema.js';
-import { replayResolvedSchema } from '../jobs/replay/resolved-schema.js';
-import { transferResolvedSchema } from '../jobs/transfer/resolved-schema.js';
-import type { Schema } from '../runner/job-spec/common-schema.js';
-import { projectRoot } from '../runner/project.js';
-import { publishedSchema } from '../runner/job-spec/schema.js';
+import { JOB_KINDS } from '../../jobs/index.js';
+import { moeResolvedSchema } from '../../jobs/dispatch-combine/resolved-schema.js';
+import { kvResolvedSchema } from '../../jobs/kv/resolved-schema.js';
+import { replayResolvedSchema } from '../../jobs/replay/resolved-schema.js';
+import { transferResolvedSchema } from '../../jobs/transfer/resolved-schema.js';
+import type { Schema } from '../../runner/job-spec/common-schema.js';
+import { projectRoot } from '../../runner/project.js';
+import { publishedSchema } from '../../runner/job-spec/schema.js';
 import { specReference } from './spec-reference.js';
 
 /** Path from the project's root -> text. */

@@ -7,9 +7,9 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { seededRandom, type Random } from '../jobs/kv/random.js';
-import { USUAL_BLOCK_TOKENS } from '../jobs/kv/trace.js';
-import { projectRoot } from '../runner/project.js';
+import { seededRandom, type Random } from '../../jobs/kv/random.js';
+import { USUAL_BLOCK_TOKENS } from '../../jobs/kv/trace.js';
+import { projectRoot } from '../../runner/project.js';
 
 export const SMALL_TRACE_PATH = 'configs/traces/conversation-small.jsonl';
 const SEED = 20250225;

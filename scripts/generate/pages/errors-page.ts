@@ -1,5 +1,5 @@
 /** docs/errors.md from the catalogue in runner/errors.ts. */
-import { ERROR_CATALOGUE, EXIT } from '../../runner/errors.js';
+import { ERROR_CATALOGUE, EXIT } from '../../../runner/errors.js';
 import { GENERATED, table } from './markdown.js';
 
 const EXIT_MEANINGS: Readonly<Record<keyof typeof EXIT, string>> = {

@@ -1,7 +1,7 @@
 /** The generated pages: path below the project's root -> text, formatted as the rest of the project. */
 import { join } from 'node:path';
 import { format, resolveConfig } from 'prettier';
-import { projectRoot } from '../../runner/project.js';
+import { projectRoot } from '../../../runner/project.js';
 import { doctorPage } from './doctor-page.js';
 import { environmentPage } from './environment-page.js';
 import { errorsPage } from './errors-page.js';

@@ -1,8 +1,8 @@
 /** docs/gpu-tests.md: when and on what each file of tests that need GPUs ran last, from docs/bench/gpu-tests.json. */
 import { join } from 'node:path';
-import { projectRoot } from '../../runner/project.js';
-import { readProvenance } from '../bench/provenance.js';
-import { gpuTestNames, readGpuRecord, type GpuTestFile } from '../tests/gpu-record.js';
+import { projectRoot } from '../../../runner/project.js';
+import { readProvenance } from '../../bench/provenance.js';
+import { gpuTestNames, readGpuRecord, type GpuTestFile } from '../../tests/gpu-record.js';
 import { GENERATED, table } from './markdown.js';
 
 const HEAD = ['test/cuda', 'last run', 'on', 'passed', 'failed', 'skipped, and as a whole', 'GPU code since'];

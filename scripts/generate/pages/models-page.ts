@@ -1,9 +1,9 @@
 /** docs/models.md: what engines keep of a model, and the tables of presets and families from the reader's own data. */
-import { modelPresets } from '../../jobs/kv/models/find-model.js';
-import { geometryBytes, type KvGroup } from '../../jobs/kv/models/geometry.js';
-import { KIND_RULES } from '../../jobs/kv/models/kind-rules.js';
-import { CLASS_PATTERNS, knownTypes, REFUSED_TYPES } from '../../jobs/kv/models/model-types.js';
-import { readConfig } from '../../jobs/kv/models/read-config.js';
+import { modelPresets } from '../../../jobs/kv/models/find-model.js';
+import { geometryBytes, type KvGroup } from '../../../jobs/kv/models/geometry.js';
+import { KIND_RULES } from '../../../jobs/kv/models/kind-rules.js';
+import { CLASS_PATTERNS, knownTypes, REFUSED_TYPES } from '../../../jobs/kv/models/model-types.js';
+import { readConfig } from '../../../jobs/kv/models/read-config.js';
 import { GENERATED, table } from './markdown.js';
 
 export function modelsPage(): string {
