@@ -1,13 +1,15 @@
 /** Which points cannot reach all peers somewhere, known before anything is opened. */
 import type { RunPlace } from '../../runner/job-spec/spec-kind.js';
-import type { MoeSpec } from './moe-spec.js';
+import { isHighThroughput, type MoeSpec } from './moe-spec.js';
 import { nodesInBlocks, unequalNodes } from './bytes/nodes.js';
 
 /** What one kernel reaches; the native module refuses more (native/moe/cuda/low_latency/buffer_map.h). */
 const MOST_CUDA_RANKS = 64;
+/** Likewise with high throughput (native/moe/cuda/high_throughput/arguments.h). */
+const MOST_HIGH_CUDA_RANKS = 32;
 
 export function skippedTransport(
-  { transport, dedup }: Pick<MoeSpec, 'transport' | 'dedup'>,
+  { transport, dedup, algorithm }: Pick<MoeSpec, 'transport' | 'dedup' | 'algorithm'>,
   {
     device,
     worldSize,
@@ -15,11 +17,16 @@ export function skippedTransport(
     networkMissing,
   }: Pick<RunPlace, 'device' | 'worldSize' | 'ranksPerNode' | 'networkMissing'>,
 ): string | null {
-  if (device === 'cuda' && worldSize > MOST_CUDA_RANKS) {
-    return `dispatch and combine on cuda reach ${MOST_CUDA_RANKS} ranks, this world has ${worldSize}`;
+  const isHigh = isHighThroughput({ algorithm });
+  const most = isHigh ? MOST_HIGH_CUDA_RANKS : MOST_CUDA_RANKS;
+  if (device === 'cuda' && worldSize > most) {
+    return `dispatch and combine on cuda reach ${most} ranks with algorithm ${algorithm}, this world has ${worldSize}`;
   }
   if (worldSize === 1) return null;
   const crosses = worldSize > ranksPerNode;
+  if (device === 'cuda' && isHigh && (crosses || transport === 'network')) {
+    return 'algorithm highThroughput on cuda needs GPUs that share memory: ranks of one node and transport hybrid or ipc, or algorithm lowLatency';
+  }
   if (transport === 'ipc') {
     return crosses ? 'transport ipc: ranks of different nodes share no memory; use hybrid' : null;
   }

@@ -2,27 +2,11 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'csv-parse/sync';
+import { milliseconds, number, share, times, type Headline } from './headline.js';
 import { median } from './median.js';
+import { alltoallv, exchangeHeadline, highAlltoallv, highHeadline, nodesHeadline } from './moe-headlines.js';
 import { pick } from './pick-row.js';
 import type { Row } from './row.js';
-
-interface Headline {
-  readonly what: string;
-  /** Name of docs/bench/NAME.csv. */
-  readonly table: string;
-  /** Page under docs/bench that has the whole table. */
-  readonly page: string;
-  readonly figure: (rows: readonly Row[]) => string;
-  /** What it is compared with in the same run, and the ratio. */
-  readonly ratio: (rows: readonly Row[]) => string;
-}
-
-const number = (row: Row, column: string): number => Number(row[column]);
-const milliseconds = (row: Row): string => `${(number(row, 't_p50_us') / 1000).toFixed(2)} ms`;
-const microseconds = (row: Row): string => `${number(row, 't_p50_us').toFixed(1)} us`;
-const share = (row: Row): string => (number(row, 'aggregate_pct_of_peak') / 100).toFixed(2);
-const times = (faster: Row, slower: Row): string =>
-  `${(number(slower, 't_p50_us') / number(faster, 't_p50_us')).toFixed(2)} x`;
 
 function replicated(strategy: string, maxCtas: number | 'uncapped'): (rows: readonly Row[]) => Row {
   return (rows) =>
@@ -75,66 +59,6 @@ function copyHeadline(
     ratio: (rows) => `${share(row(rows))} of the contiguous pinned copy`,
   };
 }
-
-function exchangeHeadline(phase: 'dispatch' | 'combine', dtype: string, numTokens: number): Headline {
-  const row = (rows: readonly Row[], timing: string): Row =>
-    pick(rows, {
-      job_id: 'deepseek-v3',
-      phase,
-      timing,
-      params: { dispatchDtype: dtype, numTokens },
-    });
-  const name = phase === 'combine' ? 'combine' : `dispatch ${dtype}`;
-  return {
-    what: `DeepSeek-V3 shape on 4 GPUs, ${name}, ${numTokens} ${numTokens === 1 ? 'token' : 'tokens'} per rank (graph / cold event)`,
-    table: 'moe-models-cuda',
-    page: 'moe-gpu',
-    figure: (rows) => `${microseconds(row(rows, 'graph'))} / ${microseconds(row(rows, 'event'))}`,
-    ratio: (rows) => `${share(row(rows, 'graph'))} of peer stores of the same bytes`,
-  };
-}
-
-function nodesHeadline(phase: 'dispatch' | 'combine'): Headline {
-  const row = (rows: readonly Row[], transport: string): Row =>
-    pick(rows, {
-      job_id: 'deepseek-v3-2x2',
-      phase,
-      timing: 'graph',
-      transport_requested: transport,
-      strategy_requested: 'dedup auto',
-      params: { dispatchDtype: 'bf16', numTokens: 128 },
-    });
-  return {
-    what: `2 x 2 GPUs, emulated nodes over UCX/TCP loopback, ${phase} bf16, 128 tokens, hybrid`,
-    table: 'moe-cuda-nodes',
-    page: 'moe-gpu',
-    figure: (rows) => milliseconds(row(rows, 'hybrid')),
-    ratio: (rows) =>
-      `${times(row(rows, 'hybrid'), row(rows, 'network'))} the network only; bytes bound it to 1.5`,
-  };
-}
-
-const alltoallv = (tokens: string): Headline => ({
-  what: `Host device, 4 ranks, dispatch and combine, ${tokens} ${tokens === '1' ? 'token' : 'tokens'} per rank`,
-  table: 'host-moe-alltoallv',
-  page: 'moe-host',
-  figure: (rows) => {
-    const row = pick(rows, { tokens });
-    return `${row['dispatch us']} / ${row['combine us']} us`;
-  },
-  ratio: (rows) => `${pick(rows, { tokens })['ratio']} x MPI_Ialltoallv`,
-});
-
-const highAlltoallv = (tokens: string): Headline => ({
-  what: `Host device, 4 ranks, high-throughput dispatch and combine, ${tokens} tokens per rank`,
-  table: 'host-moe-high-alltoallv',
-  page: 'moe-host',
-  figure: (rows) => {
-    const row = pick(rows, { tokens });
-    return `${row['sparse dispatch us']} / ${row['sparse combine us']} us`;
-  },
-  ratio: (rows) => `${pick(rows, { tokens })['ratio']} x MPI_Ialltoallv`,
-});
 
 function diskHeadline(table: string, page: string, job: string, where: string, params: object): Headline {
   const row = (rows: readonly Row[]): Row =>
@@ -207,6 +131,12 @@ export const HEADLINES: readonly Headline[] = [
   exchangeHeadline('dispatch', 'fp8_e4m3', 128),
   exchangeHeadline('combine', 'bf16', 128),
   exchangeHeadline('dispatch', 'bf16', 1),
+  highHeadline('dispatch', 'rank', { dispatchDtype: 'bf16', smCount: 16 }, 'allGather'),
+  highHeadline('dispatch', 'rank', { dispatchDtype: 'bf16', smCount: 16 }, 'sparse'),
+  highHeadline('dispatch', 'rank', { dispatchDtype: 'fp8_e4m3', smCount: 16 }, 'allGather'),
+  highHeadline('combine', 'rank', { dispatchDtype: 'bf16', smCount: 16 }, 'sparse'),
+  highHeadline('dispatch', 'expert', { dispatchDtype: 'bf16', smCount: 64 }, 'sparse'),
+  highHeadline('combine', 'expert', { dispatchDtype: 'bf16', smCount: 64 }, 'sparse'),
   nodesHeadline('dispatch'),
   nodesHeadline('combine'),
   mixedBlockHeadline('gemma', 'Gemma-3-27B (full and window layers)', 'device->host'),

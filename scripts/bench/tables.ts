@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { parse } from 'csv-parse/sync';
 import { exchangeLines } from './exchange-table.js';
 import { headlineLines } from './headlines.js';
+import { highLines } from './high-table.js';
 import { nodesLines } from './nodes-table.js';
 import { median } from './median.js';
 import { provenanceText, readProvenance } from './provenance.js';
@@ -48,6 +49,7 @@ function tableOf(name: string, csv: string): string {
   if (rows[0] && !('job_id' in rows[0])) return plainTable(rows);
   if (name.endsWith('-link')) return transportTable(rows);
   if (name.startsWith('moe-models')) return tableFrom(exchangeLines(rows));
+  if (name === 'moe-cuda-high') return tableFrom(highLines(rows));
   if (name === 'moe-cuda-nodes') return tableFrom(nodesLines(rows));
   const strategies = [...new Set(rows.map((row) => row['strategy_requested'] ?? '').filter(Boolean))];
   const hasTotals = rows.some((row) => row['phase'] === 'total');

@@ -95,15 +95,25 @@ t.test('where nothing is forwarded', async (t) => {
   t.equal(unequalNodes([0, 0, 1, 1]), null);
   t.match(unequalNodes([5, 5, 1]), /nodes of 2, 1 ranks/);
   const place = { device: 'host', worldSize: 5, ranksPerNode: 3, networkMissing: '' } as const;
-  t.match(skippedTransport({ transport: 'hybrid', dedup: 'node' }, place), /nodes of 3, 2 ranks/);
-  t.equal(skippedTransport({ transport: 'hybrid', dedup: 'on' }, place), null);
+  const job = { transport: 'hybrid', dedup: 'on', algorithm: 'lowLatency' } as const;
+  t.match(skippedTransport({ ...job, dedup: 'node' }, place), /nodes of 3, 2 ranks/);
+  t.equal(skippedTransport(job, place), null);
   // A kernel reaches 64 ranks; the host device as many as there are.
   const large = { ...place, worldSize: 65 };
-  t.equal(skippedTransport({ transport: 'hybrid', dedup: 'on' }, large), null);
-  t.match(
-    skippedTransport({ transport: 'hybrid', dedup: 'on' }, { ...large, device: 'cuda' }),
-    /on cuda reach 64 ranks, this world has 65/,
-  );
+  t.equal(skippedTransport(job, large), null);
+  t.match(skippedTransport(job, { ...large, device: 'cuda' }), /on cuda reach 64 ranks .* this world has 65/);
+  const high = { ...job, algorithm: 'highThroughput' } as const;
+  const oneNode = { ...place, device: 'cuda', worldSize: 4, ranksPerNode: 4 } as const;
+  t.equal(skippedTransport(high, oneNode), null);
+  for (const [spec, at] of [
+    [{ ...high, transport: 'network' }, oneNode],
+    [high, { ...oneNode, ranksPerNode: 2 }],
+  ] as const) {
+    t.match(skippedTransport(spec, at), /highThroughput on cuda needs GPUs that share memory/);
+    t.equal(skippedTransport(spec, { ...at, device: 'host' }), null);
+  }
+  const wide = { ...oneNode, worldSize: 33, ranksPerNode: 33 };
+  t.match(skippedTransport(high, wide), /on cuda reach 32 ranks .* this world has 33/);
 });
 
 t.test('bytes of each rank, by path', async (t) => {
