@@ -1,4 +1,4 @@
-/** What the windows brought, request by request, and what all of it comes to. */
+/** What the windows brought, request by request, and the totals. */
 import type { PathBytes, WindowResult } from '../../runner/native/types/index.js';
 import type { CacheCounts } from '../cache/tiered-cache.js';
 import { movesOf } from './window-builder.js';

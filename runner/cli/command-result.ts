@@ -1,4 +1,4 @@
-/** What a command that only prints comes to; written at one place, so that the commands are functions to test. */
+/** The result of a command that only prints; written at one place, so that the commands are functions to test. */
 import { printError, printOut } from '../print.js';
 
 export interface CommandResult {

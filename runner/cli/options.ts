@@ -1,6 +1,6 @@
 /**
  * Options of a command as a table over its argument type: an argument without an entry, or an entry of another type, does
- * not compile. What yargs is told, what is checked and what `launch` hands on all come from the table.
+ * not compile. What yargs is told, what is checked and what `launch` passes on all come from the table.
  */
 import type { Argv, PositionalOptions } from 'yargs';
 

@@ -1,4 +1,4 @@
-/** The options of `run`, which `launch` hands on unchanged. */
+/** The options of `run`, which `launch` passes on unchanged. */
 import { wordsOf, type CliOptions } from './options.js';
 import { SPEC_OPTIONS, type SpecArguments } from './spec-options.js';
 

@@ -34,7 +34,7 @@ export interface Ancestry {
   readonly ancestor: ProcessFacts['ancestor'];
   /** The launcher itself started this process, with no shell or wrapper between them. */
   readonly isParent: boolean;
-  /** The walk came to process 1. */
+  /** The walk reached process 1. */
   readonly isWhole: boolean;
 }
 

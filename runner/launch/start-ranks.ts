@@ -130,7 +130,7 @@ function manifestIdentity(folder: string): string {
   }
 }
 
-/** From manifest.json; undefined where the run did not come to its end. */
+/** From manifest.json; undefined where the run did not end by itself. */
 function statusOfRun(folder: string): number | undefined {
   try {
     const { exitStatus } = parseJsonObject(readFileSync(join(folder, 'manifest.json'), 'utf8'));

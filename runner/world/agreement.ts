@@ -4,7 +4,7 @@ import type { RankLiveness } from '../native/types/index.js';
 import { MpiStuck } from './watch.js';
 import type { World } from './world.js';
 
-/** A rank that did not come to an agreement, as far as this rank knows it from heartbeats. */
+/** A rank that did not reach an agreement, as far as this rank knows it from heartbeats. */
 export interface MissingRank {
   readonly rank: number;
   readonly stage: string;
@@ -39,7 +39,7 @@ export class AgreementLost extends RunnerError {
   }
 }
 
-/** Marks the stage of a rank that has come to an agreement; fits the 27 bytes that a heartbeat carries. */
+/** Marks the stage of a rank that has reached an agreement; fits the 27 bytes that a heartbeat carries. */
 const WAITING = ' (waits)';
 const MAX_STAGE = 27 - WAITING.length;
 

@@ -25,7 +25,7 @@ export interface ManifestText {
   readonly spec: { readonly digest: string; readonly resolved: unknown };
 }
 
-/** The manifest of a run that came to its end; undefined where it did not. */
+/** The manifest of a run that ended by itself; undefined where it did not. */
 export function readManifest(folder: string): ManifestText | undefined {
   const path = join(folder, 'manifest.json');
   return existsSync(path) ? readJson<ManifestText>(path) : undefined;

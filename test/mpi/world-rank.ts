@@ -82,7 +82,7 @@ async function untilOthersWait(world: MpiWorld): Promise<void> {
   for (const endsAt = performance.now() + LIMIT_MS; !stages() && performance.now() < endsAt;) await sleep(20);
 }
 
-/** Rank 2 never comes to the agreement; its process lives. Rank 0 comes last, so that it misses only rank 2. */
+/** Rank 2 never reaches the agreement; its process lives. Rank 0 comes last, so that it misses only rank 2. */
 async function absence(world: MpiWorld): Promise<never> {
   const { rank } = world.info;
   world.native.report('measure', 4);

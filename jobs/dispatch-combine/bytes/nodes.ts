@@ -72,7 +72,7 @@ export function nodesInBlocks(worldSize: number, ranksPerNode: number): number[]
   return Array.from({ length: worldSize }, (_, rank) => Math.floor(rank / ranksPerNode));
 }
 
-/** What `dedup` comes to, as rows and plans say it. `nodes`: null where nothing is forwarded. */
+/** What `dedup` resolves to, as rows and plans say it. `nodes`: null where nothing is forwarded. */
 export function dedupUsed(spec: MoeSpec, nodes: Nodes | null): 'node' | 'on' | 'off' {
   if (nodes !== null) return 'node';
   return usesDedup(spec) ? 'on' : 'off';

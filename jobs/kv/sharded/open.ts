@@ -49,7 +49,7 @@ function compile(
   lanes: readonly Lane[],
   pools: ReadonlyMap<Tier, NativePool>,
 ): Promise<NativeTransfer> {
-  // Where only the root acts, no other rank comes to a gate.
+  // Where only the root acts, no other rank reaches a gate.
   const world = spec.mode === 'sharded' ? context.world.native : null;
   return context.device.native.openTransfer(world, {
     lanes: lanes.map((lane) => nativeLane(spec, lane, pools)),

@@ -30,7 +30,7 @@ export class TransferScheduler {
 
   /**
    * Resolves to the decision, once there is one. An operation id is scheduled once. Rejects with E_TIMEOUT where the
-   * worker's own side does not come to the operation in time: it is cancelled then.
+   * worker's own side does not reach the operation in time: it is cancelled then.
    */
   async schedule(request: ConnectorRequest, timeoutMs: number): Promise<ScheduledTransfer> {
     const operation = this.#operation(request.uuid);
@@ -49,7 +49,7 @@ export class TransferScheduler {
     };
   }
 
-  /** The worker's own side has come to the operation. */
+  /** The worker's own side has reached the operation. */
   enqueue(uuid: string): void {
     const operation = this.#operation(uuid);
     operation.workerEnqueued = true;

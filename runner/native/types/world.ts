@@ -61,7 +61,7 @@ export interface NativeWorld {
    */
   renew(timeoutMs: number): Promise<void>;
   /**
-   * This rank comes to no further native exchange of this epoch: peers leave theirs, and all their native waits, at
+   * This rank takes part in no further native exchange of this epoch: peers leave theirs, and all their native waits, at
    * once. No work may be running here.
    */
   failEpoch(): Promise<void>;

@@ -59,7 +59,7 @@ export const MPI_FAULTS: readonly FaultElsewhere[] = [
   {
     test: 'test/mpi/world.test.ts',
     title: '${mpi}: a rank that does not come is named with its stage',
-    fault: 'one of 4 ranks does not come to an agreement',
+    fault: 'one of 4 ranks does not reach an agreement',
     end: 'the world is lost',
     status: 'not 0',
     named: 'the rank, its stage and point',

@@ -113,7 +113,7 @@ t.test('8 ranks on 4 emulated nodes, under MPICH', { skip: needsMpi('mpich') }, 
   for (const row of rows.flat()) t.equal(row['strategy_used'], 'sparse, forwarded inside nodes');
 });
 
-t.test('a rank that never comes to the count exchange is named', { skip: needsMpi('openmpi') }, async (t) => {
+t.test('a rank that never reaches the count exchange is named', { skip: needsMpi('openmpi') }, async (t) => {
   const { rows } = await exchange(t.testdir(), {
     ranks: 4,
     ranksPerNode: 2,

@@ -204,7 +204,7 @@ t.test('a cancelled operation moves nothing, is complete and acknowledged', asyn
   t.notOk(scheduler.cancel('after'), 'too late');
 });
 
-t.test('a worker that never comes to an operation: acknowledged in bounded time', async (t) => {
+t.test('a worker that never reaches an operation: acknowledged in bounded time', async (t) => {
   const { worker, moved, scheduler } = workerOf({ scheduleTimeoutMs: 20 });
   const request = encodeRequest(1, { ...OFFLOAD, connector_req: connector('lost') });
   t.match(await worker.handle(request), { outcome: 'failed', error: /operation lost: .* within 0.02 s/ });

@@ -119,7 +119,7 @@ t.test('an MPI sees only the variables of its own launcher', async (t) => {
     HOME: '/root',
   };
   const all = { ...user, ...OMPI, ...HYDRA, ...STEP, FLUX_JOB_ID: '1', OMPI_MCA_ess: '^singleton' };
-  t.same(Object.keys(withoutLaunchers(all)).sort(), Object.keys(user).sort(), 'what launch hands on');
+  t.same(Object.keys(withoutLaunchers(all)).sort(), Object.keys(user).sort(), 'what launch passes on');
   const kept = (facts: ProcessFacts): string[] => {
     const gone = new Set(foreignVariables(all, detectLauncher(all, facts)));
     return Object.keys(all).filter((name) => !gone.has(name) && !(name in user));
