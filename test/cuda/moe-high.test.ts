@@ -9,6 +9,7 @@ import { readRankRows, type CsvRow } from '../helpers/results.js';
 t.setTimeout(300_000);
 
 const JOB = {
+  id: 'high',
   kind: 'dispatchCombine',
   algorithm: 'highThroughput',
   hidden: 2001,

@@ -3,37 +3,10 @@
 #include "moe/cuda/high_throughput/layout_memory.h"
 
 // Combine: each block reads the rows of its chunk of this rank's tokens from every rank that hosts them and sums them
-// in the order of ranks. Teams of warps take tokens in turn. Each has a warp of its own that keeps a ring of pieces in
-// shared memory full: in a ring that teams shared, one that passes over the others' pieces could take a slot for filled
-// whose earlier load has not come yet, since a barrier tells neighbouring rounds apart and no more.
+// in the order of ranks. Teams of warps take tokens in turn.
 namespace railrunner::moe::cuda::high_throughput {
 
 namespace {
-
-// Of one team.
-struct Ring {
-  std::byte* pieces;
-  uint64_t* full;   // [slots]
-  uint64_t* empty;  // [slots]
-  uint32_t slots;
-  uint32_t slotBytes;
-  uint32_t slot = 0;
-  uint32_t parity = 0;
-
-  __device__ std::byte* piece() const { return pieces + static_cast<uint64_t>(slot) * slotBytes; }
-  __device__ void next() {
-    if (++slot < slots) return;
-    slot = 0;
-    parity ^= 1U;
-  }
-};
-
-// Shared memory of a block: the pieces of all teams, then their barriers.
-__device__ Ring ringOf(std::byte* shared, uint32_t team, uint32_t slots, uint32_t slotBytes) {
-  auto* barriers = reinterpret_cast<uint64_t*>(shared + static_cast<uint64_t>(kTeams) * slots * slotBytes);
-  uint64_t* full = barriers + 2ULL * team * slots;
-  return {shared + static_cast<uint64_t>(team) * slots * slotBytes, full, full + slots, slots, slotBytes};
-}
 
 // Tokens of this rank that the block sums; a team takes every kTeams-th of them.
 struct TokenRange {
@@ -48,9 +21,6 @@ __device__ TokenRange tokensOfBlock(const CallArguments& a) {
 // A warp: loads what the team will sum. The lane's rank's place of a token is asked for one token ahead.
 __device__ void produce(const Call& call, Ring ring, uint32_t team, uint32_t lane) {
   const CallArguments& a = call.a;
-  const uint64_t rowBytes = a.shape.bf16RowBytes();
-  const uint32_t pieces = piecesOf(rowBytes);
-  const uint32_t pieceBytes = pieceBytesOf(rowBytes);
   fenceProxy();
   const TokenRange tokens = tokensOfBlock(a);
   const auto placeOf = [&](uint32_t token) {
@@ -61,56 +31,8 @@ __device__ void produce(const Call& call, Ring ring, uint32_t team, uint32_t lan
   for (uint32_t token = tokens.begin + team; token < tokens.end; token += kTeams) {
     const int32_t place = coming;
     coming = placeOf(token + kTeams);
-    const uint32_t hosts = __ballot_sync(kAll, place >= 0);
-    for (uint32_t piece = 0; piece < pieces; ++piece) {
-      const uint32_t offset = piece * pieceBytes;
-      const uint32_t bytes = min(pieceBytes, static_cast<uint32_t>(rowBytes) - offset);
-      for (uint32_t left = hosts; left != 0; left &= left - 1) {
-        const uint32_t host = __ffs(left) - 1;
-        const auto row = static_cast<uint64_t>(__shfl_sync(kAll, place, host));
-        if (lane == 0) {
-          awaitBarrier(ring.empty + ring.slot, ring.parity ^ 1U);
-          arriveExpecting(ring.full + ring.slot, bytes);
-          bulkLoad(ring.piece(), call.at(host, a.map.y + row * rowBytes + offset), bytes,
-                   ring.full + ring.slot);
-        }
-        __syncwarp();
-        ring.next();
-      }
-    }
-  }
-}
-
-// A team: one token, whose rows come next in its ring.
-__device__ void sumToken(const CallArguments& a, Ring& ring, uint32_t token, uint32_t hosts,
-                         uint32_t thread) {
-  constexpr uint32_t kThreads = 32 * kTeamWarps;
-  constexpr uint32_t kUnits = kMostPieceBytes / 16 / kThreads;  // of a thread in a piece
-  const uint64_t rowBytes = a.shape.bf16RowBytes();
-  const uint32_t pieces = piecesOf(rowBytes);
-  const uint32_t pieceBytes = pieceBytesOf(rowBytes);
-  for (uint32_t piece = 0; piece < pieces; ++piece) {
-    const uint32_t offset = piece * pieceBytes;
-    const uint32_t numUnits = min(pieceBytes, static_cast<uint32_t>(rowBytes) - offset) / 16;
-    float sums[kUnits][8] = {};
-    for (uint32_t left = hosts; left != 0; left &= left - 1) {
-      awaitBarrier(ring.full + ring.slot, ring.parity);
-      const auto* row = reinterpret_cast<const uint4*>(ring.piece());
-#pragma unroll
-      for (uint32_t u = 0; u < kUnits; ++u) {
-        const uint32_t unit = thread + u * kThreads;
-        if (unit < numUnits) addRow(sums[u], row[unit]);
-      }
-      __syncwarp();
-      if (thread % 32 == 0 || a.seam.allArrive != 0) arrive(ring.empty + ring.slot);
-      ring.next();
-    }
-    auto* out = reinterpret_cast<std::byte*>(a.out) + token * rowBytes + offset;
-#pragma unroll
-    for (uint32_t u = 0; u < kUnits; ++u) {
-      const uint32_t unit = thread + u * kThreads;
-      if (unit < numUnits) storeOnce(out + unit * 16ULL, rounded(sums[u]));
-    }
+    loadRows(a, ring, __ballot_sync(kAll, place >= 0), place, lane,
+             [&](uint32_t host) { return call.at(host, a.map.y); });
   }
 }
 
@@ -124,7 +46,8 @@ __device__ void consume(const CallArguments& a, Ring ring, uint32_t team) {
   for (uint32_t token = tokens.begin + team; token < tokens.end; token += kTeams) {
     const uint32_t hosts = coming;
     coming = hostsOf(token + kTeams);
-    sumToken(a, ring, token, hosts, threadIdx.x % (32 * kTeamWarps));
+    sumRows<false>(a, ring, hosts, 1.0F, reinterpret_cast<std::byte*>(a.out) + token * a.shape.bf16RowBytes(),
+                   threadIdx.x % (32 * kTeamWarps));
   }
 }
 
@@ -163,15 +86,17 @@ __global__ void __launch_bounds__(kCombineThreads, 1)
     }
     fenceBarriers();
   }
+  __syncthreads();
   if ((a.phases & kAnnounce) != 0 && blockIdx.x == 0) call.announce();
-  if ((a.phases & kPartials) != 0) makePartials(call);
+  const bool loads = warp >= kConsumerWarps;
+  const uint32_t team = loads ? warp - kConsumerWarps : warp / kTeamWarps;
+  Ring ring = ringOf(shared, team, slots, slotBytes);
+  if ((a.phases & kPartials) != 0) makePartials(call, ring, loads, team);
   if ((a.phases & kPull) == 0 || !awaitRows(call)) return;
-  if (warp >= kConsumerWarps) {
-    const uint32_t team = warp - kConsumerWarps;
-    produce(call, ringOf(shared, team, slots, slotBytes), team, threadIdx.x % 32);
+  if (loads) {
+    produce(call, ring, team, threadIdx.x % 32);
   } else {
-    const uint32_t team = warp / kTeamWarps;
-    consume(a, ringOf(shared, team, slots, slotBytes), team);
+    consume(a, ring, team);
   }
 }
 

@@ -1,56 +1,48 @@
 #pragma once
 
-#include "moe/cuda/high_throughput/call.cuh"
-#include "moe/cuda/high_throughput/sums.cuh"
+#include "moe/cuda/high_throughput/combine_ring.cuh"
 
 // The first part of combine of expert-major outputs: one bf16 row for each received token, the sum of its experts'
-// rows in the order of choices. Source by source, and each owner is told when a block has made its part.
+// rows in the order of choices. Source by source, and each owner is told when a block has made its part. Whole rows
+// come by bulk copies: loads by warps, a piece of many rows at a time, miss the address translation again and again.
 namespace railrunner::moe::cuda::high_throughput {
 
-// A warp: one received token.
-__device__ inline void sumRows(const CallArguments& a, uint32_t received, uint32_t lane) {
-  constexpr uint32_t kUnits = 4;  // 16-byte units of a lane at a time
-  constexpr uint32_t kRows = 2;   // that are in flight at once
-  const uint64_t columns = a.shape.paddedHidden();
-  const auto numUnits = static_cast<uint32_t>(columns / 8);
-  const uint64_t choice = static_cast<uint64_t>(received) * a.shape.numTopk + lane;
-  const bool has = lane < a.shape.numTopk;
-  const int32_t row = has ? a.result.tokenRow[choice] : -1;
-  const float weight = has && a.weighted != 0 ? a.result.tokenWeight[choice] : 1.0F;
-  const uint32_t chosen = __ballot_sync(kAll, row >= 0);
-  auto* to = reinterpret_cast<uint4*>(a.base[a.rank] + a.map.y + received * a.shape.bf16RowBytes());
-  for (uint32_t base = lane; base - lane < numUnits; base += 32 * kUnits) {
-    float sums[kUnits][8] = {};
-    for (uint32_t left = chosen; left != 0;) {
-      uint4 loaded[kRows][kUnits];
-      float factor[kRows];
-      bool exists[kRows];
-#pragma unroll
-      for (uint32_t r = 0; r < kRows; ++r) {
-        exists[r] = left != 0;
-        const uint32_t k = exists[r] ? __ffs(left) - 1 : 0;
-        left &= left - 1;
-        const auto from = static_cast<uint64_t>(__shfl_sync(kAll, row, k)) * columns;
-        factor[r] = __shfl_sync(kAll, weight, k);
-#pragma unroll
-        for (uint32_t u = 0; u < kUnits; ++u) {
-          const uint32_t unit = base + 32 * u;
-          loaded[r][u] =
-              exists[r] && unit < numUnits ? loadOnce(a.y + from + unit * 8ULL) : uint4{0, 0, 0, 0};
-        }
-      }
-#pragma unroll
-      for (uint32_t r = 0; r < kRows; ++r) {
-        if (!exists[r]) break;
-#pragma unroll
-        for (uint32_t u = 0; u < kUnits; ++u) addScaled(sums[u], loaded[r][u], factor[r]);
-      }
-    }
-#pragma unroll
-    for (uint32_t u = 0; u < kUnits; ++u) {
-      const uint32_t unit = base + 32 * u;
-      if (unit < numUnits) to[unit] = rounded(sums[u]);
-    }
+// The lane's choice of one received token: its expert row, or -1.
+__device__ inline int32_t chosenRow(const CallArguments& a, const ChunkRange& chunk, uint32_t index,
+                                    uint32_t lane) {
+  if (lane >= a.shape.numTopk || index >= chunk.count) return -1;
+  return __ldcg(a.result.tokenRow + static_cast<uint64_t>(chunk.first + index) * a.shape.numTopk + lane);
+}
+
+// A loading warp: what the team will sum.
+__device__ inline void loadChosen(const CallArguments& a, Ring& ring, const ChunkRange& chunk, uint32_t team,
+                                  uint32_t lane) {
+  const auto* y = reinterpret_cast<const std::byte*>(a.y);
+  int32_t coming = chosenRow(a, chunk, team, lane);
+  for (uint32_t i = team; i < chunk.count; i += kTeams) {
+    const int32_t row = coming;
+    coming = chosenRow(a, chunk, i + kTeams, lane);
+    loadRows(a, ring, __ballot_sync(kAll, row >= 0), row, lane, [&](uint32_t) { return y; });
+  }
+}
+
+// A team's summing threads. Choices and weights are asked for one token ahead.
+__device__ inline void sumChosen(const CallArguments& a, Ring& ring, const ChunkRange& chunk, uint32_t team) {
+  const uint32_t lane = threadIdx.x % 32;
+  std::byte* to = a.base[a.rank] + a.map.y;
+  const auto weightOf = [&](uint32_t index) {
+    if (a.weighted == 0 || lane >= a.shape.numTopk || index >= chunk.count) return 1.0F;
+    return __ldcg(a.result.tokenWeight + static_cast<uint64_t>(chunk.first + index) * a.shape.numTopk + lane);
+  };
+  int32_t rowNext = chosenRow(a, chunk, team, lane);
+  float weightNext = weightOf(team);
+  for (uint32_t i = team; i < chunk.count; i += kTeams) {
+    const uint32_t chosen = __ballot_sync(kAll, rowNext >= 0);
+    const float weight = weightNext;
+    rowNext = chosenRow(a, chunk, i + kTeams, lane);
+    weightNext = weightOf(i + kTeams);
+    sumRows<true>(a, ring, chosen, weight, to + (chunk.first + i) * a.shape.bf16RowBytes(),
+                  threadIdx.x % (32 * kTeamWarps));
   }
 }
 
@@ -63,9 +55,9 @@ __device__ inline void publishPartials(const Call& call, uint32_t owner) {
 }
 
 // All threads.
-__device__ inline void makePartials(const Call& call) {
+__device__ inline void makePartials(const Call& call, Ring& ring, bool loads, uint32_t team) {
   const CallArguments& a = call.a;
-  const uint32_t warps = blockDim.x / 32;
+  if (loads) fenceProxy();
   for (uint32_t j = 1; j <= a.shape.worldSize; ++j) {
     const uint32_t owner = (a.rank + j) % a.shape.worldSize;
     const ChunkRange chunk = a.work.chunks[blockIdx.x * a.shape.worldSize + owner];
@@ -73,8 +65,10 @@ __device__ inline void makePartials(const Call& call) {
       if (threadIdx.x == 0) publishPartials(call, owner);
       __nanosleep(20'000);
     }
-    for (uint32_t i = threadIdx.x / 32; i < chunk.count; i += warps) {
-      sumRows(a, chunk.first + i, threadIdx.x % 32);
+    if (loads) {
+      loadChosen(a, ring, chunk, team, threadIdx.x % 32);
+    } else {
+      sumChosen(a, ring, chunk, team);
     }
     __syncthreads();
     if (threadIdx.x == 0 && a.seam.relaxed == 0) {
