@@ -100,9 +100,9 @@ const noise: Headline = {
 
 const QUEUE = { disk: { queueDepth: 32, requestBytes: 1_048_576 } };
 
-function replayHeadline(job: string, what: string): Headline {
+function replayHeadline(job: string): Headline {
   return {
-    what: `12,031 requests (288,500 blocks) of the conversation trace on 2 GPUs, ${what}`,
+    what: `12,031 requests (288,500 blocks) of the conversation trace on 2 GPUs, ${job}`,
     table: 'cuda-replay',
     page: 'replay-gpu',
     figure: (rows) => `${(number(pick(rows, { job, phase: 'replay' }), 'p50_us') / 1e6).toFixed(1)} s`,
@@ -124,7 +124,7 @@ export const HEADLINES: readonly Headline[] = [
   copyHeadline('offload', 4096, false, '4 KiB regions scattered on both sides, device to host'),
   copyHeadline('offload', 65_536, true, '64 KiB regions scattered, both directions at once'),
   copyHeadline('offload', 4096, true, '4 KiB regions scattered, both directions at once'),
-  replayHeadline('replicated', 'replicated'),
+  ...['sharded', 'replicated'].map(replayHeadline),
   diskHeadline('cuda-disk', 'disk', 'to-disk', 'One GPU', {}),
   diskHeadline('cuda-disk', 'disk', 'from-disk', 'One GPU', {}),
   exchangeHeadline('dispatch', 'bf16', 128),
