@@ -17,7 +17,7 @@ struct Message {
   uint64_t place;     // of lane's row among those that go back to the source
 };
 
-// Warps that make and store a row, or a part of it, together: a warp, or all of a group.
+// Warps that make and store a row, or a part of it, together: a warp, or all of a block.
 struct Team {
   uint32_t group;
   uint32_t thread;
@@ -64,6 +64,51 @@ __device__ inline void reduceRows(const Call<kNetwork>& call, const RowSlice& pa
   }
 }
 
+// The same by all threads of a block, of which each has few channels: rows are in flight together, so that a message
+// costs one wait for memory and not one for each of its rows.
+template <bool kNetwork>
+__device__ inline void reduceRowsTogether(const Call<kNetwork>& call, const RowSlice& part, uint32_t valid,
+                                          const Message& message, const Team& team, std::byte* target) {
+  constexpr uint32_t kUnits = 2;
+  constexpr uint32_t kRows = 4;
+  const KernelArguments& a = call.a;
+  const uint64_t hidden = a.shape.paddedHidden();
+  for (uint32_t base = team.thread; base - team.thread < part.numUnits; base += team.numThreads * kUnits) {
+    float sums[kUnits][8] = {};
+    for (uint32_t left = valid; left != 0;) {
+      uint4 loaded[kRows][kUnits];
+      float factors[kRows];
+      uint32_t numRows = 0;
+#pragma unroll
+      for (uint32_t r = 0; r < kRows; ++r) {
+        if (left == 0) continue;  // the same for all lanes
+        const uint32_t k = __ffs(left) - 1;
+        left &= left - 1;
+        numRows = r + 1;
+        const uint16_t* from = a.y + static_cast<uint64_t>(__shfl_sync(kAll, message.expertRow, k)) * hidden +
+                               part.firstUnit * 8ULL;
+        factors[r] = __shfl_sync(kAll, message.weight, k);
+#pragma unroll
+        for (uint32_t u = 0; u < kUnits; ++u) {
+          const uint32_t unit = base + u * team.numThreads;
+          loaded[r][u] = unit < part.numUnits ? loadOnce(from + unit * 8ULL) : uint4{0, 0, 0, 0};
+        }
+      }
+#pragma unroll
+      for (uint32_t r = 0; r < kRows; ++r) {
+        if (r >= numRows) continue;
+#pragma unroll
+        for (uint32_t u = 0; u < kUnits; ++u) addScaled(sums[u], loaded[r][u], factors[r]);
+      }
+    }
+#pragma unroll
+    for (uint32_t u = 0; u < kUnits; ++u) {
+      const uint32_t unit = base + u * team.numThreads;
+      if (unit < part.numUnits) reinterpret_cast<uint4*>(target)[unit] = rounded(sums[u]);
+    }
+  }
+}
+
 // What lies behind a source's count is read too, and not used: the loads need not wait for the count.
 __device__ inline Message readMessage(const KernelArguments& a, const RowSlice& slice, uint32_t source,
                                       uint32_t lane) {
@@ -89,7 +134,7 @@ __device__ inline Message readMessage(const KernelArguments& a, const RowSlice& 
 }
 
 // A team: a part of one message goes back to its source. Over when it has been written.
-template <bool kNetwork>
+template <bool kWholeBlock, bool kNetwork>
 __device__ inline void storeBack(const Call<kNetwork>& call, const RowSlice& part, const Message& message,
                                  const Team& team, std::byte* row, RowCopies& copies) {
   const KernelArguments& a = call.a;
@@ -103,7 +148,11 @@ __device__ inline void storeBack(const Call<kNetwork>& call, const RowSlice& par
   if (!rankMajor && a.shape.dedup) {
     if (team.leads()) copies.finishReading();
     team.sync();
-    reduceRows(call, part, valid, message, team, row);
+    if (kWholeBlock) {
+      reduceRowsTogether(call, part, valid, message, team, row);
+    } else {
+      reduceRows(call, part, valid, message, team, row);
+    }
     RowCopies::fenceProxy();
     team.sync();
     if (team.leads()) {
@@ -166,6 +215,29 @@ __device__ inline void publishTogether(const Call<kNetwork>& call, const RowSlic
   if (threadIdx.x < a.groups && flags[threadIdx.x] != nullptr) call.publish(flags[threadIdx.x]);
 }
 
+// A block that has one message of few: all its threads make the row. A function of its own, whose registers the loop over
+// many messages does not pay for, and that is given no address of its caller's variables: those would lie in memory. The
+// message has been read before by some of the threads: it is near.
+template <bool kNetwork>
+__device__ __noinline__ void sendAlone(const KernelArguments& a, std::byte* rows, uint64_t* barrier) {
+  const Call<kNetwork> call(a);
+  RowCopies copies(barrier, threadIdx.x % 32);
+  const uint32_t worldSize = a.shape.worldSize;
+  const RowSlice slice(a, blockIdx.x / worldSize);
+  const Message message =
+      readMessage(a, slice, (a.rank + 1 + blockIdx.x % worldSize) % worldSize, copies.lane);
+  if (!message.exists) return;
+  call.delay(message.source);
+  const Team block{0, threadIdx.x, kThreads};
+  if (threadIdx.x == 0 && a.seam.relaxedFlags != 0) {
+    storeRelaxed(flagOf(call, slice, message), wordOf(call.epoch, 1));
+  }
+  storeBack<true>(call, slice, message, block, rows, copies);
+  if (!block.leads()) return;
+  uint64_t* flag = endMessage(call, slice, message, copies.lane);
+  if (copies.lane == 0 && flag != nullptr) call.publish(flag);
+}
+
 template <bool kNetwork>
 __device__ inline void sendMessages(const Call<kNetwork>& call, std::byte* rows, uint64_t* barriers) {
   const KernelArguments& a = call.a;
@@ -191,24 +263,16 @@ __device__ inline void sendMessages(const Call<kNetwork>& call, std::byte* rows,
     // The next rank first, the own last. Read before the counts are known.
     const Message message = readMessage(a, slice, (a.rank + 1 + unit % worldSize) % worldSize, lane);
     if (first >= units) break;
+    if (alone) return sendAlone<kNetwork>(a, rows, barriers + threadIdx.x / 32);
     if (message.exists) {
       call.delay(message.source);
       if (group.thread == 0 && a.seam.relaxedFlags != 0) {
         storeRelaxed(flagOf(call, slice, message), wordOf(call.epoch, 1));
       }
-      if (alone) {
-        storeBack(call, slice, message, group, row, copies);
-      } else {
-        const RowSlice part = slice.cut(group.thread / 32, numThreads / 32);
-        storeBack(call, part, message, warp, row + (part.firstUnit - slice.firstUnit) * 16, copies);
-      }
+      const RowSlice part = slice.cut(group.thread / 32, numThreads / 32);
+      storeBack<false>(call, part, message, warp, row + (part.firstUnit - slice.firstUnit) * 16, copies);
     }
-    if (!alone) {
-      publishTogether(call, slice, message, group);
-    } else if (message.exists && group.leads()) {
-      uint64_t* flag = endMessage(call, slice, message, lane);
-      if (lane == 0 && flag != nullptr) call.publish(flag);
-    }
+    publishTogether(call, slice, message, group);
   }
 }
 

@@ -68,7 +68,9 @@ void launchDispatch(const KernelArguments& arguments, uint32_t blocks, cudaStrea
   const uint32_t bytes = dispatchSharedBytes(arguments.shape, arguments.slices);
   const bool fp8 = arguments.shape.payload == PayloadType::kFp8E4m3;
   const Kernel kernel = kernelFor(fp8, arguments.overNetwork != 0);
-  launchOverlapped(kernel, "dispatch", arguments, blocks + listeningBlocks(arguments), bytes, stream);
+  const bool overlaps = arguments.numTokens * arguments.slices <= arguments.sendBlocks * arguments.groups;
+  launchOverlapped(kernel, "dispatch", arguments, blocks + listeningBlocks(arguments), bytes, stream,
+                   overlaps);
 }
 
 void launchAdvanceEpoch(uint32_t* epochBase, uint32_t count, cudaStream_t stream) {

@@ -35,7 +35,7 @@ void requireLaunched(const char* kernel) {
 }
 
 void launchOverlapped(void (*kernel)(KernelArguments), const char* name, const KernelArguments& arguments,
-                      uint32_t blocks, uint32_t sharedBytes, cudaStream_t stream) {
+                      uint32_t blocks, uint32_t sharedBytes, cudaStream_t stream, bool overlaps) {
   // Code for GPUs before sm_90 has no awaitPredecessor(), and would not wait.
   static const bool waits = [kernel] {
     cudaFuncAttributes code{};
@@ -52,7 +52,7 @@ void launchOverlapped(void (*kernel)(KernelArguments), const char* name, const K
   config.dynamicSmemBytes = sharedBytes;
   config.stream = stream;
   config.attrs = &overlap;
-  config.numAttrs = waits ? 1 : 0;
+  config.numAttrs = waits && overlaps ? 1 : 0;
   KernelArguments copy = arguments;
   void* parameters[] = {&copy};
   require(cudaLaunchKernelExC(&config, reinterpret_cast<const void*>(kernel), parameters),
