@@ -105,7 +105,7 @@ int lostContext() {
   const std::vector<CopySpan> spans{{0, 0, 4096}};
   cuda::CudaCopy copy;
   copy.chunks = {spans};
-  copy.source = reinterpret_cast<const std::byte*>(uint64_t{1} << 40);  // nobody's
+  copy.source = reinterpret_cast<const std::byte*>(uint64_t{64});  // the null page: CUDA maps much else
   copy.target = target.as<std::byte>();
   const auto task = cuda::makeCudaCopyTask(std::move(copy));
   RunControl control;
