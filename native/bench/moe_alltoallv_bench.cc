@@ -49,7 +49,7 @@ class ByMpi {
     std::vector<int> counts(size), eight(size, 8), places(size), bytes(size), sentAt(size), got(size),
         gotAt(size);
     std::vector<uint64_t> mine(size), theirs(size);
-    const uint64_t group = shape_.maxTokens * layout_.message.strideBytes;
+    const uint64_t group = shape_.maxDispatchTokensPerRank * layout_.message.strideBytes;
     for (uint32_t peer = 0; peer < size; ++peer) {
       places[peer] = static_cast<int>(8 * peer);
       if (peer == rank) continue;
@@ -120,7 +120,7 @@ class ByMpi {
   }
   void reduce(const uint16_t* y, const DispatchResult& result, uint32_t peer, uint32_t copy,
               uint16_t* out) const {
-    const uint64_t message = static_cast<uint64_t>(peer) * shape_.maxTokens + copy;
+    const uint64_t message = static_cast<uint64_t>(peer) * shape_.maxDispatchTokensPerRank + copy;
     const uint16_t* rows[kMaxTopk];
     float weights[kMaxTopk];
     uint32_t count = 0;
@@ -146,7 +146,7 @@ class ByMpi {
 
 struct Tokens {
   Tokens(const Shape& shape, uint32_t rank, uint32_t count)
-      : x(static_cast<size_t>(shape.maxTokens) * shape.paddedHidden()), numTokens(count) {
+      : x(static_cast<size_t>(shape.maxDispatchTokensPerRank) * shape.paddedHidden()), numTokens(count) {
     for (uint32_t token = 0; token < count; ++token) {
       const uint32_t base = tokenBase(1, 0, rank, token);
       for (uint32_t c = 0; c < shape.hidden; ++c) {
@@ -246,11 +246,11 @@ int main(int argc, char** argv) {
   const uint32_t iterations = argc > 2 ? static_cast<uint32_t>(std::atoi(argv[2])) : 100;
   Shape shape;
   shape.worldSize = ranks.worldSize(), shape.numExperts = 256, shape.numTopk = 8, shape.hidden = 7168;
-  shape.maxTokens = 128;
+  shape.maxDispatchTokensPerRank = 128;
   std::vector<uint32_t> tokens = {1, 8, 32, 128};
   if (argc > 3) tokens.clear();
   for (int i = 3; i < argc; ++i) {
-    tokens.push_back(std::min(static_cast<uint32_t>(std::atoi(argv[i])), shape.maxTokens));
+    tokens.push_back(std::min(static_cast<uint32_t>(std::atoi(argv[i])), shape.maxDispatchTokensPerRank));
   }
   try {
     if (bufferLayout(shape).totalBytes * shape.worldSize > kMaxOutboxBytes) {

@@ -150,13 +150,13 @@ struct Rank : ProbedRank {
   }
 };
 
-Case shapeCase(const char* name, std::vector<uint32_t> tokens, PayloadType payload, OutputLayout layout) {
+Case shapeCase(const char* name, std::vector<uint32_t> tokens, DispatchDtype payload, OutputLayout layout) {
   Case c;
   c.name = name;
   c.shape.numExperts = 256;
   c.shape.numTopk = 8;
   c.shape.hidden = 7168;
-  c.shape.maxTokens = 128;
+  c.shape.maxDispatchTokensPerRank = 128;
   c.shape.payload = payload;
   c.shape.outputLayout = layout;
   c.tokens = std::move(tokens);
@@ -215,20 +215,20 @@ constexpr auto R = OutputLayout::kRankMajor;
 // Small and odd shapes, checked alone.
 std::vector<Case> checkedCases() {
   std::vector<Case> cases;
-  Case small = shapeCase("small-bf16-E", {0, 5, 16, 3}, PayloadType::kBf16, E);
+  Case small = shapeCase("small-bf16-E", {0, 5, 16, 3}, DispatchDtype::kBf16, E);
   small.withoutChoice = 0.3;
   small.shape.hidden = 384;
   small.shape.numExperts = 16;
   small.shape.numTopk = 4;
-  small.shape.maxTokens = 16;
-  for (PayloadType payload : {PayloadType::kBf16, PayloadType::kFp8E4m3}) {
+  small.shape.maxDispatchTokensPerRank = 16;
+  for (DispatchDtype payload : {DispatchDtype::kBf16, DispatchDtype::kFp8E4m3}) {
     for (int mode = 0; mode < 4; ++mode) {
       Case c = small;
       c.shape.payload = payload;
       c.shape.outputLayout = mode == 1 ? R : E;
       c.shape.dedup = mode != 2;
       c.shape.roundScale = mode == 3;
-      if (mode == 3) c.tokens = {300, 17}, c.shape.maxTokens = 300, c.shape.hidden = 2688;
+      if (mode == 3) c.tokens = {300, 17}, c.shape.maxDispatchTokensPerRank = 300, c.shape.hidden = 2688;
       c.name = mode == 1 ? "small-R" : mode == 2 ? "small-off" : mode == 3 ? "large-E" : "small-E";
       cases.push_back(c);
     }
@@ -250,10 +250,11 @@ std::vector<Case> checkedCases() {
 
 std::vector<Case> timedCases() {
   std::vector<Case> cases;
-  for (uint32_t t : {128U, 32U, 1U}) cases.push_back(shapeCase("timed-bf16-E", {t}, PayloadType::kBf16, E));
-  for (uint32_t t : {128U, 32U, 1U}) cases.push_back(shapeCase("timed-fp8-E", {t}, PayloadType::kFp8E4m3, E));
-  cases.push_back(shapeCase("timed-bf16-R", {128}, PayloadType::kBf16, R));
-  cases.push_back(shapeCase("timed-fp8-R", {128}, PayloadType::kFp8E4m3, R));
+  for (uint32_t t : {128U, 32U, 1U}) cases.push_back(shapeCase("timed-bf16-E", {t}, DispatchDtype::kBf16, E));
+  for (uint32_t t : {128U, 32U, 1U})
+    cases.push_back(shapeCase("timed-fp8-E", {t}, DispatchDtype::kFp8E4m3, E));
+  cases.push_back(shapeCase("timed-bf16-R", {128}, DispatchDtype::kBf16, R));
+  cases.push_back(shapeCase("timed-fp8-R", {128}, DispatchDtype::kFp8E4m3, R));
   return cases;
 }
 

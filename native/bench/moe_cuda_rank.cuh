@@ -58,12 +58,12 @@ struct CheckedRank {
     args.result.messageRow = array<int32_t>(static_cast<uint64_t>(s.maxReceivedTokens()) * s.numTopk);
     args.result.messageWeight = array<float>(static_cast<uint64_t>(s.maxReceivedTokens()) * s.numTopk);
     args.result.tokenCount = array<int32_t>(s.worldSize);
-    args.result.ownRow = array<int32_t>(static_cast<uint64_t>(s.maxTokens) * s.numTopk);
-    args.x = array<uint16_t>(static_cast<uint64_t>(s.maxTokens) * s.paddedHidden());
-    args.topkIdx = array<int32_t>(static_cast<uint64_t>(s.maxTokens) * s.numTopk);
-    args.topkWeights = array<float>(static_cast<uint64_t>(s.maxTokens) * s.numTopk);
+    args.result.ownRow = array<int32_t>(static_cast<uint64_t>(s.maxDispatchTokensPerRank) * s.numTopk);
+    args.x = array<uint16_t>(static_cast<uint64_t>(s.maxDispatchTokensPerRank) * s.paddedHidden());
+    args.topkIdx = array<int32_t>(static_cast<uint64_t>(s.maxDispatchTokensPerRank) * s.numTopk);
+    args.topkWeights = array<float>(static_cast<uint64_t>(s.maxDispatchTokensPerRank) * s.numTopk);
     args.y = array<uint16_t>(s.resultRows() * s.paddedHidden());
-    args.out = array<uint16_t>(static_cast<uint64_t>(s.maxTokens) * s.paddedHidden());
+    args.out = array<uint16_t>(static_cast<uint64_t>(s.maxDispatchTokensPerRank) * s.paddedHidden());
     CUDA(cudaDeviceSynchronize());
     w.meet.arrive_and_wait();
     for (uint32_t peer = 0; peer < w.size; ++peer) {
@@ -154,7 +154,7 @@ struct CheckedRank {
     CUDA(cudaMemset(args.result.x, 0x7f, s.resultRows() * s.payloadRowBytes()));
     CUDA(cudaMemset(args.result.sourceToken, 0x7f, s.resultRows() * 4));
     CUDA(cudaMemset(args.result.count, 0x7f, 4ULL * std::max(s.numLocalExperts(), s.worldSize)));
-    CUDA(cudaMemset(args.out, 0x7f, 2ULL * s.maxTokens * s.paddedHidden()));
+    CUDA(cudaMemset(args.out, 0x7f, 2ULL * s.maxDispatchTokensPerRank * s.paddedHidden()));
     CUDA(cudaDeviceSynchronize());
   }
 
@@ -169,7 +169,7 @@ struct CheckedRank {
     const Shape& s = c.shape;
     const uint16_t* sent = w.inputs[source].x.data() + static_cast<uint64_t>(token) * s.paddedHidden();
     w.checked += s.paddedHidden();
-    if (s.payload == PayloadType::kBf16) {
+    if (s.payload == DispatchDtype::kBf16) {
       if (std::memcmp(x + row * s.payloadRowBytes(), sent, s.payloadRowBytes()) != 0) {
         bad("payload", source, token, x[row * s.payloadRowBytes()], sent[0]);
       }
@@ -241,7 +241,7 @@ struct CheckedRank {
             const int32_t id = in.ids[token * s.numTopk + k];
             if (id >= 0 && static_cast<uint32_t>(id) / numLocal == rank &&
                 (rankMajor || static_cast<uint32_t>(id) % numLocal == group)) {
-              rowOf[(static_cast<uint64_t>(source) * s.maxTokens + token) * s.numTopk + k] =
+              rowOf[(static_cast<uint64_t>(source) * s.maxDispatchTokensPerRank + token) * s.numTopk + k] =
                   static_cast<int32_t>(first + i);
             }
           }
@@ -258,7 +258,7 @@ struct CheckedRank {
     const Shape& s = c.shape;
     const bool rankMajor = s.outputLayout == OutputLayout::kRankMajor;
     const Inputs& in = w.inputs[rank];
-    const auto out = fetched(args.out, static_cast<uint64_t>(s.maxTokens) * s.paddedHidden());
+    const auto out = fetched(args.out, static_cast<uint64_t>(s.maxDispatchTokensPerRank) * s.paddedHidden());
     std::vector<float> sum(s.paddedHidden());
     std::vector<float> partial(s.paddedHidden());
     for (uint32_t t = 0; t < in.numTokens; ++t) {
@@ -271,7 +271,8 @@ struct CheckedRank {
           if (id < 0) continue;
           const uint32_t at = static_cast<uint32_t>(id) / s.numLocalExperts();
           if (s.dedup && at != host) continue;
-          const int32_t row = w.rowOf[at][(static_cast<uint64_t>(rank) * s.maxTokens + t) * s.numTopk + k];
+          const int32_t row =
+              w.rowOf[at][(static_cast<uint64_t>(rank) * s.maxDispatchTokensPerRank + t) * s.numTopk + k];
           if (rankMajor && any) continue;
           any = true;
           const uint32_t base = rowBase(salt, at, static_cast<uint64_t>(row));
@@ -295,7 +296,7 @@ struct CheckedRank {
         }
       }
     }
-    for (uint32_t t = in.numTokens; t < s.maxTokens; ++t) {
+    for (uint32_t t = in.numTokens; t < s.maxDispatchTokensPerRank; ++t) {
       if (out[static_cast<uint64_t>(t) * s.paddedHidden()] != 0x7f7f) bad("guard", t, 0, 0, 0x7f7f);
     }
     w.meet.arrive_and_wait();

@@ -178,7 +178,7 @@ int main(int argc, char** argv) {
     for (const uint32_t numTokens : tokens) {
       Shape shape;
       shape.worldSize = ranks.worldSize(), shape.numExperts = 256, shape.numTopk = 8, shape.hidden = 7168;
-      shape.maxTokens = numTokens;
+      shape.maxDispatchTokensPerRank = numTokens;
       host::high_throughput::compare(ranks, shape, numTokens, iterations);
     }
     ranks.finalize();

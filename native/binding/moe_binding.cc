@@ -63,10 +63,10 @@ moe::Shape shapeOf(const Napi::Object& object, uint32_t worldSize) {
   shape.numExperts = requireUint32(object, "numExperts");
   shape.numTopk = requireUint32(object, "numTopk");
   shape.hidden = requireUint32(object, "hidden");
-  shape.maxTokens = requireUint32(object, "maxDispatchTokensPerRank");
+  shape.maxDispatchTokensPerRank = requireUint32(object, "maxDispatchTokensPerRank");
   const std::string dtype = requireString(object, "dispatchDtype");
   if (dtype != "bf16" && dtype != "fp8_e4m3") throw argumentError("dispatchDtype", "bf16 or fp8_e4m3");
-  shape.payload = dtype == "bf16" ? moe::PayloadType::kBf16 : moe::PayloadType::kFp8E4m3;
+  shape.payload = dtype == "bf16" ? moe::DispatchDtype::kBf16 : moe::DispatchDtype::kFp8E4m3;
   shape.roundScale = requireBoolean(object, "roundScale");
   shape.dedup = requireBoolean(object, "dedup");
   const std::string layout = requireString(object, "outputLayout");

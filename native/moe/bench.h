@@ -61,8 +61,9 @@ struct BenchResults {
   std::vector<int32_t> sourceToken;   // [sum of counts]
   std::vector<uint8_t> x;             // [sum of counts, payloadRowBytes]
   std::vector<float> scales;          // [sum of counts, numScales], fp8
-  std::vector<uint8_t> guard;      // the row behind each group's last, where there is one: must hold poison
-  std::vector<uint16_t> combined;  // [maxTokens, paddedHidden]; rows from numTokens on must hold poison
+  std::vector<uint8_t> guard;  // the row behind each group's last, where there is one: must hold poison
+  std::vector<uint16_t>
+      combined;  // [maxDispatchTokensPerRank, paddedHidden]; rows from numTokens on must hold poison
 
   // High throughput alone, as in high_throughput/received_rows.h. There `count` is [numLocalExperts], sourceToken
   // goes by received token, x and scales hold expertBegin.back() expert rows or, rank-major, every received token;

@@ -25,8 +25,8 @@ void requireLegal(const Shape& shape) {
   require(shape.numTopk >= 1 && shape.numTopk <= kMaxTopk, "numTopk in 1..32", shape.numTopk);
   require(shape.numTopk <= shape.numExperts, "numTopk at most numExperts", shape.numTopk);
   require(shape.hidden >= 1 && shape.hidden <= (1U << 16), "hidden in 1..65536", shape.hidden);
-  require(shape.maxTokens >= 1 && shape.maxTokens <= (1U << 20), "maxDispatchTokensPerRank in 1..1048576",
-          shape.maxTokens);
+  require(shape.maxDispatchTokensPerRank >= 1 && shape.maxDispatchTokensPerRank <= (1U << 20),
+          "maxDispatchTokensPerRank in 1..1048576", shape.maxDispatchTokensPerRank);
   // Row indices are 32-bit in layout ranges and source info.
   require(shape.resultRows() <= INT32_MAX, "at most 2^31 - 1 result rows", shape.resultRows());
   require(shape.dedup || shape.outputLayout == OutputLayout::kExpertMajor, "dedup with rankMajor outputs", 0);

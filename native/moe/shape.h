@@ -11,17 +11,17 @@ constexpr uint32_t kMaxTopk = 32;  // a warp's lanes hold one choice each
 constexpr uint32_t kScaleBlock =
     128;  // channels that share one fp8 scale; hidden is padded to a multiple of it
 
-enum class PayloadType : uint32_t { kBf16 = 0, kFp8E4m3 = 1 };
+enum class DispatchDtype : uint32_t { kBf16 = 0, kFp8E4m3 = 1 };
 enum class OutputLayout : uint32_t { kExpertMajor = 0, kRankMajor = 1 };
 
 // Rank r hosts experts r * numLocalExperts .. (r + 1) * numLocalExperts - 1.
 struct Shape {
   uint32_t worldSize = 0;
-  uint32_t numExperts = 0;  // a multiple of worldSize
-  uint32_t numTopk = 0;     // 1..kMaxTopk, at most numExperts
-  uint32_t hidden = 0;      // elements per token as asked for
-  uint32_t maxTokens = 0;   // maxDispatchTokensPerRank: bound of every rank's token count
-  PayloadType payload = PayloadType::kBf16;
+  uint32_t numExperts = 0;                // a multiple of worldSize
+  uint32_t numTopk = 0;                   // 1..kMaxTopk, at most numExperts
+  uint32_t hidden = 0;                    // elements per token as asked for
+  uint32_t maxDispatchTokensPerRank = 0;  // bound of every rank's token count
+  DispatchDtype payload = DispatchDtype::kBf16;
   bool roundScale = false;  // fp8 scales are powers of two
   bool dedup = true;        // a token crosses once a destination rank instead of once per expert
   OutputLayout outputLayout = OutputLayout::kExpertMajor;  // kRankMajor needs dedup
@@ -36,15 +36,16 @@ struct Shape {
   RAILRUNNER_HOST_DEVICE uint32_t numScales() const { return paddedHidden() / kScaleBlock; }
   // Rows of one local expert's (or, rank-major, of the whole) receive area: every token of every rank may
   // come. Of a legal shape, whose rows fit in 31 bits.
-  RAILRUNNER_HOST_DEVICE uint32_t maxReceivedTokens() const { return worldSize * maxTokens; }
-  // Rows of a dispatch result: [numLocalExperts, worldSize * maxTokens] or [worldSize, maxTokens].
+  RAILRUNNER_HOST_DEVICE uint32_t maxReceivedTokens() const { return worldSize * maxDispatchTokensPerRank; }
+  // Rows of a dispatch result: [numLocalExperts, worldSize * maxDispatchTokensPerRank] or [worldSize, maxDispatchTokensPerRank].
   RAILRUNNER_HOST_DEVICE uint64_t resultRows() const {
-    const uint64_t rows = static_cast<uint64_t>(worldSize) * maxTokens;  // 64 bits: asked before it is legal
+    const uint64_t rows =
+        static_cast<uint64_t>(worldSize) * maxDispatchTokensPerRank;  // 64 bits: asked before it is legal
     return outputLayout == OutputLayout::kExpertMajor ? rows * numLocalExperts() : rows;
   }
   // Bytes of one token's elements in a dispatch result, without scales.
   RAILRUNNER_HOST_DEVICE uint64_t payloadRowBytes() const {
-    return payload == PayloadType::kBf16 ? 2ULL * paddedHidden() : paddedHidden();
+    return payload == DispatchDtype::kBf16 ? 2ULL * paddedHidden() : paddedHidden();
   }
   // Bytes of one bf16 row: an input token, an expert's output, a combine message.
   RAILRUNNER_HOST_DEVICE uint64_t bf16RowBytes() const { return 2ULL * paddedHidden(); }

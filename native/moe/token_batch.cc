@@ -16,10 +16,10 @@ namespace {
 }  // namespace
 
 void requireLegal(const Shape& shape, const TokenBatch& batch) {
-  if (batch.numTokens > shape.maxTokens) {
-    throw Error(ErrorCode::kArgument, "routing: expected at most " + std::to_string(shape.maxTokens) +
-                                          " tokens (maxDispatchTokensPerRank), received " +
-                                          std::to_string(batch.numTokens));
+  if (batch.numTokens > shape.maxDispatchTokensPerRank) {
+    throw Error(ErrorCode::kArgument,
+                "routing: expected at most " + std::to_string(shape.maxDispatchTokensPerRank) +
+                    " tokens (maxDispatchTokensPerRank), received " + std::to_string(batch.numTokens));
   }
   for (uint32_t token = 0; token < batch.numTokens; ++token) {
     const int32_t* ids = batch.topkIdx + static_cast<uint64_t>(token) * shape.numTopk;

@@ -14,7 +14,7 @@ struct TokenBatch {
   const int32_t* topkIdx =
       nullptr;  // [numTokens, numTopk]: global expert, or -1 = no choice; no expert twice per token
   const float* topkWeights = nullptr;  // [numTokens, numTopk]
-  uint32_t numTokens = 0;              // 0..maxTokens; may differ between ranks
+  uint32_t numTokens = 0;              // 0..maxDispatchTokensPerRank; may differ between ranks
 };
 
 // Where every rank's symmetric buffer is reached from here: null = over the network; the own entry is the
@@ -30,7 +30,7 @@ struct PeerBases {
 };
 
 // Throws kArgument naming token and choice: ids in -1..numExperts-1, none twice per token, count within
-// maxTokens. Called where routing enters, never inside a timed loop.
+// maxDispatchTokensPerRank. Called where routing enters, never inside a timed loop.
 void requireLegal(const Shape& shape, const TokenBatch& batch);
 
 }  // namespace railrunner::moe

@@ -9,14 +9,14 @@ namespace railrunner::test {
 
 constexpr uint32_t kAllOfDispatch = ht::kAnnounce | ht::kLayout | ht::kMove;
 
-inline Setting small(uint32_t worldSize, OutputLayout layout, PayloadType payload = PayloadType::kBf16) {
+inline Setting small(uint32_t worldSize, OutputLayout layout, DispatchDtype payload = DispatchDtype::kBf16) {
   Setting setting;
   Shape& s = setting.shape;
   s.worldSize = worldSize;
   s.numExperts = 8 * worldSize;
   s.numTopk = 4;
   s.hidden = 640;
-  s.maxTokens = 203;
+  s.maxDispatchTokensPerRank = 203;
   s.payload = payload;
   s.outputLayout = layout;
   return setting;
@@ -35,9 +35,10 @@ inline void gather(Ranks& ranks) {
                          bytes, cudaMemcpyDefault),
               "cudaMemcpy");
       };
-      copy(map.xOffset(ranks.shape(), from), ranks.shape().maxTokens * ranks.shape().payloadRowBytes());
+      copy(map.xOffset(ranks.shape(), from),
+           ranks.shape().maxDispatchTokensPerRank * ranks.shape().payloadRowBytes());
       copy(map.scalesOffset(ranks.shape(), from),
-           static_cast<uint64_t>(ranks.shape().maxTokens) * map.scaleBytes);
+           static_cast<uint64_t>(ranks.shape().maxDispatchTokensPerRank) * map.scaleBytes);
     }
   }
   check(cudaDeviceSynchronize(), "cudaDeviceSynchronize");

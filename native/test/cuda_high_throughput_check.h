@@ -11,8 +11,10 @@ struct Scene {
     const Shape& s = setting.shape;
     for (uint32_t r = 0; r < s.worldSize; ++r) {
       // Uneven, and one rank without tokens.
-      const uint32_t fewer = (r * 29 + seed * 7) % s.maxTokens;
-      const uint32_t numTokens = setting.full ? s.maxTokens : r == 2 ? 0 : s.maxTokens - fewer;
+      const uint32_t fewer = (r * 29 + seed * 7) % s.maxDispatchTokensPerRank;
+      const uint32_t numTokens = setting.full ? s.maxDispatchTokensPerRank
+                                 : r == 2     ? 0
+                                              : s.maxDispatchTokensPerRank - fewer;
       tokens.push_back(makeTokens(s, r, numTokens, seed, setting.full, skewed));
     }
     for (uint32_t r = 0; r < s.worldSize; ++r)
@@ -62,7 +64,7 @@ inline void checkRow(const Ranks& ranks, const Scene& scene, const std::vector<u
   ok(std::memcmp(found, sent, rowBytes) == 0, where + " row " + std::to_string(row) +
                                                   ": other bytes than token " + std::to_string(token) +
                                                   " of rank " + std::to_string(source));
-  if (s.payload != PayloadType::kFp8E4m3) return;
+  if (s.payload != DispatchDtype::kFp8E4m3) return;
   const float* sentScales = scene.tokens[source].scales.data() + static_cast<uint64_t>(token) * s.numScales();
   ok(std::memcmp(scales.data() + row * s.numScales(), sentScales, 4 * s.numScales()) == 0,
      where + " row " + std::to_string(row) + ": other scales");
@@ -87,7 +89,8 @@ inline void checkRows(Ranks& ranks, const Scene& scene) {
     expectSame(fetched(result.tokenWeight, e.tokenWeight.size()), e.tokenWeight, where + ": tokenWeight");
     const uint64_t rows = rankMajor ? e.sourceToken.size() : e.rowToken.size();
     const auto x = fetched(result.x, rows * s.payloadRowBytes());
-    const auto scales = fetched(result.scales, s.payload == PayloadType::kFp8E4m3 ? rows * s.numScales() : 0);
+    const auto scales =
+        fetched(result.scales, s.payload == DispatchDtype::kFp8E4m3 ? rows * s.numScales() : 0);
     for (uint64_t row = 0; row < rows; ++row) {
       const int32_t received = rankMajor ? static_cast<int32_t>(row) : e.rowToken[row];
       const uint32_t source = received < 0 ? s.worldSize : e.source[received];
@@ -108,8 +111,8 @@ inline void checkSums(Ranks& ranks, const Scene& scene) {
     expectEqual(ranks.control(r).failed, 0U, "rank " + std::to_string(r) + ": failed");
     const auto expected =
         expectedSums(s, scene.expected, r, scene.tokens[r].numTokens, ranks.setting().weighted);
-    const auto all =
-        fetched(ranks[r].out.as<uint16_t>(), static_cast<uint64_t>(s.maxTokens) * s.paddedHidden());
+    const auto all = fetched(ranks[r].out.as<uint16_t>(),
+                             static_cast<uint64_t>(s.maxDispatchTokensPerRank) * s.paddedHidden());
     for (size_t i = 0; i < all.size(); ++i) {
       const uint16_t wanted =
           i < expected.size() ? expected[i] : static_cast<uint16_t>(kPoison << 8 | kPoison);

@@ -117,8 +117,8 @@ class Ranks {
       put(rank, map.weights, all[r].weights);
       put(rank, map.xOffset(shape(), slot), all[r].x);
       if (map.scaleBytes != 0) {
-        std::vector<float> padded(static_cast<size_t>(shape().maxTokens) * map.scaleBytes / 4);
-        for (uint32_t t = 0; t < shape().maxTokens; ++t) {
+        std::vector<float> padded(static_cast<size_t>(shape().maxDispatchTokensPerRank) * map.scaleBytes / 4);
+        for (uint32_t t = 0; t < shape().maxDispatchTokensPerRank; ++t) {
           std::copy_n(all[r].scales.data() + static_cast<size_t>(t) * shape().numScales(),
                       shape().numScales(), padded.data() + static_cast<size_t>(t) * map.scaleBytes / 4);
         }
@@ -234,7 +234,7 @@ class Ranks {
     a.work = ht::workspaceAt(rank.work.as<std::byte>(), work);
     const uint64_t rows = moe::high_throughput::rowsOfX(s, capacity_);
     part(a.result.x, rows * s.payloadRowBytes());
-    part(a.result.scales, s.payload == PayloadType::kFp8E4m3 ? rows * s.numScales() : 0);
+    part(a.result.scales, s.payload == DispatchDtype::kFp8E4m3 ? rows * s.numScales() : 0);
     part(a.result.count, s.numLocalExperts());
     part(a.result.expertBegin, s.numLocalExperts() + 1);
     part(a.result.sourceBegin, s.worldSize + 1);
@@ -243,7 +243,7 @@ class Ranks {
     part(a.result.tokenRow, capacity_.tokens * s.numTopk);
     part(a.result.tokenExpert, capacity_.tokens * s.numTopk);
     part(a.result.tokenWeight, capacity_.tokens * s.numTopk);
-    rank.out = device(static_cast<uint64_t>(s.maxTokens) * s.bf16RowBytes());
+    rank.out = device(static_cast<uint64_t>(s.maxDispatchTokensPerRank) * s.bf16RowBytes());
     rank.y = device(s.outputLayout == OutputLayout::kExpertMajor ? capacity_.rows * s.bf16RowBytes() : 0);
     a.out = rank.out.as<uint16_t>();
     a.y = rank.y.as<uint16_t>();

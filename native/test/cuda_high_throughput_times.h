@@ -54,7 +54,7 @@ class Times {
     char text[200];
     std::snprintf(text, sizeof(text), "%s,%s,%s,%u,%.1f,%.1f,%.1f", what.c_str(),
                   setting.shape.outputLayout == OutputLayout::kRankMajor ? "rankMajor" : "expertMajor",
-                  setting.shape.payload == PayloadType::kBf16 ? "bf16" : "fp8", processors, us, bytes / 1e6,
+                  setting.shape.payload == DispatchDtype::kBf16 ? "bf16" : "fp8", processors, us, bytes / 1e6,
                   bytes / us / 1e3);
     line(text);
   }
@@ -166,10 +166,10 @@ inline int measureAll(const char* path, const std::string& only) {
   setting.shape.numExperts = 256;
   setting.shape.numTopk = 8;
   setting.shape.hidden = 7168;
-  setting.shape.maxTokens = 4096;
+  setting.shape.maxDispatchTokensPerRank = 4096;
   for (const OutputLayout layout : {OutputLayout::kRankMajor, OutputLayout::kExpertMajor}) {
     if (!only.empty() && only != (layout == OutputLayout::kRankMajor ? "rankMajor" : "expertMajor")) continue;
-    for (const PayloadType payload : {PayloadType::kBf16, PayloadType::kFp8E4m3}) {
+    for (const DispatchDtype payload : {DispatchDtype::kBf16, DispatchDtype::kFp8E4m3}) {
       setting.shape.outputLayout = layout;
       setting.shape.payload = payload;
       setting.full = true;

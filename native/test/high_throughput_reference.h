@@ -12,15 +12,15 @@
 // What high-throughput dispatch and combine must leave, computed in the plainest way from everybody's routing.
 namespace railrunner::test {
 
+using moe::DispatchDtype;
 using moe::OutputLayout;
-using moe::PayloadType;
 using moe::Shape;
 
 struct SourceTokens {
   std::vector<int32_t> ids;  // [numTokens, numTopk]
   std::vector<float> weights;
-  std::vector<uint8_t> x;     // [maxTokens, payloadRowBytes]
-  std::vector<float> scales;  // [maxTokens, numScales]
+  std::vector<uint8_t> x;     // [maxDispatchTokensPerRank, payloadRowBytes]
+  std::vector<float> scales;  // [maxDispatchTokensPerRank, numScales]
   uint32_t numTokens = 0;
 };
 
@@ -39,14 +39,14 @@ inline SourceTokens makeTokens(const Shape& s, uint32_t rank, uint32_t numTokens
       tokens.weights.push_back(static_cast<float>(random() % 1000) / 1000.0F);
     }
   }
-  const uint64_t words = static_cast<uint64_t>(s.maxTokens) * s.payloadRowBytes() / 4;
+  const uint64_t words = static_cast<uint64_t>(s.maxDispatchTokensPerRank) * s.payloadRowBytes() / 4;
   tokens.x.resize(words * 4);
   const uint32_t base = moe::mix32(seed * 977 + rank + 1);
   for (uint64_t i = 0; i < words; ++i) {
     const uint32_t word = moe::payloadPair(base, static_cast<uint32_t>(i));
     std::memcpy(tokens.x.data() + 4 * i, &word, 4);
   }
-  tokens.scales.resize(static_cast<uint64_t>(s.maxTokens) * s.numScales());
+  tokens.scales.resize(static_cast<uint64_t>(s.maxDispatchTokensPerRank) * s.numScales());
   for (float& scale : tokens.scales) scale = static_cast<float>(random());
   return tokens;
 }

@@ -10,8 +10,8 @@
 
 namespace railrunner::test {
 
+using moe::DispatchDtype;
 using moe::OutputLayout;
-using moe::PayloadType;
 using moe::Shape;
 using moe::TestSeam;
 
@@ -30,7 +30,7 @@ inline Shape smallShape() {
   s.numExperts = 32;
   s.numTopk = 4;
   s.hidden = 640;
-  s.maxTokens = 24;
+  s.maxDispatchTokensPerRank = 24;
   return s;
 }
 
@@ -39,7 +39,7 @@ inline Shape decodeShape() {
   s.numExperts = 256;
   s.numTopk = 8;
   s.hidden = 7168;
-  s.maxTokens = 128;
+  s.maxDispatchTokensPerRank = 128;
   return s;
 }
 
@@ -57,7 +57,7 @@ inline void addShared(std::vector<Case>& list) {
   other.dedup = false;
   list.push_back({"bf16 dedup off", other});
   other = s;
-  other.payload = PayloadType::kFp8E4m3;
+  other.payload = DispatchDtype::kFp8E4m3;
   list.push_back({"fp8 expertMajor", other});
   other.roundScale = true;
   other.outputLayout = OutputLayout::kRankMajor;
@@ -88,9 +88,9 @@ inline void addNetworked(std::vector<Case>& list) {
   };
   Shape off = s;
   off.dedup = false;
-  off.payload = PayloadType::kFp8E4m3;
+  off.payload = DispatchDtype::kFp8E4m3;
   Shape wide = s;
-  wide.payload = PayloadType::kFp8E4m3;
+  wide.payload = DispatchDtype::kFp8E4m3;
   wide.hidden = 20001;
   Shape byRank = s;
   byRank.outputLayout = OutputLayout::kRankMajor;
@@ -105,12 +105,12 @@ inline void addNetworked(std::vector<Case>& list) {
   add("network alone, fp8 hidden 20001", wide, 0);
   add("network alone, rankMajor", byRank, 0);
   Shape many = wide;
-  many.maxTokens = 256;  // more triggers than a ring holds
+  many.maxDispatchTokensPerRank = 256;  // more triggers than a ring holds
   add("network alone, full rings", many, 0);
   add("forwarded, bf16", s, 2);
   add("forwarded, split phases", s, 2, true);
   add("forwarded, fp8 hidden 20001", wide, 2);
-  byRank.payload = PayloadType::kFp8E4m3;
+  byRank.payload = DispatchDtype::kFp8E4m3;
   add("forwarded, fp8 rankMajor", byRank, 2);
   add("forwarded, decode 128 x 7168", decodeShape(), 2);
 }

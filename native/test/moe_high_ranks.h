@@ -67,7 +67,9 @@ class HighRanks {
 // What one rank holds beside its exchange.
 struct HighRank {
   HighRank(const Shape& s, const ht::Capacity& capacity)
-      : received(s, capacity), y(capacity.rows * s.paddedHidden()), out(s.maxTokens * s.paddedHidden()) {}
+      : received(s, capacity),
+        y(capacity.rows * s.paddedHidden()),
+        out(s.maxDispatchTokensPerRank * s.paddedHidden()) {}
   ht::HostReceived received;
   ht::Handle handle;
   std::vector<uint16_t> y;

@@ -64,7 +64,7 @@ struct ResultMemory {
         messageToken(s.maxReceivedTokens()),
         messageRow(static_cast<size_t>(s.maxReceivedTokens()) * s.numTopk),
         messageWeight(messageRow.size()),
-        ownRow(static_cast<size_t>(s.maxTokens) * s.numTopk),
+        ownRow(static_cast<size_t>(s.maxDispatchTokensPerRank) * s.numTopk),
         relayCount(s.worldSize),
         relayToken(messageToken.size()),
         relayIds(messageRow.size()) {
@@ -103,10 +103,10 @@ struct Tokens {
 
   Tokens(const Shape& s, uint64_t seed, uint32_t call, uint32_t rank, bool skewed) {
     uint64_t state = seed ^ (static_cast<uint64_t>(call) << 32) ^ (static_cast<uint64_t>(rank) << 20);
-    numTokens = static_cast<uint32_t>(randomWord(state) % (s.maxTokens + 1));
+    numTokens = static_cast<uint32_t>(randomWord(state) % (s.maxDispatchTokensPerRank + 1));
     if (call % 7 == 3 && rank % 2 == 1) numTokens = 0;
-    x.resize(static_cast<size_t>(s.maxTokens) * s.paddedHidden());
-    ids.assign(static_cast<size_t>(s.maxTokens) * s.numTopk, -1);
+    x.resize(static_cast<size_t>(s.maxDispatchTokensPerRank) * s.paddedHidden());
+    ids.assign(static_cast<size_t>(s.maxDispatchTokensPerRank) * s.numTopk, -1);
     weights.resize(ids.size());
     for (uint32_t token = 0; token < numTokens; ++token) {
       uint16_t* row = x.data() + static_cast<size_t>(token) * s.paddedHidden();

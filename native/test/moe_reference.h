@@ -30,7 +30,7 @@ inline std::vector<float> resultRow(const Shape& s, const DispatchResult& result
   std::vector<float> values(s.paddedHidden());
   for (uint32_t c = 0; c < s.paddedHidden(); ++c) {
     const uint64_t index = row * s.paddedHidden() + c;
-    if (s.payload == PayloadType::kBf16) {
+    if (s.payload == DispatchDtype::kBf16) {
       uint16_t bits;
       std::memcpy(&bits, result.x + 2 * index, 2);
       values[c] = toFloat(bits);
@@ -50,7 +50,7 @@ inline bool rowMatches(const Shape& s, const std::vector<float>& received, const
       const float exact = toFloat(sent[c]);
       const float slack =
           std::max(std::fabs(exact) / 16.0F, amax / 448.0F / 512.0F) * (s.roundScale ? 2.0F : 1.0F);
-      const float tolerance = s.payload == PayloadType::kBf16 ? 0.0F : slack * 1.001F;
+      const float tolerance = s.payload == DispatchDtype::kBf16 ? 0.0F : slack * 1.001F;
       if (!(std::fabs(received[c] - exact) <= tolerance)) return false;
     }
   }
@@ -80,7 +80,8 @@ inline void checkDispatch(const Shape& s, uint32_t rank, const DispatchResult& r
         }
         if (comes) expected.push_back(token);
       }
-      const uint64_t base = rankMajor ? 0 : static_cast<uint64_t>(group) * s.worldSize * s.maxTokens;
+      const uint64_t base =
+          rankMajor ? 0 : static_cast<uint64_t>(group) * s.worldSize * s.maxDispatchTokensPerRank;
       for (uint32_t i = 0; i < count; ++i) {
         const auto token = static_cast<uint32_t>(result.sourceToken[base + begin + i]);
         found.push_back(token);
@@ -110,7 +111,7 @@ inline void runExperts(const Shape& s, uint32_t rank, const DispatchResult& resu
   for (uint32_t group = 0; group < (rankMajor ? s.worldSize : numLocal); ++group) {
     for (int32_t i = 0; i < result.count[group]; ++i) {
       const uint64_t row =
-          static_cast<uint64_t>(group) * (rankMajor ? s.maxTokens : s.maxReceivedTokens()) + i;
+          static_cast<uint64_t>(group) * (rankMajor ? s.maxDispatchTokensPerRank : s.maxReceivedTokens()) + i;
       const std::vector<float> x = resultRow(s, result, row);
       for (uint32_t c = 0; c < s.paddedHidden(); ++c) {
         float value = 0;

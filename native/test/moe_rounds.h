@@ -9,7 +9,9 @@ namespace railrunner::moe::test {
 
 struct Buffers {
   explicit Buffers(const Shape& s)
-      : result(s), ownY(s.resultRows() * s.bf16RowBytes()), out(s.maxTokens * s.bf16RowBytes()) {}
+      : result(s),
+        ownY(s.resultRows() * s.bf16RowBytes()),
+        out(s.maxDispatchTokensPerRank * s.bf16RowBytes()) {}
   ResultMemory result;
   Memory ownY;
   Memory out;
@@ -26,7 +28,7 @@ inline void checkCombine(const Ranks& ranks, uint32_t rank, const Tokens& tokens
     const uint16_t* got = out + static_cast<size_t>(token) * s.paddedHidden();
     for (uint32_t c = 0; c < s.paddedHidden(); ++c) {
       // fp8: what the experts saw is a rounded x; 1/16 of each term is the format's step.
-      const bool ok = s.payload == PayloadType::kBf16
+      const bool ok = s.payload == DispatchDtype::kBf16
                           ? got[c] == expected[c]
                           : std::fabs(toFloat(got[c]) - toFloat(expected[c])) <= 16.0F;
       if (ok) continue;

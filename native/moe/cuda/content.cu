@@ -23,7 +23,7 @@ __global__ void fillTokensKernel(Shape shape, uint32_t seed, uint32_t salt, uint
 
 __device__ float elementOf(const Shape& shape, const DispatchResult& result, uint64_t row, uint32_t column) {
   const uint64_t index = row * shape.paddedHidden() + column;
-  if (shape.payload == PayloadType::kBf16) {
+  if (shape.payload == DispatchDtype::kBf16) {
     return bf16ToFloat(reinterpret_cast<const uint16_t*>(result.x)[index]);
   }
   const float scale = result.scales[row * shape.numScales() + column / kScaleBlock];
@@ -37,7 +37,7 @@ __global__ void expertsKernel(Shape shape, uint32_t rank, DispatchResult result,
   const uint32_t columns = shape.paddedHidden();
   const uint32_t firstExpert = rank * shape.numLocalExperts();
   const uint64_t first =
-      static_cast<uint64_t>(group) * (rankMajor ? shape.maxTokens : shape.maxReceivedTokens());
+      static_cast<uint64_t>(group) * (rankMajor ? shape.maxDispatchTokensPerRank : shape.maxReceivedTokens());
   for (int32_t i = static_cast<int32_t>(blockIdx.y); i < result.count[group];
        i += static_cast<int32_t>(gridDim.y)) {
     const uint64_t row = first + static_cast<uint32_t>(i);

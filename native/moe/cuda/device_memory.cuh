@@ -315,7 +315,7 @@ struct Call {
     const bool ok = isOverNetwork(source)
                         ? awaitFlag(&a.network->arrived[source], value, Missing::kBegun, source, 0)
                         : awaitWord(wordsFrom(source, a.map.begun), value, Missing::kBegun, source, 0);
-    if (!ok || *value <= a.shape.maxTokens) return ok;
+    if (!ok || *value <= a.shape.maxDispatchTokensPerRank) return ok;
     return refuse(Missing::kWrongTokens, source, 0, *value);
   }
   // Until a slice of the source's row for the token is whole.

@@ -47,7 +47,7 @@ std::string describeWait(const WaitControl& control, uint32_t rank, uint32_t num
 
 std::string describeRefusal(const WaitControl& control, const Shape& shape) {
   const std::string index = std::to_string(control.index);
-  const std::string tokens = std::to_string(shape.maxTokens);
+  const std::string tokens = std::to_string(shape.maxDispatchTokensPerRank);
   const auto said = [&](const std::string& what, const std::string& expected) {
     return "rank " + std::to_string(control.rank) + " sent " + what + " " + std::to_string(control.value) +
            ", expected " + expected;
@@ -60,8 +60,9 @@ std::string describeRefusal(const WaitControl& control, const Shape& shape) {
     case Missing::kWrongCount:
       return said("a count for local expert " + index + " of", "at most " + tokens);
     case Missing::kWrongPlace:
-      return said("for its token " + index + " a place of",
-                  "one below " + std::to_string(shape.numLocalExperts() * uint64_t{shape.maxTokens}));
+      return said(
+          "for its token " + index + " a place of",
+          "one below " + std::to_string(shape.numLocalExperts() * uint64_t{shape.maxDispatchTokensPerRank}));
     case Missing::kWrongCopy:
       return said("for its token " + index + " a copy of", "one below " + tokens);
     case Missing::kWrongCopies:

@@ -46,7 +46,7 @@ RAILRUNNER_HOST_DEVICE inline uint64_t alignRows(uint64_t rows, uint32_t alignme
 
 // Whatever the routing: a token comes to a rank once, to as many of its experts as it has choices.
 RAILRUNNER_HOST_DEVICE inline Capacity worstCaseCapacity(const Shape& shape, const Options& options) {
-  const uint64_t tokens = static_cast<uint64_t>(shape.worldSize) * shape.maxTokens;
+  const uint64_t tokens = static_cast<uint64_t>(shape.worldSize) * shape.maxDispatchTokensPerRank;
   const uint32_t local = shape.numLocalExperts();
   const uint64_t perToken = shape.numTopk < local ? shape.numTopk : local;
   return {tokens, tokens * perToken + static_cast<uint64_t>(local) * (options.expertAlignment - 1)};

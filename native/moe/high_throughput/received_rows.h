@@ -11,7 +11,7 @@ struct TokenRows {
   const float* scales = nullptr;     // fp8: [numTokens, numScales]
   const int32_t* topkIdx = nullptr;  // [numTokens, numTopk]: global expert, or -1; no expert twice per token
   const float* topkWeights = nullptr;  // [numTokens, numTopk]
-  uint32_t numTokens = 0;              // 0..maxTokens; may differ between ranks
+  uint32_t numTokens = 0;              // 0..maxDispatchTokensPerRank; may differ between ranks
 };
 
 // L = numLocalExperts, K = numTopk.

@@ -52,10 +52,11 @@ RAILRUNNER_HOST_DEVICE inline BufferLayout bufferLayout(const Shape& shape) {
   layout.message = dispatchMessageFormat(shape);
   layout.combineBytes = combineMessageBytes(shape);
   // Slots: (local expert, source, copy) without dedup, (source, copy) with it; combine has as many.
-  const uint64_t slots =
-      shape.dedup ? shape.maxReceivedTokens() : static_cast<uint64_t>(shape.numExperts) * shape.maxTokens;
+  const uint64_t slots = shape.dedup
+                             ? shape.maxReceivedTokens()
+                             : static_cast<uint64_t>(shape.numExperts) * shape.maxDispatchTokensPerRank;
   layout.signalBytes = alignRegion(8ULL * shape.numExperts);
-  layout.sendBytes = alignRegion(largerOf(shape.maxTokens * layout.message.strideBytes,
+  layout.sendBytes = alignRegion(largerOf(shape.maxDispatchTokensPerRank * layout.message.strideBytes,
                                           combineStagingRows(shape) * layout.combineBytes));
   layout.receiveBytes = alignRegion(slots * largerOf(layout.message.strideBytes, layout.combineBytes));
   layout.totalBytes = 2 * (layout.signalBytes + layout.sendBytes + layout.receiveBytes);
@@ -68,25 +69,25 @@ RAILRUNNER_HOST_DEVICE inline uint64_t dispatchSlotOffset(const Shape& shape, co
                                                           uint32_t localExpert, uint32_t source,
                                                           uint32_t copy) {
   const uint64_t group = shape.dedup ? source : static_cast<uint64_t>(localExpert) * shape.worldSize + source;
-  return (group * shape.maxTokens + copy) * layout.message.strideBytes;
+  return (group * shape.maxDispatchTokensPerRank + copy) * layout.message.strideBytes;
 }
 
 // Offset, in the receive half of the token's owner, of the row that comes back for `token` from `origin`: the
 // global expert, or with dedup the rank that hosts the experts.
 RAILRUNNER_HOST_DEVICE inline uint64_t combineSlotOffset(const Shape& shape, const BufferLayout& layout,
                                                          uint32_t origin, uint32_t token) {
-  return (static_cast<uint64_t>(origin) * shape.maxTokens + token) * layout.combineBytes;
+  return (static_cast<uint64_t>(origin) * shape.maxDispatchTokensPerRank + token) * layout.combineBytes;
 }
 
 // What the seed's own formula asks for (MSCCL++ EP, low latency): 2 * (send + receive + signals) with both
 // halves sized for either operation, plus 1..128 bytes. Reported beside our own size, so that users can
 // compare.
-RAILRUNNER_HOST_DEVICE inline uint64_t mscclppHintBytes(uint64_t maxTokens, uint64_t hidden,
+RAILRUNNER_HOST_DEVICE inline uint64_t mscclppHintBytes(uint64_t maxDispatchTokensPerRank, uint64_t hidden,
                                                         uint64_t numExperts) {
   const uint64_t dispatchBytes = 16 + largerOf(2 * hidden, hidden + 4 * (hidden / 128));
   const uint64_t combineBytes = 2 * hidden;
-  const uint64_t slots = numExperts * maxTokens;
-  const uint64_t send = largerOf(maxTokens * dispatchBytes, slots * combineBytes);
+  const uint64_t slots = numExperts * maxDispatchTokensPerRank;
+  const uint64_t send = largerOf(maxDispatchTokensPerRank * dispatchBytes, slots * combineBytes);
   const uint64_t receive = slots * largerOf(dispatchBytes, combineBytes);
   return (2 * (send + receive + 8 * numExperts) + 128) / 128 * 128;
 }

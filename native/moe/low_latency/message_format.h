@@ -50,7 +50,7 @@ RAILRUNNER_HOST_DEVICE inline MessageFormat dispatchMessageFormat(const Shape& s
   format.payloadOffset =
       shape.dedup ? alignMessage(format.weightsOffset + 4ULL * shape.numTopk) : sizeof(ExpertMessageHeader);
   format.scalesOffset = format.payloadOffset + shape.payloadRowBytes();
-  const uint64_t scaleBytes = shape.payload == PayloadType::kFp8E4m3 ? 4ULL * shape.numScales() : 0;
+  const uint64_t scaleBytes = shape.payload == DispatchDtype::kFp8E4m3 ? 4ULL * shape.numScales() : 0;
   format.strideBytes = alignMessage(format.scalesOffset + scaleBytes);
   return format;
 }

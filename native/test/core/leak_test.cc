@@ -149,7 +149,7 @@ moe::BenchOptions twoNodes(const Exchange& exchange) {
   options.shape.numExperts = 8;
   options.shape.numTopk = 2;
   options.shape.hidden = 1024;
-  options.shape.maxTokens = 256;
+  options.shape.maxDispatchTokensPerRank = 256;
   options.numProxies = 2;
   for (uint32_t rank = 0; rank < 4; ++rank)
     options.overNetwork.push_back(rank / 2 != exchange.rank() / 2 ? 1 : 0);

@@ -14,7 +14,7 @@ namespace {
 
 constexpr auto kRank = OutputLayout::kRankMajor;
 constexpr auto kExpert = OutputLayout::kExpertMajor;
-constexpr auto kFp8 = PayloadType::kFp8E4m3;
+constexpr auto kFp8 = DispatchDtype::kFp8E4m3;
 
 void addShapes() {
   for (const OutputLayout layout : {kRank, kExpert}) {
@@ -50,7 +50,7 @@ void addShapes() {
       Setting setting = small(2, layout);
       setting.shape.hidden = 20001;
       setting.shape.numTopk = 16;
-      setting.shape.maxTokens = 70;
+      setting.shape.maxDispatchTokensPerRank = 70;
       roundTrip(setting);
     });
     add("top 32 of 512, one processor", [=] {
@@ -65,13 +65,13 @@ void addShapes() {
       Setting setting = small(8, layout);
       setting.shape.numTopk = 32;
       setting.shape.hidden = 7168;
-      setting.shape.maxTokens = 40;
+      setting.shape.maxDispatchTokensPerRank = 40;
       setting.full = true;
       roundTrip(setting);
     });
     add("1000 tokens, 16 processors", [=] {
       Setting setting = small(4, layout);
-      setting.shape.maxTokens = 1000;
+      setting.shape.maxDispatchTokensPerRank = 1000;
       setting.processors = 16;
       roundTrip(setting);
     });
@@ -82,7 +82,7 @@ void addShapes() {
 void manyCalls(uint32_t calls) {
   Setting setting = small(4, kExpert);
   setting.shape.hidden = 128;
-  setting.shape.maxTokens = 70;
+  setting.shape.maxDispatchTokensPerRank = 70;
   Ranks ranks(setting);
   for (uint32_t call = 0; call < calls; ++call) {
     Scene scene(setting, 100 + call);
@@ -105,7 +105,7 @@ void largeCalls() {
   setting.shape.numExperts = 256;
   setting.shape.numTopk = 8;
   setting.shape.hidden = 7168;
-  setting.shape.maxTokens = 4096;
+  setting.shape.maxDispatchTokensPerRank = 4096;
   setting.alignment = 128;
   setting.processors = 32;
   setting.full = true;
@@ -232,7 +232,7 @@ void wrongTokens() {
   Ranks ranks(setting);
   Scene scene(setting, 3);
   ranks.fill(scene.tokens);
-  ranks[1].arguments.numTokens = setting.shape.maxTokens + 1;
+  ranks[1].arguments.numTokens = setting.shape.maxDispatchTokensPerRank + 1;
   ranks.begin();
   ranks.dispatch(kAllOfDispatch);
   expectFailure(ranks, 3, Missing::kWrongTokens, 1);

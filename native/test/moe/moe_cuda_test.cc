@@ -47,7 +47,8 @@ struct HubGate {
 
 Routing routingOf(const Shape& s, uint32_t rank) {
   Routing routing;
-  routing.numTokens = rank == 2 ? 0 : s.maxTokens - 3 * rank;  // uneven, and one rank without tokens
+  routing.numTokens =
+      rank == 2 ? 0 : s.maxDispatchTokensPerRank - 3 * rank;  // uneven, and one rank without tokens
   std::mt19937 random(17 + rank);
   for (uint32_t t = 0; t < routing.numTokens; ++t) {
     std::vector<int32_t> chosen;
@@ -71,7 +72,7 @@ float sentElement(const Shape& s, uint32_t salt, uint32_t source, uint32_t token
 
 float received(const Shape& s, const BenchResults& r, uint64_t row, uint32_t column) {
   const uint64_t index = row * s.paddedHidden() + column;
-  if (s.payload == PayloadType::kFp8E4m3) {
+  if (s.payload == DispatchDtype::kFp8E4m3) {
     return e4m3ToFloat(r.x[index]) * r.scales[row * s.numScales() + column / kScaleBlock];
   }
   uint16_t bits = 0;
@@ -111,7 +112,7 @@ int64_t wrongRows(const Shape& s, uint32_t rank, const BenchResults& r, const st
         for (uint32_t c = 0; c < s.paddedHidden() && same; ++c) {
           const float sent = sentElement(s, r.salt, source, token, c);
           const float slack =
-              s.payload == PayloadType::kBf16 ? 0.0F : std::fabs(sent) / 8.0F + 16.0F / 448.0F / 64.0F;
+              s.payload == DispatchDtype::kBf16 ? 0.0F : std::fabs(sent) / 8.0F + 16.0F / 448.0F / 64.0F;
           same = std::fabs(received(s, r, row, c) - sent) <= slack;
         }
         wrong += same ? 0 : 1;
@@ -129,7 +130,7 @@ int64_t wrongRows(const Shape& s, uint32_t rank, const BenchResults& r, const st
 // largest sum of magnitudes.
 int64_t wrongTokens(const Shape& s, uint32_t rank, const BenchResults& r, const Routing& own) {
   int64_t wrong = 0;
-  for (uint32_t t = 0; t < s.maxTokens; ++t) {
+  for (uint32_t t = 0; t < s.maxDispatchTokensPerRank; ++t) {
     float largest = 0;
     float worst = 0;
     for (uint32_t c = 0; c < s.paddedHidden(); ++c) {
@@ -152,7 +153,7 @@ int64_t wrongTokens(const Shape& s, uint32_t rank, const BenchResults& r, const 
       largest = std::max(largest, terms);
       worst = std::isnan(difference) ? INFINITY : std::max(worst, difference);
     }
-    const float bound = (s.payload == PayloadType::kBf16 ? 0.02F : 0.08F) * largest + 1e-6F;
+    const float bound = (s.payload == DispatchDtype::kBf16 ? 0.02F : 0.08F) * largest + 1e-6F;
     if (!(worst <= bound)) ++wrong;
   }
   return wrong;

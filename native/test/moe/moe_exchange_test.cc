@@ -67,7 +67,8 @@ void checkSilentRank(const Shape& shape) {
 
 void checkSequence() {
   Shape shape;
-  shape.worldSize = 1, shape.numExperts = 4, shape.numTopk = 2, shape.hidden = 128, shape.maxTokens = 4;
+  shape.worldSize = 1, shape.numExperts = 4, shape.numTopk = 2, shape.hidden = 128,
+  shape.maxDispatchTokensPerRank = 4;
   Ranks ranks(shape, {});
   Buffers a(shape), b(shape), c(shape);
   const Tokens tokens(shape, 1, 0, 0, false);
@@ -155,13 +156,14 @@ void checkHostileMessages(Shape shape) {
   const MessageFormat& format = layout.message;
   const auto refuses = [&](const char* what, const char* words, auto&& change) {
     Ranks ranks(shape, {});
-    std::vector<uint16_t> x(static_cast<size_t>(shape.maxTokens) * shape.paddedHidden(), 0x3f80);
+    std::vector<uint16_t> x(static_cast<size_t>(shape.maxDispatchTokensPerRank) * shape.paddedHidden(),
+                            0x3f80);
     std::vector<int32_t> ids;
-    for (uint32_t token = 0; token < shape.maxTokens; ++token) ids.insert(ids.end(), {2, 3});
+    for (uint32_t token = 0; token < shape.maxDispatchTokensPerRank; ++token) ids.insert(ids.end(), {2, 3});
     const std::vector<float> weights(ids.size(), 0.5F);
-    const TokenBatch batch{x.data(), ids.data(), weights.data(), shape.maxTokens};
+    const TokenBatch batch{x.data(), ids.data(), weights.data(), shape.maxDispatchTokensPerRank};
     for (uint32_t rank = 0; rank < 2; ++rank) ranks.exchange(rank).dispatchSend(batch);
-    for (uint32_t copy = 0; copy < shape.maxTokens; ++copy) {
+    for (uint32_t copy = 0; copy < shape.maxDispatchTokensPerRank; ++copy) {
       change(
           ranks.buffer(0) + layout.sendOffset(1) + copy * format.strideBytes,
           ranks.buffer(1) + layout.receiveOffset(1) + dispatchSlotOffset(shape, layout, 0, 0, 0) + 4 * copy);
@@ -190,10 +192,11 @@ void checkHostileMessages(Shape shape) {
 
 // The rule that guards memory is asked in 64 bits: a product that wraps in 32 must not pass it.
 void checkIllegalShapes() {
-  const auto refuses = [](uint32_t worldSize, uint32_t numExperts, uint32_t maxTokens, OutputLayout output) {
+  const auto refuses = [](uint32_t worldSize, uint32_t numExperts, uint32_t maxDispatchTokensPerRank,
+                          OutputLayout output) {
     Shape s;
     s.worldSize = worldSize, s.numExperts = numExperts, s.numTopk = 8, s.hidden = 128,
-    s.maxTokens = maxTokens;
+    s.maxDispatchTokensPerRank = maxDispatchTokensPerRank;
     s.outputLayout = output;
     std::string said;
     try {
@@ -202,9 +205,9 @@ void checkIllegalShapes() {
       said = error.what();
     }
     const uint64_t groups = output == OutputLayout::kExpertMajor ? numExperts / worldSize : 1;
-    const std::string rows = std::to_string(groups * worldSize * maxTokens);
+    const std::string rows = std::to_string(groups * worldSize * maxDispatchTokensPerRank);
     CHECK(said.find("result rows, received " + rows) != std::string::npos, "%u x %u: %s", worldSize,
-          maxTokens, said.c_str());
+          maxDispatchTokensPerRank, said.c_str());
   };
   refuses(4096, 4096, 1 << 20, OutputLayout::kRankMajor);  // 2^32: 0 in 32 bits
   refuses(4096, 4096, 1 << 20, OutputLayout::kExpertMajor);
@@ -255,26 +258,26 @@ int main() {
   using namespace railrunner::moe;
   using namespace railrunner::moe::test;
   Shape s;
-  s.worldSize = 4, s.numExperts = 16, s.numTopk = 4, s.hidden = 256, s.maxTokens = 24;
+  s.worldSize = 4, s.numExperts = 16, s.numTopk = 4, s.hidden = 256, s.maxDispatchTokensPerRank = 24;
   for (const bool dedup : {false, true}) {
     s.dedup = dedup;
-    s.payload = PayloadType::kBf16;
+    s.payload = DispatchDtype::kBf16;
     check(dedup ? "dedup bf16" : "expert bf16", s, 20);
-    s.payload = PayloadType::kFp8E4m3;
+    s.payload = DispatchDtype::kFp8E4m3;
     check(dedup ? "dedup fp8" : "expert fp8", s, 20);
     s.roundScale = true;
     check(dedup ? "dedup fp8 power-of-two" : "expert fp8 power-of-two", s, 10);
     s.roundScale = false;
   }
-  s.payload = PayloadType::kBf16;
+  s.payload = DispatchDtype::kBf16;
   s.outputLayout = OutputLayout::kRankMajor;
   check("rank-major bf16", s, 20);
   s.zeroCopy = true;
   check("rank-major zero copy", s, 20);
-  s.payload = PayloadType::kFp8E4m3;
+  s.payload = DispatchDtype::kFp8E4m3;
   check("rank-major fp8 zero copy", s, 10);
   s.outputLayout = OutputLayout::kExpertMajor;
-  s.payload = PayloadType::kBf16;
+  s.payload = DispatchDtype::kBf16;
   s.dedup = false;
   check("expert zero copy", s, 20);
   s.zeroCopy = false;
@@ -287,9 +290,9 @@ int main() {
   check("top 22", s, 10);
   s.numTopk = 32, s.dedup = false;
   check("top 32 without dedup", s, 10);
-  s.dedup = true, s.payload = PayloadType::kFp8E4m3;
+  s.dedup = true, s.payload = DispatchDtype::kFp8E4m3;
   check("top 32 fp8", s, 10);
-  s.payload = PayloadType::kBf16;
+  s.payload = DispatchDtype::kBf16;
   s.worldSize = 8, s.numExperts = 8, s.numTopk = 1, s.hidden = 128;
   check("top-1, one expert per rank", s, 20);
   s.worldSize = 1;

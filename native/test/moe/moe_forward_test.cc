@@ -13,7 +13,8 @@ using Nodes = std::vector<uint32_t>;
 
 Shape shapeOf(uint32_t worldSize) {
   Shape s;
-  s.worldSize = worldSize, s.numExperts = 4 * worldSize, s.numTopk = 4, s.hidden = 256, s.maxTokens = 24;
+  s.worldSize = worldSize, s.numExperts = 4 * worldSize, s.numTopk = 4, s.hidden = 256,
+  s.maxDispatchTokensPerRank = 24;
   return s;
 }
 
@@ -21,12 +22,12 @@ void checkFormats() {
   const Nodes nodes = {0, 0, 1, 1};
   Shape s = shapeOf(4);
   check("2 x 2 bf16", s, 20, nodes);
-  s.payload = PayloadType::kFp8E4m3;
+  s.payload = DispatchDtype::kFp8E4m3;
   check("2 x 2 fp8", s, 20, nodes);
   s.outputLayout = OutputLayout::kRankMajor;
   s.zeroCopy = true;
   check("2 x 2 rank-major fp8 zero copy", s, 20, nodes);
-  s.payload = PayloadType::kBf16;
+  s.payload = DispatchDtype::kBf16;
   s.zeroCopy = false;
   check("2 x 2 rank-major bf16", s, 20, nodes);
   s.outputLayout = OutputLayout::kExpertMajor;

@@ -55,7 +55,7 @@ int main(int argc, char** argv) {
   const uint32_t iterations = argc > 1 ? static_cast<uint32_t>(std::atoi(argv[1])) : 10'000;
   const bool missingRelease = argc > 2 && std::strcmp(argv[2], "missingRelease") == 0;
   Shape s;
-  s.worldSize = 4, s.numExperts = 8, s.numTopk = 3, s.hidden = 128, s.maxTokens = 5;
+  s.worldSize = 4, s.numExperts = 8, s.numTopk = 3, s.hidden = 128, s.maxDispatchTokensPerRank = 5;
   ht::Options options;
   options.receive = ht::Receive::kWorstCase;
   for (const ht::Strategy strategy : {ht::Strategy::kSparse, ht::Strategy::kAllGather}) {

@@ -11,7 +11,7 @@ namespace {
 
 Shape smallShape() {
   Shape s;
-  s.worldSize = 4, s.numExperts = 8, s.numTopk = 3, s.hidden = 128, s.maxTokens = 6;
+  s.worldSize = 4, s.numExperts = 8, s.numTopk = 3, s.hidden = 128, s.maxDispatchTokensPerRank = 6;
   return s;
 }
 
@@ -53,7 +53,7 @@ bool says(const std::string& text, const char* part) { return text.find(part) !=
 // The layout step against counts by hand: 2 ranks, 2 experts each.
 void countsAreRight() {
   Shape s;
-  s.worldSize = 2, s.numExperts = 4, s.numTopk = 2, s.hidden = 128, s.maxTokens = 4;
+  s.worldSize = 2, s.numExperts = 4, s.numTopk = 2, s.hidden = 128, s.maxDispatchTokensPerRank = 4;
   const std::vector<int32_t> ids = {0, 1, 3, -1, -1, -1, 2, 0};
   const ht::SourceCounts counts = ht::countRouting(s, ids, {});
   CHECK(counts.tokensTo == (std::vector<uint32_t>{2, 2}), "tokens of ranks");
@@ -72,7 +72,7 @@ void countsAreRight() {
 // Those that jobs/dispatch-combine computes for plans (high-oracle.test.ts).
 void sizesAreGolden() {
   Shape s;
-  s.worldSize = 2, s.numExperts = 4, s.numTopk = 2, s.hidden = 128, s.maxTokens = 4;
+  s.worldSize = 2, s.numExperts = 4, s.numTopk = 2, s.hidden = 128, s.maxDispatchTokensPerRank = 4;
   CHECK(ht::BufferLayout(s, 2, 0).totalBytes == 2176, "one block and two partial sums");
   CHECK(ht::BufferLayout(s, 2, 1).totalBytes == 4864, "and an inbox, with sums that come back");
 }
@@ -151,7 +151,7 @@ void callsAlternate() {
 // Rank 0 alone runs; the block of rank 1 holds what a broken rank would leave there.
 void badMemoryIsRefused() {
   Shape s;
-  s.worldSize = 2, s.numExperts = 2, s.numTopk = 1, s.hidden = 128, s.maxTokens = 4;
+  s.worldSize = 2, s.numExperts = 2, s.numTopk = 1, s.hidden = 128, s.maxDispatchTokensPerRank = 4;
   struct Case {
     std::vector<uint32_t> header;  // tokens, tokens to each rank, rows of each expert
     int32_t id;

@@ -38,8 +38,8 @@ void checkOwnSizes() {
   for (const Golden& g : table) {
     Shape s;
     s.worldSize = g.ranks, s.numExperts = g.experts, s.numTopk = g.topk, s.hidden = g.hidden,
-    s.maxTokens = g.tokens;
-    s.payload = g.fp8 ? PayloadType::kFp8E4m3 : PayloadType::kBf16;
+    s.maxDispatchTokensPerRank = g.tokens;
+    s.payload = g.fp8 ? DispatchDtype::kFp8E4m3 : DispatchDtype::kBf16;
     s.dedup = g.dedup;
     const BufferLayout layout = bufferLayout(s);
     CHECK(layout.message.payloadOffset == g.payloadOffset, "payload at %lu", layout.message.payloadOffset);
@@ -52,10 +52,10 @@ void checkOwnSizes() {
 // Signals stay where they are when tokens or hidden change; no two slots overlap.
 void checkPlaces() {
   Shape s;
-  s.worldSize = 4, s.numExperts = 8, s.numTopk = 2, s.hidden = 128, s.maxTokens = 4;
+  s.worldSize = 4, s.numExperts = 8, s.numTopk = 2, s.hidden = 128, s.maxDispatchTokensPerRank = 4;
   const BufferLayout small = bufferLayout(s);
   Shape wide = s;
-  wide.hidden = 7168, wide.maxTokens = 128;
+  wide.hidden = 7168, wide.maxDispatchTokensPerRank = 128;
   for (uint32_t half = 0; half < 2; ++half) {
     CHECK(small.signalOffset(half, 3) == bufferLayout(wide).signalOffset(half, 3), "half %u", half);
   }
@@ -65,7 +65,7 @@ void checkPlaces() {
     std::vector<uint64_t> begins;
     for (uint32_t expert = 0; expert < (dedup ? 1 : s.numLocalExperts()); ++expert) {
       for (uint32_t source = 0; source < s.worldSize; ++source) {
-        for (uint32_t copy = 0; copy < s.maxTokens; ++copy)
+        for (uint32_t copy = 0; copy < s.maxDispatchTokensPerRank; ++copy)
           begins.push_back(dispatchSlotOffset(s, layout, expert, source, copy));
       }
     }
@@ -75,7 +75,7 @@ void checkPlaces() {
     CHECK(begins.back() + layout.message.strideBytes <= layout.receiveBytes, "last slot ends at %lu",
           begins.back());
     const uint32_t origins = dedup ? s.worldSize : s.numExperts;
-    CHECK(combineSlotOffset(s, layout, origins - 1, s.maxTokens - 1) + layout.combineBytes <=
+    CHECK(combineSlotOffset(s, layout, origins - 1, s.maxDispatchTokensPerRank - 1) + layout.combineBytes <=
               layout.receiveBytes,
           "combine");
     CHECK(layout.receiveOffset(1) + layout.receiveBytes == layout.totalBytes, "end");
@@ -149,7 +149,8 @@ void checkSumRows() {
 
 void checkShapes() {
   Shape good;
-  good.worldSize = 4, good.numExperts = 8, good.numTopk = 2, good.hidden = 128, good.maxTokens = 4;
+  good.worldSize = 4, good.numExperts = 8, good.numTopk = 2, good.hidden = 128,
+  good.maxDispatchTokensPerRank = 4;
   requireLegal(good);
   const auto refused = [](const Shape& s, const char* words) {
     try {

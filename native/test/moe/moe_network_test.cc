@@ -120,7 +120,8 @@ int runRank(HubExchange& hub, const Shape& shape, const Setting& setting, const 
                                                   DeviceKind::kHost, soon());
   HostExchange exchange(shape, peers, control, {network.get(), region});
   ResultMemory result(shape);
-  Memory y(shape.resultRows() * shape.bf16RowBytes()), out(shape.maxTokens * shape.bf16RowBytes());
+  Memory y(shape.resultRows() * shape.bf16RowBytes()),
+      out(shape.maxDispatchTokensPerRank * shape.bf16RowBytes());
   std::string fault;
   {
     const AbortWatch watch(shared, control);
@@ -165,7 +166,7 @@ int main(int argc, char** argv) {
   }
   railrunner::moe::Shape shape;
   shape.worldSize = kRanks, shape.numExperts = 16, shape.numTopk = 4, shape.hidden = 256,
-  shape.maxTokens = 12;
+  shape.maxDispatchTokensPerRank = 12;
   uint32_t failed = 0;
   for (const bool dedup : {true, false}) {
     if (setting.forward && !dedup) continue;

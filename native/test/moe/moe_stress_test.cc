@@ -15,7 +15,10 @@ namespace {
 
 struct Rank {
   explicit Rank(const Shape& s)
-      : a(s), b(s), y(s.resultRows() * s.bf16RowBytes()), out(s.maxTokens * s.bf16RowBytes()) {}
+      : a(s),
+        b(s),
+        y(s.resultRows() * s.bf16RowBytes()),
+        out(s.maxDispatchTokensPerRank * s.bf16RowBytes()) {}
   ResultMemory a, b;
   Memory y, out;
 };
@@ -83,7 +86,7 @@ int main(int argc, char** argv) {
   const uint32_t iterations = argc > 1 ? static_cast<uint32_t>(std::atoi(argv[1])) : 10'000;
   const bool missingRelease = argc > 2 && std::strcmp(argv[2], "missingRelease") == 0;
   Shape s;
-  s.worldSize = 4, s.numExperts = 8, s.numTopk = 3, s.hidden = 128, s.maxTokens = 3;
+  s.worldSize = 4, s.numExperts = 8, s.numTopk = 3, s.hidden = 128, s.maxDispatchTokensPerRank = 3;
   const std::vector<uint32_t> nodes = {0, 0, 1, 1};
   for (const std::string dedup : {"on", "off", "node"}) {
     s.dedup = dedup != "off";

@@ -42,20 +42,21 @@ struct SymmetricMap {
       0;  // [worldSize, kMostBlocks] words: the epoch in which a host's block has made its sums
   uint64_t gathered = 0;  // [worldSize] words: the epoch in which all tokens of the source are here
   uint64_t barrier = 0;   // [worldSize] words
-  uint64_t ids = 0;       // int32 [maxTokens, numTopk]
-  uint64_t weights = 0;   // fp32 [maxTokens, numTopk]
-  uint64_t x = 0;  // [slots, maxTokens, payloadRowBytes]; with allGather a row behind them that nobody writes
-  uint64_t scales = 0;  // [slots, maxTokens, scaleBytes]
+  uint64_t ids = 0;       // int32 [maxDispatchTokensPerRank, numTopk]
+  uint64_t weights = 0;   // fp32 [maxDispatchTokensPerRank, numTopk]
+  uint64_t x =
+      0;  // [slots, maxDispatchTokensPerRank, payloadRowBytes]; with allGather a row behind them that nobody writes
+  uint64_t scales = 0;  // [slots, maxDispatchTokensPerRank, scaleBytes]
   uint64_t y = 0;       // bf16 [capacity.tokens, bf16RowBytes]: what the owners of the tokens read
   uint64_t totalBytes = 0;
   uint32_t scaleBytes = 0;  // of one row, a multiple of 16; 0 without fp8
   uint32_t slots = 1;       // 1, or with allGather one for each rank, its own tokens in its own
 
   RAILRUNNER_HOST_DEVICE uint64_t xOffset(const Shape& s, uint32_t slot) const {
-    return x + static_cast<uint64_t>(slot) * s.maxTokens * s.payloadRowBytes();
+    return x + static_cast<uint64_t>(slot) * s.maxDispatchTokensPerRank * s.payloadRowBytes();
   }
   RAILRUNNER_HOST_DEVICE uint64_t scalesOffset(const Shape& s, uint32_t slot) const {
-    return scales + static_cast<uint64_t>(slot) * s.maxTokens * scaleBytes;
+    return scales + static_cast<uint64_t>(slot) * s.maxDispatchTokensPerRank * scaleBytes;
   }
 };
 
@@ -73,8 +74,9 @@ struct Workspace {
   uint32_t* blockCounts;   // [blocks, worldSize sources, numLocalExperts + worldSize]
   uint32_t* expertTotals;  // [blocks, numExperts]
   ChunkRange* chunks;      // handle: [blocks, worldSize sources]
-  int32_t* tokenPlace;     // handle: [maxTokens, worldSize] received token at each rank, -1 = not there
-  uint32_t* tokenHosts;    // handle: [maxTokens] bit r: it is at rank r
+  int32_t*
+      tokenPlace;  // handle: [maxDispatchTokensPerRank, worldSize] received token at each rank, -1 = not there
+  uint32_t* tokenHosts;  // handle: [maxDispatchTokensPerRank] bit r: it is at rank r
 };
 
 // What every rank gets, in pinned host memory.
@@ -119,7 +121,7 @@ struct CallArguments {
   NeedReport* report;
   Seam seam;
   const uint16_t* y;  // expert-major: the experts' rows [capacity.rows]; private
-  uint16_t* out;      // combine: bf16 [maxTokens, paddedHidden]
+  uint16_t* out;      // combine: bf16 [maxDispatchTokensPerRank, paddedHidden]
   std::byte* base[kMaxPeers];
   Capacity room[kMaxPeers];  // receive memory of every rank, where they agree on it
 };

@@ -36,10 +36,12 @@ CudaBench::CudaBench(const BenchOptions& options, const std::vector<Capacity>& c
       waits_(control, shape_, rank,
              [this](const WaitControl& waits, const std::string& call) { return refusal(waits, call); }),
       received_(shape_, capacity_, !(gathers() && !isExpertMajor())),
-      tokens_(zeroed(shape_.payload == PayloadType::kFp8E4m3 ? shape_.maxTokens * shape_.bf16RowBytes() : 0)),
+      tokens_(zeroed(shape_.payload == DispatchDtype::kFp8E4m3
+                         ? shape_.maxDispatchTokensPerRank * shape_.bf16RowBytes()
+                         : 0)),
       work_(zeroed(workspaceMap(shape_, plan_.blocks).totalBytes)),
       y_(zeroed(isExpertMajor() ? capacity_.rows * shape_.bf16RowBytes() : 0)),
-      combined_(zeroed(shape_.maxTokens * shape_.bf16RowBytes())),
+      combined_(zeroed(shape_.maxDispatchTokensPerRank * shape_.bf16RowBytes())),
       flush_(zeroed(kFlushBytes)),
       epochBase_(zeroed(sizeof(uint32_t))),
       report_(Buffer::Place::kPinned, sizeof(NeedReport)) {
@@ -172,7 +174,7 @@ void CudaBench::fillTokens(uint32_t salt) {
   std::byte* own = links_->buffer->local();
   const uint32_t slot = gathers() ? rank_ : 0;
   std::byte* x = own + map.xOffset(shape_, slot);
-  const bool isFp8 = shape_.payload == PayloadType::kFp8E4m3;
+  const bool isFp8 = shape_.payload == DispatchDtype::kFp8E4m3;
   auto* rows = isFp8 ? tokens_.as<uint16_t>() : reinterpret_cast<uint16_t*>(x);
   launchFillTokens(shape_, options_.seed, salt, rank_, routing_.numTokens, rows, stream_);
   if (isFp8) {
@@ -210,8 +212,8 @@ void CudaBench::poisonSlots() {
                             stream_),
             "cudaMemsetAsync");
     };
-    set(map.xOffset(shape_, source), shape_.payloadRowBytes(), shape_.maxTokens - own + guard);
-    set(map.scalesOffset(shape_, source), map.scaleBytes, shape_.maxTokens - own);
+    set(map.xOffset(shape_, source), shape_.payloadRowBytes(), shape_.maxDispatchTokensPerRank - own + guard);
+    set(map.scalesOffset(shape_, source), map.scaleBytes, shape_.maxDispatchTokensPerRank - own);
   }
 }
 

@@ -79,10 +79,10 @@ class CudaBench : public Bench {
   Event forked_;
   Event joined_;
   CudaReceived received_;
-  Buffer tokens_;  // fp8: bf16 [maxTokens, paddedHidden] before they are quantised
+  Buffer tokens_;  // fp8: bf16 [maxDispatchTokensPerRank, paddedHidden] before they are quantised
   Buffer work_;
   Buffer y_;         // expert-major: bf16 [capacity.rows, paddedHidden]
-  Buffer combined_;  // bf16 [maxTokens, paddedHidden]
+  Buffer combined_;  // bf16 [maxDispatchTokensPerRank, paddedHidden]
   Buffer flush_;
   Buffer epochBase_;
   Buffer report_;  // NeedReport, pinned

@@ -82,7 +82,8 @@ struct Call {
     uint64_t word = 0;
     if (!await(words(a.rank, a.map.ready) + source, &word, Missing::kBegun, source, 0)) return false;
     *numTokens = static_cast<uint32_t>(word);
-    if (*numTokens > a.shape.maxTokens) return refuse(Missing::kWrongTokens, source, 0, *numTokens);
+    if (*numTokens > a.shape.maxDispatchTokensPerRank)
+      return refuse(Missing::kWrongTokens, source, 0, *numTokens);
     const uint64_t layout = loadRelaxed(words(a.rank, a.map.layouts) + source);
     // One that runs ahead in a graph has a later epoch where every call makes a layout of its own.
     if (a.layout != 0 && layout != a.layout) {

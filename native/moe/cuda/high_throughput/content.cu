@@ -41,7 +41,7 @@ struct XRow {
 };
 
 __device__ float elementOf(const Shape& shape, const XRow& row, uint32_t column) {
-  if (shape.payload == PayloadType::kBf16) {
+  if (shape.payload == DispatchDtype::kBf16) {
     return bf16ToFloat(reinterpret_cast<const uint16_t*>(row.elements)[column]);
   }
   const auto code = reinterpret_cast<const uint8_t*>(row.elements)[column];

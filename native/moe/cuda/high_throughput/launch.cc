@@ -115,8 +115,8 @@ SymmetricMap symmetricMap(const Shape& shape, const Capacity& capacity, Strategy
     at += aligned(bytes);
     return begin;
   };
-  const uint64_t tokens =
-      (static_cast<uint64_t>(shape.maxTokens) + kGroupTokens - 1) / kGroupTokens * kGroupTokens;
+  const uint64_t tokens = (static_cast<uint64_t>(shape.maxDispatchTokensPerRank) + kGroupTokens - 1) /
+                          kGroupTokens * kGroupTokens;
   map.ready = place(8ULL * shape.worldSize);
   map.layouts = place(8ULL * shape.worldSize);
   map.partials = place(8ULL * shape.worldSize * kMostBlocks);
@@ -125,8 +125,9 @@ SymmetricMap symmetricMap(const Shape& shape, const Capacity& capacity, Strategy
   map.ids = place(4ULL * tokens * shape.numTopk);
   map.weights = place(4ULL * tokens * shape.numTopk);
   const uint64_t guardRows = strategy == Strategy::kAllGather ? 1 : 0;
-  map.x = place((static_cast<uint64_t>(map.slots) * shape.maxTokens + guardRows) * shape.payloadRowBytes());
-  map.scales = place(static_cast<uint64_t>(map.slots) * shape.maxTokens * map.scaleBytes);
+  map.x = place((static_cast<uint64_t>(map.slots) * shape.maxDispatchTokensPerRank + guardRows) *
+                shape.payloadRowBytes());
+  map.scales = place(static_cast<uint64_t>(map.slots) * shape.maxDispatchTokensPerRank * map.scaleBytes);
   map.y = place(capacity.tokens * shape.bf16RowBytes());
   map.totalBytes = at;
   return map;
@@ -144,8 +145,8 @@ WorkspaceMap workspaceMap(const Shape& shape, uint32_t blocks) {
   map.blockCounts = place(4ULL * blocks * shape.worldSize * (shape.numLocalExperts() + shape.worldSize));
   map.expertTotals = place(4ULL * blocks * shape.numExperts);
   map.chunks = place(sizeof(ChunkRange) * blocks * shape.worldSize);
-  map.tokenPlace = place(4ULL * shape.maxTokens * shape.worldSize);
-  map.tokenHosts = place(4ULL * shape.maxTokens);
+  map.tokenPlace = place(4ULL * shape.maxDispatchTokensPerRank * shape.worldSize);
+  map.tokenHosts = place(4ULL * shape.maxDispatchTokensPerRank);
   map.totalBytes = at;
   return map;
 }

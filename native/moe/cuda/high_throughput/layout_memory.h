@@ -72,7 +72,7 @@ RAILRUNNER_HOST_DEVICE inline uint32_t pullSlotBytes(const Shape& s) {
   return (pieceBytesOf(s.bf16RowBytes()) + 127) / 128 * 128;
 }
 RAILRUNNER_HOST_DEVICE inline uint32_t scaleBytesOf(const Shape& s) {
-  return s.payload == PayloadType::kFp8E4m3 ? (4 * s.numScales() + 15) / 16 * 16 : 0;
+  return s.payload == DispatchDtype::kFp8E4m3 ? (4 * s.numScales() + 15) / 16 * 16 : 0;
 }
 
 }  // namespace railrunner::moe::cuda::high_throughput

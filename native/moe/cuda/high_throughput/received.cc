@@ -12,7 +12,7 @@ using railrunner::cuda::check;
 namespace {
 
 uint64_t scalesOf(const Shape& shape, uint64_t rows) {
-  return shape.payload == PayloadType::kFp8E4m3 ? rows * shape.numScales() : 0;
+  return shape.payload == DispatchDtype::kFp8E4m3 ? rows * shape.numScales() : 0;
 }
 
 }  // namespace

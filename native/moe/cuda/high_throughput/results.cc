@@ -44,7 +44,7 @@ std::vector<uint32_t> CudaBench::announcedTokens() const {
       reinterpret_cast<const uint64_t*>(links_->buffer->local() + arguments_.map.ready), shape_.worldSize);
   std::vector<uint32_t> tokens;
   for (const uint64_t word : words) {
-    tokens.push_back(std::min(static_cast<uint32_t>(word), shape_.maxTokens));
+    tokens.push_back(std::min(static_cast<uint32_t>(word), shape_.maxDispatchTokensPerRank));
   }
   return tokens;
 }
@@ -52,7 +52,7 @@ std::vector<uint32_t> CudaBench::announcedTokens() const {
 // As this rank reads them: rows (all of a peer's where they are gathered), ids and weights where a layout is made, and
 // two words from each peer.
 PathBytes CudaBench::dispatchBytes() const {
-  const uint64_t scaleBytes = shape_.payload == PayloadType::kFp8E4m3 ? 4ULL * shape_.numScales() : 0;
+  const uint64_t scaleBytes = shape_.payload == DispatchDtype::kFp8E4m3 ? 4ULL * shape_.numScales() : 0;
   const uint64_t rowBytes = shape_.payloadRowBytes() + scaleBytes;
   const auto received = receivedFrom();
   const auto tokens = announcedTokens();
@@ -94,12 +94,12 @@ void CudaBench::fetchGathered(BenchResults& copy) const {
   const uint64_t rowBytes = shape_.payloadRowBytes();
   for (uint32_t source = 0; source < shape_.worldSize; ++source) {
     const auto x = fetched(reinterpret_cast<const uint8_t*>(own + map.xOffset(shape_, source)),
-                           shape_.maxTokens * rowBytes);
+                           shape_.maxDispatchTokensPerRank * rowBytes);
     const auto scales = fetched(reinterpret_cast<const float*>(own + map.scalesOffset(shape_, source)),
-                                static_cast<uint64_t>(shape_.maxTokens) * map.scaleBytes / 4);
+                                static_cast<uint64_t>(shape_.maxDispatchTokensPerRank) * map.scaleBytes / 4);
     for (int32_t received = copy.sourceBegin[source]; received < copy.sourceBegin[source + 1]; ++received) {
       const auto token = static_cast<uint64_t>(copy.sourceToken[static_cast<size_t>(received)]);
-      if (token >= shape_.maxTokens) continue;  // the oracle finds it
+      if (token >= shape_.maxDispatchTokensPerRank) continue;  // the oracle finds it
       copy.x.insert(copy.x.end(), x.begin() + token * rowBytes, x.begin() + (token + 1) * rowBytes);
       if (map.scaleBytes == 0) continue;
       const auto first = scales.begin() + token * map.scaleBytes / 4;
@@ -133,12 +133,12 @@ BenchResults CudaBench::results() const {
   } else {
     const uint64_t rows = rowsInUse();
     copy.x = fetched(result.x, rows * shape_.payloadRowBytes());
-    if (shape_.payload == PayloadType::kFp8E4m3)
+    if (shape_.payload == DispatchDtype::kFp8E4m3)
       copy.scales = fetched(result.scales, rows * shape_.numScales());
     copy.guard = fetched(result.x + rows * shape_.payloadRowBytes(), shape_.payloadRowBytes());
   }
-  copy.combined =
-      fetched(combined_.as<uint16_t>(), static_cast<uint64_t>(shape_.maxTokens) * shape_.paddedHidden());
+  copy.combined = fetched(combined_.as<uint16_t>(),
+                          static_cast<uint64_t>(shape_.maxDispatchTokensPerRank) * shape_.paddedHidden());
   return copy;
 }
 

@@ -46,7 +46,7 @@ T* CudaResult::place(uint64_t count) {
 CudaResult::CudaResult(const Shape& s, bool forwards) {
   const uint64_t messages = s.maxReceivedTokens();
   view_.x = place<uint8_t>(s.resultRows() * s.payloadRowBytes());
-  view_.scales = place<float>(s.payload == PayloadType::kFp8E4m3 ? s.resultRows() * s.numScales() : 0);
+  view_.scales = place<float>(s.payload == DispatchDtype::kFp8E4m3 ? s.resultRows() * s.numScales() : 0);
   view_.count = place<int32_t>(std::max(s.numLocalExperts(), s.worldSize));
   view_.sourceToken = place<int32_t>(s.resultRows());
   view_.layoutRange = place<uint64_t>(static_cast<uint64_t>(s.numLocalExperts()) * s.worldSize);
@@ -54,7 +54,7 @@ CudaResult::CudaResult(const Shape& s, bool forwards) {
   view_.messageToken = place<int32_t>(messages);
   view_.messageRow = place<int32_t>(messages * s.numTopk);
   view_.messageWeight = place<float>(messages * s.numTopk);
-  view_.ownRow = place<int32_t>(static_cast<uint64_t>(s.maxTokens) * s.numTopk);
+  view_.ownRow = place<int32_t>(static_cast<uint64_t>(s.maxDispatchTokensPerRank) * s.numTopk);
   view_.tokenCount = place<int32_t>(s.worldSize);
   view_.relayHosts = place<uint32_t>(forwards ? messages : 0);
 }
@@ -73,11 +73,11 @@ CudaBench::CudaBench(const BenchOptions& options, Routing routing, RunControl& c
       blocks_(std::move(blocks)),
       links_(std::move(links)),
       result_(shape_, rails_.forwards()),
-      x_(deviceBuffer(shape_.maxTokens * shape_.bf16RowBytes())),
+      x_(deviceBuffer(shape_.maxDispatchTokensPerRank * shape_.bf16RowBytes())),
       topkIdx_(uploaded(routing_.topkIdx)),
       weights_(uploaded(routing_.topkWeights)),
       y_(deviceBuffer(shape_.zeroCopy ? 0 : shape_.resultRows() * shape_.bf16RowBytes())),
-      combined_(deviceBuffer(shape_.maxTokens * shape_.bf16RowBytes())),
+      combined_(deviceBuffer(shape_.maxDispatchTokensPerRank * shape_.bf16RowBytes())),
       flush_(deviceBuffer(kFlushBytes)),
       epochBase_(deviceBuffer(sizeof(uint32_t))),
       waits_(Buffer::Place::kPinned, sizeof(WaitControl)) {
@@ -188,12 +188,12 @@ void CudaBench::poison() {
     const uint64_t first = group * rowsOfGroup();
     set(result.x + first * shape_.payloadRowBytes(), rows * shape_.payloadRowBytes());
     set(result.sourceToken + first, rows * sizeof(int32_t));
-    if (shape_.payload == PayloadType::kFp8E4m3) {
+    if (shape_.payload == DispatchDtype::kFp8E4m3) {
       set(result.scales + first * shape_.numScales(), rows * shape_.numScales() * sizeof(float));
     }
   }
   set(result.count, numGroups() * sizeof(int32_t));
-  set(combined_.as(), shape_.maxTokens * shape_.bf16RowBytes());
+  set(combined_.as(), shape_.maxDispatchTokensPerRank * shape_.bf16RowBytes());
 }
 
 void CudaBench::finish(const char* call) {
@@ -280,7 +280,7 @@ BenchResults CudaBench::results() const {
     const uint64_t first = group * rowsOfGroup();
     fetch(copy.x, result.x + first * shape_.payloadRowBytes(), rows * shape_.payloadRowBytes());
     fetch(copy.sourceToken, result.sourceToken + first, rows);
-    if (shape_.payload == PayloadType::kFp8E4m3) {
+    if (shape_.payload == DispatchDtype::kFp8E4m3) {
       fetch(copy.scales, result.scales + first * shape_.numScales(), rows * shape_.numScales());
     }
     if (rows < rowsOfGroup()) {
@@ -288,7 +288,7 @@ BenchResults CudaBench::results() const {
     }
   }
   fetch(copy.combined, combined_.as<uint16_t>(),
-        static_cast<uint64_t>(shape_.maxTokens) * shape_.paddedHidden());
+        static_cast<uint64_t>(shape_.maxDispatchTokensPerRank) * shape_.paddedHidden());
   return copy;
 }
 

@@ -66,7 +66,9 @@ class CudaBench : public Bench {
 
   bool rankMajor() const { return shape_.outputLayout == OutputLayout::kRankMajor; }
   uint32_t numGroups() const { return rankMajor() ? shape_.worldSize : shape_.numLocalExperts(); }
-  uint64_t rowsOfGroup() const { return rankMajor() ? shape_.maxTokens : shape_.maxReceivedTokens(); }
+  uint64_t rowsOfGroup() const {
+    return rankMajor() ? shape_.maxDispatchTokensPerRank : shape_.maxReceivedTokens();
+  }
   StorePlace storePlace() const;
   ProbedWay probeStreams(const ProbeRequest& request, GateRef gate);
   void pointArguments();
@@ -108,11 +110,11 @@ class CudaBench : public Bench {
   Stream stream_;
   Event done_;
   CudaResult result_;
-  Buffer x_;         // bf16 [maxTokens, paddedHidden]
+  Buffer x_;         // bf16 [maxDispatchTokensPerRank, paddedHidden]
   Buffer topkIdx_;   // [numTokens, numTopk]
   Buffer weights_;   // [numTokens, numTopk]
   Buffer y_;         // bf16 [rows of x, paddedHidden]; unused with zeroCopy
-  Buffer combined_;  // bf16 [maxTokens, paddedHidden]
+  Buffer combined_;  // bf16 [maxDispatchTokensPerRank, paddedHidden]
   Buffer flush_;
   Buffer epochBase_;
   Buffer waits_;  // WaitControl, pinned

@@ -24,7 +24,7 @@ constexpr uint32_t kNone =
     0xffffffffU;  // in a record: this choice, or the whole message, is not for this rank
 constexpr uint64_t kMapAlignment = 128;
 
-// Words of one record: a choice's place in its expert's list (local expert * maxTokens + index among the
+// Words of one record: a choice's place in its expert's list (local expert * maxDispatchTokensPerRank + index among the
 // tokens of this source) or kNone; its weight; then the index of the message among those of this source, or
 // kNone.
 RAILRUNNER_HOST_DEVICE inline uint32_t recordWords(uint32_t numTopk) { return 2 * numTopk + 1; }
@@ -36,11 +36,12 @@ struct BufferMap {
                    // under that slot is whole
   uint64_t messageCount;  // a word: messages of the source
   uint64_t counts;        // [numLocalExperts] words: choices of the source for a local expert
-  uint64_t records;       // [maxTokens, recordWords] words
+  uint64_t records;       // [maxDispatchTokensPerRank, recordWords] words
   uint64_t planBytes;     // from messageCount to the next plan's
-  uint64_t flags;         // [maxTokens, slices] words: the row's slice is whole
-  uint64_t rows;  // dispatch [maxTokens, copies]; combine [maxTokens], without dedup [numLocalExperts,
-                  // maxTokens]
+  uint64_t flags;         // [maxDispatchTokensPerRank, slices] words: the row's slice is whole
+  uint64_t
+      rows;  // dispatch [maxDispatchTokensPerRank, copies]; combine [maxDispatchTokensPerRank], without dedup [numLocalExperts,
+             // maxDispatchTokensPerRank]
   uint64_t blockBytes;
   uint64_t messageBytes;  // of one dispatch row: payload, then scales
   uint64_t combineBytes;  // of one combine row
@@ -71,19 +72,20 @@ RAILRUNNER_HOST_DEVICE inline BufferMap bufferMap(const Shape& s, uint32_t slice
   BufferMap m{};
   const uint32_t most = s.numTopk < s.numLocalExperts() ? s.numTopk : s.numLocalExperts();
   m.copies = s.dedup ? 1 : most;
-  m.messageBytes =
-      s.payloadRowBytes() + (s.payload == PayloadType::kFp8E4m3 ? (4ULL * s.numScales() + 15) / 16 * 16 : 0);
+  m.messageBytes = s.payloadRowBytes() +
+                   (s.payload == DispatchDtype::kFp8E4m3 ? (4ULL * s.numScales() + 15) / 16 * 16 : 0);
   m.combineBytes = s.bf16RowBytes();
-  const uint64_t dispatchBytes = static_cast<uint64_t>(s.maxTokens) * m.copies * m.messageBytes;
+  const uint64_t dispatchBytes =
+      static_cast<uint64_t>(s.maxDispatchTokensPerRank) * m.copies * m.messageBytes;
   const uint64_t combineBytes =
-      static_cast<uint64_t>(s.dedup ? 1 : s.numLocalExperts()) * s.maxTokens * m.combineBytes;
+      static_cast<uint64_t>(s.dedup ? 1 : s.numLocalExperts()) * s.maxDispatchTokensPerRank * m.combineBytes;
   m.begun = 0;
   m.messageCount = alignMap(8ULL * kMaxSlots);  // who polls `begun` is not held up by stores to what follows
   m.counts = m.messageCount + 8;
   m.records = m.counts + 8ULL * s.numLocalExperts();
-  m.planBytes = 8 * planWords(s, s.maxTokens);
+  m.planBytes = 8 * planWords(s, s.maxDispatchTokensPerRank);
   m.flags = alignMap(m.messageCount + plans * m.planBytes);
-  m.rows = m.flags + alignMap(8ULL * s.maxTokens * slices);
+  m.rows = m.flags + alignMap(8ULL * s.maxDispatchTokensPerRank * slices);
   m.blockBytes = m.rows + alignMap(dispatchBytes > combineBytes ? dispatchBytes : combineBytes);
   m.zeroCopy = blockOffset(m, s.worldSize);
   m.zeroCopyBytes = s.zeroCopy ? alignMap(s.resultRows() * m.combineBytes) : 0;

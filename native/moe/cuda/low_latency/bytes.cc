@@ -37,7 +37,7 @@ std::vector<uint32_t> CudaBench::relayedHosts(uint32_t source) const {
   std::vector<int32_t> numTokens;
   std::vector<uint32_t> hosts;
   fetch(numTokens, result_.view().tokenCount + source, 1);
-  fetch(hosts, result_.view().relayHosts + static_cast<uint64_t>(source) * shape_.maxTokens,
+  fetch(hosts, result_.view().relayHosts + static_cast<uint64_t>(source) * shape_.maxDispatchTokensPerRank,
         static_cast<uint64_t>(numTokens[0]));
   return hosts;
 }
@@ -88,8 +88,10 @@ PathBytes CudaBench::combineBytes() const {
     uint64_t sent = count;
     if (!shape_.dedup) {
       rows.clear();
-      fetch(rows, result_.view().messageRow + static_cast<uint64_t>(peer) * shape_.maxTokens * numTopk,
-            count * numTopk);
+      fetch(
+          rows,
+          result_.view().messageRow + static_cast<uint64_t>(peer) * shape_.maxDispatchTokensPerRank * numTopk,
+          count * numTopk);
       sent = static_cast<uint64_t>(
           std::count_if(rows.begin(), rows.end(), [](int32_t row) { return row >= 0; }));
     }

@@ -74,7 +74,8 @@ __device__ bool receiveToken(const Call<kNetwork>& call, const RowSlice& slice) 
   const uint32_t host = id >= 0 ? call.via(static_cast<uint32_t>(id) / a.shape.numLocalExperts()) : 0;
   const std::byte* row = nullptr;
   if (perExpert && id >= 0) {
-    const uint64_t place = (id - host * a.shape.numLocalExperts()) * static_cast<uint64_t>(a.shape.maxTokens);
+    const uint64_t place =
+        (id - host * a.shape.numLocalExperts()) * static_cast<uint64_t>(a.shape.maxDispatchTokensPerRank);
     row = host == a.rank
               ? reinterpret_cast<const std::byte*>(a.y) + a.result.ownRow[choice] * a.map.combineBytes
               : call.from(host, a.map.rows + (place + slice.position) * a.map.combineBytes);

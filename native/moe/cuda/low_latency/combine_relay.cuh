@@ -45,7 +45,8 @@ __device__ bool sumForNodes(const Call<kNetwork>& call, uint32_t block, uint32_t
     for (uint32_t unit = block; unit < numTokens * a.slices; unit += numBlocks) {
       const RowSlice slice(a, unit);
       const uint32_t hosts =
-          a.result.relayHosts[static_cast<uint64_t>(source) * a.shape.maxTokens + slice.position];
+          a.result
+              .relayHosts[static_cast<uint64_t>(source) * a.shape.maxDispatchTokensPerRank + slice.position];
       if (hosts == 0) continue;
       bool ok = true;
       if (threadIdx.x < 32 && (hosts >> lane & 1U) != 0) {

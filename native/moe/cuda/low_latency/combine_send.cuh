@@ -115,20 +115,20 @@ __device__ inline Message readMessage(const KernelArguments& a, const RowSlice& 
   Message message{};
   message.source = source;
   message.expertRow = -1;
-  if (slice.position >= a.shape.maxTokens) return message;
-  message.index = static_cast<uint64_t>(source) * a.shape.maxTokens + slice.position;
+  if (slice.position >= a.shape.maxDispatchTokensPerRank) return message;
+  message.index = static_cast<uint64_t>(source) * a.shape.maxDispatchTokensPerRank + slice.position;
   const auto count = static_cast<uint32_t>(a.result.messageCount[source]);
   message.token = static_cast<uint32_t>(a.result.messageToken[message.index]);
   if (lane < a.shape.numTopk) {
     message.expertRow = a.result.messageRow[message.index * a.shape.numTopk + lane];
     message.weight = a.result.messageWeight[message.index * a.shape.numTopk + lane];
   }
-  message.exists = slice.position < count && message.token < a.shape.maxTokens;
+  message.exists = slice.position < count && message.token < a.shape.maxDispatchTokensPerRank;
   // One row per message, or dedup off one per expert.
   message.place = message.token;
   if (!a.shape.dedup && message.expertRow >= 0) {
-    message.place +=
-        static_cast<uint64_t>(message.expertRow) / a.shape.maxReceivedTokens() * a.shape.maxTokens;
+    message.place += static_cast<uint64_t>(message.expertRow) / a.shape.maxReceivedTokens() *
+                     a.shape.maxDispatchTokensPerRank;
   }
   return message;
 }

@@ -66,7 +66,7 @@ __global__ void advanceEpochKernel(uint32_t* epochBase, uint32_t count) { *epoch
 
 void launchDispatch(const KernelArguments& arguments, uint32_t blocks, cudaStream_t stream) {
   const uint32_t bytes = dispatchSharedBytes(arguments.shape, arguments.slices);
-  const bool fp8 = arguments.shape.payload == PayloadType::kFp8E4m3;
+  const bool fp8 = arguments.shape.payload == DispatchDtype::kFp8E4m3;
   const Kernel kernel = kernelFor(fp8, arguments.overNetwork != 0);
   const bool overlaps = arguments.numTokens * arguments.slices <= arguments.sendBlocks * arguments.groups;
   launchOverlapped(kernel, "dispatch", arguments, blocks + listeningBlocks(arguments), bytes, stream,

@@ -85,7 +85,8 @@ __device__ inline void sendRecords(const Call<kNetwork>& call, const Choices& ch
       const int32_t id = token.ids[word];
       if (choices.rankOf(id) == peer) {
         const uint32_t expert = static_cast<uint32_t>(id) - peer * a.shape.numLocalExperts();
-        value = call.outgoing(WrongWord::kPlace, expert * a.shape.maxTokens + token.place[word]);
+        value =
+            call.outgoing(WrongWord::kPlace, expert * a.shape.maxDispatchTokensPerRank + token.place[word]);
       }
     } else if (word < 2 * numTopk) {
       value = __float_as_uint(token.weights[word - numTopk]);

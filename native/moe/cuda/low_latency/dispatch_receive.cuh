@@ -8,7 +8,7 @@ namespace railrunner::moe::cuda {
 // What a source's record says of one token, as each lane of the receiving warp holds it.
 struct Arrival {
   uint32_t place =
-      kNone;  // of choice `lane`: local expert * maxTokens + index, kNone where it is not for this rank
+      kNone;  // of choice `lane`: local expert * maxDispatchTokensPerRank + index, kNone where it is not for this rank
   uint32_t weight = kNone;  // its weight's bits
   uint32_t copy = kNone;    // of the whole message among those of its source; kNone: none comes
   int64_t row = -1;         // of x for choice `lane` (rankMajor: for the message, in lane 0)
@@ -35,9 +35,10 @@ __device__ inline bool readRecord(const Call<kNetwork>& call, const Slice& slice
     ok = call.awaitWord(record + 2 * numTopk, &arrival.copy, Missing::kRecord, source, slice.token);
   }
   // They become indices: place of rows, counts and messages, copy of messages.
-  if (ok && arrival.place != kNone && arrival.place >= a.shape.numLocalExperts() * a.shape.maxTokens)
+  if (ok && arrival.place != kNone &&
+      arrival.place >= a.shape.numLocalExperts() * a.shape.maxDispatchTokensPerRank)
     ok = call.refuse(Missing::kWrongPlace, source, slice.token, arrival.place);
-  if (ok && arrival.copy != kNone && arrival.copy >= a.shape.maxTokens)
+  if (ok && arrival.copy != kNone && arrival.copy >= a.shape.maxDispatchTokensPerRank)
     ok = call.refuse(Missing::kWrongCopy, source, slice.token, arrival.copy);
   if (!__all_sync(kAll, ok)) return false;
   // Without dedup each choice has a slot of its own, and there are no more slots than copies.
@@ -57,7 +58,8 @@ __device__ inline bool awaitCount(const Call<kNetwork>& call, uint32_t source, u
   const KernelArguments& a = call.a;
   if (!call.awaitWord(call.planFrom(source, a.map.counts) + expert, count, Missing::kCount, source, expert))
     return false;
-  return *count <= a.shape.maxTokens || call.refuse(Missing::kWrongCount, source, expert, *count);
+  return *count <= a.shape.maxDispatchTokensPerRank ||
+         call.refuse(Missing::kWrongCount, source, expert, *count);
 }
 
 // Rows of a source begin behind those of the sources before it. False when a wait was ended from outside, or a
@@ -67,9 +69,10 @@ __device__ inline bool findRow(const Call<kNetwork>& call, uint32_t source, uint
   const KernelArguments& a = call.a;
   bool ok = true;
   if (a.shape.outputLayout == OutputLayout::kRankMajor) {
-    if (lane == 0) arrival.row = static_cast<int64_t>(source) * a.shape.maxTokens + arrival.copy;
+    if (lane == 0)
+      arrival.row = static_cast<int64_t>(source) * a.shape.maxDispatchTokensPerRank + arrival.copy;
   } else if (arrival.place != kNone) {
-    const uint32_t expert = arrival.place / a.shape.maxTokens;
+    const uint32_t expert = arrival.place / a.shape.maxDispatchTokensPerRank;
     uint32_t begin = 0;
     for (uint32_t s = 0; s < source && ok; ++s) {
       uint32_t count = 0;
@@ -77,7 +80,7 @@ __device__ inline bool findRow(const Call<kNetwork>& call, uint32_t source, uint
       begin += count;
     }
     arrival.row = static_cast<int64_t>(expert) * a.shape.maxReceivedTokens() + begin +
-                  (arrival.place - expert * a.shape.maxTokens);
+                  (arrival.place - expert * a.shape.maxDispatchTokensPerRank);
   }
   return __all_sync(kAll, ok) != 0;
 }
@@ -88,11 +91,11 @@ __device__ inline void noteMessage(const KernelArguments& a, uint32_t token, uin
   const DispatchResult& result = a.result;
   const uint32_t numTopk = a.shape.numTopk;
   const bool rankMajor = a.shape.outputLayout == OutputLayout::kRankMajor;
-  const uint64_t message = static_cast<uint64_t>(source) * a.shape.maxTokens + arrival.copy;
+  const uint64_t message = static_cast<uint64_t>(source) * a.shape.maxDispatchTokensPerRank + arrival.copy;
   if (lane < numTopk) {
     int32_t row = -1;
     if (arrival.place != kNone) {
-      row = rankMajor ? static_cast<int32_t>(arrival.place / a.shape.maxTokens)
+      row = rankMajor ? static_cast<int32_t>(arrival.place / a.shape.maxDispatchTokensPerRank)
                       : static_cast<int32_t>(arrival.row);
     }
     result.messageRow[message * numTopk + lane] = row;
@@ -179,14 +182,15 @@ __device__ inline void receiveCounts(const Call<kNetwork>& call, uint32_t lane, 
                                        Missing::kMessageCount, source, 0)) {
         continue;
       }
-      if (count > a.shape.maxTokens) {
+      if (count > a.shape.maxDispatchTokensPerRank) {
         call.refuse(Missing::kWrongMessageCount, source, 0, count);
         return;
       }
       a.result.messageCount[source] = static_cast<int32_t>(count);
       if (!rankMajor) continue;
       a.result.count[source] = static_cast<int32_t>(count);
-      a.result.layoutRange[source] = static_cast<uint64_t>(source) * a.shape.maxTokens << 32 | count;
+      a.result.layoutRange[source] =
+          static_cast<uint64_t>(source) * a.shape.maxDispatchTokensPerRank << 32 | count;
       continue;
     }
     uint32_t begin = 0;

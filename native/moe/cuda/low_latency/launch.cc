@@ -95,7 +95,7 @@ uint32_t slicesOf(const Shape& shape) {
 
 LaunchShape launchShape(const Shape& shape) {
   const auto processors = static_cast<uint32_t>(attribute(cudaDevAttrMultiProcessorCount));
-  const bool fp8 = shape.payload == PayloadType::kFp8E4m3;
+  const bool fp8 = shape.payload == DispatchDtype::kFp8E4m3;
   const uint32_t slices = slicesOf(shape);
   const uint32_t dispatches = dispatchBlocksPerProcessor(fp8, dispatchSharedBytes(shape, slices));
   const uint32_t combines = combineBlocksPerProcessor(combineSharedBytes(shape, slices));

@@ -24,16 +24,16 @@ RAILRUNNER_HOST_DEVICE inline uint32_t blocksOfSlice(const Shape& s, uint32_t sl
   return 4 * ((quads + slices - 1) / slices);
 }
 RAILRUNNER_HOST_DEVICE inline uint32_t dispatchScaleBytes(const Shape& s, uint32_t slices) {
-  return s.payload == PayloadType::kFp8E4m3 ? (4 * blocksOfSlice(s, slices) + 127) / 128 * 128 : 0;
+  return s.payload == DispatchDtype::kFp8E4m3 ? (4 * blocksOfSlice(s, slices) + 127) / 128 * 128 : 0;
 }
 // Shared memory of one slice: its channels, then its scales.
 RAILRUNNER_HOST_DEVICE inline uint32_t dispatchSliceBytes(const Shape& s, uint32_t slices) {
-  const uint32_t elementBytes = s.payload == PayloadType::kFp8E4m3 ? 1 : 2;
+  const uint32_t elementBytes = s.payload == DispatchDtype::kFp8E4m3 ? 1 : 2;
   return blocksOfSlice(s, slices) * kScaleBlock * elementBytes + dispatchScaleBytes(s, slices);
 }
 // Of a group that sends: the slice, and with fp8 the bf16 channels that it is made of.
 RAILRUNNER_HOST_DEVICE inline uint32_t dispatchSendBytes(const Shape& s, uint32_t slices) {
-  const bool fp8 = s.payload == PayloadType::kFp8E4m3;
+  const bool fp8 = s.payload == DispatchDtype::kFp8E4m3;
   return dispatchSliceBytes(s, slices) + (fp8 ? blocksOfSlice(s, slices) * kScaleBlock * 2 : 0);
 }
 // What a block that receives takes is enough for kMaxDispatchGroups that send, three times an fp8 slice each.

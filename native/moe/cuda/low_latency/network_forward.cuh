@@ -91,7 +91,8 @@ __device__ void forwardToNode(const Call<kNetwork>& call, std::byte* rows, uint6
       const Slice slice(a, unit);
       const uint32_t hosts = hostsHere(call, source, slice.token, lane);
       if (lane == 0 && slice.index == 0) {
-        a.result.relayHosts[static_cast<uint64_t>(source) * a.shape.maxTokens + slice.token] = hosts;
+        a.result.relayHosts[static_cast<uint64_t>(source) * a.shape.maxDispatchTokensPerRank + slice.token] =
+            hosts;
       }
       const uint32_t others = hosts & ~(1U << routes.place);
       if (others != 0) forwardSlice<kFp8>(call, slice, source, others, row, copies);

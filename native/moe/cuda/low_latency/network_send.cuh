@@ -63,7 +63,7 @@ __device__ inline void putRows(const Call<kNetwork>& call, uint32_t peer, uint32
   for (; copies > 0; --copies, row += a.map.messageBytes) {
     putToNetwork(call, peer, token, row + static_cast<uint64_t>(firstBlock) * blockBytes,
                  numBlocks * blockBytes);
-    if (a.shape.payload != PayloadType::kFp8E4m3) continue;
+    if (a.shape.payload != DispatchDtype::kFp8E4m3) continue;
     putToNetwork(call, peer, token, row + a.shape.payloadRowBytes() + 4ULL * firstBlock,
                  (4 * numBlocks + 15) / 16 * 16);
   }

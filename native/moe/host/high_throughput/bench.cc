@@ -19,7 +19,7 @@ Places placesOf(const BenchOptions& options, const NetworkRelation& relation, ui
 }
 
 uint64_t scalesOf(const Shape& shape, uint64_t rows) {
-  return shape.payload == PayloadType::kFp8E4m3 ? rows * shape.numScales() : 0;
+  return shape.payload == DispatchDtype::kFp8E4m3 ? rows * shape.numScales() : 0;
 }
 
 }  // namespace
@@ -53,7 +53,8 @@ HostBench::HostBench(const BenchOptions& options, Routing routing, RunControl& c
                 control),
       received_(shape_, capacity_),
       y_(isExpertMajor() ? capacity_.rows * shape_.paddedHidden() : 0, "expert outputs"),
-      combined_(static_cast<uint64_t>(shape_.maxTokens) * shape_.paddedHidden(), "combined tokens"),
+      combined_(static_cast<uint64_t>(shape_.maxDispatchTokensPerRank) * shape_.paddedHidden(),
+                "combined tokens"),
       row_(shape_.paddedHidden()) {
   std::copy(routing_.topkIdx.begin(), routing_.topkIdx.end(), exchange_.topkIdx());
   std::copy(routing_.topkWeights.begin(), routing_.topkWeights.end(), exchange_.topkWeights());
@@ -69,7 +70,7 @@ uint64_t HostBench::rowsInUse() const {
 
 void HostBench::fillTokens(uint32_t salt) {
   salt_ = salt;
-  const bool isFp8 = shape_.payload == PayloadType::kFp8E4m3;
+  const bool isFp8 = shape_.payload == DispatchDtype::kFp8E4m3;
   for (uint32_t token = 0; token < routing_.numTokens; ++token) {
     const uint32_t base = tokenBase(options_.seed, salt, rank_, token);
     uint8_t* target = exchange_.x() + token * shape_.payloadRowBytes();
@@ -113,7 +114,7 @@ void HostBench::dispatch() {
 void HostBench::readRow(uint16_t* out, uint64_t row, float factor) const {
   const ReceivedRows& rows = received_.view();
   const uint8_t* x = rows.x + row * shape_.payloadRowBytes();
-  if (shape_.payload == PayloadType::kBf16) {
+  if (shape_.payload == DispatchDtype::kBf16) {
     scaleRow(out, reinterpret_cast<const uint16_t*>(x), shape_.paddedHidden(), factor);
   } else {
     dequantizeRow(out, x, rows.scales + row * shape_.numScales(), shape_.paddedHidden(), factor);
@@ -216,8 +217,8 @@ ProbeRates HostBench::probe(const ProbeRequest& request, Exchange& exchange, Gat
   for (const auto& to : bytes) bytesFrom.push_back(to[rank_]);
   if (links_->network != nullptr) streamWords_.open(*links_->network, exchange, deadlineNs);
   const BlockLayout& block = exchange_.layout().block;
-  const uint64_t shareBytes =
-      shape_.maxTokens * shape_.payloadRowBytes() / shape_.worldSize / kCacheLineBytes * kCacheLineBytes;
+  const uint64_t shareBytes = shape_.maxDispatchTokensPerRank * shape_.payloadRowBytes() / shape_.worldSize /
+                              kCacheLineBytes * kCacheLineBytes;
   if (shareBytes == 0) return {};  // too few tokens to give every peer a line
   PeerCopies copies({{rank_, links_->buffer->bases(), {}}, block.rows, shareBytes}, request.bytesTo,
                     std::move(bytesFrom), source, control_);

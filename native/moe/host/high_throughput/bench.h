@@ -58,7 +58,7 @@ class HostBench : public Bench {
   HostReceived received_;
   Handle handle_;
   LazyMemory<uint16_t> y_;         // expert-major: [capacity.rows, paddedHidden]
-  LazyMemory<uint16_t> combined_;  // [maxTokens, paddedHidden]
+  LazyMemory<uint16_t> combined_;  // [maxDispatchTokensPerRank, paddedHidden]
   std::vector<uint16_t> row_;
   uint32_t salt_ = 0;
   double dispatchFirstUs_ = 0;

@@ -21,7 +21,7 @@ inline uint64_t alignArea(uint64_t bytes) {
 
 // What one source publishes, from the beginning of its block:
 //   counted word | ready word | numTokens, tokensTo[worldSize], rowsOfExpert[numExperts]
-//   ids [maxTokens, numTopk] | weights likewise | rows [maxTokens, payloadRowBytes] | scales [maxTokens, numScales]
+//   ids [maxDispatchTokensPerRank, numTopk] | weights likewise | rows [maxDispatchTokensPerRank, payloadRowBytes] | scales [maxDispatchTokensPerRank, numScales]
 struct BlockLayout {
   uint64_t counted = 0;
   uint64_t ready = 64;
@@ -34,13 +34,13 @@ struct BlockLayout {
 
   BlockLayout() = default;
   explicit BlockLayout(const Shape& shape) {
-    const uint64_t choices = 4ULL * shape.maxTokens * shape.numTopk;
+    const uint64_t choices = 4ULL * shape.maxDispatchTokensPerRank * shape.numTopk;
     ids = header + alignArea(headerBytes(shape));
     weights = ids + alignArea(choices);
     rows = weights + alignArea(choices);
-    scales = rows + shape.maxTokens * shape.payloadRowBytes();
-    const bool isFp8 = shape.payload == PayloadType::kFp8E4m3;
-    bytes = scales + (isFp8 ? alignArea(4ULL * shape.maxTokens * shape.numScales()) : 0);
+    scales = rows + shape.maxDispatchTokensPerRank * shape.payloadRowBytes();
+    const bool isFp8 = shape.payload == DispatchDtype::kFp8E4m3;
+    bytes = scales + (isFp8 ? alignArea(4ULL * shape.maxDispatchTokensPerRank * shape.numScales()) : 0);
   }
 
   static uint64_t headerBytes(const Shape& shape) { return 4ULL * (1 + shape.worldSize + shape.numExperts); }
@@ -50,7 +50,7 @@ struct BufferLayout {
   BlockLayout block;
   uint64_t partialReady = 0;  // [worldSize] words: the partial sums for that owner are there
   uint64_t partials = 0;      // bf16 [tokens, paddedHidden], by received token
-  uint64_t sums = 0;          // [inboxes]: a word, then bf16 [maxTokens, paddedHidden]
+  uint64_t sums = 0;          // [inboxes]: a word, then bf16 [maxDispatchTokensPerRank, paddedHidden]
   uint64_t sumsBytes = 0;     // of one of them
   uint64_t totalBytes = 0;
 
@@ -60,7 +60,7 @@ struct BufferLayout {
     partialReady = (1ULL + inboxes) * block.bytes;
     partials = partialReady + alignArea(8ULL * shape.worldSize);
     sums = partials + tokens * shape.bf16RowBytes();
-    sumsBytes = kAreaAlignment + shape.maxTokens * shape.bf16RowBytes();
+    sumsBytes = kAreaAlignment + shape.maxDispatchTokensPerRank * shape.bf16RowBytes();
     totalBytes = sums + inboxes * sumsBytes;
   }
 

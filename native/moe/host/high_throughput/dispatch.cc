@@ -27,9 +27,9 @@ SourceCounts HostExchange::readCounts(uint32_t source) {
   counts.rowsOfExpert.assign(words + shape_.worldSize, words + shape_.worldSize + shape_.numExperts);
   const uint32_t numTokens = tokensOf_[source];
   const auto isMore = [numTokens](uint32_t count) { return count > numTokens; };
-  if (numTokens > shape_.maxTokens) {
-    refuseSource(source,
-                 std::to_string(numTokens) + " tokens, expected at most " + std::to_string(shape_.maxTokens));
+  if (numTokens > shape_.maxDispatchTokensPerRank) {
+    refuseSource(source, std::to_string(numTokens) + " tokens, expected at most " +
+                             std::to_string(shape_.maxDispatchTokensPerRank));
   }
   if (std::any_of(counts.tokensTo.begin(), counts.tokensTo.end(), isMore) ||
       std::any_of(counts.rowsOfExpert.begin(), counts.rowsOfExpert.end(), isMore)) {
@@ -131,7 +131,7 @@ void HostExchange::copyRow(const ReceivedRows& rows, uint64_t row, const uint8_t
   } else {
     std::memcpy(rows.x + row * rowBytes, x, rowBytes);
   }
-  if (shape_.payload == PayloadType::kFp8E4m3) {
+  if (shape_.payload == DispatchDtype::kFp8E4m3) {
     std::memcpy(rows.scales + row * shape_.numScales(), scales, 4ULL * shape_.numScales());
   }
 }
@@ -148,7 +148,7 @@ const std::byte* HostExchange::gathered(uint32_t source, const std::byte* from, 
 void HostExchange::takeRows(const ReceivedRows& rows, const Handle& handle, uint32_t source) {
   const Places::Home home = places_.homeOf(source);
   const uint64_t rowBytes = shape_.payloadRowBytes();
-  const bool isFp8 = shape_.payload == PayloadType::kFp8E4m3;
+  const bool isFp8 = shape_.payload == DispatchDtype::kFp8E4m3;
   const uint64_t tokenBytes = rowBytes + (isFp8 ? 4ULL * shape_.numScales() : 0);
   const std::byte* x = block(source) + layout_.block.rows;
   const auto* scales = reinterpret_cast<const float*>(block(source) + layout_.block.scales);

@@ -46,7 +46,8 @@ HostExchange::HostExchange(const ExchangeSetup& setup, RunControl& control)
   if (options_.strategy == Strategy::kAllGather) {
     const uint64_t rowBytes = std::max(shape_.payloadRowBytes(), shape_.bf16RowBytes());
     gathered_ = std::make_unique<LazyMemory<std::byte>>(
-        static_cast<uint64_t>(shape_.worldSize) * shape_.maxTokens * rowBytes, "gathered rows");
+        static_cast<uint64_t>(shape_.worldSize) * shape_.maxDispatchTokensPerRank * rowBytes,
+        "gathered rows");
   }
 }
 

@@ -144,7 +144,8 @@ class HostExchange {
   std::vector<uint32_t> ordinal_;   // [worldSize]: tokens so far, by the rank that has their partial sum
   std::vector<const uint16_t*> partial_;  // [worldSize]: rows of the owner at hand
   std::vector<uint16_t> sum_;
-  std::unique_ptr<LazyMemory<std::byte>> gathered_;  // allGather: [worldSize, maxTokens] rows of any kind
+  std::unique_ptr<LazyMemory<std::byte>>
+      gathered_;  // allGather: [worldSize, maxDispatchTokensPerRank] rows of any kind
 };
 
 template <class Take>

@@ -53,7 +53,7 @@ void HostExchange::putCounted(uint32_t partner) {
 void HostExchange::putRows(uint32_t partner, uint32_t handleEpoch) {
   const uint64_t target = layout_.inbox(places_.inboxOf(partner, places_.rank()));
   const uint64_t rowBytes = shape_.payloadRowBytes();
-  const uint64_t scaleBytes = shape_.payload == PayloadType::kFp8E4m3 ? 4ULL * shape_.numScales() : 0;
+  const uint64_t scaleBytes = shape_.payload == DispatchDtype::kFp8E4m3 ? 4ULL * shape_.numScales() : 0;
   uint64_t at = 0;
   for (uint32_t token = 0; token < numTokens_; ++token) {
     if (!goesTo(topkIdx() + static_cast<uint64_t>(token) * shape_.numTopk, partner)) continue;

@@ -4,7 +4,7 @@ namespace railrunner::moe::host::high_throughput {
 
 HostReceived::HostReceived(const Shape& s, const Capacity& capacity)
     : x_((rowsOfX(s, capacity) + 1) * s.payloadRowBytes(), "received rows"),
-      scales_(s.payload == PayloadType::kFp8E4m3 ? rowsOfX(s, capacity) * s.numScales() : 0, "scales"),
+      scales_(s.payload == DispatchDtype::kFp8E4m3 ? rowsOfX(s, capacity) * s.numScales() : 0, "scales"),
       count_(s.numLocalExperts(), "row counts"),
       expertBegin_(s.numLocalExperts() + 1, "first rows of experts"),
       sourceBegin_(s.worldSize + 1, "first tokens of sources"),

@@ -27,7 +27,7 @@ BenchResults HostBench::results() const {
   const uint64_t rowBytes = shape_.payloadRowBytes();
   copy.x.assign(rows.x, rows.x + used * rowBytes);
   copy.guard.assign(rows.x + used * rowBytes, rows.x + (used + 1) * rowBytes);
-  if (shape_.payload == PayloadType::kFp8E4m3) {
+  if (shape_.payload == DispatchDtype::kFp8E4m3) {
     copy.scales.assign(rows.scales, rows.scales + used * shape_.numScales());
   }
   copy.combined.assign(combined_.data(), combined_.data() + combined_.count());

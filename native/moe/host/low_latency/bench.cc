@@ -13,7 +13,7 @@ namespace railrunner::moe::host {
 
 HostResult::HostResult(const Shape& s)
     : x_(s.resultRows() * s.payloadRowBytes(), "dispatch result"),
-      scales_(s.payload == PayloadType::kFp8E4m3 ? s.resultRows() * s.numScales() : 0, "scales"),
+      scales_(s.payload == DispatchDtype::kFp8E4m3 ? s.resultRows() * s.numScales() : 0, "scales"),
       count_(std::max(s.numLocalExperts(), s.worldSize), "row counts"),
       sourceToken_(s.resultRows(), "source tokens"),
       layoutRange_(static_cast<uint64_t>(s.numLocalExperts()) * s.worldSize, "layout ranges"),
@@ -21,7 +21,7 @@ HostResult::HostResult(const Shape& s)
       messageToken_(s.dedup ? s.maxReceivedTokens() : 0, "message tokens"),
       messageRow_(s.dedup ? static_cast<uint64_t>(s.maxReceivedTokens()) * s.numTopk : 0, "message rows"),
       messageWeight_(messageRow_.count(), "message weights"),
-      ownRow_(static_cast<uint64_t>(s.maxTokens) * s.numTopk, "own rows"),
+      ownRow_(static_cast<uint64_t>(s.maxDispatchTokensPerRank) * s.numTopk, "own rows"),
       relayCount_(s.worldSize, "relayed messages"),
       relayToken_(messageToken_.count(), "relayed tokens"),
       relayIds_(messageRow_.count(), "relayed choices"),
@@ -53,7 +53,7 @@ HostBench::HostBench(const BenchOptions& options, Routing routing, RunControl& c
       exchange_(shape_, {rank, links_->buffer->bases(), options.nodeOfRank}, control,
                 {links_->network.get(), links_->region}, options.seam),
       result_(shape_),
-      x_(static_cast<uint64_t>(shape_.maxTokens) * shape_.paddedHidden(), "tokens"),
+      x_(static_cast<uint64_t>(shape_.maxDispatchTokensPerRank) * shape_.paddedHidden(), "tokens"),
       y_(shape_.zeroCopy ? 0 : shape_.resultRows() * shape_.paddedHidden(), "expert outputs"),
       combined_(x_.count(), "combined tokens"),
       expertRow_(shape_.paddedHidden()) {
@@ -65,7 +65,8 @@ uint32_t HostBench::numGroups() const {
 }
 
 uint64_t HostBench::rowsOfGroup() const {
-  return shape_.outputLayout == OutputLayout::kExpertMajor ? shape_.maxReceivedTokens() : shape_.maxTokens;
+  return shape_.outputLayout == OutputLayout::kExpertMajor ? shape_.maxReceivedTokens()
+                                                           : shape_.maxDispatchTokensPerRank;
 }
 
 uint64_t HostBench::firstRow(uint32_t group) const { return group * rowsOfGroup(); }
@@ -86,7 +87,7 @@ void HostBench::poison() {
     std::memset(result.x + firstRow(group) * shape_.payloadRowBytes(), kPoisonByte,
                 rows * shape_.payloadRowBytes());
     std::memset(result.sourceToken + firstRow(group), kPoisonByte, rows * sizeof(int32_t));
-    if (shape_.payload == PayloadType::kFp8E4m3) {
+    if (shape_.payload == DispatchDtype::kFp8E4m3) {
       std::memset(result.scales + firstRow(group) * shape_.numScales(), kPoisonByte,
                   rows * shape_.numScales() * sizeof(float));
     }
@@ -105,7 +106,7 @@ void HostBench::runExpertRow(uint16_t* y, uint64_t row, uint32_t group) {
   const float factor = expertMajor ? expertFactor(firstExpert + group) : 1.0F;
   uint16_t* target = y + row * columns;
   uint16_t* single = expertMajor ? target : expertRow_.data();
-  if (shape_.payload == PayloadType::kBf16) {
+  if (shape_.payload == DispatchDtype::kBf16) {
     scaleRow(single, reinterpret_cast<const uint16_t*>(result.x) + row * columns, columns, factor);
   } else {
     dequantizeRow(single, result.x + row * columns, result.scales + row * shape_.numScales(), columns,
@@ -250,7 +251,7 @@ BenchResults HostBench::results() const {
     const int32_t* tokens = result.sourceToken + firstRow(group);
     copy.x.insert(copy.x.end(), x, x + rows * shape_.payloadRowBytes());
     copy.sourceToken.insert(copy.sourceToken.end(), tokens, tokens + rows);
-    if (shape_.payload == PayloadType::kFp8E4m3) {
+    if (shape_.payload == DispatchDtype::kFp8E4m3) {
       const float* scales = result.scales + firstRow(group) * shape_.numScales();
       copy.scales.insert(copy.scales.end(), scales, scales + rows * shape_.numScales());
     }

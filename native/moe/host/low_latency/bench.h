@@ -74,9 +74,9 @@ class HostBench : public Bench {
   const std::shared_ptr<PeerLinks> links_;
   HostExchange exchange_;
   HostResult result_;
-  LazyMemory<uint16_t> x_;         // [maxTokens, paddedHidden]
+  LazyMemory<uint16_t> x_;         // [maxDispatchTokensPerRank, paddedHidden]
   LazyMemory<uint16_t> y_;         // [resultRows, paddedHidden]; unused with zeroCopy
-  LazyMemory<uint16_t> combined_;  // [maxTokens, paddedHidden]
+  LazyMemory<uint16_t> combined_;  // [maxDispatchTokensPerRank, paddedHidden]
   std::vector<uint16_t> expertRow_;
   uint32_t salt_ = 0;
 };

@@ -45,7 +45,7 @@ void HostExchange::combineRankRows(uint32_t owner, uint32_t target, uint32_t ori
   const auto count = static_cast<uint32_t>(result.messageCount[owner]);
   std::byte* base = peers_.base[target];
   for (uint32_t copy = 0; copy < count; ++copy) {
-    const uint64_t message = static_cast<uint64_t>(owner) * shape_.maxTokens + copy;
+    const uint64_t message = static_cast<uint64_t>(owner) * shape_.maxDispatchTokensPerRank + copy;
     const uint64_t offset =
         layout_.receiveOffset(half_) +
         combineSlotOffset(shape_, layout_, origin, static_cast<uint32_t>(result.messageToken[message]));
@@ -160,7 +160,7 @@ void HostExchange::combineReceive(uint16_t* out) {
       },
       "combine", "its rows");
   // Messages of own tokens are in the order of these.
-  uint64_t ownMessage = static_cast<uint64_t>(peers_.rank) * shape_.maxTokens;
+  uint64_t ownMessage = static_cast<uint64_t>(peers_.rank) * shape_.maxDispatchTokensPerRank;
   const uint64_t ownEnd =
       ownMessage + (shape_.dedup ? static_cast<uint32_t>(combined_->messageCount[peers_.rank]) : 0);
   for (uint32_t token = 0; token < batch_.numTokens; ++token) {

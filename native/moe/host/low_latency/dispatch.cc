@@ -24,7 +24,7 @@ void HostExchange::listDestinations() {
     for (uint32_t k = 0; k < shape_.numTopk; ++k) {
       if (ids[k] < 0) continue;
       const uint32_t list = shape_.dedup ? routeOfExpert_[ids[k]] : static_cast<uint32_t>(ids[k]);
-      uint32_t* tokens = listTokens_.data() + static_cast<uint64_t>(list) * shape_.maxTokens;
+      uint32_t* tokens = listTokens_.data() + static_cast<uint64_t>(list) * shape_.maxDispatchTokensPerRank;
       uint32_t& count = listCount_[list];
       if (count == 0 || tokens[count - 1] != token) tokens[count++] = token;
     }
@@ -46,7 +46,7 @@ std::byte* HostExchange::composeMessage(std::byte* target, uint32_t token) const
     std::memcpy(target, &header, sizeof(header));
   }
   const uint16_t* row = batch_.x + static_cast<uint64_t>(token) * shape_.paddedHidden();
-  if (shape_.payload == PayloadType::kBf16) {
+  if (shape_.payload == DispatchDtype::kBf16) {
     std::memcpy(target + format.payloadOffset, row, shape_.payloadRowBytes());
     return target;
   }
@@ -70,7 +70,7 @@ void HostExchange::stageMessages() {
     const uint32_t numLists = shape_.dedup ? 1 : shape_.numLocalExperts();
     for (uint32_t list = peer * numLists; list < (peer + 1) * numLists; ++list) {
       if (listCount_[list] == 0) continue;
-      const uint32_t token = listTokens_[static_cast<uint64_t>(list) * shape_.maxTokens];
+      const uint32_t token = listTokens_[static_cast<uint64_t>(list) * shape_.maxDispatchTokensPerRank];
       if (std::find(flipped.begin(), flipped.end(), token) == flipped.end()) {
         staging[token * stride + layout_.message.payloadOffset] ^= std::byte{1};
         flipped.push_back(token);
@@ -120,7 +120,8 @@ void HostExchange::dispatchSend(const TokenBatch& batch) {
     const uint32_t numLists = shape_.dedup ? 1 : shape_.numLocalExperts();
     for (uint32_t expert = 0; expert < numLists; ++expert) {
       const uint32_t list = peer * numLists + expert;
-      const uint32_t* tokens = listTokens_.data() + static_cast<uint64_t>(list) * shape_.maxTokens;
+      const uint32_t* tokens =
+          listTokens_.data() + static_cast<uint64_t>(list) * shape_.maxDispatchTokensPerRank;
       const uint64_t first = receive + dispatchSlotOffset(shape_, layout_, expert, peers_.rank, 0);
       if (readsInPlace(peer)) {
         std::memcpy(peers_.base[peer] + first, tokens, 4ULL * listCount_[list]);
@@ -140,7 +141,7 @@ void HostExchange::dispatchSend(const TokenBatch& batch) {
 HostExchange::Message HostExchange::ownMessage(uint32_t token) const {
   const uint64_t choice = static_cast<uint64_t>(token) * shape_.numTopk;
   Message message{token, batch_.topkIdx + choice, batch_.topkWeights + choice, nullptr, nullptr};
-  if (shape_.payload == PayloadType::kBf16) {
+  if (shape_.payload == DispatchDtype::kBf16) {
     message.payload =
         reinterpret_cast<const std::byte*>(batch_.x + static_cast<uint64_t>(token) * shape_.paddedHidden());
   } else {
@@ -164,11 +165,11 @@ const std::byte* HostExchange::messageOf(uint32_t expert, uint32_t source, uint3
 
 // What came over the wire is not trusted: a wrong index would be written through later.
 void HostExchange::requireToken(uint32_t token, uint32_t epoch, uint32_t source) const {
-  if (epoch == epoch_ && token < shape_.maxTokens) return;
+  if (epoch == epoch_ && token < shape_.maxDispatchTokensPerRank) return;
   throw Error(ErrorCode::kWrongData,
               "dispatch: a message of rank " + std::to_string(source) + " claims token " +
                   std::to_string(token) + " of epoch " + std::to_string(epoch) + ", expected a token below " +
-                  std::to_string(shape_.maxTokens) + " of epoch " + std::to_string(epoch_) +
+                  std::to_string(shape_.maxDispatchTokensPerRank) + " of epoch " + std::to_string(epoch_) +
                   ": the memory was overwritten or published too early");
 }
 
@@ -190,7 +191,7 @@ void HostExchange::copyRow(DispatchResult& result, uint64_t row, const Message& 
     std::memcpy(target, message.payload, shape_.payloadRowBytes());
   }
   result.sourceToken[row] = static_cast<int32_t>(message.token);
-  if (shape_.payload == PayloadType::kFp8E4m3) {
+  if (shape_.payload == DispatchDtype::kFp8E4m3) {
     std::memcpy(result.scales + row * shape_.numScales(), message.scales, 4ULL * shape_.numScales());
   }
 }
@@ -212,7 +213,7 @@ void requireNotNamed(const uint32_t* named, uint32_t count, uint32_t expert, uin
 // dedup: the one copy that came becomes a row of every local expert that its token chose.
 void HostExchange::placeMessage(DispatchResult& result, uint32_t source, uint32_t copy,
                                 const Message& message) {
-  const uint64_t slot = static_cast<uint64_t>(source) * shape_.maxTokens + copy;
+  const uint64_t slot = static_cast<uint64_t>(source) * shape_.maxDispatchTokensPerRank + copy;
   result.messageToken[slot] = static_cast<int32_t>(message.token);
   const bool rankMajor = shape_.outputLayout == OutputLayout::kRankMajor;
   uint32_t named[kMaxTopk];  // local experts of the message so far
@@ -243,7 +244,7 @@ void HostExchange::receiveMessages(DispatchResult& result, uint32_t source) {
   if (expertMajor) std::copy_n(result.count, shape_.numLocalExperts(), begins_.begin());
   for (uint32_t copy = 0; copy < count; ++copy) {
     const bool own = source == peers_.rank;
-    const uint64_t list = static_cast<uint64_t>(source) * shape_.maxTokens;
+    const uint64_t list = static_cast<uint64_t>(source) * shape_.maxDispatchTokensPerRank;
     const uint32_t slot = rails_.isRail(source) ? keptSlots_[copy] : copy;
     placeMessage(
         result, source, copy,
@@ -251,7 +252,7 @@ void HostExchange::receiveMessages(DispatchResult& result, uint32_t source) {
   }
   if (!expertMajor) {
     result.count[source] = static_cast<int32_t>(count);
-    result.layoutRange[source] = encodeLayoutRange(count, source * shape_.maxTokens);
+    result.layoutRange[source] = encodeLayoutRange(count, source * shape_.maxDispatchTokensPerRank);
     return;
   }
   for (uint32_t expert = 0; expert < shape_.numLocalExperts(); ++expert) {
@@ -284,7 +285,7 @@ bool HostExchange::receiveExperts(DispatchResult& result, uint32_t source) {
     } else if (!takeSignal(dispatchSignalIndex(shape_, expert, source), source, &count)) {
       return false;
     }
-    requireCount(count, shape_.maxTokens, source);
+    requireCount(count, shape_.maxDispatchTokensPerRank, source);
     const auto begin = static_cast<uint32_t>(result.count[expert]);
     result.layoutRange[static_cast<uint64_t>(expert) * shape_.worldSize + source] =
         encodeLayoutRange(count, begin);
@@ -292,7 +293,7 @@ bool HostExchange::receiveExperts(DispatchResult& result, uint32_t source) {
     for (uint32_t copy = 0; copy < count; ++copy) {
       const uint64_t row = static_cast<uint64_t>(expert) * shape_.maxReceivedTokens() + begin + copy;
       copyRow(result, row,
-              own ? ownMessage(listTokens_[list * shape_.maxTokens + copy])
+              own ? ownMessage(listTokens_[list * shape_.maxDispatchTokensPerRank + copy])
                   : receivedMessage(messageOf(expert, source, copy), source));
     }
   }
@@ -317,7 +318,8 @@ void HostExchange::takeOwnMessages(DispatchResult& result) {
           layoutRangeBegin(result.layoutRange[static_cast<uint64_t>(expert) * shape_.worldSize + rank]);
       for (uint32_t copy = 0; copy < listCount_[list]; ++copy) {
         const uint64_t choice =
-            static_cast<uint64_t>(listTokens_[list * shape_.maxTokens + copy]) * shape_.numTopk;
+            static_cast<uint64_t>(listTokens_[list * shape_.maxDispatchTokensPerRank + copy]) *
+            shape_.numTopk;
         for (uint32_t k = 0; k < shape_.numTopk; ++k) {
           if (batch_.topkIdx[choice + k] != static_cast<int32_t>(list)) continue;
           result.ownRow[choice + k] =
@@ -341,7 +343,7 @@ void HostExchange::dispatchReceive(DispatchResult& result) {
           uint32_t count = 0;
           if (!takeSignal(dispatchSignalIndex(shape_, 0, source), rails_.hearsVia(source), &count))
             return false;
-          requireCount(count, shape_.maxTokens, source);
+          requireCount(count, shape_.maxDispatchTokensPerRank, source);
           result.messageCount[source] = static_cast<int32_t>(count);
           if (rails_.isRail(source)) forwardMessages(result, source, count);
           receiveMessages(result, source);

@@ -14,7 +14,7 @@ HostExchange::HostExchange(const Shape& shape, PeerBases peers, RunControl& cont
       seam_(seam),
       rails_(peers_.rank, shape.worldSize, peers_.nodeOfRank),
       firstExpert_(peers_.rank * shape.numLocalExperts()),
-      stages_(shape.payload == PayloadType::kFp8E4m3) {
+      stages_(shape.payload == DispatchDtype::kFp8E4m3) {
   requireLegal(shape);
   if (peers_.base.size() != shape.worldSize || peers_.rank >= shape.worldSize ||
       peers_.base[peers_.rank] == nullptr) {
@@ -29,14 +29,14 @@ HostExchange::HostExchange(const Shape& shape, PeerBases peers, RunControl& cont
     routeOfExpert_.push_back(rails_.sendsVia(shape.rankOfExpert(expert)));
   const uint32_t numLists = shape.dedup ? shape.worldSize : shape.numExperts;
   listCount_.resize(numLists);
-  listTokens_.resize(static_cast<size_t>(numLists) * shape.maxTokens);
+  listTokens_.resize(static_cast<size_t>(numLists) * shape.maxDispatchTokensPerRank);
   nextExpert_.resize(shape.worldSize);
   begins_.resize(shape.numLocalExperts());
   scratchRow_.resize(shape.paddedHidden());
   if (!rails_.forwards()) return;
   forwardCount_.resize(shape.worldSize);
   partialsLeft_.resize(shape.worldSize);
-  keptSlots_.resize(shape.maxTokens);
+  keptSlots_.resize(shape.maxDispatchTokensPerRank);
   nodeRow_.resize(shape.paddedHidden());
 }
 

@@ -135,7 +135,8 @@ class HostExchange {
   std::vector<uint32_t> pending_;        // ranks that a collect still waits for
   std::vector<uint32_t> routeOfExpert_;  // rank that takes a token to the expert: its host, or a relay
   std::vector<uint32_t> listCount_;      // dedup: a rank; else an expert
-  std::vector<uint32_t> listTokens_;     // [those, maxTokens]: tokens in the order of their copies
+  std::vector<uint32_t>
+      listTokens_;  // [those, maxDispatchTokensPerRank]: tokens in the order of their copies
   std::vector<uint32_t>
       nextExpert_;                // a source: local expert (or of the hosting rank) whose signal comes next
   std::vector<uint32_t> begins_;  // rows of each local expert before the source at hand

@@ -55,7 +55,7 @@ void HostExchange::forwardMessages(DispatchResult& result, uint32_t source, uint
         forwardMessage(ranks[i], source, local(layout_.receiveOffset(half_) + slot), corrupt);
       }
     }
-    const uint64_t record = static_cast<uint64_t>(source) * shape_.maxTokens + copy;
+    const uint64_t record = static_cast<uint64_t>(source) * shape_.maxDispatchTokensPerRank + copy;
     result.relayToken[record] = static_cast<int32_t>(message.token);
     std::memcpy(result.relayIds + record * shape_.numTopk, message.ids, 4ULL * shape_.numTopk);
   }
@@ -77,7 +77,7 @@ void HostExchange::sendNodeSums(uint32_t owner) {
   if (isSilent()) return;
   const DispatchResult& result = *combined_;
   const uint64_t receive = layout_.receiveOffset(half_);
-  const uint64_t first = static_cast<uint64_t>(owner) * shape_.maxTokens;
+  const uint64_t first = static_cast<uint64_t>(owner) * shape_.maxDispatchTokensPerRank;
   uint64_t ownMessage = first;  // the messages with experts of this rank are those it relayed, in order
   for (uint64_t record = first; record < first + static_cast<uint32_t>(result.relayCount[owner]); ++record) {
     const auto token = static_cast<uint32_t>(result.relayToken[record]);
