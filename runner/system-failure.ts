@@ -1,4 +1,6 @@
 /** Errors of the operating system as Node reports them, in the classes of docs/errors.md and with what to do. */
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { codeOf, RunnerError } from './errors.js';
 
 const REMEDIES: Readonly<Record<string, string>> = {
@@ -36,6 +38,29 @@ export function knownSystemFailure(error: unknown): RunnerError | undefined {
       cause: error,
     });
   }
+  const hidden = hiddenModule(error);
+  if (hidden !== undefined) {
+    const message = `the system refused a file: Node did not find ${hidden}, which is there: EMFILE, too many open files. ${REMEDIES['EMFILE']}`;
+    return new RunnerError('E_OUTPUT', message, { cause: error });
+  }
   if (REMEDIES[codeOf(error) ?? ''] === undefined) return undefined;
   return outputError('the system refused a file', error);
+}
+
+/**
+ * The module or package that Node says is not there although it is: Node 20 drops the EMFILE of a package.json that it
+ * could not open and says ERR_MODULE_NOT_FOUND.
+ */
+function hiddenModule(error: unknown): string | undefined {
+  if (codeOf(error) !== 'ERR_MODULE_NOT_FOUND' || !(error instanceof Error)) return undefined;
+  const path = /Cannot find (?:package|module) '([^']+)'/.exec(error.message)?.[1];
+  if (path === undefined) return undefined;
+  const name = /.*node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(path)?.[1];
+  if (name === undefined) return existsSync(path) ? path : undefined;
+  try {
+    createRequire(import.meta.url).resolve(name);
+    return name;
+  } catch {
+    return undefined;
+  }
 }

@@ -15,7 +15,7 @@ function lockedPackages(/** @type {string} */ path) {
  * Compares the lock with the copy of it that npm leaves in node_modules: no stamp of ours that could lie. Packages for
  * other systems are optional and may be absent.
  */
-function modulesAreCurrent(/** @type {string} */ root) {
+export function modulesAreCurrent(/** @type {string} */ root) {
   const installedLock = join(root, 'node_modules', '.package-lock.json');
   if (!existsSync(installedLock)) return false;
   const wanted = lockedPackages(join(root, 'package-lock.json'));

@@ -182,7 +182,7 @@ export function ensureSystemPackages(purpose) {
  * @param {Requirement[]} missing
  * @param {string} line
  */
-function judgeMissing(missing, line) {
+export function judgeMissing(missing, line) {
   const noMpi = ['Open MPI', 'MPICH'].every((name) => missing.some(({ label }) => label === name));
   const essential = missing.filter(({ label, withoutIt }) => !withoutIt || (noMpi && /MPI/.test(label)));
   if (essential.length > 0) {
