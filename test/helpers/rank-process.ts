@@ -65,12 +65,20 @@ export async function untilRows(
   rank: number,
   points: number,
 ): Promise<void> {
+  await untilLines(running, fileOf(folder, rank, 'csv'), points);
+}
+
+/** Resolves once the summary has a row: only then is a point whole. */
+export async function untilSummaryRow(running: Running, folder: string): Promise<void> {
+  await untilLines(running, join(folder, 'summary.csv'), 1);
+}
+
+async function untilLines(running: Running, csv: string, rows: number): Promise<void> {
   const over = { said: '' };
   void running.finished.then(({ stdout, stderr }) => (over.said = `the run ended: ${stdout}${stderr}`));
-  const csv = fileOf(folder, rank, 'csv');
   for (let looks = 0; looks < MOST_LOOKS && over.said === ''; looks += 1) {
-    if (existsSync(csv) && readFileSync(csv, 'utf8').split('\n').length > points + 1) return;
+    if (existsSync(csv) && readFileSync(csv, 'utf8').split('\n').length > rows + 1) return;
     await sleep(LOOK_EVERY_MS);
   }
-  throw new Error(over.said || `rank ${rank} had no rows of ${points} points in ${MOST_LOOKS} looks`);
+  throw new Error(over.said || `${csv} had not ${rows} rows in ${MOST_LOOKS} looks of ${LOOK_EVERY_MS} ms`);
 }

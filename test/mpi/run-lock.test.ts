@@ -8,6 +8,7 @@ import { addon } from '../../runner/native/binding.js';
 import { mpirunCli, startMpirun, type MpirunOptions } from '../helpers/mpirun.js';
 import { killTree } from '../helpers/process-tree.js';
 import { needsMpi } from '../helpers/require.js';
+import { untilSummaryRow } from '../helpers/rank-process.js';
 import { readRankRows } from '../helpers/results.js';
 import { railrunner } from '../helpers/run-cli.js';
 import { writeSmallSpec } from '../helpers/small-spec.js';
@@ -69,7 +70,9 @@ t.test('of two --resume at once one goes on, and the other finds it done', { ski
     const fault = { RAILRUNNER_FAULT: 'rank=0,point=1,stage=measure,action=hang' };
     const args = [process.execPath, railrunner, 'run', spec, '--out', folder, '--run-id', 'r'];
     const started = startMpirun({ ...world, env: fault }, args);
+    // A point is told while its row of the summary, without which it is not whole, is on its way to the disk.
     await started.waitFor(/\[1\/4\]/);
+    await untilSummaryRow(started, run);
     killTree(started.child.pid as number);
     await started.finished;
     const resume = ['run', spec, '--resume', run];
