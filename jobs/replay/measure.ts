@@ -66,7 +66,7 @@ async function serveWindow(opened: Opened, decisions: Decisions | null): Promise
   return window.isLast;
 }
 
-/** What a copy of any rank did not bring is no longer in its tier: the single shards of a block are worth nothing. */
+/** Where a copy failed on any rank, the block leaves its tier on all of them: some shards of a block are of no use. */
 async function forgetFailed(
   { context }: Opened,
   decisions: Decisions | null,

@@ -16,7 +16,7 @@ namespace {
 // Names and aliases of UCX's transports between processes of one machine.
 constexpr std::array<std::string_view, 11> kSharedMemory = {
     "sm", "shm", "mm", "posix", "sysv", "xpmem", "cma", "knem", "cuda_ipc", "rocm_ipc", "ze_ipc"};
-// "\\posix": UCX takes a name behind a backslash for only the transport, not for an alias.
+// "\\posix": behind a backslash a name is that transport itself; without one, UCX may take it for an alias.
 bool needsSharedMemory(std::string_view name) {
   if (!name.empty() && name.front() == '\\') name.remove_prefix(1);
   return std::find(kSharedMemory.begin(), kSharedMemory.end(), name) != kSharedMemory.end();

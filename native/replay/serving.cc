@@ -83,9 +83,9 @@ bool Replayer::Serving::copy(GateRef gate, RunControl& control) {
   freeUs_ = replayer_.clock_.elapsedUs();
   plan();
   if (replayer_.pair_.size() > 1) {
-    copyBesideEachOther(control);
+    copyConcurrently(control);
   } else {
-    copyOneByOne(gate, control);
+    copyInTurn(gate, control);
   }
   for (size_t i = 0; i < kOffloads.size(); ++i) {
     finish(kOffloads[i], urgent_[i]);
@@ -98,7 +98,7 @@ bool Replayer::Serving::copy(GateRef gate, RunControl& control) {
   return !stopped_;
 }
 
-void Replayer::Serving::copyOneByOne(GateRef gate, RunControl& control) {
+void Replayer::Serving::copyInTurn(GateRef gate, RunControl& control) {
   onboard(early_, control);
   offload(urgent_, control);
   if (hasLateLoads()) {
@@ -113,7 +113,7 @@ void Replayer::Serving::copyOneByOne(GateRef gate, RunControl& control) {
   if (!stopped_) offload(offloads_, control);
 }
 
-void Replayer::Serving::copyBesideEachOther(RunControl& control) {
+void Replayer::Serving::copyConcurrently(RunControl& control) {
   enum class Urgent : uint32_t { kRunning, kEnded, kFailed };
   std::atomic<Urgent> urgent{Urgent::kRunning};
   std::array<std::exception_ptr, 2> failures{};

@@ -34,8 +34,8 @@ class Replayer::Serving {
 
   void plan();
   void planOffloads();
-  void copyOneByOne(GateRef gate, RunControl& control);
-  void copyBesideEachOther(RunControl& control);
+  void copyInTurn(GateRef gate, RunControl& control);
+  void copyConcurrently(RunControl& control);
   bool hasLateLoads() const { return !late_[0].moves.empty() || !late_[1].moves.empty(); }
   void offload(std::array<Batch, 3>& offloads, RunControl& control);
   void onboard(std::array<Batch, 2>& loads, RunControl& control);

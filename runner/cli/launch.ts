@@ -42,7 +42,7 @@ export const launchCommand = (loadKinds: LoadKinds): CommandModule<object, Launc
       import('../environment/variables.js'),
       loadKinds(),
     ]);
-    // Errors of the command line and of the spec come before any line of mpirun, and without one.
+    // Errors of the command line and of the spec are printed by themselves, before mpirun starts.
     if (args.printOnly) requireStartable(args.n, { tasks: Infinity, source: '' });
     else {
       const { variables } = readEnvironment();

@@ -42,6 +42,17 @@ const resultsFolder = join(projectRoot, 'results', `bench-${stamp}`);
 mkdirSync(resultsFolder, { recursive: true });
 mkdirSync(values.out, { recursive: true });
 const wanted = values.only?.split(',');
+const own = ['startup', 'routing', 'host-transfer', ...nativeBenches(values.quick).keys()];
+const known = [
+  ...SUITES.filter(({ device }) => device === values.device).map(({ name }) => name),
+  ...(values.device === 'host' ? own : []),
+];
+const unknown = wanted?.filter((name) => !known.includes(name)) ?? [];
+if (unknown.length > 0) {
+  throw new Error(
+    `--only: expected suites of ${values.device} (${known.join(', ')}), received ${unknown.join(', ')}`,
+  );
+}
 let failed = 0;
 for (const suite of SUITES) {
   if (suite.device !== values.device || (values.quick && !suite.quick)) continue;

@@ -3,11 +3,9 @@
  * configs/bench/cuda-replay.json. All rows of their summaries; of copies also the share of the probed limit that their
  * direction had over the whole replay, in which it may have stood still.
  */
-import { readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { parse } from 'csv-parse/sync';
+import { writeFileSync } from 'node:fs';
 import { stringify } from 'csv-stringify/sync';
-import type { Row } from './row.js';
+import { summaryRows } from './row.js';
 
 const KEPT = {
   job: 'job_id',
@@ -30,7 +28,7 @@ const KEPT = {
 } as const;
 
 function rowsOf(runFolder: string): Record<string, string>[] {
-  const rows = parse(readFileSync(join(runFolder, 'summary.csv'), 'utf8'), { columns: true }) as Row[];
+  const rows = summaryRows(runFolder);
   return rows.map((row) => {
     const kept = Object.entries(KEPT).map(([name, from]): [string, string] => [name, row[from] ?? '']);
     const whole = rows.find(({ job_id, phase }) => job_id === row['job_id'] && phase === 'replay');

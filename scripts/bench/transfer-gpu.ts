@@ -5,9 +5,8 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { parse } from 'csv-parse/sync';
 import { stringify } from 'csv-stringify/sync';
-import type { Row } from './row.js';
+import { summaryRows } from './row.js';
 
 const KEPT = {
   job: 'job_id',
@@ -22,7 +21,7 @@ const KEPT = {
 } as const;
 
 function totalsOf(runFolder: string): Record<string, string>[] {
-  const rows = parse(readFileSync(join(runFolder, 'summary.csv'), 'utf8'), { columns: true }) as Row[];
+  const rows = summaryRows(runFolder);
   return rows
     .filter((row) => row['phase'] === 'total' && row['status'] === 'ok')
     .map((row) => Object.fromEntries(Object.entries(KEPT).map(([name, from]) => [name, row[from] ?? ''])));
