@@ -1,6 +1,7 @@
 /** Errors of the operating system as Node reports them, in the classes of docs/errors.md and with what to do. */
 import { existsSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import { dirname, isAbsolute, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { codeOf, RunnerError } from './errors.js';
 
 const REMEDIES: Readonly<Record<string, string>> = {
@@ -49,18 +50,25 @@ export function knownSystemFailure(error: unknown): RunnerError | undefined {
 
 /**
  * The module or package that Node says is not there although it is: Node 20 drops the EMFILE of a package.json that it
- * could not open and says ERR_MODULE_NOT_FOUND.
+ * could not open, remembers the package as one without, and says ERR_MODULE_NOT_FOUND of its index.js. So the file is
+ * looked for without Node's resolver, which would repeat what it remembers; that takes no descriptor.
  */
 function hiddenModule(error: unknown): string | undefined {
   if (codeOf(error) !== 'ERR_MODULE_NOT_FOUND' || !(error instanceof Error)) return undefined;
-  const path = /Cannot find (?:package|module) '([^']+)'/.exec(error.message)?.[1];
-  if (path === undefined) return undefined;
-  const name = /.*node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(path)?.[1];
-  if (name === undefined) return existsSync(path) ? path : undefined;
-  try {
-    createRequire(import.meta.url).resolve(name);
-    return name;
-  } catch {
-    return undefined;
+  const asked = /Cannot find (?:package|module) '([^']+)'/.exec(error.message)?.[1];
+  if (asked === undefined) return undefined;
+  const inFolder = /^(.*node_modules\/((?:@[^/]+\/)?[^/]+))/.exec(asked);
+  if (inFolder?.[1] !== undefined)
+    return existsSync(join(inFolder[1], 'package.json')) ? inFolder[2] : undefined;
+  if (isAbsolute(asked)) return existsSync(asked) ? asked : undefined;
+  return packageJsonOf(asked) === undefined ? undefined : asked;
+}
+
+/** Of the package that this module would get by its name. */
+function packageJsonOf(name: string): string | undefined {
+  for (let folder = dirname(fileURLToPath(import.meta.url)); ; folder = dirname(folder)) {
+    const path = join(folder, 'node_modules', name, 'package.json');
+    if (existsSync(path)) return path;
+    if (dirname(folder) === folder) return undefined;
   }
 }

@@ -1,6 +1,7 @@
 /** What the operating system refuses ends with its class and what to do, never with a stack trace. */
 import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { firstMissing, needsMpi, needsNamespaces } from '../helpers/require.js';
 import { railrunner, run } from '../helpers/run-cli.js';
@@ -54,4 +55,29 @@ t.test('classes', async (t) => {
     message: /ulimit -n/,
   });
   t.equal(knownSystemFailure(new TypeError('x is not a function')), undefined);
+});
+
+t.test('a module that is there and was not found for want of descriptors', async (t) => {
+  const here = dirname(fileURLToPath(import.meta.url));
+  const packages = join(here, '..', '..', '..', 'node_modules');
+  const notFound = (what: string, asked: string) =>
+    Object.assign(new Error(`Cannot find ${what} '${asked}' imported from x.js`), {
+      code: 'ERR_MODULE_NOT_FOUND',
+    });
+  for (const error of [
+    notFound('package', join(packages, 'pino', 'index.js')),
+    notFound('package', 'pino'),
+    notFound('package', '@types/node'),
+    notFound('module', join(packages, 'pino', 'lib', 'tools.js')),
+    notFound('module', fileURLToPath(import.meta.url)),
+  ]) {
+    t.match(knownSystemFailure(error), { code: 'E_OUTPUT', message: /EMFILE.*ulimit -n/ }, error.message);
+  }
+  for (const error of [
+    notFound('package', join(packages, 'not-there', 'index.js')),
+    notFound('package', 'not-there'),
+    notFound('module', join(here, 'not-there.js')),
+  ]) {
+    t.equal(knownSystemFailure(error), undefined, error.message);
+  }
 });
