@@ -6,7 +6,7 @@
 #include <cstdio>
 #include <functional>
 
-#include "test/simulated_world.h"
+#include "test/support/simulated_world.h"
 
 using namespace railrunner;
 using namespace railrunner::test;

@@ -17,7 +17,7 @@
 
 #include "core/clock.h"
 #include "network/network.h"
-#include "test/rank_processes.h"
+#include "test/support/rank_processes.h"
 
 namespace railrunner::test {
 namespace {

@@ -13,8 +13,8 @@
 #include <thread>
 
 #include "network/ucx_api.h"
-#include "test/expect.h"
-#include "test/transfer_scene.h"
+#include "test/support/expect.h"
+#include "test/transfer/transfer_scene.h"
 #include "transfer/layout_registry.h"
 
 namespace railrunner::test {

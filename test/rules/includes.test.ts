@@ -1,5 +1,5 @@
 import t from 'tap';
-import { includeViolations } from './includes.js';
+import { includeViolations, testHeaderViolations } from './includes.js';
 import { nativeSources, sentences } from './sources.js';
 
 t.test('includes point down', async (t) => {
@@ -31,4 +31,18 @@ t.test('a planted include against the levels is found', async (t) => {
     if (expected === null) t.same(said, [], `${path}: ${text}`);
     else t.match(said.join(), expected, `${path}: ${text}`);
   }
+});
+
+t.test('headers of tests lie with their only user', async (t) => {
+  t.same(sentences(testHeaderViolations(nativeSources())), []);
+  const shared = { path: 'native/test/support/x.h', text: '' };
+  const user = (path: string) => ({ path, text: '#include "test/support/x.h"\n' });
+  const kv = user('native/test/kv/a_test.cc');
+  t.same(sentences(testHeaderViolations([shared, kv, user('native/test/moe/b_test.cc')])), []);
+  t.match(sentences(testHeaderViolations([shared, kv])).join(), /only by tests of kv.*native\/test\/kv/s);
+  t.match(sentences(testHeaderViolations([shared])).join(), /included by no test/);
+  t.match(
+    sentences(testHeaderViolations([{ path: 'native/test/y.h', text: '' }])).join(),
+    /lies in no folder/,
+  );
 });

@@ -67,3 +67,30 @@ export function includeViolations(sources: readonly Source[]): Violation[] {
   }
   return violations;
 }
+
+/** Headers of native/test lie with the one module that uses them, and in support/ when several do. */
+export function testHeaderViolations(sources: readonly Source[]): Violation[] {
+  const tests = sources.filter(({ path }) => /^native\/(test|bench)\//.test(path));
+  const violations: Violation[] = [];
+  for (const { path: where } of tests.filter(({ path }) => /^native\/test\/.*\.h$/.test(path))) {
+    const [module = '', file] = where.slice('native/test/'.length).split('/');
+    if (file === undefined) {
+      violations.push({ where, what: 'lies in no folder', remedy: 'Move it to its module, or to support/' });
+      continue;
+    }
+    if (module !== 'support') continue;
+    const users = tests.filter(({ text }) => text.includes(`#include "test/support/${file}"`));
+    const folders = new Set(
+      users.map(({ path }) => path.replace(/^native\/(test\/)?/, '').split('/')[0] ?? ''),
+    );
+    const [only, ...others] = folders;
+    if (others.length > 0 || only === 'support' || only === 'bench') continue;
+    const what = only === undefined ? 'is included by no test' : `is included only by tests of ${only}`;
+    violations.push({
+      where,
+      what,
+      remedy: only === undefined ? 'Delete it' : `Move it to native/test/${only}`,
+    });
+  }
+  return violations;
+}

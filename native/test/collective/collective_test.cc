@@ -16,8 +16,8 @@
 #include "collective/nccl_config.h"
 #include "collective/nccl_results.h"
 #include "core/clock.h"
-#include "test/check.h"
-#include "test/stand_in_nccl.h"
+#include "test/collective/stand_in_nccl.h"
+#include "test/support/check.h"
 
 namespace railrunner::test {
 namespace {

@@ -6,7 +6,7 @@
 #include <dlfcn.h>
 #include <unistd.h>
 
-#include "test/expect.h"
+#include "test/support/expect.h"
 
 namespace railrunner::test {
 namespace {

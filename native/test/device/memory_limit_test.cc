@@ -12,7 +12,7 @@
 #include <fstream>
 
 #include "device/host/numa.h"
-#include "test/named_cases.h"
+#include "test/support/named_cases.h"
 
 using namespace railrunner;
 using namespace railrunner::test;

@@ -5,7 +5,7 @@
 #include <fstream>
 #include <string>
 
-#include "test/named_cases.h"
+#include "test/support/named_cases.h"
 
 using namespace railrunner;
 using namespace railrunner::test;

@@ -5,8 +5,8 @@
 #include <cstring>
 
 #include "core/pattern.h"
-#include "test/named_cases.h"
-#include "test/scattered_regions.h"
+#include "test/kv/scattered_regions.h"
+#include "test/support/named_cases.h"
 
 using namespace railrunner;
 using namespace railrunner::cuda;

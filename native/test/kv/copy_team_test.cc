@@ -11,7 +11,7 @@
 
 #include "core/error.h"
 #include "kv/span_copier.h"
-#include "test/named_cases.h"
+#include "test/support/named_cases.h"
 
 namespace railrunner::test {
 namespace {

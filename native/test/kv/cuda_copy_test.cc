@@ -9,8 +9,8 @@
 #include "core/pattern.h"
 #include "device/cuda/cuda_device.h"
 #include "kv/cuda/device_copy.h"
-#include "test/named_cases.h"
-#include "test/scattered_regions.h"
+#include "test/kv/scattered_regions.h"
+#include "test/support/named_cases.h"
 
 namespace {
 

@@ -11,9 +11,9 @@
 #include "device/cuda/cuda_device.h"
 #include "device/device.h"
 #include "kv/transfer.h"
-#include "test/layout_shapes.h"
-#include "test/named_cases.h"
-#include "test/small_transfers.h"
+#include "test/kv/small_transfers.h"
+#include "test/support/layout_shapes.h"
+#include "test/support/named_cases.h"
 
 using namespace railrunner;
 using namespace railrunner::test;

@@ -12,8 +12,8 @@
 #include "kv/disk_lane.h"
 #include "kv/transfer.h"
 #include "storage/disk_queue.h"
-#include "test/layout_shapes.h"
-#include "test/named_cases.h"
+#include "test/support/layout_shapes.h"
+#include "test/support/named_cases.h"
 
 using namespace railrunner;
 using namespace railrunner::test;

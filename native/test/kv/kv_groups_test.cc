@@ -7,10 +7,10 @@
 #include "kv/copy_plan.h"
 #include "kv/disk_plan.h"
 #include "kv/transfer.h"
-#include "test/group_shapes.h"
-#include "test/named_cases.h"
-#include "test/small_transfers.h"
-#include "test/threads_per_rank.h"
+#include "test/kv/group_shapes.h"
+#include "test/kv/small_transfers.h"
+#include "test/kv/threads_per_rank.h"
+#include "test/support/named_cases.h"
 
 using namespace railrunner;
 using namespace railrunner::test;

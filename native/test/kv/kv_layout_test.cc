@@ -4,8 +4,8 @@
 #include "device/device.h"
 #include "kv/block_layout.h"
 #include "kv/copy_plan.h"
-#include "test/layout_shapes.h"
-#include "test/named_cases.h"
+#include "test/support/layout_shapes.h"
+#include "test/support/named_cases.h"
 
 using namespace railrunner;
 using namespace railrunner::test;

@@ -3,7 +3,7 @@
 
 #include "device/device.h"
 #include "kv/block_pool.h"
-#include "test/named_cases.h"
+#include "test/support/named_cases.h"
 
 // Content by page and by head of the model: shards of other tensor-parallel ranks, page sizes and orders hold the same
 // data.

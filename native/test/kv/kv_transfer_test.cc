@@ -7,9 +7,9 @@
 #include "core/run_control.h"
 #include "device/device.h"
 #include "kv/transfer.h"
-#include "test/layout_shapes.h"
-#include "test/named_cases.h"
-#include "test/threads_per_rank.h"
+#include "test/kv/threads_per_rank.h"
+#include "test/support/layout_shapes.h"
+#include "test/support/named_cases.h"
 
 using namespace railrunner;
 using namespace railrunner::test;

@@ -6,8 +6,8 @@
 
 #include "kv/lane_transfer.h"
 #include "kv/transfer.h"
-#include "test/layout_shapes.h"
-#include "test/named_cases.h"
+#include "test/support/layout_shapes.h"
+#include "test/support/named_cases.h"
 
 using namespace railrunner;
 using namespace railrunner::test;

@@ -3,8 +3,8 @@
 #include "core/error.h"
 #include "device/device.h"
 #include "kv/block_pool.h"
-#include "test/layout_shapes.h"
-#include "test/named_cases.h"
+#include "test/support/layout_shapes.h"
+#include "test/support/named_cases.h"
 
 using namespace railrunner;
 using namespace railrunner::test;

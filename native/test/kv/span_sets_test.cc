@@ -2,9 +2,9 @@
 // The spans that kernels fill and check are those that CPU threads fill and check: no GPU is needed to see it.
 #include "kv/cuda/span_sets.h"
 
-#include "test/group_shapes.h"
-#include "test/layout_shapes.h"
-#include "test/named_cases.h"
+#include "test/kv/group_shapes.h"
+#include "test/support/layout_shapes.h"
+#include "test/support/named_cases.h"
 
 using namespace railrunner;
 using namespace railrunner::cuda;

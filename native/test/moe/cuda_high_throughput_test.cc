@@ -3,8 +3,8 @@
 // one GPU is enough. Without a GPU all of it is skipped by name.
 #include <cstring>
 
-#include "test/cuda_high_throughput_calls.h"
-#include "test/cuda_high_throughput_times.h"
+#include "test/moe/cuda_high_throughput_calls.h"
+#include "test/moe/cuda_high_throughput_times.h"
 
 using namespace railrunner;
 using namespace railrunner::test;

@@ -15,8 +15,8 @@
 #include "moe/bench.h"
 #include "moe/numerics.h"
 #include "moe/payload.h"
-#include "test/moe_cuda_cases.h"
-#include "test/rank_processes.h"
+#include "test/moe/moe_cuda_cases.h"
+#include "test/support/rank_processes.h"
 
 using namespace railrunner;
 using namespace railrunner::moe;

@@ -5,7 +5,7 @@
 #include "core/gate.h"
 #include "device/host/host_device.h"
 #include "moe/bench.h"
-#include "test/moe_rounds.h"
+#include "test/moe/moe_rounds.h"
 
 // Dispatch and combine between ranks as threads: every format, layout and phase order against the reference.
 namespace railrunner::moe::test {

@@ -2,7 +2,7 @@
 #include <chrono>
 #include <functional>
 
-#include "test/moe_rounds.h"
+#include "test/moe/moe_rounds.h"
 
 // A token crosses once a destination node and is forwarded there: every format and shape of nodes against the
 // reference, which knows no relays; relays that fall silent or flip a bit; worlds that cannot forward.

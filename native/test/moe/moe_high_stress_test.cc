@@ -2,7 +2,7 @@
 // links: moe/host/high_throughput/combine.cc moe/host/high_throughput/dispatch.cc moe/host/high_throughput/exchange.cc moe/host/high_throughput/places.cc moe/host/high_throughput/publish.cc moe/host/high_throughput/received.cc moe/host/rows.cc
 #include <cstring>
 
-#include "test/moe_high_ranks.h"
+#include "test/moe/moe_high_ranks.h"
 
 // usage: moe_high_stress_test [iterations] [missingRelease]
 //

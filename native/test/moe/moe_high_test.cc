@@ -1,6 +1,6 @@
 #include <cstring>
 
-#include "test/moe_high_ranks.h"
+#include "test/moe/moe_high_ranks.h"
 
 // usage: moe_high_test
 //

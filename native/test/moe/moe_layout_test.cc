@@ -1,6 +1,6 @@
 #include "moe/host/rows.h"
 #include "moe/numerics.h"
-#include "test/moe_reference.h"
+#include "test/moe/moe_reference.h"
 
 // Golden sizes and offsets: a change here is a change of the format between ranks.
 namespace railrunner::moe::test {

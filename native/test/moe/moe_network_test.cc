@@ -8,8 +8,8 @@
 #include <chrono>
 
 #include "network/network.h"
-#include "test/moe_reference.h"
-#include "test/rank_processes.h"
+#include "test/moe/moe_reference.h"
+#include "test/support/rank_processes.h"
 
 namespace railrunner::moe::test {
 namespace {

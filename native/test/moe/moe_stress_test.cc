@@ -2,7 +2,7 @@
 // links: moe/host/low_latency/combine.cc moe/host/low_latency/dispatch.cc moe/host/low_latency/exchange.cc moe/host/low_latency/forward.cc moe/host/rows.cc
 #include <cstring>
 
-#include "test/moe_reference.h"
+#include "test/moe/moe_reference.h"
 
 // usage: moe_stress_test [iterations] [missingRelease]
 //

@@ -4,7 +4,7 @@
 #include <set>
 
 #include "moe/cuda/probe_pieces.h"
-#include "test/named_cases.h"
+#include "test/support/named_cases.h"
 
 using namespace railrunner;
 using namespace railrunner::moe::cuda;

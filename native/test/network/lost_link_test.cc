@@ -7,11 +7,11 @@
 
 #include "core/clock.h"
 #include "core/gate.h"
-#include "test/broadcast_between_nodes.h"
-#include "test/case_by_name.h"
-#include "test/cut_links.h"
-#include "test/expect.h"
-#include "test/rank_processes.h"
+#include "test/support/broadcast_between_nodes.h"
+#include "test/support/case_by_name.h"
+#include "test/support/cut_links.h"
+#include "test/support/expect.h"
+#include "test/support/rank_processes.h"
 
 namespace railrunner::test {
 namespace {

@@ -12,8 +12,8 @@
 
 #include "core/clock.h"
 #include "network/network.h"
-#include "test/expect.h"
-#include "test/rank_processes.h"
+#include "test/support/expect.h"
+#include "test/support/rank_processes.h"
 
 namespace railrunner::test {
 namespace {

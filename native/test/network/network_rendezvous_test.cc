@@ -3,7 +3,7 @@
 #include <cstdlib>
 #include <utility>
 
-#include "test/network_board.h"
+#include "test/support/network_board.h"
 
 namespace railrunner::test {
 namespace {

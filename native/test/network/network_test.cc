@@ -16,11 +16,11 @@
 
 #include "core/clock.h"
 #include "core/pattern.h"
-#include "test/case_by_name.h"
-#include "test/expect.h"
-#include "test/host_ring.h"
-#include "test/network_board.h"
-#include "test/rank_processes.h"
+#include "test/network/host_ring.h"
+#include "test/support/case_by_name.h"
+#include "test/support/expect.h"
+#include "test/support/network_board.h"
+#include "test/support/rank_processes.h"
 
 namespace railrunner::test {
 namespace {

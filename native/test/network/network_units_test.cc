@@ -18,9 +18,9 @@
 #include "network/peer_board.h"
 #include "network/trigger_fifo.h"
 #include "network/ucx_settings.h"
-#include "test/case_by_name.h"
-#include "test/expect.h"
-#include "test/host_ring.h"
+#include "test/network/host_ring.h"
+#include "test/support/case_by_name.h"
+#include "test/support/expect.h"
 
 namespace railrunner::test {
 namespace {

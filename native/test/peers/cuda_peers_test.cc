@@ -14,8 +14,8 @@
 #include "device/cuda/cuda_handles.h"
 #include "kv/cuda/copy_kernels.h"
 #include "peers/symmetric_buffer.h"
-#include "test/check.h"
-#include "test/rank_processes.h"
+#include "test/support/check.h"
+#include "test/support/rank_processes.h"
 
 namespace railrunner::test {
 namespace {

@@ -2,8 +2,8 @@
 
 #include "core/agreement.h"
 #include "peers/symmetric_buffer.h"
-#include "test/check.h"
-#include "test/rank_processes.h"
+#include "test/support/check.h"
+#include "test/support/rank_processes.h"
 
 // The symmetric buffer between processes: mapped both ways, zero at first, refused together, closed in order.
 namespace railrunner::test {

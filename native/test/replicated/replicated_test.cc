@@ -9,10 +9,10 @@
 
 #include "core/clock.h"
 #include "replicated/transfer.h"
-#include "test/case_by_name.h"
-#include "test/expect.h"
-#include "test/hub_gate.h"
-#include "test/layout_shapes.h"
+#include "test/support/case_by_name.h"
+#include "test/support/expect.h"
+#include "test/support/hub_gate.h"
+#include "test/support/layout_shapes.h"
 
 // The strategy ipc between processes, without MPI and without NCCL. Arguments: a case, and how many GPUs there are; 0 or
 // none for the host device. Ranks take turns on the GPUs, so that a chain of four is walked on two.

@@ -1,5 +1,5 @@
-#include "test/case_by_name.h"
-#include "test/transfer_scene.h"
+#include "test/support/case_by_name.h"
+#include "test/transfer/transfer_scene.h"
 #include "transfer/cuda/cuda_copy_task.h"
 
 // Reads and writes between processes on GPUs of one node, by IPC. Arguments: a case, and how many GPUs there are.

@@ -3,8 +3,8 @@
 #include <random>
 
 #include "core/clock.h"
-#include "test/named_cases.h"
-#include "test/transfer_layouts.h"
+#include "test/support/named_cases.h"
+#include "test/transfer/transfer_layouts.h"
 
 // The metadata blob: what it says, what it may cost, and that nothing else is taken for it. Argument: mutations per
 // kind of blob.

@@ -2,8 +2,8 @@
 
 #include "device/device.h"
 #include "kv/block_pool.h"
-#include "test/named_cases.h"
-#include "test/transfer_layouts.h"
+#include "test/support/named_cases.h"
+#include "test/transfer/transfer_layouts.h"
 #include "transfer/bounce_plan.h"
 #include "transfer/page_move.h"
 #include "transfer/row_plan.h"

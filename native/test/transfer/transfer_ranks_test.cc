@@ -1,5 +1,5 @@
-#include "test/case_by_name.h"
-#include "test/transfer_scene.h"
+#include "test/support/case_by_name.h"
+#include "test/transfer/transfer_scene.h"
 
 // Reads and writes between processes: over mapped memory and over the network, with tensor-parallel splits; what a
 // transfer must find, and how it ends when a peer does not go on.

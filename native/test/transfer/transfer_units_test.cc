@@ -5,8 +5,8 @@
 #include <filesystem>
 #include <thread>
 
-#include "test/named_cases.h"
-#include "test/transfer_layouts.h"
+#include "test/support/named_cases.h"
+#include "test/transfer/transfer_layouts.h"
 #include "transfer/layout_registry.h"
 #include "transfer/strategy_table.h"
 #include "transfer/task_threads.h"

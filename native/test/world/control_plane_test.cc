@@ -4,8 +4,8 @@
 #include <bit>
 #include <functional>
 
-#include "test/named_cases.h"
-#include "test/simulated_world.h"
+#include "test/support/named_cases.h"
+#include "test/support/simulated_world.h"
 #include "world/heartbeat_tree.h"
 
 using namespace railrunner;

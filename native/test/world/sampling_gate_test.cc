@@ -14,7 +14,7 @@
 #include "core/clock.h"
 #include "core/sampler.h"
 #include "core/wait.h"
-#include "test/check.h"
+#include "test/support/check.h"
 
 namespace railrunner {
 namespace {

@@ -13,7 +13,7 @@
 
 #include "core/clock.h"
 #include "core/sampler.h"
-#include "test/check.h"
+#include "test/support/check.h"
 #include "world/world_gate.h"
 
 namespace railrunner {

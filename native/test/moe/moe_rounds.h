@@ -2,7 +2,7 @@
 
 #include <atomic>
 
-#include "moe_reference.h"
+#include "test/moe/moe_reference.h"
 
 // Rounds of dispatch and combine between ranks as threads, each compared with the reference.
 namespace railrunner::moe::test {

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "cuda_high_throughput_ranks.h"
+#include "test/moe/cuda_high_throughput_ranks.h"
 
 // What ranks of a high-throughput exchange have left, compared with the reference byte by byte.
 namespace railrunner::test {

@@ -6,11 +6,11 @@
 
 #include "device/device.h"
 #include "kv/block_pool.h"
-#include "test/expect.h"
-#include "test/hub_gate.h"
-#include "test/network_board.h"
-#include "test/rank_processes.h"
-#include "test/transfer_layouts.h"
+#include "test/support/expect.h"
+#include "test/support/hub_gate.h"
+#include "test/support/network_board.h"
+#include "test/support/rank_processes.h"
+#include "test/transfer/transfer_layouts.h"
 #include "transfer/rank_transfer.h"
 
 // A prefill and a decode group of ranks as processes: shards of one model's KV, moved and checked at their owners.

@@ -2,7 +2,7 @@
 
 #include "moe/host/high_throughput/exchange.h"
 #include "moe/host/high_throughput/received.h"
-#include "moe_reference.h"
+#include "test/moe/moe_reference.h"
 
 // High throughput with ranks as threads, and a plain reference for what a dispatch leaves.
 namespace railrunner::moe::test {

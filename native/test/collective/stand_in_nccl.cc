@@ -1,7 +1,7 @@
 // A library with NCCL's names for tests on machines without a GPU. Its communicators join threads of one
 // process, are non-blocking, move bytes of plain memory, and fail or never end where the test says so
 // (stand_in_nccl.h).
-#include "test/stand_in_nccl.h"
+#include "test/collective/stand_in_nccl.h"
 
 #include <cstring>
 #include <map>

@@ -5,7 +5,7 @@
 #include "device/host/host_device.h"
 #include "kv/block_pool.h"
 #include "replicated/transfer.h"
-#include "test/layout_shapes.h"
+#include "test/support/layout_shapes.h"
 
 namespace railrunner::test {
 

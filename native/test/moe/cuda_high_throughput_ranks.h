@@ -7,10 +7,10 @@
 #include <vector>
 
 #include "device/cuda/cuda_handles.h"
-#include "high_throughput_reference.h"
 #include "moe/cuda/high_throughput/arguments.h"
 #include "moe/cuda/low_latency/kernels.h"
-#include "named_cases.h"
+#include "test/moe/high_throughput_reference.h"
+#include "test/support/named_cases.h"
 
 // Ranks of a high-throughput exchange inside one process: a stream each, dealt out over the GPUs that there are, so
 // that one GPU is enough for any number of them.

@@ -2,7 +2,7 @@
 
 #include <cstring>
 
-#include "cuda_high_throughput_check.h"
+#include "test/moe/cuda_high_throughput_check.h"
 
 // Calls of a high-throughput exchange, phase by phase or at once, and what they leave compared.
 namespace railrunner::test {

@@ -8,8 +8,8 @@
 #include "core/clock.h"
 #include "core/pattern.h"
 #include "network/network.h"
-#include "test/expect.h"
-#include "test/rank_processes.h"
+#include "test/support/expect.h"
+#include "test/support/rank_processes.h"
 
 // What tests of the network between processes share: options, deadlines, and symmetric memory.
 namespace railrunner::test {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "moe_ranks.h"
+#include "test/moe/moe_ranks.h"
 
 // What must come out, computed token by token over all ranks' inputs.
 namespace railrunner::moe::test {

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "core/clock.h"
-#include "test/simulated_mpi.h"
+#include "test/support/simulated_mpi.h"
 #include "world/heartbeat.h"
 #include "world/mail_plan.h"
 #include "world/mailbox.h"

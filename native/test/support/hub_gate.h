@@ -4,7 +4,7 @@
 #include <cstring>
 #include <vector>
 
-#include "test/rank_processes.h"
+#include "test/support/rank_processes.h"
 
 namespace railrunner::test {
 
