@@ -17,13 +17,13 @@
 #include "moe/bench.h"
 #include "network/network.h"
 #include "peers/symmetric_buffer.h"
+#include "test/core/process_counts.h"
+#include "test/core/refused_threads.h"
 #include "test/support/broadcast_between_nodes.h"
 #include "test/support/case_by_name.h"
 #include "test/support/cut_links.h"
 #include "test/support/expect.h"
-#include "test/core/process_counts.h"
 #include "test/support/rank_processes.h"
-#include "test/core/refused_threads.h"
 
 namespace railrunner::test {
 namespace {

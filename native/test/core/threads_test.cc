@@ -6,9 +6,9 @@
 #include "kv/copy_team.h"
 #include "kv/parallel.h"
 #include "storage/disk_threads.h"
-#include "test/support/named_cases.h"
 #include "test/core/process_counts.h"
 #include "test/core/refused_threads.h"
+#include "test/support/named_cases.h"
 
 namespace railrunner::test {
 namespace {
