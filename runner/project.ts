@@ -16,6 +16,16 @@ function findRoot(): string {
 
 export const projectRoot = findRoot();
 
+/** Written by the set-up after a build (scripts/setup/commit.mjs), and carried by the bundle. */
+const COMMIT_FILE = join(projectRoot, 'dist', 'commit.json');
+
+/** The commit that this build is made of, with `+changes` behind it where the tree differed; null outside of Git. */
+export function buildCommit(): string | null {
+  if (!existsSync(COMMIT_FILE)) return null;
+  const { commit } = parseJsonObject(readFileSync(COMMIT_FILE, 'utf8'));
+  return typeof commit === 'string' ? commit : null;
+}
+
 /** This build's version. */
 export function railrunnerVersion(): string {
   return String(parseJsonObject(readFileSync(join(projectRoot, 'package.json'), 'utf8'))['version']);

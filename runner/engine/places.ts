@@ -2,6 +2,7 @@
 import { hostFacts, type HostFacts } from '../environment/machine.js';
 import { distinctText, layoutText, mpiText, type MachineClass } from '../run-folder/machine-class.js';
 import type { NativeAddon } from '../native/types/index.js';
+import { buildCommit } from '../project.js';
 import type { RecordedVersions } from '../results/manifest.js';
 import type { Versions } from '../world/versions.js';
 import { START_TIMEOUT_MS } from '../world/on-all-ranks.js';
@@ -37,6 +38,7 @@ export function recordedVersions(
 ): RecordedVersions {
   return {
     ...compared,
+    commit: buildCommit(),
     kernel: known(places.map(({ host }) => host.kernel)),
     driver: known(places.map(({ host }) => host.driverVersion)),
     cuda: addon.buildInfo().cuda,

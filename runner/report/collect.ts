@@ -118,7 +118,7 @@ async function readJoined(run: JoinedRun, withRanks: boolean): Promise<ReportedR
       `${ids.join(', ')}: ${counted(missing.length, 'point')} of ${(manifest.selectedPoints ?? manifest.points).length} without a row`,
     );
   }
-  const versions = manifest.json['versions'];
+  const versions = isObject(manifest.json['versions']) ? manifest.json['versions'] : {};
   return {
     runId: ids.join(', '),
     folders: run.parts.map((part) => part.path),
@@ -128,7 +128,8 @@ async function readJoined(run: JoinedRun, withRanks: boolean): Promise<ReportedR
     specDigest: manifest.specDigest,
     worldSize: manifest.worldSize,
     machine: manifest.machine,
-    railrunnerVersion: String((isObject(versions) && versions['railrunner']) || ''),
+    railrunnerVersion: String(versions['railrunner'] ?? ''),
+    commit: String(versions['commit'] ?? ''),
     numPoints: manifest.points.length,
     rows: [...rows, ...missing].toSorted((a, b) => a.point - b.point),
     rankTimes,

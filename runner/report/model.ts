@@ -89,6 +89,8 @@ export interface ReportedRun {
   readonly worldSize: number;
   readonly machine: MachineClass;
   readonly railrunnerVersion: string;
+  /** Of the build; empty where the manifest has none. */
+  readonly commit: string;
   readonly numPoints: number;
   readonly rows: readonly ReportRow[];
   /** Of the newest run of each suite only; empty elsewhere. */

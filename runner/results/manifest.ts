@@ -20,6 +20,7 @@ export type RunOutcome = 'running' | 'ok' | 'failed' | 'timeout' | 'aborted' | '
 /** What `versions` holds, with its meaning for results/README.md. */
 export const VERSION_FIELDS = {
   railrunner: 'version of this program',
+  commit: 'the Git commit that it was built from, `+changes` behind it where the sources differed',
   addon: 'its native part: version, build type, compiler, CUDA',
   node: 'Node',
   mpi: 'MPI library, as it names itself',

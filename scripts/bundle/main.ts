@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync, writeSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { projectRoot } from '../../runner/project.js';
+import { buildCommit, projectRoot } from '../../runner/project.js';
 import { isEverywhere, neededLibraries, newestNeeded, searchesFolders } from './objects.js';
 import { layOut } from './parts.js';
 import { addTests } from './test-parts.js';
@@ -60,6 +60,7 @@ export async function bundle(args: readonly string[]): Promise<number> {
   }
   const facts = {
     version,
+    commit: buildCommit(),
     node: process.version,
     glibc: newestNeeded('GLIBC', objects),
     glibcxx: newestNeeded('GLIBCXX', objects),

@@ -38,6 +38,8 @@ function copyCompiled(root: string, folder: string): void {
     const filter = (source: string): boolean => !/\.(map|d\.ts)$/.test(source);
     cpSync(join(root, 'dist', part), join(folder, 'dist', part), { recursive: true, filter });
   }
+  const commit = join('dist', 'commit.json');
+  if (existsSync(join(root, commit))) copyFileSync(join(root, commit), join(folder, commit));
   // The benchmark runs where the GPUs are; its tables are made where the page is.
   const filter = (source: string): boolean => !/\.map$|tables\.js$/.test(source);
   const bench = join('dist', 'scripts', 'bench');

@@ -5,6 +5,7 @@
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { ensureAddon, ensureTypeScript } from './builds.mjs';
+import { recordCommit } from './commit.mjs';
 import { checkNodeVersion } from './node-version.mjs';
 import { ensureNodeModules } from './node-modules.mjs';
 import { SetupFailure, say } from './say.mjs';
@@ -24,6 +25,7 @@ export function setUp(purpose) {
     ensureNodeModules(root);
     ensureTypeScript(root);
     ensureAddon(root);
+    recordCommit(root);
   } catch (error) {
     if (!(error instanceof SetupFailure)) throw error;
     say(error.message);

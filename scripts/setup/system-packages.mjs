@@ -53,6 +53,12 @@ const FOR_BUILD = [
 /** @type {Requirement[]} */
 const FOR_TESTS = [
   {
+    label: 'Git',
+    packages: ['git'],
+    programs: ['git'],
+    withoutIt: 'manifests do not name the commit of the build',
+  },
+  {
     label: 'network namespaces',
     packages: ['iproute2', 'util-linux'],
     programs: ['ip', 'unshare', 'nsenter'],

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, realpathSync, rmSync, statSync, symlinkSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import t from 'tap';
-import { projectRoot } from '../../runner/project.js';
+import { buildCommit, projectRoot } from '../../runner/project.js';
 import { productionPackages } from '../../scripts/bundle/parts.js';
 import { packagesLoadedByTests } from '../../scripts/bundle/test-parts.js';
 import { mpirun } from '../helpers/mpirun.js';
@@ -63,7 +63,8 @@ t.test('the bundle runs where neither Node nor the clone is', { skip }, async (t
     const validated = await run(railrunner, ['validate', spec], { env, cwd });
     t.equal(validated.status, 0, validated.stderr);
 
-    const facts = readJson<{ native: string[] }>(join(root, 'bundle.json'));
+    const facts = readJson<{ native: string[]; commit: string | null }>(join(root, 'bundle.json'));
+    t.equal(facts.commit, buildCommit());
     t.ok(facts.native.includes('railrunner.node'));
     t.notOk(existsSync(join(root, 'node_modules', 'tap')), 'what only tests need is not inside');
     const strings = await run('grep', ['-rlF', `${projectRoot}/`, root], { cwd });

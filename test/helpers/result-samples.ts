@@ -94,6 +94,7 @@ export const manifestStart: ManifestStart = {
   spec: { digest: 'abc123', path: 'example.json', resolved: { name: 'example', jobs: [] } },
   versions: {
     railrunner: '0.1.0',
+    commit: null,
     addon: '0.1.0 (Release, gcc 12.2.0)',
     node: 'v20.20.2',
     mpi: 'openmpi: Open MPI v4.1.4',

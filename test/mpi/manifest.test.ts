@@ -5,6 +5,7 @@ import t from 'tap';
 import { recordedVersions, type Place } from '../../runner/engine/places.js';
 import { addon } from '../../runner/native/binding.js';
 import { MANIFEST_FIELDS, VERSION_FIELDS, type Manifest } from '../../runner/results/manifest.js';
+import { buildCommit } from '../../runner/project.js';
 import { mpirunCli } from '../helpers/mpirun.js';
 import { needsMpi } from '../helpers/require.js';
 import { readCsv } from '../helpers/results.js';
@@ -53,6 +54,7 @@ t.test(
     t.same(Object.keys(manifest), Object.keys(MANIFEST_FIELDS));
     t.same(Object.keys(manifest.versions).sort(), Object.keys(VERSION_FIELDS).sort());
     const build = addon().buildInfo();
+    t.equal(manifest.versions.commit, buildCommit());
     t.match(manifest.versions, {
       railrunner: build.version,
       node: process.version,

@@ -1,8 +1,9 @@
-import { chmodSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import t from 'tap';
 import { projectRoot } from '../../runner/project.js';
+import { needsProgram } from '../helpers/require.js';
 import { run } from '../helpers/run-cli.js';
 import { withTempDir } from '../helpers/with-temp-dir.js';
 import { sourcesBelow } from '../rules/sources.js';
@@ -11,6 +12,7 @@ import { sourcesBelow } from '../rules/sources.js';
 interface SetUp {
   checkNodeVersion(root: string, version?: string): void;
   modulesAreCurrent(root: string): boolean;
+  recordCommit(root: string): void;
   judgeMissing(missing: { label: string; packages: string[]; withoutIt?: string }[], line: string): void;
 }
 
@@ -109,6 +111,47 @@ t.test('packages are installed by apt where that is allowed, and looked for agai
     t.match(ended.stderr, /setup: installing \d+ system packages: g\+\+/);
   });
 });
+
+t.test(
+  'a build knows its commit, and whether the sources differed',
+  { skip: needsProgram('git', 'git') },
+  async (t) => {
+    const { recordCommit } = await load('commit.mjs');
+    await withTempDir(async (folder) => {
+      const file = join(folder, 'dist', 'commit.json');
+      const recorded = (): string => {
+        recordCommit(folder);
+        return (JSON.parse(readFileSync(file, 'utf8')) as { commit: string }).commit;
+      };
+      const git = async (...args: string[]): Promise<string> => {
+        const identity = ['-c', 'user.name=x', '-c', 'user.email=x@example.org'];
+        const ended = await run('git', [...identity, '-C', folder, ...args]);
+        t.equal(ended.status, 0, ended.stderr);
+        return ended.stdout.trim();
+      };
+      for (const name of ['dist', 'runner', 'docs']) mkdirSync(join(folder, name));
+      writeFileSync(file, '{"commit":"of an earlier build"}');
+      recordCommit(folder);
+      t.notOk(existsSync(file), 'an archive has none, nor keeps an old one');
+      await git('init', '-q');
+      recordCommit(folder);
+      t.notOk(existsSync(file), 'a repository without a commit neither');
+      writeFileSync(join(folder, 'runner', 'a.ts'), '1');
+      await git('add', 'runner');
+      await git('commit', '-q', '-m', 'x');
+      const head = await git('rev-parse', 'HEAD');
+      t.equal(recorded(), head);
+      writeFileSync(join(folder, 'docs', 'a.md'), 'a document makes no other build');
+      t.equal(recorded(), head);
+      writeFileSync(join(folder, 'runner', 'b.ts'), 'a new file does');
+      t.equal(recorded(), `${head}+changes`);
+      // Another owner's folder is refused by Git; the build goes on without.
+      writeFileSync(join(folder, '.git', 'config'), 'not a configuration');
+      recordCommit(folder);
+      t.notOk(existsSync(file));
+    });
+  },
+);
 
 t.test('what a test asks this machine for is what the set-up brings', async (t) => {
   const listed = readFileSync(join(projectRoot, 'scripts', 'setup', 'system-packages.mjs'), 'utf8');

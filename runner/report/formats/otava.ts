@@ -39,7 +39,7 @@ export const otavaFormat: ReportFormat = {
   },
 };
 
-const ATTRIBUTES = ['run_id', 'railrunner'] as const;
+const ATTRIBUTES = ['run_id', 'railrunner', 'commit'] as const;
 
 function testOf(file: string, columns: readonly Column[]): object {
   const metrics = new Map(
@@ -108,6 +108,7 @@ function csvOf(columns: readonly Column[]): string {
     run.startedAt.toISOString(),
     run.runId,
     run.railrunnerVersion,
+    run.commit,
     ...columns.map((column) => String(column.values.get(run))),
   ]);
   return stringify([['time', ...ATTRIBUTES, ...columns.map((column) => column.name)], ...records]);

@@ -103,7 +103,7 @@ export function runTable(runs: readonly ReportedRun[]): Markup {
     const gpu = machine.driverMajor === null ? '' : `, driver ${machine.driverMajor}`;
     const nccl = machine.nccl === null ? '' : `, NCCL ${machine.nccl}`;
     const good = run.outcome === 'ok' && run.complaints.length === 0;
-    return markup`<tr data-row><th scope="row">${run.runId}</th><td>${run.startedAt.toISOString()}</td><td>${run.specName}</td><td>${run.specDigest.slice(0, 12)}</td><td>${run.worldSize} (${machine.layout})</td><td>${machine.device} ${machine.deviceName}${gpu}</td><td>${machine.mpi ?? ''}${nccl}</td><td>${run.railrunnerVersion}</td><td>${statusMarkup(run.outcome, !good)}</td></tr>
+    return markup`<tr data-row><th scope="row">${run.runId}</th><td>${run.startedAt.toISOString()}</td><td>${run.specName}</td><td>${run.specDigest.slice(0, 12)}</td><td>${run.worldSize} (${machine.layout})</td><td>${machine.device} ${machine.deviceName}${gpu}</td><td>${machine.mpi ?? ''}${nccl}</td><td>${run.railrunnerVersion} ${run.commit.replace(/^([0-9a-f]{12})[0-9a-f]*/, '$1')}</td><td>${statusMarkup(run.outcome, !good)}</td></tr>
 `;
   });
   const head = [
