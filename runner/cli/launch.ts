@@ -65,6 +65,8 @@ export const launchCommand = (loadKinds: LoadKinds): CommandModule<object, Launc
     if (args.printOnly) return;
     refuseNested(currentLauncher());
     const folder = args.resume ?? join(args.out, named.runId ?? '');
-    process.exitCode = await startRanks({ line, environment: launchEnvironment(line), folder });
+    const { stopGraceSeconds } = readEnvironment().settings;
+    const environment = launchEnvironment(line);
+    process.exitCode = await startRanks({ line, environment, folder, stopGraceSeconds });
   },
 });

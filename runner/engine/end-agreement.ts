@@ -6,8 +6,6 @@ import type { Run } from './run-state.js';
 
 /** Ranks end together; one that lags is left alone after this. */
 export const END_TIMEOUT_MS = 20_000;
-/** After a signal rows and manifest are in place by now; a rank that leaves without the others makes the launcher end them. */
-export const HURRIED_END_TIMEOUT_MS = 1000;
 
 export interface Agreed {
   readonly status: number;
@@ -46,7 +44,7 @@ export async function agreeOnEnd(run: Run, own: number, end: LoopEnd): Promise<A
   const { hurried } = end;
   if (end.worldLost) return alone;
   try {
-    const timeoutMs = hurried ? HURRIED_END_TIMEOUT_MS : END_TIMEOUT_MS;
+    const timeoutMs = hurried ? run.stop.budget.endMs : END_TIMEOUT_MS;
     const word: EndWord = {
       status: own,
       counts: run.counts.toJSON() as Record<string, number>,

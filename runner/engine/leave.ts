@@ -17,9 +17,7 @@ import { abortRest } from './points.js';
 import { removeLock } from './run-lock.js';
 import type { Run } from './run-state.js';
 import type { StopRequest } from './signals.js';
-
-/** Open MPI 4.1 kills a second after its SIGTERM: what each file gets where the file system does not answer. */
-export const HURRIED_FILE_MS = 250;
+import { stopBudget } from './stop-budget.js';
 
 /** What a rank has begun so far: an end can come at any moment of the start. */
 export interface Begun {
@@ -31,6 +29,10 @@ export interface Begun {
   /** Where it lies. */
   folder?: string;
   run?: Run;
+}
+
+function fileMsOf({ stop }: Begun): number {
+  return (stop?.budget ?? stopBudget(undefined)).fileMs;
 }
 
 /** A signal came: what must not wait for the other ranks. */
@@ -70,7 +72,7 @@ export async function exitWithoutPeers(begun: Begun): Promise<never> {
   }
   printEarlyEnd(begun, rest.error);
   await finishHurried(begun, { exitStatus: status, endedAt: new Date(), ...rest });
-  await within(HURRIED_FILE_MS, begun.logFile.flush());
+  await within(fileMsOf(begun), begun.logFile.flush());
   if (run && run.world.info.worldSize > 1) await sleep(begun.stop?.othersMs ?? 0);
   exitNow(status);
 }
@@ -110,7 +112,7 @@ async function closeRows(run: Run): Promise<ClosedRows> {
         : toRunnerError(error),
     );
   };
-  const limits = { sync: false, withinMs: HURRIED_FILE_MS };
+  const limits = { sync: false, withinMs: run.stop.budget.fileMs };
   await Promise.all(run.observers.closings.map(({ close }) => close(limits).catch(rescue)));
   return { death, isHanging: failures.some(isHanging) };
 }
@@ -124,11 +126,12 @@ function deathIn(run: Run): Loss | null {
 }
 
 /** Puts the manifest in place without waiting for the disk: a launcher kills a process that waits. Never rejects. */
-async function finishHurried({ manifest, folder }: Begun, end: ManifestEnd): Promise<void> {
+async function finishHurried(begun: Begun, end: ManifestEnd): Promise<void> {
+  const { manifest, folder } = begun;
   if (!manifest) return;
   manifest.hurry();
-  await within(HURRIED_FILE_MS, manifest.finish(end));
-  if (folder !== undefined) await within(HURRIED_FILE_MS, removeLock(folder));
+  await within(fileMsOf(begun), manifest.finish(end));
+  if (folder !== undefined) await within(fileMsOf(begun), removeLock(folder));
 }
 
 /** The start failed after the folder was made: its manifest must not say for ever that the run lasts. */

@@ -9,7 +9,7 @@ import { LogFile } from '../log.js';
 import { abortLaunch } from '../world/abort-launch.js';
 import { printError, printOut } from '../print.js';
 import { counted } from '../text/plural.js';
-import { beginStop, finishRefused, HURRIED_FILE_MS, exitWithoutPeers, exitNow, type Begun } from './leave.js';
+import { beginStop, finishRefused, exitWithoutPeers, exitNow, type Begun } from './leave.js';
 import { runPoints, type LoopEnd } from './points.js';
 import type { ManifestEnd } from '../results/manifest.js';
 import { HangingFileError, isHanging, UnwrittenRowsError } from '../results/output-errors.js';
@@ -18,13 +18,7 @@ import type { Run } from './run-state.js';
 import { removeLock } from './run-lock.js';
 import type { RunRequest } from './run-request.js';
 import { readOwnSpec, startRun } from './start.js';
-import {
-  agreeOnEnd,
-  END_TIMEOUT_MS,
-  HURRIED_END_TIMEOUT_MS,
-  measuredNothing,
-  type Agreed,
-} from './end-agreement.js';
+import { agreeOnEnd, END_TIMEOUT_MS, measuredNothing, type Agreed } from './end-agreement.js';
 import { StopRequest } from './signals.js';
 import { within } from '../within.js';
 import { START_TIMEOUT_MS } from '../world/on-all-ranks.js';
@@ -56,10 +50,11 @@ export async function runOnThisRank(request: RunRequest): Promise<number> {
   }
   const begun: Begun = { logFile: new LogFile() };
   // Before the first agreement: where the run has a folder, every rank takes signals.
-  begun.stop = new StopRequest(
-    () => beginStop(begun, world),
-    () => void exitWithoutPeers(begun),
-  );
+  begun.stop = new StopRequest({
+    graceSeconds: environment.settings.stopGraceSeconds,
+    onStop: () => beginStop(begun, world),
+    exitWithoutPeers: () => void exitWithoutPeers(begun),
+  });
   let run: Run;
   try {
     run = begun.run = await startRun({ request, environment, world, ownSpec, begun, stop: begun.stop });
@@ -114,7 +109,7 @@ async function endRun(run: Run, end: LoopEnd, logFile: LogFile): Promise<number>
     await attempt('giving back memory', () => run.resources.closeAll());
   // A file system that has not answered once gets no more than a second chance.
   const withinMs = (): number =>
-    hurried ? HURRIED_FILE_MS : failures.some(isHanging) ? AGAIN_WITHIN_MS : FILE_WITHIN_MS;
+    hurried ? run.stop.budget.fileMs : failures.some(isHanging) ? AGAIN_WITHIN_MS : FILE_WITHIN_MS;
   for (const { name, close } of run.observers.closings)
     await attempt(`closing ${name}`, () => close({ sync: !hurried, withinMs: withinMs() }));
   const own = worstExit([end.exitStatus, ...failures.map((failure) => failure.exitStatus)]);
@@ -131,7 +126,7 @@ async function endRun(run: Run, end: LoopEnd, logFile: LogFile): Promise<number>
     printOutcome(run, status, end, { failures: [...agreed.failures, ...late], statusCounts: agreed.counts });
   }
   if (end.worldLost && !hurried) await sleep(LOST_WORLD_GRACE_MS);
-  const isLogWhole = await within(hurried ? HURRIED_FILE_MS : LOG_WITHIN_MS, logFile.flush());
+  const isLogWhole = await within(hurried ? run.stop.budget.fileMs : LOG_WITHIN_MS, logFile.flush());
   if (end.worldLost || !agreed.whole || run.addon.isWorkerBusy()) exitNow(status);
   await finalize(run, hurried, status);
   // The exit of the process would wait for threads that still hang in a file system.
@@ -184,7 +179,7 @@ function printOutcome(
 
 async function finalize(run: Run, hurried: boolean, status: number): Promise<void> {
   try {
-    await run.world.native.finalize(hurried ? HURRIED_END_TIMEOUT_MS : END_TIMEOUT_MS);
+    await run.world.native.finalize(hurried ? run.stop.budget.endMs : END_TIMEOUT_MS);
   } catch (error) {
     run.log.error({ err: error }, 'MPI could not be finalized');
     exitNow(status);

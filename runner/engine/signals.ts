@@ -2,19 +2,7 @@
 import { EXIT } from '../errors.js';
 import { takeHeldSignal } from '../environment/early-signals.js';
 import { namesOf } from '../values/objects.js';
-
-/**
- * From the signal on: how long ranks have to agree on the stop before this rank leaves by itself, and until when rows of points
- * that never ran are written. Open MPI 4.1 kills a second after its SIGTERM, but `launch` and batch systems do not: rows are in
- * their file chunk by chunk, so a longer try costs nothing.
- */
-const HURRIED = { aloneMs: 450, rowsMs: 5000 };
-/** Launchers hand SIGUSR1 on and kill nobody for it: schedulers send it a minute before their own end. */
-const PATIENT = { aloneMs: 30_000, rowsMs: 15_000 };
-/** A rank that leaves by itself makes its launcher end the others: they get this long from the signal on for their rows. */
-const OTHERS_MS = 900;
-/** After the rows: manifest and MPI_Finalize. */
-const END_WITHIN_MS = 100;
+import { patientBudget, stopBudget, type StopBudget } from './stop-budget.js';
 
 const STATUS = {
   SIGINT: EXIT.interrupted,
@@ -23,27 +11,38 @@ const STATUS = {
   SIGUSR1: EXIT.terminated,
 } as const satisfies Partial<Record<NodeJS.Signals, number>>;
 
+interface StopHandlers {
+  /** RAILRUNNER_STOP_GRACE_SECONDS. */
+  readonly graceSeconds: number | undefined;
+  /** Runs once, at the first signal. */
+  readonly onStop: () => void;
+  /** Runs when the ranks could not agree in time. */
+  readonly exitWithoutPeers: () => void;
+}
+
 export class StopRequest {
   #status = 0;
   #signal = '';
   #signalledAt = 0;
   #rowsEndAt: number | undefined;
   #timer: NodeJS.Timeout | undefined;
+  /** What a rank without a signal of its own has, too: one may still come. */
+  readonly budget: StopBudget;
   readonly #exitWithoutPeers: () => void;
   readonly #listeners: [NodeJS.Signals, () => void][] = [];
 
-  /** `onStop` runs once, at the first signal; `exitWithoutPeers` when the ranks could not agree in time. */
-  constructor(onStop: () => void, exitWithoutPeers: () => void) {
+  constructor({ graceSeconds, onStop, exitWithoutPeers }: StopHandlers) {
+    this.budget = stopBudget(graceSeconds);
     this.#exitWithoutPeers = exitWithoutPeers;
     for (const signal of namesOf(STATUS)) {
       const listener = (): void => {
         if (this.#status !== 0) return;
         this.#status = STATUS[signal];
         this.#signal = signal;
-        const { aloneMs, rowsMs } = signal === 'SIGUSR1' ? PATIENT : HURRIED;
+        const { agreeMs, rowsMs } = signal === 'SIGUSR1' ? patientBudget(graceSeconds) : this.budget;
         this.#signalledAt = performance.now();
         this.#rowsEndAt = this.#signalledAt + rowsMs;
-        this.#timer = setTimeout(exitWithoutPeers, aloneMs);
+        this.#timer = setTimeout(exitWithoutPeers, agreeMs);
         onStop();
       };
       process.on(signal, listener);
@@ -69,19 +68,19 @@ export class StopRequest {
 
   /** On the clock of performance.now(): until then rows may be written. A rank that has no signal of its own may get one. */
   get rowsEndAt(): number {
-    return this.#rowsEndAt ?? performance.now() + HURRIED.rowsMs;
+    return this.#rowsEndAt ?? performance.now() + this.budget.rowsMs;
   }
 
   /** What is left of the time that the other ranks have for their own rows. */
   get othersMs(): number {
-    return Math.max(0, this.#signalledAt + OTHERS_MS - performance.now());
+    return Math.max(0, this.#signalledAt + this.budget.othersMs - performance.now());
   }
 
   /** All ranks know of the stop: the end is in order, and as short. */
   agreed(): void {
     clearTimeout(this.#timer);
     const rowsMs = this.rowsEndAt - performance.now();
-    this.#timer = setTimeout(this.#exitWithoutPeers, Math.max(0, rowsMs) + END_WITHIN_MS);
+    this.#timer = setTimeout(this.#exitWithoutPeers, Math.max(0, rowsMs) + this.budget.exitMs);
   }
 
   close(): void {

@@ -13,6 +13,7 @@ export interface Settings {
   readonly fault: string | undefined;
   readonly peerTimeoutSeconds: number | undefined;
   readonly threadsPerRank: number | undefined;
+  readonly stopGraceSeconds: number | undefined;
   readonly ncclLibrary: string | undefined;
   /** 1 where `launch` was started from a terminal, 0 where not: under mpirun a rank cannot see that itself. */
   readonly launchTerminal: number | undefined;
@@ -54,6 +55,13 @@ export const VARIABLES = {
     meaning:
       'seconds of silence after which a rank counts as dead; where not set, 5 within a host and 15 between hosts',
   },
+  stopGraceSeconds: {
+    name: 'RAILRUNNER_STOP_GRACE_SECONDS',
+    range: [1, 3600],
+    meaning:
+      'seconds from the signal that stops a run to the kill that follows: how long ranks may take to stop at the same sample and write their rows; ' +
+      "where not set, 1, as under Open MPI's mpirun (Slurm's KillWait is 30)",
+  },
   fault: {
     name: 'RAILRUNNER_FAULT',
     meaning: 'injects a fault into one rank and stage, for tests; docs/contributing.md has its form',
@@ -86,6 +94,7 @@ export function parseEnvironment(variables: Variables): Environment {
     ncclLibrary: variables[VARIABLES.ncclLibrary.name],
     peerTimeoutSeconds: integerVariable(VARIABLES.peerTimeoutSeconds, variables),
     threadsPerRank: integerVariable(VARIABLES.threadsPerRank, variables),
+    stopGraceSeconds: integerVariable(VARIABLES.stopGraceSeconds, variables),
     launchTerminal: integerVariable(VARIABLES.launchTerminal, variables),
   };
   return { settings: Object.freeze(settings), variables };

@@ -9,7 +9,7 @@ import type { LaunchLine } from './mpirun.js';
 import { watch } from './watchdog.js';
 import { parseJsonObject } from '../values/json.js';
 
-/** From a signal on: ranks write their rows and leave within a second; what is left after this is ended by force. */
+/** From a signal on: ranks write their rows and leave within a second, unless the user grants more; what is left after this is ended by force. */
 const LEAVE_WITHIN_MS = 10_000;
 
 /** What a signal to `launch` becomes for the ranks. SIGHUP and SIGUSR2 would end a launcher at once. */
@@ -26,6 +26,8 @@ export interface RanksRequest {
   readonly environment: Readonly<Record<string, string>>;
   /** Where the run will be; its manifest has the exit status. */
   readonly folder: string;
+  /** RAILRUNNER_STOP_GRACE_SECONDS: ranks get this long where it is more. */
+  readonly stopGraceSeconds: number | undefined;
 }
 
 /**
@@ -33,7 +35,9 @@ export interface RanksRequest {
  * `timeout` reach only `launch`, which hands them on, because Open MPI 4.1.4 takes a second SIGINT within 5 s for "kill
  * at once". It has no standard input: what `launch` was given there belongs to the caller's script.
  */
-export function startRanks({ line, environment, folder }: RanksRequest): Promise<number> {
+export function startRanks(request: RanksRequest): Promise<number> {
+  const { line, environment, folder, stopGraceSeconds = 0 } = request;
+  const leaveWithinMs = Math.max(LEAVE_WITHIN_MS, 1000 * stopGraceSeconds);
   const before = manifestIdentity(folder);
   return new Promise((resolve, reject) => {
     const child = spawn(line.path, line.words, {
@@ -47,7 +51,7 @@ export function startRanks({ line, environment, folder }: RanksRequest): Promise
     const take = (signal: string, handedOn: NodeJS.Signals): void => {
       signalled ||= signal === 'SIGINT' ? EXIT.interrupted : EXIT.terminated;
       handOn(child, line.command, handedOn);
-      timer ??= setTimeout(() => endByForce(child), LEAVE_WITHIN_MS);
+      timer ??= setTimeout(() => endByForce(child), leaveWithinMs);
     };
     for (const [signal, handedOn] of Object.entries(HANDED_ON)) {
       process.on(signal, () => take(signal, handedOn));
