@@ -25,11 +25,13 @@ namespace railrunner {
 //   void scatter(uint32_t slot, const std::byte* buffer, const DiskPiece* pieces, uint32_t count)
 //   bool finished(uint32_t slot)   polled until true; a hop that copies at once is always finished
 //   static constexpr bool kCrossesHostLink    true where the pool is on the other side of a GPU's link
+//   static constexpr bool kCopiesAtOnce       true where gather and scatter return when the bytes are there
 //   void waitAll() noexcept        returns when no hop is in flight any more; called before an error is
 //                                  reported, so its own errors have nowhere to go
 class CpuHop {
  public:
   static constexpr bool kCrossesHostLink = false;
+  static constexpr bool kCopiesAtOnce = true;
   explicit CpuHop(std::byte* memory) : memory_(memory) {}
   void gather(uint32_t, std::byte* buffer, const DiskPiece* pieces, uint32_t count) {
     for (uint32_t i = 0; i < count; ++i) {
@@ -156,8 +158,7 @@ class DiskLane {
     while (finished_ < count && firstError_ == 0) {
       if (control.abort.load(std::memory_order_relaxed) != 0)
         throw Error(ErrorCode::kAborted, "stopped during disk requests");
-      while (next_ < count && !freeSlots_.empty() && batchOf_ < batchesDone_ + maxConcurrentTransfers_)
-        begin();
+      while (canBegin()) begin();
       advanceHops();
       const uint32_t done = hopping_.empty() && queue_.inFlight() > 0 ? queue_.collect(completions_.data())
                                                                       : queue_.poll(completions_.data());
@@ -184,6 +185,11 @@ class DiskLane {
     next_ = finished_ = batchOf_ = batchesDone_ = 0;
     issuedBytes_ = 0;
     firstError_ = 0;
+  }
+
+  bool canBegin() const {
+    return next_ < plan_.requests.size() && !freeSlots_.empty() && firstError_ == 0 &&
+           batchOf_ < batchesDone_ + maxConcurrentTransfers_;
   }
 
   void begin() {
@@ -221,7 +227,13 @@ class DiskLane {
       writePoison(queue_.slotBuffer(slot) + request.payloadEnd, request.bytes - request.payloadEnd,
                   poisonSalt_);
     }
-    hopping_.push_back(slot);
+    if constexpr (Hop::kCopiesAtOnce) {
+      // The next copy may take as long as a request: this one goes to the disk first.
+      startDisk(slot, Step::kWrite);
+      queue_.submit();
+    } else {
+      hopping_.push_back(slot);
+    }
   }
 
   void advanceHops() {
@@ -258,7 +270,12 @@ class DiskLane {
       slot.step = Step::kScatter;
       hop_.scatter(completion.slot, queue_.slotBuffer(completion.slot),
                    plan_.pieces.data() + request.pieceBegin, request.pieceEnd - request.pieceBegin);
-      if (hop_.finished(completion.slot)) {
+      if constexpr (Hop::kCopiesAtOnce) {
+        // As behind a gather: the disk has its next request before the next copy begins.
+        release(completion.slot);
+        while (canBegin()) begin();
+        queue_.submit();
+      } else if (hop_.finished(completion.slot)) {
         release(completion.slot);
       } else {
         hopping_.push_back(completion.slot);

@@ -251,10 +251,14 @@ void DiskQueue::drain() noexcept {
   while (underWay_ > 0) collect(drained_.data());
 }
 
+void DiskQueue::submit() {
+  if (ring_ && io_uring_sq_ready(ring_.get()) > 0) io_uring_submit(ring_.get());
+}
+
 uint32_t DiskQueue::poll(DiskCompletion* completions) {
   uint32_t count = 0;
   if (ring_) {
-    if (io_uring_sq_ready(ring_.get()) > 0) io_uring_submit(ring_.get());
+    submit();
     count = reapRing(completions);
   } else {
     count = threads_->collect(completions, 0);

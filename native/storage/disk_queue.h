@@ -56,6 +56,8 @@ class DiskQueue : public std::enable_shared_from_this<DiskQueue> {
   // Starts a request in a slot that has none; a slot with one is refused (kState). It may wait for the next
   // collect() to reach the kernel.
   void start(uint32_t slot, const DiskOperation& operation);
+  // Hands over what was started, and returns at once.
+  void submit();
   // Hands over what was started and waits up to 50 ms for at least one completion; returns how many were
   // written to `completions` (room for depth entries). Short transfers are finished before they are reported.
   uint32_t collect(DiskCompletion* completions);

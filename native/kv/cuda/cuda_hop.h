@@ -16,6 +16,7 @@ namespace railrunner::cuda {
 class CudaHop {
  public:
   static constexpr bool kCrossesHostLink = true;
+  static constexpr bool kCopiesAtOnce = false;
   // Whether the hop registers the queue's buffers while it lives, or finds them registered.
   enum class Buffers : uint8_t { kRegister, kRegistered };
   // The plan's pieces must stay where they are while the hop lives. Strategies: one DMA per piece (memcpy,

@@ -5,8 +5,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <chrono>
 #include <cstring>
 #include <numeric>
+#include <thread>
 #include <vector>
 
 #include "kv/disk_lane.h"
@@ -195,6 +198,47 @@ TEST("a hop that throws leaves nothing in flight, and the next transfer of the q
     for (uint32_t block = 0; block < kBlocks; ++block)
       expected.blocks[block] = {9, (block + 17) % kBlocks, 0, 4};
     expectEqual(memory.check(expected, kCheckAllWords, control).firstBad, std::string(), "the next transfer");
+  }
+}
+
+// A copy slow enough that all requests of the disk end meanwhile; notes how many are in flight when one begins.
+struct SlowHop : CpuHop {
+  const DiskQueue* queue;
+  std::vector<uint32_t>* inFlight;
+  SlowHop(std::byte* memory, const DiskQueue& used, std::vector<uint32_t>& notes)
+      : CpuHop(memory), queue(&used), inFlight(&notes) {}
+  void scatter(uint32_t slot, const std::byte* buffer, const DiskPiece* pieces, uint32_t count) {
+    inFlight->push_back(queue->inFlight());
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    CpuHop::scatter(slot, buffer, pieces, count);
+  }
+};
+
+TEST("the disk has its next request before the bytes of another one are copied") {
+  constexpr uint32_t kBlocks = 24, kDepth = 8;
+  const auto device = openDevice(DeviceKind::kHost, 0);
+  RunControl control;
+  const LayoutShape shape = uniform(LayoutKind::kFullyContiguous, BlockDim::kFirst, 1, 1, 16, 1024, 2, 1);
+  BlockPool disk(*device, Tier::kDisk, shape, {kBlocks}, "/tmp", 1);
+  BlockPool memory(*device, Tier::kDevice, shape, {kBlocks}, "", 1);
+  disk.prepare({0, 1, std::vector<BlockHolds>(kBlocks)}, control);
+  memory.prepare({0, 1, std::vector<BlockHolds>(kBlocks)}, control);
+  LaneRequest request{&disk, &memory, {}, {}, 0, 1};
+  for (uint32_t i = 0; i < kBlocks; ++i) {
+    request.sourceIds.push_back(i);
+    request.targetIds.push_back(i);
+  }
+  for (const DiskEngine engine : {DiskEngine::kAuto, DiskEngine::kThreads}) {
+    DiskQueue queue(*disk.file(), kDepth, 32768, engine);
+    std::vector<uint32_t> inFlight;
+    DiskLane<SlowHop> lane(request, compileDiskPlan(request, {kBlocks, 32768, true, 0}), queue, 4,
+                           SlowHop(memory.memory(), queue, inFlight), 1, Strategy::kMemcpy);
+    lane.execute(control);
+    expectEqual(inFlight.size(), size_t{kBlocks}, "copies, one per request");
+    // Between the first and the last requests in flight: there, all had ended before each copy.
+    const auto underWay = std::count_if(inFlight.begin() + kDepth, inFlight.end() - kDepth,
+                                        [](uint32_t requests) { return requests > 0; });
+    ok(underWay > 0, "the disk waited for copies: nothing in flight at any of them");
   }
 }
 
