@@ -1,6 +1,7 @@
 /** A small file system around a test's body, which can be filled to the last page. */
 import { spawnSync } from 'node:child_process';
-import { statfsSync, writeFileSync } from 'node:fs';
+import { readdirSync, readlinkSync, statfsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { firstMissing, needsProgram, needsRoot, type Missing } from './require.js';
 import { withTempDir } from './with-temp-dir.js';
 
@@ -24,6 +25,20 @@ export function withSmallDisk(
 export function fill(filler: string, folder: string, pages: number): void {
   const { bavail, bsize } = statfsSync(folder);
   writeFileSync(filler, Buffer.alloc((bavail - pages) * bsize));
+}
+
+/** Whether a process has a file of `folder` open that has no name any more, as the disk tier has while it is in use. */
+export function hasUnlinkedFile(folder: string): boolean {
+  const processes = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
+  return processes.some((pid) => {
+    try {
+      const fds = join('/proc', pid, 'fd');
+      const targets = readdirSync(fds).map((fd) => readlinkSync(join(fds, fd)));
+      return targets.some((path) => path.startsWith(`${folder}/`) && path.endsWith(' (deleted)'));
+    } catch {
+      return false; // it has just ended, or is another user's
+    }
+  });
 }
 
 export function needsMount(): Missing {
