@@ -9,8 +9,11 @@ namespace railrunner {
 
 namespace {
 constexpr auto kFailureWord = static_cast<uint32_t>(StopReason::kFailure);
-// Polls before the missing rank is looked up for the heartbeat: a healthy gate never gets there.
+// Polls, or time, before the missing rank is looked up for the heartbeat: a healthy gate never gets there. Where ranks share
+// cores a poll may take as long as another rank's time slice.
 constexpr uint32_t kPollsBeforeNaming = 1024;
+constexpr uint32_t kPollsBeforeClock = 32;
+constexpr int64_t kNamingNs = 5'000'000;
 // What the gate itself gets to bring the news of a failure, once the abort word has brought it.
 constexpr int64_t kNewsNs = 500'000'000;
 }  // namespace
@@ -19,11 +22,23 @@ constexpr int64_t kNewsNs = 500'000'000;
 template <class Ready, class Awaited>
 void SamplingGate::wait(Ready&& ready, Awaited&& awaited, const char* what) {
   uint32_t polls = 0;
+  bool isNamed = false;
+  int64_t namesNs = 0;
+  const auto isTime = [&] {
+    if (++polls % kPollsBeforeNaming == 0) return true;
+    if (polls % kPollsBeforeClock != 0) return false;
+    const int64_t timeNs = nowNs();
+    const bool isFirst = namesNs == 0;
+    const bool isLate = !isFirst && timeNs > namesNs;
+    if (isFirst || isLate) namesNs = timeNs + kNamingNs;
+    return isLate;
+  };
   try {
     waitUntil(
         [&] {
           if (ready()) return true;
-          if (++polls % kPollsBeforeNaming == 0) {
+          if (isTime()) {
+            isNamed = true;
             const int localRank = awaited();
             const int32_t peer = localRank < 0 ? -1 : link_.worldRank(localRank);
             control_.awaitedPeer.store(peer, std::memory_order_relaxed);
@@ -34,7 +49,7 @@ void SamplingGate::wait(Ready&& ready, Awaited&& awaited, const char* what) {
   } catch (const Error&) {
     if (!comesWithTheNews(ready)) throw;
   }
-  if (polls >= kPollsBeforeNaming) control_.awaitedPeer.store(-1, std::memory_order_relaxed);
+  if (isNamed) control_.awaitedPeer.store(-1, std::memory_order_relaxed);
 }
 
 // A failure of another rank sets this rank's abort word, for waits that watch nothing else. A gate is told of it as well,

@@ -96,8 +96,9 @@ void World::run(const std::shared_ptr<MailTask>& task, int64_t deadlineNs) {
     task->abandoned.store(true, std::memory_order_relaxed);
     throw;
   }
-  words.awaitedPeer.store(-1, std::memory_order_relaxed);
+  // Ended by a failure it stays as well: a peer's deadline may have come before this rank's.
   if (task->failure) std::rethrow_exception(task->failure);
+  words.awaitedPeer.store(-1, std::memory_order_relaxed);
 }
 
 std::vector<Bytes> World::allgather(std::span<const uint8_t> data, int64_t deadlineNs) {

@@ -83,6 +83,8 @@ export async function runStage<T>(
   clearTimeout(deadline);
   clearTimeout(graceTimer);
   progress.close();
+  // Told to stop by a peer whose deadline came first, this rank may be the one that the others waited for.
+  if (!late && ending.kind === 'threw') at = { ...ownPlace(world), advances: progress.advances() };
   // Nothing native waits any more, unless its thread is stuck: then the word stays.
   if (ending.kind !== 'stuck') world.native.setAbort(false);
 

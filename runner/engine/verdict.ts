@@ -50,7 +50,8 @@ export function judge(stage: string, verdicts: readonly StageVerdict[]): Judgeme
     return { status: 'failed', stage, culprits: failed, fatal, stop };
   }
   if (timedOut.length > 0) {
-    const culprits = hungVerdicts(timedOut);
+    const cutShort = verdicts.filter((v) => v.status === 'peer').map(asTimedOut);
+    const culprits = hungVerdicts([...timedOut, ...cutShort].toSorted((a, b) => a.rank - b.rank));
     // Several candidates: a link is down between them, or the point is merely slow. Nobody is blamed.
     const isNamed = culprits.length === 1;
     const hungRank = isNamed ? culprits[0]?.rank : undefined;
@@ -71,6 +72,12 @@ export function judge(stage: string, verdicts: readonly StageVerdict[]): Judgeme
   const strays = verdicts.filter((v) => v.status === 'peer');
   if (strays.length > 0) return { status: 'failed', stage, culprits: strays, fatal, stop };
   return { status: 'ok', stage, culprits: [], fatal: false, stop };
+}
+
+/** A rank that was told to stop by one whose deadline came first: it had not finished either, and may be the one that hangs. */
+function asTimedOut(verdict: StageVerdict): StageVerdict {
+  const message = 'it was told to stop shortly before its own deadline';
+  return { ...verdict, status: 'timeout', code: 'E_TIMEOUT', message };
 }
 
 function outOfStep(verdict: StageVerdict): StageVerdict {

@@ -36,6 +36,7 @@ const DEVELOPMENT: readonly Entry[] = [
     'number of failing opens of each sort after which the test looks for what is left',
   ],
   ['`RAILRUNNER_TEST_MUTATIONS`', 'number of mutated specs, traces and files that the parser test reads'],
+  ['`RAILRUNNER_TEST_SEEDS`', 'number of worlds that the simulator runs (docs/simulation.md)'],
   ['`RAILRUNNER_TEST_CUTS`', 'all: the cable is pulled under high throughput too'],
   ['`RAILRUNNER_TEST_KILLS`', 'number of runs that the resume test kills'],
   ['`RAILRUNNER_TEST_NODES`', '`1`: a run on Node 20, 22, 24 and 26, each from the npm package `node`'],

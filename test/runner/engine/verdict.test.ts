@@ -41,6 +41,17 @@ t.test('the hung rank is the one that others wait for and that waits for nobody'
   t.equal(judge('measure', verdicts).hungRank, 2);
 });
 
+t.test('a rank that hangs is named also where it was told to stop before its own deadline', async (t) => {
+  const verdicts = [
+    word(0, { status: 'timeout', code: 'E_TIMEOUT', awaitedPeer: 1 }),
+    word(1, { status: 'peer', code: 'E_ABORTED', awaitedPeer: -1 }),
+    word(2, { status: 'peer', code: 'E_ABORTED', awaitedPeer: 0 }),
+  ];
+  const judgement = judge('measure', verdicts);
+  t.match(judgement, { status: 'timeout', hungRank: 1, culprits: [{ rank: 1, code: 'E_TIMEOUT' }] });
+  t.match(describeCulprits(judgement), /^rank 1 did not finish measure/);
+});
+
 t.test('where nobody knows whom it waits for, the rank behind in iterations hung', async (t) => {
   const verdicts = [5, 5, 3, 5].map((iteration, rank) =>
     word(rank, { status: 'timeout', code: 'E_TIMEOUT', iteration }),
