@@ -60,6 +60,12 @@ void Network::State::signal(const NetworkSignal& signal, bool push) {
 
 void Network::put(const NetworkPut& put) { state_->put(put); }
 
+bool Network::hasRoom(uint32_t peer, uint32_t slot) {
+  NetworkWorker& worker = state_->workerOf(state_->shared.rank, peer, slot);
+  std::lock_guard<std::mutex> hold(worker.mutex());
+  return worker.hasRoom(peer);
+}
+
 void Network::signal(const NetworkSignal& signal, bool push) { state_->signal(signal, push); }
 
 void Network::push(uint32_t peer) {

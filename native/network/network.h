@@ -77,6 +77,9 @@ struct NetworkPut {
   uint64_t offset = 0;
   const void* data = nullptr;
   uint64_t bytes = 0;
+  // Nobody changes or frees `data` before the peer is known to have it, or the network is closed: active messages then take
+  // it where it lies, when they leave. Else put() copies it.
+  bool stays = false;
 };
 
 struct NetworkSignal {
@@ -109,9 +112,12 @@ class Network {
   // Collective: afterwards no message of any peer can touch the memory.
   void unregisterMemory(Exchange& exchange, uint32_t region, int64_t deadlineNs);
 
-  // Copies the payload (the caller's buffer is free on return) and sends it as soon as a batch is full, a
+  // Copies the payload (the caller's buffer is free on return, unless put.stays) and sends it as soon as a batch is full, a
   // signal follows, or push() is called. Throws kNetwork naming the peer, kAborted, kArgument.
   void put(const NetworkPut& put);
+  // Whether a put to (peer, slot) finds room for its first bytes at once, where another waits for a batch to come back. Of
+  // the thread that puts. Throws kNetwork for a lost peer.
+  bool hasRoom(uint32_t peer, uint32_t slot);
   // Ends (peer, slot, epoch): sent after every put of that key, from any thread that happened before this
   // call. Also without puts. One signal per key. `push` false leaves it in the batch, for callers that signal
   // many slots in a row and then call push().

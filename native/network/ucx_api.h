@@ -44,6 +44,8 @@ struct UcxApi {
   X(ucp_mem_unmap)                  \
   X(ucp_am_send_nbx)                \
   X(ucp_put_nbx)                    \
+  X(ucp_dt_create_generic)          \
+  X(ucp_dt_destroy)                 \
   X(ucp_request_check_status)       \
   X(ucp_request_free)               \
   X(ucs_status_string)

@@ -28,6 +28,7 @@ uint32_t Network::registerMemory(Exchange&, void*, uint64_t, DeviceKind, int64_t
 }
 void Network::unregisterMemory(Exchange&, uint32_t, int64_t) { throwMissing(); }
 void Network::put(const NetworkPut&) { throwMissing(); }
+bool Network::hasRoom(uint32_t, uint32_t) { throwMissing(); }
 void Network::signal(const NetworkSignal&, bool) { throwMissing(); }
 void Network::push(uint32_t) { throwMissing(); }
 void Network::pushAll() { throwMissing(); }

@@ -14,6 +14,7 @@
 #include "network/arrivals.h"
 #include "network/network.h"
 #include "network/peer_board.h"
+#include "network/scattered_frame.h"
 #include "network/ucx_api.h"
 
 namespace railrunner {
@@ -53,6 +54,7 @@ class NetworkWorker {
   void addTarget(uint32_t region, uint32_t peer, uint64_t base, std::span<const uint8_t> rkey);
   void dropTarget(uint32_t region);
 
+  bool hasRoom(uint32_t peer) { return usable(peer).used && !freeBatches_.empty(); }
   void put(const NetworkPut& put);
   void signal(const NetworkSignal& signal);
   void push(uint32_t peer);
@@ -73,12 +75,14 @@ class NetworkWorker {
  private:
   struct Batch {
     uint8_t* data = nullptr;
-    uint64_t fill = 0;
+    uint64_t fill = 0;         // of `data`
+    ScatteredFrame frame;      // of a message: `data`, and payloads between it that stay where they are
     uint32_t outstanding = 0;  // operations of UCX that still read it
     bool sealed = false;       // nothing more is added
     bool isMessage = false;    // a frame, else a place from which remote writes are taken
     NetworkWorker* owner = nullptr;
     uint32_t peer = 0;
+    uint64_t used() const { return isMessage ? frame.bytes() : fill; }  // of batchBytes
   };
   struct Target {
     uint64_t base = 0;
@@ -122,7 +126,8 @@ class NetworkWorker {
   void receiveMessages();
   void createBatches();
   Batch& batchWithRoom(Connection& connection, uint64_t bytes, bool isMessage);
-  void appendRecord(Connection& connection, const FrameRecord& record, const void* payload);
+  void appendRecord(Connection& connection, const FrameRecord& record, const void* payload, bool stays);
+  static void store(Batch& batch, const void* data, uint64_t bytes);
   void remoteWrite(Connection& connection, uint32_t region, uint64_t offset, const void* data,
                    uint64_t bytes);
   const uint8_t* stage(Batch& batch, const void* data, uint64_t bytes);
@@ -144,6 +149,7 @@ class NetworkWorker {
   std::vector<Sent> sent_;                // [peer][slot]: payloads since the last signal
   std::unique_ptr<PrivateMemory> arena_;  // of the batches
   ucp_mem_h arenaMemory_ = nullptr;
+  ucp_datatype_t scatteredType_ = 0;  // its buffer is a ScatteredFrame
   std::deque<Batch> batches_;
   std::vector<Batch*> freeBatches_;
   uint32_t numFlags_ = 0;  // of all connections

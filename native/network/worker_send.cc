@@ -18,6 +18,9 @@ constexpr uint64_t kSegmentBytes = 1448;
 constexpr uint64_t kSegmentOverheadBytes = 66;
 constexpr uint64_t kMessageOverheadBytes = 24;
 
+// Shorter payloads are copied into the batch, whose parts then are fewer.
+constexpr uint64_t kMinStayingBytes = 1024;
+
 uint64_t wireBytesOf(uint64_t frameBytes) {
   const uint64_t segments = (frameBytes + kMessageOverheadBytes + kSegmentBytes - 1) / kSegmentBytes;
   return frameBytes + kMessageOverheadBytes + segments * kSegmentOverheadBytes;
@@ -39,7 +42,7 @@ NetworkWorker::Connection& NetworkWorker::usable(uint32_t peer) {
 // The peer's open batch, or a new one. Where all are on their way, progresses until one is back; the peer's
 // death, the abort word and close() end that wait.
 NetworkWorker::Batch& NetworkWorker::batchWithRoom(Connection& connection, uint64_t bytes, bool isMessage) {
-  if (connection.batch != nullptr && shared_.batchBytes - connection.batch->fill < bytes) seal(connection);
+  if (connection.batch != nullptr && shared_.batchBytes - connection.batch->used() < bytes) seal(connection);
   if (connection.batch != nullptr) return *connection.batch;
   waitUntil(
       [&] {
@@ -54,21 +57,36 @@ NetworkWorker::Batch& NetworkWorker::batchWithRoom(Connection& connection, uint6
   batch->sealed = false;
   batch->fill = 0;
   batch->isMessage = isMessage;
+  batch->frame.clear();
   if (isMessage) {
     const FrameHeader header{FrameHeader::kMagic, shared_.rank, shared_.networkId};
-    std::memcpy(batch->data, &header, sizeof(header));
-    batch->fill = sizeof(header);
+    store(*batch, &header, sizeof(header));
   }
   connection.batch = batch;
   return *batch;
 }
 
-void NetworkWorker::appendRecord(Connection& connection, const FrameRecord& record, const void* payload) {
-  const uint64_t payloadBytes = record.kind == RecordKind::kPayload ? record.bytesOrCount : 0;
-  Batch& batch = batchWithRoom(connection, sizeof(record) + framePadded(payloadBytes), true);
-  std::memcpy(batch.data + batch.fill, &record, sizeof(record));
-  if (payloadBytes != 0) std::memcpy(batch.data + batch.fill + sizeof(record), payload, payloadBytes);
-  batch.fill += sizeof(record) + framePadded(payloadBytes);
+void NetworkWorker::store(Batch& batch, const void* data, uint64_t bytes) {
+  if (bytes == 0) return;
+  uint8_t* at = batch.data + batch.fill;
+  std::memcpy(at, data, bytes);
+  batch.fill += bytes;
+  batch.frame.add(at, bytes);
+}
+
+void NetworkWorker::appendRecord(Connection& connection, const FrameRecord& record, const void* payload,
+                                 bool stays) {
+  const uint64_t bytes = record.kind == RecordKind::kPayload ? record.bytesOrCount : 0;
+  Batch& batch = batchWithRoom(connection, sizeof(record) + framePadded(bytes), true);
+  store(batch, &record, sizeof(record));
+  if (bytes == 0) return;
+  if (stays) {
+    batch.frame.add(static_cast<const uint8_t*>(payload), bytes);
+  } else {
+    store(batch, payload, bytes);
+  }
+  constexpr uint8_t kPadding[kFrameAlignment] = {};
+  store(batch, kPadding, framePadded(bytes) - bytes);
 }
 
 void NetworkWorker::put(const NetworkPut& put) {
@@ -86,7 +104,7 @@ void NetworkWorker::put(const NetworkPut& put) {
       appendRecord(connection,
                    FrameRecord{RecordKind::kPayload, static_cast<uint16_t>(put.region), put.slot, put.epoch,
                                put.offset + done, bytes, 0},
-                   data + done);
+                   data + done, put.stays && bytes >= kMinStayingBytes);
     }
     ++sent.count;
     done += bytes;
@@ -105,7 +123,7 @@ void NetworkWorker::signal(const NetworkSignal& signal) {
     appendRecord(connection,
                  FrameRecord{RecordKind::kSignal, static_cast<uint16_t>(signal.region), signal.slot,
                              signal.epoch, signal.offset, count, signal.value},
-                 nullptr);
+                 nullptr, false);
   }
   connection.counters.payloadBytes += sizeof(signal.value);
 }
@@ -197,10 +215,18 @@ void NetworkWorker::seal(Connection& connection) {
   param.cb.send = &NetworkWorker::onSent;
   param.user_data = batch;
   ++batch->outstanding;
-  connection.counters.wireBytes += wireBytesOf(batch->fill);
+  connection.counters.wireBytes += wireBytesOf(batch->frame.bytes());
   ++connection.counters.messages;
-  afterIssue(*batch, ucx().ucp_am_send_nbx(connection.endpoint, kFrameMessageId, nullptr, 0, batch->data,
-                                           batch->fill, &param));
+  const void* buffer = batch->data;
+  size_t count = batch->fill;
+  if (batch->frame.numPieces() > 1) {
+    param.op_attr_mask |= UCP_OP_ATTR_FIELD_DATATYPE;
+    param.datatype = scatteredType_;
+    buffer = &batch->frame;
+    count = 1;
+  }
+  afterIssue(*batch,
+             ucx().ucp_am_send_nbx(connection.endpoint, kFrameMessageId, nullptr, 0, buffer, count, &param));
 }
 
 void NetworkWorker::afterIssue(Batch& batch, ucs_status_ptr_t request) {

@@ -5,7 +5,7 @@
 namespace railrunner {
 
 // A part of a transfer that this rank carries out: started once per iteration, and polled until it has ended. Of one
-// thread at a time, which is not the one that copies.
+// thread at a time; most are carried out by others.
 class CopyTask {
  public:
   virtual ~CopyTask() = default;
@@ -13,6 +13,8 @@ class CopyTask {
   virtual void start(uint32_t chunk = 0) = 0;
   // True once every byte of it has been written. Throws what the copy threw; nothing of it is running then.
   virtual bool poll() = 0;
+  // Whether the last poll() itself moved bytes: of tasks that the thread which polls them carries out.
+  virtual bool cameFurther() const { return false; }
   // Returns when nothing of it is running: whoever gives up calls it before memory is touched again.
   virtual void drain() noexcept = 0;
 };

@@ -18,6 +18,21 @@ struct Bounce {
   std::unique_ptr<CopyTask> copies;  // fills, or drains: a chunk at a time
 };
 
+// How many sends of one rank are on their way at once, of one thread.
+class SendTurns {
+ public:
+  explicit SendTurns(uint32_t most) : free_(most) {}
+  bool take() {
+    if (free_ == 0) return false;
+    --free_;
+    return true;
+  }
+  void giveBack() { ++free_; }
+
+ private:
+  uint32_t free_;
+};
+
 struct NetworkSend {
   uint32_t peer = 0;
   uint32_t region = 0;
@@ -26,11 +41,15 @@ struct NetworkSend {
   std::unique_ptr<Bounce> fill;         // the next group fills while this one is sent
   std::unique_ptr<BouncePlan> landing;  // the peer's bounce buffer; null: into its pool
   uint64_t landingOffset = 0;           // of the buffer, in the region
-  uint32_t slot = 0;                    // of puts into a pool
+  uint32_t slot = 0;  // of puts into a pool; where it is kArrived's, the arrival is posted behind them
+  std::shared_ptr<SendTurns> turns;
 };
 
-// Returns when all is handed to the network; puts into a pool are not signalled yet, chunks are. Throws kAborted, kNetwork.
-void sendOverNetwork(NetworkSend& send, NoticeBoard& board, RunControl& control, uint64_t epoch);
+// Sends within poll(), as much as the network takes at once, so that the thread that waits for a transfer is the one that
+// sends and receives: a thread of its own for sending meets it at the worker's lock, and on two cores both ends of a stream
+// and that thread share them. `epoch` is read when it starts. Throws kAborted, kNetwork.
+std::unique_ptr<CopyTask> makeSendTask(NetworkSend send, NoticeBoard& board, RunControl& control,
+                                       const uint64_t& epoch);
 
 // Takes chunks out of this rank's bounce buffer into its pool, as they come.
 class NetworkDrain {

@@ -40,9 +40,7 @@ class NoticeBoard {
   // Over the network an arrival is seen once every put of (slotOf(kArrived), epoch) before it is whole.
   void post(Notice notice, uint32_t peer, uint64_t epoch);
   bool has(Notice notice, uint32_t peer, uint64_t epoch) const;
-  void progress() {
-    if (network_) network_->progress();
-  }
+  bool progress() { return network_ && network_->progress(); }
   // Where this rank fails: to every peer, as far as it can be reached.
   void postFailed(uint64_t epoch) noexcept;
   // Throws kNetwork for a lost peer, kAborted naming one that failed in this iteration.

@@ -108,6 +108,7 @@ class RankSession final : public RankTransfer {
   std::map<LayoutHandle, std::unique_ptr<BlockPool>> mapped_;
   std::unique_ptr<ArrivalWatch> watch_;  // null on the host device
   std::unique_ptr<TaskThreads> threads_;
+  std::shared_ptr<SendTurns> turns_;
   std::unique_ptr<TaskThreads>
       bounceThreads_;                   // host device: copies of bounce buffers, which wait for nobody
   std::shared_ptr<StartGroup> starts_;  // of copies in memory that this rank reaches; null on the host device

@@ -198,7 +198,7 @@ bool RankSession::advance(TransferPart& part) {
       start(part);
       return true;
     case Step::kCopying:
-      if (!part.running->poll()) return false;
+      if (!part.running->poll()) return part.running->cameFurther();
       part.running = nullptr;
       if (part.arrivesHere) noteArrival(part, true);
       part.step = part.role == PartRole::kCopies ? Step::kEnded : Step::kAwaitTaken;
@@ -230,8 +230,7 @@ void RankSession::run(double startUs) {
   Backoff backoff(control_);
   const auto ended = [](const TransferPart& part) { return part.step == TransferPart::Step::kEnded; };
   for (;;) {
-    bool moved = false;
-    board_->progress();
+    bool moved = board_->progress();
     uint32_t left = 0, ownLeft = 0, arrivalsLeft = 0;
     for (TransferPart& part : parts_) {
       const bool came = advance(part);

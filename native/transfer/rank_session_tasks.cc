@@ -30,12 +30,13 @@ void RankSession::makeThreads() {
   bool bounces = false;
   for (const TransferPart& part : parts_) {
     bounces = bounces || part.fills || part.lands;
-    if (!copies(part)) continue;
+    if (part.role != PartRole::kCopies) continue;
     ++numTasks;
     largest = std::max(largest, part.plan.payloadBytes);
   }
   if (bounces && device_.kind() == DeviceKind::kHost)
     bounceThreads_ = std::make_unique<TaskThreads>(control_, kBounceThreads, 1, false);
+  turns_ = std::make_shared<SendTurns>(std::max(1U, options_.maxConcurrentTransfers));
   if (numTasks == 0) return;
   const uint32_t atOnce = std::clamp(numTasks, 1U, std::max(1U, options_.maxConcurrentTransfers));
   threads_ = std::make_unique<TaskThreads>(control_, atOnce, std::max(1U, options_.threads / atOnce),
@@ -218,36 +219,29 @@ void RankSession::makeDrains(TransferPart& part, uint64_t landingOffset) {
 
 std::unique_ptr<CopyTask> RankSession::sendTask(TransferPart& part, std::shared_ptr<const CopyPlan> plan,
                                                 PartPlan which) {
-  auto send = std::make_shared<NetworkSend>();
-  send->peer = part.peer;
-  send->region = targetRegion_;
-  send->plan = plan;
-  send->source = memoryOf(*part.move.source);
-  send->slot = NoticeBoard::slotOf(Notice::kArrived);
+  NetworkSend send;
+  send.peer = part.peer;
+  send.region = targetRegion_;
+  send.plan = plan;
+  send.turns = turns_;
+  send.source = memoryOf(*part.move.source);
+  send.slot = NoticeBoard::slotOf(Notice::kArrived);
   if (part.fills || part.lands) {
     // Cut as the right plan is, whatever was planted in this one.
     const BouncePlan cut = bounceOf(*planOf(part, which == PartPlan::kProbe ? which : PartPlan::kMove));
     if (part.fills) {
-      send->fill = makeBounce(cut, fillSpans(*plan, cut), send->source, part.fillBuffer, nullptr);
-      send->fill->base = part.fillBuffer;
+      send.fill = makeBounce(cut, fillSpans(*plan, cut), send.source, part.fillBuffer, nullptr);
+      send.fill->base = part.fillBuffer;
     }
     if (part.lands) {
-      send->landing = std::make_unique<BouncePlan>(cut);
-      send->landingOffset = landingAt_.at(part.peer);
+      send.landing = std::make_unique<BouncePlan>(cut);
+      send.landingOffset = landingAt_.at(part.peer);
     }
   }
   // Where chunks land, their owner plants what comes too early.
   if (which == PartPlan::kFaulty && fault_ == FaultKind::kEarlyNotification && !part.lands)
-    send->slot = NoticeBoard::kLateSlot;
-  return threads_->makeTask([this, send](SpanCopier&, uint32_t) {
-    sendOverNetwork(*send, *board_, control_, epoch_);
-    if (send->landing) return;
-    if (send->slot == NoticeBoard::kLateSlot) {
-      board_->network()->push(send->peer);
-    } else {
-      board_->post(Notice::kArrived, send->peer, epoch_);
-    }
-  });
+    send.slot = NoticeBoard::kLateSlot;
+  return makeSendTask(std::move(send), *board_, control_, epoch_);
 }
 
 }  // namespace railrunner

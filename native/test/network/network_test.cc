@@ -4,6 +4,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include <array>
 #include <atomic>
 #include <csignal>
 #include <cstdio>
@@ -135,6 +136,49 @@ int remoteWrites() {
 int shuffledArrivals() {
   return runTraffic(
       3, Traffic{}, [](NetworkOptions& options) { options.testSeam.shuffleSeed = 99; }, expectWhole);
+}
+
+// Payloads that are taken where they lie, when they leave: more than sockets hold, in pieces of every kind of size between
+// such that are copied, sent and received at once by both.
+int payloadsThatStay() {
+  constexpr uint64_t kBytes = 24U << 20;
+  constexpr std::array<uint64_t, 8> kSizes = {8, 1023, 1024, 4097, 16384, 65536, 300'001, 40};
+  const auto outcomes = runRanks(2, [&](HubExchange& exchange) {
+    RunControl control;
+    auto network = Network::open(exchange, control, allPeers(exchange));
+    const uint32_t peer = 1 - exchange.rank();
+    std::vector<uint8_t> memory(kBytes + 8);
+    std::vector<uint8_t> source(kBytes);
+    const auto byteOf = [](uint32_t rank, uint64_t at) {
+      return static_cast<uint8_t>(wordOf(rank, 0, 1, at / 8) >> (at % 8 * 8));
+    };
+    for (uint64_t i = 0; i < kBytes; ++i) source[i] = byteOf(exchange.rank(), i);
+    const uint32_t region =
+        network->registerMemory(exchange, memory.data(), memory.size(), DeviceKind::kHost, soon());
+    uint64_t at = 0;
+    for (uint32_t i = 0; at < kBytes; ++i) {
+      NetworkPut put{
+          peer, 0, 1, region, at, source.data() + at, std::min(kSizes[i % kSizes.size()], kBytes - at)};
+      put.stays = i % 5 != 0;
+      std::vector<uint8_t> copied;
+      if (!put.stays) {
+        copied.assign(source.data() + at, source.data() + at + put.bytes);
+        put.data = copied.data();
+      }
+      network->put(put);
+      std::ranges::fill(copied, uint8_t{0});
+      at += put.bytes;
+    }
+    network->signal({peer, 0, 1, region, kBytes, 1});
+    const auto* word = reinterpret_cast<const uint64_t*>(memory.data() + kBytes);
+    network->await([&] { return __atomic_load_n(word, __ATOMIC_ACQUIRE) == 1; }, peer, soon(), "the signal");
+    for (uint64_t i = 0; i < kBytes; ++i)
+      EXPECT(memory[i] == byteOf(peer, i), "byte %lu of %lu differs", i, kBytes);
+    network->flush(soon());
+    network->close(&exchange, soon());
+    return 0;
+  });
+  return allEnded(outcomes);
 }
 
 // The planted fault must be seen by the very check that the cases above rely on.
@@ -329,6 +373,7 @@ const CasesByName kCases = {
     {"several-proxies", severalProxies},
     {"large-puts", largePuts},
     {"remote-writes", remoteWrites},
+    {"payloads-that-stay", payloadsThatStay},
     {"shuffled-arrivals", shuffledArrivals},
     {"early-signal-is-seen", earlySignalIsSeen},
     {"stale-epochs-are-dropped", staleEpochsAreDropped},

@@ -1,4 +1,4 @@
-// links: core/agreement.cc core/byte_record.cc core/error.cc network/arrivals.cc network/ucx_settings.cc
+// links: core/agreement.cc core/byte_record.cc core/error.cc network/arrivals.cc network/scattered_frame.cc network/ucx_settings.cc
 // The network module's parts without UCX: records and counting, hostile bytes, the trigger ring on threads (run
 // under ThreadSanitizer too). `network_units_test CASE` runs one case, `network_units_test` lists them.
 #include <unistd.h>
@@ -16,6 +16,7 @@
 #include "core/agreement.h"
 #include "network/arrivals.h"
 #include "network/peer_board.h"
+#include "network/scattered_frame.h"
 #include "network/trigger_fifo.h"
 #include "network/ucx_settings.h"
 #include "test/network/host_ring.h"
@@ -59,6 +60,43 @@ int anyOrderPublishesOnce() {
     EXPECT(fixture.memory[63] == 77, "not published");
     EXPECT(std::count(fixture.memory.begin(), fixture.memory.end(), 42) == 7, "payloads are missing");
   }
+  return 0;
+}
+
+// What UCX takes out of a scattered frame, in ranges of any length, is the frame; also where it begins anew.
+int scatteredFramesAreWhole() {
+  std::mt19937 random(7);
+  std::vector<uint8_t> memory(1 << 16);
+  for (size_t i = 0; i < memory.size(); ++i) memory[i] = static_cast<uint8_t>(i * 131 + i / 256);
+  ScatteredFrame frame;
+  for (int round = 0; round < 500; ++round) {
+    frame.clear();
+    std::vector<uint8_t> whole;
+    for (uint32_t i = random() % 40; i > 0; --i) {
+      const size_t at = random() % memory.size();
+      const size_t bytes = random() % std::min<size_t>(memory.size() - at, 700);
+      frame.add(memory.data() + at, bytes);
+      whole.insert(whole.end(), memory.begin() + static_cast<ptrdiff_t>(at),
+                   memory.begin() + static_cast<ptrdiff_t>(at + bytes));
+    }
+    EXPECT(frame.bytes() == whole.size(), "%lu bytes, expected %zu", frame.bytes(), whole.size());
+    for (const uint64_t most : {uint64_t{1} << 20, uint64_t{random() % 900 + 1}, uint64_t{8192}}) {
+      std::vector<uint8_t> got(whole.size() + 8, 0xee);
+      uint64_t done = 0;
+      while (done < whole.size()) {
+        const uint64_t now = frame.take(done, got.data() + done, std::min(most, whole.size() - done));
+        EXPECT(now > 0, "nothing more at %lu of %zu bytes", done, whole.size());
+        done += now;
+      }
+      EXPECT(std::equal(whole.begin(), whole.end(), got.begin()), "round %d: bytes differ", round);
+      EXPECT(frame.take(done, got.data() + done, 8) == 0 && got[done] == 0xee, "bytes behind the end");
+    }
+  }
+  const uint8_t* begin = memory.data();
+  frame.clear();
+  frame.add(begin, 10);
+  frame.add(begin + 10, 6);
+  EXPECT(frame.numPieces() == 1 && frame.bytes() == 16, "neighbours are %zu pieces", frame.numPieces());
   return 0;
 }
 
@@ -296,6 +334,7 @@ int firstReasonOfALossStays() {
 
 const CasesByName kCases = {
     {"any-order-publishes-once", anyOrderPublishesOnce},
+    {"scattered-frames-are-whole", scatteredFramesAreWhole},
     {"user-transports-are-kept", userTransportsAreKept},
     {"epochs-and-slots-are-apart", epochsAndSlotsAreApart},
     {"illegal-records-are-refused", illegalRecordsAreRefused},

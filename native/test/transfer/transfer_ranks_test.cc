@@ -27,6 +27,16 @@ int everyPath() {
   return 0;
 }
 
+// Again and again, more than sockets hold: the last of 20 is poisoned and checked.
+int repeatsOverTheNetwork() {
+  for (const TransferOp op : {TransferOp::kWrite, TransferOp::kRead}) {
+    Scene scene{.sources = 2, .targets = 1, .op = op, .network = true, .headBytes = 2048, .iterations = 20};
+    scene.pageTokens = 16;
+    EXPECT(allPass(scene) == 0, "repeats");
+  }
+  return 0;
+}
+
 // As for memory of a GPU, by the host device: both sides through bounce buffers much smaller than what moves.
 int bounceBuffers() {
   for (const TransferOp op : {TransferOp::kWrite, TransferOp::kRead}) {
@@ -179,6 +189,7 @@ int peerLeaves(bool network) {
 int main(int argc, char** argv) {
   using namespace railrunner::test;
   return runCaseByName({{"every-path", everyPath},
+                        {"repeats-over-network", repeatsOverTheNetwork},
                         {"bounce-buffers", bounceBuffers},
                         {"planted-faults", plantedFaults},
                         {"demands-not-met", demandsNotMet},
