@@ -21,8 +21,10 @@ class HostDiskLane {
   explicit HostDiskLane(std::vector<std::unique_ptr<Lane>> variants) : variants_(std::move(variants)) {}
 
   void tune(RunControl& control) {
+    if (isTuned_) return;
     chosen_ = fastestOf(variants_.size(), kTuningRounds,
                         [&](size_t variant) { variants_[variant]->execute(control); });
+    isTuned_ = true;
   }
   void execute(RunControl& control) { variants_[chosen_]->execute(control); }
   void poisonTargets(const RunControl& control) { variants_[chosen_]->poisonTargets(control); }
@@ -33,6 +35,7 @@ class HostDiskLane {
   static constexpr uint32_t kTuningRounds = 2;
   std::vector<std::unique_ptr<Lane>> variants_;
   size_t chosen_ = 0;
+  bool isTuned_ = false;
 };
 
 }  // namespace railrunner

@@ -85,9 +85,11 @@ std::vector<MemoryLane::Variant> MemoryLane::variantsAllowed() const {
 }
 
 void MemoryLane::tune(RunControl& control) {
+  if (isTuned_) return;
   const std::vector<Variant> variants = variantsAllowed();
   variant_ = variants[fastestOf(variants.size(), kTuningRounds,
                                 [&](size_t variant) { executeVariant(variants[variant], control); })];
+  isTuned_ = true;
 }
 
 void MemoryLane::execute(RunControl& control) { executeVariant(variant_, control); }

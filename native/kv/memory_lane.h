@@ -60,6 +60,7 @@ class MemoryLane {
   std::vector<Tile> tiles_;
   std::vector<uint32_t> tilesOfBatch_;
   Variant variant_;
+  bool isTuned_ = false;
   std::unique_ptr<CopyTeam> team_;
   std::vector<WorkerCount> issued_;
   std::vector<std::atomic<uint32_t>> tilesLeft_;  // by batch
