@@ -1,8 +1,9 @@
 /** Stages of a dispatchCombine point: everything timed is one call into the addon. */
 import type { OpenPoint, PointContext } from '../../runner/job/context.js';
 import { measuredPhase } from '../../runner/job/measured-phase.js';
+import { takeSamples, type Sampled } from '../../runner/job/take-samples.js';
 import type { Measured, Verification } from '../../runner/job/measurement.js';
-import type { NativeMoeFacts, Phase } from '../../runner/native/types/index.js';
+import type { MeasuredPhases, NativeMoeFacts, Phase } from '../../runner/native/types/index.js';
 import type { OpenAlgorithm, Operation } from './algorithm.js';
 import { sum } from '../../runner/values/sum.js';
 import { forwardingNodes } from './bytes/nodes.js';
@@ -47,9 +48,11 @@ class OpenExchange implements OpenPoint<MoeColumn> {
   async measure(): Promise<Measured<MoeColumn>[]> {
     const peaks = await probePeaks(this.#parts, this.#algorithm);
     const { native } = this.#algorithm;
-    const { phases, stopped } = await native.measure(this.#parts.context.samples);
+    const sampled = await takeSamples(this.#parts.context, (options) => native.measure(options));
     const facts = await native.facts();
-    return phases.map((phase) => measurement(this.#parts, this.#algorithm, { phase, stopped, facts, peaks }));
+    return sampled.phases.map((phase) =>
+      measurement(this.#parts, this.#algorithm, { phase, sampled, facts, peaks }),
+    );
   }
 
   async verify(): Promise<Verification[]> {
@@ -91,7 +94,7 @@ async function probePeaks({ spec, paths, context }: PointParts, algorithm: OpenA
 
 interface MeasuredCall {
   readonly phase: Phase;
-  readonly stopped: boolean;
+  readonly sampled: Sampled<MeasuredPhases>;
   readonly facts: NativeMoeFacts;
   readonly peaks: Peaks;
 }
@@ -99,18 +102,18 @@ interface MeasuredCall {
 function measurement(
   { spec, routing, counts, paths, context }: PointParts,
   algorithm: OpenAlgorithm,
-  { phase, stopped, facts, peaks }: MeasuredCall,
+  { phase, sampled, facts, peaks }: MeasuredCall,
 ): Measured<MoeColumn> {
   const operation: Operation = phase.phase.startsWith('dispatch') ? 'dispatch' : 'combine';
   const peak = peaks.get(phase.phase);
   const isReceive = phase.phase.endsWith('Receive');
   const { payload, padded, logical } = algorithm.bytes(operation);
   const { self, ipc, network } = phase.bytes;
-  if (!isReceive && !stopped) requirePlanned(phase.bytes, algorithm.issued(operation), phase.phase);
+  if (!isReceive && !sampled.stopped) requirePlanned(phase.bytes, algorithm.issued(operation), phase.phase);
   const used = [...new Set(paths.filter((path) => path !== 'self'))].toSorted();
   const { moved } = algorithm;
   return {
-    ...measuredPhase(phase, stopped),
+    ...measuredPhase(phase, sampled),
     bytes: { payload, logical, padded, ...(isReceive ? {} : { self, ipc, network }) },
     ...(peak === undefined ? {} : { peak }),
     strategyRequested: algorithm.strategyRequested,

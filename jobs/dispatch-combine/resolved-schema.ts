@@ -30,6 +30,6 @@ export function moeResolvedSchema(): Schema {
     type: 'object',
     additionalProperties: false,
     properties,
-    required: Object.keys(properties).filter((key) => key !== 'model'),
+    required: Object.keys(properties).filter((key) => key !== 'model' && key !== 'stopping'),
   };
 }

@@ -119,6 +119,27 @@ export interface MoeSpec {
    */
   saveSamples: boolean;
   /**
+   * Instead of iterations: go on until the noise is low.
+   */
+  stopping?: {
+    /**
+     * Samples are taken until the noise of the median is at most this (docs/measuring.md).
+     */
+    maxNoisePct?: number;
+    /**
+     * Samples of the first batch. Default 50, or maxIterations where that is less.
+     */
+    minIterations?: number;
+    /**
+     * Most samples.
+     */
+    maxIterations?: number;
+    /**
+     * No batch begins that would last longer than this since the first warm-up. Default 15, or half of timeoutSeconds where that is less.
+     */
+    maxSeconds?: number;
+  };
+  /**
    * Instead of hidden, numTopk and numExperts: a preset, or the path of a Hugging Face config.json. Its groups and experts that stay home go into routing where that does not say them.
    */
   model?: string;

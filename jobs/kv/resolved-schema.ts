@@ -36,7 +36,7 @@ export function kvResolvedSchema(kinds: readonly string[]): Schema {
       description: 'Only with order trace; path is as the spec has it.',
     },
   };
-  const optional = new Set(['trace']);
+  const optional = new Set(['trace', 'stopping']);
   const plain = ['kind', 'blockDim', 'numLayers', 'pageSize', 'dtypeWidthBytes', 'alignment'];
   return {
     title: 'KvSpec',

@@ -4,12 +4,16 @@ import type { KvSpec } from './spec.generated.js';
 
 const CUDA_STRATEGIES: ReadonlySet<string> = new Set(['memcpyBatch', 'staged']);
 
+export const AUTO_WITH_STOPPING =
+  'strategy `auto` with stopping: on cuda the strategies of mode replicated would be tried anew in every batch; name one';
+
 export function skippedTransfer(
-  { mode, strategy, from, to }: Pick<KvSpec, 'mode' | 'strategy' | 'from' | 'to'>,
+  { mode, strategy, from, to, stopping }: Pick<KvSpec, 'mode' | 'strategy' | 'from' | 'to' | 'stopping'>,
   { device, worldSize, ranksPerNode, ncclMissing, networkMissing }: RunPlace,
 ): string | null {
   if (needsCollectives(mode, to, strategy)) {
     const isOneNode = worldSize <= ranksPerNode;
+    if (device === 'cuda' && strategy === 'auto' && stopping !== undefined) return AUTO_WITH_STOPPING;
     if (strategy === 'ipc') {
       return isOneNode ? null : 'strategy `ipc`: ranks of different nodes share no memory; use auto';
     }

@@ -39,6 +39,27 @@ export interface KvSpec {
    */
   saveSamples: boolean;
   /**
+   * Instead of iterations: go on until the noise is low.
+   */
+  stopping?: {
+    /**
+     * Samples are taken until the noise of the median is at most this (docs/measuring.md).
+     */
+    maxNoisePct?: number;
+    /**
+     * Samples of the first batch. Default 50, or maxIterations where that is less.
+     */
+    minIterations?: number;
+    /**
+     * Most samples.
+     */
+    maxIterations?: number;
+    /**
+     * No batch begins that would last longer than this since the first warm-up. Default 15, or half of timeoutSeconds where that is less.
+     */
+    maxSeconds?: number;
+  };
+  /**
    * Tier that is read; absent: device to offload, host to onboard.
    */
   from: 'device' | 'host' | 'disk';

@@ -12,6 +12,7 @@ import { asKvSpec } from './tiers.js';
 
 export const replay = defineKind<ReplaySpec>()({
   kind: 'replay',
+  measuresOnce: 'a trace is replayed once, and each of its requests is a sample',
   summary: 'Drives a request trace through device, host and disk tiers: real copies, every hit verified.',
   schema: replaySchema,
   environmentKeys: kvEnvironmentKeys,

@@ -6,7 +6,13 @@ import { REPLAY_KEYS, TRACE_KEYS } from './schema.js';
 
 /** As the run executes it: what ReplaySpec (spec.generated.ts) is generated from, and resolved points are checked against. */
 export function replayResolvedSchema(): Schema {
-  const { $comment: _comment, sweep: _sweep, sweepTogether: _together, ...common } = COMMON_JOB_KEYS;
+  const {
+    $comment: _comment,
+    sweep: _sweep,
+    sweepTogether: _together,
+    stopping: _stopping,
+    ...common
+  } = COMMON_JOB_KEYS;
   const properties: Record<string, Schema> = {
     ...common,
     ...REPLAY_KEYS,

@@ -8,7 +8,8 @@ import type {
   RankTransferFacts,
   RankTransferSamples,
 } from '../../runner/native/types/index.js';
-import { measuredPhase } from '../../runner/job/measured-phase.js';
+import { howItEnded, measuredPhase } from '../../runner/job/measured-phase.js';
+import { takeSamples, type Sampled } from '../../runner/job/take-samples.js';
 import type { TransferColumn } from './columns.js';
 import { arrivals, movesOf, type Operation, type PlannedMove } from './moves.js';
 import type { Point } from './point.js';
@@ -26,7 +27,7 @@ interface Outcome {
   readonly point: Point;
   readonly op: Operation;
   readonly probe: ProbeResult | null;
-  readonly samples: RankTransferSamples;
+  readonly samples: Sampled<RankTransferSamples>;
   readonly moves: readonly PlannedMove[];
   readonly wire: WireCount;
   readonly facts: RankTransferFacts;
@@ -50,7 +51,7 @@ export async function measureOperation(
   const outcome = { point, op, facts, probe, samples, moves, wire: outside ?? issued };
   return {
     rows: samples.phases.map((phase) => rowOf(outcome, phase)),
-    early: samples.early,
+    early: samples.batches.find(({ early }) => early !== '')?.early ?? '',
     stopped: samples.stopped,
   };
 }
@@ -60,24 +61,26 @@ async function countedSamples(
   { context }: Point,
   native: NativeRankTransfer,
   networkTransport: string,
-): Promise<{ readonly samples: RankTransferSamples; readonly counted: WireCount | null }> {
-  const { world, samples: options, device, addon } = context;
+): Promise<{ readonly samples: Sampled<RankTransferSamples>; readonly counted: WireCount | null }> {
+  const { world, device, addon } = context;
+  const take = (): Promise<Sampled<RankTransferSamples>> =>
+    takeSamples(context, (options) => native.measure(options));
   // The same on all ranks, so that all of them meet.
   const crosses = (await world.allgatherJson(networkTransport !== '', context.remainingMs())).includes(true);
   const onGpus = device.properties.kind === 'cuda' && world.info.worldSize > 1;
-  if (!crosses && !onGpus) return { samples: await native.measure(options), counted: null };
+  if (!crosses && !onGpus) return { samples: await take(), counted: null };
   const read = async (): Promise<WireCount | null> =>
     crosses ? readWireCounter(networkTransport) : await readNvlinkCounter(addon, device.properties.uuid);
   await world.native.barrier(context.remainingMs());
   const before = await read();
   await world.native.barrier(context.remainingMs());
-  const samples = await native.measure(options);
+  const samples = await take();
   await world.native.barrier(context.remainingMs());
   const after = await read();
   if (before === null || after === null || samples.stopped || (crosses && networkTransport === '')) {
     return { samples, counted: null };
   }
-  const sentBytes = (after.sentBytes - before.sentBytes) / (options.warmup + options.iterations);
+  const sentBytes = (after.sentBytes - before.sentBytes) / (context.samples.warmup + samples.iterations);
   const ranks = crosses ? `, ${counted(world.info.hostSize, 'rank')} of this host` : '';
   return { samples, counted: { source: `${after.source}${ranks}`, sentBytes } };
 }
@@ -105,7 +108,7 @@ function rowOf(outcome: Outcome, phase: Phase): Measurement<TransferColumn> {
     ...named,
     samplesUs: phase.timesUs,
     entrySkewUs: phase.entrySkewUs,
-    stopped: samples.stopped,
+    ...howItEnded(samples),
     bytes: bytesOf(outcome, phase),
     ...(probe !== null && probe.GBps > 0 && phase.phase === 'total'
       ? { peak: { GBps: probe.GBps, source: probe.source } }
@@ -127,7 +130,7 @@ const isWholeTransfer = ({ phase }: Phase): boolean => phase === 'wire' || phase
 
 /** When everything is posted nothing need have moved: bytes over that time would be no bandwidth of anything. */
 function bytesOf(outcome: Outcome, phase: Phase): MeasuredBytes {
-  if (isWholeTransfer(phase)) return measuredPhase(phase, false).bytes;
+  if (isWholeTransfer(phase)) return measuredPhase(phase, { stopped: false }).bytes;
   return phase.phase === 'visible' ? { payload: arrivingBytes(outcome) } : {};
 }
 

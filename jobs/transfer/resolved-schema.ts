@@ -4,7 +4,7 @@ import { resolvedGroups } from '../kv/group-schema.js';
 import { LAYOUT_KEYS, closedObject } from '../kv/layout-schema.js';
 import { MODEL_KEYS, SIDE_KEYS, TRANSFER_KEYS } from './schema.js';
 
-const OPTIONAL_KEYS: ReadonlySet<string> = new Set(['matrix', 'networkTransport']);
+const OPTIONAL_KEYS: ReadonlySet<string> = new Set(['matrix', 'networkTransport', 'stopping']);
 
 /** As the run executes it: what TransferSpec (spec.generated.ts) is generated from, and resolved points are checked against. */
 export function transferResolvedSchema(): Schema {

@@ -12,6 +12,8 @@ export class TrustNotes {
   #noisiestPct = 0;
   #abovePeak = 0;
   #highestPct = 0;
+  #stopped = 0;
+  #cutShort = 0;
 
   add(row: Row): void {
     const [noisePct, peakPct] = [row['noise_pct'], row['aggregate_pct_of_peak']];
@@ -20,6 +22,9 @@ export class TrustNotes {
       if (noisePct > NOISY_PCT) this.#noisy += 1;
       this.#noisiestPct = Math.max(this.#noisiestPct, noisePct);
     }
+    const stoppedBy = row['stopped_by'];
+    if (stoppedBy !== undefined) this.#stopped += 1;
+    if (stoppedBy !== undefined && stoppedBy !== 'noise') this.#cutShort += 1;
     if (typeof peakPct === 'number' && peakPct > ABOVE_PEAK_PCT) {
       this.#abovePeak += 1;
       this.#highestPct = Math.max(this.#highestPct, peakPct);
@@ -32,6 +37,12 @@ export class TrustNotes {
       notes.push(
         `noise: iterations of ${this.#noisy} of ${this.#timed} rows vary by more than ${NOISY_PCT} % ` +
           `(at most ${this.#noisiestPct.toFixed(0)} %): compare runs, not figures (docs/tracking.md)`,
+      );
+    }
+    if (this.#cutShort > 0) {
+      notes.push(
+        `stopping: ${this.#cutShort} of ${this.#stopped} rows ended by maxIterations or maxSeconds before their noise ` +
+          'was below maxNoisePct: the column median_noise_pct says how far they came (docs/measuring.md)',
       );
     }
     if (this.#abovePeak > 0) {

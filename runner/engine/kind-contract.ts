@@ -18,6 +18,20 @@ export function requireOwnColumns(kind: JobKind, measurements: readonly Measurem
   }
 }
 
+/** Throws E_STATE where a point with `stopping` was measured without it. */
+export function requireStopped(kind: JobKind, { job }: Point, measurements: readonly Measurement[]): void {
+  if (job.stopping === undefined) return;
+  for (const measurement of measurements) {
+    if (measurement.state !== 'measured' || measurement.stopped === true) continue;
+    if (measurement.stoppedBy !== undefined) continue;
+    throw new RunnerError(
+      'E_STATE',
+      `kind ${kind.kind}, phase ${measurement.phase}: expected samples until the noise is low, as stopping says, ` +
+        `received ${measurement.samplesUs.length} of them and no reason. Take them with takeSamples.`,
+    );
+  }
+}
+
 /** Throws E_STATE where a phase was measured and nothing verified it, unless the job says `verify: off`. */
 export function requireVerified(
   kind: JobKind,

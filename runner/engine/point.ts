@@ -9,7 +9,7 @@ import type { World } from '../world/world.js';
 import type { NativeAddon } from '../native/types/index.js';
 import type { Point } from '../job-spec/types.js';
 import type { FaultInjection } from './fault-injection.js';
-import { requireOwnColumns, requireVerified } from './kind-contract.js';
+import { requireOwnColumns, requireStopped, requireVerified } from './kind-contract.js';
 import type { ResourceCache } from '../job/resources.js';
 import { AgreedFailure, BOUNDARY_GRACE_MS, runStage, type StageClock } from './stage.js';
 import { stepsOf } from './steps.js';
@@ -74,6 +74,7 @@ export async function runPoint(options: PointOptions): Promise<PointResult> {
     const measured = await stage(options, 'measure', async () => {
       const found = (await open?.measure()) ?? [];
       requireOwnColumns(options.kind, found);
+      requireStopped(options.kind, options.point, found);
       return found;
     });
     measurements = measured.value ?? [];
@@ -164,6 +165,7 @@ function contextOf(options: PointOptions, stageName: string, clock: StageClock):
       iterations: point.job.iterations,
       freeRunning: point.job.freeRunning,
     },
+    ...(point.job.stopping === undefined ? {} : { stopping: point.job.stopping }),
     signal: clock.signal,
     threadsPerRank: options.threadsPerRank,
     ncclLibraries: () => options.ncclLibraries(),

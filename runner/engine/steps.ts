@@ -21,7 +21,7 @@ export function stepsOf(
   options: StepOptions,
   stageName: string,
   clock: StageClock,
-): Pick<PointContext, 'onAllRanks' | 'onAnyRank'> {
+): Pick<PointContext, 'onAllRanks' | 'onAnyRank' | 'wordsOfAll'> {
   const tell = async (
     step: string,
     failure: RunnerError | undefined,
@@ -56,6 +56,7 @@ export function stepsOf(
       const verdicts = await tell(question, undefined, own ? YES : '');
       return verdicts.some(({ word }) => word === YES);
     },
+    wordsOfAll: async (question, own) => (await tell(question, undefined, own)).map(({ word }) => word ?? ''),
   };
 }
 

@@ -1,4 +1,5 @@
 /** The part of the schema that every spec and every job shares. Units are in the key names. */
+import { LEAST_SAMPLES } from '../statistics/median-noise.js';
 import { DEVICE_REQUESTS, VERIFY_MODES } from './types.js';
 
 /** The keywords of JSON Schema that the code reads, and any others. */
@@ -75,6 +76,40 @@ export const RUN_DEFAULT_KEYS: Readonly<Record<string, Schema>> = {
     description: 'Measure the limit of the same path in the same run, for pct_of_peak.',
   },
   saveSamples: { type: 'boolean', default: false, description: 'Keep every sample under samples/.' },
+  stopping: {
+    type: 'object',
+    additionalProperties: false,
+    properties: {
+      maxNoisePct: {
+        type: 'number',
+        exclusiveMinimum: 0,
+        maximum: 100,
+        default: 0.5,
+        description: 'Samples are taken until the noise of the median is at most this (docs/measuring.md).',
+      },
+      minIterations: {
+        type: 'integer',
+        minimum: LEAST_SAMPLES,
+        maximum: 1_000_000,
+        description: 'Samples of the first batch. Default 50, or maxIterations where that is less.',
+      },
+      maxIterations: {
+        type: 'integer',
+        minimum: LEAST_SAMPLES,
+        maximum: 1_000_000,
+        default: 10_000,
+        description: 'Most samples.',
+      },
+      maxSeconds: {
+        type: 'number',
+        exclusiveMinimum: 0,
+        maximum: 43_200,
+        description:
+          'No batch begins that would last longer than this since the first warm-up. Default 15, or half of timeoutSeconds where that is less.',
+      },
+    },
+    description: 'Instead of iterations: go on until the noise is low.',
+  },
 };
 
 const comment = {

@@ -14,6 +14,7 @@ import { parseResolvedSpec, writeResolvedText, type RunKeys } from './resolved-t
 import { runSchema } from './schema.js';
 import { applySets, type AppliedSets } from './set-values.js';
 import { SpecError } from './spec-error.js';
+import { bothFormsIssues } from './stopping.js';
 import { suggestion } from './suggest.js';
 import {
   DEVICE_REQUESTS,
@@ -58,7 +59,9 @@ export function loadSpec(path: string, options: LoadOptions): ResolvedSpec {
   issues.push(...runIssues);
   const filled = fillDefaults(document, DOCUMENT_SCHEMA);
   // Invalid defaults are reported where they stand, not once more in every job.
-  const invalidDefaults = runIssues.some((issue) => issue.pointer.startsWith('/defaults'));
+  const bothForms = bothFormsIssues(isObject(document['defaults']) ? document['defaults'] : {}, '/defaults');
+  issues.push(...bothForms);
+  const invalidDefaults = [...runIssues, ...bothForms].some((issue) => issue.pointer.startsWith('/defaults'));
   const usable = invalidDefaults ? { ...filled, defaults: {} } : filled;
   const files = new SpecFiles([dirname(path), '.']);
   const { points, assumed } = resolveJobs(usable, { files, sets, fromEnvironment, options }, issues);

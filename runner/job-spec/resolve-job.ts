@@ -6,6 +6,7 @@ import type { SpecFiles } from './files.js';
 import { kindsByName, type SpecKind } from './spec-kind.js';
 import { keysOf, pointerOf, valueAt } from './pointer.js';
 import { jobSchema, propertiesOf } from './schema.js';
+import { defaultsFor, stoppingIssues, stoppingOf, STOPPING_PATHS, withStopping } from './stopping.js';
 import { expandSweep, sweptPointer, type SweepCombination } from './sweep.js';
 import { sweepIssues } from './sweep-issues.js';
 import {
@@ -96,7 +97,7 @@ function assumedValues(
     [context.defaults, context.overrides, ...combinations.map(({ job }) => job)].some(
       (keys) => valueAt(keys, path.split('.')) !== undefined,
     );
-  const entries = (kind.assumedKeys ?? [])
+  const entries = [...STOPPING_PATHS, ...(kind.assumedKeys ?? [])]
     .filter((path) => !isWritten(path))
     .map((path): [string, JsonValue[]] => {
       const values = points.map(({ spec }) => valueAt(spec, path.split('.')));
@@ -133,7 +134,8 @@ function resolveCombination(
   const known = propertiesOf(prepared.schema);
   const fixed = Object.entries(context.overrides).filter(([key]) => Object.hasOwn(known, key));
   const fixedKeys = Object.fromEntries(fixed);
-  const written = { seed: context.seed, ...context.defaults, ...combination.job };
+  const defaults = defaultsFor(combination.job, context.defaults, prepared.kind);
+  const written = { seed: context.seed, ...defaults, ...combination.job };
   const given = { ...written, ...fixedKeys };
   const { issues: illegal, knownKeysLegal } = prepared.validate(given);
   if (!knownKeysLegal) return { issues: illegal };
@@ -143,31 +145,34 @@ function resolveCombination(
     sweepTogether: _together,
     ...filled
   } = fillDefaults(given, prepared.schema);
+  const rules = [...illegal, ...stoppingIssues(combination.job, filled, prepared.kind)];
   // A swept key that the environment or the command line fixes has that value in every point.
   const swept = asJsonObject(
     Object.fromEntries(
       Object.entries(combination.swept).map(([path, value]) => [path, fixedKeys[path] ?? value]),
     ),
   );
-  let spec = asJsonObject(filled);
+  let spec = asJsonObject(withStopping(filled));
   if (prepared.kind.resolve !== undefined) {
     const answer = prepared.kind.resolve({ spec, given: asJsonObject(written), swept, files: context.files });
-    if ('issues' in answer) return { issues: [...illegal, ...answer.issues] };
+    if ('issues' in answer) return { issues: [...rules, ...answer.issues] };
     spec = answer.spec;
   }
   const point = { job: commonKeys(spec), jobIndex, spec, swept, files: context.files.places };
-  const issues = [...illegal, ...prepared.kind.check({ ...point, index: 0 }, null)];
+  const issues = [...rules, ...prepared.kind.check({ ...point, index: 0 }, null)];
   return issues.length > 0 ? { issues } : { point };
 }
 
 /** The common keys of a resolved job. */
 export function commonKeys(spec: JsonObject): CommonJobKeys {
+  const stopping = stoppingOf(spec);
   return {
     id: readText(spec, 'id'),
     kind: readText(spec, 'kind'),
     seed: readNumber(spec, 'seed'),
     warmup: readNumber(spec, 'warmup'),
     iterations: readNumber(spec, 'iterations'),
+    ...(stopping === undefined ? {} : { stopping }),
     timeoutSeconds: readNumber(spec, 'timeoutSeconds'),
     verify: readWord(spec, 'verify', VERIFY_MODES),
     freeRunning: readFlag(spec, 'freeRunning'),

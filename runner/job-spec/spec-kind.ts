@@ -21,6 +21,8 @@ export interface SpecKind {
    * listed again replaces the common definition (another default for `iterations`, say).
    */
   readonly schema: Schema;
+  /** Why its jobs have no `stopping`: what they measure is done once. Absent: they have. */
+  readonly measuresOnce?: string;
   /** Environment variables that fix keys of its jobs; absent: none. */
   readonly environmentKeys?: readonly EnvironmentKey[];
   /** Keys of a small job of that kind, beyond `id` and `kind`, for `railrunner example`. Runs anywhere within a second. */

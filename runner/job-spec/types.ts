@@ -10,13 +10,23 @@ export type DeviceRequest = (typeof DEVICE_REQUESTS)[number];
 export const VERIFY_MODES = ['full', 'sample', 'off'] as const;
 export type VerifyMode = (typeof VERIFY_MODES)[number];
 
+/** How long a point goes on whose number of samples is not fixed. */
+export interface StoppingRule {
+  readonly maxNoisePct: number;
+  readonly minIterations: number;
+  readonly maxIterations: number;
+  readonly maxSeconds: number;
+}
+
 /** Keys that every job has, after defaults. */
 export interface CommonJobKeys {
   readonly id: string;
   readonly kind: string;
   readonly seed: number;
   readonly warmup: number;
+  /** With `stopping`: its minIterations. */
   readonly iterations: number;
+  readonly stopping?: StoppingRule;
   /** Of each stage of a point. */
   readonly timeoutSeconds: number;
   readonly verify: VerifyMode;

@@ -1,6 +1,6 @@
 /** What a kind is given to open a point, and what it gives back. */
 import type { Logger } from 'pino';
-import type { Point } from '../job-spec/types.js';
+import type { Point, StoppingRule } from '../job-spec/types.js';
 import type { NativeAddon, SampleOptions } from '../native/types/index.js';
 import type { ChosenDevice } from '../world/device.js';
 import type { World } from '../world/world.js';
@@ -34,7 +34,10 @@ export interface PointContext {
   /** Things that outlive a point (pools, communicators), shared by key. */
   readonly resources: ResourceCache;
   readonly log: Logger;
+  /** With `stopping`: of the first batch. */
   readonly samples: SampleOptions;
+  /** Samples are taken until this is met (takeSamples); absent: as many as `samples` says. */
+  readonly stopping?: StoppingRule;
   /** Of this rank and point; kinds that cannot commit one ignore it. */
   readonly injectedFaults: readonly InjectedFaultName[];
   /** Aborted when the stage's deadline passes or the run is told to stop. */
@@ -56,6 +59,8 @@ export interface PointContext {
   onAllRanks<T>(step: string, body: () => T | Promise<T>): Promise<T>;
   /** Whether any rank says yes to a question that all are asked. Every rank must call it, in the same order. */
   onAnyRank(question: string, own: boolean): Promise<boolean>;
+  /** What every rank says, by rank. Every rank must call it, in the same order. */
+  wordsOfAll(question: string, own: string): Promise<string[]>;
 }
 
 /** `Own`: names of the kind's own columns, so that a misspelt one does not compile. */

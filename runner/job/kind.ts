@@ -19,7 +19,7 @@ export interface JobKind extends SpecKind {
 /** A kind as its author writes it: `Spec` is the resolved job, `Columns` the kind's own columns with literal names. */
 export interface KindDefinition<Spec, Columns extends readonly ColumnDefinition[]> extends Pick<
   SpecKind,
-  'kind' | 'summary' | 'schema' | 'example' | 'assumedKeys' | 'environmentKeys' | 'resolve'
+  'kind' | 'summary' | 'schema' | 'example' | 'assumedKeys' | 'measuresOnce' | 'environmentKeys' | 'resolve'
 > {
   readonly columns: Columns;
   check(spec: Spec, worldSize: number | null): ReturnType<SpecKind['check']>;

@@ -2,15 +2,16 @@
 import type { InjectedFault, PathBytes, Phase } from '../native/types/index.js';
 import type { PointContext } from './context.js';
 import type { Measured, MeasuredBytes } from './measurement.js';
+import type { Sampled } from './take-samples.js';
 import { entriesOf } from '../values/objects.js';
 
 /** What native code says of a row. Strategy, transport, peak and columns of its own are for the kind to add. */
 export function measuredPhase(
   phase: Phase,
-  stopped: boolean,
+  sampled: Pick<Sampled<never>, 'stopped' | 'stoppedBy'>,
 ): Pick<
   Measured<never>,
-  'state' | 'phase' | 'timing' | 'direction' | 'samplesUs' | 'entrySkewUs' | 'stopped' | 'bytes'
+  'state' | 'phase' | 'timing' | 'direction' | 'samplesUs' | 'entrySkewUs' | 'stopped' | 'stoppedBy' | 'bytes'
 > {
   return {
     state: 'measured',
@@ -19,9 +20,17 @@ export function measuredPhase(
     direction: phase.direction,
     samplesUs: phase.timesUs,
     entrySkewUs: phase.entrySkewUs,
-    stopped,
+    ...howItEnded(sampled),
     bytes: takenBytes(phase.bytes),
   };
+}
+
+/** Why a measured loop took no further samples. */
+export function howItEnded({
+  stopped,
+  stoppedBy,
+}: Pick<Sampled<never>, 'stopped' | 'stoppedBy'>): Pick<Measured<never>, 'stopped' | 'stoppedBy'> {
+  return { stopped, ...(stoppedBy === undefined ? {} : { stoppedBy }) };
 }
 
 /** A path that nothing takes stays empty in the row; payload never does. */

@@ -1,5 +1,6 @@
 /** What a kind reports of a point: one measurement per future row, and what verification found. */
 import type { ErrorCode } from '../errors.js';
+import type { StoppedBy } from './next-batch.js';
 
 export interface Verification {
   /** Phase it speaks of; absent = all. */
@@ -59,6 +60,8 @@ export interface Measured<Own extends string = string> extends PhaseFacts<Own> {
   readonly sampleFacts?: Readonly<Record<string, ArrayLike<number>>>;
   /** A stop flag ended the loop early. */
   readonly stopped?: boolean;
+  /** With `stopping`: why no further samples were taken. */
+  readonly stoppedBy?: StoppedBy;
   readonly bytes: MeasuredBytes;
   /** busbw / algbw, only where nccl-tests defines one. */
   readonly busbwFactor?: number;

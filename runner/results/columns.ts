@@ -44,7 +44,7 @@ const HOW_IT_ENDED = [
   column('error_code', '', 'code of docs/errors.md; empty where all went well'),
   column('error', '', 'the error in words'),
   column('warmup', '', 'warm-up iterations asked for; never among the samples'),
-  column('iterations', '', 'timed iterations asked for'),
+  column('iterations', '', 'timed iterations asked for; with `stopping` those taken'),
   column('iters_ok', '', 'timed iterations that ended and were recorded'),
   column('iters_timed_out', '', 'iterations that were in flight when the deadline of `measure` passed'),
 ] as const;
@@ -141,6 +141,11 @@ const TRACKING = [
     'peak_note',
     '',
     'where pct_of_peak is above 100: how often the limit was probed, and why it is beaten',
+  ),
+  column(
+    'stopped_by',
+    '',
+    'with `stopping`: why no further samples were taken: `noise`, `maxIterations` or `maxSeconds`; empty: their number was fixed',
   ),
 ] as const;
 

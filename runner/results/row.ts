@@ -84,7 +84,9 @@ export function buildRows(facts: RunFacts, point: Point, outcome: PointOutcome):
       ...shared,
       ...requestFields(point),
       ...pathFields(measurement),
-      ...(measurement.state === 'measured' ? byteFields(measurement.bytes) : {}),
+      ...(measurement.state === 'measured'
+        ? { ...byteFields(measurement.bytes), ...stopFields(measurement) }
+        : {}),
     };
     if (outcome.failure) return dropMissing({ ...fields, ...failureFields(outcome.failure, measurement) });
     return dropMissing({ ...fields, ...resultFields(facts, measurement, outcome.verifications) });
@@ -118,7 +120,7 @@ function placeFields(facts: RunFacts, point: Point): Fields {
     device_name: facts.device.name,
     device_uuid: facts.device.uuid,
     warmup: point.job.warmup,
-    iterations: point.job.iterations,
+    iterations: point.job.stopping === undefined ? point.job.iterations : undefined,
   };
 }
 
@@ -146,6 +148,11 @@ function pathFields(measurement: Measurement): Fields {
     routing_digest: measurement.routingDigest,
     ...measurement.extra,
   });
+}
+
+/** Where the number of samples was not fixed, what became of it. */
+function stopFields({ stoppedBy, samplesUs }: Measured): Fields {
+  return stoppedBy === undefined ? {} : { iterations: samplesUs.length, stopped_by: stoppedBy };
 }
 
 function byteFields(bytes: MeasuredBytes): Fields {

@@ -28,6 +28,13 @@ function factsOf(measurement: Measurement): Readonly<Record<string, ArrayLike<nu
   return (measurement.state === 'measured' ? measurement.sampleFacts : undefined) ?? {};
 }
 
+/** None where samples ran freely: which of them passed the barrier is not known here. */
+function skewsOf(measurement: Measurement): ArrayLike<number> {
+  if (measurement.state !== 'measured') return [];
+  const { entrySkewUs = [], samplesUs } = measurement;
+  return entrySkewUs.length === samplesUs.length ? entrySkewUs : [];
+}
+
 /** Writes one new file below `folder`/samples and returns its path. Rejects with E_OUTPUT. */
 export async function writeSamples(
   folder: string,
@@ -43,7 +50,7 @@ export async function writeSamples(
       measurement.direction,
       iteration,
       timeUs,
-      (measurement.state === 'measured' ? measurement.entrySkewUs?.[iteration] : undefined) ?? '',
+      skewsOf(measurement)[iteration] ?? '',
       ...factNames.map((name) => facts[name]?.[iteration] ?? ''),
     ]);
   });

@@ -41,7 +41,12 @@ const POINT_COLUMNS = commonColumns(POINT_COLUMN_NAMES);
 const TRACKING = [
   ...commonColumns(TRACKING_COLUMN_NAMES),
   column('noise_pct', '%', '100 x t_stdev_us / t_mean_us: how much the iterations of this run vary'),
-  ...commonColumns(['peak_note']),
+  ...commonColumns(['peak_note', 'stopped_by']),
+  column(
+    'median_noise_pct',
+    '%',
+    'half width of a 95 % confidence interval of t_p50_us, as a share of it (docs/measuring.md); empty below 16 samples',
+  ),
 ];
 
 const HOW_IT_ENDED = [
@@ -158,7 +163,12 @@ export const SUMMARY_COLUMNS: readonly ColumnDefinition[] = [
   ...TRACKING,
 ];
 
-export const SUMMARY_POINT_COLUMN_NAMES = [...POINT_COLUMN_NAMES, 'series', 'peak_note'] as const;
+export const SUMMARY_POINT_COLUMN_NAMES = [
+  ...POINT_COLUMN_NAMES,
+  'series',
+  'peak_note',
+  'stopped_by',
+] as const;
 export const SUMMARY_BYTE_COLUMN_NAMES = BYTE_COLUMN_NAMES;
 
 export type SummaryColumn =
@@ -169,4 +179,5 @@ export type SummaryColumn =
   | ColumnName<typeof COMPLETION>
   | ColumnName<typeof TOGETHER>
   | 'point_rows'
-  | 'noise_pct';
+  | 'noise_pct'
+  | 'median_noise_pct';

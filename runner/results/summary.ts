@@ -215,6 +215,7 @@ function completionFields(measured: readonly RankRow[]): SummaryFields {
     t_stdev_us: roundUs(completion.stdev),
     noise_pct:
       completion.stdev === undefined ? undefined : roundRate(percentOf(completion.stdev, completion.mean)),
+    median_noise_pct: roundRate(across.medianNoisePct),
     rank_mean_p50_us: roundUs(meanOverRanks.p50),
     rank_mean_mean_us: roundUs(meanOverRanks.mean),
     slowest_rank: across.slowestRank,

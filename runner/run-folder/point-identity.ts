@@ -9,6 +9,7 @@ const NOT_IDENTIFYING = new Set([
   'kind',
   'warmup',
   'iterations',
+  'stopping',
   'timeoutSeconds',
   'verify',
   'probe',

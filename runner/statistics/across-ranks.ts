@@ -4,6 +4,7 @@
  * fast neighbours. The mean over ranks is reported too, because that is what expert-parallel libraries publish.
  */
 import { bandwidthGBps } from './bandwidth.js';
+import { medianNoisePct } from './median-noise.js';
 import { describeSamples, type SampleStatistics } from './samples.js';
 import { firstOf, numberAt } from '../values/items.js';
 
@@ -20,6 +21,8 @@ export interface RankSamples {
 export interface AcrossRanks {
   /** Of the maximum over ranks of each iteration. */
   readonly completion: SampleStatistics;
+  /** Of the median of the same; undefined where there are too few. */
+  readonly medianNoisePct: number | undefined;
   /** Of the mean over ranks of each iteration. */
   readonly meanOverRanks: SampleStatistics;
   /** The rank that came last in most iterations (the lowest one where several did), and in what share of them. */
@@ -61,6 +64,7 @@ export function acrossRanks(ranks: readonly RankSamples[]): AcrossRanks | undefi
   const spanP50Us = describeSamples(spanUs).p50;
   return {
     completion,
+    medianNoisePct: medianNoisePct(maximumUs),
     meanOverRanks: describeSamples(meanUs),
     slowestRank: slowest.rank,
     slowestSharePct: (100 * slowest.times) / count,

@@ -11,35 +11,47 @@ t.setTimeout(300_000);
 
 const toyKind = fileURLToPath(new URL('toy-kind.js', import.meta.url));
 
-t.test('misspelt columns and missing verification', { skip: needsMpi('openmpi') }, async (t) => {
-  const folder = t.testdir();
-  const spec = join(folder, 'spec.json');
-  const jobs = [
-    { id: 'misspelt', kind: 'toy', fills: 'hopz' },
-    { id: 'unverified', kind: 'toy', verifies: false },
-    { id: 'unverified-on-purpose', kind: 'toy', verifies: false, verify: 'off' },
-    { id: 'good', kind: 'toy' },
-  ];
-  writeFileSync(spec, JSON.stringify({ name: 'toy', device: 'host', jobs }));
-  const ended = await mpirun({ mpi: 'openmpi', ranks: 2 }, [
-    process.execPath,
-    toyKind,
-    'run',
-    spec,
-    '--out',
-    folder,
-    '--run-id',
-    'x',
-  ]);
-  t.equal(ended.status, 1, ended.stderr + ended.stdout);
-  for (const rows of readRankRows(join(folder, 'x'))) {
-    const of = (id: string) => rows.filter((row) => row['job_id'] === id);
-    t.match(of('misspelt'), [{ status: 'failed', error_code: 'E_STATE', error: /received hopz/ }]);
-    t.match(of('unverified'), [
-      { status: 'failed', error_code: 'E_STATE', error: /phase total was measured, expected a verification/ },
+t.test(
+  'misspelt columns, missing verification, and a number of samples of its own',
+  { skip: needsMpi('openmpi') },
+  async (t) => {
+    const folder = t.testdir();
+    const spec = join(folder, 'spec.json');
+    const jobs = [
+      { id: 'misspelt', kind: 'toy', fills: 'hopz' },
+      { id: 'unverified', kind: 'toy', verifies: false },
+      { id: 'unverified-on-purpose', kind: 'toy', verifies: false, verify: 'off' },
+      { id: 'fixed', kind: 'toy', stopping: {} },
+      { id: 'good', kind: 'toy' },
+    ];
+    writeFileSync(spec, JSON.stringify({ name: 'toy', device: 'host', jobs }));
+    const ended = await mpirun({ mpi: 'openmpi', ranks: 2 }, [
+      process.execPath,
+      toyKind,
+      'run',
+      spec,
+      '--out',
+      folder,
+      '--run-id',
+      'x',
     ]);
-    t.match(of('unverified-on-purpose'), [{ status: 'ok', checked: '' }]);
-    t.match(of('good'), [{ status: 'ok', checked: '8', hops: '3' }]);
-  }
-  t.match(readManifest(join(folder, 'x')), { outcome: 'failed' });
-});
+    t.equal(ended.status, 1, ended.stderr + ended.stdout);
+    for (const rows of readRankRows(join(folder, 'x'))) {
+      const of = (id: string) => rows.filter((row) => row['job_id'] === id);
+      t.match(of('misspelt'), [{ status: 'failed', error_code: 'E_STATE', error: /received hopz/ }]);
+      t.match(of('unverified'), [
+        {
+          status: 'failed',
+          error_code: 'E_STATE',
+          error: /phase total was measured, expected a verification/,
+        },
+      ]);
+      t.match(of('unverified-on-purpose'), [{ status: 'ok', checked: '' }]);
+      t.match(of('fixed'), [
+        { status: 'failed', error_code: 'E_STATE', error: /as stopping says, received 3 of them/ },
+      ]);
+      t.match(of('good'), [{ status: 'ok', checked: '8', hops: '3' }]);
+    }
+    t.match(readManifest(join(folder, 'x')), { outcome: 'failed' });
+  },
+);

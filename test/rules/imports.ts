@@ -34,11 +34,12 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'runner/values': [],
   'runner/native': [],
   // The parser of the variables that fix keys of jobs.
-  'runner/job-spec': ['runner/environment'],
+  'runner/job-spec': ['runner/environment', 'runner/statistics'],
   'runner/environment': [],
   'runner/launch': ['runner/environment'],
   'runner/statistics': [],
-  'runner/job': [],
+  // Whether a point's noise is low.
+  'runner/job': ['runner/statistics'],
   'runner/world': ['runner/environment', 'runner/native', 'runner/job-spec'],
   'runner/preflight': ['runner/job-spec'],
   'runner/run-folder': ['runner/job-spec'],

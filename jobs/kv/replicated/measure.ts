@@ -2,6 +2,8 @@
 import type { Measured, Measurement } from '../../../runner/job/measurement.js';
 import { measuredPhase } from '../../../runner/job/measured-phase.js';
 import type { PointContext } from '../../../runner/job/context.js';
+import { takeSamples } from '../../../runner/job/take-samples.js';
+import { sum } from '../../../runner/values/sum.js';
 import type { NativeCommunicator, NativeReplicated } from '../../../runner/native/types/index.js';
 import type { KvColumn } from '../columns.js';
 import { geometryOf } from '../details.js';
@@ -18,7 +20,14 @@ export async function measureReplicated(
   setupUs: number,
 ): Promise<Measurement<KvColumn>[]> {
   const probe = spec.probe ? await transfer.probe() : null;
-  const { phases, stopped } = await transfer.measure(context.samples);
+  const overlaps: Overlap[] = [];
+  const sampled = await takeSamples(context, async (options) => {
+    const batch = await transfer.measure(options);
+    const { overlapPct } = await transfer.facts();
+    if (overlapPct !== null) overlaps.push({ overlapPct, iterations: options.iterations });
+    return batch;
+  });
+  const { phases, stopped } = sampled;
   const facts = await transfer.facts();
   // A copy engine may well be quicker than the kernels of a collective.
   const note = facts.handedOnBy === '' ? {} : { note: `NCCL's own; blocks went by ${facts.handedOnBy}` };
@@ -39,7 +48,7 @@ export async function measureReplicated(
     ...(facts.networkTransport === '' ? {} : { networkTransport: facts.networkTransport }),
   };
   const whole = {
-    ...(facts.overlapPct === null ? {} : { overlapPct: facts.overlapPct }),
+    ...(overlaps.length === 0 ? {} : { overlapPct: meanOverlapPct(overlaps) }),
     ...(facts.diskIo === '' ? {} : { diskIo: facts.diskIo }),
   };
   // The limit is that of handing on; of the whole it is one only where nothing is loaded before.
@@ -48,13 +57,24 @@ export async function measureReplicated(
   const isIdle = isBare && context.world.info.worldSize === 1;
   return phases.map((phase): Measurement<KvColumn> => {
     const row: Measured<KvColumn> = {
-      ...measuredPhase(phase, stopped),
+      ...measuredPhase(phase, sampled),
       ...common,
       ...(phase.phase === 'total' ? whole : {}),
       ...(phase.phase === 'broadcast' || (phase.phase === 'total' && isBare) ? bound : {}),
     };
     return stopped || (row.samplesUs.length > 0 && !(isIdle && phase.phase === 'total')) ? row : idleRow(row);
   });
+}
+
+/** Mean over the iterations of a batch. */
+interface Overlap {
+  readonly overlapPct: number;
+  readonly iterations: number;
+}
+
+function meanOverlapPct(overlaps: readonly Overlap[]): number {
+  const iterations = sum(overlaps.map((batch) => batch.iterations));
+  return sum(overlaps.map((batch) => batch.overlapPct * batch.iterations)) / iterations;
 }
 
 /** A phase that this rank has no part in by design. */

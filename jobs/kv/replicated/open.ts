@@ -16,6 +16,7 @@ import type { KvColumn } from '../columns.js';
 import type { KvSpec } from '../spec.generated.js';
 import { contentBefore, lanesOf, transferredBlocks, type Lane } from '../lanes.js';
 import { measureReplicated } from './measure.js';
+import { AUTO_WITH_STOPPING } from '../skips.js';
 import { holdsTier } from '../spec.js';
 import { REPLICATED_STRATEGIES } from '../schema.js';
 import { acquirePools, nativeLayout } from '../pools.js';
@@ -39,6 +40,8 @@ interface Opened {
 }
 
 export async function openReplicated(spec: KvSpec, context: PointContext): Promise<OpenPoint<KvColumn>> {
+  if (context.device.properties.kind === 'cuda' && spec.strategy === 'auto' && context.stopping !== undefined)
+    throw new RunnerError('E_UNSUPPORTED_HERE', AUTO_WITH_STOPPING);
   const { rank } = context.world.info;
   const lane = firstOf(lanesOf(spec, blockOrder(spec, rank, context.point.files)));
   const tiers = [...new Set([spec.from, spec.to])].filter((tier) => holdsTier(spec, tier, rank));

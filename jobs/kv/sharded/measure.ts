@@ -2,7 +2,8 @@
 import type { Measured } from '../../../runner/job/measurement.js';
 import { measuredPhase } from '../../../runner/job/measured-phase.js';
 import type { PointContext } from '../../../runner/job/context.js';
-import type { LaneFacts, NativeTransfer, Phase } from '../../../runner/native/types/index.js';
+import { takeSamples, type Sampled } from '../../../runner/job/take-samples.js';
+import type { LaneFacts, MeasuredPhases, NativeTransfer, Phase } from '../../../runner/native/types/index.js';
 import type { KvColumn } from '../columns.js';
 import { geometryOf } from '../details.js';
 import type { KvSpec } from '../spec.generated.js';
@@ -15,9 +16,10 @@ export async function measureTransfer(
   setupUs: number,
 ): Promise<Measured<KvColumn>[]> {
   const probe = spec.probe ? await transfer.probe() : null;
-  const { phases, stopped } = await transfer.measure(context.samples);
+  // In replicated mode only the root comes here.
+  const sampled = await takeSamples(context, (options) => transfer.measure(options), spec.mode === 'sharded');
   const facts = await transfer.facts();
-  const rows = phases.map((phase) => ({ ...rowOf(spec, phase, stopped, facts), setupUs }));
+  const rows = sampled.phases.map((phase) => ({ ...rowOf(spec, phase, sampled, facts), setupUs }));
   // One for each clock: the host's, and on cuda that of events.
   const totals = rows.filter(({ phase }) => phase === 'total');
   const [total] = totals;
@@ -46,12 +48,12 @@ function advantageOf({ device }: PointContext, strategyUsed: string | undefined)
 function rowOf(
   spec: KvSpec,
   phase: Phase,
-  stopped: boolean,
+  sampled: Sampled<MeasuredPhases>,
   facts: readonly LaneFacts[],
 ): Measured<KvColumn> {
   const own =
     phase.phase === 'total' ? facts : facts.filter(({ direction }) => direction === phase.direction);
-  const row = measuredPhase(phase, stopped);
+  const row = measuredPhase(phase, sampled);
   const { payload, disk } = phase.bytes;
   return {
     ...row,

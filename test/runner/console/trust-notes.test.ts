@@ -1,7 +1,9 @@
 import t from 'tap';
 import { TrustNotes } from '../../../runner/console/trust-notes.js';
 
-function notesOf(rows: readonly { noise_pct?: number; aggregate_pct_of_peak?: number }[]): string[] {
+function notesOf(
+  rows: readonly { noise_pct?: number; aggregate_pct_of_peak?: number; stopped_by?: string }[],
+): string[] {
   const notes = new TrustNotes();
   for (const row of rows) notes.add({ ...row });
   return notes.sentences();
@@ -20,4 +22,15 @@ t.test('wide rows and rows above their peak are counted, with the worst', async 
   ]);
   t.match(noise, /of 2 of 3 rows vary by more than 10 % \(at most 34 %\)/);
   t.match(peak, /1 rows exceed their peak \(at most 134 %\)/);
+});
+
+t.test('points that ended before their noise was low', async (t) => {
+  t.same(notesOf([{ stopped_by: 'noise' }, {}]), []);
+  const [note] = notesOf([
+    { stopped_by: 'noise' },
+    { stopped_by: 'maxSeconds' },
+    { stopped_by: 'maxIterations' },
+    {},
+  ]);
+  t.match(note, /^stopping: 2 of 3 rows ended by maxIterations or maxSeconds/);
 });

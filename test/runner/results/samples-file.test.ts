@@ -10,6 +10,7 @@ t.test('raw samples in the order taken, unrounded, phases below each other', (t)
     const measurements = [
       measurementOf({ samplesUs: Float64Array.of(3.25, 1.0625), entrySkewUs: Float64Array.of(0.5, 0.25) }),
       measurementOf({ phase: 'load', samplesUs: Float64Array.of(7), sampleFacts: { blocks: [12] } }),
+      measurementOf({ phase: 'free', samplesUs: Float64Array.of(8, 9), entrySkewUs: Float64Array.of(0.5) }),
       measurementOf({ phase: 'idle', samplesUs: new Float64Array(0) }),
     ];
     const path = await writeSamples(folder, { point: 12, rank: 3 }, measurements);
@@ -18,6 +19,8 @@ t.test('raw samples in the order taken, unrounded, phases below each other', (t)
       { phase: 'total', iteration: '0', time_us: '3.25', entry_skew_us: '0.5', blocks: '' },
       { phase: 'total', iteration: '1', time_us: '1.0625', entry_skew_us: '0.25' },
       { phase: 'load', iteration: '0', time_us: '7', entry_skew_us: '', blocks: '12' },
+      { phase: 'free', iteration: '0', entry_skew_us: '' },
+      { phase: 'free', iteration: '1', entry_skew_us: '' },
     ]);
     await t.rejects(writeSamples(folder, { point: 12, rank: 3 }, []), {
       code: 'E_OUTPUT',
