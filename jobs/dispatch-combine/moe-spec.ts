@@ -26,6 +26,14 @@ export function usesDedup(spec: MoeSpec): boolean {
   return spec.numTopk > 1 && !spec.zeroCopy;
 }
 
+/**
+ * Whether the owner of a token reads the experts' rows on other ranks that share memory and sums them itself (zeroCopy of
+ * expertMajor outputs with dedup), instead of getting a sum from each rank. Relays of dedup node sum what they were sent.
+ */
+export function sumsWhereRowsLie(spec: Pick<MoeSpec, 'zeroCopy' | 'dedup' | 'outputLayout'>): boolean {
+  return spec.zeroCopy && spec.dedup === 'on' && spec.outputLayout === 'expertMajor';
+}
+
 /** The data's seed in 32 bits: both halves of the job's seed count. */
 export function seed32(spec: MoeSpec): number {
   return (spec.seed ^ Math.floor(spec.seed / 2 ** 32)) >>> 0;

@@ -1,6 +1,6 @@
 /** What cannot be on any machine. Pointers are relative to the job. */
 import { showValue, type SpecIssue } from '../../runner/job-spec/issue.js';
-import { usesDedup, type MoeSpec } from './moe-spec.js';
+import type { MoeSpec } from './moe-spec.js';
 import { highThroughputIssues, highThroughputWorldIssues } from './high-throughput/rules.js';
 import { MAX_RESULT_ROWS } from './schema.js';
 
@@ -63,11 +63,11 @@ function combinationIssues(spec: MoeSpec): SpecIssue[] {
       hint,
     });
   }
-  if (spec.zeroCopy && usesDedup(spec) && spec.outputLayout === 'expertMajor') {
-    const hint = "with dedup the experts' rows are reduced before they leave: there is no copy to save";
+  if (spec.zeroCopy && spec.dedup === 'node' && spec.outputLayout === 'expertMajor') {
+    const hint = "relays sum the experts' rows that they were sent: there is no copy to save";
     issues.push({
       pointer: '/zeroCopy',
-      expected: 'false with dedup on and outputLayout expertMajor',
+      expected: 'false with dedup node and outputLayout expertMajor',
       received: 'true',
       hint,
     });

@@ -133,7 +133,8 @@ export const moeSchema: Readonly<Record<string, unknown>> = {
     zeroCopy: {
       type: 'boolean',
       default: false,
-      description: 'Experts write into the send buffer, so that combine copies nothing before it sends.',
+      description:
+        'Experts write into the send buffer, so that combine copies nothing before it sends; on the host device owners read their rows there.',
     },
     dedup: {
       enum: ['auto', 'on', 'off', 'node'],

@@ -1,6 +1,6 @@
 /** Which points cannot reach all peers somewhere, known before anything is opened. */
 import type { RunPlace } from '../../runner/job-spec/spec-kind.js';
-import { isHighThroughput, type MoeSpec } from './moe-spec.js';
+import { isHighThroughput, sumsWhereRowsLie, type MoeSpec } from './moe-spec.js';
 import { nodesInBlocks, unequalNodes } from './bytes/nodes.js';
 
 /** What one kernel reaches; the native module refuses more (native/moe/cuda/low_latency/buffer_map.h). */
@@ -9,7 +9,7 @@ const MOST_CUDA_RANKS = 64;
 const MOST_HIGH_CUDA_RANKS = 32;
 
 export function skippedTransport(
-  { transport, dedup, algorithm }: Pick<MoeSpec, 'transport' | 'dedup' | 'algorithm'>,
+  spec: Pick<MoeSpec, 'transport' | 'dedup' | 'algorithm' | 'zeroCopy' | 'outputLayout'>,
   {
     device,
     worldSize,
@@ -17,6 +17,10 @@ export function skippedTransport(
     networkMissing,
   }: Pick<RunPlace, 'device' | 'worldSize' | 'ranksPerNode' | 'networkMissing'>,
 ): string | null {
+  const { transport, dedup, algorithm } = spec;
+  if (device === 'cuda' && sumsWhereRowsLie(spec)) {
+    return "zeroCopy of expertMajor outputs with dedup on: owners sum peers' rows on the host device only; use dedup off on cuda";
+  }
   const isHigh = isHighThroughput({ algorithm });
   const most = isHigh ? MOST_HIGH_CUDA_RANKS : MOST_CUDA_RANKS;
   if (device === 'cuda' && worldSize > most) {

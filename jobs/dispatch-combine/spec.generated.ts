@@ -208,7 +208,7 @@ export interface MoeSpec {
    */
   phases: 'fused' | 'split';
   /**
-   * Experts write into the send buffer, so that combine copies nothing before it sends.
+   * Experts write into the send buffer, so that combine copies nothing before it sends; on the host device owners read their rows there.
    */
   zeroCopy: boolean;
   /**

@@ -12,13 +12,13 @@
 #include "peers/symmetric_buffer.h"
 #include "times.h"
 
-// usage: mpirun -n 4 moe_alltoallv_bench PLUGIN [iterations [tokens ...]]
+// usage: mpirun -n 4 moe_alltoallv_bench PLUGIN [--zero-copy] [iterations [tokens ...]]
 //
 // The same exchange twice in one run, interleaved: over shared memory, and by MPI (Ialltoallv and Test, polled
 // from this thread). Both de-duplicate, pack by the same code, expand and reduce in the same order; MPI also
 // tells counts first. Results must be the same bits. Rank 0 prints CSV: medians over iterations of the
 // slowest rank, in us; `ratio` is the median of each iteration's MPI time over its shared memory time, both
-// operations together.
+// operations together. --zero-copy: experts write their rows where peers read them (MPI is given its own, as ever).
 namespace railrunner::moe::host {
 namespace {
 
@@ -144,6 +144,12 @@ class ByMpi {
   std::vector<uint32_t> sent_;  // messages to each rank
 };
 
+// MPI sends what it is given from wherever it lies.
+Shape byMpi(Shape shape) {
+  shape.zeroCopy = false;
+  return shape;
+}
+
 struct Tokens {
   Tokens(const Shape& shape, uint32_t rank, uint32_t count)
       : x(static_cast<size_t>(shape.maxDispatchTokensPerRank) * shape.paddedHidden()), numTokens(count) {
@@ -177,51 +183,56 @@ void compare(MpiRanks& ranks, const Shape& shape, uint32_t numTokens, uint32_t i
   const std::vector<uint8_t> shares(shape.worldSize, 1);
   auto buffer = SymmetricBuffer::open(ranks, *device, bufferLayout(shape).totalBytes, shares, 0);
   HostExchange ours(shape, {rank, buffer->bases()}, ranks.control(), {});
-  ByMpi theirs(shape, ranks);
+  ByMpi theirs(byMpi(shape), ranks);
   HostResult result(shape);
   LazyMemory<uint16_t> y(shape.resultRows() * shape.paddedHidden(), "expert outputs");
   std::vector<uint16_t> out(tokens.x.size()), mpiOut(tokens.x.size());
-  ExchangeTimes shared, byMpi;
-  const auto experts = [&] {
+  ExchangeTimes shared, mpi;
+  const auto experts = [&](uint16_t* outputs) {
     for (uint32_t expert = 0; expert < shape.numLocalExperts(); ++expert) {
       const uint64_t first = static_cast<uint64_t>(expert) * shape.maxReceivedTokens() * shape.paddedHidden();
       const uint64_t bytes = static_cast<uint64_t>(result.view().count[expert]) * shape.bf16RowBytes();
-      std::memcpy(y.data() + first, reinterpret_cast<uint16_t*>(result.view().x) + first, bytes);
+      std::memcpy(outputs + first, reinterpret_cast<uint16_t*>(result.view().x) + first, bytes);
     }
   };
-  const auto once = [&](ExchangeTimes* timed, auto&& dispatch, auto&& combine) {
+  // With zeroCopy the experts write where peers can read.
+  const auto oursIn = [&] { return shape.zeroCopy ? ours.combineInput() : y.data(); };
+  const auto once = [&](ExchangeTimes* timed, bool isOurs, auto&& dispatch, auto&& combine) {
     ranks.barrier();
     const double begin = nowUs();
     dispatch();
     const double dispatched = nowUs();
-    experts();
+    uint16_t* outputs = isOurs ? oursIn() : y.data();
+    experts(outputs);
     ranks.barrier();
     const double back = nowUs();
-    combine();
+    combine(outputs);
     if (timed == nullptr) return;
     timed->combineUs.push_back(nowUs() - back);
     timed->dispatchUs.push_back(dispatched - begin);
   };
   for (uint32_t i = 0; i < iterations + 3; ++i) {
     once(
-        i < 3 ? nullptr : &shared,
+        i < 3 ? nullptr : &shared, true,
         [&] {
           ours.dispatchSend(tokens.view());
           ours.dispatchReceive(result.view());
         },
-        [&] {
-          ours.combineSend(y.data(), tokens.view(), result.view());
+        [&](const uint16_t* outputs) {
+          ours.combineSend(outputs, tokens.view(), result.view());
           ours.combineReceive(out.data());
         });
     once(
-        i < 3 ? nullptr : &byMpi, [&] { theirs.dispatch(tokens.view(), result.view()); },
-        [&] { theirs.combine(y.data(), tokens.view(), result.view(), mpiOut.data()); });
+        i < 3 ? nullptr : &mpi, false, [&] { theirs.dispatch(tokens.view(), result.view()); },
+        [&](const uint16_t* outputs) {
+          theirs.combine(outputs, tokens.view(), result.view(), mpiOut.data());
+        });
     if (std::memcmp(out.data(), mpiOut.data(), numTokens * shape.bf16RowBytes()) != 0) {
       throw Error(ErrorCode::kWrongData, "the two exchanges differ in iteration " + std::to_string(i));
     }
   }
   const std::vector<double> d = slowestOf(ranks, shared.dispatchUs), c = slowestOf(ranks, shared.combineUs);
-  const std::vector<double> md = slowestOf(ranks, byMpi.dispatchUs), mc = slowestOf(ranks, byMpi.combineUs);
+  const std::vector<double> md = slowestOf(ranks, mpi.dispatchUs), mc = slowestOf(ranks, mpi.combineUs);
   std::vector<double> ratios;
   for (size_t i = 0; i < d.size(); ++i) ratios.push_back((md[i] + mc[i]) / (d[i] + c[i]));
   if (rank == 0) {
@@ -239,21 +250,24 @@ int main(int argc, char** argv) {
   using namespace railrunner::moe;
   using namespace railrunner::moe::host;
   if (argc < 2) {
-    std::fprintf(stderr, "usage: mpirun -n 4 moe_alltoallv_bench PLUGIN [iterations [tokens ...]]\n");
+    std::fprintf(stderr,
+                 "usage: mpirun -n 4 moe_alltoallv_bench PLUGIN [--zero-copy] [iterations [tokens ...]]\n");
     return 2;
   }
   MpiRanks ranks(argv[1]);
+  const bool zeroCopy = argc > 2 && std::strcmp(argv[2], "--zero-copy") == 0;
+  if (zeroCopy) ++argv, --argc;
   const uint32_t iterations = argc > 2 ? static_cast<uint32_t>(std::atoi(argv[2])) : 100;
   Shape shape;
   shape.worldSize = ranks.worldSize(), shape.numExperts = 256, shape.numTopk = 8, shape.hidden = 7168;
-  shape.maxDispatchTokensPerRank = 128;
+  shape.maxDispatchTokensPerRank = 128, shape.zeroCopy = zeroCopy;
   std::vector<uint32_t> tokens = {1, 8, 32, 128};
   if (argc > 3) tokens.clear();
   for (int i = 3; i < argc; ++i) {
     tokens.push_back(std::min(static_cast<uint32_t>(std::atoi(argv[i])), shape.maxDispatchTokensPerRank));
   }
   try {
-    if (bufferLayout(shape).totalBytes * shape.worldSize > kMaxOutboxBytes) {
+    if (bufferLayout(byMpi(shape)).totalBytes * shape.worldSize > kMaxOutboxBytes) {
       throw railrunner::Error(railrunner::ErrorCode::kArgument,
                               "too many ranks for MPI's 32-bit displacements");
     }

@@ -30,8 +30,6 @@ void requireLegal(const Shape& shape) {
   // Row indices are 32-bit in layout ranges and source info.
   require(shape.resultRows() <= INT32_MAX, "at most 2^31 - 1 result rows", shape.resultRows());
   require(shape.dedup || shape.outputLayout == OutputLayout::kExpertMajor, "dedup with rankMajor outputs", 0);
-  require(!shape.zeroCopy || !shape.dedup || shape.outputLayout == OutputLayout::kRankMajor,
-          "zeroCopy only where combine sends the experts' rows as they are (dedup off, or rankMajor)", 1);
 }
 
 }  // namespace railrunner::moe

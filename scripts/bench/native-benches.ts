@@ -7,13 +7,14 @@ export function nativeBenches(quick: boolean): ReadonlyMap<string, NativeBench> 
   return new Map([
     ['host-disk-fio', diskFio(quick ? 5 : 15)],
     ['host-moe-alltoallv', alltoallv('moe_alltoallv_bench', quick ? 50 : 300)],
+    ['host-moe-zero-copy', alltoallv('moe_alltoallv_bench', quick ? 50 : 300, ['--zero-copy'])],
     ['host-moe-high-alltoallv', alltoallv('moe_high_alltoallv_bench', quick ? 3 : 9)],
     ['network-batches', networkBatches(quick ? 3 : 15)],
   ]);
 }
 
 /** Dispatch and combine of one algorithm against the same exchange by MPI_Ialltoallv, interleaved, on 4 ranks. */
-function alltoallv(program: string, iterations: number): NativeBench {
+function alltoallv(program: string, iterations: number, options: readonly string[] = []): NativeBench {
   const asRoot = process.getuid?.() === 0 ? ['--allow-run-as-root'] : [];
   const launch = [...asRoot, '--oversubscribe', '--bind-to', 'none', '-n', '4'];
   return {
@@ -23,6 +24,7 @@ function alltoallv(program: string, iterations: number): NativeBench {
       ...launch,
       join(folder, program),
       join(folder, 'railrunner_mpi_openmpi.so'),
+      ...options,
       String(iterations),
     ],
   };

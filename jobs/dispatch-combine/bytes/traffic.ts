@@ -1,6 +1,6 @@
 /** What a routing moves: messages, rows and bytes of one rank, counted from the routing alone. */
 import { sum } from '../../../runner/values/sum.js';
-import { paddedHidden, usesDedup, type MoeSpec } from '../moe-spec.js';
+import { paddedHidden, sumsWhereRowsLie, usesDedup, type MoeSpec } from '../moe-spec.js';
 import type { Nodes } from './nodes.js';
 import { tokensBetween, tokensToNode, type RoutingCounts } from './routing-counts.js';
 
@@ -37,6 +37,8 @@ export interface Traffic {
   readonly relayed: number;
   /** Combine rows that this rank sends for each rank's tokens. Forwarding: for a rail's, its node's sums. */
   readonly rowsFor: readonly number[];
+  /** Choices of each rank's tokens whose expert is here. */
+  readonly choicesFor: readonly number[];
   /** Rows of each local expert. */
   readonly expertRows: readonly number[];
 }
@@ -48,6 +50,7 @@ export function trafficOf(spec: MoeSpec, counts: RoutingCounts, rank: number, no
   const numLocal = spec.numExperts / sent.length;
   const rows = {
     selections: counts.selections[rank] ?? 0,
+    choicesFor: counts.choicesTo.map((to) => to[rank] ?? 0),
     expertRows: [...counts.rowsOfExpert.subarray(rank * numLocal, (rank + 1) * numLocal)],
   };
   if (nodes !== null) return { ...rows, ...forwardedTraffic(counts, rank, nodes) };
@@ -104,7 +107,8 @@ export function unitsTo(
 
 /**
  * Bytes that one call issues on this rank, by path: whole messages, whether written to a peer or read by it, and 8 for each
- * signal to another rank. Combine of rows that lie on their own rank counts partial sums with dedup, and nothing without.
+ * signal to another rank. Combine of rows that lie on their own rank counts partial sums with dedup, and nothing without;
+ * where owners read and sum the experts' rows themselves, each of these rows counts.
  * Forwarding, a rank signals those of its node once more for each of its rails: what it forwards, and what it leaves
  * them to sum.
  */
@@ -119,9 +123,11 @@ export function issuedBytes(
   const rank = paths.indexOf('self');
   const units = unitsTo(traffic, { rank, nodes }, phase);
   const signals = usesDedup(spec) ? 1 : spec.numExperts / paths.length;
+  const readsRows = phase === 'combine' && sumsWhereRowsLie(spec);
   paths.forEach((path, peer) => {
     const isFree = path === 'self' && phase === 'combine' && !usesDedup(spec);
-    if (!isFree) bytes[path] += (units[peer] ?? 0) * each;
+    const moved = readsRows && path === 'ipc' ? traffic.choicesFor : units;
+    if (!isFree) bytes[path] += (moved[peer] ?? 0) * each;
     if (path === 'self') return;
     if (nodes === null) bytes[path] += 8 * signals;
     else if (nodes.isNear(rank, peer)) bytes[path] += 8 * (1 + nodes.numRails);

@@ -55,6 +55,14 @@ __attribute__((always_inline)) inline void roundToBf16(WordLanes& out, const Flo
   out = (bits & 0x7fffffffU) > 0x7f800000U ? bits | 0x400000U : rounded;
 }
 
+__attribute__((always_inline)) inline void addRounded(ColumnSums& whole, const ColumnSums& sums) {
+  WordLanes even, odd;
+  roundToBf16(even, sums.even);
+  roundToBf16(odd, sums.odd);
+  whole.even = whole.even + (FloatLanes)(even & kHighHalf);
+  whole.odd = whole.odd + (FloatLanes)(odd & kHighHalf);
+}
+
 __attribute__((always_inline)) inline void storeBf16(uint16_t* out, const ColumnSums& sums) {
   WordLanes even, odd;
   roundToBf16(even, sums.even);
@@ -76,6 +84,23 @@ void sumRows(uint16_t* out, const uint16_t* const* rows, const float* weights, u
       for (uint32_t v = 0; v < kVectors; ++v) addScaled(sums[v], row + 2 * kWords * v, weight);
     }
     for (uint32_t v = 0; v < kVectors; ++v) storeBf16(out + begin + 2 * kWords * v, sums[v]);
+  }
+}
+
+RAILRUNNER_CLONES
+void sumGroups(uint16_t* out, const RowGroups& groups, uint32_t numColumns) {
+  for (uint32_t begin = 0; begin < numColumns; begin += 2 * kWords * kVectors) {
+    ColumnSums whole[kVectors] = {};
+    uint32_t j = 0;
+    for (uint32_t group = 0; group < groups.numGroups; ++group) {
+      ColumnSums sums[kVectors] = {};
+      for (; j < groups.ends[group]; ++j) {
+        for (uint32_t v = 0; v < kVectors; ++v)
+          addScaled(sums[v], groups.rows[j] + begin + 2 * kWords * v, groups.weights[j]);
+      }
+      for (uint32_t v = 0; v < kVectors; ++v) addRounded(whole[v], sums[v]);
+    }
+    for (uint32_t v = 0; v < kVectors; ++v) storeBf16(out + begin + 2 * kWords * v, whole[v]);
   }
 }
 

@@ -13,6 +13,26 @@ namespace railrunner::moe::host {
 void sumRows(uint16_t* out, const uint16_t* const* rows, const float* weights, uint32_t count,
              uint32_t numColumns);
 
+// Rows in groups: those of group g are rows[ends[g - 1]] up to rows[ends[g]]. A token's combined row is a sum of groups,
+// each of them one rank's experts, or the sum that such a rank has sent.
+struct RowGroups {
+  const uint16_t* rows[kMaxTopk];
+  float weights[kMaxTopk];
+  uint32_t ends[kMaxTopk];
+  uint32_t numRows = 0;
+  uint32_t numGroups = 0;
+
+  void add(const uint16_t* row, float weight) {
+    rows[numRows] = row;
+    weights[numRows++] = weight;
+  }
+  void endGroup() { ends[numGroups++] = numRows; }
+};
+
+// out[c] = bf16(sum over groups of bf16(sum over the group's rows of weight * row)), both in fp32, in order, from zero:
+// the bits of sumRows for each group and then over these, without their rows in between.
+void sumGroups(uint16_t* out, const RowGroups& groups, uint32_t numColumns);
+
 // One token to e4m3: codes[numColumns] and one scale a kScaleBlock channels.
 void quantizeRow(uint8_t* codes, float* scales, const uint16_t* row, uint32_t numColumns, bool roundScale);
 

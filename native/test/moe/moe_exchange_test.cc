@@ -190,6 +190,43 @@ void checkHostileMessages(Shape shape) {
   std::printf("hostile messages: refused\n");
 }
 
+// zeroCopy: rows are read where a peer says that they lie, which must be among its rows and of the owner's own choices.
+void checkHostileRows(Shape shape) {
+  shape.worldSize = 2, shape.numExperts = 4, shape.numTopk = 2, shape.zeroCopy = true;
+  const BufferLayout layout = bufferLayout(shape);
+  const auto refuses = [&](const char* words, int32_t claimed, uint32_t choice) {
+    Ranks ranks(shape, {});
+    std::vector<uint16_t> x(shape.paddedHidden(), 0x3f80);
+    const int32_t ids[] = {2, 1};  // the second choice is the owner's own where dedup is on
+    const float weights[] = {0.5F, 0.5F};
+    const TokenBatch batch{x.data(), ids, weights, 1};
+    ResultMemory results[] = {ResultMemory(shape), ResultMemory(shape)};
+    for (uint32_t rank = 0; rank < 2; ++rank) ranks.exchange(rank).dispatchSend(batch);
+    for (uint32_t rank = 0; rank < 2; ++rank) ranks.exchange(rank).dispatchReceive(results[rank].view);
+    for (uint32_t rank = 0; rank < 2; ++rank) {
+      HostExchange& exchange = ranks.exchange(rank);
+      exchange.combineSend(exchange.combineInput(), batch, results[rank].view);
+    }
+    const uint32_t origin = shape.dedup ? 1 : 2;
+    std::memcpy(
+        ranks.buffer(0) + layout.receiveOffset(0) + combineSlotOffset(shape, layout, origin, 0) + 4 * choice,
+        &claimed, sizeof(claimed));
+    std::string said;
+    try {
+      ranks.exchange(0).combineReceive(x.data());
+    } catch (const Error& error) {
+      said = std::string(errorCodeName(error.code())) + ": " + error.what();
+    }
+    CHECK(said.find("E_WRONG_DATA: ") == 0 && said.find("rank 1") != std::string::npos &&
+              said.find(words) != std::string::npos,
+          "%s: %s", words, said.empty() ? "nothing was said" : said.c_str());
+  };
+  refuses("points at row 1048576", 1 << 20, 0);
+  if (shape.dedup) refuses("has a row for choice 1 of token 0", 0, 1);
+  if (!shape.dedup) refuses("points at row -1", -1, 0);
+  std::printf("hostile rows: refused\n");
+}
+
 // The rule that guards memory is asked in 64 bits: a product that wraps in 32 must not pass it.
 void checkIllegalShapes() {
   const auto refuses = [](uint32_t worldSize, uint32_t numExperts, uint32_t maxDispatchTokensPerRank,
@@ -252,6 +289,25 @@ void checkSingleSample(Shape shape) {
 }
 
 }  // namespace
+// Rows per rank, and combine that reads rows where they were written.
+void checkOutputsAndCopies(Shape s) {
+  s.outputLayout = OutputLayout::kRankMajor;
+  check("rank-major bf16", s, 20);
+  s.zeroCopy = true;
+  check("rank-major zero copy", s, 20);
+  s.payload = DispatchDtype::kFp8E4m3;
+  check("rank-major fp8 zero copy", s, 10);
+  s.outputLayout = OutputLayout::kExpertMajor;
+  s.payload = DispatchDtype::kBf16;
+  s.dedup = false;
+  check("expert zero copy", s, 20);
+  s.dedup = true;
+  check("dedup zero copy", s, 20);
+  s.payload = DispatchDtype::kFp8E4m3;
+  check("dedup fp8 zero copy", s, 20);
+  s.payload = DispatchDtype::kBf16;
+}
+
 }  // namespace railrunner::moe::test
 
 int main() {
@@ -270,17 +326,8 @@ int main() {
     s.roundScale = false;
   }
   s.payload = DispatchDtype::kBf16;
-  s.outputLayout = OutputLayout::kRankMajor;
-  check("rank-major bf16", s, 20);
-  s.zeroCopy = true;
-  check("rank-major zero copy", s, 20);
-  s.payload = DispatchDtype::kFp8E4m3;
-  check("rank-major fp8 zero copy", s, 10);
-  s.outputLayout = OutputLayout::kExpertMajor;
-  s.payload = DispatchDtype::kBf16;
+  checkOutputsAndCopies(s);
   s.dedup = false;
-  check("expert zero copy", s, 20);
-  s.zeroCopy = false;
   s.hidden = 300;  // padded to 384
   check("padded hidden", s, 10);
   s.dedup = true;
@@ -310,6 +357,10 @@ int main() {
   s.dedup = true;
   checkSingleSample(s);
   checkHostileMessages(s);
+  checkHostileRows(s);
+  s.dedup = false;
+  checkHostileRows(s);
+  s.dedup = true;
   s.outputLayout = OutputLayout::kRankMajor;
   checkHostileMessages(s);
   checkIllegalShapes();

@@ -170,8 +170,6 @@ void checkShapes() {
   refused(s, "at most numExperts");
   s = good, s.dedup = false, s.outputLayout = OutputLayout::kRankMajor;
   refused(s, "rankMajor");
-  s = good, s.zeroCopy = true;
-  refused(s, "zeroCopy");
 }
 
 }  // namespace

@@ -11,7 +11,7 @@ t.test(
     const sweeps = [
       { dedup: ['on', 'off'], dispatchDtype: ['bf16', 'fp8_e4m3'], phases: ['fused', 'split'] },
       { outputLayout: ['rankMajor'], zeroCopy: [false, true], dispatchDtype: ['bf16', 'fp8_e4m3'] },
-      { dedup: ['off'], zeroCopy: [true], transport: ['ipc'] },
+      { dedup: ['on', 'off'], zeroCopy: [true], transport: ['ipc'], dispatchDtype: ['bf16', 'fp8_e4m3'] },
       { dispatchDtype: ['fp8_e4m3'], roundScale: [true] },
       { numTokens: [[0, 16, 3, 7], 0, 1], routing: [{ kind: 'zipf', exponent: 2 }, { kind: 'powerLaw' }] },
     ];

@@ -95,9 +95,18 @@ t.test('where nothing is forwarded', async (t) => {
   t.equal(unequalNodes([0, 0, 1, 1]), null);
   t.match(unequalNodes([5, 5, 1]), /nodes of 2, 1 ranks/);
   const place = { device: 'host', worldSize: 5, ranksPerNode: 3, networkMissing: '' } as const;
-  const job = { transport: 'hybrid', dedup: 'on', algorithm: 'lowLatency' } as const;
+  const job = {
+    transport: 'hybrid',
+    dedup: 'on',
+    algorithm: 'lowLatency',
+    zeroCopy: false,
+    outputLayout: 'expertMajor',
+  } as const;
   t.match(skippedTransport({ ...job, dedup: 'node' }, place), /nodes of 3, 2 ranks/);
   t.equal(skippedTransport(job, place), null);
+  const zeroCopy = { ...job, zeroCopy: true } as const;
+  t.equal(skippedTransport(zeroCopy, place), null);
+  t.match(skippedTransport(zeroCopy, { ...place, device: 'cuda' }), /use dedup off on cuda/);
   // A kernel reaches 64 ranks; the host device as many as there are.
   const large = { ...place, worldSize: 65 };
   t.equal(skippedTransport(job, large), null);

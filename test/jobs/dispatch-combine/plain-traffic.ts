@@ -11,6 +11,7 @@ export function plainTrafficOf(spec: MoeSpec, routing: Routing, rank: number, no
   const messagesTo = Array.from({ length: worldSize }, () => 0);
   const forwardsTo = Array.from({ length: worldSize }, () => 0);
   const rowsFor = Array.from({ length: worldSize }, () => 0);
+  const choicesFor = Array.from({ length: worldSize }, () => 0);
   const expertRows = Array.from({ length: numLocal }, () => 0);
   let selections = 0;
   let relayed = 0;
@@ -40,11 +41,13 @@ export function plainTrafficOf(spec: MoeSpec, routing: Routing, rank: number, no
       for (const id of chosen) {
         if (source === rank) selections += 1;
         const local = id - rank * numLocal;
-        if (local >= 0 && local < numLocal) expertRows[local] = (expertRows[local] ?? 0) + 1;
+        if (local < 0 || local >= numLocal) continue;
+        expertRows[local] = (expertRows[local] ?? 0) + 1;
+        addAll(choicesFor, [source]);
       }
     }
   });
-  return { selections, messagesTo, forwardsTo, relayed, rowsFor, expertRows };
+  return { selections, messagesTo, forwardsTo, relayed, rowsFor, choicesFor, expertRows };
 }
 
 /** Counts one more at each index. */

@@ -13,6 +13,11 @@ void requireRunnable(const BenchOptions& options, Device& device) {
                                                  std::to_string(kMaxRanks) + " ranks, received " +
                                                  std::to_string(options.shape.worldSize));
   }
+  if (options.shape.zeroCopy && options.shape.dedup &&
+      options.shape.outputLayout == OutputLayout::kExpertMajor) {
+    throw Error(ErrorCode::kUnsupportedHere,
+                "zeroCopy of expertMajor outputs on cuda: expected dedup off, received on");
+  }
   const Rails rails(0, options.shape.worldSize, options.nodeOfRank);
   if (rails.forwards() && !options.shape.dedup) {
     throw Error(ErrorCode::kArgument, "MoE exchange: forwarding between nodes needs dedup");

@@ -38,6 +38,34 @@ const uint16_t* HostExchange::partialRow(uint64_t message, uint16_t* sum) const 
   return sum;
 }
 
+// dedup, zeroCopy: where the rows of one message lie in this rank's combineInput(), for the owner to sum them there: a row
+// number for each choice, -1 where another rank hosts it; rank-major: the message's only row.
+void HostExchange::pointAtRows(std::byte* slot, uint64_t message) {
+  if (shape_.outputLayout == OutputLayout::kRankMajor) {
+    const auto row = static_cast<int32_t>(message);
+    std::memcpy(slot, &row, sizeof(row));
+    bytes_.ipc += layout_.combineBytes;
+    return;
+  }
+  const int32_t* rows = combined_->messageRow + message * shape_.numTopk;
+  std::memcpy(slot, rows, 4ULL * shape_.numTopk);
+  bytes_.ipc +=
+      layout_.combineBytes *
+      static_cast<uint64_t>(std::count_if(rows, rows + shape_.numTopk, [](int32_t row) { return row >= 0; }));
+}
+
+// A row of a peer's combineInput(). Its number came from that peer: a wrong one would be read through.
+const uint16_t* HostExchange::rowInPlace(uint32_t peer, int32_t row) const {
+  if (row >= 0 && static_cast<uint64_t>(row) < shape_.resultRows()) {
+    return reinterpret_cast<const uint16_t*>(peers_.base[peer] + layout_.sendOffset(half_) +
+                                             static_cast<uint64_t>(row) * layout_.combineBytes);
+  }
+  throw Error(ErrorCode::kWrongData, "combine: rank " + std::to_string(peer) + " points at row " +
+                                         std::to_string(row) + ", expected one of its " +
+                                         std::to_string(shape_.resultRows()) +
+                                         ": the memory was overwritten");
+}
+
 // dedup: one row per message that came from `owner`, into the slots of `origin` at `target`: the owner itself,
 // or the relay that sums for it.
 void HostExchange::combineRankRows(uint32_t owner, uint32_t target, uint32_t origin) {
@@ -49,6 +77,10 @@ void HostExchange::combineRankRows(uint32_t owner, uint32_t target, uint32_t ori
     const uint64_t offset =
         layout_.receiveOffset(half_) +
         combineSlotOffset(shape_, layout_, origin, static_cast<uint32_t>(result.messageToken[message]));
+    if (combinesInPlace(target)) {
+      pointAtRows(base + offset, message);
+      continue;
+    }
     if (base == nullptr || shape_.outputLayout == OutputLayout::kRankMajor) {
       sendRow(target, 0, offset, partialRow(message, scratchRow_.data()));
       continue;
@@ -69,7 +101,13 @@ void HostExchange::combineExpertRows(uint32_t peer) {
       const auto token = static_cast<uint32_t>(combined_->sourceToken[first + i]);
       const uint64_t target =
           layout_.receiveOffset(half_) + combineSlotOffset(shape_, layout_, firstExpert_ + expert, token);
-      sendRow(peer, expert, target, y_ + (first + i) * columns);
+      if (combinesInPlace(peer)) {
+        const auto row = static_cast<int32_t>(first + i);
+        std::memcpy(peers_.base[peer] + target, &row, sizeof(row));
+        bytes_.ipc += layout_.combineBytes;
+      } else {
+        sendRow(peer, expert, target, y_ + (first + i) * columns);
+      }
     }
     publish(peer, expert, firstExpert_ + expert, 0);
   }
@@ -115,14 +153,48 @@ void HostExchange::sumOnce(uint16_t* out, uint32_t token, uint64_t ownMessage) {
   }
   std::sort(ranks, ranks + numRanks);
   numRanks = static_cast<uint32_t>(std::unique(ranks, ranks + numRanks) - ranks);
-  const uint16_t* rows[kMaxTopk];
+  RowGroups groups;
   for (uint32_t i = 0; i < numRanks; ++i) {
-    rows[i] = ranks[i] == peers_.rank
-                  ? partialRow(ownMessage, scratchRow_.data())
-                  : reinterpret_cast<const uint16_t*>(local(
-                        layout_.receiveOffset(half_) + combineSlotOffset(shape_, layout_, ranks[i], token)));
+    addPartial(groups, ranks[i], token, ownMessage);
+    groups.endGroup();
   }
-  sumRows(out, rows, nullptr, numRanks, shape_.paddedHidden());
+  sumGroups(out, groups, shape_.paddedHidden());
+}
+
+// What `origin` adds to a token's sum: the experts' rows where they can be read, else the sum that it has sent.
+void HostExchange::addPartial(RowGroups& groups, uint32_t origin, uint32_t token, uint64_t ownMessage) const {
+  const bool own = origin == peers_.rank;
+  const std::byte* slot =
+      local(layout_.receiveOffset(half_) + combineSlotOffset(shape_, layout_, origin, token));
+  if (!own && !combinesInPlace(origin)) {
+    groups.add(reinterpret_cast<const uint16_t*>(slot), 1.0F);
+    return;
+  }
+  if (shape_.outputLayout == OutputLayout::kRankMajor) {
+    int32_t row = static_cast<int32_t>(ownMessage);
+    if (!own) std::memcpy(&row, slot, sizeof(row));
+    groups.add(own ? y_ + ownMessage * shape_.paddedHidden() : rowInPlace(origin, row), 1.0F);
+    return;
+  }
+  for (uint32_t k = 0; k < shape_.numTopk; ++k) {
+    int32_t row = 0;
+    if (own) {
+      row = combined_->messageRow[ownMessage * shape_.numTopk + k];
+    } else {
+      std::memcpy(&row, slot + 4ULL * k, sizeof(row));
+    }
+    if (row < 0) continue;
+    // More rows than choices cannot be: each choice has one host, whatever the others claim.
+    const int32_t expert = batch_.topkIdx[static_cast<uint64_t>(token) * shape_.numTopk + k];
+    if (expert < 0 || shape_.rankOfExpert(static_cast<uint32_t>(expert)) != origin) {
+      throw Error(ErrorCode::kWrongData, "combine: rank " + std::to_string(origin) +
+                                             " has a row for choice " + std::to_string(k) + " of token " +
+                                             std::to_string(token) +
+                                             ", which another rank hosts: the memory was overwritten");
+    }
+    groups.add(own ? y_ + static_cast<uint64_t>(row) * shape_.paddedHidden() : rowInPlace(origin, row),
+               batch_.topkWeights[static_cast<uint64_t>(token) * shape_.numTopk + k]);
+  }
 }
 
 // out = bf16(sum over k, ascending, of weight * expert row).
@@ -136,11 +208,18 @@ void HostExchange::sumPerExpert(uint16_t* out, uint32_t token) const {
     if (expert < 0) continue;
     const int32_t own = combined_->ownRow[choice + k];
     weights[numRows] = batch_.topkWeights[choice + k];
-    rows[numRows++] =
-        own >= 0 ? y_ + static_cast<uint64_t>(own) * shape_.paddedHidden()
-                 : reinterpret_cast<const uint16_t*>(
-                       local(layout_.receiveOffset(half_) +
-                             combineSlotOffset(shape_, layout_, static_cast<uint32_t>(expert), token)));
+    const uint32_t host = shape_.rankOfExpert(static_cast<uint32_t>(expert));
+    const std::byte* slot = local(layout_.receiveOffset(half_) +
+                                  combineSlotOffset(shape_, layout_, static_cast<uint32_t>(expert), token));
+    if (own >= 0) {
+      rows[numRows++] = y_ + static_cast<uint64_t>(own) * shape_.paddedHidden();
+    } else if (combinesInPlace(host)) {
+      int32_t row = 0;
+      std::memcpy(&row, slot, sizeof(row));
+      rows[numRows++] = rowInPlace(host, row);
+    } else {
+      rows[numRows++] = reinterpret_cast<const uint16_t*>(slot);
+    }
   }
   sumRows(out, rows, weights, numRows, shape_.paddedHidden());
 }

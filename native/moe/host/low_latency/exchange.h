@@ -9,6 +9,7 @@
 #include "core/run_control.h"
 #include "core/wait.h"
 #include "moe/bench.h"
+#include "moe/host/rows.h"
 #include "moe/low_latency/call_sequence.h"
 #include "moe/low_latency/exchange.h"
 #include "moe/low_latency/signal.h"
@@ -38,7 +39,8 @@ class HostExchange {
   void dispatchReceive(DispatchResult& result);
   // y: one bf16 row for each row of result.x: what the expert (rank-major: all local experts together,
   // weighted) made of it. With zeroCopy y is combineInput(). `batch` is the one that was dispatched; y, batch
-  // and result stay unchanged until the receive phase is over.
+  // and result stay unchanged until the receive phase is over; with zeroCopy peers read y, and it stays unchanged
+  // until combineInput() names it again.
   void combineSend(const uint16_t* y, const TokenBatch& batch, const DispatchResult& result);
   // out: bf16 [numTokens, paddedHidden].
   void combineReceive(uint16_t* out);
@@ -71,6 +73,11 @@ class HostExchange {
   bool readsInPlace(uint32_t peer) const {
     return peer != peers_.rank && peers_.base[peer] != nullptr && rails_.isNear(peer) && !peers_.outboxes;
   }
+  // Whether the owner of a token reads the rows of combine where this rank's experts wrote them: slots then hold the
+  // rows' numbers alone. A relay sums what it was sent.
+  bool combinesInPlace(uint32_t peer) const {
+    return shape_.zeroCopy && readsInPlace(peer) && !rails_.forwards();
+  }
   void orderPeers();
   void listDestinations();
   std::byte* composeMessage(std::byte* target, uint32_t token) const;
@@ -93,6 +100,9 @@ class HostExchange {
   void placeMessage(DispatchResult& result, uint32_t source, uint32_t copy, const Message& message);
   void copyRow(DispatchResult& result, uint64_t row, const Message& message) const;
 
+  void pointAtRows(std::byte* slot, uint64_t message);
+  const uint16_t* rowInPlace(uint32_t peer, int32_t row) const;
+  void addPartial(RowGroups& groups, uint32_t origin, uint32_t token, uint64_t ownMessage) const;
   void combineRankRows(uint32_t owner, uint32_t target, uint32_t origin);
   const uint16_t* partialRow(uint64_t message, uint16_t* sum) const;
   void combineExpertRows(uint32_t peer);
