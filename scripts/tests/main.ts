@@ -29,15 +29,25 @@ function endOnSignals(): void {
   }
 }
 
+/** What a run of the tests records of each file beyond its outcome. */
+export interface TestRecorder {
+  /** Added to the environment of the file's process. */
+  readonly environment: (testName: string) => Readonly<Record<string, string>>;
+  /** Called once the file has ended. */
+  readonly take: (testName: string) => Promise<void>;
+}
+
 /** Returns the exit status: 0 when nothing failed and something ran. */
-export async function runAllTests(filters: readonly string[]): Promise<number> {
+export async function runAllTests(filters: readonly string[], recorder?: TestRecorder): Promise<number> {
   endOnSignals();
   const inCi = process.env['CI'] === 'true';
   const files = findTests(join(projectRoot, 'dist'), filters);
   const total: Tally = { passed: 0, failed: 0, skipped: 0 };
   const skips: { name: string; reason: string }[] = [];
   const runOne = async (file: TestFile): Promise<void> => {
-    const [tally, skipped] = reportFile(await runTestFile(file, projectRoot), inCi, print);
+    const outcome = await runTestFile(file, projectRoot, recorder?.environment(file.name));
+    const [tally, skipped] = reportFile(outcome, inCi, print);
+    await recorder?.take(file.name);
     for (const key of ['passed', 'failed', 'skipped'] as const) total[key] += tally[key];
     skips.push(...skipped);
   };

@@ -50,9 +50,13 @@ function wholeFile(
   return detail === '' ? [] : [{ name: '(the whole file)', status: 'failed', detail }];
 }
 
-export function runTestFile(file: TestFile, cwd: string): Promise<FileOutcome> {
+export function runTestFile(
+  file: TestFile,
+  cwd: string,
+  extra: Readonly<Record<string, string>> = {},
+): Promise<FileOutcome> {
   const started = performance.now();
-  const environment = { ...withoutOurs(process.env), TAP_TIMEOUT: String(LIMIT_MS / 1000) };
+  const environment = { ...withoutOurs(process.env), TAP_TIMEOUT: String(LIMIT_MS / 1000), ...extra };
   const child = spawn(process.execPath, ['--enable-source-maps', file.path], {
     cwd,
     detached: true, // a process group, so that all it started can be ended with it

@@ -35,7 +35,7 @@ export interface Running {
 }
 
 /** What a launcher or the test runner left in ours would make a child believe that it is a rank, or a test. */
-const FOREIGN = /^(NODE_OPTIONS|TAP|_TAPJS|NODE_V8_COVERAGE|OMPI_|PMI|PMIX_|HYDRA?_|HYDI_|MPI|PRTE_|SLURM_)/;
+const FOREIGN = /^(NODE_OPTIONS|TAP|_TAPJS|OMPI_|PMI|PMIX_|HYDRA?_|HYDI_|MPI|PRTE_|SLURM_)/;
 
 export function cleanEnvironment(extra: RunOptions['env'] = {}): NodeJS.ProcessEnv {
   const environment: NodeJS.ProcessEnv = {};
