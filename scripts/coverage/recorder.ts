@@ -47,11 +47,15 @@ export class CoverageRecorder {
       logging: 'error',
       // What earlier calls recorded, and a place for what this one has.
       inputDir: existsSync(recorded) ? readdirSync(recorded).map((name) => join(recorded, name)) : [],
-      reports: ['v8', 'json-summary', ['raw', { merge: true, outputDir: join(recorded, String(Date.now())) }]],
+      reports: [
+        'v8',
+        'json-summary',
+        ['raw', { merge: true, outputDir: join(recorded, String(Date.now())) }],
+      ],
       // Files that no test loads count too, with nothing covered.
       all: {
         dir: [join(dist, 'runner'), join(dist, 'jobs')],
-        filter: '**/*.js',
+        filter: (path) => path.endsWith('.js'),
         transformer: attachSourceMap,
       },
       entryFilter: ({ url }) => MEASURED.test(relative(dist, url.replace(/^file:\/\//, ''))),

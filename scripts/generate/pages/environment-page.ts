@@ -39,7 +39,6 @@ const DEVELOPMENT: readonly Entry[] = [
   ['`RAILRUNNER_TEST_SEEDS`', 'number of worlds that the simulator runs (docs/simulation.md)'],
   ['`RAILRUNNER_TEST_CUTS`', 'all: the cable is pulled under high throughput too'],
   ['`RAILRUNNER_TEST_KILLS`', 'number of runs that the resume test kills'],
-  ['`RAILRUNNER_TEST_NODES`', '`1`: a run on Node 20, 22, 24 and 26, each from the npm package `node`'],
   ['`RAILRUNNER_TEST_WIDE`', '`1`: transfers of 8 ranks, on however few cores'],
   ['`RAILRUNNER_TEST_TRACES`', 'number of random traces for the simulated caches'],
   ['`RAILRUNNER_ALL_FAULTS`', '`1`: all cases of test/faults instead of a selection'],
