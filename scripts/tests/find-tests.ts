@@ -11,6 +11,8 @@ export interface TestFile {
   readonly heavy: boolean;
 }
 
+/** A file says so of itself, with the reason: `// small worlds: two ranks, no deadlines`. */
+const SMALL_WORLDS = /^\/\/ small worlds: \S/m;
 const HEAVY_IMPORT = /from ['"][^'"]*\/(mpirun|hosts|slurm)\.js['"]/;
 
 export function findTests(distFolder: string, filters: readonly string[]): TestFile[] {
@@ -19,10 +21,10 @@ export function findTests(distFolder: string, filters: readonly string[]): TestF
     .map((entry) => join(entry.parentPath, entry.name))
     .sort();
   return found
-    .map((path) => ({
-      path,
-      name: relative(distFolder, path),
-      heavy: HEAVY_IMPORT.test(readFileSync(path, 'utf8')),
-    }))
+    .map((path) => {
+      const text = readFileSync(path, 'utf8');
+      const heavy = HEAVY_IMPORT.test(text) && !SMALL_WORLDS.test(text);
+      return { path, name: relative(distFolder, path), heavy };
+    })
     .filter(({ name }) => filters.length === 0 || filters.some((filter) => name.includes(filter)));
 }

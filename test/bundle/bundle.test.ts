@@ -11,6 +11,8 @@ import { withTempDir } from '../helpers/with-temp-dir.js';
 import { readJson } from '../helpers/json.js';
 import { codeOf } from '../../runner/errors.js';
 
+// small worlds: two ranks that meet no deadline
+
 /** A PATH that has everything this machine has but Node. */
 function pathWithoutNode(folder: string): string {
   const bin = join(folder, 'bin-without-node');

@@ -6,6 +6,8 @@ import { mpirunCli } from '../helpers/mpirun.js';
 import { needsMpi } from '../helpers/require.js';
 import { writeSmallSpec } from '../helpers/small-spec.js';
 
+// small worlds: two ranks that meet no deadline
+
 const LAUNCHERS_OWN_WORDS =
   /primary job|non-zero|terminated|Exit code|EXIT CODE|={10}|-{10}|YOUR APPLICATION/i;
 

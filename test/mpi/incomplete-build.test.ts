@@ -7,6 +7,8 @@ import { needsMpi } from '../helpers/require.js';
 import { run } from '../helpers/run-cli.js';
 import { writeSmallSpec } from '../helpers/small-spec.js';
 
+// small worlds: two ranks that meet no deadline
+
 for (const mpi of MPIS) {
   for (const [what, native] of [
     ['addon', []],

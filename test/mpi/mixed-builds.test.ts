@@ -9,6 +9,8 @@ import { needsMpi } from '../helpers/require.js';
 import { railrunner } from '../helpers/run-cli.js';
 import { writeSmallSpec } from '../helpers/small-spec.js';
 
+// small worlds: two ranks that meet no deadline
+
 const OF_RANK = { openmpi: 'OMPI_COMM_WORLD_RANK', mpich: 'PMI_RANK' } as const;
 
 /** Two ranks; the second runs a copy in which `file` has one more byte at its end, as a copy that was cut or patched. */

@@ -7,6 +7,8 @@ import { needsGpus, needsMpi } from '../helpers/require.js';
 import { readManifest, readRankRows } from '../helpers/results.js';
 import { writeSmallSpec } from '../helpers/small-spec.js';
 
+// small worlds: two ranks that meet no deadline
+
 t.setTimeout(600_000);
 const skip = needsMpi('openmpi');
 

@@ -31,12 +31,14 @@ t.test('a file that dies in the middle has failed', async (t) => {
   t.ok(cases.some(({ status }) => status === 'failed'));
 });
 
-t.test('files that start ranks or hosts run one at a time', async (t) => {
-  const files = findTests(join(projectRoot, 'dist'), ['test/scripts/run-file', 'test/helpers/mpirun']);
+t.test('files that start ranks or hosts run one at a time, unless their worlds are small', async (t) => {
+  const names = ['test/scripts/run-file', 'test/helpers/mpirun', 'test/mpi/refusals'];
+  const files = findTests(join(projectRoot, 'dist'), names);
   t.same(
     files.map(({ name, heavy }) => [name, heavy]),
     [
       ['test/helpers/mpirun.test.js', true],
+      ['test/mpi/refusals.test.js', false],
       ['test/scripts/run-file.test.js', false],
     ],
   );
