@@ -1,9 +1,8 @@
 /** docs/bench/coverage.json: what share of runner/ and jobs/ the test suite executes, when and at which commit. */
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-export const METRICS = ['statements', 'branches', 'functions'] as const;
-export type Metric = (typeof METRICS)[number];
+const METRICS = ['statements', 'branches', 'functions'] as const;
+type Metric = (typeof METRICS)[number];
 export type Counts = Readonly<Record<Metric, { readonly covered: number; readonly total: number }>>;
 
 export interface CoverageRecord {
@@ -16,10 +15,6 @@ export interface CoverageRecord {
 }
 
 export const COVERAGE_RECORD = join('docs', 'bench', 'coverage.json');
-
-export function readCoverageRecord(root: string): CoverageRecord {
-  return JSON.parse(readFileSync(join(root, COVERAGE_RECORD), 'utf8')) as CoverageRecord;
-}
 
 /** runner/engine/points.ts -> runner/engine; runner/log.ts -> runner */
 function folderOf(sourcePath: string): string {
@@ -38,7 +33,7 @@ export function byFolder(files: Readonly<Record<string, Counts>>): Record<string
   return folders;
 }
 
-export function addCounts(all: readonly Counts[]): Counts {
+function addCounts(all: readonly Counts[]): Counts {
   const sum = (metric: Metric, key: 'covered' | 'total'): number =>
     all.reduce((total, counts) => total + counts[metric][key], 0);
   const of = (metric: Metric) => ({ covered: sum(metric, 'covered'), total: sum(metric, 'total') });
@@ -46,7 +41,7 @@ export function addCounts(all: readonly Counts[]): Counts {
 }
 
 /** "93.4 %"; a folder without branches has none to miss. */
-export function percent({ covered, total }: { readonly covered: number; readonly total: number }): string {
+function percent({ covered, total }: { readonly covered: number; readonly total: number }): string {
   return total === 0 ? '' : `${((100 * covered) / total).toFixed(1)} %`;
 }
 
