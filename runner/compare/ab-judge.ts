@@ -122,6 +122,13 @@ function judgeKey(
   flag: 'no' | 'open' | 'confirmed' | 'refuted',
   limits: Limits,
 ): Judgement {
+  if (differences.length === 0)
+    return {
+      word: 'too noisy',
+      basis: 'none',
+      estimate: null,
+      why: 'flagged, and not measured in the fresh pairs',
+    };
   const interval = locationInterval(differences, LEVEL);
   if (flag === 'confirmed') return verdictOf(interval, limits, 'confirmed');
   if (flag !== 'open') return settle(interval, limits, 'test');

@@ -101,14 +101,17 @@ export function baselineOf(history: readonly RunTable[], candidate: readonly Run
   return history.filter(({ name }) => !names.has(name)).slice(-BASELINE_RUNS);
 }
 
-/** Sentences, one for each change of a key's level; the same for the same history. */
+/** Sentences, one for each change of a key's level, over the runs that did what the newest one does; the same for the same history. */
 export function changesOf(history: readonly RunTable[]): string[] {
   const keys = [...new Set(history.flatMap((run) => [...run.cells.keys()]))];
   return keys.flatMap((key) => {
-    const steps = history.flatMap(({ name, startedAt, cells }): Step[] => {
-      const log = cells.get(key)?.log;
-      return log === undefined ? [] : [{ run: name, startedAt, log }];
+    const measured = history.flatMap(({ name, startedAt, cells }): (Step & { readonly series: string })[] => {
+      const cell = cells.get(key);
+      return cell?.log === undefined ? [] : [{ run: name, startedAt, log: cell.log, series: cell.series }];
     });
+    // Of runs that did another thing under the same key the times say nothing.
+    const series = measured.at(-1)?.series;
+    const steps = measured.filter((step) => step.series === series);
     return levelChanges(steps, key, keys.length).map(({ step, changePct, p }) => {
       const size = `${changePct > 0 ? '+' : ''}${changePct.toFixed(1)} %`;
       const day = step.startedAt.toISOString().slice(0, 10);

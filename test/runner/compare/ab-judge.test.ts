@@ -122,3 +122,15 @@ t.test(
     t.match(verdict.problems, [/ended early: 6 of 6 pairs, 1 fresh ones/]);
   },
 );
+
+t.test('a suspect that the fresh pairs do not measure has no figure', async (t) => {
+  const { verdict } = await ask(4, (side, key, run, random) =>
+    key === 7 && run >= 2 * options.numPairs
+      ? NaN
+      : noise(random, 0.002) + (side === 'b' && key === 7 ? 0.2 : 0),
+  );
+  t.match(
+    verdict.keys.find(({ key }) => key.startsWith('job7 ')),
+    { word: 'too noisy', basis: 'none', estimate: null, numPairs: 0, why: /not measured in the fresh pairs/ },
+  );
+});
