@@ -23,6 +23,15 @@ export interface Suite {
 
 const REAL_TRACE = resolve(projectRoot, '../shared/traces/conversation_trace.jsonl');
 
+/** The sweep that GPUs run with 20 iterations: few, as a call of 8192 tokens takes a second on two cores. */
+const HIGH_SWEEP = {
+  spec: 'moe/high-throughput.json',
+  device: 'host',
+  ranks: 4,
+  quick: false,
+  args: ['--set', 'defaults.warmup=1', '--set', 'defaults.iterations=3', '--set', 'defaults.probe=false'],
+} as const;
+
 const ON_CUDA = ['--device', 'cuda'];
 
 export const SUITES: readonly Suite[] = [
@@ -40,6 +49,8 @@ export const SUITES: readonly Suite[] = [
   { name: 'host-moe', device: 'host', ranks: 4, quick: true },
   { name: 'host-moe-algorithms', device: 'host', ranks: 4, quick: true },
   { name: 'host-moe-high', device: 'host', ranks: 4, quick: true },
+  { name: 'host-moe-sweep', ...HIGH_SWEEP },
+  { name: 'host-moe-sweep-nodes', ...HIGH_SWEEP, args: [...HIGH_SWEEP.args, '--ranks-per-node', '2'] },
   { name: 'host-moe-nodes', device: 'host', ranks: 4, quick: true },
   { name: 'host-moe-link', device: 'host', ranks: 4, quick: true, linkMbps: 100 },
   { name: 'cuda-kv', device: 'cuda', ranks: 1, quick: true },

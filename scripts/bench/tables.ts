@@ -9,6 +9,7 @@ import { nodesLines } from './nodes-table.js';
 import { median } from './median.js';
 import { provenanceText, readProvenance } from './provenance.js';
 import type { Row } from './row.js';
+import { sweepLines } from './sweep-table.js';
 
 const MARKER = /<!-- table (\S+) -->\n[\s\S]*?<!-- end -->/g;
 const HEADLINES = /<!-- headlines -->\n[\s\S]*?<!-- end -->/;
@@ -50,6 +51,7 @@ function tableOf(name: string, csv: string): string {
   if (name.endsWith('-link')) return transportTable(rows);
   if (name.startsWith('moe-models')) return tableFrom(exchangeLines(rows));
   if (name === 'moe-cuda-high') return tableFrom(highLines(rows));
+  if (name.startsWith('host-moe-sweep')) return tableFrom(sweepLines(rows));
   if (name === 'moe-cuda-nodes') return tableFrom(nodesLines(rows));
   const strategies = [...new Set(rows.map((row) => row['strategy_requested'] ?? '').filter(Boolean))];
   const hasTotals = rows.some((row) => row['phase'] === 'total');

@@ -12,6 +12,7 @@ import {
   provenanceText,
   readProvenance,
 } from '../../scripts/bench/provenance.js';
+import { sweepLines } from '../../scripts/bench/sweep-table.js';
 import { fillTables, tablePages } from '../../scripts/bench/tables.js';
 
 const bench = join(projectRoot, 'docs', 'bench');
@@ -82,4 +83,26 @@ t.test('models: a point that was skipped says so, and shares stand where a peak 
   t.same(lines[1]?.slice(0, 4), ['y', '', '', 'skipped']);
   t.equal(head.length, lines[0]?.length);
   t.same(exchangeLines(measured.map((row) => ({ ...row, aggregate_pct_of_peak: '' }))).lines, [shown]);
+});
+
+t.test('sweep: strategies side by side, a ratio only where both were measured', async (t) => {
+  const params = '{"dispatchDtype":"bf16","numTokens":512,"routing":{"kind":"zipf"}}';
+  const row = (strategy: string, phase: string, us: number): Record<string, string> => ({
+    job_id: 'x',
+    params,
+    status: 'ok',
+    strategy_requested: strategy,
+    phase,
+    t_p50_us: String(us),
+    checked: '10',
+    wrong: '0',
+  });
+  const both = [row('sparse', 'dispatch', 1000), row('sparse', 'combine', 3000)];
+  const gathered = [row('allGather', 'dispatch', 4000), row('allGather', 'combine', 6000)];
+  const shape = ['x', 'zipf', '512', 'bf16'];
+  const { head, lines } = sweepLines([...both, ...gathered]);
+  t.same(lines, [[...shape, '1.00', '3.00', '4.00', '6.00', '2.50', '40', '0']]);
+  t.equal(head.length, lines[0]?.length);
+  const failed = { ...row('allGather', 'dispatch', 0), t_p50_us: '', status: 'failed', phase: '' };
+  t.same(sweepLines([...both, failed]).lines, [[...shape, '1.00', '3.00', '', '', '', '30', '0']]);
 });

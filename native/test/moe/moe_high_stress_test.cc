@@ -31,16 +31,16 @@ void stress(const Shape& shape, const ht::Options& options, uint32_t iterations,
       }
       fill(exchange, all[rank]);
       exchange.dispatch(all[rank].numTokens, digestOf(shape, all[rank]), mine.received.view(), mine.handle);
-      checkReceived(ranks, rank, mine.received.view(), all);
-      combineAndCheck(ranks, rank, mine, all[rank]);
+      checkReceived(shape, options.expertAlignment, rank, mine.received.view(), all);
+      combineAndCheck(exchange, rank, mine, all[rank]);
       if (i % 4 != 1) continue;
       // Other tokens by the same routing.
       for (Tokens& tokens : all) std::rotate(tokens.x.begin(), tokens.x.begin() + 1, tokens.x.end());
       fill(exchange, all[rank]);
       exchange.dispatchAgain(all[rank].numTokens, digestOf(shape, all[rank]), mine.received.view(),
                              mine.handle);
-      checkReceived(ranks, rank, mine.received.view(), all);
-      combineAndCheck(ranks, rank, mine, all[rank]);
+      checkReceived(shape, options.expertAlignment, rank, mine.received.view(), all);
+      combineAndCheck(exchange, rank, mine, all[rank]);
     }
   });
   for (const std::string& fault : faults) CHECK(fault.empty(), "%s", fault.c_str());

@@ -89,7 +89,7 @@ void equalCallsAreEqual() {
       const uint8_t* x = mine.received.view().x;
       const std::vector<uint8_t> rows(
           x, x + static_cast<uint64_t>(mine.received.view().expertBegin[2]) * scene.shape.payloadRowBytes());
-      combineAndCheck(scene.ranks, rank, mine, all[rank]);
+      combineAndCheck(scene.ranks.exchange(rank), rank, mine, all[rank]);
       if (repeat == 0) first = rows, combined = mine.out;
       CHECK(rows == first && mine.out == combined, "rank %u repeat %u differs", rank, repeat);
     }
@@ -120,7 +120,7 @@ void otherHandlesAreRefused() {
   const auto all = tokensOf(scene.shape, 1), other = tokensOf(scene.shape, 2);
   auto faults = scene.ranks.run([&](uint32_t rank) {
     scene.dispatch(rank, all);
-    combineAndCheck(scene.ranks, rank, *scene.memory[rank], all[rank]);
+    combineAndCheck(scene.ranks.exchange(rank), rank, *scene.memory[rank], all[rank]);
     scene.dispatchAgain(rank, other[rank], scene.memory[rank]->handle);
   });
   for (const std::string& fault : faults) CHECK(says(fault, "for another routing"), "%s", fault.c_str());
@@ -130,7 +130,7 @@ void otherHandlesAreRefused() {
   faults = scene.ranks.run([&](uint32_t rank) {
     HighRank& mine = *scene.memory[rank];
     scene.dispatch(rank, all);
-    combineAndCheck(scene.ranks, rank, mine, all[rank]);
+    combineAndCheck(scene.ranks.exchange(rank), rank, mine, all[rank]);
     scene.dispatchAgain(rank, all[rank], rank == 3 ? old[rank] : mine.handle);
   });
   for (const std::string& fault : faults)

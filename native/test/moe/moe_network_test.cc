@@ -2,12 +2,8 @@
 // order: `moe_network_test hybrid|network|forward [planted]`. Two nodes of two ranks; every call is checked
 // bit for bit against the reference. `planted` publishes signals though payloads are missing, which must be
 // caught.
-#include <sys/mman.h>
-
-#include <atomic>
-#include <chrono>
-
 #include "network/network.h"
+#include "test/moe/forked_memory.h"
 #include "test/moe/moe_reference.h"
 #include "test/support/rank_processes.h"
 
@@ -22,42 +18,6 @@ constexpr uint32_t kRanksPerNode = 2;
 constexpr uint32_t kCalls = 40;
 
 int64_t soon() { return nowNs() + 30'000'000'000; }
-
-// Mapped before the ranks are forked: a symmetric buffer per rank, and the word by which one that fails ends
-// the waits of the others.
-struct SharedMemory {
-  explicit SharedMemory(uint64_t bytesOfRank) : stride((bytesOfRank + 4095) / 4096 * 4096) {
-    void* mapped =
-        mmap(nullptr, 4096 + kRanks * stride, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (mapped == MAP_FAILED) throw errnoError(ErrorCode::kAllocation, "mmap", errno);
-    failed = new (mapped) std::atomic<uint32_t>(0);
-    first = static_cast<std::byte*>(mapped) + 4096;
-  }
-  std::byte* buffer(uint32_t rank) const { return first + rank * stride; }
-  uint64_t stride;
-  std::atomic<uint32_t>* failed;
-  std::byte* first;
-};
-
-// Sets this rank's abort word once any rank has failed.
-class AbortWatch {
- public:
-  AbortWatch(const SharedMemory& shared, RunControl& control)
-      : thread_([this, &shared, &control] {
-          while (!over_.load()) {
-            if (shared.failed->load() != 0) control.abort.store(1);
-            std::this_thread::sleep_for(std::chrono::milliseconds(2));
-          }
-        }) {}
-  ~AbortWatch() {
-    over_.store(true);
-    thread_.join();
-  }
-
- private:
-  std::atomic<bool> over_{false};
-  std::thread thread_;
-};
 
 struct Setting {
   bool network = false;  // for the peer of the same node too
@@ -144,7 +104,7 @@ int runRank(HubExchange& hub, const Shape& shape, const Setting& setting, const 
 
 // The ranks that saw anything wrong.
 uint32_t numFailed(const Shape& shape, const Setting& setting) {
-  const SharedMemory shared(bufferLayout(shape).totalBytes);
+  const SharedMemory shared(kRanks, bufferLayout(shape).totalBytes);
   uint32_t failed = 0;
   for (const auto& outcome :
        runRanks(kRanks, [&](HubExchange& hub) { return runRank(hub, shape, setting, shared); })) {

@@ -38,6 +38,11 @@ const DEVELOPMENT: readonly Entry[] = [
   ['`RAILRUNNER_TEST_MUTATIONS`', 'number of mutated specs, traces and files that the parser test reads'],
   ['`RAILRUNNER_TEST_SEEDS`', 'number of worlds that the simulator runs (docs/simulation.md)'],
   ['`RAILRUNNER_TEST_CUTS`', 'all: the cable is pulled under high throughput too'],
+  [
+    '`RAILRUNNER_TEST_SWEEP`',
+    'file: the sweep of high throughput runs between two hosts and leaves its rows',
+  ],
+  ['`RAILRUNNER_TEST_JOBS`', 'ids of the jobs of that sweep; all where it is not set'],
   ['`RAILRUNNER_TEST_KILLS`', 'number of runs that the resume test kills'],
   ['`RAILRUNNER_TEST_WIDE`', '`1`: transfers of 8 ranks, on however few cores'],
   ['`RAILRUNNER_TEST_TRACES`', 'number of random traces for the simulated caches'],
