@@ -22,12 +22,12 @@ export interface ErrorEntry {
 
 /** Codes are append-only: trackers group by them. Native code raises a subset under the same names (native/core/error.h). */
 export const ERROR_CATALOGUE = {
-  E_USAGE: { exit: EXIT.usage, meaning: 'the command line is not one that railrunner understands' },
+  E_USAGE: { exit: EXIT.usage, meaning: 'the command line is invalid' },
   E_SPEC_READ: { exit: EXIT.usage, meaning: 'the spec cannot be read: missing, a directory, or too large' },
   E_SPEC_SYNTAX: { exit: EXIT.usage, meaning: 'the spec is not JSON' },
   E_SPEC_INVALID: {
     exit: EXIT.usage,
-    meaning: 'the spec is JSON but not a legal spec; every issue is listed',
+    meaning: 'the spec is valid JSON but not a valid spec; every issue is listed',
   },
   E_MODEL: {
     exit: EXIT.usage,
@@ -36,7 +36,7 @@ export const ERROR_CATALOGUE = {
   },
   E_TRACE: {
     exit: EXIT.usage,
-    meaning: 'a request trace cannot be read: missing, damaged, of no known format, or with wrong lines',
+    meaning: 'a request trace cannot be read: missing, damaged, of an unknown format, or with invalid lines',
   },
   E_INTERNAL: {
     exit: EXIT.failed,
@@ -47,52 +47,55 @@ export const ERROR_CATALOGUE = {
     exit: EXIT.environment,
     meaning: 'no MPI plug-in for this launcher, or its library does not load',
   },
-  E_LAUNCHER_MISMATCH: { exit: EXIT.environment, meaning: 'the launcher and MPI do not belong together' },
+  E_LAUNCHER_MISMATCH: {
+    exit: EXIT.environment,
+    meaning: 'the ranks were started by the launcher of another MPI',
+  },
   E_VERSION_MISMATCH: {
     exit: EXIT.environment,
     meaning: 'ranks run different builds: versions, JavaScript, addon or MPI plug-in',
   },
   E_DEVICE_MISSING: { exit: EXIT.environment, meaning: 'the requested device is not available' },
-  E_DEVICE_MIXED: { exit: EXIT.environment, meaning: 'some ranks have a GPU and some have none' },
-  E_DEVICE_SHARED: { exit: EXIT.environment, meaning: 'two ranks were given one GPU' },
+  E_DEVICE_MIXED: { exit: EXIT.environment, meaning: 'some ranks have a GPU and others do not' },
+  E_DEVICE_SHARED: { exit: EXIT.environment, meaning: 'two ranks share one GPU' },
   E_MEMORY_FIT: {
     exit: EXIT.environment,
     meaning: 'the spec needs more memory or disk than this machine has',
   },
   E_OUTPUT: { exit: EXIT.environment, meaning: 'the output folder cannot be written' },
-  E_RUN_EXISTS: { exit: EXIT.environment, meaning: 'the run id is taken; nothing is overwritten' },
+  E_RUN_EXISTS: { exit: EXIT.environment, meaning: 'the run id is already in use; nothing is overwritten' },
   E_RUN_READ: {
     exit: EXIT.usage,
-    meaning: 'a run folder cannot be read: missing, damaged, of another schema version, or not a run',
+    meaning: 'a run folder cannot be read: missing, damaged, of an unsupported schema version, or not a run',
   },
   E_MACHINE_CLASS: {
     exit: EXIT.usage,
-    meaning: 'times of different machine classes are not compared; every differing field is named',
+    meaning:
+      'times from different machine classes are not comparable; the message lists every field that differs',
   },
   E_RESUME: {
     exit: EXIT.usage,
     meaning:
-      'the run cannot be resumed: another spec, world, shard or version than the one that began it, or it still goes on',
+      'the run cannot be resumed: its spec, world, shard or version was another, or it is still running',
   },
   E_ARGUMENT: { exit: EXIT.failed, meaning: 'invalid argument to a native call' },
-  E_STATE: { exit: EXIT.failed, meaning: 'a native handle was used after its close, or out of order' },
+  E_STATE: { exit: EXIT.failed, meaning: 'a native handle was used after close, or calls came out of order' },
   E_ALLOCATION: { exit: EXIT.failed, meaning: 'allocation failed in some tier' },
-  E_IO: { exit: EXIT.failed, meaning: 'a disk operation failed, with errno and path' },
-  E_BLOCK_IDS: { exit: EXIT.failed, meaning: 'block ids or a layer range are not legal for the pools' },
-  E_WRONG_DATA: { exit: EXIT.failed, meaning: 'verification found words that differ' },
-  E_JOB: { exit: EXIT.failed, meaning: 'a stage of a point threw' },
+  E_IO: { exit: EXIT.failed, meaning: 'a disk operation failed; the message has errno and path' },
+  E_BLOCK_IDS: { exit: EXIT.failed, meaning: 'block ids or a layer range are outside the pools' },
+  E_WRONG_DATA: { exit: EXIT.failed, meaning: 'verification found words that differ from what was expected' },
+  E_JOB: { exit: EXIT.failed, meaning: 'a stage of a point failed with an error' },
   E_PEER_FAILED: { exit: EXIT.failed, meaning: 'another rank failed the stage; the row names it' },
   E_NETWORK: { exit: EXIT.failed, meaning: 'UCX failed, or a connection between two ranks was lost' },
   E_TRANSPORT: {
     exit: EXIT.failed,
-    meaning:
-      'a transport was demanded and the network uses another, or reaches memory another way: ended before time was spent',
+    meaning: 'UCX chose another transport than the spec demands; the point ends before anything is measured',
   },
   E_CUDA: { exit: EXIT.failed, meaning: 'a CUDA call failed; the context is still usable' },
   E_NCCL: { exit: EXIT.failed, meaning: 'an NCCL call failed; its communicator was aborted' },
   E_UNSUPPORTED_HERE: {
     exit: EXIT.ok,
-    meaning: 'legal, but this machine, device or MPI cannot do it: skipped',
+    meaning: 'valid, but not possible on this machine, device or MPI: the point is skipped',
   },
   E_NETWORK_MISSING: {
     exit: EXIT.ok,
@@ -100,9 +103,12 @@ export const ERROR_CATALOGUE = {
   },
   E_NCCL_MISSING: { exit: EXIT.ok, meaning: 'NCCL cannot be loaded: points that need it are skipped' },
   E_TIMEOUT: { exit: EXIT.timeout, meaning: 'a stage passed its deadline; the row names rank and stage' },
-  E_ABORTED: { exit: EXIT.failed, meaning: 'a wait was ended because another failure was already known' },
+  E_ABORTED: { exit: EXIT.failed, meaning: 'a wait was cut short because another failure was already known' },
   E_CUDA_STICKY: { exit: EXIT.fatal, meaning: 'the CUDA context is lost; later points are aborted' },
-  E_WORLD_LOST: { exit: EXIT.fatal, meaning: 'the control plane cannot go on; later points are aborted' },
+  E_WORLD_LOST: {
+    exit: EXIT.fatal,
+    meaning: 'the ranks can no longer communicate; later points are aborted',
+  },
   E_PEER_DEAD: { exit: EXIT.fatal, meaning: 'a rank ended or stopped answering; later points are aborted' },
   E_STUCK: { exit: EXIT.fatal, meaning: 'a thread is stuck in native code and was abandoned' },
   E_INTERRUPTED: { exit: EXIT.terminated, meaning: 'a signal ended the run; later points are aborted' },

@@ -25,7 +25,7 @@ export interface MovedRows {
   readonly symmetricBytes: number;
 }
 
-/** An open point of one algorithm: the addon's side, and what its calls move, counted from the routing alone. */
+/** An open point of one algorithm: the addon's side, and what its calls move, counted from nothing but the routing. */
 export interface OpenAlgorithm {
   readonly native: NativeMoe;
   /** Time that opening the addon's side took. */
@@ -40,6 +40,6 @@ export interface OpenAlgorithm {
   /** Memory that a call reads what it sends from. */
   sourceBytes(operation: Operation): number;
   bytes(operation: Operation): OperationBytes;
-  /** Columns of this algorithm alone. */
+  /** Columns of this algorithm only. */
   columns(operation: Operation, phase: Phase, facts: NativeMoeFacts): Columns;
 }

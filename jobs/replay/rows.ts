@@ -86,7 +86,7 @@ function latencies(
   };
 }
 
-/** Beside the time of each request in samples/. */
+/** Written to samples/ next to the time of each request. */
 function factsOf(requests: readonly ServedRequest[], blockBytes: number) {
   const each = (value: (request: ServedRequest) => number): number[] => requests.map(value);
   const bytes = (...lists: MoveList[]): number[] =>

@@ -81,7 +81,9 @@ export async function* readBytes(path: string): AsyncGenerator<Uint8Array> {
   } catch (error) {
     const what = error instanceof Error ? error.message : String(error);
     const state = compression === 'none' ? 'cannot be read' : `is damaged as ${compression}`;
-    throw new RunnerError('E_TRACE', `${path}: ${state}: ${what}; is the file whole?`, { cause: error });
+    throw new RunnerError('E_TRACE', `${path}: ${state}: ${what}; check that the file is whole`, {
+      cause: error,
+    });
   } finally {
     input.destroy();
     if (!input.closed) await new Promise<void>((resolve) => input.once('close', () => resolve()));

@@ -1,4 +1,4 @@
-/** The hit rates of `simulate` over the size of the cache, as an SVG that stands alone. */
+/** The hit rates of `simulate` over the size of the cache, as a self-contained SVG. */
 import { draw, SERIES_COLORS, WIDE } from '../report/plots/draw.js';
 import { parseJsonObject } from '../values/json.js';
 import { readNumber, readText } from '../values/keys.js';

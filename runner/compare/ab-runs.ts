@@ -64,7 +64,10 @@ export class AbRuns {
     const text = `${JSON.stringify(settings, null, 2)}\n`;
     if (existsSync(path)) {
       if (readFileSync(path, 'utf8') === text) return;
-      throw new RunnerError('E_RESUME', `--resume ${folder}: it compared something else (see ab.json there)`);
+      throw new RunnerError(
+        'E_RESUME',
+        `--resume ${folder}: expected the builds, spec and options of ab.json there, received others; repeat those, or name another folder`,
+      );
     }
     try {
       await makeFolder(join(folder, AB_RUNS));
@@ -146,7 +149,9 @@ export class AbRuns {
       const status = await new Promise<number>((resolve, reject) => {
         child.on('error', (error) =>
           reject(
-            new RunnerError('E_USAGE', `${words[0]} cannot be started: ${error.message}`, { cause: error }),
+            new RunnerError('E_USAGE', `${words[0]} cannot be started: ${error.message}; check its path`, {
+              cause: error,
+            }),
           ),
         );
         child.on('close', (code, signal) => resolve(code ?? 128 + (signal ? constants.signals[signal] : 0)));
@@ -171,7 +176,7 @@ export class AbRuns {
     const said = reasonIn(readFileSync(path, 'utf8'));
     return new RunnerError(
       'E_USAGE',
-      `--${side}: its run ended with exit status ${status} before it measured. Its output is in ${path}:\n${said}`,
+      `--${side}: its run ended with exit status ${status} before it measured. Read its output in ${path}:\n${said}`,
     );
   }
 }

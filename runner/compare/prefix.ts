@@ -55,7 +55,10 @@ export function splitWords(option: string, text: string): string[] {
     return '';
   });
   if (rest.trim() !== '') {
-    throw new RunnerError('E_USAGE', `${option}: a quote is not closed in ${JSON.stringify(text)}`);
+    throw new RunnerError(
+      'E_USAGE',
+      `${option}: expected every quote to be closed in ${JSON.stringify(text)}`,
+    );
   }
   return words;
 }

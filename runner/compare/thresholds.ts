@@ -24,7 +24,7 @@ export function limitsByKey(keys: readonly string[], request: ThresholdRequest):
     const known = texts.slice(0, 5).map((key) => JSON.stringify(key));
     throw new RunnerError(
       'E_USAGE',
-      `--key-threshold ${text}: no key fits; keys are ${known.join(', ')}${texts.length > 5 ? ', ...' : ''}`,
+      `--key-threshold ${text}: no key fits; keys are ${known.join(', ')}${texts.length > 5 ? ', ...' : ''}; correct the pattern`,
     );
   }
   return (key) => {

@@ -4,7 +4,7 @@ import { exchange } from '../world/agreement.js';
 import type { LoopEnd } from './points.js';
 import type { Run } from './run-state.js';
 
-/** Ranks end together; one that lags is left alone after this. */
+/** Ranks end together; they wait this long for one that lags. */
 export const END_TIMEOUT_MS = 20_000;
 
 export interface Agreed {

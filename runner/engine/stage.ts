@@ -131,11 +131,16 @@ function deadlineError(options: StageOptions, { awaitedPeer, iteration, advances
   const passed = `${options.stage} passed its deadline of ${options.timeoutMs / 1000} s`;
   const where = iteration >= 0 ? ` in iteration ${iteration}` : '';
   if (advances) {
-    const remedy = 'it is slow, or has too many iterations for timeoutSeconds';
+    const remedy = 'it is slow, or has too many iterations: raise timeoutSeconds or lower iterations';
     return new RunnerError('E_TIMEOUT', `${passed}${where}, which still advanced: ${remedy}`);
   }
-  const whom = awaitedPeer >= 0 ? `, waiting for rank ${awaitedPeer}` : '';
-  return new RunnerError('E_TIMEOUT', `${passed}${where}${whom}`);
+  if (awaitedPeer < 0)
+    return new RunnerError('E_TIMEOUT', `${passed}${where}; raise timeoutSeconds if the work takes longer`);
+  const whom = `rank ${awaitedPeer}`;
+  return new RunnerError(
+    'E_TIMEOUT',
+    `${passed}${where}, waiting for ${whom}: look at the row and log of ${whom}`,
+  );
 }
 
 function stuckError(options: StageOptions, awaitedPeer: number, heldUpBy: string | null): RunnerError {
@@ -147,6 +152,6 @@ function stuckError(options: StageOptions, awaitedPeer: number, heldUpBy: string
         : '';
   return new RunnerError(
     'E_STUCK',
-    `${options.stage} passed its deadline of ${options.timeoutMs / 1000} s and its thread did not come back${whom}`,
+    `${options.stage} passed its deadline of ${options.timeoutMs / 1000} s and its thread did not come back${whom}. Look at what it waits for, then start again with --resume`,
   );
 }

@@ -83,7 +83,7 @@ export function parseResolvedSpec(canonicalText: string, files: FilePlaces): Res
   try {
     value = JSON.parse(canonicalText);
   } catch (error) {
-    throw new RunnerError('E_WORLD_LOST', 'the resolved spec arrived damaged: it is not JSON', {
+    throw new RunnerError('E_WORLD_LOST', 'the resolved spec arrived damaged: expected JSON', {
       cause: error,
     });
   }

@@ -5,7 +5,7 @@
 import { createReadStream } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { parse, CsvError, type Parser } from 'csv-parse';
-import { RunnerError } from '../errors.js';
+import { messageOf, RunnerError } from '../errors.js';
 import { itemAt } from '../values/items.js';
 
 /** Longer than any row that is written: the resolved spec of a point and an error text fit many times over. */
@@ -55,7 +55,7 @@ export async function readCsvRows(
   try {
     await drain(path, parser);
   } catch (error) {
-    if (!(error instanceof CsvError)) throw toReadError(path, error);
+    if (!(error instanceof CsvError)) throw unreadable(path, error);
     if (error.code !== 'CSV_QUOTE_NOT_CLOSED' || endsWhole) {
       throw damaged(path, `line ${table.line + 1}: ${error.message}`);
     }
@@ -198,14 +198,15 @@ async function endsInNewline(path: string): Promise<boolean> {
       await handle.close();
     }
   } catch (error) {
-    throw toReadError(path, error);
+    throw unreadable(path, error);
   }
 }
 
-function toReadError(path: string, error: unknown): RunnerError {
+/** What the system says of a file or folder of a run; an error of this project stays as it is. */
+export function unreadable(path: string, error: unknown): RunnerError {
   if (error instanceof RunnerError) return error;
-  const message = error instanceof Error ? error.message : String(error);
-  return new RunnerError('E_RUN_READ', `${path} cannot be read: ${message}`, { cause: error });
+  const message = `${path} cannot be read: ${messageOf(error)}; check its path and permissions`;
+  return new RunnerError('E_RUN_READ', message, { cause: error });
 }
 
 export function damaged(path: string, what: string): RunnerError {

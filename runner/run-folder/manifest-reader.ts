@@ -6,7 +6,7 @@ import { canonicalJson } from '../job-spec/canonical.js';
 import { parseResolvedSpec } from '../job-spec/resolved-text.js';
 import type { Point } from '../job-spec/types.js';
 import { parseNumberList } from '../text/ranges.js';
-import { damaged } from './csv-rows.js';
+import { damaged, unreadable } from './csv-rows.js';
 import { distinctText, layoutText, mpiText, type MachineClass } from './machine-class.js';
 import { isOneOf } from '../values/items.js';
 import { isObject } from '../job-spec/pointer.js';
@@ -78,11 +78,8 @@ async function readBounded(path: string): Promise<string | undefined> {
       await handle.close();
     }
   } catch (error) {
-    if (error instanceof RunnerError) throw error;
     if (codeOf(error) === 'ENOENT') return undefined;
-    throw new RunnerError('E_RUN_READ', `${path} cannot be read: ${messageOf(error)}`, {
-      cause: error,
-    });
+    throw unreadable(path, error);
   }
 }
 

@@ -1,10 +1,10 @@
 /** The rows of a run, each with what identifies it; alike for files of schema version 1 and 2. */
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { RunnerError, messageOf } from '../errors.js';
+import { RunnerError } from '../errors.js';
 import type { Point } from '../job-spec/types.js';
 import { ROW_STATUSES, type RowStatus } from './row-status.js';
-import { damaged, readCsvRows, type CsvContent, type CsvRow } from './csv-rows.js';
+import { damaged, readCsvRows, type CsvContent, type CsvRow, unreadable } from './csv-rows.js';
 import { readManifest, type RunManifest } from './manifest-reader.js';
 import { paramsText, readSeries, seriesDigest } from './point-identity.js';
 import { isOneOf } from '../values/items.js';
@@ -58,9 +58,7 @@ export async function missingRanks(run: RunFolder): Promise<number[]> {
   try {
     names = new Set(await readdir(run.path));
   } catch (error) {
-    throw new RunnerError('E_RUN_READ', `${run.path} cannot be read: ${messageOf(error)}`, {
-      cause: error,
-    });
+    throw unreadable(run.path, error);
   }
   return Array.from({ length: run.manifest.worldSize }, (_, rank) => rank).filter(
     (rank) => !names.has(rankFile(rank)),

@@ -1,7 +1,7 @@
 /** The points of a CSV file of a run whose rows are all there, for a run that goes on. */
 import { open } from 'node:fs/promises';
-import { RunnerError, codeOf, messageOf } from '../errors.js';
-import { readCsvRows } from './csv-rows.js';
+import { RunnerError, codeOf } from '../errors.js';
+import { readCsvRows, unreadable } from './csv-rows.js';
 
 /** Point -> its rows as they stand in the file. */
 export type WholePoints = Map<number, (readonly string[])[]>;
@@ -23,7 +23,10 @@ export async function readWholePoints(path: string, expected: ExpectedFile): Pro
   const cut = new Set<number>();
   const { columns } = await readCsvRows(path, ['point', 'point_rows', 'status'], (row) => {
     if (row.text('run_id') !== expected.runId || row.text('spec_digest') !== expected.specDigest) {
-      throw new RunnerError('E_RESUME', `${path}: line ${row.line}: a row of another run or spec`);
+      throw new RunnerError(
+        'E_RESUME',
+        `${path}: line ${row.line}: expected rows of run ${expected.runId}, received one of another run or spec; start a new run without --resume`,
+      );
     }
     const point = row.count('point');
     const rows = points.get(point) ?? [];
@@ -53,9 +56,7 @@ async function hasHeader(path: string): Promise<boolean> {
     handle = await open(path, 'r');
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return false;
-    throw new RunnerError('E_RUN_READ', `${path} cannot be read: ${messageOf(error)}`, {
-      cause: error,
-    });
+    throw unreadable(path, error);
   }
   try {
     const start = Buffer.alloc(LONGEST_HEADER_BYTES);

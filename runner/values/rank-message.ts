@@ -11,8 +11,12 @@ export function decodeMessage<T>(bytes: Buffer, rank: number): T {
     // Only ranks of one build get past the start of a run (world/versions.ts), and what they send is typed by T there.
     return JSON.parse(bytes.toString('utf8')) as T;
   } catch (error) {
-    throw new RunnerError('E_WORLD_LOST', `rank ${rank} sent ${bytes.length} bytes that are not JSON`, {
-      cause: error,
-    });
+    throw new RunnerError(
+      'E_WORLD_LOST',
+      `rank ${rank} sent ${bytes.length} bytes, expected JSON. Check that all ranks run the same build`,
+      {
+        cause: error,
+      },
+    );
   }
 }

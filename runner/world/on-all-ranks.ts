@@ -58,7 +58,7 @@ export function stepError(
     return new RunnerError(
       'E_WORLD_LOST',
       `the ranks are in different steps: this rank in "${step}", ${rankList(astray)} elsewhere ` +
-        `(rank ${stray} in "${outcomes[stray]?.step}")`,
+        `(rank ${stray} in "${outcomes[stray]?.step}"). Look at the log of the rank that failed first.`,
     );
   }
   const failures = outcomes.flatMap(({ code, message }, rank) => {

@@ -1,7 +1,8 @@
 /** docs/bench/coverage.json: what share of runner/ and jobs/ the test suite executes, when and at which commit. */
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-const METRICS = ['statements', 'branches', 'functions'] as const;
+export const METRICS = ['statements', 'branches', 'functions'] as const;
 type Metric = (typeof METRICS)[number];
 export type Counts = Readonly<Record<Metric, { readonly covered: number; readonly total: number }>>;
 
@@ -15,6 +16,10 @@ export interface CoverageRecord {
 }
 
 export const COVERAGE_RECORD = join('docs', 'bench', 'coverage.json');
+
+export function readCoverageRecord(root: string): CoverageRecord {
+  return JSON.parse(readFileSync(join(root, COVERAGE_RECORD), 'utf8')) as CoverageRecord;
+}
 
 /** runner/engine/points.ts -> runner/engine; runner/log.ts -> runner */
 function folderOf(sourcePath: string): string {

@@ -24,7 +24,10 @@ export class CoverageRecorder {
   /** After the test file: a process writes megabytes, of which this project's own scripts are kept. */
   async take(testName: string): Promise<void> {
     const raw = this.#rawFolder(testName);
-    if (existsSync(raw)) await this.#report().addFromDir(raw);
+    if (existsSync(raw)) {
+      for (const name of readdirSync(raw)) removeIfCut(join(raw, name));
+      await this.#report().addFromDir(raw);
+    }
     rmSync(raw, { recursive: true, force: true });
   }
 
@@ -62,6 +65,15 @@ export class CoverageRecorder {
       sourceFilter: (path) => MEASURED.test(path),
       sourcePath: (path) => path.replace(/^.*?(?=(runner|jobs)\/)/, ''),
     });
+  }
+}
+
+/** A process that is killed while it writes leaves half a file. */
+function removeIfCut(file: string): void {
+  try {
+    JSON.parse(readFileSync(file, 'utf8'));
+  } catch {
+    rmSync(file);
   }
 }
 

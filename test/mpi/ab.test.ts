@@ -70,7 +70,7 @@ t.test('twice the work is found in fresh pairs of its points, and the comparison
     t.equal(statSync(join(comparison, 'runs', 's1-p01-a')).mtimeMs, kept);
     const other = await runCli(['ab', spec, '--b', '--set jobs.0.blocks=5', '--resume', comparison]);
     t.equal(other.status, 2);
-    t.match(other.stderr, /it compared something else/);
+    t.match(other.stderr, /expected the builds, spec and options of ab\.json/);
   }),
 );
 
@@ -97,7 +97,7 @@ t.test('what cannot be compared is refused with what to do', { skip }, (t) =>
     const spec = writeSmallSpec(folder, TINY);
     const refused: [string[], RegExp][] = [
       [['--b', join(folder, 'nowhere')], /--b: expected NAME=value words.*is not there/],
-      [['--b', '"open'], /--b: a quote is not closed/],
+      [['--b', '"open'], /--b: expected every quote to be closed/],
       [['--b', '--sett x=1'], /--b: its run ended with exit status 2.*\n.*\n?.*sett/s],
       [['--pairs', '3'], /--pairs: expected a whole number from 6/],
       [['--budget', '0'], /--budget: expected seconds above 0/],

@@ -1,4 +1,4 @@
-/** The limit of dispatch and combine: what the machine takes for their bytes alone. docs/measuring.md has the why. */
+/** The limit of dispatch and combine: the time in which this machine moves just their bytes. docs/measuring.md has the why. */
 import type { NativeMoeProbe } from '../../../runner/native/types/index.js';
 import { sum } from '../../../runner/values/sum.js';
 import { messageBytes, type IssuedBytes, type PeerPath, type Traffic } from './traffic.js';

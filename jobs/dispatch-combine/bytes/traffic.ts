@@ -1,4 +1,4 @@
-/** What a routing moves: messages, rows and bytes of one rank, counted from the routing alone. */
+/** What a routing moves: messages, rows and bytes of one rank, counted from nothing but the routing. */
 import { sum } from '../../../runner/values/sum.js';
 import { paddedHidden, sumsWhereRowsLie, usesDedup, type MoeSpec } from '../moe-spec.js';
 import type { Nodes } from './nodes.js';

@@ -1,4 +1,4 @@
-/** What one call of high throughput moves on one rank, counted from the routing alone. */
+/** What one call of high throughput moves on one rank, counted from nothing but the routing. */
 import { sum } from '../../../runner/values/sum.js';
 import { paddedHidden, type MoeSpec } from '../moe-spec.js';
 import { tokenBytes, type IssuedBytes } from '../bytes/traffic.js';

@@ -1,5 +1,5 @@
 /**
- * What high throughput must have left on this rank, computed from the spec, the routing and the number of the call alone:
+ * What high throughput must have left on this rank, computed from nothing but the spec, the routing and the number of the call:
  * every number of the layout, every byte of every row in its one place, what lies between the experts, and every bit of
  * the combined tokens. Shares no code with the native module.
  */

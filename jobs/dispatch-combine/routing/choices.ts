@@ -1,5 +1,5 @@
 /**
- * Experts chosen at random, a function of the seed, the rank and the token alone. Every expert draws a word for every
+ * Experts chosen at random, a function of only the seed, the rank and the token. Every expert draws a word for every
  * token, so that no choice depends on another: what costs is 30 million words for 120,000 tokens of 256 experts. The
  * loops do no more per word than they must; docs/moe.md says what is drawn.
  */

@@ -1,4 +1,4 @@
-/** Numbers that depend on the seed and the place alone; ranks can compute each other's. */
+/** Numbers that depend only on the seed and the place, so ranks can compute each other's. */
 
 /** Finalizer of MurmurHash3, 32 bits. */
 export function mix32(value: number): number {

@@ -53,7 +53,7 @@ export async function measureReplicated(
   };
   // The limit is that of handing on; of the whole it is one only where nothing is loaded before.
   const isBare = spec.from === 'device';
-  // Alone with its own blocks a rank has nothing to take anywhere.
+  // A rank that has only its own blocks has nothing to move.
   const isIdle = isBare && context.world.info.worldSize === 1;
   return phases.map((phase): Measurement<KvColumn> => {
     const row: Measured<KvColumn> = {

@@ -137,7 +137,7 @@ function checkTransfer(
       const side = place === 0 ? 'source' : 'target';
       throw new RunnerError(
         'E_BLOCK_IDS',
-        `block transfer request: ${side} pool ${pool}: this worker has ${held}`,
+        `block transfer request: ${side} pool ${pool}: expected a pool of this worker (${held})`,
       );
     }
     const beyond = blocks.find((pair) => (pair[place] ?? 0) >= capacity);

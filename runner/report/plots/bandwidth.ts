@@ -79,7 +79,7 @@ function seriesOf(rows: readonly Measured[]): Series[] {
   }));
 }
 
-/** Swept keys of which a change alone changes the payload, such as `blocks`; a change of `strategy` does not. */
+/** Swept keys that change the payload by themselves, such as `blocks`; `strategy` does not. */
 function keysThatSetTheSize(rows: readonly Measured[]): Set<string> {
   const found = new Set<string>();
   const seen = new Map<string, number>();

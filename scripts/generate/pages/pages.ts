@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { format, resolveConfig } from 'prettier';
 import { projectRoot } from '../../../runner/project.js';
+import { coveragePage } from './coverage-page.js';
 import { doctorPage } from './doctor-page.js';
 import { environmentPage } from './environment-page.js';
 import { errorsPage } from './errors-page.js';
@@ -12,6 +13,7 @@ import { resultsPage } from './results-page.js';
 import { scaleFigure, scalePage } from './scale-page.js';
 
 export const GENERATED_PAGES: Readonly<Record<string, () => string>> = {
+  'docs/coverage.md': coveragePage,
   'docs/doctor.md': doctorPage,
   'docs/environment.md': environmentPage,
   'docs/errors.md': errorsPage,

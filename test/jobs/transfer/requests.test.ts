@@ -105,7 +105,7 @@ t.test('pools and ids are checked before anything moves', async (t) => {
   const bad: [Partial<BlockTransferRequest>, RegExp][] = [
     [{ to_pool: 'Device' }, /received Device to Device/],
     [{ from_pool: 'Disk', to_pool: 'Host' }, /received Disk to Host/],
-    [{ to_pool: 'Disk' }, /target pool Disk: this worker has Device, Host/],
+    [{ to_pool: 'Disk' }, /target pool Disk: expected a pool of this worker \(Device, Host\)/],
     [{ from_pool: 'Disk', to_pool: 'Device' }, /source pool Disk/],
     [{ blocks: [[10, 0]] }, /below 10, the blocks of pool Device, received 10/],
     [{ blocks: [[0, 4_000]] }, /pool Host, received 4000/],
