@@ -1,7 +1,9 @@
-// Transfers between ranks on the host device, each beside the bare thing: `transfer_bench memory|network|import|connect
-// [ROUNDS]`. Prints CSV, a line per round and case.
+// Transfers between ranks on the host device, each beside the bare thing: `transfer_bench
+// memory|network|bare|import|connect [ROUNDS]`. Prints CSV, a line per round and case.
 //   memory   writes and reads of mapped memory by 2 processes, against threads that memcpy the same pieces, interleaved
-//   network  the same over UCX on one host; the baseline is not here (scripts/bench/transfer-host.ts runs ucx_perftest)
+//   network  the same over UCX on one host; scripts/bench/transfer-host.ts runs ucx_perftest and `bare` before and after
+//   bare     the same bytes as they lie by bare UCX, in messages of 256 KiB: as the network module sends (eager), and by UCX's own
+//            choice (rendezvous)
 //   import   CPU time of importing the metadata of so many peers
 //   connect  8 processes: all of a transfer's connections over UCX, against bare UCX endpoints with a message each way; each
 //            in new processes, as whoever is first loads UCX
@@ -12,6 +14,7 @@
 #include <cstdlib>
 #include <thread>
 
+#include "bench/ucx_pieces.h"
 #include "network/ucx_api.h"
 #include "test/support/expect.h"
 #include "test/transfer/transfer_scene.h"
@@ -213,6 +216,24 @@ class BareUcx {
   std::atomic<size_t> arrived_{0};
 };
 
+int bare(int rounds) {
+  const std::array<bench::PieceVariant, 2> variants = {
+      {{"eager", bench::PieceSend::kContiguous, bench::PieceReceive::kCopy, 1, bench::eagerSettings()},
+       {"rendezvous", bench::PieceSend::kContiguous, bench::PieceReceive::kPost, 1, {}}}};
+  std::printf("round,protocol,GBps\n");
+  for (int round = 0; round < rounds; ++round) {
+    for (const bench::PieceVariant& variant : variants) {
+      const auto body = [&](HubExchange& exchange) {
+        const bench::PieceResult result = bench::PieceStream(exchange, variant, 0).run();
+        if (exchange.rank() == 0) std::printf("%d,%s,%.3f\n", round, variant.name, result.GBps);
+        return 0;
+      };
+      if (allEnded(runRanks(2, body, kLimitSeconds)) != 0) return 1;
+    }
+  }
+  return 0;
+}
+
 enum class Wiring { kMapped, kNetwork, kBare };
 
 double connectMs(HubExchange& exchange, Wiring wiring) {
@@ -256,6 +277,7 @@ int connect(int rounds) {
 }
 
 #else
+int bare(int) { return 0; }
 int connect(int) { return 0; }
 #endif
 
@@ -268,8 +290,9 @@ int main(int argc, char** argv) {
   const int rounds = argc > 2 ? std::atoi(argv[2]) : 5;
   if (what == "memory") return move(false, rounds);
   if (what == "network") return move(true, rounds);
+  if (what == "bare") return bare(rounds);
   if (what == "import") return import(rounds);
   if (what == "connect") return connect(rounds);
-  std::fprintf(stderr, "usage: transfer_bench memory|network|import|connect [ROUNDS]\n");
+  std::fprintf(stderr, "usage: transfer_bench memory|network|bare|import|connect [ROUNDS]\n");
   return 2;
 }

@@ -74,10 +74,13 @@ std::string printed(Print&& print) {
   return all;
 }
 
-// UCX_TLS, from the environment or UCX's files; a configuration says its values only by printing them.
-std::string configuredTransports(const ucp_config_t* config) {
-  const std::string all =
-      printed([&](FILE* stream) { ucx().ucp_config_print(config, stream, "", UCS_CONFIG_PRINT_CONFIG); });
+// A configuration says its settings, and their values, only by printing them.
+std::string printedConfiguration(const ucp_config_t* config) {
+  return printed([&](FILE* stream) { ucx().ucp_config_print(config, stream, "", UCS_CONFIG_PRINT_CONFIG); });
+}
+
+// UCX_TLS, from the environment or UCX's files.
+std::string configuredTransports(const std::string& all) {
   constexpr std::string_view kName = "UCX_TLS=";
   const size_t at = all.find(kName);
   if (at == std::string::npos) return "";
@@ -120,7 +123,9 @@ ucp_context_h createUcxContext(const std::string& asked, uint64_t segmentBytes, 
   if (status != UCS_OK) throw ucxError("ucp_config_read", status);
   const std::unique_ptr<ucp_config_t, decltype(ucx().ucp_config_release)> config(raw,
                                                                                  ucx().ucp_config_release);
-  const std::string transports = asked.empty() ? networkTransports(configuredTransports(raw)) : asked;
+  const std::string configuration = printedConfiguration(raw);
+  const std::string transports =
+      asked.empty() ? networkTransports(configuredTransports(configuration)) : asked;
   // Settings of TCP are known to ucp_config_modify without their prefix up to UCX 1.16, and with it from 1.17
   // on.
   unsigned major = 0, minor = 0, release = 0;
@@ -146,11 +151,12 @@ ucp_context_h createUcxContext(const std::string& asked, uint64_t segmentBytes, 
                                      {"ZCOPY_THRESH", "inf"}});
   }
   // Puts that the hardware does not do are an error, where UCX can be told so (newer ones; 1.13.1 does not know it): it
-  // would make messages of them, at a fifth of the bandwidth, and say nothing. Messages themselves are never emulated.
-  if (segmentBytes == 0) settings.emplace_back(kEmulation, "n");
+  // would make messages of them, at a fifth of the bandwidth, and say nothing. Messages themselves are never emulated. 1.13.1
+  // takes a setting that it does not know, and warns of it on standard output with each worker.
+  if (segmentBytes == 0 && configuration.find(kEmulation) != std::string::npos)
+    settings.emplace_back(kEmulation, "n");
   for (const auto& [name, value] : settings) {
     status = ucx().ucp_config_modify(raw, name.c_str(), value.c_str());
-    if (name == kEmulation && status == UCS_ERR_NO_ELEM) continue;
     if (status != UCS_OK) throw ucxError("setting UCX_" + name + "=" + value, status);
   }
   ucp_params_t params{};
