@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdlib>
 #include <cstring>
 #include <deque>
 #include <string>
@@ -35,10 +34,10 @@ struct PieceVariant {
 
 // Messages in one part, copied into UCX's buffer, as the network module has them.
 inline std::vector<std::pair<const char*, const char*>> eagerSettings() {
-  return {{"UCX_TCP_TX_SEG_SIZE", "300K"},
-          {"UCX_TCP_RX_SEG_SIZE", "300K"},
-          {"UCX_RNDV_THRESH", "inf"},
-          {"UCX_ZCOPY_THRESH", "inf"}};
+  return {{"TCP_TX_SEG_SIZE", "300K"},
+          {"TCP_RX_SEG_SIZE", "300K"},
+          {"RNDV_THRESH", "inf"},
+          {"ZCOPY_THRESH", "inf"}};
 }
 
 struct PieceResult {
@@ -59,9 +58,7 @@ class PieceStream {
         variant_(variant),
         pieceBytes_(variant.send == PieceSend::kContiguous ? kMessageBytes : pieceBytes),
         memory_(kTotalBytes, std::byte(exchange.rank() + 1)) {
-    setenv("UCX_NET_DEVICES", "lo", 1);
-    for (const auto& [name, value] : variant.settings) setenv(name, value, 1);
-    context_ = createUcxContext("tcp", 0, false);
+    createContext();
     ucp_worker_params_t params{};
     params.field_mask = UCP_WORKER_PARAM_FIELD_THREAD_MODE;
     params.thread_mode = UCS_THREAD_MODE_SINGLE;
@@ -123,6 +120,28 @@ class PieceStream {
   void progress() {
     const double startUs = cpuUs();
     if (ucx().ucp_worker_progress(worker_) != 0) busyUs_ += cpuUs() - startUs;
+  }
+
+  void createContext() {
+    ucp_config_t* config = nullptr;
+    require(ucx().ucp_config_read(nullptr, nullptr, &config));
+    const auto set = [&](const std::string& name, const char* value) {
+      require(ucx().ucp_config_modify(config, name.c_str(), value));
+    };
+    set("TLS", "tcp");
+    set("NET_DEVICES", "lo");
+    unsigned major = 0, minor = 0, release = 0;
+    ucx().ucp_get_version(&major, &minor, &release);
+    const bool prefixed = UCP_VERSION(major, minor) >= UCP_VERSION(1, 17);
+    for (const auto& [name, value] : variant_.settings) {
+      const std::string full = name;
+      set(!prefixed && full.starts_with("TCP_") ? full.substr(4) : full, value);
+    }
+    ucp_params_t params{};
+    params.field_mask = UCP_PARAM_FIELD_FEATURES;
+    params.features = UCP_FEATURE_AM;
+    require(ucx().ucp_init_version(UCP_API_MAJOR, UCP_API_MINOR, &params, config, &context_));
+    ucx().ucp_config_release(config);
   }
 
   void handle(unsigned id, ucp_am_recv_callback_t callback) {

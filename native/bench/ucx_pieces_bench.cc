@@ -8,6 +8,7 @@
 //   iov               the kernel takes them out of the memory, by UCX's datatype of several buffers: up to 14 of a message
 //   rendezvous        a message per piece, which UCX receives where it belongs
 #include <cstdio>
+#include <cstdlib>
 
 #include "bench/ucx_pieces.h"
 
@@ -20,15 +21,15 @@ constexpr unsigned kLimitSeconds = 120;
 
 std::vector<PieceVariant> variants() {
   auto iov = eagerSettings();
-  iov.back() = {"UCX_ZCOPY_THRESH", "0"};
-  iov.emplace_back("UCX_TCP_MAX_IOV", "20");  // 6; UCX takes 16 at most
+  iov.back() = {"ZCOPY_THRESH", "0"};
+  iov.emplace_back("TCP_MAX_IOV", "20");  // 6; UCX takes 16 at most
   return {{"contiguous", PieceSend::kContiguous, PieceReceive::kPost, 1, {}},
           {"contiguous-eager", PieceSend::kContiguous, PieceReceive::kCopy, 1, eagerSettings()},
           {"gather", PieceSend::kGather, PieceReceive::kCopy, 64, eagerSettings()},
           {"pack", PieceSend::kPack, PieceReceive::kCopy, 64, eagerSettings()},
           {"pack-stream", PieceSend::kPack, PieceReceive::kStream, 64, eagerSettings()},
           {"iov", PieceSend::kIov, PieceReceive::kCopy, 14, std::move(iov)},
-          {"rendezvous", PieceSend::kIov, PieceReceive::kPost, 1, {{"UCX_RNDV_THRESH", "0"}}}};
+          {"rendezvous", PieceSend::kIov, PieceReceive::kPost, 1, {{"RNDV_THRESH", "0"}}}};
 }
 
 int measure(int round, uint64_t pieceBytes, const PieceVariant& variant) {

@@ -9,6 +9,8 @@ namespace railrunner {
 // A message whose parts lie in several places of memory, in their order.
 class ScatteredFrame {
  public:
+  // So that add() of as many pieces does not allocate.
+  void reserve(size_t pieces) { pieces_.reserve(pieces); }
   void clear();
   // Where it lies right behind the last part, that one grows.
   void add(const uint8_t* data, uint64_t bytes);

@@ -84,6 +84,7 @@ void NetworkWorker::createBatches() {
     Batch& batch = batches_.emplace_back();
     batch.data = static_cast<uint8_t*>(arena_->data()) + i * shared_.batchBytes;
     batch.owner = this;
+    batch.frame.reserve(2 * shared_.batchBytes / kMinStayingBytes + 2);  // payloads, and records between them
     freeBatches_.push_back(&batch);
   }
   if (shared_.protocol != NetworkProtocol::kRemoteWrite) return;

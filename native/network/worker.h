@@ -21,6 +21,9 @@ namespace railrunner {
 
 inline constexpr unsigned kFrameMessageId = 7;  // of this module's active messages
 
+// Shorter payloads are copied into the batch, even if they would stay: a batch then has few pieces.
+inline constexpr uint64_t kMinStayingBytes = 1024;
+
 // What a worker shares with the others of its network; outlives it.
 struct WorkerContext {
   uint32_t rank = 0;

@@ -18,9 +18,6 @@ constexpr uint64_t kSegmentBytes = 1448;
 constexpr uint64_t kSegmentOverheadBytes = 66;
 constexpr uint64_t kMessageOverheadBytes = 24;
 
-// Shorter payloads are copied into the batch, whose parts then are fewer.
-constexpr uint64_t kMinStayingBytes = 1024;
-
 uint64_t wireBytesOf(uint64_t frameBytes) {
   const uint64_t segments = (frameBytes + kMessageOverheadBytes + kSegmentBytes - 1) / kSegmentBytes;
   return frameBytes + kMessageOverheadBytes + segments * kSegmentOverheadBytes;
