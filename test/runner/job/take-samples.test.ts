@@ -27,6 +27,7 @@ async function sampledBy(
   times: Readonly<Record<string, Times>>,
   rule: StoppingRule = RULE,
   stopAt = Infinity,
+  remainingMs: (rank: number) => number = () => 1e9,
 ): Promise<{ readonly sampled: Sampled<MeasuredPhases>[]; readonly calls: SampleOptions[] }> {
   const calls: SampleOptions[] = [];
   const meeting: { words: string[]; resolve: ((words: string[]) => void)[] } = { words: [], resolve: [] };
@@ -44,7 +45,7 @@ async function sampledBy(
     const context = {
       samples: { warmup: 5, iterations: rule.minIterations, freeRunning: false },
       stopping: rule,
-      remainingMs: () => 1e9,
+      remainingMs: () => remainingMs(rank),
       progress: () => {},
       wordsOfAll: (_: string, word: string) => tell(rank, word),
     } as unknown as PointContext;
@@ -138,6 +139,35 @@ t.test('the whole decides where there is one, else every part; idle ranks take p
   t.ok(((await sampledBy(2, halves)).sampled[0]?.iterations ?? 0) > 400);
   const idle = await sampledBy(3, { total: (sample, rank) => (rank === 1 ? NaN : 100 + (sample % 2)) });
   t.match(idle.sampled, alike(3, { iterations: 50, stoppedBy: 'noise' }));
+});
+
+t.test('at equal totals the median of a noisy point varies less than with equal numbers', async (t) => {
+  const medianOf = (times: Float64Array): number => times.toSorted()[Math.ceil(times.length / 2) - 1] ?? NaN;
+  const variation = (values: readonly number[]): number => {
+    const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+    return (
+      Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (values.length - 1)) / mean
+    );
+  };
+  const rule = { ...RULE, maxNoisePct: 2 };
+  const [stopped, fixed]: [number[], number[]] = [[], []];
+  for (let run = 0; run < 20; run += 1) {
+    const take = async (spread: number): Promise<Sampled<MeasuredPhases> | undefined> =>
+      (await sampledBy(1, { total: noisy(100 * run, spread) }, rule)).sampled[0];
+    const [steady, rough] = [await take(0.01), await take(0.3)];
+    const total = (steady?.iterations ?? 0) + (rough?.iterations ?? 0);
+    t.ok(total > 400, `${total}`);
+    stopped.push(medianOf(rough?.phases[0]?.timesUs ?? new Float64Array()));
+    const other = noisy(100 * run + 50, 0.3);
+    fixed.push(medianOf(Float64Array.from({ length: total / 2 }, (_, sample) => other(sample, 0))));
+  }
+  t.ok(variation(stopped) < 0.85 * variation(fixed), `${variation(stopped)} and ${variation(fixed)}`);
+});
+
+t.test('a rank that is close to its deadline ends the point for all', async (t) => {
+  const times = { total: noisy(12, 0.3) };
+  const { sampled } = await sampledBy(3, times, RULE, Infinity, (rank) => (rank === 1 ? 1e-6 : 1e9));
+  t.match(sampled, alike(3, { iterations: 50, stoppedBy: 'maxSeconds' }));
 });
 
 t.test('a run that is told to stop in a batch keeps what it has, and gives no reason', async (t) => {
