@@ -60,6 +60,7 @@ TaskThreads::TaskThreads(RunControl& control, uint32_t maxConcurrent, uint32_t t
       threads_("transfer threads", [this] {
         const std::lock_guard lock(mutex_);
         ended_ = true;
+        queued_.store(1, std::memory_order_release);  // those that poll for a task look no longer
         wake_.notify_all();
       }) {
   for (uint32_t i = 0; i < std::max(1U, maxConcurrent); ++i) threads_.start([this] { loop(); });

@@ -53,6 +53,8 @@ void checkBlame(const Plan& plan, const RankEngine& engine) {
     const Verdict& any = outcome.verdicts[i][0];
     const bool isPlanned = plan.trouble != Trouble::kNone && any.point == plan.troublePlace.point &&
                            any.stage == plan.troublePlace.stage;
+    // A cut link fails what uses it, as whatever it is told.
+    if (plan.cutRanks[0] >= 0 && any.stage == 1) continue;
     if (!isPlanned) {
       violate(engine.rank(), "point " + std::to_string(any.point) + " stage " + std::to_string(any.stage) +
                                  " failed although nothing went wrong in it");
@@ -78,7 +80,7 @@ void checkQuiet(const Plan& plan, RankEngine& engine) {
   }
   if (outcome.judgements.size() != plan.points.size() * kNumStages)
     violate(engine.rank(), "did not go through all stages");
-  const uint64_t expected = expectedMails(plan, engine.world().info());
+  const uint64_t expected = expectedMails(engine);
   if (outcome.mailsBeforeEnd != expected) {
     violate(engine.rank(), "sent " + std::to_string(outcome.mailsBeforeEnd) + " messages, expected " +
                                std::to_string(expected));

@@ -215,6 +215,7 @@ Verdict RankEngine::runBody(int point, int stage) {
   verdict.stop = control_.stop.load() != 0 ? 1 : 0;
   verdict.samples = samples_;
   if (isLate) {
+    scheduler().explain();
     scheduler().trace("timed out: awaited, iteration, stuck", verdict.awaitedPeer, verdict.iteration,
                       verdict.isStuck);
     verdict.status = Status::kTimeout;

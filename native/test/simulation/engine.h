@@ -30,6 +30,13 @@ class RankEngine {
   // Does what the plan says; comes back only from a hang that is told to stop (which throws).
   void meetTrouble();
 
+  // What steps above the control plane made of its calls.
+  struct Counted {
+    uint64_t allgathers = 0;
+    uint64_t gates = 0;
+  };
+  Counted& counted() { return counted_; }
+
   // How it went, for the checkers.
   enum class End { kNone, kNotOpened, kFinalized, kLost, kFatal, kNotFinalized };
   struct Outcome {
@@ -73,6 +80,7 @@ class RankEngine {
   std::shared_ptr<World> world_;
   std::unique_ptr<WorldGate> gate_;
   Outcome outcome_;
+  Counted counted_;
   std::function<void()> task_;
   std::exception_ptr taskFailure_;
   bool isBusy_ = false;
@@ -82,6 +90,6 @@ class RankEngine {
 // The steps of a stage, on the worker thread. Throws what goes wrong; what is wrong without an error is a violation.
 uint32_t runSteps(RankEngine& engine, int point, int stage);
 // Messages that a rank sends in the mail for the steps of all points where nothing goes wrong.
-uint64_t expectedMails(const Plan& plan, const WorldInfo& info);
+uint64_t expectedMails(RankEngine& engine);
 
 }  // namespace railrunner::simulation

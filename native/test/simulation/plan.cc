@@ -22,13 +22,17 @@ std::vector<int> hostsOf(Random& random, int worldSize) {
   return hosts;
 }
 
-PlannedPoint pointOf(Random& random) {
+PlannedPoint pointOf(Random& random, int worldSize) {
   PlannedPoint point(kNumStages);
   for (int stage = 0; stage < kNumStages; ++stage) {
     for (uint64_t count = random.below(4); count > 0; --count) {
       const auto kind = static_cast<StepKind>(random.below(static_cast<uint64_t>(StepKind::kGates)));
       point[static_cast<size_t>(stage)].push_back({kind, random.next(), 0});
     }
+  }
+  if (random.chance(20) && kHasUcx) {  // these cost as much as all else together
+    const StepKind kinds[] = {StepKind::kNetwork, StepKind::kDispatch, StepKind::kTransfer};
+    point[1].push_back({kinds[worldSize <= 5 ? random.below(3) : 0], random.next(), 0});
   }
   point[1].push_back({StepKind::kGates, random.next(), static_cast<uint32_t>(random.between(1, 12))});
   return point;
@@ -59,8 +63,11 @@ Plan makePlan(uint64_t seed) {
   plan.mpi.hostOfRank = hostsOf(random, plan.worldSize);
   plan.mpi.latencyNs = random.chance(50) ? 20 * kUs : random.between(2 * kUs, 3 * kMs);
   plan.mpi.failsForGone = random.chance(30);
+  plan.ucx.latencyNs = random.chance(50) ? 30 * kUs : random.between(2 * kUs, kMs);
+  plan.ucx.hasRdma = random.chance(50);
   if (random.chance(30)) plan.ranksPerNode = static_cast<int>(random.between(1, 4));
-  for (int64_t count = random.between(1, 3); count > 0; --count) plan.points.push_back(pointOf(random));
+  for (int64_t count = random.between(1, 3); count > 0; --count)
+    plan.points.push_back(pointOf(random, plan.worldSize));
   const auto anyRank = [&] { return static_cast<int>(random.below(static_cast<uint64_t>(plan.worldSize))); };
   // Most of a run passes within some milliseconds; each stage has its deadline, where one hangs.
   const auto anyTime = [&] { return kSecond + random.between(0, random.chance(70) ? 15 * kMs : kSecond); };
@@ -76,6 +83,13 @@ Plan makePlan(uint64_t seed) {
   } else if (event < 55) {
     plan.signalRank = anyRank();
     plan.signalNs = anyTime();
+  } else if (event < 65) {
+    plan.cutRanks[0] = anyRank();
+    plan.cutRanks[1] =
+        (plan.cutRanks[0] + 1 + static_cast<int>(random.below(static_cast<uint64_t>(plan.worldSize) - 1))) %
+        plan.worldSize;
+    plan.cutNs = anyTime();
+    plan.cutForNs = random.between(0, kSecond);
   }
   return plan;
 }
@@ -95,6 +109,10 @@ std::string Plan::describe() const {
             std::to_string(frozenForNs / kMs) + " ms";
   }
   if (signalRank >= 0) text += "; rank " + std::to_string(signalRank) + " gets a signal" + at(signalNs);
+  if (cutRanks[0] >= 0) {
+    text += "; the link of ranks " + std::to_string(cutRanks[0]) + " and " + std::to_string(cutRanks[1]) +
+            " is cut" + at(cutNs) + " for " + std::to_string(cutForNs / kMs) + " ms";
+  }
   return text;
 }
 

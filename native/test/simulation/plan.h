@@ -5,12 +5,22 @@
 #include <vector>
 
 #include "test/simulation/mpi_model.h"
+#include "test/simulation/ucx_model.h"
 
 // What a seed makes: a world, what its ranks do together, and what happens to them meanwhile.
 namespace railrunner::simulation {
 
 // What the ranks do in a stage, one after the other.
-enum class StepKind : uint32_t { kAllgather, kMaximum, kBarrier, kAgreement, kGates };
+enum class StepKind : uint32_t {
+  kAllgather,
+  kMaximum,
+  kBarrier,
+  kAgreement,
+  kGates,
+  kNetwork,
+  kDispatch,
+  kTransfer
+};
 
 struct PlannedStep {
   StepKind kind;
@@ -41,6 +51,7 @@ struct Plan {
   int worldSize = 2;
   int ranksPerNode = 0;
   MpiOptions mpi;
+  UcxOptions ucx;
   int64_t stageNs = 3 * kSecond;
   int64_t silenceNs = kSecond;
   std::vector<PlannedPoint> points;
@@ -57,13 +68,17 @@ struct Plan {
   int64_t frozenForNs = 0;
   int signalRank = -1;
   int64_t signalNs = 0;
-  bool skipsARank = false;  // planted: one rank does not hear of a failure in an agreement
+  int cutRanks[2] = {-1, -1};  // the link between them
+  int64_t cutNs = 0;
+  int64_t cutForNs = 0;
+  bool signalsEarly = false;  // planted: signals are published though payloads are missing
+  bool skipsARank = false;    // planted: one rank does not hear of a failure in an agreement
 
   // A pause that every other rank must sit out.
   bool isBriefFreeze() const { return frozenRank >= 0 && frozenForNs < silenceNs; }
   bool isLongFreeze() const { return frozenRank >= 0 && !isBriefFreeze(); }
   bool isQuiet() const {
-    return trouble == Trouble::kNone && crashRank < 0 && !isLongFreeze() && signalRank < 0;
+    return trouble == Trouble::kNone && crashRank < 0 && !isLongFreeze() && signalRank < 0 && cutRanks[0] < 0;
   }
   std::string describe() const;
 };

@@ -4,6 +4,7 @@
 #include <ucontext.h>
 
 #include <cstdint>
+#include <cstdio>
 #include <functional>
 #include <memory>
 #include <queue>
@@ -83,6 +84,10 @@ class Scheduler {
   const std::vector<std::string>& violations() const { return violations_; }
   // Where every fiber that is not over stands.
   std::string describe() const;
+  // The same, into a printed trace.
+  void explain() const {
+    if (prints_) std::printf("%s", describe().c_str());
+  }
 
  private:
   struct Fiber {

@@ -26,6 +26,7 @@ struct Request {
 void applyPlanted(const std::string& name, Plan& plan) {
   plan.mpi.plantedAt = mix64(plan.seed) % 40;
   if (name == "lost-message") plan.mpi.planted = PlantedMessage::kLost;
+  if (name == "early-signal") plan.signalsEarly = true;
   if (name == "skipped-rank") plan.skipsARank = true;
 }
 
@@ -45,6 +46,10 @@ void spawnEvents(const Plan& plan, const std::vector<std::unique_ptr<RankEngine>
     Scheduler::get().trace("freeze", plan.frozenRank);
     Scheduler::get().freeze(plan.frozenRank, plan.frozenForNs);
   });
+  at(plan.cutRanks[0], plan.cutNs, [&plan] {
+    Scheduler::get().trace("cut", plan.cutRanks[0], plan.cutRanks[1]);
+    UcxModel::get().cut(plan.cutRanks[0], plan.cutRanks[1], plan.cutNs + plan.cutForNs);
+  });
   at(plan.signalRank, plan.signalNs, [&plan, &engines] {
     Scheduler::get().trace("signal", plan.signalRank);
     engines[static_cast<size_t>(plan.signalRank)]->control().stop.store(
@@ -58,8 +63,9 @@ int runSeed(uint64_t seed, const Request& request) {
   Plan plan = makePlan(seed);
   applyPlanted(request.planted, plan);
   Scheduler& scheduler = Scheduler::get();
-  scheduler.begin(seed, plan.worldSize, request.prints);
+  scheduler.begin(seed, plan.worldSize + 1, request.prints);
   MpiModel::get().begin(plan.mpi);
+  UcxModel::get().begin(plan.ucx, plan.worldSize);
   std::vector<std::unique_ptr<RankEngine>> engines;
   for (int rank = 0; rank < plan.worldSize; ++rank)
     engines.push_back(std::make_unique<RankEngine>(plan, rank));

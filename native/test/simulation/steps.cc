@@ -4,8 +4,7 @@
 
 #include "core/agreement.h"
 #include "core/sampler.h"
-#include "test/simulation/engine.h"
-#include "world/world_exchange.h"
+#include "test/simulation/heavy_steps.h"
 
 namespace railrunner::simulation {
 
@@ -18,10 +17,6 @@ Bytes bytesOf(const PlannedStep& step, int rank) {
   Bytes bytes(random.below(random.chance(10) ? 3000 : 40));
   for (uint8_t& byte : bytes) byte = static_cast<uint8_t>(random.next());
   return bytes;
-}
-
-void expect(bool holds, const RankEngine& engine, const char* what) {
-  if (!holds) scheduler().violate("rank " + std::to_string(engine.rank()) + ": " + what);
 }
 
 void allgather(RankEngine& engine, const PlannedStep& step) {
@@ -138,28 +133,36 @@ uint32_t runSteps(RankEngine& engine, int point, int stage) {
       case StepKind::kGates:
         numSamples += gates(engine, step, place);
         break;
+      case StepKind::kNetwork:
+        networkStep(engine, step);
+        break;
+      case StepKind::kDispatch:
+        dispatchStep(engine, step);
+        break;
+      case StepKind::kTransfer:
+        transferStep(engine, step);
+        break;
     }
   }
   return numSamples;
 }
 
-uint64_t expectedMails(const Plan& plan, const WorldInfo& info) {
+uint64_t expectedMails(RankEngine& engine) {
+  const WorldInfo& info = engine.world().info();
   const auto rounds = [](int count) {
     return static_cast<uint64_t>(std::bit_width(static_cast<uint32_t>(count - 1)));
   };
   const uint64_t ofMaximum = rounds(info.worldSize);
+  const uint64_t ofGate = info.localRank == 0 ? rounds(info.numNodes) : 0;
   const uint64_t ofAllgather =
       info.worldSize <= AllgatherPlan::kDirectRanks ? static_cast<uint64_t>(info.worldSize) - 1 : ofMaximum;
-  uint64_t sum = 0;
-  for (const PlannedPoint& point : plan.points) {
+  uint64_t sum = engine.counted().allgathers * ofAllgather + engine.counted().gates * ofGate;
+  for (const PlannedPoint& point : engine.plan().points) {
     for (const auto& steps : point) {
       for (const PlannedStep& step : steps) {
-        const bool isGathering = step.kind == StepKind::kAllgather || step.kind == StepKind::kAgreement;
-        if (step.kind == StepKind::kGates) {
-          sum += info.localRank == 0 ? step.amount * rounds(info.numNodes) : 0;
-        } else {
-          sum += isGathering ? ofAllgather : ofMaximum;
-        }
+        if (step.kind == StepKind::kAllgather || step.kind == StepKind::kAgreement) sum += ofAllgather;
+        if (step.kind == StepKind::kMaximum || step.kind == StepKind::kBarrier) sum += ofMaximum;
+        if (step.kind == StepKind::kGates) sum += step.amount * ofGate;
       }
     }
   }
