@@ -159,7 +159,9 @@ bool NetworkDrain::advance(NoticeBoard& board) {
   if (isRunning_) {
     if (!bounce_->copies->poll()) return false;
     isRunning_ = false;
-    board.post(Notice::kCredit, peer_, chunkNumber(epoch_, next_));
+    // Only where the sender waits for it: one that nobody waits for may still be in flight when the next transfer's comes.
+    if (next_ + kBounceGroups < bounce_->plan.chunks.size())
+      board.post(Notice::kCredit, peer_, chunkNumber(epoch_, next_));
     ++next_;
     return true;
   }
