@@ -94,7 +94,15 @@ ucs_status_ptr_t UcxModel::issue(Endpoint& endpoint, Operation made, const ucp_r
 // Its bytes are read, and are on their way.
 void UcxModel::leave(const std::shared_ptr<Operation>& operation) {
   Worker& target = *workers_[operation->endpoint->peer];
-  operation->wire.assign(operation->data, operation->data + operation->bytes);
+  if (operation->type == nullptr) {
+    operation->wire.assign(operation->data, operation->data + operation->bytes);
+  } else {
+    const ucp_generic_dt_ops_t& pack = operation->type->operations;
+    void* state = pack.start_pack(operation->type->context, operation->data, operation->bytes);
+    operation->wire.resize(pack.packed_size(state));
+    pack.pack(state, 0, operation->wire.data(), operation->wire.size());
+    pack.finish(state);
+  }
   operation->hasLeft = true;
   operation->arrivesNs = scheduler().nowNs() + travel();
   if (isCut(operation->endpoint->owner->rank, target.rank)) {

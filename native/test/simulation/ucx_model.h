@@ -47,6 +47,10 @@ class UcxModel {
     uint8_t* base = nullptr;
     size_t bytes = 0;
   };
+  struct Datatype {
+    ucp_generic_dt_ops_t operations;
+    void* context;
+  };
   struct Context {
     std::set<Worker*> workers;
   };
@@ -63,7 +67,8 @@ class UcxModel {
     Request* request = nullptr;
     const uint8_t* data = nullptr;
     size_t bytes = 0;
-    uint64_t target = 0;  // of a put; 0: a message
+    const Datatype* type = nullptr;  // that packs the bytes, null where they lie in one piece
+    uint64_t target = 0;             // of a put; 0: a message
     Memory* memory = nullptr;
     int64_t leavesNs = 0;  // then the sender's memory is read
     int64_t arrivesNs = 0;
@@ -112,6 +117,7 @@ class UcxModel {
   static ucs_status_t mapCall(ucp_context_h, const ucp_mem_map_params_t* params, ucp_mem_h* memory);
   static ucs_status_t packKey(ucp_context_h, ucp_mem_h memory, void** key, size_t* bytes);
   static ucs_status_t unpackKey(ucp_ep_h, const void* key, ucp_rkey_h* result);
+  static ucs_status_t createType(const ucp_generic_dt_ops_t* operations, void* context, ucp_datatype_t* type);
   static ucs_status_t checkStatus(void* request);
   static void freeRequest(void* request);
 

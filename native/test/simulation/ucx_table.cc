@@ -113,6 +113,8 @@ ucs_status_ptr_t UcxModel::sendMessage(ucp_ep_h endpoint, unsigned, const void*,
   Operation message;
   message.data = static_cast<const uint8_t*>(data);
   message.bytes = bytes;
+  if ((param->op_attr_mask & UCP_OP_ATTR_FIELD_DATATYPE) != 0)
+    message.type = reinterpret_cast<const Datatype*>(param->datatype);
   return get().issue(*reinterpret_cast<Endpoint*>(endpoint), std::move(message), param);
 }
 
@@ -124,6 +126,12 @@ ucs_status_ptr_t UcxModel::putCall(ucp_ep_h endpoint, const void* data, size_t b
   put.target = target;
   put.memory = reinterpret_cast<Memory*>(key);
   return get().issue(*reinterpret_cast<Endpoint*>(endpoint), std::move(put), param);
+}
+
+ucs_status_t UcxModel::createType(const ucp_generic_dt_ops_t* operations, void* context,
+                                  ucp_datatype_t* type) {
+  *type = reinterpret_cast<ucp_datatype_t>(new Datatype{*operations, context});
+  return UCS_OK;
 }
 
 ucs_status_t UcxModel::mapCall(ucp_context_h, const ucp_mem_map_params_t* params, ucp_mem_h* memory) {
@@ -185,6 +193,8 @@ void* UcxModel::symbol(const char* name) {
       {"ucp_mem_unmap", at(unmap)},
       {"ucp_am_send_nbx", at(&sendMessage)},
       {"ucp_put_nbx", at(&putCall)},
+      {"ucp_dt_create_generic", at(&createType)},
+      {"ucp_dt_destroy", at(+[](ucp_datatype_t type) { delete reinterpret_cast<Datatype*>(type); })},
       {"ucp_request_check_status", at(&checkStatus)},
       {"ucp_request_free", at(&freeRequest)},
       {"ucs_status_string", at(statusString)},
