@@ -9,8 +9,8 @@ export function coveragePage(): string {
 
 # Test coverage
 
-The share of \`runner/\` and \`jobs/\` that \`npm test\` executes on a machine without GPUs: ${record.date}, commit ${record.commit},
-Node ${record.node}. V8 counts in every process that the tests start, ranks included. A process that is killed, or leaves
+The share of \`runner/\` and \`jobs/\` that tests execute on a machine without GPUs: ${record.date}, from commit ${record.commit} on,
+Node ${record.node}, in parts and without \`test/native\`, which runs little of either. V8 counts in every process that the tests start, ranks included. A process that is killed, or leaves
 without Node's exit, records nothing, so real coverage is somewhat higher. Code that only a GPU reaches counts as not covered.
 
     npm run coverage -- test/runner     # adds these tests to what is recorded; without names, all tests from the start
