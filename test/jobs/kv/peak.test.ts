@@ -108,6 +108,7 @@ t.test(
     } as unknown as ProbedPoint['transfer'];
     const context = {
       device: { properties: { kind: 'cuda' } },
+      samples: { iterations: 1, warmup: 0 },
       onAnyRank: async () => false,
     } as unknown as PointContext;
     const spec = specAs<KvSpec>(loadJob(offloadJob({})).points[0]?.spec ?? {});
