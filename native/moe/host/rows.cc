@@ -93,6 +93,13 @@ void sumGroups(uint16_t* out, const RowGroups& groups, uint32_t numColumns) {
     ColumnSums whole[kVectors] = {};
     uint32_t j = 0;
     for (uint32_t group = 0; group < groups.numGroups; ++group) {
+      if (groups.ends[group] == j + 1 && groups.weights[j] == 1.0F) {
+        // A row by itself is rounded already.
+        for (uint32_t v = 0; v < kVectors; ++v)
+          addScaled(whole[v], groups.rows[j] + begin + 2 * kWords * v, 1.0F);
+        ++j;
+        continue;
+      }
       ColumnSums sums[kVectors] = {};
       for (; j < groups.ends[group]; ++j) {
         for (uint32_t v = 0; v < kVectors; ++v)
