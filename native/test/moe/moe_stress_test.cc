@@ -27,7 +27,7 @@ void combine(Ranks& ranks, Rank& mine, uint32_t rank, DispatchResult& result,
              const std::vector<Tokens>& all) {
   HostExchange& exchange = ranks.exchange(rank);
   const Shape& s = exchange.shape();
-  auto* y = reinterpret_cast<uint16_t*>(mine.y.data);
+  uint16_t* y = s.zeroCopy ? exchange.combineInput() : reinterpret_cast<uint16_t*>(mine.y.data);
   auto* out = reinterpret_cast<uint16_t*>(mine.out.data);
   runExperts(s, rank, result, y);
   exchange.combineSend(y, all[rank].view(), result);
@@ -88,10 +88,13 @@ int main(int argc, char** argv) {
   Shape s;
   s.worldSize = 4, s.numExperts = 8, s.numTopk = 3, s.hidden = 128, s.maxDispatchTokensPerRank = 3;
   const std::vector<uint32_t> nodes = {0, 0, 1, 1};
-  for (const std::string dedup : {"on", "off", "node"}) {
-    s.dedup = dedup != "off";
-    stress(s, dedup == "node" ? nodes : std::vector<uint32_t>{}, iterations / 2, missingRelease);
-    std::printf("dedup %s: %u iterations, %d failures\n", dedup.c_str(), iterations / 2, failures);
+  for (const bool zeroCopy : {false, true}) {
+    for (const std::string dedup : {"on", "off", "node"}) {
+      s.dedup = dedup != "off", s.zeroCopy = zeroCopy;
+      stress(s, dedup == "node" ? nodes : std::vector<uint32_t>{}, iterations / 2, missingRelease);
+      std::printf("dedup %s%s: %u iterations, %d failures\n", dedup.c_str(), zeroCopy ? ", zeroCopy" : "",
+                  iterations / 2, failures);
+    }
   }
   return failures == 0 ? 0 : 1;
 }
