@@ -76,7 +76,7 @@ export const ERROR_CATALOGUE = {
   E_RESUME: {
     exit: EXIT.usage,
     meaning:
-      'the run cannot be resumed: its spec, world, shard or version was another, or it is still running',
+      'the run cannot be resumed: its spec, world size, shard or version differs, or it is still running',
   },
   E_ARGUMENT: { exit: EXIT.failed, meaning: 'invalid argument to a native call' },
   E_STATE: { exit: EXIT.failed, meaning: 'a native handle was used after close, or calls came out of order' },
