@@ -148,7 +148,7 @@ std::string NetworkWorker::transportOf(uint32_t peer) const {
 
 void NetworkWorker::sendHello(uint32_t peer) {
   const FrameRecord record{RecordKind::kHello, 0, 0, 0, 0, 0, 0};
-  appendRecord(usable(peer), record, nullptr, false);
+  appendRecord(usable(peer), record);
   push(peer);
 }
 

@@ -129,7 +129,9 @@ class NetworkWorker {
   void receiveMessages();
   void createBatches();
   Batch& batchWithRoom(Connection& connection, uint64_t bytes, bool isMessage);
-  void appendRecord(Connection& connection, const FrameRecord& record, const void* payload, bool stays);
+  // With room behind it for its payload.
+  Batch& appendRecord(Connection& connection, const FrameRecord& record, uint64_t payloadBytes = 0);
+  void appendPayload(Connection& connection, const FrameRecord& record, const uint8_t* payload, bool stays);
   static void store(Batch& batch, const void* data, uint64_t bytes);
   void remoteWrite(Connection& connection, uint32_t region, uint64_t offset, const void* data,
                    uint64_t bytes);

@@ -71,14 +71,19 @@ void NetworkWorker::store(Batch& batch, const void* data, uint64_t bytes) {
   batch.frame.add(at, bytes);
 }
 
-void NetworkWorker::appendRecord(Connection& connection, const FrameRecord& record, const void* payload,
-                                 bool stays) {
-  const uint64_t bytes = record.kind == RecordKind::kPayload ? record.bytesOrCount : 0;
-  Batch& batch = batchWithRoom(connection, sizeof(record) + framePadded(bytes), true);
+NetworkWorker::Batch& NetworkWorker::appendRecord(Connection& connection, const FrameRecord& record,
+                                                  uint64_t payloadBytes) {
+  Batch& batch = batchWithRoom(connection, sizeof(record) + framePadded(payloadBytes), true);
   store(batch, &record, sizeof(record));
-  if (bytes == 0) return;
+  return batch;
+}
+
+void NetworkWorker::appendPayload(Connection& connection, const FrameRecord& record, const uint8_t* payload,
+                                  bool stays) {
+  const uint64_t bytes = record.bytesOrCount;
+  Batch& batch = appendRecord(connection, record, bytes);
   if (stays) {
-    batch.frame.add(static_cast<const uint8_t*>(payload), bytes);
+    batch.frame.add(payload, bytes);
   } else {
     store(batch, payload, bytes);
   }
@@ -98,10 +103,10 @@ void NetworkWorker::put(const NetworkPut& put) {
     if (shared_.protocol == NetworkProtocol::kRemoteWrite) {
       remoteWrite(connection, put.region, put.offset + done, data + done, bytes);
     } else {
-      appendRecord(connection,
-                   FrameRecord{RecordKind::kPayload, static_cast<uint16_t>(put.region), put.slot, put.epoch,
-                               put.offset + done, bytes, 0},
-                   data + done, put.stays && bytes >= kMinStayingBytes);
+      appendPayload(connection,
+                    FrameRecord{RecordKind::kPayload, static_cast<uint16_t>(put.region), put.slot, put.epoch,
+                                put.offset + done, bytes, 0},
+                    data + done, put.stays && bytes >= kMinStayingBytes);
     }
     ++sent.count;
     done += bytes;
@@ -117,10 +122,8 @@ void NetworkWorker::signal(const NetworkSignal& signal) {
   if (shared_.protocol == NetworkProtocol::kRemoteWrite) {
     queueFlag(connection, signal);
   } else {
-    appendRecord(connection,
-                 FrameRecord{RecordKind::kSignal, static_cast<uint16_t>(signal.region), signal.slot,
-                             signal.epoch, signal.offset, count, signal.value},
-                 nullptr, false);
+    appendRecord(connection, FrameRecord{RecordKind::kSignal, static_cast<uint16_t>(signal.region),
+                                         signal.slot, signal.epoch, signal.offset, count, signal.value});
   }
   connection.counters.payloadBytes += sizeof(signal.value);
 }
