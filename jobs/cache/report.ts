@@ -1,5 +1,4 @@
 /** What `railrunner simulate` prints. Every hit rate carries its definition. */
-import Table from 'cli-table3';
 import { stringify } from 'csv-stringify/sync';
 import { RunnerError } from '../../runner/errors.js';
 import type { SimulationQuestion } from '../../runner/job/simulation.js';
@@ -7,9 +6,11 @@ import { openTrace, type Trace } from '../traces/read-trace.js';
 import { POLICY_NAMES, type PolicyName } from './policy.js';
 import { tierLines, tierNotes, tierRows, type TierRow } from './tier-report.js';
 import { Simulation, type PolicyHits, type SimulationTotals } from './simulation.js';
+import { textTable } from '../../runner/text/table.js';
 import { isOneOf } from '../../runner/values/items.js';
 
 const DEFAULT_TTL_SECONDS = 300;
+const NUMBERS = ['blocks', 'hits', '% of blocks', '% of tokens', '% any'];
 
 interface Row extends PolicyHits {
   readonly hitPct: number;
@@ -173,35 +174,31 @@ function asTable({
 }: Answer): string {
   const count = (value: number): string => value.toLocaleString('en-US');
   const head = `${trace} (${format}): ${count(totals.requests)} requests, ${count(totals.tokens)} input tokens`;
-  const bad = badLines === 0 ? [] : [`${count(badLines)} wrong lines were passed over.`];
+  const bad = badLines === 0 ? [] : [`${count(badLines)} invalid lines were skipped.`];
   if (blockTokens === null) {
-    const none = `A trace of ${format} names no blocks: nothing can be said to be used again, and no cache hits.`;
+    const none = `A trace of format ${format} names no blocks, so reuse cannot be seen and no cache hits.`;
     return [head, none, ...bad, ''].join('\n');
   }
   const chained =
     totals.distinctBlocks > totals.distinctIds
       ? [
-          `${count(totals.distinctIds)} ids stand for ${count(totals.distinctBlocks)} prefix blocks: some ids come behind different ones, and were chained.`,
+          `${count(totals.distinctIds)} ids stand for ${count(totals.distinctBlocks)} prefix blocks: some ids follow different prefixes, so ids were chained.`,
         ]
       : [];
-  const table = new Table({
-    head: ['policy', 'blocks', 'hits', '% of blocks', '% of tokens', '% any'],
-    style: { head: [], border: [] },
-  });
-  for (const row of rows) {
+  const lines = rows.map((row) => {
     const capacity = row.capacityBlocks === null ? 'unbounded' : count(row.capacityBlocks);
     const shares = [row.hitPct, row.tokenHitPct, row.hitAnyPct].map((share) => share.toFixed(2));
-    table.push([row.policy, capacity, count(row.hits), ...shares]);
-  }
+    return [row.policy, capacity, count(row.hits), ...shares];
+  });
   return [
     head,
-    `${count(totals.blocks)} blocks of ${blockTokens} tokens, ${count(totals.distinctBlocks)} of them different; short last blocks ${definition.shortBlock}; ${definition.start} start`,
+    `${count(totals.blocks)} blocks of ${blockTokens} tokens, ${count(totals.distinctBlocks)} of them distinct; short last blocks ${definition.shortBlock}; ${definition.start} start`,
     ...chained,
     ...bad,
-    table.toString(),
+    textTable(['policy', ...NUMBERS], lines, { rightAligned: NUMBERS }),
     ...tierLines(tiers, notes),
-    `Without bounds, the mean over requests of what hits of each: ${totals.meanRequestHitPct.toFixed(2)} % of its blocks, ${totals.meanRequestTokenHitPct.toFixed(2)} % of its tokens.`,
-    'A hit is a block found from the head of its request without a gap; any: wherever it is found.',
+    `Unbounded, as the mean over requests: ${totals.meanRequestHitPct.toFixed(2)} % of blocks and ${totals.meanRequestTokenHitPct.toFixed(2)} % of tokens hit.`,
+    'A hit is a block found with all blocks before it in its request; % any also counts blocks after a gap.',
     '',
   ].join('\n');
 }

@@ -1,6 +1,6 @@
 /** What `railrunner simulate --tier-blocks` prints of device, host and disk together. */
-import Table from 'cli-table3';
 import type { SimulationQuestion } from '../../runner/job/simulation.js';
+import { textTable } from '../../runner/text/table.js';
 import { TIER_NAMES, type CacheCounts } from './tiered-cache.js';
 
 export interface TierRow {
@@ -51,32 +51,36 @@ export function tierNotes(counts: CacheCounts | null): string[] {
   const told = (count: number, text: (blocks: string) => string): string[] =>
     count === 0 ? [] : [text(`${count.toLocaleString('en-US')} blocks`)];
   return [
-    ...told(counts.unkept, (blocks) => `of requests larger than the device, ${blocks} were kept nowhere`),
+    ...told(counts.unkept, (blocks) => `${blocks} of requests larger than the device were not kept`),
     ...told(
       counts.notOffloaded,
       (blocks) =>
-        `${blocks} were not offloaded: the tier below was all in use, or takes none after so few uses`,
+        `${blocks} were not offloaded: every block of the tier below was in use, or --min-uses was not reached`,
     ),
   ];
 }
 
 export function tierLines(rows: readonly TierRow[], notes: readonly string[]): string[] {
   if (rows.length === 0) return [];
-  const head = ['tier', 'blocks', 'hits', '% of blocks', 'loads', 'offloads', 'evictions'];
+  const counted = ['blocks', 'hits', '% of blocks', 'loads', 'offloads', 'evictions'];
   const withBytes = rows.some(({ loadBytes }) => loadBytes !== null);
-  const table = new Table({
-    head: withBytes ? [...head, 'GB loaded', 'GB offloaded'] : head,
-    style: { head: [], border: [] },
-  });
-  for (const row of rows) {
+  const rightAligned = withBytes ? [...counted, 'GB loaded', 'GB offloaded'] : counted;
+  const lines = rows.map((row) => {
     const counts = [row.loads, row.offloads, row.evictions].map((count) => count.toLocaleString('en-US'));
     const [blocks, hits] = [row.blocks, row.hits].map((count) => count.toLocaleString('en-US'));
     const sizes = [row.loadBytes, row.offloadBytes].map((bytes) => ((bytes ?? 0) / 1e9).toFixed(1));
-    table.push([row.tier, blocks, hits, row.hitPct.toFixed(2), ...counts, ...(withBytes ? sizes : [])]);
-  }
+    return [
+      row.tier,
+      blocks ?? '',
+      hits ?? '',
+      row.hitPct.toFixed(2),
+      ...counts,
+      ...(withBytes ? sizes : []),
+    ];
+  });
   return [
-    table.toString(),
-    'Loads go from a tier to the device, offloads into it from the tier above; what lies where it should is not copied.',
+    textTable(['tier', ...rightAligned], lines, { rightAligned }),
+    'Loads go from this tier to the device, offloads come from the tier above; blocks that are already there are not copied.',
     ...notes,
   ];
 }

@@ -23,14 +23,14 @@ const AB_OPTIONS: CliOptions<AbArguments> = {
     type: 'string',
     nargs: 1,
     default: '',
-    describe: 'The baseline: "NAME=value ... BUILD --set path=value ..."; empty: this build',
+    describe: 'The baseline: "NAME=value ... BUILD --set path=value ..."; empty means this build',
   },
-  b: { type: 'string', nargs: 1, default: '', describe: 'The candidate, likewise' },
+  b: { type: 'string', nargs: 1, default: '', describe: 'The candidate, in the same form' },
   n: { type: 'number', default: 1, describe: 'Number of ranks', expected: wholeNumber(1, 10_000) },
   launcher: {
     type: 'string',
     default: '',
-    describe: 'What starts the ranks, for example "srun -n 4" [default: `launch -n` on this machine]',
+    describe: 'Command that starts the ranks, for example "srun -n 4" [default: `launch -n` on this machine]',
   },
   pairs: {
     type: 'number',
@@ -41,16 +41,16 @@ const AB_OPTIONS: CliOptions<AbArguments> = {
   confirmPairs: {
     type: 'number',
     default: 10,
-    describe: 'Fresh pairs of the points that those flag',
+    describe: 'Fresh pairs of the points that the first pairs flagged',
     expected: wholeNumber(6, 10_000),
   },
   budget: {
     type: 'number',
-    describe: 'Seconds after which it ends with what it has',
+    describe: 'Stop after this many seconds and judge what has been measured',
     expected: ['seconds above 0', (value) => value > 0],
   },
-  out: { type: 'string', default: 'results', describe: 'Folder that it gets its own folder in' },
-  resume: { type: 'string', describe: 'Go on with the comparison in this folder' },
+  out: { type: 'string', default: 'results', describe: "Parent folder of the comparison's own folder" },
+  resume: { type: 'string', describe: 'Continue the comparison in this folder' },
 };
 
 export const abCommand = (version: string): CommandModule<object, AbArguments> => ({

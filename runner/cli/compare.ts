@@ -21,21 +21,21 @@ const COMPARE_OPTIONS: CliOptions<CompareArguments> = {
     required: true,
     describe: 'Folders of the runs to judge (results/<run-id>)',
   },
-  against: { array: true, describe: 'Folders of the runs to judge them by' },
+  against: { array: true, describe: 'Folders of the baseline runs' },
   history: {
     type: 'string',
     describe:
-      'Folder of figures of earlier runs: adds the candidates, names changes, and is the baseline without --against',
+      'Folder with the figures of earlier runs: adds the candidates, reports level changes, and serves as baseline without --against',
   },
   ratioOnly: {
     type: 'boolean',
     default: false,
-    describe: 'Compare shares of the probed peak instead of times, over machine classes too',
+    describe: 'Compare percentages of the probed peak instead of times, also across machine classes',
   },
-  json: { type: 'string', describe: 'Write the verdict to this file, too' },
+  json: { type: 'string', describe: 'Also write the verdict to this file' },
   report: {
     type: 'string',
-    describe: 'Write a report of the candidates with this verdict to this folder, too',
+    describe: 'Also write a report with this verdict to this folder',
   },
 };
 

@@ -12,7 +12,7 @@ const DOCTOR_OPTIONS: CliOptions<DoctorArguments> = {
   spec: {
     positional: true,
     type: 'string',
-    describe: 'Path of a JSON spec to judge: exit 3 if it cannot run here',
+    describe: 'Path of a JSON spec to check: exit 3 if it cannot run here',
   },
   worldSize: {
     type: 'number',
@@ -21,7 +21,7 @@ const DOCTOR_OPTIONS: CliOptions<DoctorArguments> = {
   },
   ranksHere: {
     type: 'number',
-    describe: "Of these, ranks on this machine [default: the launcher's, else all]",
+    describe: "Ranks of these on this machine [default: the launcher's, else all]",
     expected: NUMBER_OF_RANKS,
   },
   json: { type: 'boolean', default: false, describe: 'Print JSON instead of a table' },
@@ -29,7 +29,8 @@ const DOCTOR_OPTIONS: CliOptions<DoctorArguments> = {
 
 export const doctorCommand = (loadKinds: LoadKinds): CommandModule<object, DoctorArguments> => ({
   command: 'doctor [spec]',
-  describe: 'Say what this machine offers, what would mislead a measurement, and whether a spec can run here',
+  describe:
+    'Check this machine for anything that would distort a measurement, and whether a spec can run here',
   builder: (yargs) => withOptions(yargs, DOCTOR_OPTIONS),
   handler: async (argv) => {
     const [kinds, { finish }, { doctor }] = await Promise.all([

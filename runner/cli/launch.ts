@@ -16,13 +16,13 @@ export interface LaunchArguments extends RunArguments {
 const LAUNCH_OPTIONS: CliOptions<LaunchArguments> = {
   ...RUN_OPTIONS,
   n: { type: 'number', required: true, describe: 'Number of ranks' },
-  mpi: { choices: ['openmpi', 'mpich'], describe: 'Which MPI [default: the one found first]' },
-  printOnly: { type: 'boolean', default: false, describe: 'Print the line and start nothing' },
+  mpi: { choices: ['openmpi', 'mpich'], describe: 'MPI to use [default: the first one found]' },
+  printOnly: { type: 'boolean', default: false, describe: 'Print the mpirun command without running it' },
 };
 
 export const launchCommand = (loadKinds: LoadKinds): CommandModule<object, LaunchArguments> => ({
   command: 'launch <spec>',
-  describe: 'Start -n ranks on this machine with mpirun and run a spec on them; prints the line it starts',
+  describe: 'Start -n ranks on this machine with mpirun and run a spec on them; prints the mpirun command',
   builder: (yargs) => withOptions(yargs, LAUNCH_OPTIONS),
   handler: async (args) => {
     const [

@@ -23,18 +23,17 @@ const MODEL_OPTIONS: CliOptions<ModelArguments> = {
   tensorParallel: {
     type: 'number',
     default: 1,
-    describe: 'Print the shard of one of so many ranks',
+    describe: "Print one rank's shard of a model split over this many ranks",
     expected: COUNT,
   },
-  pageSize: { type: 'number', describe: 'Tokens in a block', expected: COUNT },
-  context: { type: 'number', describe: 'Tokens of a request', expected: COUNT },
+  pageSize: { type: 'number', describe: 'Tokens per block', expected: COUNT },
+  context: { type: 'number', describe: 'Tokens per request', expected: COUNT },
   json: { type: 'boolean', default: false, describe: 'Print JSON instead of a table' },
 };
 
 export const modelCommand = (loadReport: LoadModelReport): CommandModule<object, ModelArguments> => ({
   command: 'model <model>',
-  describe:
-    'Print what an engine keeps of a model for a token and a context, from its config.json or a preset',
+  describe: 'Print the cache that a model needs per token and per context, from its config.json or a preset',
   builder: (yargs) => withOptions(yargs, MODEL_OPTIONS),
   handler: async (argv) => {
     const [report, { finish }, { EXIT, RunnerError }] = await Promise.all([

@@ -23,12 +23,12 @@ type Scalar<T> = [T] extends [boolean]
       : { readonly choices: readonly T[] };
 
 /** A list may be empty unless `required`; `split`: one word may hold several, comma-separated. */
-interface List {
+type List<Element> = {
   readonly array: true;
   readonly required?: true;
   readonly nargs?: 1;
   readonly split?: true;
-}
+} & ([Element] extends [number] ? { readonly type: 'number' } : object);
 
 type Given<T> = { readonly default: T } | { readonly required: true };
 
@@ -36,7 +36,7 @@ type Given<T> = { readonly default: T } | { readonly required: true };
 export type CliOption<T> = undefined extends T
   ? Base<Exclude<T, undefined>> & Scalar<Exclude<T, undefined>>
   : [T] extends [readonly (infer Element)[]]
-    ? Base<Element> & List
+    ? Base<Element> & List<Element>
     : Base<T> & Scalar<T> & Given<T>;
 
 export type CliOptions<Arguments> = { readonly [Key in keyof Arguments]-?: CliOption<Arguments[Key]> };

@@ -1,15 +1,17 @@
-/** The work of `plan`: a table of points and the largest need of a host. */
-import Table from 'cli-table3';
+/** The work of `plan`: a table of points and the largest memory that a host needs. */
 import { EXIT } from '../errors.js';
 import { setEnvironmentKeys } from '../job-spec/environment-keys.js';
 import type { LoadOptions } from '../job-spec/load.js';
 import { requireRunnable } from '../job-spec/require-runnable.js';
 import type { PointPlan, SpecKind } from '../job-spec/spec-kind.js';
 import { planPoints, type PlannedPoint } from '../job-spec/plan.js';
-import type { ResolvedSpec } from '../job-spec/types.js';
+import type { JsonValue, Point, ResolvedSpec } from '../job-spec/types.js';
 import type { CommandResult } from './command-result.js';
 import { availableMemory } from '../preflight/memory.js';
 import { formatBytes } from '../text/bytes.js';
+import { numberList } from '../text/ranges.js';
+import { textTable } from '../text/table.js';
+import { itemAt } from '../values/items.js';
 
 const TIERS = ['device', 'host', 'disk'] as const;
 
@@ -17,7 +19,7 @@ const TIERS = ['device', 'host', 'disk'] as const;
 export function planSpec(path: string, worldSize: number, load: LoadOptions): CommandResult {
   const spec = requireRunnable(path, worldSize, load);
   const fixed = setEnvironmentKeys(load.kinds, load.variables ?? {}).map(
-    ({ name, key, value }) => `Environment: ${name}=${value} fixes ${key} of every job that has it.`,
+    ({ name, key, value }) => `Environment: ${name}=${value} sets ${key} of every job that has it.`,
   );
   return {
     stdout: [planText(spec, worldSize, load.kinds), ...assumedLines(spec), ...fixed].join('\n'),
@@ -28,14 +30,14 @@ export function planSpec(path: string, worldSize: number, load: LoadOptions): Co
 
 const MOST_VALUES = 4;
 
-/** What jobs did not say and got. */
+/** Keys that jobs left out, with the values they got. */
 function assumedLines({ assumed }: ResolvedSpec): string[] {
   return assumed.flatMap(({ jobId, values }) => {
     const words = Object.entries(values).map(([key, all]) => {
       const shown = all.slice(0, MOST_VALUES).map(String).join('|');
       return `${key}=${shown}${all.length > MOST_VALUES ? '|...' : ''}`;
     });
-    return words.length === 0 ? [] : [`Not written in ${jobId}, so: ${words.join(' ')}`];
+    return words.length === 0 ? [] : [`Defaults of ${jobId}: ${words.join(' ')}`];
   });
 }
 
@@ -67,7 +69,7 @@ function bytesRange(values: readonly number[]): string {
   return least === most ? `${most}` : `${least} to ${most}`;
 }
 
-/** What all plans say alike, and the range of numbers that differ. */
+/** Details that all plans share, and the range of numbers that differ. */
 function detailsRange(plans: readonly PointPlan[]): string {
   const words = Object.entries(plans[0]?.details ?? {}).map(([key, first]) => {
     const values = plans.map(({ details }) => details?.[key] ?? first);
@@ -80,24 +82,49 @@ function detailsRange(plans: readonly PointPlan[]): string {
   return words.join(' ');
 }
 
+const BYTES = ['payload', ...TIERS];
+
 function planText(spec: ResolvedSpec, worldSize: number, kinds: readonly SpecKind[]): string {
   const planned = planPoints(spec, kinds, worldSize);
-  const table = new Table({
-    head: ['point', 'job', 'kind', 'params', 'ranks', 'payload', ...TIERS, 'details'],
-    style: { head: [], border: [], compact: true },
-  });
-  for (const { point, ranks } of planned) {
-    for (const [index, { first, last, plans }] of rankGroups(ranks).entries()) {
-      const params = Object.entries(point.swept).map(([key, value]) => `${key}=${JSON.stringify(value)}`);
+  const grouped = planned.map(({ point, ranks }) => ({ point, groups: rankGroups(ranks) }));
+  const rows = grouped.flatMap(({ point, groups }) => {
+    const swept = Object.entries(point.swept).map(([key, value]) => `${key}=${valueText(value)}`);
+    return groups.map(({ first, last, plans }, index) => {
       const named =
-        index === 0 ? [point.index, point.job.id, point.job.kind, params.join(' ')] : ['', '', '', ''];
-      const memory = TIERS.map((tier) => bytesRange(plans.map(({ memoryBytes }) => memoryBytes[tier])));
-      const rank = first === last ? String(first) : `${first}-${last}`;
+        index === 0 ? [String(point.index), point.job.id, point.job.kind, swept.join(' ')] : ['', '', '', ''];
       const payload = bytesRange(plans.map(({ payloadBytes }) => payloadBytes));
-      table.push([...named, rank, payload, ...memory, detailsRange(plans)]);
-    }
+      const memory = TIERS.map((tier) => bytesRange(plans.map(({ memoryBytes }) => memoryBytes[tier])));
+      return [...named, numberRange(first, last), payload, ...memory];
+    });
+  });
+  const head = ['point', 'job', 'kind', 'swept', 'ranks', ...BYTES];
+  return [
+    textTable(head, rows, { rightAligned: BYTES }),
+    ...detailLines(grouped),
+    ...hostLines(planned, spec.ranksPerNode, worldSize),
+  ].join('\n');
+}
+
+const valueText = (value: JsonValue): string => (typeof value === 'string' ? value : JSON.stringify(value));
+const numberRange = (first: number, last: number): string =>
+  first === last ? String(first) : `${first}-${last}`;
+
+/** What kinds say of their points, a line for all points with the same details. */
+function detailLines(
+  grouped: readonly { readonly point: Point; readonly groups: readonly RankGroup[] }[],
+): string[] {
+  const pointsOf = new Map<string, number[]>();
+  for (const { point, groups } of grouped) {
+    const details = groups.map(({ plans }) => detailsRange(plans));
+    const alike = details.every((text) => text === details[0]);
+    const texts = groups.map(({ first, last }, at) =>
+      alike ? itemAt(details, at) : `ranks ${numberRange(first, last)}: ${details[at]}`,
+    );
+    for (const text of new Set(texts)) pointsOf.set(text, [...(pointsOf.get(text) ?? []), point.index]);
   }
-  return [table.toString(), ...hostLines(planned, spec.ranksPerNode, worldSize)].join('\n');
+  return [...pointsOf]
+    .filter(([text]) => text !== '')
+    .map(([text, points]) => `${points.length === 1 ? 'point' : 'points'} ${numberList(points)}: ${text}`);
 }
 
 /** The most that one node's ranks need together while a point runs. */
@@ -120,7 +147,7 @@ function hostLines(planned: readonly PlannedPoint[], ranksPerNode: number, world
   const available = availableMemory();
   const where = ranksPerNode === 0 ? `all ${worldSize} ranks on one host` : `nodes of ${perNode} ranks`;
   return [
-    `Largest need of a host while a point runs, ${where}; on device host, device memory is host memory:`,
+    `Largest memory of a host at any point, ${where}; on device host, device memory is host memory:`,
     ...lines,
     `Available on this host now: ${formatBytes(available.bytes)} of memory (${available.source}).`,
   ];

@@ -15,7 +15,7 @@ const PLAN_OPTIONS: CliOptions<PlanArguments> = {
   worldSize: {
     type: 'number',
     default: 1,
-    describe: 'Ranks to plan for',
+    describe: 'Number of ranks to plan for',
     expected: wholeNumber(1, 65_536),
   },
 };

@@ -33,21 +33,21 @@ const REPORT_OPTIONS: CliOptions<ReportArguments> = {
   },
   history: {
     type: 'string',
-    describe: 'Folder that `compare --history` keeps: its runs join the history, nothing is added',
+    describe: 'Folder written by `compare --history`: its runs are shown in the history',
   },
-  out: { type: 'string', default: 'report', describe: 'Folder for the files; older ones are replaced' },
+  out: { type: 'string', default: 'report', describe: 'Folder for the files; existing ones are replaced' },
   format: {
     array: true,
     split: true,
-    describe: `Only these, comma-separated: ${FORMAT_NAMES.join(', ')}`,
+    describe: `Formats to write, comma-separated [default: all]: ${FORMAT_NAMES.join(', ')}`,
     expected: [FORMAT_NAMES.join(', '), (name) => FORMAT_NAMES.includes(name)],
   },
-  title: { type: 'string', describe: 'Title of the page; the name of the spec where absent' },
+  title: { type: 'string', describe: "Title of the page [default: the spec's name]" },
 };
 
 export const reportCommand = (version: string): CommandModule<object, ReportArguments> => ({
   command: 'report <runs..>',
-  describe: 'Turn run folders into an HTML page and into the formats that trackers read',
+  describe: 'Write an HTML page and files for regression trackers from run folders',
   builder: (yargs) =>
     withOptions(yargs, REPORT_OPTIONS).check(({ verdict, against }) => {
       if (verdict === undefined || against.length === 0) return true;

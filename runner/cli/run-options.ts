@@ -14,20 +14,20 @@ export interface RunArguments extends SpecArguments {
 export const RUN_OPTIONS: CliOptions<RunArguments> = {
   ...SPEC_OPTIONS,
   spec: { positional: true, type: 'string', required: true, describe: 'Path of a JSON spec' },
-  out: { type: 'string', default: 'results', describe: 'Folder that the run gets its own folder in' },
+  out: { type: 'string', default: 'results', describe: "Parent folder of the run's own folder" },
   runId: { type: 'string', describe: 'Name of the run [default: UTC time and a random part]' },
   resume: {
     type: 'string',
-    describe: 'Go on with the run in this folder: points that are whole on all ranks are not run again',
+    describe: 'Continue the run in this folder, skipping points that every rank has completed',
     conflicts: ['runId'],
   },
   shard: {
     type: 'string',
-    describe: 'Run one part of the points: I/N, or slurm for the place of this task in its job array',
+    describe: 'Run one part of the points: I/N, or slurm to take it from the job array',
   },
   points: {
     type: 'string',
-    describe: 'Run these points only: numbers as `plan` lists them, for example 0,3,7-9',
+    describe: 'Run only these points: numbers as listed by `plan`, for example 0,3,7-9',
   },
 };
 

@@ -8,7 +8,11 @@ interface SchemaArguments {
 }
 
 const SCHEMA_OPTIONS: CliOptions<SchemaArguments> = {
-  kind: { positional: true, type: 'string', describe: 'A kind; all in one document where absent' },
+  kind: {
+    positional: true,
+    type: 'string',
+    describe: 'A kind of job [default: all of them in one document]',
+  },
 };
 
 export const schemaCommand = (loadKinds: LoadKinds): CommandModule<object, SchemaArguments> => ({

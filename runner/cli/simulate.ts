@@ -1,12 +1,13 @@
 /** `railrunner simulate TRACE` */
 import type { CommandModule } from 'yargs';
+import { wholeNumber, withOptions, type CliOptions } from './options.js';
 import type { LoadSimulation } from '../job/simulation.js';
 
 interface SimulateArguments {
   readonly trace: string;
-  readonly policy: string[];
-  readonly capacity: number[];
-  readonly tierBlocks: number[];
+  readonly policy: readonly string[];
+  readonly capacity: readonly number[];
+  readonly tierBlocks: readonly number[];
   readonly tierPolicy: string;
   readonly minUses: number;
   readonly blockBytes: number | undefined;
@@ -21,112 +22,102 @@ interface SimulateArguments {
   readonly format: 'table' | 'csv' | 'json' | 'svg';
 }
 
-const MOST = 2 ** 31 - 1;
+const COUNT = wholeNumber(1, 2 ** 31 - 1);
+const COUNT_OR_NONE = wholeNumber(0, 2 ** 31 - 1);
 
-function checkNumbers(argv: SimulateArguments): true {
-  const least: [string, readonly (number | undefined)[], number][] = [
-    ['capacity', argv.capacity, 1],
-    ['tier-blocks', argv.tierBlocks.slice(0, 1), 1],
-    ['tier-blocks', argv.tierBlocks, 0],
-    ['min-uses', [argv.minUses], 1],
-    ['block-bytes', [argv.blockBytes], 1],
-    ['block-tokens', [argv.blockTokens], 1],
-    ['skip', [argv.skip], 0],
-    ['limit', [argv.limit], 1],
-    ['warmup-requests', [argv.warmupRequests], 0],
-  ];
-  for (const [name, values, from] of least) {
-    const odd = values.find(
-      (value) => value !== undefined && !(Number.isSafeInteger(value) && value >= from && value <= MOST),
-    );
-    if (odd === undefined) continue;
-    throw new Error(`--${name}: expected a whole number from ${from} to ${MOST}, received ${odd}`);
-  }
-  if (argv.tierBlocks.length > 3) {
-    throw new Error(
-      `--tier-blocks: expected blocks of device, host and disk, received ${argv.tierBlocks.length} numbers`,
-    );
-  }
-  const { ttlSeconds } = argv;
-  if (ttlSeconds === undefined || (ttlSeconds > 0 && Number.isFinite(ttlSeconds))) return true;
-  throw new Error(`--ttl-seconds: expected a number above 0, received ${ttlSeconds}`);
-}
-
-const OPTIONS = {
+const SIMULATE_OPTIONS: CliOptions<SimulateArguments> = {
+  trace: {
+    positional: true,
+    type: 'string',
+    required: true,
+    describe: 'A request trace, plain or compressed (.gz, .zst)',
+  },
   policy: {
-    type: 'array',
-    string: true,
-    default: [],
-    describe: 'Policies in addition to LRU: s3fifo, slru, arc, ttl, or belady, which is the bound of all',
+    array: true,
+    describe: 'Policies in addition to LRU: s3fifo, slru, arc, ttl, or belady (the upper bound)',
   },
   capacity: {
-    type: 'array',
-    number: true,
-    default: [],
-    describe: 'Blocks of the cache; several at once',
+    array: true,
+    type: 'number',
+    describe: 'Cache sizes in blocks',
+    expected: COUNT,
   },
-  'tier-blocks': {
-    type: 'array',
-    number: true,
-    default: [],
-    describe: 'Blocks of device, host and disk that work together: hits, loads and offloads of each',
+  tierBlocks: {
+    array: true,
+    type: 'number',
+    describe:
+      'Blocks of device, host and disk tiers that work together: prints hits, loads and offloads of each',
+    expected: COUNT_OR_NONE,
   },
-  'tier-policy': { type: 'string', default: 'lru', describe: 'Policy of each of these tiers' },
-  'min-uses': {
+  tierPolicy: { type: 'string', default: 'lru', describe: 'Policy of these tiers' },
+  minUses: {
     type: 'number',
     default: 1,
-    describe: 'Uses after which host and disk take a block',
+    describe: 'Host and disk admit a block after this many uses',
+    expected: COUNT,
   },
-  'block-bytes': {
+  blockBytes: {
     type: 'number',
-    describe: 'Bytes of a block, to tell what moves between tiers in GB',
+    describe: 'Bytes per block, to print the traffic between tiers in GB',
+    expected: COUNT,
   },
-  'ttl-seconds': {
+  ttlSeconds: {
     type: 'number',
-    describe: 'Of policy ttl: what nobody used for so long leaves',
+    describe: 'Policy ttl: evict blocks that were not used for this long',
+    expected: ['a number above 0', (value) => value > 0 && Number.isFinite(value)],
   },
-  'block-tokens': { type: 'number', describe: 'Tokens of a block; absent: told from the trace' },
-  skip: { type: 'number', default: 0, describe: 'Requests to pass over' },
-  limit: { type: 'number', describe: 'Requests to take at most' },
-  'warmup-requests': {
+  blockTokens: {
+    type: 'number',
+    describe: 'Tokens per block [default: derived from the trace]',
+    expected: COUNT,
+  },
+  skip: { type: 'number', default: 0, describe: 'Skip this many requests', expected: COUNT_OR_NONE },
+  limit: { type: 'number', describe: 'Read at most this many requests', expected: COUNT },
+  warmupRequests: {
     type: 'number',
     default: 0,
-    describe: 'Requests that fill the cache and are not counted',
+    describe: 'Requests that fill the cache before counting starts',
+    expected: COUNT_OR_NONE,
   },
-  'short-block': {
-    choices: ['cached', 'not-cached'] as const,
-    default: 'cached' as const,
-    describe: 'Whether the last block of a request is cached where it is not full',
+  shortBlock: {
+    choices: ['cached', 'not-cached'],
+    default: 'cached',
+    describe: "Whether a request's last block is cached if it is not full",
   },
-  'on-bad-line': {
-    choices: ['refuse', 'count'] as const,
-    default: 'refuse' as const,
-    describe: 'What a wrong line does',
+  onBadLine: {
+    choices: ['refuse', 'count'],
+    default: 'refuse',
+    describe: 'What to do with invalid lines: stop, or count and skip them',
   },
-  'all-capacities': {
+  allCapacities: {
     type: 'boolean',
     default: false,
-    describe: 'LRU at every capacity where its hits change',
+    describe: 'LRU at every capacity at which its hits change',
   },
   format: {
-    choices: ['table', 'csv', 'json', 'svg'] as const,
-    default: 'table' as const,
-    describe: 'How to print it; svg: a plot of hits over the size of the cache',
+    choices: ['table', 'csv', 'json', 'svg'],
+    default: 'table',
+    describe: 'Output format; svg plots hits over cache size',
   },
-} as const;
+};
+
+/** Rules that span several numbers. */
+function checkTiers({ tierBlocks }: SimulateArguments): true {
+  if (tierBlocks[0] === 0) {
+    throw new Error('--tier-blocks: expected at least 1 block for the device, received 0');
+  }
+  if (tierBlocks.length > 3) {
+    throw new Error(
+      `--tier-blocks: expected blocks of device, host and disk, received ${tierBlocks.length} numbers`,
+    );
+  }
+  return true;
+}
 
 export const simulateCommand = (load: LoadSimulation): CommandModule<object, SimulateArguments> => ({
   command: 'simulate <trace>',
-  describe: 'Print what a prefix cache of any size would hit of a request trace; moves no byte',
-  builder: (yargs) =>
-    yargs
-      .positional('trace', {
-        type: 'string',
-        demandOption: true,
-        describe: 'A request trace, or one as .gz or .zst',
-      })
-      .options(OPTIONS)
-      .check((argv) => checkNumbers(argv as never)) as never,
+  describe: 'Print the hit rate of a prefix cache of any size on a request trace; moves no data',
+  builder: (yargs) => withOptions(yargs, SIMULATE_OPTIONS).check(checkTiers),
   handler: async (argv) => {
     const [simulate, { finish }, { EXIT }] = await Promise.all([
       load(),

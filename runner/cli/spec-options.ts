@@ -26,15 +26,15 @@ export const SPEC_OPTIONS: CliOptions<SpecArguments> = {
     split: true,
     describe: 'Run only these jobs: comma-separated ids',
   },
-  device: { choices: ['cuda', 'host', 'auto'], describe: "Instead of the spec's device" },
+  device: { choices: ['cuda', 'host', 'auto'], describe: "Device to run on, in place of the spec's" },
   ranksPerNode: {
     type: 'number',
-    describe: 'Cut hosts into emulated nodes of this many ranks; 0: nodes are hosts',
+    describe: 'Split hosts into emulated nodes of this many ranks; 0: nodes are hosts',
     expected: wholeNumber(0),
   },
   timeout: {
     type: 'number',
-    describe: 'Seconds for each stage of a point',
+    describe: 'Deadline of each stage of a point, in seconds',
     expected: ['seconds above 0, at most 86400', (value) => value > 0 && value <= 86_400],
   },
 };

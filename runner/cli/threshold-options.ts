@@ -23,13 +23,13 @@ export const THRESHOLD_OPTIONS: CliOptions<ThresholdArguments> = {
   resolution: {
     type: 'number',
     default: 10,
-    describe: 'A key that could hide a larger change than this, in percent, is too noisy',
+    describe: 'Keys that could hide a larger change than this, in percent, are reported as too noisy',
     expected: PERCENTAGE,
   },
   keyThreshold: {
     array: true,
     nargs: 1,
-    describe: 'PATTERN=PERCENT: another threshold for the keys that fit (* stands for anything)',
+    describe: 'PATTERN=PERCENT: a threshold for the keys that match (* matches anything)',
   },
 };
 

@@ -1,19 +1,16 @@
 /** A verdict for people: the keys that matter in a table, the others counted. */
-import Table from 'cli-table3';
 import { countWords, outcomeOfVerdict, WORDS, type KeyVerdict, type Verdict } from './verdict.js';
-import { NO_LINES } from '../text/table-lines.js';
+import { textTable } from '../text/table.js';
 
 const MAX_LINES = 60;
 const HEAD = ['verdict', 'key', 'change', 'range', 'would see', 'P(B>A)', 'pairs', 'by'];
 
 export function verdictText(verdict: Verdict): string {
   const sorted = sortedKeys(verdict.keys);
-  const table = new Table({ head: HEAD, style: { head: [], border: [], compact: true }, chars: NO_LINES });
-  for (const key of sorted.slice(0, MAX_LINES)) table.push(lineOf(key));
   const left = sorted.length - MAX_LINES;
   const reasons = sorted.filter((key) => key.why !== '' && key.word !== 'too noisy').slice(0, MAX_LINES);
   return [
-    table.toString().replaceAll(/ +$/gm, ''),
+    textTable(HEAD, sorted.slice(0, MAX_LINES).map(lineOf)),
     ...(left > 0 ? [`${left} more keys`] : []),
     ...reasons.map((key) => `${key.word}: ${key.key}: ${key.why}`),
     ...verdict.notes.map((note) => `note: ${note}`),

@@ -1,10 +1,9 @@
 /** The table at the end of a run, on rank 0: one line a summary row, and below it what went wrong in words. */
-import Table from 'cli-table3';
 import type { Row } from '../results/fields.js';
 import type { Terminal } from './terminal.js';
 import { TrustNotes } from './trust-notes.js';
 import { itemAt, numberAt } from '../values/items.js';
-import { NO_LINES } from '../text/table-lines.js';
+import { textTable } from '../text/table.js';
 
 /** Lines of each sort that are kept: a run of 10 000 points must neither grow nor drown its failures. */
 const MAX_LINES = 100;
@@ -30,7 +29,7 @@ const HEAD = [
   'wrong',
   'status',
 ];
-const RIGHT_ALIGNED = new Set(['p50 us', 'GB/s', '% peak', '± %', 'wrong']);
+const RIGHT_ALIGNED = ['p50 us', 'GB/s', '% peak', '± %', 'wrong'];
 /** Longest text of columns that could crowd the others out. The point's column gets the room that is left. */
 const MAX_WIDTHS: Readonly<Record<string, number>> = { job: 13, phase: 14, direction: 13, strategy: 16 };
 const MIN_POINT_WIDTH = 12;
@@ -70,23 +69,18 @@ export class ResultTable {
   render(terminal: Terminal): string {
     const lines = [...this.#good, ...this.#bad].sort((a, b) => a.sequence - b.sequence);
     const widths = columnWidths(lines, terminal.columns);
-    const table = new Table({
-      head: HEAD,
-      colAligns: HEAD.map((name) => (RIGHT_ALIGNED.has(name) ? 'right' : 'left')),
-      style: { head: terminal.colors ? ['bold'] : [], border: [], compact: true, 'padding-left': 0 },
-      chars: NO_LINES,
-    });
-    for (const line of lines) {
+    const rows = lines.map((line) => {
       const cells = line.cells.map((cell, at) => shorten(cell, numberAt(widths, at)));
-      table.push(line.bad && terminal.colors ? cells.map((cell) => `\u001b[31m${cell}\u001b[39m`) : cells);
-    }
+      return line.bad && terminal.colors ? cells.map((cell) => `\u001b[31m${cell}\u001b[39m`) : cells;
+    });
+    const table = textTable(HEAD, rows, { rightAligned: RIGHT_ALIGNED, boldHead: terminal.colors });
     const left = this.#count - lines.length;
     const below = [...this.#reasons].map(([reason, times]) =>
       times > 1 ? `${reason} (${times} rows)` : reason,
     );
     below.unshift(...this.#remarks);
     if (left > 0) below.unshift(`${left} more rows are in summary.csv`);
-    return [table.toString().replace(/ +$/gm, ''), ...below, ...this.#trust.sentences()].join('\n');
+    return [table, ...below, ...this.#trust.sentences()].join('\n');
   }
 
   #addRemarks(row: Row): void {

@@ -6,7 +6,7 @@ export interface SimulationQuestion {
   readonly policies: readonly string[];
   /** Blocks; empty: a series of 1, 2 and 5 times powers of ten. */
   readonly capacities: readonly number[];
-  /** Of device, host and disk together; empty: not asked. */
+  /** Of device, host and disk together; empty: none. */
   readonly tierBlocks: readonly number[];
   readonly tierPolicy: string;
   readonly minUses: number;

@@ -1,9 +1,9 @@
 /** What `railrunner model` prints: the groups, their bytes, what decided and what was assumed. */
-import Table from 'cli-table3';
 import { SpecFiles } from '../../../runner/job-spec/files.js';
 import { formatIssues } from '../../../runner/job-spec/issue.js';
 import type { ModelQuestion, ModelReport } from '../../../runner/job/model-report.js';
 import { formatBytes } from '../../../runner/text/bytes.js';
+import { textTable } from '../../../runner/text/table.js';
 import { findModelGeometry } from './find-model.js';
 import { entryBytes, geometryBytes, type KvGroup, type ModelGeometry } from './geometry.js';
 import { describeWithout } from './read-config.js';
@@ -102,21 +102,18 @@ function asText(
   const ofContext = contextTokens === null ? [] : [`bytes of ${contextTokens} tokens`];
   const regions =
     pageSize === null ? HEAD.slice(0, -1) : [...HEAD.slice(0, -1), `bytes of ${pageSize} tokens and layer`];
-  const table = new Table({ head: [...regions, ...ofContext], style: { head: [], border: [] } });
-  for (const group of groups) {
-    table.push([
-      group.name,
-      `${group.layers.length}: ${layerList(group.layers).replace(/^layers? /, '')}`,
-      keeps(group),
-      group.window === null ? '' : String(group.window),
-      group.kind === 'state' ? '' : String(group.bytesPerToken),
-      ...(pageSize === null ? [] : [group.kind === 'state' ? '' : String(pageSize * entryBytes(group))]),
-      ...(contextTokens === null ? [] : [formatBytes(groupContextBytes(group, contextTokens, pageSize))]),
-    ]);
-  }
+  const rows = groups.map((group) => [
+    group.name,
+    `${group.layers.length}: ${layerList(group.layers).replace(/^layers? /, '')}`,
+    keeps(group),
+    group.window === null ? '' : String(group.window),
+    group.kind === 'state' ? '' : String(group.bytesPerToken),
+    ...(pageSize === null ? [] : [group.kind === 'state' ? '' : String(pageSize * entryBytes(group))]),
+    ...(contextTokens === null ? [] : [formatBytes(groupContextBytes(group, contextTokens, pageSize))]),
+  ]);
   const lines = [
     `${name}: ${modelType ?? 'no model_type'}, ${numLayers} layers`,
-    table.toString(),
+    textTable([...regions, ...ofContext], rows),
     `K, V and latents   ${bytes.bytesPerToken} bytes per token`,
     ...(bytes.indexBytesPerToken > 0
       ? [`index caches       ${bytes.indexBytesPerToken} bytes per token`]

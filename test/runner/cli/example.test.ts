@@ -83,7 +83,7 @@ t.test('what a job leaves open follows from the rest, and plan says it', async (
     const { stdout } = planSpec(path, 1, { kinds: JOB_KINDS });
     t.match(
       stdout,
-      /Not written in j, so: from=device layout\.kind=layerSeparate layout\.pageSize=32 pools\.deviceBlocks=4 pools\.diskBlocks=4 strategy=auto\n?/,
+      /Defaults of j: from=device layout\.kind=layerSeparate layout\.pageSize=32 pools\.deviceBlocks=4 pools\.diskBlocks=4 strategy=auto\n?/,
     );
     t.notMatch(stdout, /so:.* to=/);
   });
