@@ -7,7 +7,7 @@ import type { Expectation } from './expectation.js';
 import type { RankRouting } from '../routing/routing.js';
 import { itemAt } from '../../../runner/values/items.js';
 
-const POISON_BF16 = 0x7f7f;
+const POISON_BYTE = 0x7f;
 /** Limits of calc_diff against the plain sum of what was sent (DeepEP's tests). */
 const DIFF_LIMIT = { bf16: 1e-5, fp8_e4m3: 9e-4 } as const;
 /**
@@ -38,12 +38,12 @@ export function checkCombine(
   const padded = paddedHidden(spec);
   const diff = new CalcDiff();
   const condition = new Condition();
+  const poison = new Uint8Array(padded * 2).fill(POISON_BYTE);
   for (let token = 0; token < spec.maxDispatchTokensPerRank; token++) {
     const row = results.combined.subarray(token * padded, (token + 1) * padded);
     if (token >= own.numTokens) {
-      row.forEach((bits, column) => {
-        findings.equal(bits, POISON_BF16, () => `row ${token} behind the last token, column ${column}`);
-      });
+      const where = (column: number): string => `row ${token} behind the last token, column ${column}`;
+      findings.equalBytes(bytesOf(row), poison, 2, where);
       continue;
     }
     if (token % stride !== 0) continue;
@@ -53,11 +53,9 @@ export function checkCombine(
     const weight = terms.reduce((sum, term) => sum + term.weight * term.factor, 0);
     const tree = treeOf(expectation, terms);
     condition.add(roundedWeights(tree), weight);
-    const combined = seen.map((bits) => bf16Bits(sumTree(tree, BF16_VALUES[bits] ?? NaN)));
-    row.forEach((bits, column) => {
-      findings.equal(bits, combined[column] ?? -1, () => `token ${token}, column ${column}: bf16 bits`);
-      diff.add(BF16_VALUES[bits] ?? NaN, (BF16_VALUES[sent[column] ?? 0] ?? NaN) * weight);
-    });
+    const where = (column: number): string => `token ${token}, column ${column}: bf16 bits`;
+    findings.equalBytes(bytesOf(row), bytesOf(combinedRow(tree, seen)), 2, where);
+    diff.add(row, sent, weight);
   }
   // Partials that cancel keep their rounding errors while the sum shrinks: with one token that by itself can pass 1e-5.
   const limit = Math.max(DIFF_LIMIT[spec.dispatchDtype], ROUNDING_DIFF * (1 + condition.value()));
@@ -123,14 +121,31 @@ function treeOf({ spec, nodes, rank }: Expectation, terms: readonly Term[]): Tre
   });
 }
 
-/** fp32 throughout, each product and sum rounded; every inner sum is rounded to bf16, for it travels. */
-function sumTree(tree: Tree, x: number): number {
-  let sum = 0;
-  for (const branch of tree) {
-    const value = isTerm(branch)
-      ? Math.fround(branch.weight * (branch.factor * x))
-      : (BF16_VALUES[bf16Bits(sumTree(branch, x))] ?? NaN);
-    sum = Math.fround(sum + value);
-  }
-  return sum;
+/** bf16 bits of a token's sum, from those of the row that was sent. */
+function combinedRow(tree: Tree, row: Uint16Array): Uint16Array {
+  const values = new Float32Array(row.length);
+  for (let column = 0; column < row.length; column++) values[column] = BF16_VALUES[row[column] ?? 0] ?? NaN;
+  const sums = sumTree(tree, values);
+  const combined = new Uint16Array(row.length);
+  for (let column = 0; column < combined.length; column++) combined[column] = bf16Bits(sums[column] ?? NaN);
+  return combined;
 }
+
+/** fp32 throughout, each product and sum rounded; every inner sum is rounded to bf16, for it travels. */
+function sumTree(tree: Tree, values: Float32Array): Float32Array {
+  const sums = new Float32Array(values.length);
+  for (const branch of tree) {
+    if (isTerm(branch)) {
+      const { weight, factor } = branch;
+      for (let column = 0; column < sums.length; column++)
+        sums[column] = (sums[column] ?? NaN) + Math.fround(weight * (factor * (values[column] ?? NaN)));
+    } else {
+      const partial = sumTree(branch, values);
+      for (let column = 0; column < sums.length; column++)
+        sums[column] = (sums[column] ?? NaN) + (BF16_VALUES[bf16Bits(partial[column] ?? NaN)] ?? NaN);
+    }
+  }
+  return sums;
+}
+
+const bytesOf = (row: Uint16Array): Uint8Array => new Uint8Array(row.buffer, row.byteOffset, row.byteLength);

@@ -4,18 +4,25 @@
  */
 import { mix32 } from '../routing/random.js';
 
-const scratch = new DataView(new ArrayBuffer(4));
+/** One fp32 value and its bits: the oracle passes every element through it. */
+const scratchValue = new Float32Array(1);
+const scratchBits = new Uint32Array(scratchValue.buffer);
 
 /** The value of bf16 bits. */
 function bf16Value(bits: number): number {
-  scratch.setUint32(0, bits << 16);
-  return scratch.getFloat32(0);
+  scratchBits[0] = bits << 16;
+  return scratchValue[0] ?? NaN;
+}
+
+/** The bits of a value as fp32. */
+function fp32Bits(value: number): number {
+  scratchValue[0] = value;
+  return scratchBits[0] ?? 0;
 }
 
 /** Nearest bf16 of an fp32 value, ties to even. The value is finite. */
 export function bf16Bits(value: number): number {
-  scratch.setFloat32(0, value);
-  const bits = scratch.getUint32(0);
+  const bits = fp32Bits(value);
   const rest = bits & 0xffff;
   const high = bits >>> 16;
   const up = rest > 0x8000 || (rest === 0x8000 && (high & 1) === 1);
@@ -34,13 +41,17 @@ export function tokenRow(
   const salted = mix32((place.seed ^ mix32((place.salt + 0x9e3779b9) >>> 0)) >>> 0);
   const base = mix32(mix32((salted + place.rank) >>> 0) + place.token);
   const row = new Uint16Array(padded);
-  for (let column = 0; column < hidden; column++) {
+  for (let column = 0; column < hidden; column += 2) {
     const word = mix32((base + Math.imul(column >>> 1, 0x9e3779b9)) | 0);
-    const half = column % 2 === 0 ? word & 0xffff : word >>> 16;
-    // Sign and mantissa as they fall; exponents 122..129, magnitudes from 2^-5 to just below 2^3.
-    row[column] = (half & 0x8000) | ((122 + ((half >>> 7) & 7)) << 7) | (half & 0x7f);
+    row[column] = tokenElement(word & 0xffff);
+    if (column + 1 < hidden) row[column + 1] = tokenElement(word >>> 16);
   }
   return row;
+}
+
+/** Sign and mantissa as they fall; exponents 122..129, magnitudes from 2^-5 to just below 2^3. */
+function tokenElement(half: number): number {
+  return (half & 0x8000) | ((122 + ((half >>> 7) & 7)) << 7) | (half & 0x7f);
 }
 
 /** Expert e's output is its input times this. */
@@ -56,21 +67,26 @@ export const E4M3_VALUES: readonly number[] = Array.from({ length: 127 }, (_, co
   return exponent === 0 ? mantissa * 2 ** -9 : (1 + mantissa / 8) * 2 ** (exponent - 7);
 });
 
+/** Of all 256 codes; NaN where a code has none. */
+const SIGNED_E4M3_VALUES = Float32Array.from({ length: 256 }, (_, code) => {
+  const magnitude = E4M3_VALUES[code & 0x7f] ?? NaN;
+  return code & 0x80 ? -magnitude : magnitude;
+});
+
+/** Codes to a unit in each binade from 2^-6 to 2^8: eight to a power of two. */
+const STEPS_PER_UNIT = Float64Array.from({ length: 15 }, (_, binade) => 2 ** (9 - binade));
+
 /** The nearest e4m3 code, ties to the even code, saturating at 448. */
 export function e4m3Code(value: number): number {
   const sign = value < 0 || Object.is(value, -0) ? 0x80 : 0;
   const magnitude = Math.abs(value);
-  let [low, high] = [0, 126];
   if (magnitude >= 448) return sign | 126;
-  while (high - low > 1) {
-    const middle = (low + high) >> 1;
-    if ((E4M3_VALUES[middle] ?? 0) <= magnitude) low = middle;
-    else high = middle;
-  }
-  const below = magnitude - (E4M3_VALUES[low] ?? 0);
-  const above = (E4M3_VALUES[high] ?? 0) - magnitude;
-  const isUp = above < below || (above === below && low % 2 === 1);
-  return sign | (isUp ? high : low);
+  // Subnormals have the steps of the smallest power of two.
+  const binade = Math.max(0, (fp32Bits(magnitude) >>> 23) - 121);
+  const steps = magnitude * (STEPS_PER_UNIT[binade] ?? NaN);
+  const below = Math.floor(steps);
+  const isUp = steps - below > 0.5 || (steps - below === 0.5 && below % 2 === 1);
+  return sign | (binade * 8 + (isUp ? below + 1 : below));
 }
 
 export interface QuantizedRow {
@@ -83,8 +99,10 @@ export function quantize(row: Uint16Array, roundScale: boolean): QuantizedRow {
   const codes = new Uint8Array(row.length);
   const scales = new Float32Array(row.length / 128);
   for (let block = 0; block < scales.length; block++) {
-    const values = Array.from(row.subarray(block * 128, (block + 1) * 128), (bits) => BF16_VALUES[bits] ?? 0);
-    const amax = Math.max(Math.fround(1e-4), ...values.map(Math.abs));
+    const first = block * 128;
+    let amax = Math.fround(1e-4);
+    for (let column = first; column < first + 128; column++)
+      amax = Math.max(amax, Math.abs(BF16_VALUES[row[column] ?? 0] ?? 0));
     let scale = Math.fround(amax / 448);
     let multiplier = Math.fround(448 / amax);
     if (roundScale) {
@@ -92,20 +110,20 @@ export function quantize(row: Uint16Array, roundScale: boolean): QuantizedRow {
       multiplier = 1 / scale;
     }
     scales[block] = scale;
-    values.forEach((value, index) => {
-      codes[block * 128 + index] = e4m3Code(Math.fround(value * multiplier));
-    });
+    for (let column = first; column < first + 128; column++)
+      codes[column] = e4m3Code(Math.fround((BF16_VALUES[row[column] ?? 0] ?? 0) * multiplier));
   }
   return { codes, scales };
 }
 
 /** bf16 bits of code * scale. */
 export function dequantize({ codes, scales }: QuantizedRow): Uint16Array {
-  return Uint16Array.from(codes, (code, index) => {
-    const magnitude = E4M3_VALUES[code & 0x7f] ?? NaN;
-    const value = code & 0x80 ? -magnitude : magnitude;
-    return bf16Bits(Math.fround(value * (scales[index >> 7] ?? NaN)));
-  });
+  const row = new Uint16Array(codes.length);
+  for (let column = 0; column < row.length; column++) {
+    const value = SIGNED_E4M3_VALUES[codes[column] ?? 0] ?? NaN;
+    row[column] = bf16Bits(Math.fround(value * (scales[column >> 7] ?? NaN)));
+  }
+  return row;
 }
 
 /** DeepEP's distance of two vectors, in double after adding 1: 1 - 2 sum(xy) / sum(x^2 + y^2). */
@@ -113,9 +131,18 @@ export class CalcDiff {
   #product = 0;
   #squares = 0;
 
-  add(x: number, y: number): void {
-    this.#product += (x + 1) * (y + 1);
-    this.#squares += (x + 1) ** 2 + (y + 1) ** 2;
+  /** bf16 bits of both; those of `sent` times `weight`. */
+  add(found: Uint16Array, sent: Uint16Array, weight: number): void {
+    let product = 0;
+    let squares = 0;
+    for (let column = 0; column < found.length; column++) {
+      const x = (BF16_VALUES[found[column] ?? 0] ?? NaN) + 1;
+      const y = (BF16_VALUES[sent[column] ?? 0] ?? NaN) * weight + 1;
+      product += x * y;
+      squares += x * x + y * y;
+    }
+    this.#product += product;
+    this.#squares += squares;
   }
 
   value(): number {

@@ -4,7 +4,6 @@
  */
 import type { Verification } from '../../../runner/job/measurement.js';
 import type { NativeMoeResults } from '../../../runner/native/types/index.js';
-import { paddedHidden } from '../moe-spec.js';
 import { checkCombine } from './combine.js';
 import { Findings } from './findings.js';
 import { SentRows } from './sent-rows.js';
@@ -80,9 +79,8 @@ function checkDispatch(
     }
     firstRow += Math.max(0, count);
   });
-  results.guard.forEach((byte, index) => {
-    findings.equal(byte, POISON_BYTE, () => `byte ${index} behind the last row of a group`);
-  });
+  const poison = new Uint8Array(results.guard.length).fill(POISON_BYTE);
+  findings.equalBytes(results.guard, poison, 1, (byte) => `byte ${byte} behind the last row of a group`);
 }
 
 /** Who handed on what `source` sent to this rank, in words. */
@@ -133,13 +131,10 @@ class RowCheck {
   #checkRow(row: number, token: number, { name, source }: SourceRows): void {
     const { x, scales } = this.#results;
     const sent = this.#sent.row(source, token);
-    const width = sent.bytes.length / paddedHidden(this.#expectation.spec);
-    for (let index = 0; index < sent.bytes.length; index += width) {
-      const at = row * sent.bytes.length + index;
-      const got = width === 2 ? (x[at] ?? 0) | ((x[at + 1] ?? 0) << 8) : (x[at] ?? -1);
-      const wanted = (sent.bytes[index] ?? 0) | (width === 2 ? (sent.bytes[index + 1] ?? 0) << 8 : 0);
-      this.#findings.equal(got, wanted, () => `${name}, token ${token}, column ${index / width}`);
-    }
+    const width = this.#expectation.spec.dispatchDtype === 'bf16' ? 2 : 1;
+    const found = x.subarray(row * sent.bytes.length, (row + 1) * sent.bytes.length);
+    const where = (column: number): string => `${name}, token ${token}, column ${column}`;
+    this.#findings.equalBytes(found, sent.bytes, width, where);
     sent.scales.forEach((scale, block) => {
       const got = scales[row * sent.scales.length + block] ?? NaN;
       this.#findings.equal(got, scale, () => `${name}, token ${token}, scale ${block}`);
