@@ -18,6 +18,11 @@ const ajv = new Ajv2020({
   useDefaults: false,
   verbose: true,
   ownProperties: true,
+  // Each start of the program and each rank compiles the schemas of its jobs, and checks a few hundred values with them:
+  // what makes checking fast costs more than it gives. That the schemas are valid is a test (test/rules/generated).
+  code: { optimize: false },
+  inlineRefs: false,
+  validateSchema: false,
 });
 
 export interface Validation {
