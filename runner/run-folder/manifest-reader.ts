@@ -78,7 +78,9 @@ async function readBounded(path: string): Promise<string | undefined> {
       await handle.close();
     }
   } catch (error) {
-    if (codeOf(error) === 'ENOENT') return undefined;
+    const code = codeOf(error);
+    // A file among run folders: results/README.md of `report results/*`.
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
     throw unreadable(path, error);
   }
 }

@@ -5,14 +5,10 @@ import { pathToFileURL } from 'node:url';
 import { compile } from 'json-schema-to-typescript';
 import prettier from 'prettier';
 import { JOB_KINDS } from '../../jobs/index.js';
-import { moeResolvedSchema } from '../../jobs/dispatch-combine/resolved-schema.js';
-import { kvResolvedSchema } from '../../jobs/kv/resolved-schema.js';
-import { replayResolvedSchema } from '../../jobs/replay/resolved-schema.js';
-import { transferResolvedSchema } from '../../jobs/transfer/resolved-schema.js';
-import type { Schema } from '../../runner/job-spec/common-schema.js';
 import { projectRoot } from '../../runner/project.js';
 import { publishedSchema } from '../../runner/job-spec/schema.js';
 import { specReference } from './spec-reference.js';
+import { SPEC_TYPES, type SpecType } from './spec-types.js';
 
 /** Path from the project's root -> text. */
 export async function generatedFiles(): Promise<Record<string, string>> {
@@ -29,26 +25,18 @@ export async function generatedFiles(): Promise<Record<string, string>> {
     parser: 'markdown',
   });
   const typescript = { ...style, parser: 'typescript' };
-  const kv = await typeOf(
-    kvResolvedSchema(['offload', 'onboard', 'broadcast']),
-    'KvSpec',
-    'offload, onboard or broadcast job',
-    'jobs/kv',
-  );
-  files['jobs/kv/spec.generated.ts'] = await prettier.format(kv, typescript);
-  const moe = await typeOf(moeResolvedSchema(), 'MoeSpec', 'dispatchCombine job', 'jobs/dispatch-combine');
-  files['jobs/dispatch-combine/spec.generated.ts'] = await prettier.format(moe, typescript);
-  const transfer = await typeOf(transferResolvedSchema(), 'TransferSpec', 'transfer job', 'jobs/transfer');
-  files['jobs/transfer/spec.generated.ts'] = await prettier.format(transfer, typescript);
-  const replay = await typeOf(replayResolvedSchema(), 'ReplaySpec', 'replay job', 'jobs/replay');
-  files['jobs/replay/spec.generated.ts'] = await prettier.format(replay, typescript);
+  for (const type of SPEC_TYPES) {
+    files[`${type.folder}/spec.generated.ts`] = await prettier.format(await typescriptOf(type), typescript);
+  }
   return files;
 }
 
 /** The TypeScript type of a resolved job, from its schema: what a kind's own code reads. */
-function typeOf(schema: Schema, name: string, what: string, folder: string): Promise<string> {
+function typescriptOf({ name, kinds, folder, schema }: SpecType): Promise<string> {
+  const last = kinds.at(-1) ?? '';
+  const what = kinds.length === 1 ? last : `${kinds.slice(0, -1).join(', ')} or ${last}`;
   return compile(JSON.parse(JSON.stringify(schema)), name, {
-    bannerComment: `/** A resolved ${what}. Generated from ${folder}/resolved-schema.ts by \`npm run generate\`. */`,
+    bannerComment: `/** A resolved ${what} job. Generated from ${folder}/resolved-schema.ts by \`npm run generate\`. */`,
     additionalProperties: false,
     format: false,
   });

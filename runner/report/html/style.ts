@@ -21,7 +21,7 @@ h2 { scroll-margin-top: 3.6rem; font-size: 1.25rem; margin: 2.2rem 0 .6rem; padd
 h3 { font-size: 1rem; margin: 1.2rem 0 .4rem; }
 h1, h2, h3, p, li, .rows td, .rows th { overflow-wrap: anywhere; }
 td, th { overflow-wrap: break-word; }
-.number { white-space: nowrap; }
+.number, .word { white-space: nowrap; }
 a { color: var(--link); }
 code { font-family: ui-monospace, monospace; font-size: .92em; }
 .soft, figcaption { color: var(--soft); }
@@ -68,7 +68,7 @@ figcaption strong { color: var(--text); display: block; }
   table { font-size: 8pt; }
   th, td { padding: 1pt 3pt; }
   .rows table { min-width: 0; font-size: 6.5pt; }
-  .number { white-space: normal; }
+  .number, .word { white-space: normal; }
   .plots:not(.wide) { grid-template-columns: 1fr 1fr; }
   figure, tr { break-inside: avoid; }
   h2, h3 { break-after: avoid; }

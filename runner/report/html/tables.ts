@@ -14,6 +14,16 @@ export const statusMarkup = (status: string, bad: boolean): Markup =>
 
 export const number = (text: string): Markup => markup`<td class="number">${text}</td>`;
 
+/** Browsers would break `device->host` behind its hyphen. */
+function phaseMarkup({
+  phase,
+  timing,
+  direction,
+}: Pick<ReportRow, 'phase' | 'timing' | 'direction'>): Markup {
+  const words = [phase, timing, ...direction.split(' ')].filter((word) => word !== '');
+  return markup`${words.map((word, at) => markup`${at > 0 && ' '}<span class="word">${word}</span>`)}`;
+}
+
 const HEADLINE = [
   'spec',
   'job',
@@ -30,15 +40,14 @@ const HEADLINE = [
 
 export function headlineTable(rows: readonly HeadlineRow[]): Markup {
   const body = rows.map(({ suite, best, ...row }) => {
-    const phase = [row.phase, row.timing, row.direction].filter((part) => part !== '').join(' ');
     return markup`<tr data-row>
-<td>${suite.specName}</td><th scope="row"><a href="#${jobAnchor(suite.specName, suite.machine.layout, row.jobId)}">${row.jobId}</a></th><td>${row.kind}</td><td>${phase}</td>
+<td>${suite.specName}</td><th scope="row"><a href="#${jobAnchor(suite.specName, suite.machine.layout, row.jobId)}">${row.jobId}</a></th><td>${row.kind}</td><td>${phaseMarkup(row)}</td>
 <td>${statusMarkup(row.statuses, row.bad)}</td>${number(threeDigits(best?.totalGBps))}${number(threeDigits(best?.pctOfPeak))}${number(timeText(best?.p50Us))}
 <td>${best ? pointName(best) : ''}</td>${number(percent(row.worstDeviationPct))}${number(String(row.wrong))}</tr>
 `;
   });
   return markup`<div class="scroll" tabindex="0" role="region" aria-label="Table of the headline"><table>
-<caption>The fastest row of each job. Deviation: the largest standard deviation of the samples of one row, over their mean; of runs it says nothing.</caption>
+<caption>The fastest row of each job. Deviation: the largest standard deviation of the samples of one row, over their mean; it says nothing about variation between runs.</caption>
 <thead><tr>${HEADLINE.map((name) => markup`<th scope="col">${name}</th>`)}</tr></thead><tbody>
 ${body}</tbody></table></div>`;
 }
@@ -83,10 +92,9 @@ ${part.map(rowMarkup)}</tbody></table></div>`);
 
 function rowMarkup(row: ReportRow): Markup {
   const bad = isBad(row.status);
-  const phase = [row.phase, row.timing, row.direction].filter((part) => part !== '').join(' ');
   const strategy = [row.strategy, row.transport].filter((part) => part !== '').join(', ');
   const share = row.slowestSharePct === undefined ? '' : ` (${threeDigits(row.slowestSharePct)} %)`;
-  return markup`<tr data-row><th scope="row">${pointName(row)}</th><td>${phase}</td><td>${strategy}</td>${number(row.payloadBytes === undefined ? '' : formatBytes(row.payloadBytes))}${number(timeText(row.p50Us))}${number(timeText(row.p95Us))}${number(timeText(row.maxUs))}${number(percent(deviationPct(row)))}${number(threeDigits(row.totalGBps))}${number(threeDigits(row.pctOfPeak))}<td>${row.slowestRank === undefined ? '' : `rank ${row.slowestRank}${share}`}</td><td>${statusMarkup(row.status, bad)}${endText(row)}</td></tr>
+  return markup`<tr data-row><th scope="row">${pointName(row)}</th><td>${phaseMarkup(row)}</td><td>${strategy}</td>${number(row.payloadBytes === undefined ? '' : formatBytes(row.payloadBytes))}${number(timeText(row.p50Us))}${number(timeText(row.p95Us))}${number(timeText(row.maxUs))}${number(percent(deviationPct(row)))}${number(threeDigits(row.totalGBps))}${number(threeDigits(row.pctOfPeak))}<td>${row.slowestRank === undefined ? '' : `rank ${row.slowestRank}${share}`}</td><td>${statusMarkup(row.status, bad)}${endText(row)}</td></tr>
 `;
 }
 

@@ -49,7 +49,7 @@ t.test('a run that is not whole is reported, and the exit status says so', (t) =
   withTempDir(async (folder) => {
     const ended = await report(folder, [writeTroubledRun(folder)]);
     t.equal(ended.status, 1);
-    t.match(ended.stdout, /^1 run, 8 rows: 1 failed, 1 missing, 1 skipped, 5 ok\. Not everything/);
+    t.match(ended.stdout, /^1 run, 8 rows: 1 failed, 1 missing, 1 skipped, 5 ok\. Something failed/);
     t.match(ended.stderr, /troubled: its outcome is failed\ntroubled: 1 point of 8 without a row/);
     const page = readFileSync(join(folder, 'out', 'report.html'), 'utf8');
     t.notOk(page.includes('<b>'), 'a text of the CSV is not markup');
@@ -167,6 +167,9 @@ t.test('folders that are no runs, and runs named twice', (t) =>
     const alone = await report(folder, [empty]);
     t.equal(alone.status, 2);
     t.match(alone.stderr, /empty: expected a run folder with manifest\.json, found neither/);
+    const file = join(folder, 'README.md');
+    writeFileSync(file, '');
+    t.match((await report(folder, [file])).stderr, /README\.md: expected a run folder with manifest\.json/);
     const run = writeReportRun(folder);
     const withEmpty = await report(folder, [run, empty]);
     t.equal(withEmpty.status, 2, 'what was named and not read is never green');
