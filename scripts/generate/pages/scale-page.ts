@@ -93,20 +93,20 @@ const HEAD = `# Large worlds
 
 ## The control plane
 
-Ranks agree, gather small records and watch each other over MPI (docs/architecture.md). What that costs as the world grows is
-counted here by running the control plane's own code over a simulated MPI, all ranks in one process
-(\`control_plane_scale_bench\`): a message takes 2 us on the wire and 0.5 us of CPU at each end, bytes move at 10 GB/s. Messages and
-bytes are exact and those of the busiest rank; times are what the model makes of them.
+Ranks agree, gather small records and monitor each other over MPI (docs/architecture.md). This page shows what that costs as the
+world grows. It runs the control plane's own code over a simulated MPI, all ranks in one process (\`control_plane_scale_bench\`): a
+message takes 2 us on the wire and 0.5 us of CPU at each end, bytes move at 10 GB/s. Messages and bytes are exact and those of the
+busiest rank; times follow from this model.
 
-- **Allgather** (setting up buffers, networks and communicators; eight to ten per point): up to 16 ranks each rank tells each other,
-  in one round, and the rank that is awaited is the one that is missing. Above, blocks travel in rounds of doubling distance
+- **Allgather** (setting up buffers, networks and communicators; eight to ten per point): up to 16 ranks every rank sends to
+  every other in one round, so a rank knows which one it is missing. Above, blocks travel in rounds of doubling distance
   (Bruck et al. 1997). A record has 8 bytes here.
 - **Maximum** (barriers, the sampling gate between nodes): dissemination, ceil(log2 n) rounds.
-- **Heartbeats**: every 150 ms along a tree of fan-out 32. An inner rank sends up what it knows of the ranks below it, so bytes
-  near the root grow with the world (56 per rank), while no rank has more than 33 neighbours.
+- **Heartbeats**: every 150 ms along a tree of fan-out 32. An inner rank reports on the ranks below it, so bytes near the root
+  grow with the world (56 per rank), while no rank has more than 33 neighbours.
 
-Bootstrap and stage agreements use non-blocking MPI collectives, whose algorithms are MPI's own. A rank that fails tells all others
-itself: n - 1 messages, once.
+Bootstrap and stage agreements use non-blocking MPI collectives, whose algorithms are MPI's own. A rank that fails
+notifies all others itself: n - 1 messages, once.
 
 ![Messages per rank](scale.svg)
 `;
@@ -116,16 +116,16 @@ const WORLDS = [8, 16, 64, 512];
 const MEMORY = `
 ## Memory of a rank
 
-What \`plan configs/large-world.json --world-size N\` says: 512 experts, 128 tokens of 7168 bf16 columns and 8 choices per rank, and 64
-blocks of DeepSeek-V3 that one rank holds for all. What grows with the number of ranks N:
+From \`plan configs/large-world.json --world-size N\`: 512 experts, 128 tokens of 7168 bf16 columns and 8 choices per rank, and
+64 blocks of DeepSeek-V3 on one rank for all. How memory grows with the number of ranks N:
 
-- **Symmetric buffer** of dispatch and combine: two halves with a slot for each source and token, so N x tokens x message; with
-  \`dedup: off\` a slot for each expert and token, whatever N is, which is the larger by far while ranks are fewer than experts.
-- **Results**: \`expertMajor\` holds numExperts x tokens rows whatever N is (each rank has 1/N of the experts, and room for N
-  sources); \`rankMajor\` holds N x tokens rows. In addition N x tokens x (4 + 8 x numTopk) bytes of where messages came from.
+- **Symmetric buffer** of dispatch and combine: two halves with a slot per source and token, so N x tokens x message; with \`dedup: off\` a
+  slot per expert and token, independent of N, which is far larger while there are fewer ranks than experts.
+- **Results**: \`expertMajor\` holds numExperts x tokens rows for any N (each rank has 1/N of the experts, with slots for N
+  sources); \`rankMajor\` holds N x tokens rows. In addition N x tokens x (4 + 8 x numTopk) bytes for the origin of messages.
 - **KV pools** do not grow; in mode \`replicated\` host and disk tiers are only on the root.
-- **Shared words**: 128 bytes per rank of a node for the sampling gate, 56 bytes per rank in heartbeats near the root, and for
-  strategy \`ipc\` 64 bytes for each step.
+- **Shared words**: 128 bytes per rank of a node for the sampling gate, 56 bytes per rank in heartbeats near the root, and
+  64 bytes per step for strategy \`ipc\`.
 
 `;
 
