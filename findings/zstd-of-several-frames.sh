@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # A .zst file may hold several frames, with skippable ones among them (RFC 8878, section 3.1); pzstd writes its output
-# like that, and so does anyone who appends to a .zst. Not every reader gets all rows, and two lose them in silence:
+# like that, and so does anyone who appends to a .zst. Not every reader gets all rows, and two lose them silently:
 #
 #   Node.js 24.21.0   zstdDecompressSync and createZstdDecompress return only the first frame, without an error. A file that
 #                     begins with a skippable frame gives no bytes. gunzip of the same Node reads all gzip members.

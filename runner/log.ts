@@ -20,7 +20,7 @@ export class LogFile {
     void this.flush();
   }
 
-  /** Rejects with E_OUTPUT where the file cannot be made: a folder without room for it has none for rows either. */
+  /** Rejects with E_OUTPUT where the file cannot be made: a folder without space for it has none for rows either. */
   async open(folder: string, rank: number): Promise<void> {
     const path = join(folder, `rank-${String(rank).padStart(4, '0')}.log`);
     try {
@@ -52,7 +52,7 @@ export class LogFile {
         const { bytesWritten } = await this.#handle.write(bytes);
         this.#isCut = bytesWritten < bytes.length;
       } catch {
-        // A full disk may have room again: the next line is tried.
+        // A full disk may have space again: the next line is tried.
       }
     }
   }

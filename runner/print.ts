@@ -53,7 +53,7 @@ class Output {
     } catch (error) {
       const code = codeOf(error);
       if (code === 'EAGAIN') return false;
-      // A disk may have room again for the next text; a reader that went away does not come back.
+      // A disk may have space again for the next text; a reader that went away does not come back.
       this.#isGone = code === 'EPIPE' || code === 'EBADF' || code === 'ECONNRESET';
       this.#waiting = Buffer.alloc(0);
     }
@@ -62,7 +62,7 @@ class Output {
 }
 
 /**
- * A descriptor whose writes do not block. Pipes and terminals are opened anew, because O_NONBLOCK on the inherited
+ * A descriptor whose writes do not block. Pipes and terminals are reopened, because O_NONBLOCK on the inherited
  * description would reach everyone who shares it; files do not block, and sockets cannot be opened by name.
  */
 function withoutBlocking(standard: 1 | 2): number {

@@ -16,7 +16,7 @@ function findRoot(): string {
 
 export const projectRoot = findRoot();
 
-/** Written by the set-up after a build (scripts/setup/commit.mjs), and carried by the bundle. */
+/** Written by setup after a build (scripts/setup/commit.mjs), and carried by the bundle. */
 const COMMIT_FILE = join(projectRoot, 'dist', 'commit.json');
 
 /** The commit that this build is made of, with `+changes` behind it where the tree differed; null outside of Git. */

@@ -13,7 +13,7 @@ const REMEDIES: Readonly<Record<string, string>> = {
   EMFILE: 'Raise the limit of open files (ulimit -n).',
   ENFILE: 'The host has too many open files.',
   EIO: 'The device fails: look at the kernel log.',
-  ESTALE: 'The network file system lost the file: mount it anew.',
+  ESTALE: 'The network file system lost the file: remount it.',
 };
 
 /** E_OUTPUT for a file that cannot be written: which one, the system's own words, and what to do. */
@@ -31,7 +31,7 @@ export function wordsOf(error: unknown): string {
 
 /**
  * What ended the process, where it is the operating system's doing and no fault of the code: a working folder that is
- * gone, no descriptors, no room. Undefined for everything else.
+ * gone, no descriptors, no space. Undefined for everything else.
  */
 export function knownSystemFailure(error: unknown): RunnerError | undefined {
   if (error instanceof Error && 'syscall' in error && error.syscall === 'uv_cwd') {

@@ -1,4 +1,4 @@
-/** `npm run bundle [-- --out DIR] [-- --no-archive] [-- --with-tests]`: set-up, then the bundle for machines without Node or network. */
+/** `npm run bundle [-- --out DIR] [-- --no-archive] [-- --with-tests]`: setup, then the bundle for machines without Node or network. */
 import { setUp } from './setup/setup.mjs';
 
 setUp('run');

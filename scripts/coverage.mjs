@@ -1,4 +1,4 @@
-/** `npm run coverage [-- PART_OF_A_FILE_NAME...]`: set-up, then the tests, recording what of runner/ and jobs/ they execute. */
+/** `npm run coverage [-- PART_OF_A_FILE_NAME...]`: setup, then the tests, recording what of runner/ and jobs/ they execute. */
 import { setUp } from './setup/setup.mjs';
 
 setUp('test');

@@ -1,4 +1,4 @@
-/** `npm run quickstart`: set-up, then the quickstart's spec on 4 ranks of this machine. */
+/** `npm run quickstart`: setup, then the quickstart's spec on 4 ranks of this machine. */
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { root, setUp } from './setup/setup.mjs';

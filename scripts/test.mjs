@@ -1,4 +1,4 @@
-/** `npm test [-- PART_OF_A_FILE_NAME...]`: set-up, then the tests; the last line is `N passed, N failed`. */
+/** `npm test [-- PART_OF_A_FILE_NAME...]`: setup, then the tests; the last line is `N passed, N failed`. */
 import { setUp } from './setup/setup.mjs';
 
 setUp('test');

@@ -10,7 +10,7 @@ const ONCE = 0;
 const AGAIN = 1;
 
 /**
- * Blocks evicted from one list, oldest first. One that is taken out leaves its place empty, which others pass on their way
+ * Blocks evicted from one list, oldest first. A removed one leaves its place empty, which others skip on their way
  * out. What is remembered of a block: its place in the ring, and by being odd or even, which ring.
  */
 class GhostRing {

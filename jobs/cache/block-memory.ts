@@ -19,7 +19,7 @@ export class BlockNumbers {
 
 /**
  * The last `capacity` blocks that entered a queue, which is never looked through: a block is given a number when it
- * enters, and its number says whether it is among them. Numbers begin anew after 2^30.
+ * enters, and its number says whether it is among them. Numbers restart after 2^30.
  */
 export class GhostQueue {
   readonly #capacity: number;

@@ -30,7 +30,7 @@ export class Lru implements EvictionPolicy {
   expire = neverExpires;
 }
 
-/** Least recently used; what nobody used for `ttlMs` leaves although there is room. */
+/** Least recently used; blocks unused for `ttlMs` are evicted even if the cache is not full. */
 export class Ttl implements EvictionPolicy {
   readonly #lists: SlotLists;
   readonly #usedMs: Float64Array;

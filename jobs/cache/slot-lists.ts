@@ -1,7 +1,7 @@
 /** Doubly linked lists of slots, each slot in one of them at most: only arrays, nothing is allocated per block. */
 
 export class SlotLists {
-  /** Of slot s: the one before it at 2 s, the next at 2 s + 1; behind the slots a head for each list, which is a ring. */
+  /** Of slot s: the previous slot at 2 s, the next at 2 s + 1; after the slots a head per list, which is a ring. */
   readonly #links: Int32Array;
   readonly #list: Int8Array;
   readonly #numSlots: number;

@@ -45,7 +45,7 @@ export function tierRows(
   });
 }
 
-/** What was lost on the way. */
+/** Blocks that no tier kept. */
 export function tierNotes(counts: CacheCounts | null): string[] {
   if (counts === null) return [];
   const told = (count: number, text: (blocks: string) => string): string[] =>

@@ -4,7 +4,7 @@
  * alike.
  *
  * A request finds the blocks of its head until the first that no tier has (a prefix hit); blocks behind that gap are
- * computed anew. All its blocks are pinned in the device; they enter from the tail to the head, so that a tail goes
+ * recomputed. All its blocks are pinned in the device; they enter from the tail to the head, so that a tail goes
  * before its head. A block that leaves the device is offloaded to the next tier unless it lies there already; one that
  * is found below is loaded and stays there too. One that leaves the host goes to disk, unless the device or the disk
  * has it. A request larger than the device keeps its first blocks; the rest is computed and kept nowhere.
@@ -79,7 +79,7 @@ export class TieredCache {
     if (this.#device.capacity < 1) throw new RangeError('a device tier of no blocks serves no request');
   }
 
-  /** Counts begin anew; what the tiers hold stays. */
+  /** Resets the counts; the content of the tiers stays. */
   resetCounts(): void {
     this.counts = noCounts();
   }

@@ -88,7 +88,7 @@ export const moeSchema: Readonly<Record<string, unknown>> = {
       description:
         'Instead of hidden, numTopk and numExperts: a preset, or the path of a Hugging Face config.json. Its groups and experts that stay home go into routing where that does not say them.',
     },
-    hidden: count(1, MAX_HIDDEN, 'Elements of a token; padded to a multiple of 128 on the way.'),
+    hidden: count(1, MAX_HIDDEN, 'Elements of a token; padded to a multiple of 128 in messages.'),
     numTopk: count(1, MAX_TOPK, 'Experts that a token chooses.'),
     numExperts: count(1, MAX_EXPERTS, 'Experts of the whole world; a multiple of its size.'),
     numTokens: {

@@ -144,7 +144,7 @@ export interface MoeSpec {
    */
   model?: string;
   /**
-   * Elements of a token; padded to a multiple of 128 on the way.
+   * Elements of a token; padded to a multiple of 128 in messages.
    */
   hidden: number;
   /**

@@ -39,7 +39,7 @@ export interface PoolSection {
 export interface PoolSizes {
   /** All buffers, in one piece: what a pool has on disk. */
   readonly totalBytes: number;
-  /** What a pool asks device or host memory for: all buffers, and room to align their start. */
+  /** What a pool asks device or host memory for: all buffers, and padding to align their start. */
   readonly allocationBytes: number;
 }
 

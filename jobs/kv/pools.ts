@@ -40,7 +40,7 @@ function poolOptions(spec: KvSpec, tier: Tier, threads: number, sharedWithPeers:
   };
 }
 
-/** The pools of these tiers, by tier. Pools of earlier points that this one does not use give their room back first. */
+/** The pools of these tiers, by tier. Pools of earlier points that this one does not use are freed first. */
 export async function acquirePools(
   context: PointContext,
   spec: KvSpec,

@@ -28,7 +28,7 @@ export function resolveKv(request: ResolveRequest): ResolveAnswer {
   if (spec['order'] !== 'trace') delete resolved['trace'];
   else if (layouts !== null) issues.push(...resolveTrace(resolved, files));
   if (issues.length === 0) return { spec: asJsonObject(resolved) };
-  // The rules that need no layout speak now, so that all issues come at once.
+  // The rules that need no layout run now, so that all issues are reported at once.
   return { issues: [...issues, ...keyIssues(specAs(resolved))] };
 }
 
@@ -39,7 +39,7 @@ function withFixedKeys({ spec, given }: ResolveRequest): Pick<ResolveRequest, 's
   return { spec: { ...spec, ...fixed, bidirectional: false }, given: { ...given, ...fixed } };
 }
 
-/** Keys that say something about a thing that the job does not do, unless a sweep turns it on and off. */
+/** Keys of a feature that the job does not use, unless a sweep turns it on and off. */
 function meaninglessKeys(given: Given, swept: JsonObject): SpecIssue[] {
   const issues: SpecIssue[] = [];
   const refuse = (key: string, switchKey: string, needed: string): void => {

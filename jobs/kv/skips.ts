@@ -5,7 +5,7 @@ import type { KvSpec } from './spec.generated.js';
 const CUDA_STRATEGIES: ReadonlySet<string> = new Set(['memcpyBatch', 'staged']);
 
 export const AUTO_WITH_STOPPING =
-  'strategy `auto` with stopping: on cuda the strategies of mode replicated would be tried anew in every batch; name one';
+  'strategy `auto` with stopping: on cuda the strategies of mode replicated would be tried again in every batch; name one';
 
 export function skippedTransfer(
   { mode, strategy, from, to, stopping }: Pick<KvSpec, 'mode' | 'strategy' | 'from' | 'to' | 'stopping'>,

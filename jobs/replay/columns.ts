@@ -5,7 +5,7 @@ const count = <const Name extends string>(name: Name, meaning: string) =>
   column(name, '', meaning, { type: 'integer' });
 
 export const replayColumns = [
-  count('requests', 'Requests that the row speaks of; of phase onboard those that loaded something.'),
+  count('requests', 'Requests of the row; of phase onboard, those that loaded something.'),
   column('request_range', '', 'First and last request of a window, counted from the first that was taken.', {
     type: 'text',
   }),
@@ -13,7 +13,7 @@ export const replayColumns = [
   count('hits_device', 'Blocks found in the device, from the head of their request without a gap.'),
   count('hits_host', 'The same in the host.'),
   count('hits_disk', 'The same on disk.'),
-  count('misses', 'Blocks computed anew.'),
+  count('misses', 'Blocks recomputed.'),
   column('hit_pct', '%', '100 x (hits_device + hits_host + hits_disk) / prefix_blocks.', {
     better: 'larger',
   }),
@@ -58,7 +58,7 @@ export const replayColumns = [
     'Direction in which this rank copied longest, with its share of the time of the replay; empty where nothing was copied.',
     { type: 'text' },
   ),
-  column('fill_us', 'us', 'Time in which blocks were computed anew. The clock of the replay stood still.'),
+  column('fill_us', 'us', 'Time in which blocks were recomputed, with the clock of the replay stopped.'),
   column('check_us', 'us', 'Time in which hits were compared. The clock of the replay stood still.'),
   column(
     'load_setup_us',

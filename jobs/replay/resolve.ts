@@ -78,7 +78,7 @@ function resolveLayouts(
   return { layout: device.layout, hostLayout, diskLayout };
 }
 
-/** Keys that say something about a thing that the job does not do, unless a sweep turns it on and off. */
+/** Keys of a feature that the job does not use, unless a sweep turns it on and off. */
 function meaninglessKeys(given: Given, swept: JsonObject): SpecIssue[] {
   const rules: readonly [key: string, switchKey: string, needed: string][] = [
     ['root', 'mode', 'replicated'],

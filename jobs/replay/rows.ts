@@ -201,7 +201,7 @@ function hitRates({ hits, misses, blocks }: CacheCounts): string {
   return `${named.join(', ') || 'no hits'}; missed ${share(misses, blocks).toFixed(2)} % of ${blocks} prefix blocks`;
 }
 
-/** They stand only in the rank's file. */
+/** They are only in the rank's file. */
 function windowRows(common: Common, served: Served, depths: Int32Array): Row[] {
   let before: CacheCounts | null = null;
   let first = 0;

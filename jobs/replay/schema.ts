@@ -100,8 +100,8 @@ export const REPLAY_KEYS: Readonly<Record<string, Schema>> = {
     enum: ['asFastAsPossible', 'recorded', 'sessions'],
     default: 'asFastAsPossible',
     description:
-      'asFastAsPossible: each request follows the one before; recorded: none begins before its recorded time (open loop); ' +
-      'sessions: a request of a session waits for the end of the one before and its delay (closed loop).',
+      'asFastAsPossible: each request follows the previous one; recorded: none begins before its recorded time (open loop); ' +
+      'sessions: a request of a session waits for the end of the previous one and its delay (closed loop).',
   },
   speedup: {
     type: 'number',

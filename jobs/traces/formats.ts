@@ -1,4 +1,4 @@
-/** The formats of request traces, told from a file's first line; never guessed. */
+/** The formats of request traces, recognised by a file's first line; never guessed. */
 import { showValue } from '../../runner/job-spec/issue.js';
 import { readJsonLine } from '../../runner/job-spec/json-text.js';
 import { isObject } from '../../runner/job-spec/pointer.js';

@@ -47,7 +47,7 @@ export function peekTrace(
   return { format, blockTokens: saidTokens ?? told ?? format.usualBlockTokens };
 }
 
-/** The first text of a file, decompressed; a file that is cut short gives what can be had. */
+/** The first text of a file, decompressed; of a truncated file, as much as there is. */
 function headOf(path: string): string {
   const descriptor = openSync(path, 'r');
   const bytes = Buffer.alloc(HEAD_BYTES);

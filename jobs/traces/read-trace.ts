@@ -13,7 +13,7 @@ const MOST_TOLD = 10;
 const JUDGED_REQUESTS = 1000;
 
 export interface TraceReading {
-  /** Tokens of a block; absent: told from the first requests. */
+  /** Tokens of a block; absent: derived from the first requests. */
   readonly blockTokens?: number | undefined;
   /** Requests to pass over, and to take at most. */
   readonly skip?: number;

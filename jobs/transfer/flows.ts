@@ -2,7 +2,7 @@
  * Who sends how many blocks to whom. A unit is max(sourceTensorParallel, targetTensorParallel) consecutive ranks: it
  * holds one or more source instances and one or more target instances, of one kind exactly one. Patterns say which unit
  * sends to which; inside a pair of units, blocks of several sources go to the one target, and those of one source are
- * dealt to the targets.
+ * divided among the targets.
  */
 import type { TransferSpec } from './spec.generated.js';
 

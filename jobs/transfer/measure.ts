@@ -33,7 +33,7 @@ interface Outcome {
   readonly facts: RankTransferFacts;
 }
 
-/** `prepare` fills the pools anew: a probe leaves its own bytes in the targets. */
+/** `prepare` refills the pools: a probe leaves its own bytes in the targets. */
 export async function measureOperation(
   point: Point,
   op: Operation,
@@ -166,7 +166,7 @@ function usedPaths(bytes: Readonly<Record<'self' | 'ipc' | 'network', number>>):
 
 /**
  * Bytes are counted where they are issued, and must be those of the plan: a rank copies what it starts, but over the
- * network it sends what its own source gives, whoever asked for it.
+ * network it sends what its own source gives, no matter who asked for it.
  */
 function requirePlanned({ point, op, moves }: Outcome, { phase, bytes }: Phase): void {
   const { plan, context, overNetwork } = point;

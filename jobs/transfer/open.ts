@@ -37,7 +37,7 @@ export async function openTransfer(
   return transfer;
 }
 
-/** Pools of earlier points that this one does not use give their room back first. */
+/** Pools of earlier points that this one does not use are freed first. */
 async function acquirePools(
   context: PointContext,
   spec: TransferSpec,

@@ -1,12 +1,12 @@
-// Transfers between ranks on the host device, each beside the bare thing: `transfer_bench
+// Transfers between ranks on the host device, each next to the bare operation: `transfer_bench
 // memory|network|bare|import|connect [ROUNDS]`. Prints CSV, a line per round and case.
 //   memory   writes and reads of mapped memory by 2 processes, against threads that memcpy the same pieces, interleaved
 //   network  the same over UCX on one host; scripts/bench/transfer-host.ts runs ucx_perftest and `bare` before and after
 //   bare     the same bytes as they lie by bare UCX, in messages of 256 KiB: as the network module sends (eager), and by UCX's own
 //            choice (rendezvous)
 //   import   CPU time of importing the metadata of so many peers
-//   connect  8 processes: all of a transfer's connections over UCX, against bare UCX endpoints with a message each way; each
-//            in new processes, as whoever is first loads UCX
+//   connect  8 processes: all of a transfer's connections over UCX, against bare UCX endpoints with a message in each direction; each
+//            in new processes, as the first one loads UCX
 #include <time.h>
 
 #include <algorithm>
@@ -158,7 +158,7 @@ int import(int rounds) {
 
 #ifdef RAILRUNNER_HAVE_UCX
 
-// A context, a worker, an endpoint to every peer and a message each way: what nobody can do without.
+// A context, a worker, an endpoint to every peer and a message in each direction: the unavoidable part.
 class BareUcx {
  public:
   explicit BareUcx(HubExchange& exchange) : exchange_(exchange), startUs_(nowUs()) {

@@ -34,7 +34,7 @@ Napi::Value isWorkerBusyNow(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), isWorkerBusy());
 }
 
-// Leaves without exit hooks: the way out when a thread is stuck in native code, or MPI cannot be finalized.
+// Leaves without exit hooks: for when a thread is stuck in native code, or MPI cannot be finalized.
 Napi::Value exitNow(const Napi::CallbackInfo& info) {
   return guarded(
       info, [&]() -> Napi::Value { _exit(static_cast<int>(requireInteger(info[0], "status", 0, 255))); });

@@ -10,7 +10,7 @@
 
 namespace railrunner::binding {
 
-// What stands behind a NativeCommunicator. Used only on the worker thread; null after close() or abandon().
+// The state of a NativeCommunicator. Used only on the worker thread; null after close() or abandon().
 struct OpenedCommunicator {
   std::shared_ptr<Device> device;
   std::unique_ptr<Communicator> communicator;

@@ -9,7 +9,7 @@
 
 namespace railrunner::binding {
 
-// What stands behind a NativePool. Used only on the worker thread; `pool` is null after close().
+// The state of a NativePool. Used only on the worker thread; `pool` is null after close().
 struct OpenedPool {
   std::shared_ptr<Device> device;  // outlives the pool
   std::unique_ptr<BlockPool> pool;

@@ -6,10 +6,10 @@
 
 namespace railrunner::binding {
 
-// The way from native threads back to Node's main thread.
+// From native threads back to Node's main thread.
 //
 // Lifetime rule: JS values may be touched only on the main thread, so a task that finished elsewhere posts a
-// closure here and lets go of everything JS inside it. While tasks are in flight (begin/end) the event loop
+// closure here and releases every JS value inside it. While tasks are in flight (begin/end) the event loop
 // is kept alive; otherwise it may end.
 class MainThread {
  public:

@@ -11,7 +11,7 @@ namespace railrunner::binding {
 
 namespace {
 
-// What stands behind a NativeRankTransfer; members are given back in the reverse order.
+// The state of a NativeRankTransfer; members are released in reverse order.
 struct OpenedRankTransfer {
   std::shared_ptr<OpenedWorld> world;
   std::unique_ptr<WorldExchange> exchange;

@@ -13,7 +13,7 @@ namespace railrunner::binding {
 
 namespace {
 
-// What stands behind a NativeReplay; members are given back in the reverse order.
+// The state of a NativeReplay; members are released in reverse order.
 struct OpenedReplay {
   std::shared_ptr<OpenedWorld> world;
   std::unique_ptr<WorldExchange> exchange;

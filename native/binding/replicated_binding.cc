@@ -12,7 +12,7 @@ namespace railrunner::binding {
 
 namespace {
 
-// What stands behind a NativeReplicated; members are given back in the reverse order.
+// The state of a NativeReplicated; members are released in reverse order.
 struct OpenedReplicated {
   std::shared_ptr<OpenedWorld> world;
   std::unique_ptr<WorldExchange> exchange;

@@ -8,7 +8,7 @@
 
 namespace railrunner::binding {
 
-// What stands behind a NativeWorld of JavaScript.
+// The state of a NativeWorld.
 struct OpenedWorld {
   std::shared_ptr<World> world;
   std::unique_ptr<WorldGate> gate;

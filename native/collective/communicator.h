@@ -43,7 +43,7 @@ class Communicator {
   void endGroup();
   // In place: root's bytes replace every other rank's.
   void broadcast(void* data, uint64_t bytes, int root, NcclStream stream);
-  // In place: rank r's bytes stand at r * bytesOfOne.
+  // In place: rank r's bytes are at r * bytesOfOne.
   void allGather(void* data, uint64_t bytesOfOne, NcclStream stream);
   // Throws kNccl when something has gone wrong since (a peer that died). Cheap: for loops that wait for a
   // stream.

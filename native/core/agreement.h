@@ -13,7 +13,7 @@
 namespace railrunner {
 
 // A step that failed on some rank, and every rank knows: each of them throws this, with the same code and words, at the
-// same place of the collective call. So whoever catches it may go on with collective calls, to take down together what
+// same place of the collective call. So the catcher may continue with collective calls, to take down together what
 // was set up together. Any other error leaves open where the other ranks are.
 class AgreedError : public Error {
  public:

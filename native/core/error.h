@@ -13,7 +13,7 @@ enum class ErrorCode {
   kState,            // a handle was used after close, or out of order
   kAborted,          // a wait ended because this rank was told to stop waiting
   kTimeout,          // a wait ended at its deadline
-  kAllocation,       // memory of some tier could not be had
+  kAllocation,       // allocation failed in some tier
   kIo,               // a disk operation failed, with errno and path
   kBlockIds,         // block ids or a layer range are not legal for the pools
   kUnsupportedHere,  // legal spec, but this machine, device or MPI cannot do it

@@ -29,7 +29,7 @@ class GateRef {
   double (*lastSkewUs_)(void*);
 };
 
-// The gate of a world of one rank.
+// The gate of a single rank.
 class SoloGate {
  public:
   uint32_t arrive(uint32_t stopWord) { return stopWord; }

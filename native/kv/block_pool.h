@@ -23,7 +23,7 @@ inline uint64_t tierSeed(uint64_t seed, Tier tier) {
   return seed ^ ((static_cast<uint64_t>(tier) + 1) << 56);
 }
 
-// What a pool of that layout asks device or host memory for: all of it, and room to align its start. `plan`
+// What a pool of that layout asks device or host memory for: all of it, and padding to align its start. `plan`
 // says the same.
 uint64_t memoryBytes(const BlockLayout& layout);
 

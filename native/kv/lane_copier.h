@@ -9,7 +9,7 @@
 namespace railrunner {
 
 // Copies in one direction between two pools of a rank, of blocks that are chosen as it goes: threads, streams, queues
-// and pinned memory are kept, and each call plans its copies anew. A Transfer compiles one list and repeats it; this
+// and pinned memory are kept, and each call plans its own copies. A Transfer compiles one list and repeats it; this
 // is for lists that come once. Used by one thread at a time; the pools outlive it.
 class LaneCopier {
  public:

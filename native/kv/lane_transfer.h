@@ -110,7 +110,7 @@ class LaneTransfer : public Transfer {
    public:
     ProbeOperation(LaneTransfer& transfer, RunControl& control) : transfer_(transfer), control_(control) {}
 
-    // Its memory is had inside the loop's protocol: a rank that gets none then leaves by the gate, with the
+    // Its memory is allocated inside the loop's protocol: a rank whose allocation fails leaves by the gate, with the
     // others.
     void beforeSample(uint32_t index, bool) {
       if (index != 0) return;

@@ -14,7 +14,7 @@ namespace railrunner {
 
 // Splits [0, count) into pieces of `step` and calls body(begin, end, worker) on up to `threads` threads,
 // polling the abort word before each piece. Returns when all have ended; the first exception is thrown then.
-// For preparation and checks, not for timed spans: threads are started anew each time.
+// For preparation and checks, not for timed spans: threads are started each time.
 template <class Body>
 void parallelFor(uint64_t count, uint64_t step, uint32_t threads, const RunControl& control, Body&& body) {
   std::atomic<uint64_t> next{0};

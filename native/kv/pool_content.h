@@ -72,7 +72,7 @@ void checkExtent(const std::byte* at, const BlockLayout& layout, const Extent& e
                  const PoolContent& content, uint32_t wordStep, CheckReport& report);
 // "gap behind layer 3", for messages.
 std::string gapName(const BlockLayout& layout, uint32_t group, uint32_t position);
-// Poison of any span: it starts anew at the span's first byte.
+// Poison of any span: it restarts at the span's first byte.
 void writePoison(std::byte* at, uint64_t bytes, uint64_t poisonSalt);
 void checkPoison(const std::byte* at, uint64_t bytes, uint64_t poisonSalt, uint32_t wordStep,
                  const std::string& where, CheckReport& report);

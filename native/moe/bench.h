@@ -76,7 +76,7 @@ struct BenchResults {
   std::vector<float> tokenWeight;
 };
 
-// What one call of dispatch or combine sends from this rank, for the limit beside it.
+// What one call of dispatch or combine sends from this rank, for the limit to compare with.
 struct ProbeRequest {
   std::vector<uint64_t> bytesTo;  // by rank; the own entry is ignored
   uint32_t repeats = 1;           // their median counts

@@ -9,7 +9,7 @@
 
 namespace railrunner::moe {
 
-// By what a point reaches its peers: memory of its own node, and the network where a peer is on another. Held by whoever
+// By what a point reaches its peers: memory of its own node, and the network where a peer is on another. Held by all that
 // opens the point and by its bench, whatever the device, and ended once: by close(), or by the last of them that goes.
 struct PeerLinks {
   std::unique_ptr<SymmetricBuffer> buffer;

@@ -28,7 +28,7 @@ namespace railrunner {
 // connection has ended (transports that have them in hardware).
 enum class NetworkProtocol : uint32_t { kAuto = 0, kActiveMessage = 1, kRemoteWrite = 2 };
 
-// Set only by tests: makes the receive path of active messages hostile, and breaks it in a known way.
+// Set only by tests: makes the receive path of active messages hostile, and breaks it in a defined manner.
 struct NetworkTestSeam {
   uint64_t shuffleSeed = 0;  // non-zero: records are held back and applied in a shuffled order
   bool publishWithoutCounting =
@@ -115,7 +115,7 @@ class Network {
   // Copies the payload (the caller's buffer is free on return, unless put.stays) and sends it as soon as a batch is full, a
   // signal follows, or push() is called. Throws kNetwork naming the peer, kAborted, kArgument.
   void put(const NetworkPut& put);
-  // Whether a put to (peer, slot) finds room for its first bytes at once, where another waits for a batch to come back. Of
+  // Whether a put to (peer, slot) has space for its first bytes at once; otherwise it would wait for a batch to come back. Of
   // the thread that puts. Throws kNetwork for a lost peer.
   bool hasRoom(uint32_t peer, uint32_t slot);
   // Ends (peer, slot, epoch): sent after every put of that key, from any thread that happened before this

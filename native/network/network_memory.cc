@@ -14,7 +14,7 @@ constexpr uint64_t kMaxKeyBytes = 64 << 10;
 void checkMemory(const void* base, uint64_t bytes, DeviceKind kind, uint32_t number) {
   if (kind != DeviceKind::kHost) {
     throw Error(ErrorCode::kUnsupportedHere,
-                "network_memory device could not be tried: no machine with RDMA and GPUs was at hand. Use "
+                "network_memory device could not be tried: no machine with RDMA and GPUs was available. Use "
                 "host memory, which the kernels read and poll.");
   }
   if (base == nullptr || bytes == 0 || reinterpret_cast<uintptr_t>(base) % 8 != 0) {
@@ -116,7 +116,7 @@ void Network::unregisterMemory(Exchange& exchange, uint32_t region, int64_t dead
   if (region >= state.regions.size() || state.arrivalRegions[region].base == nullptr) {
     throw Error(ErrorCode::kArgument, "network: region " + std::to_string(region) + " is not registered");
   }
-  // Whatever this rank sent has left it before any rank lets go; what still comes afterwards misses the
+  // Whatever this rank sent has left it before any rank releases; what still arrives afterwards misses the
   // region.
   Agreement(exchange, "releasing network memory", deadlineNs).run([&] { flush(deadlineNs); });
   state.withAllLocks([&] {

@@ -162,7 +162,7 @@ void connectPeers(Network::State& state, const std::vector<std::vector<uint8_t>>
     ByteReader reader(addresses[peer], peer);
     for (auto& worker : state.workers) {
       const std::vector<uint8_t> address = reader.bytes(kMaxAddressBytes);
-      // UCX reads addresses without checks of its own: bytes that changed on the way must not reach it.
+      // UCX reads addresses without checks of its own: corrupted bytes must not reach it.
       if (reader.number() != digestOf(address, state.shared.networkId))
         throw reader.fault("its worker address does not match its digest");
       worker->connect(peer, address);
@@ -171,7 +171,7 @@ void connectPeers(Network::State& state, const std::vector<std::vector<uint8_t>>
   }
 }
 
-// A message each way over every connection: what UCX calls connected may reach nobody. Ends when the own ones have left
+// A message in each direction over every connection: what UCX calls connected may reach nobody. Ends when the own ones have left
 // too, since nobody progresses them until the proxies run.
 void greetPeers(Network::State& state, const RunControl& control) {
   for (uint32_t peer = 0; peer < state.options.usesNetwork.size(); ++peer) {

@@ -38,7 +38,7 @@ class PeerBoard {
                                          reasons_[peer] +
                                          ". Look at that rank's log and at the link between the two hosts.");
   }
-  // For sends that wait: nobody will make room any more.
+  // For sends that wait: nobody will free space any more.
   void throwIfClosing(uint32_t peer) const {
     if (!closing_.load(std::memory_order_relaxed)) return;
     throw Error(ErrorCode::kState, "network: rank " + std::to_string(rank_) +

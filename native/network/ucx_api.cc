@@ -150,7 +150,7 @@ ucp_context_h createUcxContext(const std::string& asked, uint64_t segmentBytes, 
                                      {"RNDV_THRESH", "inf"},
                                      {"ZCOPY_THRESH", "inf"}});
   }
-  // Puts that the hardware does not do are an error, where UCX can be told so (newer ones; 1.13.1 does not know it): it
+  // Puts that the hardware does not support are an error, where UCX can be told so (newer ones; 1.13.1 does not know it): it
   // would make messages of them, at a fifth of the bandwidth, and say nothing. Messages themselves are never emulated. 1.13.1
   // takes a setting that it does not know, and warns of it on standard output with each worker.
   if (segmentBytes == 0 && configuration.find(kEmulation) != std::string::npos)

@@ -91,7 +91,7 @@ class NetworkWorker {
     uint64_t base = 0;
     ucp_rkey_h rkey = nullptr;
   };
-  // A signal whose data may still be on its way: a word staged in a batch.
+  // A signal whose data may still be in flight: a word staged in a batch.
   struct Flag {
     Batch* batch = nullptr;
     const uint8_t* staged = nullptr;
@@ -129,7 +129,7 @@ class NetworkWorker {
   void receiveMessages();
   void createBatches();
   Batch& batchWithRoom(Connection& connection, uint64_t bytes, bool isMessage);
-  // With room behind it for its payload.
+  // With space after it for its payload.
   Batch& appendRecord(Connection& connection, const FrameRecord& record, uint64_t payloadBytes = 0);
   void appendPayload(Connection& connection, const FrameRecord& record, const uint8_t* payload, bool stays);
   static void store(Batch& batch, const void* data, uint64_t bytes);

@@ -12,7 +12,7 @@ namespace railrunner {
 
 namespace {
 
-// Estimate for what stands around each segment of 1448 bytes on an Ethernet link: TCP, IP and Ethernet
+// Estimate of the overhead of each segment of 1448 bytes on an Ethernet link: TCP, IP and Ethernet
 // headers, and UCX's own message headers.
 constexpr uint64_t kSegmentBytes = 1448;
 constexpr uint64_t kSegmentOverheadBytes = 66;
@@ -36,7 +36,7 @@ NetworkWorker::Connection& NetworkWorker::usable(uint32_t peer) {
   return connections_[peer];
 }
 
-// The peer's open batch, or a new one. Where all are on their way, progresses until one is back; the peer's
+// The peer's open batch, or a new one. If all are in flight, progresses until one is back; the peer's
 // death, the abort word and close() end that wait.
 NetworkWorker::Batch& NetworkWorker::batchWithRoom(Connection& connection, uint64_t bytes, bool isMessage) {
   if (connection.batch != nullptr && shared_.batchBytes - connection.batch->used() < bytes) seal(connection);

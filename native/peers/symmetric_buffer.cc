@@ -103,7 +103,7 @@ void SymmetricBuffer::closeImports() {
 
 void SymmetricBuffer::close(Exchange* exchange, int64_t deadlineNs) {
   if (own_ == nullptr) return;
-  // Until all peers have let go, the memory must stay.
+  // Until all peers have released it, the memory must stay.
   std::unique_ptr<DeviceMemory> own = std::move(own_);
   try {
     if (exchange == nullptr) {

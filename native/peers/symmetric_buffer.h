@@ -33,7 +33,7 @@ class SymmetricBuffer {
 
   // Idempotent. With an exchange: collective, in the order that IPC demands: every rank closes what it imported, all
   // agree, owners free. With null (after failures): peers' mappings are closed here, and the own memory, which a peer may
-  // still have mapped, is freed by the next open() in which every rank says that it has let go.
+  // still have mapped, is freed by the next open() in which every rank says that it has released it.
   void close(Exchange* exchange, int64_t deadlineNs);
 
  private:

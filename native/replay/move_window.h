@@ -18,7 +18,7 @@ enum class MoveList : uint32_t {
   kDeviceToDisk,
   kHostToDevice,
   kDiskToDevice,
-  kFills  // computed anew: target is the slot
+  kFills  // recomputed: target is the slot
 };
 constexpr uint32_t kNumMoveLists = 7;
 

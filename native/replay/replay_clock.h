@@ -4,7 +4,7 @@
 
 namespace railrunner {
 
-// The clock by which requests arrive and are served. It stands still while blocks are filled and compared, which an
+// The clock by which requests arrive and are served. It is stopped while blocks are filled and compared, which an
 // engine does not do, so that neither makes a request late.
 class ReplayClock {
  public:

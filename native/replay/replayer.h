@@ -57,7 +57,7 @@ struct WindowResult {
   std::vector<double> stallUs;
   std::array<DirectionTotals, kDirections.size()> directions;
   uint64_t hits = 0;   // slots that were found in the device
-  uint64_t fills = 0;  // slots that were computed anew, without those below
+  uint64_t fills = 0;  // slots that were recomputed, without those below
   // Loads that failed or had nothing to rely on, and were computed instead.
   uint64_t failedLoads = 0;
   std::vector<FailedSlot> failedSlots;
@@ -71,7 +71,7 @@ struct WindowResult {
 };
 
 // Does what a cache has decided, window by window, on the pools of this rank: copies between tiers, fills what is computed
-// anew, and compares every block that is found. All ranks serve a request together: none begins before the one before
+// again, and compares every block that is found. All ranks serve a request together: none begins before the previous one
 // has ended everywhere.
 class Replayer {
  public:

@@ -14,7 +14,7 @@ class Replayer::Serving {
   Serving(Replayer& replayer, const RequestMoves& moves, int64_t number, WindowResult& result)
       : replayer_(replayer), moves_(moves), number_(number), result_(result) {}
 
-  // All copies, by the clock: onboards run beside the offloads, and those that wait for a slot begin when the offloads
+  // All copies, by the clock: onboards run concurrently with the offloads, and those that wait for a slot begin when the offloads
   // that free such slots have ended, which go first. False: the ranks were told to stop.
   bool copy(GateRef gate, RunControl& control);
   // When the loads were whole, and the slots of all of them free.
@@ -53,7 +53,7 @@ class Replayer::Serving {
   std::array<Batch, 3> urgent_, offloads_;
   // From host and disk: those whose slots are free from the start, and those that wait for an offload.
   std::array<Batch, 2> early_, late_;
-  // Loads of which nothing can be had.
+  // Loads that failed.
   std::vector<SlotMove> recomputed_;
   bool stopped_ = false;
   double loadedUs_ = 0;

@@ -170,7 +170,7 @@ class PathTransfer : public ReplicatedTransfer {
     const auto best = std::min_element(medians.begin(), medians.end());
     chosen_ = static_cast<size_t>(best - medians.begin());
     quickest_.insert_or_assign(magnitude(), choiceOf(*paths_[chosen_]));
-    // A further measure() of the same blocks goes on with it. On cuda each chooses anew: not measured otherwise.
+    // A further measure() of the same blocks continues with it. On cuda each call chooses again.
     if constexpr (Board::kKind == DeviceKind::kHost) isChosen_ = true;
     return true;
   }

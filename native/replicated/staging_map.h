@@ -10,7 +10,7 @@ namespace railrunner {
 // Places of a pool's runs in a staging buffer, one behind the other at multiples of 16 bytes.
 class StagingMap {
  public:
-  // `runs` are places of one pool (targetOffset), none overlapping; the first stands at `begin`.
+  // `runs` are places of one pool (targetOffset), none overlapping; the first is at `begin`.
   StagingMap(const std::vector<CopySpan>& runs, uint64_t begin);
 
   uint64_t bytes() const { return end_ - begin_; }

@@ -12,7 +12,7 @@ namespace railrunner {
 
 namespace {
 
-// Whoever ends a run removes the file while others may wait for it: a lock on a file without a name keeps nobody out.
+// The process that ends a run removes the file while others may wait for it: a lock on a file without a name keeps nobody out.
 bool isStillNamed(int fd, const std::string& path) {
   struct stat opened {};
   struct stat named {};

@@ -24,7 +24,7 @@ class AlignedBuffer {
 };
 
 // The file behind a disk tier. It is opened with O_DIRECT where the file system does something with that
-// (direct_io.h), its room is reserved, and its name is removed at once: it ends with the process, however
+// (direct_io.h), its space is reserved, and its name is removed at once: it ends with the process, however
 // that ends. Errors are kIo with errno and path.
 class DiskFile {
  public:

@@ -59,7 +59,7 @@ class DiskQueue : public std::enable_shared_from_this<DiskQueue> {
   // Hands over what was started, and returns at once.
   void submit();
   // Hands over what was started and waits up to 50 ms for at least one completion; returns how many were
-  // written to `completions` (room for depth entries). Short transfers are finished before they are reported.
+  // written to `completions` (at least depth entries). Short transfers are finished before they are reported.
   uint32_t collect(DiskCompletion* completions);
   // As collect, but returns at once.
   uint32_t poll(DiskCompletion* completions);

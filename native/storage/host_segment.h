@@ -22,7 +22,7 @@ class HostSegment {
   ShareHandle share(uint64_t offset, uint64_t rangeBytes) const {
     return segment_->share(offset, rangeBytes);
   }
-  // Explicit and idempotent. Throws where the device does not let go, which a lost CUDA context does not; the
+  // Explicit and idempotent. Throws if the device does not release it, as with a lost CUDA context; the
   // memory is given back all the same.
   void close();
 

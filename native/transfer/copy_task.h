@@ -15,7 +15,7 @@ class CopyTask {
   virtual bool poll() = 0;
   // Whether the last poll() itself moved bytes: of tasks that the thread which polls them carries out.
   virtual bool cameFurther() const { return false; }
-  // Returns when nothing of it is running: whoever gives up calls it before memory is touched again.
+  // Returns when nothing of it is running: call it after giving up, before touching the memory again.
   virtual void drain() noexcept = 0;
 };
 

@@ -14,7 +14,7 @@
 namespace railrunner {
 
 // The layouts that transfers of this rank can name: its own, and those that its peers exported. Safe from several
-// threads; the lock is held to look up, to add, and never while bytes move.
+// threads; the lock is held to look up and to add, never while bytes move.
 class LayoutRegistry {
  public:
   // Layouts that a worker can register in its life: ids 0 to 65534, none twice.
@@ -33,7 +33,7 @@ class LayoutRegistry {
   std::vector<uint8_t> exportMetadata() const;
 
   // Adds the layouts of a peer and returns their handles, by ascending id; where it throws nothing was added.
-  // `expectedName`: whose blob it is, as whoever received it knows. Throws kWrongData for a blob that is not valid or
+  // `expectedName`: the sender of the blob, as known to the receiver. Throws kWrongData for a blob that is not valid or
   // names another worker, kState for one of this worker, of a worker that was imported already, and for a handle that
   // is taken.
   std::vector<LayoutHandle> importMetadata(std::span<const uint8_t> blob, const std::string& expectedName);

@@ -322,7 +322,7 @@ Metadata decodeMetadata(std::span<const uint8_t> blob) {
     minId = metadata.layouts.back()->handle.layoutId + 1U;
   }
   reader.end();
-  // Whatever else could be said in two ways.
+  // Whatever else could be encoded in two forms.
   if (encodeMetadata(metadata) != std::vector(blob.begin(), blob.end()))
     reader.refuse("it is not the one encoding of what it says");
   return metadata;

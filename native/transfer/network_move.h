@@ -18,7 +18,7 @@ struct Bounce {
   std::unique_ptr<CopyTask> copies;  // fills, or drains: a chunk at a time
 };
 
-// How many sends of one rank are on their way at once, of one thread.
+// How many sends of one rank, by one thread, are in flight at once.
 class SendTurns {
  public:
   explicit SendTurns(uint32_t most) : free_(most) {}
@@ -37,7 +37,7 @@ struct NetworkSend {
   uint32_t peer = 0;
   uint32_t region = 0;
   std::shared_ptr<const CopyPlan> plan;
-  const std::byte* source = nullptr;    // the pool; null where `fill` stands between
+  const std::byte* source = nullptr;    // the pool; null if `fill` is in between
   std::unique_ptr<Bounce> fill;         // the next group fills while this one is sent
   std::unique_ptr<BouncePlan> landing;  // the peer's bounce buffer; null: into its pool
   uint64_t landingOffset = 0;           // of the buffer, in the region

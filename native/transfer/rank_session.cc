@@ -228,7 +228,7 @@ void RankSession::noteStrategy(TransferPart& part) {
   }
   const auto side = [&](const PhysicalLayout& layout, bool bounces) {
     StorageKind kind = layout.location;
-    // Device memory of the host device is host memory to whoever copies.
+    // Device memory of the host device is host memory for every copy.
     if (kind == StorageKind::kDevice && !bounces && device_.kind() == DeviceKind::kHost)
       kind = StorageKind::kPinned;
     return TransferSide{kind, network && !registry.isLocal(layout.handle)};

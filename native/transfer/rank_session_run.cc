@@ -20,7 +20,7 @@ constexpr int kBouncePoison = 0xb7;
 
 }  // namespace
 
-// Whoever is told of the end of a copy over memory that this rank reaches.
+// The one that is notified of the end of a copy over memory that this rank reaches.
 void RankSession::afterCopy(const TransferPart& part) {
   if (part.peer == rank_) return;
   board_->post(options_.op == TransferOp::kWrite ? Notice::kArrived : Notice::kTaken, part.peer, epoch_);
@@ -293,7 +293,7 @@ std::vector<uint32_t> RankSession::arrivalBlocks() const {
   return blocks;
 }
 
-// One iteration per sample, as core/sampler.h has it, and the times of its phases beside.
+// One iteration per sample, as in core/sampler.h, with the times of its phases.
 class RankSession::Samples {
  public:
   Samples(RankSession& session, PartPlan plan, const SampleProtocol& protocol)

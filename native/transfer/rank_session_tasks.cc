@@ -134,7 +134,7 @@ std::unique_ptr<CopyTask> RankSession::copyTask(TransferPart& part, std::shared_
     copy.maxCtas = options_.maxCtas;
     copy.arrivalWord = arrivalWordOf(part);
     copy.epoch = &epoch_;
-    // Own memory is copied by a kernel of its own: beside peers in one kernel, writes to these lost a tenth.
+    // Own memory is copied by a separate kernel: in one kernel with peers, writes to peers lost a tenth.
     if (part.peer != rank_) copy.launcher = std::static_pointer_cast<cuda::CopyLauncher>(starts_);
     copy.whenDone = [this, index, tells] {
       if (tells) afterCopy(parts_[index]);

@@ -85,7 +85,7 @@ class RankTransfer {
   // rank's is in flight any more.
   virtual RankTransferSamples measure(GateRef gate, const SampleProtocol& protocol) = 0;
   // The same bytes between the same pools as one contiguous copy each. Collective over the gate, before measure, which
-  // writes anew what it overwrites.
+  // rewrites what it overwrites.
   virtual ProbeResult probe(GateRef gate) = 0;
   // With an exchange: collective, in the order that mapped memory demands. Null: after failures. Idempotent.
   virtual void close(Exchange* exchange, int64_t deadlineNs) = 0;

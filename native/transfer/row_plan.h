@@ -9,7 +9,7 @@
 namespace railrunner {
 
 // Rows of equal length that lie at equal distances on both sides: the heads that a rank gives away of each token of a
-// page. Numbers of one piece, so that whoever copies it has many bytes in flight however short a row is.
+// page. Numbers of one piece, so that many bytes are in flight however short a row is.
 struct RowPiece {
   uint64_t source = 0;  // of the first row: an offset, or an address once a base was added
   uint64_t target = 0;

@@ -10,7 +10,7 @@
 #include "device/device.h"
 
 // Memory that ranks may move blocks between, and what is told of it. Nothing of it is told before it is registered
-// with whoever carries the bytes.
+// with the backend that carries the bytes.
 namespace railrunner {
 
 class BlockPool;
@@ -61,7 +61,7 @@ class Registration {
 
 class RegisteredStorage;
 
-// Whoever carries bytes between memories: mappings between same-node peers, the network, file I/O.
+// What carries bytes between memories: mappings between same-node peers, the network, file I/O.
 class Backend {
  public:
   virtual ~Backend() = default;

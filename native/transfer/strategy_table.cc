@@ -25,7 +25,7 @@ struct Row {
   Hop second;
 };
 
-// The first row that fits is taken: what a capability shortens stands above what does without it.
+// The first row that fits is taken: rows that use a capability come before those that do without it.
 constexpr Row kTable[] = {
     {kHost, false, kHost, false, Needs::kNothing, Hop::kMemcpy, Hop::kNone},
     {kHost, false, kDevice, false, Needs::kNothing, Hop::kHostToDevice, Hop::kNone},

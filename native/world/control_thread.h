@@ -24,7 +24,7 @@ struct WorldOptions {
   std::string pluginPath;
   int ranksPerNode = 0;  // 0 = nodes are hosts
   int64_t timeoutNs = 0;
-  // Silence after which a rank is held for dead: TCP takes 6 s to come back from an outage of 3 s between hosts.
+  // Silence after which a rank counts as dead: TCP takes 6 s to come back from an outage of 3 s between hosts.
   int64_t peerTimeoutNs = 5'000'000'000;  // on this host
   int64_t remotePeerTimeoutNs = 15'000'000'000;
 };
@@ -56,7 +56,7 @@ class ControlThread : public std::enable_shared_from_this<ControlThread> {
   NodeBlock& nodeBlock() { return *nodeBlock_; }
   Heartbeat& heartbeat() { return *heartbeat_; }
   RunControl& control() { return control_; }
-  // The epoch of the work plane; advanced by renewal, on all ranks or on none.
+  // The epoch of the worker threads' exchanges; advanced by renewal, on all ranks or on none.
   uint32_t epoch() const { return epoch_.load(std::memory_order_acquire); }
   // Runs `change` on the control thread with the new epoch once a renewal is agreed.
   void setEpoch(uint32_t epoch);
@@ -99,7 +99,7 @@ class ControlThread : public std::enable_shared_from_this<ControlThread> {
   std::mutex mutex_;
   std::condition_variable wake_;
   std::deque<Command> commands_;
-  bool isOver_ = false;  // under mutex_: commands are answered by whoever gives them
+  bool isOver_ = false;  // under mutex_: commands are answered by their sender
 
   std::deque<OperationPointer> operations_;  // the first one is in flight
   int request_ = CollectiveOperation::kOver;

@@ -25,7 +25,7 @@ struct RankLiveness {
 
 // Small messages on a communicator of their own, along a tree (heartbeat_tree.h): every rank tells its parent where it and
 // the ranks below it are, so rank 0 knows of all; every parent tells its children that it lives and where rank 0 is.
-// Neighbours judge each other by their silence, and news of a death travels both ways. Beats are sent by the control
+// Neighbours judge each other by their silence, and news of a death travels in both directions. Beats are sent by the control
 // thread, so they go on while the main thread or the worker thread hangs, and stop when the process does.
 //
 // setPlace, liveness and deadRank may be called from any thread, all else from the control thread.
@@ -33,7 +33,7 @@ class Heartbeat {
  public:
   static constexpr int64_t kPeriodNs = 150'000'000;
 
-  // `silenceNs`: by rank, the silence after which it is held for dead.
+  // `silenceNs`: by rank, the silence after which it counts as dead.
   Heartbeat(const Mpi& mpi, int comm, int rank, std::vector<int64_t> silenceNs, RunControl& control);
 
   void setPlace(const std::string& stage, int64_t point);

@@ -44,7 +44,7 @@ struct MailTask {
 
 using MailTaskPointer = std::shared_ptr<MailTask>;
 
-// The control thread's side of the work plane.
+// The control thread's side of the worker threads' exchanges.
 class Mailbox {
  public:
   Mailbox(const Mpi& mpi, int comm, int worldSize, RunControl& control)

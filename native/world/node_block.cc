@@ -31,7 +31,7 @@ uint64_t makeNonce() {
   return nonce;
 }
 
-// Descriptor that closes itself on the way out of a failure.
+// Descriptor that is closed if a failure unwinds.
 class Descriptor {
  public:
   explicit Descriptor(int value) : value_(value) {}

@@ -19,7 +19,7 @@ class GateLink {
   virtual int worldRank(int localRank) const = 0;
 };
 
-// Where the gates of an epoch stand. One per rank, kept across measured loops; a new epoch starts again at
+// The position of the gates of an epoch. One per rank, kept across measured loops; a new epoch starts again at
 // gate 1.
 struct GatePlace {
   uint32_t epoch = 1;

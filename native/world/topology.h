@@ -5,7 +5,7 @@
 
 namespace railrunner {
 
-// Where this rank stands. A host is what shares memory by MPI's word; a node is a host, or a slice of one
+// The place of this rank. A host is what shares memory according to MPI; a node is a host, or a slice of one
 // where ranksPerNode cuts hosts into emulated nodes.
 struct WorldInfo {
   int rank = 0;

@@ -17,7 +17,7 @@ namespace railrunner {
 // rank takes part in every one of them, whatever became of its work; one that passes its deadline loses the
 // world.
 //
-// Work plane (allgather, maximum, barrier, the sampling gate): blocking, for the one worker thread of each rank.
+// Exchanges (allgather, maximum, barrier, the sampling gate): blocking, for the one worker thread of each rank.
 // It may be given up: an aborted or failed rank leaves at once, and after renew() on the control plane all
 // ranks begin a new epoch in which nothing of the old one is heard.
 class World {
@@ -37,7 +37,7 @@ class World {
   void startGather(Bytes data, int root, int64_t deadlineNs, Completion done);
   void startAlltoall(std::vector<Bytes> data, int64_t deadlineNs, Completion done);
   void startBarrier(int64_t deadlineNs, Completion done);
-  // Begins a new epoch of the work plane. No worker thread may be inside one of its calls.
+  // Begins a new epoch of the worker threads' exchanges. No worker thread may be inside one of these calls.
   void startRenew(int64_t deadlineNs, ControlThread::Opened done);
   void startFinalize(int64_t deadlineNs, ControlThread::Opened done);
   void abort(int status) { thread_->abort(status); }
@@ -49,7 +49,7 @@ class World {
   // The process of `rank` is gone: the world ends as if its heartbeats had stopped.
   void noteDead(int rank) { thread_->heartbeat().noteDead(rank); }
 
-  // Work plane. deadlineNs as in core/wait.h (0: the stage's abort ends it). Throw kAborted when this rank is
+  // Exchanges. deadlineNs as in core/wait.h (0: the stage's abort ends it). Throw kAborted when this rank is
   // told to stop waiting or another has failed, kTimeout, kState when ranks are in different calls,
   // kWorldLost, kPeerDead.
   std::vector<Bytes> allgather(std::span<const uint8_t> data, int64_t deadlineNs);

@@ -5,8 +5,8 @@
 
 namespace railrunner {
 
-// The work plane of a world, for the modules that set themselves up by collective calls and know no MPI. Used
-// only by the worker thread, as the work plane is; the world outlives it.
+// Exchanges of the worker threads of a world, for modules that set up by collective calls and know no MPI. Used
+// only by the worker thread; the world outlives it.
 class WorldExchange : public Exchange {
  public:
   explicit WorldExchange(World& world) : world_(world) {}

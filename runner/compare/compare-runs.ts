@@ -51,8 +51,7 @@ async function readAndAppend(request: CompareRequest, candidate: readonly RunTab
 /** Throws E_USAGE. */
 export function refuseSharedRuns(baseline: readonly RunTable[], candidate: readonly RunTable[]): void {
   const shared = candidate.find((run) => baseline.some((other) => other.name === run.name));
-  if (shared)
-    throw new RunnerError('E_USAGE', `run ${shared.name} stands on both sides: leave it out of one`);
+  if (shared) throw new RunnerError('E_USAGE', `run ${shared.name} is on both sides: leave it out of one`);
 }
 
 /** Times of different machines are no change of the code. Throws E_MACHINE_CLASS with every differing field. */

@@ -153,7 +153,7 @@ function choose(n: number, k: number): number {
   return result;
 }
 
-/** Too few runs for a test: what stands out of all noise is named, what could hide in it is too noisy. */
+/** Too few runs for a test: keys that exceed all noise are named, those that could hide in it are too noisy. */
 function byEffectSize({ baseline, candidate, differences, limits }: KeyRuns, { interval }: Test): Judgement {
   if (baseline.length < MIN_RUNS_FOR_NOISE || candidate.length === 0) {
     const why = `${baseline.length} baseline runs tell nothing of the noise: at least ${MIN_RUNS_FOR_NOISE} do`;

@@ -15,7 +15,7 @@ export interface Step {
 export interface LevelChange {
   /** The first run on the new level. */
   readonly step: Step;
-  /** New level against the one before, in percent of the time: above 0 is slower. */
+  /** New level against the previous one, in percent of the time: above 0 is slower. */
   readonly changePct: number;
   readonly p: number;
 }

@@ -13,7 +13,7 @@ export interface ThresholdRequest {
 
 /**
  * Limits by key. Throws E_USAGE for a pattern that fits no key: a threshold that holds for nothing would let everything
- * pass in silence.
+ * pass silently.
  */
 export function limitsByKey(keys: readonly string[], request: ThresholdRequest): (key: string) => Limits {
   const { thresholdPct, resolutionPct, keyThresholds } = request;

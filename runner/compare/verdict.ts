@@ -2,7 +2,7 @@
 import { EXIT } from '../errors.js';
 import { recordOf } from '../values/objects.js';
 
-/** `missing` and `failed` speak of the candidate; swapping the sides swaps regressed and improved, missing and new. */
+/** `missing` and `failed` refer to the candidate; swapping the sides swaps regressed and improved, missing and new. */
 export type Word = 'regressed' | 'improved' | 'equal' | 'too noisy' | 'missing' | 'failed' | 'new';
 
 /** Worst first: the order of tables. */
@@ -28,7 +28,7 @@ export interface Estimate {
   /** One-sided exact bounds at 5 % each; null where so few runs give none. */
   readonly lowPct: number | null;
   readonly highPct: number | null;
-  /** Smallest change, either way, that this key could not have hidden; null where none can be stated. */
+  /** Smallest change, in either direction, that this key could not have hidden; null where none can be stated. */
   readonly mdePct: number | null;
 }
 

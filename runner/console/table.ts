@@ -30,7 +30,7 @@ const HEAD = [
   'status',
 ];
 const RIGHT_ALIGNED = ['p50 us', 'GB/s', '% peak', '± %', 'wrong'];
-/** Longest text of columns that could crowd the others out. The point's column gets the room that is left. */
+/** Longest text of columns that could crowd the others out. The point's column gets the remaining width. */
 const MAX_WIDTHS: Readonly<Record<string, number>> = { job: 13, phase: 14, direction: 13, strategy: 16 };
 const MIN_POINT_WIDTH = 12;
 const GAP = 2;

@@ -77,7 +77,7 @@ export async function exitWithoutPeers(begun: Begun): Promise<never> {
   exitNow(status);
 }
 
-/** Rank 0 speaks for all, also where it does not reach the end of the run. */
+/** Rank 0 prints for all ranks, even if it does not reach the end of the run. */
 function printEarlyEnd({ manifest, stop }: Begun, error: ManifestEnd['error']): void {
   if (!manifest) return;
   const code = error && isErrorCode(error.code) ? error.code : 'E_INTERRUPTED';

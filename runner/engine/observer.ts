@@ -19,7 +19,7 @@ export interface PointSummary {
   readonly isGathered: boolean;
 }
 
-/** Each part is optional. They are called in the order in which they stand here. */
+/** Each part is optional. They are called in this order. */
 export interface RunObserver {
   /** For messages: what is closed at the end, "the rows". */
   readonly name: string;

@@ -3,7 +3,7 @@
 /** Looks per deadline; a look costs microseconds of the main thread. */
 const LOOKS = 20;
 const LOOK_MS = [50, 1000] as const;
-/** An iteration that takes this many times the mean of those before it may still be on its way. */
+/** An iteration that takes this many times the mean of those before it may still be running. */
 const MEANS = 3;
 
 export class ProgressWatch {
@@ -24,7 +24,7 @@ export class ProgressWatch {
   look(nowMs = performance.now()): void {
     const iteration = this.#read();
     if (iteration === this.#iteration) return;
-    // The loop of another phase begins anew.
+    // The loop of another phase starts over.
     if (!this.#first || iteration < this.#iteration) this.#first = { iteration, atMs: nowMs };
     this.#iteration = iteration;
     this.#changedAtMs = nowMs;

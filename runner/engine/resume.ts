@@ -66,7 +66,7 @@ export async function shareEarlierRun(
     if (world.info.rank !== 0) await makeFolder(folder);
   });
   await lock(folder);
-  // Whoever held it may have gone on with the run.
+  // The previous holder may have continued the run.
   return read();
 }
 
@@ -184,7 +184,7 @@ function inRanges(ranges: ReturnType<typeof rangesOf>, point: number): boolean {
   return ranges.some(([first, last]) => first <= point && point <= last);
 }
 
-/** Samples are written once: those of a point that is measured again make room. */
+/** Samples are written once: those of a point that is measured again are removed. */
 async function removeSamples(folder: string, rank: number, kept: ReadonlySet<number>): Promise<void> {
   const samples = join(folder, 'samples');
   if (!existsSync(samples)) return;
@@ -194,7 +194,7 @@ async function removeSamples(folder: string, rank: number, kept: ReadonlySet<num
   }
 }
 
-/** The manifest of the earlier end gives way before the first row is written: no run that goes on may say ok. */
+/** The earlier manifest is removed before the first row is written: a run in progress must not say ok. */
 export async function withdrawManifest(folder: string): Promise<void> {
   const final = join(folder, 'manifest.json');
   if (existsSync(final)) await rename(final, join(folder, 'manifest.json.part'));

@@ -22,7 +22,7 @@ export async function lockRun(
   const endsAt = performance.now() + patienceMs;
   for (;;) {
     const lock = await addon.lockByte(path, rank).catch((error: unknown) => {
-      // A folder that has no room for the lock has none for rows either.
+      // A folder without space for the lock has none for rows either.
       throw outputError(`${path} cannot be made`, error);
     });
     if (lock !== 'taken') return lock;

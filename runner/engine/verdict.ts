@@ -29,7 +29,7 @@ export interface Judgement {
   readonly stage: string;
   /** Ranks that failed or hung by themselves, not for a peer's sake. */
   readonly culprits: readonly StageVerdict[];
-  /** First culprit of a time-out, where one could be told from the rest. */
+  /** First culprit of a time-out, where it could be identified. */
   readonly hungRank?: number;
   /** The run cannot go on: later points are `aborted`. */
   readonly fatal: boolean;

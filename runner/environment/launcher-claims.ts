@@ -1,4 +1,4 @@
-/** What the variables of launchers say of this process, each launcher by itself, and what speaks against it. */
+/** What the variables of each launcher say about this process, and what contradicts them. */
 import type { MpiName } from './mpis.js';
 import type { Variables } from './variables.js';
 
@@ -25,7 +25,7 @@ export interface Claim {
   readonly rank: number;
   /** "NAME=value" of what says so. */
   readonly said: readonly string[];
-  /** Why it cannot be so; null where nothing speaks against it. */
+  /** Why it cannot be so; null if nothing contradicts it. */
   readonly fault: string | null;
 }
 

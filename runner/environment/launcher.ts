@@ -73,7 +73,7 @@ function remedies(): string {
 function mute({ name, size, said }: Claim): string {
   return (
     `${name} started ${size} processes (${said.join(', ')}) and none of PMIX_RANK, PMI_RANK and OMPI_COMM_WORLD_RANK ` +
-    `is its own: no MPI can talk to it, and each process would be a world of one. Start them with ${remedies()}.`
+    `is its own: no MPI can talk to it, and each process would run alone as rank 0 of 1. Start them with ${remedies()}.`
   );
 }
 
@@ -95,7 +95,7 @@ function contradicted(ancestor: string, claim: Claim | undefined): Launcher {
     name: ancestor,
     contradiction:
       `${ancestor} started this process, but none of its variables (OMPI_COMM_WORLD_SIZE for Open MPI, PMI_RANK for ` +
-      `MPICH) is set: something between them cleared the environment, and each process would be a world of one. ` +
+      `MPICH) is set: something between them cleared the environment, and each process would run alone as rank 0 of 1. ` +
       `Hand the environment on, or start railrunner from ${ancestor} directly.`,
   };
 }
@@ -126,7 +126,7 @@ export function localPlace(
   const size = slurm
     ? null
     : number(launcher.speaks === 'openmpi' ? 'OMPI_COMM_WORLD_LOCAL_SIZE' : 'MPI_LOCALNRANKS');
-  // "4(x2)": four on each of two machines. Unequal machines ("4,2") are not told apart here.
+  // "4(x2)": four on each of two machines. Unequal machines ("4,2") are not distinguished here.
   const even = slurm
     ? /^(\d+)(\(x\d+\))?$/.exec(variables['SLURM_STEP_TASKS_PER_NODE'] ?? '')?.[1]
     : undefined;
@@ -154,7 +154,7 @@ export function choosePlugin(launcher: Launcher, folder: string): { mpi: MpiName
 
 /**
  * N processes that each form a world of their own would all report success: refused, with what to change. A launcher
- * that did not say its size is held to the rank that it gave.
+ * that did not say its size is checked by the rank that it gave.
  */
 export function checkLauncherSize(launcher: Launcher, mpi: MpiName, worldSize: number): void {
   const { name, size, rank } = launcher;

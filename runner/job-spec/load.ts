@@ -58,7 +58,7 @@ export function loadSpec(path: string, options: LoadOptions): ResolvedSpec {
   const { issues: runIssues } = documentValidator(document);
   issues.push(...runIssues);
   const filled = fillDefaults(document, DOCUMENT_SCHEMA);
-  // Invalid defaults are reported where they stand, not once more in every job.
+  // Invalid defaults are reported at their own place, not again in every job.
   const bothForms = bothFormsIssues(isObject(document['defaults']) ? document['defaults'] : {}, '/defaults');
   issues.push(...bothForms);
   const invalidDefaults = [...runIssues, ...bothForms].some((issue) => issue.pointer.startsWith('/defaults'));

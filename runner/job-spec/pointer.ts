@@ -28,7 +28,7 @@ export function valueAt(root: unknown, keys: readonly string[]): unknown {
   return value;
 }
 
-/** Writes `value` at `keys`, making objects on the way. False when something on the way is not an object. */
+/** Writes `value` at `keys`, making objects along the path. False if something along the path is not an object. */
 export function writeAt(root: Writable, keys: readonly string[], value: unknown): boolean {
   let place: Writable = root;
   for (const key of keys.slice(0, -1)) {

@@ -24,7 +24,7 @@ interface JobText {
   readonly points: readonly PointText[];
 }
 
-/** What stands around the jobs. */
+/** The keys outside the jobs. */
 export type RunKeys = Pick<ResolvedSpec, 'name' | 'seed' | 'device' | 'ranksPerNode' | 'allowSharedDevice'>;
 
 interface RunText extends RunKeys {

@@ -44,8 +44,8 @@ export interface SpecKind {
    */
   need?(point: Point, place: PlanPlace): PointNeed;
   /**
-   * Why ranks there would skip the point, as far as that is known before anything is opened; null where nothing
-   * speaks against it. Absent: points of this kind run everywhere.
+   * Why ranks there would skip the point, as far as that is known before anything is opened; null if nothing
+   * prevents it. Absent: points of this kind run everywhere.
    */
   skipReason?(point: Point, place: RunPlace): string | null;
 }

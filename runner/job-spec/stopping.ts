@@ -10,7 +10,7 @@ type Keys = Readonly<Record<string, unknown>>;
 const USUAL_MIN_ITERATIONS = 50;
 /** As NVBench's --timeout. */
 const USUAL_MAX_SECONDS = 15;
-/** Of the deadline of the stage: probe, warm-up and a batch that takes longer than the one before need the rest. */
+/** Of the deadline of the stage: probe, warm-up and a batch that takes longer than the previous one need the rest. */
 const SHARE_OF_TIMEOUT = 1 / 2;
 
 /** What `plan` says of a job that has `stopping`. */
@@ -18,7 +18,7 @@ export const STOPPING_PATHS = ['maxNoisePct', 'minIterations', 'maxIterations', 
   (key) => `stopping.${key}`,
 );
 
-/** The run's defaults for a job: what it says itself of iterations or stopping stands against both. */
+/** The run's defaults for a job: its own iterations or stopping overrides both. */
 export function defaultsFor(job: Keys, defaults: Keys, kind: SpecKind): Keys {
   const { iterations, stopping, ...others } = defaults;
   const keepsIterations = iterations !== undefined && job['stopping'] === undefined;
@@ -37,7 +37,7 @@ export function bothFormsIssues(keys: Keys, pointer: string): SpecIssue[] {
   return [
     {
       pointer: `${pointer}/iterations`,
-      expected: 'nothing beside stopping, which says how many',
+      expected: 'no iterations next to stopping, which decides how many',
       received: showValue(keys['iterations']),
       hint: 'remove iterations for samples until the noise is low, or stopping for a fixed number',
     },

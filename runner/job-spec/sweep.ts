@@ -23,7 +23,7 @@ export interface SweepAnswer {
   readonly issues: readonly SpecIssue[];
 }
 
-/** One value of an axis: dotted key path -> value, and where it stands. */
+/** One value of an axis: dotted key path -> value, and its pointer. */
 interface AxisEntry {
   readonly values: Readonly<Record<string, unknown>>;
   readonly originOf: (path: string) => readonly (string | number)[];
@@ -74,7 +74,7 @@ export function expandSweep(job: Job): SweepAnswer {
         swept[path] = structuredClone(value);
         origins[path] = origin;
         if (writeAt(combination, path.split('.'), swept[path])) continue;
-        const received = `a value on the way that is not an object: ${showValue(base[path.split('.')[0] ?? ''])}`;
+        const received = `a value along the path that is not an object: ${showValue(base[path.split('.')[0] ?? ''])}`;
         const pointer = pointerOf(origin.slice(0, origin[0] === 'sweep' ? 2 : 3));
         issues.push({ pointer, expected: 'a path through objects', received });
       }
@@ -84,7 +84,7 @@ export function expandSweep(job: Job): SweepAnswer {
   return { combinations, issues };
 }
 
-/** A pointer into a combination, seen from the job: where the value stands that was swept in. */
+/** A pointer into a combination, relative to the job: the place of the swept value. */
 export function sweptPointer(pointer: string, origins: Origins): string {
   const keys = keysOf(pointer);
   for (const [path, origin] of Object.entries(origins)) {

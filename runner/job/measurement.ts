@@ -3,7 +3,7 @@ import type { ErrorCode } from '../errors.js';
 import type { StoppedBy } from './next-batch.js';
 
 export interface Verification {
-  /** Phase it speaks of; absent = all. */
+  /** The phase that it covers; absent = all. */
   readonly phase?: string;
   readonly checked: number;
   readonly wrong: number;
@@ -76,7 +76,7 @@ export interface Idle<Own extends string = string> extends PhaseFacts<Own> {
   readonly state: 'idle';
 }
 
-/** A phase that cannot be had on this rank. */
+/** A phase that is not possible on this rank. */
 export interface Skipped<Own extends string = string> extends PhaseFacts<Own> {
   readonly state: 'skipped';
   readonly errorCode: ErrorCode;

@@ -20,7 +20,7 @@ export interface SoFar {
 
 /** A batch of less than this share of what was taken changes nothing: where time allows no more, the point ends. */
 const LEAST_SHARE = 1 / 8;
-/** Of what is left until the deadline: a batch may take longer than the one before. */
+/** Of what is left until the deadline: a batch may take longer than the previous one. */
 const USABLE_SHARE = 1 / 2;
 
 /**

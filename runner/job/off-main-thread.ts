@@ -1,5 +1,5 @@
 /**
- * Long computations off Node's main thread, which has to go on: it hears signals, holds deadlines and speaks to the
+ * Long computations off Node's main thread, which must keep running: it handles signals and deadlines and talks to the
  * other ranks. A thread takes about 50 ms to start, so short work is better done in place.
  */
 import { parentPort, Worker, workerData, type TransferListItem } from 'node:worker_threads';
@@ -17,7 +17,7 @@ export interface OffMainThreadOptions {
 
 /**
  * Runs `module`, which calls `answerOffMainThread`, in a thread of its own and resolves to its answer. Errors keep their
- * code. E_ALLOCATION: the thread could not be had, or ran out of memory.
+ * code. E_ALLOCATION: the thread could not be started, or ran out of memory.
  */
 export async function offMainThread<T>(
   module: URL,

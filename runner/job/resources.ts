@@ -1,4 +1,4 @@
-/** What outlives a point: pools and communicators, kept by key until another point needs their room. */
+/** What outlives a point: pools and communicators, kept by key until another point needs their memory. */
 
 interface Closable {
   close(): Promise<void>;

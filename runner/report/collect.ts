@@ -52,7 +52,7 @@ export async function collect(folders: Folders): Promise<Collected> {
   const older = await openInto(folders.earlier);
   const against = await openInto(folders.against);
   if (named.length === 0) throw firstOf(unreadable);
-  joinShards(opened); // refuses a run that stands on two sides
+  joinShards(opened); // refuses a run that is on two sides
   const earlier = groupBySuite(joinShards(older));
   const suitesOfRuns = groupBySuite(joinShards(named));
   const suites = await readSuites(suitesOfRuns, earlier, folders.history);

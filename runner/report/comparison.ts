@@ -14,7 +14,7 @@ export type ComparisonSource =
   | { readonly against: readonly string[]; readonly thresholds: ThresholdRequest }
   | {
       readonly verdict: Verdict;
-      /** Runs of the baseline, where they are at hand, to be shown. */
+      /** Runs of the baseline to show, if available. */
       readonly against: readonly string[];
     };
 

@@ -17,7 +17,7 @@ export function keyName(key: Key): string {
 /** Bencher takes at most 1024 characters, and a suffix must fit. */
 const LONGEST_NAME = 900;
 
-/** Names of all keys. What is too long, or would stand twice (one spec on two devices), ends in its series. */
+/** Names of all keys. A name that is too long, or would appear twice (one spec on two devices), ends in its series. */
 export function uniqueNames(keys: readonly Key[]): string[] {
   const names = keys.map(keyName);
   const counts = new Map<string, number>();

@@ -39,7 +39,7 @@ export type Transport = (typeof TRANSPORTS)[number];
 export const PLACES_FOUND = ['device', 'host', 'disk', 'missed'] as const;
 export type PlaceFound = (typeof PLACES_FOUND)[number];
 
-/** `missing`: the spec has the point, and no row speaks of it. */
+/** `missing`: the spec has the point, and there is no row of it. */
 export type RowOutcome = ReadStatus | 'missing';
 
 /** A row of summary.csv. */
@@ -55,7 +55,7 @@ export interface ReportRow extends Key, Times {
   /** Sum over ranks, of one iteration. */
   readonly payloadBytes: number | undefined;
   readonly bytesBy: Readonly<Record<Transport, number | undefined>>;
-  /** Blocks by where they were found; undefined where the row speaks of no cache. */
+  /** Blocks by where they were found; undefined if the row is not of a cache. */
   readonly blocksFound: Readonly<Record<PlaceFound, number | undefined>>;
   readonly totalGBps: number | undefined;
   readonly peakGBps: number | undefined;
@@ -147,7 +147,7 @@ export interface Comparison {
   readonly summary: string;
   readonly outcome: Outcome;
   readonly notes: readonly string[];
-  /** By key; empty where the runs themselves are not at hand. */
+  /** By key; empty if the runs themselves are not available. */
   readonly times: ReadonlyMap<string, SideTimes>;
 }
 

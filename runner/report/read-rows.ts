@@ -94,7 +94,7 @@ function keyFields(
   return { specName, layout: machine.layout, jobId, kind, params, phase, timing, direction, series };
 }
 
-/** A row for each point that the run was to measure and of which no row speaks. */
+/** A row for each point that the run should have measured and has no row of. */
 export function missingRows(run: RunFolder, rows: readonly ReportRow[]): ReportRow[] {
   const { points, selectedPoints } = run.manifest;
   const present = new Set(rows.map((row) => row.point));

@@ -7,7 +7,7 @@ export interface Checked {
   readonly firstBad: string | undefined;
 }
 
-/** Sums of the verifications that speak of this phase; undefined where none does. */
+/** Sums of the verifications that cover this phase; undefined if none does. */
 export function checkFields(phase: string, verifications: readonly Verification[]): Checked {
   const mine = verifications.filter((entry) => entry.phase === undefined || entry.phase === phase);
   if (mine.length === 0) return { checked: undefined, wrong: undefined, firstBad: undefined };

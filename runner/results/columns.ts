@@ -17,7 +17,7 @@ const WHICH_ROW = [
   column(
     'phase',
     '',
-    'part of the work that this row speaks of; empty where the point ended before any was known',
+    'part of the work that this row describes; empty if the point ended before any was known',
   ),
   column(
     'timing',
@@ -188,7 +188,7 @@ export interface KindColumns {
 
 /**
  * The header of a run: the common columns, then those of the kinds that occur in its spec, in the order of the
- * registry. A name that two kinds share stands once. Throws where a kind redefines a common column.
+ * registry. A name that two kinds share is listed once. Throws where a kind redefines a common column.
  */
 export function columnsForKinds(
   registry: readonly KindColumns[],

@@ -1,5 +1,5 @@
 /**
- * A CSV file that is only ever extended by whole rows. A point's rows leave by one write; a write that fails half way
+ * A CSV file that is only ever extended by whole rows. A point's rows are written at once; a write that fails half way
  * is cut back to the last whole row, and its rows wait in memory for the next try, so that a full disk loses nothing
  * that was measured as long as it is freed before the run ends. Nothing here blocks the main thread.
  */

@@ -218,7 +218,7 @@ function order(manifest: Manifest): Manifest {
   return { ...ordered, ...manifest };
 }
 
-/** By a rename: whoever reads it, or goes on with a run that was killed just now, finds the old one or the new one, whole. */
+/** By a rename: a reader, or a resumed run, finds either the old or the new one, complete. */
 async function replaceRunning(folder: string, manifest: Manifest, hurried: Promise<void>): Promise<void> {
   const next = join(folder, NEXT_NAME);
   try {

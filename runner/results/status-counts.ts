@@ -1,4 +1,4 @@
-/** How many rows of a rank ended in which way. */
+/** Number of rows of a rank by status. */
 import { ROW_STATUSES, type RowStatus } from '../run-folder/row-status.js';
 import { readWord } from '../values/keys.js';
 import type { Row } from './fields.js';

@@ -1,4 +1,4 @@
-/** summary.csv, written by rank 0 as points end: what the ranks reached together, and which of them stands out. */
+/** summary.csv, written by rank 0 as points end: what the ranks reached together, and which rank is the slowest. */
 import { join } from 'node:path';
 import { acrossRanks, sumOrUndefined, type RankSamples } from '../statistics/across-ranks.js';
 import { bandwidthGBps, percentOf } from '../statistics/bandwidth.js';
@@ -118,7 +118,7 @@ export function summarizePoint(perRank: readonly RankPointResult[], ownNames: re
     }
   }
   if (phases.size === 0) return phaseless.length > 0 ? [summarize(phaseless, 1, ownNames)] : [];
-  // A rank that failed before it knew its phases speaks for all of them.
+  // A rank that failed before it knew its phases stands for all of them.
   return [...phases.values()].map((group) => summarize([...group, ...phaseless], phases.size, ownNames));
 }
 

@@ -42,7 +42,7 @@ export async function readCsvRows(
 ): Promise<CsvContent> {
   const endsWhole = await endsInNewline(path);
   const table = new Table(path, required, onRow);
-  // Columns are checked here rather than by the parser, so that a row that was cut short can be told from damage.
+  // Columns are checked here rather than by the parser, so that a row that was cut short can be distinguished from damage.
   const parser = parse({
     relax_column_count: true,
     max_record_size: LARGEST_RECORD_BYTES,

@@ -39,7 +39,7 @@ function split(
   const odd = values.filter((_, at) => at % 2 === 1);
   const best = bestSplit(even);
   if (best === undefined) return [];
-  // Even value k stands at 2k; the odd values before it are k.
+  // Even value k is at index 2k; the odd values before it are k.
   if (best < MIN_CLUSTER || odd.length - best < MIN_CLUSTER) return [];
   const p = permutationP(odd, best, random);
   if (p > level) return [];

@@ -24,7 +24,7 @@ export function parseNumberList(text: string, end: number): number[] | undefined
 
 type Range = readonly [first: number, last: number];
 
-/** In ascending order; a number that stands twice counts once. */
+/** In ascending order; duplicates count once. */
 export function rangesOf(numbers: readonly number[]): Range[] {
   const ranges: [number, number][] = [];
   for (const number of numbers.toSorted((a, b) => a - b)) {

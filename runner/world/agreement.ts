@@ -101,7 +101,7 @@ function lostAgreement(world: World, step: string, options: AgreeOptions, cause:
     const message = `agreement on "${step}": ${cause.message}`;
     return new AgreementLost('E_STUCK', message, { step, missing, deadRank: -1 }, cause);
   }
-  // The others miss the agreement for the dead one's sake, or are on their way: only it is to be named.
+  // The others miss the agreement because of the dead rank, or are about to reach it: only the dead one is named.
   const missing =
     deadRank >= 0
       ? liveness.filter(({ rank }) => rank === deadRank)

@@ -15,7 +15,7 @@ export interface ProcessPlace {
   /** Kernel and process namespace: pids mean the same process only within one. Empty: not known. */
   readonly table: string;
   readonly pid: number;
-  /** Clock ticks since the boot; with it a pid that was given anew is told from the old one. */
+  /** Clock ticks since the boot; it distinguishes a reused pid from the old one. */
   readonly startedAtTicks: number;
 }
 

@@ -1,4 +1,4 @@
-/** Ranks that run different builds misunderstand each other in ways that look like anything else: compared first. */
+/** Ranks that run different builds misunderstand each other, with arbitrary symptoms: compared first. */
 import { RunnerError } from '../errors.js';
 import type { NativeAddon } from '../native/types/index.js';
 import { railrunnerVersion } from '../project.js';
@@ -64,7 +64,7 @@ function hostList(names: readonly string[]): string {
 
 /**
  * Collective. Throws E_VERSION_MISMATCH on all ranks, naming who runs what. What ranks are built from counts as well:
- * builds of one version number may differ, and then misunderstand each other in ways that look like wrong data.
+ * builds of one version number may differ, and then misunderstand each other, which looks like wrong data.
  */
 export async function compareVersions(world: World, own: Versions, timeoutMs: number): Promise<void> {
   const { hostname } = world.info;

@@ -18,7 +18,7 @@ export class MpiStuck extends RunnerError {
 
 /**
  * Makes the collective calls of a world end in any case: with MpiStuck where the control thread answers nothing by the
- * call's deadline and a grace. Open MPI 4.1 over tcp blocks so below MPI_Test when a connection stands still.
+ * call's deadline and a grace. Open MPI 4.1 over tcp blocks so below MPI_Test when a connection stalls.
  */
 export function watchControlThread(native: NativeWorld): void {
   const { rank } = native.info;

@@ -1,6 +1,6 @@
 /**
  * `npm run bench [-- --quick] [--device host|cuda] [--only NAME,...]`: runs the suites, keeps each run's summary.csv
- * as docs/bench/NAME.csv and writes the tables of docs/performance.md and docs/bench anew. Fails where a run fails, never by a time.
+ * as docs/bench/NAME.csv and rewrites the tables of docs/performance.md and docs/bench. Fails if a run fails, never because of a time.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync } from 'node:fs';

@@ -64,7 +64,7 @@ if (checkout === undefined || positionals.length > 1) {
   throw new Error(`expected one built checkout to compare with, received ${positionals.length}`);
 }
 const wanted = values.only?.split(',');
-// Suites behind a slowed network cable are told apart by the cable, not by the build.
+// Suites behind a slowed network cable differ by the cable, not by the build.
 const suites = SUITES.filter(
   (suite) =>
     suite.device === 'host' &&

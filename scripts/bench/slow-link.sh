@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # slow-link.sh MBIT_PER_S RANKS COMMAND...: the command on every rank, each rank behind a network cable of its own that
-# carries MBIT_PER_S each way. Ranks share memory, processes and host name, so `ranksPerNode` says who is whose
+# carries MBIT_PER_S in each direction. Ranks share memory, processes and host name, so `ranksPerNode` says who is whose
 # neighbour: what goes over the network meets the same slow cable whichever rank it goes to. MPI itself starts over
 # inherited pipes and talks over shared memory (MPICH), so only measured traffic is on the cables.
 #

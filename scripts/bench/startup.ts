@@ -83,7 +83,7 @@ function startFigures(folder: string, quick: boolean): Figure[] {
   ];
 }
 
-/** Many points on 2 ranks: time a point, and the growth of memory between a tenth of the way and the end. */
+/** Many points on 2 ranks: time a point, and the growth of memory between a tenth of the run and its end. */
 async function manyPoints(folder: string, resultsFolder: string, quick: boolean): Promise<Figure[]> {
   const numPoints = quick ? 1000 : 10_000;
   const spec = tinySpec(folder, numPoints, 1);

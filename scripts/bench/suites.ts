@@ -15,7 +15,7 @@ export interface Suite {
   readonly quick: boolean;
   /** A file outside the clone that it needs. */
   readonly needsFile?: string;
-  /** Every rank behind a network cable of its own that carries so much each way (slow-link.sh). */
+  /** Every rank behind its own network cable that carries this much in each direction (slow-link.sh). */
   readonly linkMbps?: number;
   /** More words for `run`. */
   readonly args?: readonly string[];

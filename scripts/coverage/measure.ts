@@ -11,7 +11,7 @@ const FOLDER = 'build-coverage';
 const KEEP = '--keep';
 
 /**
- * `words`: parts of file names, which add to what earlier calls recorded; without any, everything begins anew. With
+ * `words`: parts of file names, which add to what earlier calls recorded; without any, recording starts over. With
  * --keep docs/bench/coverage.json is written from all that is recorded. Returns the exit status of the tests.
  */
 export async function measureCoverage(words: readonly string[]): Promise<number> {

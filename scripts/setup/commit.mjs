@@ -1,4 +1,4 @@
-/** Notes the commit that the build is made of: two builds of one version number are told apart by it in every manifest. */
+/** Notes the commit of the build: it distinguishes two builds of one version number in every manifest. */
 import { spawnSync } from 'node:child_process';
 import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

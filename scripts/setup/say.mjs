@@ -1,4 +1,4 @@
-/** How the set-up speaks: one line per step, and one block that says what to do when it cannot go on. */
+/** What setup prints: one line per step, and one block that says what to do when it cannot continue. */
 
 export class SetupFailure extends Error {
   /** @param {string} message what was expected, what was found, what to do */

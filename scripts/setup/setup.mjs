@@ -1,5 +1,5 @@
 /**
- * The one set-up in front of `npm run quickstart` and `npm test`. Plain JavaScript with only Node's own modules: it
+ * The setup that `npm run quickstart` and `npm test` run first. Plain JavaScript with only Node's own modules: it
  * runs before anything is installed. Every step first looks whether it is needed, so a second run takes a moment.
  */
 import { dirname, join } from 'node:path';

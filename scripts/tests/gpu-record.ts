@@ -44,7 +44,7 @@ export function recordOfFolder(folder: string, commit: string, gpuSources: strin
   return files.sort().map((name) => ({ ...run, ...outcomeOf(basename(name, '.test.tap'), read(name)) }));
 }
 
-/** Files that ran anew replace what was known of them. */
+/** Files that ran again replace their earlier records. */
 export function joinRecords(known: GpuTestRecord, fresh: GpuTestRecord): GpuTestRecord {
   const names = new Set(fresh.map(({ name }) => name));
   const kept = known.filter(({ name }) => !names.has(name));

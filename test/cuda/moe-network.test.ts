@@ -1,4 +1,4 @@
-/** dispatchCombine on GPUs whose ranks are told apart into nodes: what crosses goes through host memory and the network. */
+/** dispatchCombine on GPUs whose ranks form emulated nodes: what crosses goes through host memory and the network. */
 import t from 'tap';
 import { exchange, namesSilent, sum } from '../helpers/run-exchange.js';
 import { firstMissing, needsGpus, needsMpi } from '../helpers/require.js';

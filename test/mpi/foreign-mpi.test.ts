@@ -68,21 +68,25 @@ t.test('an MPI call that never returns on any rank ends the run by name', { skip
   t.equal(readManifest(join(folder, 'x'))?.outcome, 'aborted');
 });
 
-t.test('an MPI error in a message of the work plane ends the run, not the process', { skip }, async (t) => {
-  const folder = t.testdir();
-  const spec = writeReplicatedSpec(folder, twoPoints('pipelined'));
-  const ended = await runWithStandIn(folder, spec, {
-    RAILRUNNER_TEST_MPI: 'fail',
-    RAILRUNNER_TEST_RANK: '1',
-  });
-  t.notOk(ended.timedOut, 'it ends');
-  t.not(ended.status, 0);
-  t.notMatch(ended.stderr, /terminate called|signal 6/);
-  const [, own = []] = readRankRows(join(folder, 'x'));
-  t.match(
-    own.map((row) => row['error']).join('\n'),
-    /MPI failed in MPI_Issend/,
-    'rank 1 says which call of MPI failed',
-  );
-  t.equal(readManifest(join(folder, 'x'))?.outcome, 'aborted');
-});
+t.test(
+  'an MPI error in an exchange of the worker threads ends the run, not the process',
+  { skip },
+  async (t) => {
+    const folder = t.testdir();
+    const spec = writeReplicatedSpec(folder, twoPoints('pipelined'));
+    const ended = await runWithStandIn(folder, spec, {
+      RAILRUNNER_TEST_MPI: 'fail',
+      RAILRUNNER_TEST_RANK: '1',
+    });
+    t.notOk(ended.timedOut, 'it ends');
+    t.not(ended.status, 0);
+    t.notMatch(ended.stderr, /terminate called|signal 6/);
+    const [, own = []] = readRankRows(join(folder, 'x'));
+    t.match(
+      own.map((row) => row['error']).join('\n'),
+      /MPI failed in MPI_Issend/,
+      'rank 1 says which call of MPI failed',
+    );
+    t.equal(readManifest(join(folder, 'x'))?.outcome, 'aborted');
+  },
+);

@@ -52,7 +52,7 @@ t.test(
   async (t) => {
     const folder = t.testdir();
     const command = copyWithout(join(folder, 'copy'), ['railrunner.node', 'railrunner_mpi_openmpi.so']);
-    // Without the words of its own launcher a rank would open the MPI that is there, and be a world of one.
+    // Without the words of its own launcher a rank would open whichever MPI is there, and run alone as rank 0 of 1.
     const strip =
       'unset PMI_RANK PMI_FD PMI_SIZE; export OMPI_COMM_WORLD_SIZE=2 OMPI_COMM_WORLD_RANK=0; exec "$@"';
     const spec = writeSmallSpec(folder);

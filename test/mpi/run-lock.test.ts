@@ -1,4 +1,4 @@
-/** Nobody writes into the folder of a run that still goes on; whoever held it and died keeps nobody out. */
+/** Nobody writes into the folder of a run that is still running; a dead holder keeps nobody out. */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';

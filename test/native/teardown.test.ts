@@ -22,7 +22,8 @@ const leaks = await nativeProgram('leak_test');
 const failures = (await run(leaks, [])).stdout.trim().split('\n');
 t.ok(failures.length >= 9, `${failures.length} cases`);
 for (const name of failures) {
-  const skip = name === NEEDS_TWO_DEVICES && !hasTwoDevices && 'needs a network device beside the loopback';
+  const skip =
+    name === NEEDS_TWO_DEVICES && !hasTwoDevices && 'needs a network device other than the loopback';
   t.test(`no memfd, socket, thread, descriptor or memory is left by ${name}`, { skip }, async (t) => {
     const { status, stderr } = await run(leaks, [name, OPENINGS, LIMIT_SECONDS], { env, timeoutMs: 400_000 });
     t.equal(status, 0, stderr);

@@ -15,7 +15,7 @@ interface Export {
 }
 
 /**
- * Made by a program, or told by a package that has no types: whole, whoever uses what. The set-up is JavaScript that
+ * Made by a program, or described by a package without types: complete, whoever uses what. Setup is JavaScript that
  * tests load by its URL.
  */
 const EXEMPT = /\.(generated|d)\.ts$|^scripts\/setup\/.*\.mjs$/;

@@ -50,6 +50,15 @@ const BANS: readonly Ban[] = [
     remedy: 'A quantity is told per unit: "one row per rank"',
   },
   {
+    pattern:
+      /\b(anew|beside|in silence|set-up|told apart|work planes?|world of one|held for (dead|lost)|(can|cannot|could|could not|not to) be had)\b/gi,
+    where: /./,
+    // A change of GPU sources has to be recorded next to every figure: not worth a word in a comment.
+    except: /^native\/.*cuda|\.cuh?$/,
+    remedy:
+      'Say it in standard terms: again, next to, silently, setup, distinguished, exchange, rank 0 of 1, counts as dead, available',
+  },
+  {
     pattern: new RegExp(`\\b(${UNFINISHED})\\b`, 'g'),
     where: /./,
     remedy: 'Do it now, or write down what is so as a fact',

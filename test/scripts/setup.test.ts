@@ -8,7 +8,7 @@ import { run } from '../helpers/run-cli.js';
 import { withTempDir } from '../helpers/with-temp-dir.js';
 import { sourcesBelow } from '../rules/sources.js';
 
-/** The set-up is plain JavaScript, which runs before TypeScript is there; this is what the tests use of it. */
+/** Setup is plain JavaScript, which runs before TypeScript is built; this is what the tests use of it. */
 interface SetUp {
   checkNodeVersion(root: string, version?: string): void;
   modulesAreCurrent(root: string): boolean;
@@ -29,7 +29,7 @@ t.test('an old Node is refused with what to do', async (t) => {
   });
 });
 
-t.test('only what nothing works without stops the set-up; the rest is warned of', async (t) => {
+t.test('only what nothing works without stops setup; the rest is a warning', async (t) => {
   const { judgeMissing } = await load('system-packages.mjs');
   const compiler = { label: 'C++ compiler', packages: ['g++'] };
   const openmpi = { label: 'Open MPI', packages: ['openmpi-bin'], withoutIt: 'no run under Open MPI' };
@@ -153,7 +153,7 @@ t.test(
   },
 );
 
-t.test('what a test asks this machine for is what the set-up brings', async (t) => {
+t.test('what tests need of this machine is what setup installs', async (t) => {
   const listed = readFileSync(join(projectRoot, 'scripts', 'setup', 'system-packages.mjs'), 'utf8');
   const asked = sourcesBelow(['test'], /\.ts$/).flatMap(({ text }) => [
     ...text.matchAll(/needsProgram\('([^']+)', '([^']+)'\)/g),

@@ -14,7 +14,7 @@ export function symmetricBytes(spec: MoeSpec, worldSize: number): number {
   return 2 * (align128(8 * spec.numExperts) + align128(send) + align128(receive));
 }
 
-/** Rows of a dispatch result: room for every token of every rank, in each group. */
+/** Rows of a dispatch result: enough for every token of every rank, in each group. */
 export function resultRows(spec: MoeSpec, worldSize: number): number {
   const groups = spec.outputLayout === 'expertMajor' ? spec.numExperts / worldSize : 1;
   return groups * worldSize * spec.maxDispatchTokensPerRank;

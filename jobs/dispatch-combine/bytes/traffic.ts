@@ -33,7 +33,7 @@ export interface Traffic {
   readonly messagesTo: readonly number[];
   /** Other ranks' dispatch messages that this rank forwards to each rank of its node. */
   readonly forwardsTo: readonly number[];
-  /** Other ranks' messages that came here for this rank's node, whoever of it they are for. */
+  /** Other ranks' messages that came here for this rank's node, no matter which of its ranks they are for. */
   readonly relayed: number;
   /** Combine rows that this rank sends for each rank's tokens. Forwarding: for a rail's, its node's sums. */
   readonly rowsFor: readonly number[];

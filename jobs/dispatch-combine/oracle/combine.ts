@@ -62,7 +62,7 @@ export function checkCombine(
   findings.below(diff.value(), limit, () => `calc_diff of all combined tokens against the plain sum`);
 }
 
-/** What is rounded to bf16 on the way of a token, as weights of its row: every sum that travels. */
+/** What is rounded to bf16 along a token's path, as weights of its row: every sum that is sent. */
 function roundedWeights(tree: Tree): number[] {
   const below = tree.filter((branch): branch is Tree => Array.isArray(branch));
   return below.flatMap((branch) => [totalWeight(branch), ...roundedWeights(branch)]);
@@ -105,7 +105,7 @@ function termsOf(spec: MoeSpec, own: RankRouting, token: number, worldSize: numb
 /**
  * Who sums what. Without dedup: all choices in the order of k. With it: the choices of each hosting rank in the order of
  * k; those in the order of ranks. With forwarding, the ranks of each other node are summed first, in their order, and
- * stand at the place of this rank's relay there.
+ * take the position of this rank's relay there.
  */
 function treeOf({ spec, nodes, rank }: Expectation, terms: readonly Term[]): Tree {
   if (!usesDedup(spec)) return terms;

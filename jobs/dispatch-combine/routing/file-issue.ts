@@ -6,7 +6,7 @@ export interface RoutingFileShape {
   readonly layer: number;
 }
 
-/** A line that is not what it must be. `line` counts from 1; 0 speaks of the whole file. */
+/** A line that is not what it must be. `line` counts from 1; 0 means the whole file. */
 export class RoutingFileIssue extends Error {
   readonly line: number;
   readonly expected: string;

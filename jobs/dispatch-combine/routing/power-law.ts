@@ -1,6 +1,6 @@
 /**
  * Expert loads that follow a bounded power law, and an assignment of tokens that has exactly those loads. The recipe
- * is the one by which aiconfigurator's collector makes skewed MoE loads (Apache-2.0), written anew: one weight an
+ * is the one by which aiconfigurator's collector makes skewed MoE loads (Apache-2.0), reimplemented: one weight an
  * expert by inverse CDF, scaled to the number of choices, clamped to one choice per token, the rest spread round-robin
  * over ranks, the most loaded rank made rank 0.
  */

@@ -9,7 +9,7 @@ import { messageOf } from '../../../runner/errors.js';
 /** Configurations with long lists of unquantized layers reach a few MiB. */
 export const LARGEST_CONFIG_BYTES = 16 * 1024 * 1024;
 
-/** Files that stand where a config.json was expected, by how they begin. */
+/** Files found where a config.json was expected, by how they begin. */
 const NOT_JSON: readonly (readonly [RegExp, string, string])[] = [
   [
     /^version https:\/\/git-lfs\.github\.com\/spec/,

@@ -23,7 +23,7 @@ import { acquirePools, nativeLayout } from '../pools.js';
 import { batchingOf } from '../transfer-options.js';
 import { firstOf, valueOf, oneOf } from '../../../runner/values/items.js';
 
-/** Every rank has the same data: one owner, whoever loads it. */
+/** Every rank has the same data: one owner, no matter which rank loads it. */
 const OWNER = 0;
 const CLOSE_TIMEOUT_MS = 10_000;
 /** Where injected faults strike: far enough into the samples for peers to be in flight. */

@@ -74,7 +74,7 @@ function openPoint({ context, spec, lanes, pools, transfer, setupUs }: Opened): 
       }
       return [sumOf(found)];
     },
-    // Pools stay in the cache; the next point that needs their room drops them.
+    // Pools stay in the cache; the next point that needs their memory drops them.
     close: () => transfer.close(false, CLOSE_TIMEOUT_MS),
   };
 }

@@ -5,7 +5,7 @@
 
 namespace railrunner {
 
-// Throws kAllocation where memory of that size is not to be had, by the host's or the control group's limit or on the
+// Throws kAllocation if memory of that size is not available, by the host's or the control group's limit or on the
 // NUMA node. Asked before memory is mapped, because a kernel that overcommits kills a process for memory instead of
 // refusing it. `what` names the use for messages; `numaNode` -1 leaves placement to the kernel.
 void requireMemory(uint64_t bytes, int numaNode, const std::string& what);

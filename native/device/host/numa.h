@@ -6,7 +6,7 @@
 
 namespace railrunner {
 
-// NUMA nodes of this machine that have memory, in order; one entry where there is no NUMA. `root` stands before
+// NUMA nodes of this machine that have memory, in order; one entry where there is no NUMA. `root` is prepended to
 // every path that is read, here and below.
 std::vector<int> numaNodes(const std::string& root = "");
 
@@ -24,7 +24,7 @@ enum class NumaPolicy {
 
 // Sets a policy for whole pages (mbind); 0, or an errno. Bound memory that is touched on a full node ends the
 // process (the kernel's constrained OOM killer), and ranks that allocate at once cannot see each other's pools.
-// Moving pages later reclaims page cache of the node, and fails where that does not do. So memory is first
+// Moving pages later reclaims page cache of the node, and fails if that is not enough. So memory is first
 // preferred, then touched, then bound. EIO: some pages could not be moved.
 int setNumaPolicy(void* address, uint64_t bytes, int node, NumaPolicy policy);
 

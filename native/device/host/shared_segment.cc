@@ -45,7 +45,7 @@ void reservePages(int descriptor, uint64_t bytes, const std::string& what) {
     if (result != 0) {
       throw errnoError(ErrorCode::kAllocation,
                        what + ": " + std::to_string(bytes) +
-                           " bytes of shared memory could not be had, only " + std::to_string(offset) +
+                           " bytes of shared memory could not be allocated, only " + std::to_string(offset) +
                            " were. Use smaller pools",
                        errno);
     }

@@ -12,7 +12,7 @@ namespace railrunner::moe::high_throughput {
 // Of one source rank's tokens.
 struct SourceCounts {
   std::vector<uint32_t> tokensTo;      // [worldSize] tokens with a choice there, each counted once
-  std::vector<uint32_t> tokensToNode;  // [nodes] likewise; one node where none are told apart
+  std::vector<uint32_t> tokensToNode;  // [nodes] likewise; one node if nodes are not distinguished
   std::vector<uint32_t> rowsOfExpert;  // [numExperts] choices
 };
 

@@ -16,7 +16,7 @@ struct CopyPlace {
   uint64_t shareBytes = 0;  // of the area, a source
 };
 
-// The limit of shared memory beside dispatch or combine: all ranks at once copy the bytes of one call from
+// The limit of shared memory for dispatch or combine: all ranks at once copy the bytes of one call from
 // private memory into that of the same peers, in whole runs.
 class PeerCopies {
  public:

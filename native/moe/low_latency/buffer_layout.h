@@ -80,7 +80,7 @@ RAILRUNNER_HOST_DEVICE inline uint64_t combineSlotOffset(const Shape& shape, con
 }
 
 // What the seed's own formula asks for (MSCCL++ EP, low latency): 2 * (send + receive + signals) with both
-// halves sized for either operation, plus 1..128 bytes. Reported beside our own size, so that users can
+// halves sized for either operation, plus 1..128 bytes. Reported next to our own size, so that users can
 // compare.
 RAILRUNNER_HOST_DEVICE inline uint64_t mscclppHintBytes(uint64_t maxDispatchTokensPerRank, uint64_t hidden,
                                                         uint64_t numExperts) {

@@ -34,7 +34,7 @@ RAILRUNNER_HOST_DEVICE inline uint32_t layoutRangeBegin(uint64_t range) {
   return static_cast<uint32_t>(range >> 32);
 }
 
-// Slots that a network must offer an exchange: signals of one call to one peer are told apart by them.
+// Slots that a network must offer an exchange: they distinguish signals of one call to one peer.
 inline uint32_t numNetworkSlots(const Shape& shape) { return shape.dedup ? 1 : shape.numLocalExperts(); }
 
 }  // namespace railrunner::moe

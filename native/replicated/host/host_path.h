@@ -12,7 +12,7 @@
 namespace railrunner {
 
 // One strategy on the host device, compiled. Every rank takes what it needs from the rank of its node where
-// it came in (ipc: from the one before it): copies are made by the receiver. Load k + 1 goes before taking k, so that
+// it came in (ipc: from the previous rank): copies are made by the receiver. Load k + 1 goes before taking k, so that
 // peers find theirs.
 class HostPath {
  public:

@@ -215,7 +215,7 @@ int broadcastThatOneRankCannotCompile() {
   });
 }
 
-// An IPv4 device beside the loopback; '' where there is none.
+// An IPv4 device other than the loopback; '' where there is none.
 std::string otherDevice() {
   ifaddrs* all = nullptr;
   if (getifaddrs(&all) != 0) return "";
@@ -232,7 +232,7 @@ std::string otherDevice() {
 // Ranks 0 and 1 have no device in common; rank 2 reaches both, and would wait for their greetings until its deadline.
 int networkThatTwoRanksCannotConnect() {
   const std::string other = otherDevice();
-  EXPECT(!other.empty(), "a network device beside the loopback");
+  EXPECT(!other.empty(), "a network device other than the loopback");
   return runCase(3, "E_NETWORK", [other](HubExchange& exchange, RunControl& control) {
     const std::string devices[] = {"lo", other, "lo," + other};
     setenv("UCX_NET_DEVICES", devices[exchange.rank()].c_str(), 1);

@@ -91,7 +91,7 @@ TEST("a used-up group leaves nothing, and no more than that") {
   expectRoom(tree, 0, "/sys/fs/cgroup/box/memory.max");
 }
 
-TEST("cgroup v1, beside other hierarchies: parents and total_ figures") {
+TEST("cgroup v1, next to other hierarchies: parents and total_ figures") {
   const Tree tree;
   tree.put("/proc/self/mountinfo",
            "31 1 0:28 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu,cpuacct\n"

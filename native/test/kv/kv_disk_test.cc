@@ -95,7 +95,7 @@ TEST("memory that was named is read into in place, and other memory at its addre
     expectEqual(readSecond(*queue, filled.data()), 0x5a, "outside it");
     AlignedBuffer other(kRequestBytes);
     const DiskMemoryUse second(*queue, other.data(), kRequestBytes);
-    expectEqual(readSecond(*queue, other.data()), 0x5a, "another memory beside it");
+    expectEqual(readSecond(*queue, other.data()), 0x5a, "other memory next to it");
   }
   map(memory, MAP_FIXED);  // new pages at the old address
   expectEqual(readSecond(*queue, memory + kRequestBytes), 0x5a, "new memory at the old address");

@@ -113,7 +113,7 @@ TEST("pages of several owners in one pool; a page of the wrong owner is found") 
   PoolContent content = allPages(*pool);
   content.blocks[3].owner = 9;
   content.blocks[6].owner = 8;
-  ok(pool->check(content, kCheckAllWords, control).wrong > 0, "owners were not told apart");
+  ok(pool->check(content, kCheckAllWords, control).wrong > 0, "owners were not distinguished");
   pool->prepare(content, control);
   expectEqual(pool->check(content, kCheckAllWords, control).firstBad, std::string(), "after preparing");
   content.blocks[6].owner = 9;

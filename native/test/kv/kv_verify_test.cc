@@ -169,7 +169,7 @@ TEST("a loop that does nothing is found, though its targets held the right data 
   }
 }
 
-TEST("a pool that was found damaged is written anew") {
+TEST("a pool that was found damaged is written again") {
   Fixture fixture(Tier::kHost);
   fixture.write(fixture.at(11), {1, 2, 3, 4, 5, 6, 7, 8});
   ok(fixture.check(kCheckAllWords).wrong > 0, "damage outside the targets");

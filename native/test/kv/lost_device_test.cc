@@ -1,5 +1,5 @@
 // A device whose context is lost refuses everything, giving memory back too: explicit closes say so,
-// destructors let go of what is theirs without ending the process.
+// destructors release what is theirs without ending the process.
 #include "core/error.h"
 #include "device/device.h"
 #include "kv/block_pool.h"

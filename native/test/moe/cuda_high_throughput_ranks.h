@@ -12,7 +12,7 @@
 #include "test/moe/high_throughput_reference.h"
 #include "test/support/named_cases.h"
 
-// Ranks of a high-throughput exchange inside one process: a stream each, dealt out over the GPUs that there are, so
+// Ranks of a high-throughput exchange inside one process: a stream each, distributed over the available GPUs, so
 // that one GPU is enough for any number of them.
 namespace railrunner::test {
 

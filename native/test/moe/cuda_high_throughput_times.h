@@ -6,7 +6,7 @@
 #include "moe/cuda/probe_kernels.h"
 #include "test/moe/cuda_high_throughput_check.h"
 
-// Times of the kernels alone, a rank per GPU, back to back, by numbers of processors: beside them what plain stores of
+// Times of the kernels alone, a rank per GPU, back to back, by numbers of processors: next to them what plain stores of
 // the same bytes, and copy engines, take in the same run.
 namespace railrunner::test {
 

@@ -11,7 +11,7 @@
 namespace railrunner::moe::test {
 namespace {
 
-// A world of one rank.
+// A single rank.
 struct AloneExchange : Exchange {
   uint32_t rank() const override { return 0; }
   uint32_t worldSize() const override { return 1; }

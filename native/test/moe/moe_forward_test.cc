@@ -42,7 +42,7 @@ void checkFormats() {
 }
 
 void checkNodes() {
-  check("ranks dealt out to nodes in turn", shapeOf(4), 20, {7, 3, 7, 3});
+  check("ranks assigned to nodes round-robin", shapeOf(4), 20, {7, 3, 7, 3});
   check("nodes in no order", shapeOf(6), 20, {2, 0, 1, 1, 0, 2});
   check("3 x 2", shapeOf(6), 20, {0, 0, 1, 1, 2, 2});
   check("2 x 4", shapeOf(8), 20, {0, 0, 0, 0, 1, 1, 1, 1});

@@ -9,7 +9,7 @@ namespace railrunner::moe::test {
 
 namespace ht = railrunner::moe::host::high_throughput;
 
-// What one rank holds beside its exchange.
+// What one rank holds in addition to its exchange.
 struct HighRank {
   HighRank(const Shape& s, const ht::Capacity& capacity)
       : received(s, capacity),

@@ -63,7 +63,7 @@ int anyOrderPublishesOnce() {
   return 0;
 }
 
-// What UCX takes out of a scattered frame, in ranges of any length, is the frame; also where it begins anew.
+// What UCX takes out of a scattered frame, in ranges of any length, is the frame; also where it restarts.
 int scatteredFramesAreWhole() {
   std::mt19937 random(7);
   std::vector<uint8_t> memory(1 << 16);
@@ -138,7 +138,7 @@ int epochsAndSlotsAreApart() {
   EXPECT(fixture.apply(signalAt(0, 2, 496, 1, 2)) == nullptr, "refused");
   EXPECT(fixture.memory[62] == 0, "a payload of another epoch was counted");
   EXPECT(fixture.apply(payloadAt(0, 2, 8, 8)) == nullptr, "refused");
-  EXPECT(fixture.memory[62] == 2, "epoch 2 was not published beside the open epoch 1");
+  EXPECT(fixture.memory[62] == 2, "epoch 2 was not published next to the open epoch 1");
   EXPECT(fixture.apply(signalAt(0, 1, 488, 1, 3)) == nullptr, "refused");
   EXPECT(fixture.memory[61] == 3, "epoch 1 was not published");
   fixture.table.acceptFrom(5);
@@ -171,7 +171,7 @@ int illegalRecordsAreRefused() {
   return 0;
 }
 
-// Frames cut off and changed at random: nothing is read or written beside them (seen by AddressSanitizer),
+// Frames cut off and changed at random: nothing is read or written outside them (checked by AddressSanitizer),
 // and no record that is visited claims more payload than there is.
 int hostileFramesAreRefused() {
   std::mt19937_64 random(11);
@@ -223,7 +223,7 @@ class FixedExchange : public Exchange {
   std::function<std::vector<uint8_t>(std::vector<uint8_t>)> tamper_;
 };
 
-// What a peer's set-up record does to us when it is cut off, too long, or claims a length it does not have.
+// What a peer's setup record does to us when it is cut off, too long, or claims a length it does not have.
 int hostileSetupIsRefused() {
   using Bytes = std::vector<uint8_t>;
   const std::map<std::string, std::function<Bytes(Bytes)>> tampers{

@@ -10,7 +10,7 @@
 #include "world/mpi.h"
 
 // An MPI of many ranks inside one process and one thread, for code of the control plane that takes an Mpi: messages are
-// delivered after a simulated time. Whoever drives it says which rank runs (`run`), in the order of `nextEvent`.
+// delivered after a simulated time. Its driver says which rank runs (`run`), in the order of `nextEvent`.
 namespace railrunner::test {
 
 struct LinkModel {

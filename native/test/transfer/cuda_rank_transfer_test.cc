@@ -99,7 +99,7 @@ int manyCopies() {
   return 0;
 }
 
-// A kernel that dies never stores that it has ended: whoever waits for it learns of the lost context all the same.
+// A kernel that dies never stores that it has ended: a waiting rank learns of the lost context nonetheless.
 int lostContext() {
   const cuda::Buffer target(cuda::Buffer::Place::kPinned, 4096);
   const std::vector<CopySpan> spans{{0, 0, 4096}};
@@ -162,7 +162,7 @@ int overNetwork() {
 }
 
 // Heads of 256 bytes, 8 of them, 16 tokens, as Llama-3.1-70B has: split among twice or half as many ranks, in runs of
-// 1,024 and 512 bytes, beside equal sizes.
+// 1,024 and 512 bytes, next to equal sizes.
 int reshard() {
   for (const TransferOp op : {TransferOp::kWrite, TransferOp::kRead}) {
     for (const auto& [sources, targets] :

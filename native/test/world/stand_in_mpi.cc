@@ -1,5 +1,5 @@
 // Stands between railrunner and a real plug-in (RAILRUNNER_TEST_PLUGIN) and misbehaves as MPI libraries do, on the rank
-// RAILRUNNER_TEST_RANK (a number, or `all`): `fail` answers an error to every message of the work plane after the third (MPICH does, for a
+// RAILRUNNER_TEST_RANK (a number, or `all`): `fail` answers an error to every message of the worker thread after the third (MPICH does, for a
 // peer that is gone), `block` never returns from the test of a request once the file RAILRUNNER_TEST_WHEN has two lines (Open
 // MPI 4.1's tcp transport does, while it resends to a host that does not answer).
 #include <dlfcn.h>

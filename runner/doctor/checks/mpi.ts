@@ -116,7 +116,7 @@ export const mpi = defineCheck<MpiReading, Kind>({
     'launcher-without-mpi': {
       severity: 'blocks',
       when: 'the launcher started several processes and speaks no MPI with them',
-      consequence: 'Every process would be a world of one; run ends with E_LAUNCHER_MISMATCH.',
+      consequence: 'Every process would run alone as rank 0 of 1; run ends with E_LAUNCHER_MISMATCH.',
       remedy: 'srun --mpi=pmix for Open MPI, srun --mpi=pmi2 for MPICH, or mpirun.',
     },
     'launcher-contradicts': {

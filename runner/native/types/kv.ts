@@ -71,7 +71,7 @@ export interface PoolGeometry {
   }[];
   /** With all padding. */
   readonly totalBytes: number;
-  /** What was asked of the tier: `totalBytes`, and in memory room to align its start. */
+  /** What was asked of the tier: `totalBytes`, and in memory padding to align its start. */
   readonly allocationBytes: number;
 }
 

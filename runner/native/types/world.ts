@@ -6,7 +6,7 @@ export interface WorldOpenOptions {
   /** Cuts a host's ranks into emulated nodes of this many; 0 = nodes are hosts. Rank 0's word holds for all. */
   readonly ranksPerNode: number;
   readonly timeoutMs: number;
-  /** Silence after which a rank of this host is held for dead. */
+  /** Silence after which a rank of this host counts as dead. */
   readonly peerTimeoutMs: number;
   /** The same of a rank of another host. */
   readonly remotePeerTimeoutMs: number;

@@ -1,4 +1,4 @@
-/** The page's style sheet. Colours of series are those of Okabe and Ito, told apart with any colour vision; shapes repeat them. */
+/** The page's style sheet. Colours of series are those of Okabe and Ito, distinguishable with any colour vision; shapes repeat them. */
 export const STYLE = `
 :root {
   color-scheme: light dark;

@@ -68,7 +68,7 @@ const CHARACTER_WIDTHS = [
 ] as const;
 const OTHER_WIDTH = 0.64;
 
-/** Without a canvas Vega takes every character for 0.8 of its height, and cuts labels at two thirds of their room. */
+/** Without a canvas Vega assumes a width of 0.8 of its height for every character, and cuts labels at two thirds of their space. */
 vega.textMetrics.width = (item, text) => {
   const characters = [...String(text ?? item.text ?? '')];
   const widths = characters.map(

@@ -7,7 +7,7 @@ import { draw, WIDE, type Plot } from './draw.js';
 const MOST_KEYS = 20;
 const SIDES = ['A', 'B'] as const;
 
-/** Undefined where the runs are not at hand. */
+/** Undefined if the runs are not available. */
 export async function sidesPlot(comparison: Comparison): Promise<Plot | undefined> {
   const all = comparison.judged.flatMap((entry) => {
     const times = comparison.times.get(entry.key);

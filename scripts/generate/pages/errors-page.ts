@@ -29,7 +29,8 @@ only ever added.
 ## Exit statuses
 
 The same on all ranks. Where several apply, the first of these wins: 130 or 143, 124, 4, 3, 2, 1. Launchers change
-statuses on their way (MPICH's mpirun ends with 0 after a SIGTERM): a run went well when \`manifest.json\` is there and
+statuses
+(MPICH's mpirun ends with 0 after a SIGTERM): a run succeeded if \`manifest.json\` exists and
 its outcome is \`ok\`.
 
 ${table(

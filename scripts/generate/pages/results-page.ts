@@ -47,7 +47,7 @@ A run writes into a folder of its own, \`results/<run-id>/\`, and never overwrit
 | \`manifest.json\` | rank 0 | what was run, on what, and how it ended; renamed into place last |
 | \`samples/\` | each rank | raw samples, where \`saveSamples\` asks for them |
 
-A missing value is an empty field: never 0, never a word. Units stand last in the names; GB is 1e9 bytes. Columns are
+A missing value is an empty field: never 0, never a word. Names end with their unit; GB is 1e9 bytes. Columns are
 only ever added, behind the others; \`schema_version\` (${SCHEMA_VERSION}) rises when a meaning changes. Rows that are not
 \`ok\` or \`wrong\` have no times. The formulas with their sources are in docs/measuring.md, the codes in docs/errors.md.
 
@@ -80,7 +80,7 @@ ${table(
 
 One row per point, phase, timing and direction. An iteration is complete when its last rank is: times are those of the
 maximum over ranks of each iteration. They and the aggregates are empty where ranks recorded unequal numbers of samples. Where
-ranks differ in a word, all their words stand there, joined by \`|\`.
+ranks differ in a word, all their words are listed, joined by \`|\`.
 
 ${columnTable(SUMMARY_COLUMNS)}
 

@@ -13,7 +13,7 @@ export const MPI_FAULTS: readonly FaultElsewhere[] = [
   },
   {
     test: 'test/mpi/foreign-mpi.test.ts',
-    title: 'an MPI error in a message of the work plane ends the run, not the process',
+    title: 'an MPI error in an exchange of the worker threads ends the run, not the process',
     fault: 'MPI_Issend fails on rank 1',
     end: 'aborted',
     status: 'not 0',

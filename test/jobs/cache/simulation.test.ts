@@ -27,7 +27,7 @@ const BLOCK_TOKENS = 4;
 const TTL_MS = 40;
 const POLICIES = ['s3fifo', 'slru', 'arc', 'ttl', 'belady'] as const;
 
-/** Requests that go on from others, begin anew, or repeat; ids are of single blocks, so that they must be chained. */
+/** Requests that continue others, start over, or repeat; ids are of single blocks, so that they must be chained. */
 function randomTrace(seed: number): TraceRequest[] {
   const random = seededRandom(seed);
   const numIds = 1 + random.below(8);

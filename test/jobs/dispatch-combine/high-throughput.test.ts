@@ -48,7 +48,7 @@ t.test('4 ranks on one node', { skip: needsMpi('openmpi') }, async (t) => {
   await t.test('every format, strategy and layout is right, -1 and no tokens too', async (t) => {
     for (const id of ['moe0', 'moe1', 'moe2', 'moe4']) allRight(t, ofJob(rows, id));
     for (const row of ofJob(rows, 'moe0')) {
-      t.ok(Number(row['first_call_us']) > 0, 'the first call is told apart');
+      t.ok(Number(row['first_call_us']) > 0, 'the first call is reported separately');
       if (row['strategy_requested'] !== 'auto') t.equal(row['strategy_used'], row['strategy_requested']);
       else t.match(row['strategy_used'], /^(sparse|allGather)$/);
     }

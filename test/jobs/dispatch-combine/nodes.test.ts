@@ -73,7 +73,7 @@ t.test('high throughput hands on as many', async (t) => {
   ]);
 });
 
-t.test('rails and relays, also of ranks that are dealt out in turn', async (t) => {
+t.test('rails and relays, also of ranks that are assigned round-robin', async (t) => {
   t.equal(nodes.relayOf(0, 3), 2, 'for rank 0, rank 2 forwards to rank 3');
   t.equal(nodes.relayOf(1, 2), 3);
   t.equal(nodes.relayOf(0, 1), 1, 'inside a node nobody does');

@@ -163,7 +163,7 @@ for (const [name, job, phase, firstBad, plant] of PLANTED) {
   });
 }
 
-t.test('the same sums in another order are told apart', async (t) => {
+t.test('the same sums in another order are detected', async (t) => {
   const spec = moeSpec({ ...JOB, dedup: 'on' });
   const routing = makeRouting(spec, WORLD);
   const results = idealResults({ ...spec, dedup: 'off' }, routing, RANK);
@@ -172,7 +172,7 @@ t.test('the same sums in another order are told apart', async (t) => {
   t.notMatch(combine?.firstBad, /calc_diff/, 'yet both are near the plain sum');
 });
 
-t.test('partials of a node that were never summed there are told apart', async (t) => {
+t.test('partials of a node that were never summed there are detected', async (t) => {
   const { spec } = ideal(ON_NODES);
   const routing = makeRouting(spec, NODE_OF_RANK.length);
   const results = idealResults(spec, routing, RANK);

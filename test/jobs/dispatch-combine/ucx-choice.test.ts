@@ -26,7 +26,7 @@ const spec = {
 };
 
 const missing = { status: 'skipped', error_code: 'E_NETWORK_MISSING' };
-/** What is not here, or is none between nodes, is never replaced by something else in silence. */
+/** What is not here, or is none between nodes, is never silently replaced by something else. */
 const CASES = [
   { env: { UCX_TLS: 'rc' }, row: { ...missing, error: /UCX_TLS=rc/ } },
   { env: { UCX_TLS: 'nonsense' }, row: { ...missing, error: /UCX_TLS=nonsense/ } },

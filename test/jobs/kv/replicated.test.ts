@@ -94,7 +94,7 @@ for (const { ranks, nodes, args, env } of WORLDS) {
     for (const row of totals.flat().filter((one) => one['job_id'] === 'down')) {
       t.equal(row['status'], row['rank'] === '1' ? 'ok' : 'idle', 'only the root offloads');
     }
-    // What crosses between nodes: each node's bytes once, whoever sends them.
+    // What crosses between nodes: each node's bytes once, no matter who sends them.
     const sent = new Map<string, number>();
     for (const row of totals.flat()) {
       const point = row['point'] as string;

@@ -51,7 +51,7 @@ for (const mpi of MPIS) {
 }
 
 t.test(
-  '2 emulated nodes: hybrid, network, and ipc that cannot be had',
+  '2 emulated nodes: hybrid, network, and ipc that is not possible',
   { skip: needsMpi('openmpi') },
   async (t) => {
     const job = { sweep: { transport: ['hybrid', 'network', 'ipc'] }, pattern: 'allToAll' };

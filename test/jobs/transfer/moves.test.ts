@@ -67,7 +67,7 @@ t.test('one block id through 4 -> 2 and 2 -> 4', async (t) => {
       return `${peer}: ${ranges.join(', ')}, ${targetPages[sourcePages.indexOf(1)] ?? 'not here'}`;
     });
   };
-  // Source ranks 0-3 are one instance; its four blocks are dealt to the targets {0, 1} and {2, 3}. Block 1 goes to the first.
+  // Source ranks 0-3 are one instance; its four blocks are divided among the targets {0, 1} and {2, 3}. Block 1 goes to the first.
   t.same(follow(4, 2, 'write', 0), ['0: 0-1, 0-0, 1', '2: 0-1, none, not here']);
   t.same(follow(4, 2, 'write', 1), ['0: 2-3, none, 1', '1: none, 0-0, 1', '2: 2-3, none, not here']);
   t.same(follow(4, 2, 'write', 3), ['1: 6-7, none, 1', '3: 6-7, 0-0, not here']);

@@ -67,17 +67,20 @@ t.test('ranks that all wait for each other: nobody is blamed', async (t) => {
   t.equal(judge('measure', verdicts.slice(0, 1)).hungRank, 0, 'a rank that is alone late is');
 });
 
-t.test('a point that is slow and still advances blames nobody, whoever is an iteration behind', async (t) => {
-  const late = { status: 'timeout', code: 'E_TIMEOUT' } as const;
-  const slow = [7, 7, 6, 7].map((iteration, rank) =>
-    word(rank, { ...late, iteration, advances: true, awaitedPeer: rank === 2 ? -1 : 2 }),
-  );
-  t.equal(judge('measure', slow).hungRank, undefined);
-  t.equal(judge('measure', slow).culprits.length, 4);
-  const hung = slow.map((verdict) => (verdict.rank === 1 ? { ...verdict, advances: false } : verdict));
-  t.equal(judge('measure', hung).hungRank, 1, 'the one that no longer advances is');
-  t.equal(judge('measure', slow.slice(2, 3)).hungRank, 2, 'a rank that is alone late is');
-});
+t.test(
+  'a point that is slow and still advances blames nobody, no matter who is an iteration behind',
+  async (t) => {
+    const late = { status: 'timeout', code: 'E_TIMEOUT' } as const;
+    const slow = [7, 7, 6, 7].map((iteration, rank) =>
+      word(rank, { ...late, iteration, advances: true, awaitedPeer: rank === 2 ? -1 : 2 }),
+    );
+    t.equal(judge('measure', slow).hungRank, undefined);
+    t.equal(judge('measure', slow).culprits.length, 4);
+    const hung = slow.map((verdict) => (verdict.rank === 1 ? { ...verdict, advances: false } : verdict));
+    t.equal(judge('measure', hung).hungRank, 1, 'the one that no longer advances is');
+    t.equal(judge('measure', slow.slice(2, 3)).hungRank, 2, 'a rank that is alone late is');
+  },
+);
 
 t.test('iterations advance while the newest change is young for them', async (t) => {
   let iteration = -1;

@@ -109,9 +109,9 @@ t.test('a replay has no samples to repeat', async (t) => {
   t.match(jobIssues({ ...replay, stopping: {} }), [
     { pointer: '/jobs/0/stopping', expected: /nothing: a trace is replayed once/ },
   ]);
-  const beside = load({ defaults: { stopping: {} }, jobs: [replay, offloadJob()] }).points;
+  const listed = load({ defaults: { stopping: {} }, jobs: [replay, offloadJob()] }).points;
   t.same(
-    beside.map(({ job }) => job.stopping !== undefined),
+    listed.map(({ job }) => job.stopping !== undefined),
     [false, true],
     'a rule of the run is for the jobs that can have it',
   );

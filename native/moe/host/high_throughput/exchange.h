@@ -25,7 +25,7 @@ struct NetworkLink {
 };
 constexpr uint32_t kNetworkSlots = 2;  // what is counted, then what is ready: signalled apart
 
-// What a dispatch found out, so that a combine finds its way back and later dispatches need no counts.
+// What a dispatch computed, so that combine can send rows back and later dispatches need no counts.
 struct Handle {
   uint32_t epoch = 0;   // of the dispatch that made it; 0 = holds nothing
   uint64_t digest = 0;  // of this rank's routing (layout.h)
@@ -136,13 +136,13 @@ class HostExchange {
   uint32_t numTokens_ = 0;
   bool streams_ = false;  // rows are written past the caches
   PathBytes bytes_;
-  std::vector<uint32_t> tokensOf_;  // [worldSize]: of every source, of the handle at hand
+  std::vector<uint32_t> tokensOf_;  // [worldSize]: of every source, of the current handle
   std::vector<uint32_t> pending_;
   std::vector<uint32_t> everyone_;  // other ranks, from the next one on
-  std::vector<uint32_t> nextRow_;   // [numLocalExperts]: expert row of the source at hand
+  std::vector<uint32_t> nextRow_;   // [numLocalExperts]: expert row of the current source
   std::vector<uint32_t> rowLimit_;  // [numLocalExperts]: behind its rows
   std::vector<uint32_t> ordinal_;   // [worldSize]: tokens so far, by the rank that has their partial sum
-  std::vector<const uint16_t*> partial_;  // [worldSize]: rows of the owner at hand
+  std::vector<const uint16_t*> partial_;  // [worldSize]: rows of the current owner
   std::vector<uint16_t> sum_;
   std::unique_ptr<LazyMemory<std::byte>>
       gathered_;  // allGather: [worldSize, maxDispatchTokensPerRank] rows of any kind

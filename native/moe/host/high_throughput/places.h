@@ -18,7 +18,7 @@ uint32_t mostInboxes(const NetworkRelation& relation, const std::vector<uint32_t
 
 class Places {
  public:
-  // Throws kArgument where nodes have unequal numbers of ranks, or a rank is not reached in any way.
+  // Throws kArgument where nodes have unequal numbers of ranks, or a rank cannot be reached.
   Places(PeerBases peers, const NetworkRelation& relation);
 
   uint32_t rank() const { return peers_.rank; }
@@ -43,7 +43,7 @@ class Places {
   uint32_t originOf(uint32_t host) const { return origin_[host]; }
 
   uint32_t numInboxes() const { return numInboxes_; }  // of the rank that has most
-  // By rank; one node where nothing is told apart.
+  // By rank; one node if nodes are not distinguished.
   std::vector<uint32_t> nodeOf() const;
 
  private:

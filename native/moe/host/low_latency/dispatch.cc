@@ -13,7 +13,7 @@ namespace {
 // a rank is 2 x slower past them, 14.7 MB is 1.15 x faster).
 constexpr uint64_t kStreamingBytes = 8ULL << 20;
 
-// The bits that an injected fault flips: where messages are composed, and on their way. One token may have both,
+// The bits that an injected fault flips: where messages are composed, and in transit. One token may have both,
 // which must not undo each other.
 constexpr std::byte kStagedFlip{1};
 constexpr std::byte kSentFlip{2};

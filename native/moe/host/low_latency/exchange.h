@@ -68,7 +68,7 @@ class HostExchange {
   bool isSilent() const { return seam_.silentFromEpoch != 0 && epoch_ >= seam_.silentFromEpoch; }
   bool corrupts() const { return seam_.corruptFromEpoch != 0 && epoch_ >= seam_.corruptFromEpoch; }
 
-  // Whether messages between this rank and `peer` are composed once, at their source, and read there by whoever they
+  // Whether messages between this rank and `peer` are composed once, at their source, and read there by the ranks that they
   // are for: slots then hold their tokens alone.
   bool readsInPlace(uint32_t peer) const {
     return peer != peers_.rank && peers_.base[peer] != nullptr && rails_.isNear(peer) && !peers_.outboxes;
@@ -149,9 +149,9 @@ class HostExchange {
       listTokens_;  // [those, maxDispatchTokensPerRank]: tokens in the order of their copies
   std::vector<uint32_t>
       nextExpert_;                // a source: local expert (or of the hosting rank) whose signal comes next
-  std::vector<uint32_t> begins_;  // rows of each local expert before the source at hand
+  std::vector<uint32_t> begins_;  // rows of each local expert before the current source
   std::vector<uint16_t> scratchRow_;
-  // Forwarding: by rank; slots of the source at hand that hold messages for this rank; one summed row.
+  // Forwarding: by rank; slots of the current source that hold messages for this rank; one summed row.
   std::vector<uint32_t> forwardCount_;
   std::vector<uint32_t> partialsLeft_;
   std::vector<uint32_t> keptSlots_;

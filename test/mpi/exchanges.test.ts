@@ -7,7 +7,7 @@ import { needsMpi } from '../helpers/require.js';
 
 for (const mpi of MPIS) {
   t.test(
-    `${mpi}: work plane and sampling gate: contents, stop, absence, failure, a fresh epoch`,
+    `${mpi}: exchanges and sampling gate: contents, stop, absence, failure, a fresh epoch`,
     { skip: needsMpi(mpi) },
     async (t) => {
       const program = await nativeProgram('world_test');
