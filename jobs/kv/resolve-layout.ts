@@ -16,8 +16,37 @@ type LayoutAnswer = { readonly layout: KvLayout } | { readonly issues: readonly 
 const DIMENSIONS = ['numLayers', 'outerDim', 'innerDim'] as const;
 const SOURCES = ['model', 'groups'] as const;
 
+export type TierLayouts = Record<'layout' | 'hostLayout' | 'diskLayout', KvLayout>;
+
+/**
+ * The layouts of all tiers: `hostLayout` and `diskLayout` change keys of `layout`, the device's. Adds to `issues`; null where
+ * the device's layout has some.
+ */
+export function resolveTierLayouts(
+  given: Given,
+  device: Given,
+  swept: JsonObject,
+  files: SpecFiles,
+  issues: SpecIssue[],
+): TierLayouts | null {
+  const answer = resolveLayout('layout', device, null, swept, files);
+  if ('issues' in answer) {
+    issues.push(...answer.issues);
+    return null;
+  }
+  const { layout } = answer;
+  const tierLayout = (key: 'hostLayout' | 'diskLayout'): KvLayout => {
+    if (!isObject(given[key])) return layout;
+    const own = resolveLayout(key, given[key], layout, swept, files);
+    if ('layout' in own) return own.layout;
+    issues.push(...own.issues);
+    return layout;
+  };
+  return { layout, hostLayout: tierLayout('hostLayout'), diskLayout: tierLayout('diskLayout') };
+}
+
 /** One tier's layout: its own keys over those of `base` (the device's), or over the defaults. */
-export function resolveLayout(
+function resolveLayout(
   key: string,
   given: Given,
   base: KvLayout | null,

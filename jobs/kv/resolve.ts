@@ -7,7 +7,7 @@ import type { JsonObject } from '../../runner/job-spec/types.js';
 import { withDerivedKeys } from './defaults.js';
 import type { KvSpec } from './spec.generated.js';
 import { keyIssues } from './rules.js';
-import { resolveLayout } from './resolve-layout.js';
+import { resolveTierLayouts } from './resolve-layout.js';
 import { sectionsOf } from './sections.js';
 import type { TraceRequest } from '../traces/request.js';
 import { readTrace } from './trace.js';
@@ -22,7 +22,8 @@ export function resolveKv(request: ResolveRequest): ResolveAnswer {
   const { spec: fixed, given } = withFixedKeys(request);
   const spec = withDerivedKeys(fixed, given);
   const issues = meaninglessKeys(given, swept);
-  const layouts = resolveLayouts(given, swept, files, issues);
+  const device = isObject(given['layout']) ? given['layout'] : {};
+  const layouts = resolveTierLayouts(given, device, swept, files, issues);
   const resolved: Record<string, unknown> = { ...spec, ...layouts };
   resolved['layerRange'] ??= [0, layouts?.layout.numLayers ?? 1];
   if (spec['order'] !== 'trace') delete resolved['trace'];
@@ -58,29 +59,6 @@ function meaninglessKeys(given: Given, swept: JsonObject): SpecIssue[] {
   }
   if (given['order'] !== 'trace') refuse('trace', 'order', 'order trace');
   return issues;
-}
-
-function resolveLayouts(
-  given: Given,
-  swept: JsonObject,
-  files: SpecFiles,
-  issues: SpecIssue[],
-): Pick<KvSpec, 'layout' | 'hostLayout' | 'diskLayout'> | null {
-  const written = isObject(given['layout']) ? given['layout'] : {};
-  const device = resolveLayout('layout', written, null, swept, files);
-  if ('issues' in device) {
-    issues.push(...device.issues);
-    return null;
-  }
-  const tiers = (['hostLayout', 'diskLayout'] as const).map((key) => {
-    if (!isObject(given[key])) return device.layout;
-    const answer = resolveLayout(key, given[key], device.layout, swept, files);
-    if ('layout' in answer) return answer.layout;
-    issues.push(...answer.issues);
-    return device.layout;
-  });
-  const [hostLayout = device.layout, diskLayout = device.layout] = tiers;
-  return { layout: device.layout, hostLayout, diskLayout };
 }
 
 /** Reads the trace, and fills `requests`, its digest and, where absent, `blocks`. */

@@ -5,8 +5,7 @@ import { isObject } from '../../runner/job-spec/pointer.js';
 import { asJsonObject } from '../../runner/values/json.js';
 import type { ResolveAnswer, ResolveRequest } from '../../runner/job-spec/spec-kind.js';
 import type { JsonObject } from '../../runner/job-spec/types.js';
-import { resolveLayout } from '../kv/resolve-layout.js';
-import type { KvLayout } from '../kv/spec.generated.js';
+import { resolveTierLayouts } from '../kv/resolve-layout.js';
 import { peekTrace } from '../traces/peek-trace.js';
 
 type Given = Readonly<Record<string, unknown>>;
@@ -24,7 +23,8 @@ export function resolveReplay({ spec, given, swept, files }: ResolveRequest): Re
   const found = resolveTrace(objectOf(spec['trace']), files);
   const issues: SpecIssue[] = 'issues' in found ? [...found.issues] : [];
   const blockTokens = 'issues' in found ? USUAL_BLOCK_TOKENS : found.trace.blockTokens;
-  const layouts = resolveLayouts(given, swept, files, blockTokens, issues);
+  const device = { pageSize: blockTokens, ...objectOf(given['layout']) };
+  const layouts = resolveTierLayouts(given, device, swept, files, issues);
   issues.push(...meaninglessKeys(given, swept));
   if ('issues' in found || layouts === null || issues.length > 0) return { issues };
   const { trace } = found;
@@ -52,30 +52,6 @@ function resolveTrace(
     return { issues: [{ pointer, expected, received, hint: 'nothing can be said to be used again' }] };
   }
   return { trace: { ...given, format: format.name, sha256: found.file.sha256, blockTokens } };
-}
-
-function resolveLayouts(
-  given: Given,
-  swept: JsonObject,
-  files: SpecFiles,
-  blockTokens: number,
-  issues: SpecIssue[],
-): Record<'layout' | 'hostLayout' | 'diskLayout', KvLayout> | null {
-  const own = { pageSize: blockTokens, ...objectOf(given['layout']) };
-  const device = resolveLayout('layout', own, null, swept, files);
-  if ('issues' in device) {
-    issues.push(...device.issues);
-    return null;
-  }
-  const tiers = (['hostLayout', 'diskLayout'] as const).map((key) => {
-    if (!isObject(given[key])) return device.layout;
-    const answer = resolveLayout(key, given[key], device.layout, swept, files);
-    if ('layout' in answer) return answer.layout;
-    issues.push(...answer.issues);
-    return device.layout;
-  });
-  const [hostLayout = device.layout, diskLayout = device.layout] = tiers;
-  return { layout: device.layout, hostLayout, diskLayout };
 }
 
 /** Keys of a feature that the job does not use, unless a sweep turns it on and off. */

@@ -3,11 +3,12 @@
 #include <algorithm>
 #include <array>
 #include <mutex>
-#include <sstream>
+#include <string>
 #include <string_view>
 #include <vector>
 
 #include "core/error.h"
+#include "core/name_list.h"
 
 namespace railrunner {
 
@@ -20,15 +21,6 @@ constexpr std::array<std::string_view, 11> kSharedMemory = {
 bool needsSharedMemory(std::string_view name) {
   if (!name.empty() && name.front() == '\\') name.remove_prefix(1);
   return std::find(kSharedMemory.begin(), kSharedMemory.end(), name) != kSharedMemory.end();
-}
-
-std::vector<std::string> namesOf(const std::string& list) {
-  std::vector<std::string> names;
-  std::istringstream words(list);
-  for (std::string name; std::getline(words, name, ',');) {
-    if (!name.empty()) names.push_back(name);
-  }
-  return names;
 }
 
 std::string joined(const std::vector<std::string>& names) {

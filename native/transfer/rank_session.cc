@@ -1,26 +1,18 @@
 #include "transfer/rank_session.h"
 
 #include <algorithm>
-#include <sstream>
+#include <string>
 
 #include "core/agreement.h"
 #include "core/attempt.h"
 #include "core/byte_record.h"
 #include "core/clock.h"
+#include "core/name_list.h"
 #include "transfer/strategy_table.h"
 
 namespace railrunner {
 
 namespace {
-
-std::vector<std::string> namesOf(const std::string& list) {
-  std::vector<std::string> names;
-  std::istringstream words(list);
-  for (std::string name; std::getline(words, name, ',');) {
-    if (!name.empty()) names.push_back(name);
-  }
-  return names;
-}
 
 // Whether each of the transports in use, "tcp/eth0,rc_mlx5/mlx5_0:1", begins with one of those that are demanded.
 bool isOnlyOver(const std::string& used, const std::string& demanded) {

@@ -58,15 +58,7 @@ export function sortKeys(
     if (word === undefined) judged.push(key);
     else if (word !== 'skipped') {
       const why = difference === '' ? now.why || old.why : difference;
-      others.push({
-        key: keyText(key),
-        word,
-        basis: 'none',
-        estimate: null,
-        numPairs: 0,
-        slowerShare: null,
-        why,
-      });
+      others.push(unjudged(key, word, why));
     }
   }
   return { judged, others: [...others, ...failedPoints(keys, candidate)] };
@@ -103,6 +95,11 @@ function workDifference(old: Cell, now: Cell): string {
   return named.length === 0 ? '' : `not the same work: ${named.join(', ')} differ`;
 }
 
+/** A key whose word follows without a comparison of times. */
+function unjudged(key: string, word: Word, why: string): KeyVerdict {
+  return { key: keyText(key), word, basis: 'none', estimate: null, numPairs: 0, slowerShare: null, why };
+}
+
 /** Points of the candidate that failed before a phase, and that the baseline does not know by phases either. */
 function failedPoints(keys: ReadonlySet<string>, candidate: readonly RunTable[]): KeyVerdict[] {
   const known = new Set([...keys].filter((key) => !isPhaseless(key)).map(phaselessKey));
@@ -110,19 +107,6 @@ function failedPoints(keys: ReadonlySet<string>, candidate: readonly RunTable[])
     .filter((key) => isPhaseless(key) && !known.has(key))
     .flatMap((key) => {
       const { state, why } = stateOf(key, candidate);
-      const word = state === 'failed' ? 'failed' : undefined;
-      return word
-        ? [
-            {
-              key: keyText(key),
-              word,
-              basis: 'none',
-              estimate: null,
-              numPairs: 0,
-              slowerShare: null,
-              why,
-            } as const,
-          ]
-        : [];
+      return state === 'failed' ? [unjudged(key, 'failed', why)] : [];
     });
 }

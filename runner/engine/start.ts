@@ -22,6 +22,7 @@ import type { ResolvedSpec } from '../job-spec/types.js';
 import { FaultInjection } from './fault-injection.js';
 import { checkCapacity } from '../preflight/memory.js';
 import { ResourceCache } from '../job/resources.js';
+import { kindsByName } from '../job-spec/spec-kind.js';
 import type { Run } from './run-state.js';
 import { UsedLibraries } from './used-libraries.js';
 import { START_TIMEOUT_MS, onAllRanks } from '../world/on-all-ranks.js';
@@ -43,7 +44,7 @@ export async function startRun(context: StartContext): Promise<Run> {
     allowSharedDevice: spec.allowSharedDevice,
     timeoutMs: START_TIMEOUT_MS,
   });
-  const kinds = new Map(request.kinds.map((kind) => [kind.kind, kind]));
+  const kinds = kindsByName(request.kinds);
   await checkCapacity(spec, kinds, world, device.properties, START_TIMEOUT_MS);
   const { properties } = device;
   const places = await gatherPlaces(world, properties);

@@ -6,7 +6,7 @@ import { productionPackages } from '../../scripts/bundle/parts.js';
 import { packagesLoadedByTests } from '../../scripts/bundle/test-parts.js';
 import { mpirun } from '../helpers/mpirun.js';
 import { firstMissing, needsMpi, needsProgram } from '../helpers/require.js';
-import { run } from '../helpers/run-cli.js';
+import { run, runArgs } from '../helpers/run-cli.js';
 import { withTempDir } from '../helpers/with-temp-dir.js';
 import { readJson } from '../helpers/json.js';
 import { codeOf } from '../../runner/errors.js';
@@ -76,7 +76,7 @@ t.test('the bundle runs where neither Node nor the clone is', { skip }, async (t
 
     if (needsMpi('openmpi') === false) {
       const out = join(folder, 'results');
-      const line = [railrunner, 'run', spec, '--out', out, '--run-id', 'bundle'];
+      const line = [railrunner, ...runArgs(spec, out, 'bundle')];
       const ended = await mpirun({ mpi: 'openmpi', ranks: 2, env, cwd, timeoutMs: 300_000 }, line);
       t.equal(ended.status, 0, `${ended.stdout}${ended.stderr}`.slice(-3000));
       t.ok(existsSync(join(out, 'bundle', 'rank-0001.csv')));

@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { mpirun } from '../helpers/mpirun.js';
 import { readRankRows, type CsvRow } from '../helpers/results.js';
-import { railrunner, type Finished } from '../helpers/run-cli.js';
+import { railrunner, type Finished, runArgs } from '../helpers/run-cli.js';
 import { writeSmallSpec, type SmallSpecOptions } from '../helpers/small-spec.js';
 import { codeOf } from '../../runner/errors.js';
 
@@ -24,7 +24,7 @@ export interface GpuRunEnd extends Finished {
 export async function runOnGpus(request: GpuRun): Promise<GpuRunEnd> {
   const { folder, ranks = 2, env = {}, before = ':' } = request;
   const spec = writeSmallSpec(folder, { device: 'cuda', ...request.spec });
-  const rank = [process.execPath, railrunner, 'run', spec, '--out', folder, '--run-id', 'x'];
+  const rank = [process.execPath, railrunner, ...runArgs(spec, folder)];
   const command = ['sh', '-c', `${before}; exec "$@"`, 'sh', ...rank];
   const ended = await mpirun({ mpi: 'openmpi', ranks, env, timeoutMs: 60_000 }, command);
   const runFolder = join(folder, 'x');

@@ -2,6 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
+import { runArgs } from '../helpers/run-cli.js';
 import { mpirunCli } from '../helpers/mpirun.js';
 import { firstMissing, needsGpus, needsMpi } from '../helpers/require.js';
 import { readRankRows, type CsvRow } from '../helpers/results.js';
@@ -26,7 +27,7 @@ const JOB = {
 async function runJob(folder: string, job: object): Promise<{ status: number | null; rows: CsvRow[] }> {
   const spec = join(folder, 'spec.json');
   writeFileSync(spec, JSON.stringify({ device: 'cuda', jobs: [{ ...JOB, ...job }] }));
-  const args = ['run', spec, '--out', folder, '--run-id', 'x'];
+  const args = runArgs(spec, folder);
   const ended = await mpirunCli({ mpi: 'openmpi', ranks: 2, timeoutMs: 120_000 }, args);
   return { status: ended.status, rows: readRankRows(join(folder, 'x')).flat() };
 }

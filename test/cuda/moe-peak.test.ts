@@ -2,6 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
+import { runArgs } from '../helpers/run-cli.js';
 import { mpirunCli } from '../helpers/mpirun.js';
 import { requireConsistent } from '../helpers/peak-rows.js';
 import { firstMissing, needsGpus, needsMpi } from '../helpers/require.js';
@@ -23,7 +24,7 @@ const JOB = {
 async function runJob(folder: string, job: object): Promise<CsvRow[]> {
   const spec = join(folder, 'spec.json');
   writeFileSync(spec, JSON.stringify({ device: 'cuda', jobs: [{ ...JOB, ...job }] }));
-  const args = ['run', spec, '--out', folder, '--run-id', 'x'];
+  const args = runArgs(spec, folder);
   const ended = await mpirunCli({ mpi: 'openmpi', ranks: 2, timeoutMs: 90_000 }, args);
   if (ended.status !== 0) throw new Error(ended.stderr + ended.stdout);
   return readRankRows(join(folder, 'x')).flat();

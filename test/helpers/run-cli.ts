@@ -106,3 +106,8 @@ export function run(command: string, args: readonly string[], options?: RunOptio
 export function runCli(args: readonly string[], options?: RunOptions): Promise<Finished> {
   return run(process.execPath, [railrunner, ...args], options);
 }
+
+/** The arguments of a run of \`spec\` whose own folder is \`runId\` in \`folder\`. */
+export function runArgs(spec: string, folder: string, runId = 'x'): string[] {
+  return ['run', spec, '--out', folder, '--run-id', runId];
+}

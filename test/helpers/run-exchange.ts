@@ -1,9 +1,8 @@
 /** Runs of dispatchCombine on real ranks, of the host device where no other is named. */
-import { existsSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import type { Test } from 'tap';
-import { mpirunCli, type Mpi } from './mpirun.js';
-import { readRankRows, type CsvRow } from './results.js';
+import type { Mpi } from './mpirun.js';
+import type { CsvRow } from './results.js';
+import { runSpec, type Ran } from './run-spec.js';
 
 const SMALL = {
   id: 'moe',
@@ -29,31 +28,16 @@ interface Run {
   readonly timeoutSeconds?: number;
 }
 
-interface Ran {
-  readonly status: number | null;
-  readonly rows: CsvRow[][];
-  readonly said: string;
-  readonly folder: string;
-}
-
 /** One run of the small job, changed as asked for. Of several each has its number behind its id: moe0, moe1. */
-export async function exchange(folder: string, { ranks, mpi = 'openmpi', job, ...run }: Run): Promise<Ran> {
-  const spec = join(folder, 'spec.json');
+export async function exchange(folder: string, { ranks, mpi, job, fault, ...run }: Run): Promise<Ran> {
   const defaults = { warmup: 1, iterations: 4, timeoutSeconds: run.timeoutSeconds ?? 60 };
   const jobs = Array.isArray(job)
     ? job.map((one: Job, index) => ({ ...SMALL, id: `moe${index}`, iterations: 4, ...one }))
     : [{ ...SMALL, iterations: 4, ...job }];
-  writeFileSync(
-    spec,
-    JSON.stringify({ device: run.device ?? 'host', ranksPerNode: run.ranksPerNode ?? 0, defaults, jobs }),
-  );
-  const env = run.fault === undefined ? {} : { RAILRUNNER_FAULT: run.fault };
-  const args = ['run', spec, '--out', folder, '--run-id', 'x'];
-  const ended = await mpirunCli({ mpi, ranks, env, timeoutMs: 300_000 }, args);
-  const results = join(folder, 'x');
-  const said = ended.stderr + ended.stdout;
-  if (!existsSync(results)) throw new Error(said);
-  return { status: ended.status, rows: readRankRows(results), said, folder: results };
+  const spec = { device: run.device ?? 'host', ranksPerNode: run.ranksPerNode ?? 0, defaults, jobs };
+  const ran = await runSpec(folder, { ranks, mpi, fault }, spec);
+  if (ran.rows.length === 0) throw new Error(ran.said);
+  return ran;
 }
 
 /** Of one column over rows. */

@@ -1,10 +1,9 @@
 /** Runs of a small replay on real ranks of the host device. */
-import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { projectRoot } from '../../runner/project.js';
-import { mpirunCli, type Mpi } from './mpirun.js';
-import { readRankRows, type CsvRow } from './results.js';
-import { runCli } from './run-cli.js';
+import type { Mpi } from './mpirun.js';
+import type { CsvRow } from './results.js';
+import { runSpec, type Ran } from './run-spec.js';
 
 export const SMALL_TRACE = join(projectRoot, 'configs', 'traces', 'conversation-small.jsonl');
 export const TIER_BLOCKS = [150, 300, 600] as const;
@@ -27,39 +26,22 @@ export interface ReplayRun {
   readonly fault?: string;
 }
 
-export interface Replayed {
-  readonly status: number | null;
-  readonly said: string;
-  /** By rank. */
-  readonly rows: CsvRow[][];
-}
-
 export async function runReplay(
   folder: string,
-  { ranks = 2, mpi = 'openmpi', jobs = [{}], fault }: ReplayRun = {},
-): Promise<Replayed> {
-  const spec = join(folder, 'spec.json');
-  const defaults = { timeoutSeconds: 120 };
+  { ranks = 2, mpi, jobs = [{}], fault }: ReplayRun = {},
+): Promise<Ran> {
   const whole = jobs.map((job, at) => ({ ...SMALL_REPLAY, id: `replay-${at}`, ...job }));
-  writeFileSync(spec, JSON.stringify({ name: 'replay', device: 'host', defaults, jobs: whole }));
-  const args = ['run', spec, '--out', folder, '--run-id', 'x'];
-  const env = fault === undefined ? {} : { RAILRUNNER_FAULT: fault };
-  const ended =
-    ranks === 1
-      ? await runCli(args, { env, timeoutMs: 300_000 })
-      : await mpirunCli({ mpi, ranks, env, timeoutMs: 300_000 }, args);
-  const results = join(folder, 'x');
-  const said = ended.stderr + ended.stdout;
-  return { status: ended.status, said, rows: existsSync(results) ? readRankRows(results) : [] };
+  const spec = { name: 'replay', device: 'host', defaults: { timeoutSeconds: 120 }, jobs: whole };
+  return await runSpec(folder, { ranks, mpi, fault }, spec);
 }
 
 /** The same with the rows of one point alone. */
-export function pointOf(run: Replayed, point: number): Replayed {
+export function pointOf(run: Ran, point: number): Ran {
   return { ...run, rows: run.rows.map((rows) => rows.filter((row) => row['point'] === String(point))) };
 }
 
 /** The row of that phase on a rank; of several points, the first's. */
-export function rowOf({ rows, said }: Replayed, rank: number, phase: string, direction = ''): CsvRow {
+export function rowOf({ rows, said }: Ran, rank: number, phase: string, direction = ''): CsvRow {
   const row = rows[rank]?.find((each) => each['phase'] === phase && each['direction'] === direction);
   if (row === undefined) throw new Error(`no row of ${phase} ${direction} on rank ${rank}: ${said}`);
   return row;

@@ -1,9 +1,7 @@
 /** Runs of transfer on real ranks, of the host device where no other is named. */
-import { existsSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import type { Test } from 'tap';
-import { mpirunCli, type Mpi } from './mpirun.js';
-import { readRankRows, type CsvRow } from './results.js';
+import type { Mpi } from './mpirun.js';
+import { runSpec, type Ran } from './run-spec.js';
 
 /** Two layers of eight heads, and one of latents: 2560 bytes for each token. */
 export const SMALL_TRANSFER = {
@@ -28,34 +26,23 @@ export interface TransferRun {
   readonly timeoutSeconds?: number;
 }
 
-export interface Ran {
-  readonly status: number | null;
-  readonly rows: CsvRow[][];
-  readonly said: string;
-  readonly folder: string;
-}
-
 /** One run of the small job, changed as asked for. */
 export async function runTransfer(
   folder: string,
-  { ranks, mpi = 'openmpi', job, ...run }: TransferRun,
+  { ranks, mpi, job, fault, ...run }: TransferRun,
 ): Promise<Ran> {
-  const spec = join(folder, 'spec.json');
-  const defaults = { warmup: 1, iterations: 3, timeoutSeconds: run.timeoutSeconds ?? 60 };
-  const text = {
-    device: 'host',
-    ranksPerNode: run.ranksPerNode ?? 0,
-    defaults,
-    jobs: [{ ...SMALL_TRANSFER, iterations: 3, ...job }],
-  };
-  writeFileSync(spec, JSON.stringify(text));
-  const env = run.fault === undefined ? {} : { RAILRUNNER_FAULT: run.fault };
-  const args = ['run', spec, '--out', folder, '--run-id', 'x'];
-  const ended = await mpirunCli({ mpi, ranks, env, timeoutMs: 300_000 }, args);
-  const results = join(folder, 'x');
-  const said = ended.stderr + ended.stdout;
-  if (!existsSync(results)) throw new Error(said);
-  return { status: ended.status, rows: readRankRows(results), said, folder: results };
+  const ran = await runSpec(
+    folder,
+    { ranks, mpi, fault },
+    {
+      device: 'host',
+      ranksPerNode: run.ranksPerNode ?? 0,
+      defaults: { warmup: 1, iterations: 3, timeoutSeconds: run.timeoutSeconds ?? 60 },
+      jobs: [{ ...SMALL_TRANSFER, iterations: 3, ...job }],
+    },
+  );
+  if (ran.rows.length === 0) throw new Error(ran.said);
+  return ran;
 }
 
 /** Every row that is not idle was verified and found right, and there are some. */

@@ -7,7 +7,7 @@ import { NODE_WORDS } from '../../runner/environment/early-signals.js';
 import { projectRoot } from '../../runner/project.js';
 import { needsMpi } from '../helpers/require.js';
 import { readManifest, readRankRows } from '../helpers/results.js';
-import { railrunner, start, type Running } from '../helpers/run-cli.js';
+import { railrunner, start, type Running, runArgs } from '../helpers/run-cli.js';
 import { writeSmallSpec } from '../helpers/small-spec.js';
 
 t.setTimeout(600_000);
@@ -21,7 +21,7 @@ function startRun(folder: string): Running {
   const spec = writeSmallSpec(folder, { numPoints: POINTS, iterations: 100_000, timeoutSeconds: 600 });
   const out = join(folder, 'out');
   mkdirSync(out);
-  return start(railrunner, ['run', spec, '--out', out, '--run-id', 'x']);
+  return start(railrunner, runArgs(spec, out));
 }
 
 function programOf(pid: number): string {

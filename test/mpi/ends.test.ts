@@ -5,7 +5,7 @@ import t from 'tap';
 import { MPIS, mpirunCli, startMpirun } from '../helpers/mpirun.js';
 import { needsMpi } from '../helpers/require.js';
 import { readManifest, readRankRows } from '../helpers/results.js';
-import { railrunner } from '../helpers/run-cli.js';
+import { railrunner, runArgs } from '../helpers/run-cli.js';
 import { SMALL_LAYOUT, writeSmallSpec } from '../helpers/small-spec.js';
 import { pidOfRank, whenMeasuring } from '../helpers/rank-process.js';
 
@@ -37,12 +37,7 @@ for (const mpi of MPIS) {
       const running = startMpirun({ mpi, ranks: 4, timeoutMs: 200_000 }, [
         process.execPath,
         railrunner,
-        'run',
-        spec,
-        '--out',
-        folder,
-        '--run-id',
-        'x',
+        ...runArgs(spec, folder),
       ]);
       await waitForRows(join(folder, 'x'), 4);
       process.kill(pidOfRank(join(folder, 'x'), 2), 'SIGKILL');
@@ -90,7 +85,7 @@ for (const signal of ['SIGTERM', 'SIGUSR1'] as const) {
   t.test(`${signal} to one rank stops all at the same sample`, { skip: needsMpi('openmpi') }, async (t) => {
     const folder = t.testdir();
     const spec = writeEndlessSpec(folder);
-    const command = [process.execPath, railrunner, 'run', spec, '--out', folder, '--run-id', 'x'];
+    const command = [process.execPath, railrunner, ...runArgs(spec, folder)];
     // mpirun does not hear of a signal to one rank: the grace outlasts a busy machine, so that one run decides.
     const env = { RAILRUNNER_STOP_GRACE_SECONDS: '60' };
     const running = startMpirun({ mpi: 'openmpi', ranks: 4, env }, command);
@@ -121,7 +116,7 @@ t.test(
   async (t) => {
     const folder = t.testdir();
     const spec = writeSmallSpec(folder, { numPoints: 100, iterations: 500 });
-    const command = [process.execPath, railrunner, 'run', spec, '--out', folder, '--run-id', 'x'];
+    const command = [process.execPath, railrunner, ...runArgs(spec, folder)];
     const running = startMpirun({ mpi: 'openmpi', ranks: 2 }, command);
     // As early as it can be there: before the first point, and the run takes seconds.
     await until('the manifest of a run in flight', () => existsSync(join(folder, 'x', 'manifest.json.part')));
@@ -139,14 +134,7 @@ t.test(
 t.test('a run id that is taken: nothing is overwritten', { skip: needsMpi('openmpi') }, async (t) => {
   const folder = t.testdir({ x: { 'rank-0000.csv': 'mine' } });
   const spec = writeSmallSpec(folder);
-  const ended = await mpirunCli({ mpi: 'openmpi', ranks: 2 }, [
-    'run',
-    spec,
-    '--out',
-    folder,
-    '--run-id',
-    'x',
-  ]);
+  const ended = await mpirunCli({ mpi: 'openmpi', ranks: 2 }, runArgs(spec, folder));
   t.equal(ended.status, 3);
   t.match(ended.stderr, /choose another --run-id/);
   t.equal(ended.stderr.split('choose another').length, 2, 'said once');

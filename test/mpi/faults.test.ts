@@ -1,6 +1,7 @@
 /** One rank of four throws or hangs, in every stage: all leave in time, the rows name it, the next point runs. */
 import { join } from 'node:path';
 import t from 'tap';
+import { runArgs } from '../helpers/run-cli.js';
 import { mpirunCli } from '../helpers/mpirun.js';
 import { needsMpi } from '../helpers/require.js';
 import { readManifest, readRankRows } from '../helpers/results.js';
@@ -25,7 +26,7 @@ for (const stage of ['prepare', 'measure', 'verify'] as const) {
       const fault = `rank=${GUILTY},point=0,stage=${stage},action=${action}`;
       const ended = await mpirunCli(
         { mpi: 'openmpi', ranks: RANKS, env: { RAILRUNNER_FAULT: fault }, timeoutMs: RUN_LIMIT_MS },
-        ['run', spec, '--out', folder, '--run-id', 'x'],
+        runArgs(spec, folder),
       );
       t.notOk(ended.timedOut, 'nobody waited for a longer deadline than its own');
       t.equal(ended.status, action === 'hang' ? 124 : 1, ended.stderr + ended.stdout);

@@ -9,7 +9,7 @@ import { nativeProgram } from '../helpers/native-program.js';
 import { twoPoints, writeReplicatedSpec } from '../helpers/replicated-spec.js';
 import { needsMpi } from '../helpers/require.js';
 import { readManifest, readRankRows } from '../helpers/results.js';
-import type { Finished } from '../helpers/run-cli.js';
+import { runArgs, type Finished } from '../helpers/run-cli.js';
 import { writeSmallSpec } from '../helpers/small-spec.js';
 
 t.setTimeout(600_000);
@@ -32,12 +32,7 @@ async function runWithStandIn(
   return await mpirun({ mpi: 'openmpi', ranks: 2, env, timeoutMs: 150_000 }, [
     process.execPath,
     command,
-    'run',
-    spec,
-    '--out',
-    folder,
-    '--run-id',
-    'x',
+    ...runArgs(spec, folder),
   ]);
 }
 

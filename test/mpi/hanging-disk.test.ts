@@ -5,7 +5,7 @@ import t from 'tap';
 import { parse } from 'csv-parse/sync';
 import { firstMissing, needsMpi, needsProgram, needsRoot } from '../helpers/require.js';
 import { untilRows } from '../helpers/rank-process.js';
-import { railrunner, run, start } from '../helpers/run-cli.js';
+import { railrunner, run, start, runArgs } from '../helpers/run-cli.js';
 import { writeSmallSpec } from '../helpers/small-spec.js';
 import { withTempDir } from '../helpers/with-temp-dir.js';
 
@@ -31,7 +31,7 @@ t.test('SIGTERM while the results file system is frozen', { skip }, (t) =>
     const saved = join(folder, 'saved');
     mkdirSync(saved);
     const spec = writeSmallSpec(folder, { numPoints: POINTS, iterations: 100_000, timeoutSeconds: 600 });
-    const running = start(railrunner, ['run', spec, '--out', disk, '--run-id', 'x'], {
+    const running = start(railrunner, runArgs(spec, disk), {
       env: { TMPDIR: saved },
     });
     try {

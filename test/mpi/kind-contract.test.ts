@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
+import { runArgs } from '../helpers/run-cli.js';
 import { mpirun } from '../helpers/mpirun.js';
 import { needsMpi } from '../helpers/require.js';
 import { readManifest, readRankRows } from '../helpers/results.js';
@@ -28,12 +29,7 @@ t.test(
     const ended = await mpirun({ mpi: 'openmpi', ranks: 2 }, [
       process.execPath,
       toyKind,
-      'run',
-      spec,
-      '--out',
-      folder,
-      '--run-id',
-      'x',
+      ...runArgs(spec, folder),
     ]);
     t.equal(ended.status, 1, ended.stderr + ended.stdout);
     for (const rows of readRankRows(join(folder, 'x'))) {

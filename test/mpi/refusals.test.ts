@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
+import { runArgs } from '../helpers/run-cli.js';
 import { mpirunCli } from '../helpers/mpirun.js';
 import { needsGpus, needsMpi } from '../helpers/require.js';
 import { readManifest, readRankRows } from '../helpers/results.js';
@@ -16,14 +17,7 @@ t.test('more memory than there is', { skip }, async (t) => {
   const folder = t.testdir();
   // 8 KiB per block: a pool of 16 TiB.
   const spec = writeSmallSpec(folder, { job: { pools: { deviceBlocks: 2 ** 31 - 1, hostBlocks: 8 } } });
-  const ended = await mpirunCli({ mpi: 'openmpi', ranks: 2 }, [
-    'run',
-    spec,
-    '--out',
-    folder,
-    '--run-id',
-    'x',
-  ]);
+  const ended = await mpirunCli({ mpi: 'openmpi', ranks: 2 }, runArgs(spec, folder));
   t.equal(ended.status, 3, ended.stderr);
   t.match(ended.stderr, /2 ranks need [\d.]+ [KMGT]iB of memory, [\d.]+ [KMGT]iB are available/);
   t.match(ended.stderr, /railrunner plan/, 'says what to look at');
@@ -63,14 +57,7 @@ t.test(
 t.test('a strategy of another device: the point is skipped, the exit is not touched', { skip }, async (t) => {
   const folder = t.testdir();
   const spec = writeSmallSpec(folder, { job: { strategy: 'staged' } });
-  const ended = await mpirunCli({ mpi: 'openmpi', ranks: 2 }, [
-    'run',
-    spec,
-    '--out',
-    folder,
-    '--run-id',
-    'x',
-  ]);
+  const ended = await mpirunCli({ mpi: 'openmpi', ranks: 2 }, runArgs(spec, folder));
   t.equal(ended.status, 0, ended.stderr);
   for (const own of readRankRows(join(folder, 'x'))) {
     t.match(own[0], { status: 'skipped', error_code: 'E_UNSUPPORTED_HERE', t_p50_us: '' });

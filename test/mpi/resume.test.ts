@@ -6,7 +6,7 @@ import { mpirunCli, startMpirun, type MpirunOptions } from '../helpers/mpirun.js
 import { killTree } from '../helpers/process-tree.js';
 import { needsMpi } from '../helpers/require.js';
 import { readCsv, readManifest, readRankRows, type CsvRow } from '../helpers/results.js';
-import { railrunner } from '../helpers/run-cli.js';
+import { railrunner, runArgs } from '../helpers/run-cli.js';
 import { writeSmallSpec } from '../helpers/small-spec.js';
 import { withTempDir } from '../helpers/with-temp-dir.js';
 import { readJson } from '../helpers/json.js';
@@ -91,12 +91,7 @@ t.test('a run ended by a signal goes on; a finished one has nothing left to do',
     const started = startMpirun({ ...world, env: fault }, [
       process.execPath,
       railrunner,
-      'run',
-      spec,
-      '--out',
-      folder,
-      '--run-id',
-      'r',
+      ...runArgs(spec, folder, 'r'),
     ]);
     await started.waitFor(/\[1\/3\]/);
     process.kill(started.child.pid as number, 'SIGTERM');

@@ -10,7 +10,7 @@ import { killTree } from '../helpers/process-tree.js';
 import { needsMpi } from '../helpers/require.js';
 import { untilSummaryRow } from '../helpers/rank-process.js';
 import { readRankRows } from '../helpers/results.js';
-import { railrunner } from '../helpers/run-cli.js';
+import { railrunner, runArgs } from '../helpers/run-cli.js';
 import { writeSmallSpec } from '../helpers/small-spec.js';
 import { withTempDir } from '../helpers/with-temp-dir.js';
 
@@ -41,7 +41,7 @@ t.test('--resume of a live run waits for it, and goes on once it was killed', { 
     const spec = writeSmallSpec(folder, { numPoints: 3, timeoutSeconds: 600 });
     const run = join(folder, 'r');
     const hang = { RAILRUNNER_FAULT: 'rank=1,point=1,stage=measure,action=hang' };
-    const args = [process.execPath, railrunner, 'run', spec, '--out', folder, '--run-id', 'r'];
+    const args = [process.execPath, railrunner, ...runArgs(spec, folder, 'r')];
     const live = startMpirun({ ...world, env: hang }, args);
     await live.waitFor(/\[1\/3\]/);
     const before = readFileSync(join(run, 'rank-0000.csv'), 'utf8');
@@ -68,7 +68,7 @@ t.test('of two --resume at once one goes on, and the other finds it done', { ski
     const spec = writeSmallSpec(folder, { numPoints: 4 });
     const run = join(folder, 'r');
     const fault = { RAILRUNNER_FAULT: 'rank=0,point=1,stage=measure,action=hang' };
-    const args = [process.execPath, railrunner, 'run', spec, '--out', folder, '--run-id', 'r'];
+    const args = [process.execPath, railrunner, ...runArgs(spec, folder, 'r')];
     const started = startMpirun({ ...world, env: fault }, args);
     // A point is told while its row of the summary, without which it is not whole, is on its way to the disk.
     await started.waitFor(/\[1\/4\]/);

@@ -9,7 +9,7 @@ import t, { type Test } from 'tap';
 import { mpirunCli, startMpirun, type Mpi } from '../helpers/mpirun.js';
 import { needsMpi } from '../helpers/require.js';
 import { readCsv, readManifest, readRankRows, type CsvRow } from '../helpers/results.js';
-import { railrunner } from '../helpers/run-cli.js';
+import { railrunner, runArgs } from '../helpers/run-cli.js';
 import { SMALL_TRANSFER } from '../helpers/run-transfer.js';
 import { SMALL_LAYOUT } from '../helpers/small-spec.js';
 
@@ -111,7 +111,7 @@ t.test('SIGTERM while batches follow each other', { skip: needsMpi('openmpi') },
   ];
   const spec = join(folder, 'spec.json');
   writeFileSync(spec, JSON.stringify({ name: 'long', device: 'host', defaults, jobs }));
-  const args = ['run', spec, '--out', folder, '--run-id', 'x'];
+  const args = runArgs(spec, folder);
   const world = { mpi: 'openmpi', ranks: 2, timeoutMs: 200_000 } as const;
   const running = startMpirun(world, [process.execPath, railrunner, ...args]);
   await running.waitFor(/\[1\/2\]/);

@@ -7,7 +7,7 @@ import { JOB_KINDS } from '../../jobs/index.js';
 import { projectRoot } from '../../runner/project.js';
 import { MPIS, mpirunCli } from '../helpers/mpirun.js';
 import { firstMissing, needsMpi, needsNamespaces, needsSlurm } from '../helpers/require.js';
-import { railrunner, run, type Finished } from '../helpers/run-cli.js';
+import { railrunner, run, type Finished, runArgs } from '../helpers/run-cli.js';
 import { withTempDir } from '../helpers/with-temp-dir.js';
 import { withHosts } from './hosts.js';
 import { withSlurm } from './slurm.js';
@@ -26,7 +26,7 @@ const ONE_OF_EACH_KIND = ['--points', '4,5,10,12-14'];
 type Row = Record<string, string>;
 
 function runWords(folder: string): string[] {
-  return ['run', SPEC, '--out', folder, '--run-id', 'quickstart'];
+  return runArgs(SPEC, folder, 'quickstart');
 }
 
 /** Every rank wrote whole rows, all of them right, and the manifest says so. */

@@ -4,6 +4,7 @@
 
 #include "core/error.h"
 #include "core/sampler.h"
+#include "moe/payload.h"
 
 namespace railrunner::moe::host {
 
@@ -24,6 +25,21 @@ struct CopySamples {
     return nowUs() - startUs;
   }
 };
+
+ProbeSource openProbeSource(Exchange& exchange, const ProbeRequest& request, uint32_t rank,
+                            int64_t deadlineNs) {
+  ProbeSource source;
+  const auto bytes = agreeOnProbe(
+      exchange, request,
+      [&] {
+        source.memory =
+            std::make_unique<LazyMemory<std::byte>>(probeSourceBytes(request), "source of the probe");
+        std::memset(source.memory->data(), kPoisonByte, source.memory->count());  // the pages come now
+      },
+      deadlineNs);
+  for (const auto& to : bytes) source.bytesFrom.push_back(to[rank]);
+  return source;
+}
 
 PeerCopies::PeerCopies(CopyPlace place, std::vector<uint64_t> bytesTo, std::vector<uint64_t> bytesFrom,
                        std::span<const std::byte> source, RunControl& control)

@@ -1,13 +1,29 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <span>
 #include <vector>
 
+#include "moe/host/lazy_memory.h"
 #include "moe/probe.h"
 
 namespace railrunner::moe::host {
 
 constexpr uint64_t kCacheLineBytes = 64;
+
+// What the probe of this rank sends from, and how many bytes every rank sends to it.
+struct ProbeSource {
+  std::unique_ptr<LazyMemory<std::byte>> memory;
+  std::vector<uint64_t> bytesFrom;
+
+  std::span<const std::byte> bytes() const { return {memory->data(), memory->count()}; }
+};
+
+// Collective, with agreement: allocates the source on every rank or throws on every rank.
+ProbeSource openProbeSource(Exchange& exchange, const ProbeRequest& request, uint32_t rank,
+                            int64_t deadlineNs);
 
 // Where the copies of one rank go.
 struct CopyPlace {

@@ -6,7 +6,7 @@ import t from 'tap';
 import { mpirunCli, startMpirun } from '../../helpers/mpirun.js';
 import { needsMpi } from '../../helpers/require.js';
 import { readManifest, readRankRows, type CsvRow } from '../../helpers/results.js';
-import { railrunner } from '../../helpers/run-cli.js';
+import { railrunner, runArgs } from '../../helpers/run-cli.js';
 
 const RANKS = 4;
 const VICTIM = 3;
@@ -32,7 +32,7 @@ function writeSpec(folder: string, job: Readonly<Record<string, unknown>>): stri
   };
   const path = join(folder, 'spec.json');
   writeFileSync(path, JSON.stringify(spec));
-  return ['run', path, '--out', folder, '--run-id', 'x'];
+  return runArgs(path, folder);
 }
 
 /** Once it says that the measuring has begun. */

@@ -2,6 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
+import { runArgs } from '../../helpers/run-cli.js';
 import { bytesToPeers, peakOf, sourceBytes } from '../../../jobs/dispatch-combine/bytes/peak.js';
 import { makeRouting } from '../../../jobs/dispatch-combine/routing/routing.js';
 import { countRouting } from '../../../jobs/dispatch-combine/bytes/routing-counts.js';
@@ -81,14 +82,7 @@ interface Ran {
 async function run(folder: string, ranksPerNode: number, job: object): Promise<Ran> {
   const spec = join(folder, 'spec.json');
   writeFileSync(spec, JSON.stringify({ device: 'host', ranksPerNode, jobs: [{ ...JOB, ...job }] }));
-  const ended = await mpirunCli({ mpi: 'openmpi', ranks: 4, timeoutMs: 90_000 }, [
-    'run',
-    spec,
-    '--out',
-    folder,
-    '--run-id',
-    'x',
-  ]);
+  const ended = await mpirunCli({ mpi: 'openmpi', ranks: 4, timeoutMs: 90_000 }, runArgs(spec, folder));
   if (ended.status !== 0) throw new Error(ended.stderr + ended.stdout);
   return { rows: readRankRows(join(folder, 'x')).flat(), summary: readCsv(join(folder, 'x', 'summary.csv')) };
 }

@@ -2,6 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
+import { runArgs } from '../../helpers/run-cli.js';
 import { JOB_KINDS } from '../../../jobs/index.js';
 import { loadSpec } from '../../../runner/job-spec/load.js';
 import { planPoints } from '../../../runner/job-spec/plan.js';
@@ -127,7 +128,7 @@ async function runJobs(test: typeof t, mpi: 'openmpi' | 'mpich', jobs: readonly 
     const resolved = loadSpec(spec, { kinds: JOB_KINDS });
     const planned = planPoints(resolved, JOB_KINDS, RANKS);
     const options = { mpi, ranks: RANKS, timeoutMs: 400_000 } as const;
-    const ended = await mpirunCli(options, ['run', spec, '--out', folder, '--run-id', 'x']);
+    const ended = await mpirunCli(options, runArgs(spec, folder));
     test.equal(ended.status, 0, (ended.stdout + ended.stderr).slice(-3000));
     const rows = readRankRows(join(folder, 'x'));
     test.equal(rows.length, RANKS);

@@ -5,14 +5,8 @@ import t, { type Test } from 'tap';
 import { needsMpi } from '../../helpers/require.js';
 import { readCsv } from '../../helpers/results.js';
 import { runCli } from '../../helpers/run-cli.js';
-import {
-  pointOf,
-  rowOf,
-  runReplay,
-  SMALL_TRACE,
-  TIER_BLOCKS,
-  type Replayed,
-} from '../../helpers/run-replay.js';
+import { pointOf, rowOf, runReplay, SMALL_TRACE, TIER_BLOCKS } from '../../helpers/run-replay.js';
+import type { Ran } from '../../helpers/run-spec.js';
 import { withTempDir } from '../../helpers/with-temp-dir.js';
 import { parseJson } from '../../helpers/json.js';
 
@@ -35,7 +29,7 @@ async function simulated(options: readonly string[] = []): Promise<Tier[]> {
   return parseJson<{ tiers: Tier[] }>(ended.stdout).tiers;
 }
 
-function agrees(t: Test, run: Replayed, rank: number, tiers: readonly Tier[]): void {
+function agrees(t: Test, run: Ran, rank: number, tiers: readonly Tier[]): void {
   const [device, host, disk] = tiers as readonly [Tier, Tier, Tier];
   t.match(rowOf(run, rank, 'replay'), {
     status: 'ok',
@@ -105,7 +99,7 @@ t.test('sharded: as the simulator says, by the clock, and in parts', { skip }, (
   }),
 );
 
-async function checkWhole(t: Test, run: Replayed): Promise<void> {
+async function checkWhole(t: Test, run: Ran): Promise<void> {
   const tiers = await simulated();
   t.ok(
     tiers.every(({ hits, evictions }) => hits > 0 && evictions > 0),
@@ -123,7 +117,7 @@ async function checkWhole(t: Test, run: Replayed): Promise<void> {
   t.ok(Number(rowOf(run, 0, 'replay')['leader_us_per_block']) > 0);
 }
 
-function checkSamples(t: Test, folder: string, run: Replayed): void {
+function checkSamples(t: Test, folder: string, run: Ran): void {
   const lines = readCsv(join(folder, 'x', 'samples', 'point-00000-rank-0001.csv'));
   const requests = lines.filter(({ phase }) => phase === 'request');
   t.same(

@@ -6,7 +6,7 @@ import t from 'tap';
 import type { DoctorReport } from '../../../runner/doctor/report.js';
 import { copyWithout } from '../../helpers/incomplete-copy.js';
 import { needsMpi } from '../../helpers/require.js';
-import { run, runCli } from '../../helpers/run-cli.js';
+import { run, runCli, runArgs } from '../../helpers/run-cli.js';
 import { writeSmallSpec } from '../../helpers/small-spec.js';
 import { parseJson, readJson } from '../../helpers/json.js';
 
@@ -119,7 +119,7 @@ t.test('what it says is skipped is what a run skips', { skip: needsMpi('openmpi'
   const points = parseJson<DoctorReport>(said.stdout).findings.flatMap(({ kind, what }) =>
     kind === 'points-skipped' ? [...what.split(':')[0]!.matchAll(/\d+/g)].map(Number) : [],
   );
-  t.equal((await runCli(['run', path, '--out', folder, '--run-id', 'r'])).status, 0);
+  t.equal((await runCli(runArgs(path, folder, 'r'))).status, 0);
   const file = readdirSync(join(folder, 'r')).find((name) => name === 'rank-0000.csv')!;
   const rows = parse(readFileSync(join(folder, 'r', file)), { columns: true }) as Record<string, string>[];
   const skipped = rows.filter((row) => row['status'] === 'skipped').map((row) => Number(row['point']));

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { projectRoot } from '../../../runner/project.js';
 import { needsMpi } from '../../helpers/require.js';
 import { readManifest } from '../../helpers/results.js';
-import { railrunner, run, runCli } from '../../helpers/run-cli.js';
+import { railrunner, run, runCli, runArgs } from '../../helpers/run-cli.js';
 import { writeSmallSpec } from '../../helpers/small-spec.js';
 import { withTempDir } from '../../helpers/with-temp-dir.js';
 import { offloadJob } from '../job-spec/spec-fixture.js';
@@ -63,7 +63,7 @@ t.test('validate and plan see the environment as a run does', { skip: needsMpi('
       status: 2,
       stderr: /^railrunner: E_USAGE: environment variable DYN_KVBM_MAX_TRANSFER_BATCH_SIZE/,
     });
-    t.equal((await runCli(['run', spec, '--out', folder, '--run-id', 'r'], { env })).status, 0);
+    t.equal((await runCli(runArgs(spec, folder, 'r'), { env })).status, 0);
     t.ok(readManifest(join(folder, 'r'))?.spec.digest.startsWith(digest));
   });
 });

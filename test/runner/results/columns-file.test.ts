@@ -9,7 +9,7 @@ import {
   type DescribedColumn,
 } from '../../../runner/results/columns-file.js';
 import { readCsv } from '../../helpers/results.js';
-import { runCli } from '../../helpers/run-cli.js';
+import { runCli, runArgs } from '../../helpers/run-cli.js';
 import { writeSmallSpec } from '../../helpers/small-spec.js';
 import { needsMpi } from '../../helpers/require.js';
 import { withTempDir } from '../../helpers/with-temp-dir.js';
@@ -25,7 +25,7 @@ const FORMS: Readonly<Record<DescribedColumn['type'], RegExp>> = {
 t.test('columns.json types every cell of a real run', { skip: needsMpi('openmpi') }, (t) =>
   withTempDir(async (folder) => {
     const spec = writeSmallSpec(folder, { numPoints: 2, iterations: 25 });
-    const ended = await runCli(['run', spec, '--out', folder, '--run-id', 'r']);
+    const ended = await runCli(runArgs(spec, folder, 'r'));
     t.equal(ended.status, 0, ended.stderr);
     const run = join(folder, 'r');
     const file = readJson<ColumnsFile>(join(run, 'columns.json'));

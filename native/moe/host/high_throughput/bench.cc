@@ -204,24 +204,15 @@ MeasuredPhases HostBench::measure(const SampleProtocol& protocol, GateRef gate) 
 
 ProbeRates HostBench::probe(const ProbeRequest& request, Exchange& exchange, GateRef gate,
                             int64_t deadlineNs) {
-  std::unique_ptr<LazyMemory<std::byte>> memory;
-  const auto bytes = agreeOnProbe(
-      exchange, request,
-      [&] {
-        memory = std::make_unique<LazyMemory<std::byte>>(probeSourceBytes(request), "source of the probe");
-        std::memset(memory->data(), kPoisonByte, memory->count());  // the pages come now
-      },
-      deadlineNs);
-  const std::span<const std::byte> source(memory->data(), memory->count());
-  std::vector<uint64_t> bytesFrom;
-  for (const auto& to : bytes) bytesFrom.push_back(to[rank_]);
+  ProbeSource probed = openProbeSource(exchange, request, rank_, deadlineNs);
+  const std::span<const std::byte> source = probed.bytes();
   if (links_->network != nullptr) streamWords_.open(*links_->network, exchange, deadlineNs);
   const BlockLayout& block = exchange_.layout().block;
   const uint64_t shareBytes = shape_.maxDispatchTokensPerRank * shape_.payloadRowBytes() / shape_.worldSize /
                               kCacheLineBytes * kCacheLineBytes;
   if (shareBytes == 0) return {};  // too few tokens to give every peer a line
   PeerCopies copies({{rank_, links_->buffer->bases(), {}}, block.rows, shareBytes}, request.bytesTo,
-                    std::move(bytesFrom), source, control_);
+                    std::move(probed.bytesFrom), source, control_);
   const ProbedWay copied = copies.run(gate, request.repeats);
   if (links_->network == nullptr || copied.stopped) return {copied.GBps, 0, copied.stopped};
   const ProbedWay streamed = probeStreams(request, source, shareBytes, gate);

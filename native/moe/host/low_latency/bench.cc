@@ -196,22 +196,13 @@ MeasuredPhases HostBench::measure(const SampleProtocol& protocol, GateRef gate) 
 
 ProbeRates HostBench::probe(const ProbeRequest& request, Exchange& exchange, GateRef gate,
                             int64_t deadlineNs) {
-  std::unique_ptr<LazyMemory<std::byte>> memory;
-  const auto bytes = agreeOnProbe(
-      exchange, request,
-      [&] {
-        memory = std::make_unique<LazyMemory<std::byte>>(probeSourceBytes(request), "source of the probe");
-        std::memset(memory->data(), kPoisonByte, memory->count());  // the pages come now
-      },
-      deadlineNs);
-  const std::span<const std::byte> source(memory->data(), memory->count());
-  std::vector<uint64_t> bytesFrom;
-  for (const auto& to : bytes) bytesFrom.push_back(to[rank_]);
+  ProbeSource probed = openProbeSource(exchange, request, rank_, deadlineNs);
+  const std::span<const std::byte> source = probed.bytes();
   if (links_->network != nullptr) streamWords_.open(*links_->network, exchange, deadlineNs);
   const BufferLayout& layout = exchange_.layout();
   const uint64_t shareBytes = layout.receiveBytes / shape_.worldSize / kCacheLineBytes * kCacheLineBytes;
   PeerCopies copies({{rank_, links_->buffer->bases(), {}}, layout.receiveOffset(0), shareBytes},
-                    request.bytesTo, std::move(bytesFrom), source, control_);
+                    request.bytesTo, std::move(probed.bytesFrom), source, control_);
   const ProbedWay copied = copies.run(gate, request.repeats);
   if (links_->network == nullptr || copied.stopped) return {copied.GBps, 0, copied.stopped};
   const ProbedWay streamed =
