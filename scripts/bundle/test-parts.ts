@@ -49,7 +49,7 @@ function copyPrograms(root: string, folder: string): string[] {
 
 /** Adds the tests to a bundle's folder; returns the paths of what the loader loads. */
 export function addTests(root: string, folder: string): string[] {
-  for (const part of ['test/cuda', 'test/helpers', 'scripts/bundle']) {
+  for (const part of ['test/cuda', 'test/helpers', 'scripts/bundle', 'scripts/tests/niceness.js']) {
     const filter = (source: string): boolean => !/\.(map|d\.ts)$/.test(source);
     cpSync(join(root, 'dist', part), join(folder, 'dist', part), { recursive: true, filter });
   }

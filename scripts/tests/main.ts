@@ -1,6 +1,6 @@
 /**
- * Runs every test file, two at a time. Those that start ranks, hosts or Slurm never run at the same time, for what they
- * wait for is time that others can use, but two worlds at once would be more ranks than a small machine has cores for.
+ * Runs every test file, three at a time. Of those that start ranks, hosts or Slurm one at most runs, for two worlds at once
+ * would be more ranks than a small machine has cores for; they wait much, and two others, which give way to it, use that time.
  */
 import { writeSync } from 'node:fs';
 import { join } from 'node:path';
@@ -53,7 +53,8 @@ export async function runAllTests(filters: readonly string[], recorder?: TestRec
   };
   const heavy = files.filter((file) => file.heavy);
   const light = files.filter((file) => !file.heavy);
-  await Promise.all([runQueue(heavy, runOne).then(() => runQueue(light, runOne)), runQueue(light, runOne)]);
+  const lanes = [runQueue(heavy, runOne), runQueue(light, runOne), runQueue(light, runOne)];
+  await Promise.all(lanes);
   if (files.length === 0) print(`no test file matches: ${filters.join(' ')}`);
   if (skips.length > 0) print('\nskipped:');
   for (const { name, reason } of skips) print(`  ${name}: ${reason}`);

@@ -1,7 +1,9 @@
 /** Runs one compiled test file in a process of its own, bounded in time, and reads what it says. */
 import { spawn } from 'node:child_process';
+import { getPriority } from 'node:os';
 import { parseTap, type TestCase } from './cases.js';
 import type { TestFile } from './find-tests.js';
+import { GIVING_WAY, setNiceness } from './niceness.js';
 
 export interface FileOutcome {
   readonly file: TestFile;
@@ -65,6 +67,8 @@ export function runTestFile(
   });
   const pid = child.pid ?? 0;
   running.add(pid);
+  // What a file with ranks needs comes first: ranks that poll for one without a core only waste theirs.
+  if (!file.heavy) setNiceness(pid, Math.max(getPriority(), GIVING_WAY));
   let stdout = '';
   let stderr = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));

@@ -1,8 +1,10 @@
 /** Real child processes for tests: a clean environment, a limit in time, everything they said. */
 import { spawn, type ChildProcess } from 'node:child_process';
+import { getPriority } from 'node:os';
 import { join } from 'node:path';
 import { projectRoot } from '../../runner/project.js';
 import { codeOf } from '../../runner/errors.js';
+import { setNiceness } from '../../scripts/tests/niceness.js';
 
 export const railrunner = join(projectRoot, 'bin', 'railrunner');
 
@@ -65,6 +67,8 @@ export function start(command: string, args: readonly string[], options: RunOpti
     stdio: ['pipe', 'pipe', 'pipe'],
     detached: true,
   });
+  // A session of its own (detached) does not take over the niceness that the test's own has.
+  if (child.pid !== undefined) setNiceness(child.pid, getPriority());
   const said = { stdout: '', stderr: '' };
   let timedOut = false;
   child.stdout.setEncoding('utf8').on('data', (text: string) => (said.stdout += text));

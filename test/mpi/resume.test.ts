@@ -11,6 +11,8 @@ import { writeSmallSpec } from '../helpers/small-spec.js';
 import { withTempDir } from '../helpers/with-temp-dir.js';
 import { readJson } from '../helpers/json.js';
 
+// small worlds: two ranks, killed at any instant or left alone
+
 /** RAILRUNNER_TEST_KILLS=200 for the whole bar; every instant takes two runs of some seconds. */
 const NUM_KILLS = Number(process.env['RAILRUNNER_TEST_KILLS'] ?? 6);
 const NUM_POINTS = 12;

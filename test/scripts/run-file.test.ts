@@ -20,6 +20,22 @@ t.test('a file that exits with a status although no test failed has failed', asy
   t.match(cases, [{ status: 'passed' }, { status: 'failed', detail: /exit status 7/ }]);
 });
 
+t.test('a file without ranks, and what it starts, gives way to one with them', async (t) => {
+  const helper = join(projectRoot, 'dist', 'test', 'helpers', 'run-cli.js');
+  const source = `
+    import { getPriority } from 'node:os';
+    import { run } from ${JSON.stringify(helper)};
+    while (getPriority() < 5) await new Promise((resolve) => setTimeout(resolve, 10));
+    // It is told to go on once its niceness is set.
+    const words = ['-c', 'read go; nice; cat /proc/self/autogroup 2>/dev/null'];
+    const { stdout } = await run('sh', words, { input: 'go\\n' });
+    const own = getPriority();
+    const isOwn = new RegExp('^' + own + '\\\\n(.* nice ' + own + '\\\\n)?$').test(stdout);
+    const ok = isOwn ? 'ok' : 'not ok';
+    console.log('TAP version 14\\n' + ok + ' 1 - ' + JSON.stringify(stdout) + '\\n1..1');`;
+  t.match(await casesOf(source), [{ status: 'passed' }]);
+});
+
 t.test('a file that says nothing has failed', async (t) => {
   t.match(await casesOf(''), [{ status: 'failed', detail: /said nothing/ }]);
 });
