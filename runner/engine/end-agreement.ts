@@ -1,11 +1,9 @@
 /** What the ranks tell each other at the end of a run: exit status, rows, and what could not be written. */
 import { EXIT, RunnerError, toRunnerError, worstExit, type ErrorCode } from '../errors.js';
 import { exchange } from '../world/agreement.js';
+import { endTimeoutMs } from '../world/deadlines.js';
 import type { LoopEnd } from './points.js';
 import type { Run } from './run-state.js';
-
-/** Ranks end together; they wait this long for one that lags. */
-export const END_TIMEOUT_MS = 20_000;
 
 export interface Agreed {
   readonly status: number;
@@ -44,7 +42,7 @@ export async function agreeOnEnd(run: Run, own: number, end: LoopEnd): Promise<A
   const { hurried } = end;
   if (end.worldLost) return alone;
   try {
-    const timeoutMs = hurried ? run.stop.budget.endMs : END_TIMEOUT_MS;
+    const timeoutMs = hurried ? run.stop.budget.endMs : endTimeoutMs();
     const word: EndWord = {
       status: own,
       counts: run.counts.toJSON() as Record<string, number>,

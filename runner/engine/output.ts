@@ -13,7 +13,8 @@ import { claimRunFolder, joinRunFolder, makeRunId } from '../results/run-folder.
 import { summaryColumns } from '../results/summary.js';
 import type { MachineClass } from '../run-folder/machine-class.js';
 import { decideTerminal, type Terminal } from '../console/terminal.js';
-import { START_TIMEOUT_MS, onAllRanks } from '../world/on-all-ranks.js';
+import { startTimeoutMs } from '../world/deadlines.js';
+import { onAllRanks } from '../world/on-all-ranks.js';
 import { numberList } from '../text/ranges.js';
 import type { World } from '../world/world.js';
 import { foretellStop } from './leave.js';
@@ -106,7 +107,7 @@ async function lockFolder(world: World, folder: string, log: Logger): Promise<vo
 /** Collective. A signal that came on any rank before there is a folder: none is made. */
 async function refuseIfStopped({ world, stop }: StartContext): Promise<void> {
   const own = { status: stop.status, signal: stop.signal };
-  const first = (await world.allgatherJson(own, START_TIMEOUT_MS)).find(({ status }) => status !== 0);
+  const first = (await world.allgatherJson(own, startTimeoutMs())).find(({ status }) => status !== 0);
   if (!first) return;
   stop.note(first.status, first.signal);
   throw new RunnerError(
@@ -136,7 +137,7 @@ function terminalOf({ environment, world }: StartContext): Terminal {
 }
 
 async function shareFolder(request: RunRequest, world: World): Promise<{ runId: string; folder: string }> {
-  const runId = await world.broadcastJson(request.runId ?? makeRunId(), 0, START_TIMEOUT_MS);
+  const runId = await world.broadcastJson(request.runId ?? makeRunId(), 0, startTimeoutMs());
   const claimed = await onAllRanks(world, 'making the run folder', async () =>
     world.info.rank === 0 ? await claimRunFolder(request.outFolder, runId) : join(request.outFolder, runId),
   );

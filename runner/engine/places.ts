@@ -5,7 +5,7 @@ import type { NativeAddon } from '../native/types/index.js';
 import { buildCommit } from '../project.js';
 import type { RecordedVersions } from '../results/manifest.js';
 import type { Versions } from '../world/versions.js';
-import { START_TIMEOUT_MS } from '../world/on-all-ranks.js';
+import { startTimeoutMs } from '../world/deadlines.js';
 import type { World } from '../world/world.js';
 
 export interface Place {
@@ -21,7 +21,7 @@ export interface Place {
 export async function gatherPlaces(world: World, device: Place['device']): Promise<readonly Place[]> {
   const { node, localRank, hostname, rank } = world.info;
   const own: Place = { rank, node, localRank, hostname, device, host: hostFacts() };
-  return await world.allgatherJson(own, START_TIMEOUT_MS);
+  return await world.allgatherJson(own, startTimeoutMs());
 }
 
 /** Distinct values, sorted; null where no rank knows one. */

@@ -12,7 +12,8 @@ import { readManifest, type ShardPlace } from '../run-folder/manifest-reader.js'
 import { readWholePoints, type WholePoints } from '../run-folder/whole-points.js';
 import { numberList, rangesOf } from '../text/ranges.js';
 import { exchange } from '../world/agreement.js';
-import { START_TIMEOUT_MS, onAllRanks } from '../world/on-all-ranks.js';
+import { startTimeoutMs } from '../world/deadlines.js';
+import { onAllRanks } from '../world/on-all-ranks.js';
 import type { World } from '../world/world.js';
 import type { Selection } from './selection.js';
 
@@ -58,7 +59,7 @@ export async function shareEarlierRun(
     const own = await onAllRanks(world, 'reading the run to resume', async () =>
       world.info.rank === 0 ? await examine(request) : undefined,
     );
-    return world.broadcastJson<EarlierRun>(own, 0, START_TIMEOUT_MS);
+    return world.broadcastJson<EarlierRun>(own, 0, startTimeoutMs());
   };
   // A folder of something else is left as it is, without a lock in it.
   const { folder } = await read();
@@ -167,7 +168,7 @@ export async function agreeOnKept(
   const whole = [...own.keys()].filter((point) => summary === undefined || summary.has(point));
   // Points end in order, so that ten thousand of them are few ranges.
   const all = await exchange(world, 'points to keep', rangesOf(whole), {
-    timeoutMs: START_TIMEOUT_MS,
+    timeoutMs: startTimeoutMs(),
     stage: 'start',
     point: -1,
   });

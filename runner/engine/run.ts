@@ -18,10 +18,10 @@ import type { Run } from './run-state.js';
 import { removeLock } from './run-lock.js';
 import type { RunRequest } from './run-request.js';
 import { readOwnSpec, startRun } from './start.js';
-import { agreeOnEnd, END_TIMEOUT_MS, measuredNothing, type Agreed } from './end-agreement.js';
+import { agreeOnEnd, measuredNothing, type Agreed } from './end-agreement.js';
 import { StopRequest } from './signals.js';
 import { within } from '../within.js';
-import { START_TIMEOUT_MS } from '../world/on-all-ranks.js';
+import { endTimeoutMs, startTimeoutMs } from '../world/deadlines.js';
 
 /**
  * Without a world to agree in, the first rank speaks at once and the others after this: where it has spoken, its end has
@@ -44,7 +44,7 @@ export async function runOnThisRank(request: RunRequest): Promise<number> {
   const ranksPerNode = ownSpec && 'spec' in ownSpec ? ownSpec.spec.ranksPerNode : 0;
   let world: MpiWorld;
   try {
-    world = await openWorld({ ranksPerNode, timeoutMs: START_TIMEOUT_MS });
+    world = await openWorld({ ranksPerNode, timeoutMs: startTimeoutMs() });
   } catch (error) {
     return await failAlone(launcher, toRunnerError(error, 'E_MPI_MISSING'));
   }
@@ -83,7 +83,7 @@ async function refuse(world: World, failure: RunnerError, begun: Begun): Promise
   await finishRefused(begun, failure);
   const status = begun.stop?.status || failure.exitStatus;
   if (failure.exitStatus === EXIT.fatal) exitNow(status);
-  await world.native.finalize(END_TIMEOUT_MS);
+  await world.native.finalize(endTimeoutMs());
   return status;
 }
 
@@ -179,7 +179,7 @@ function printOutcome(
 
 async function finalize(run: Run, hurried: boolean, status: number): Promise<void> {
   try {
-    await run.world.native.finalize(hurried ? run.stop.budget.endMs : END_TIMEOUT_MS);
+    await run.world.native.finalize(hurried ? run.stop.budget.endMs : endTimeoutMs());
   } catch (error) {
     run.log.error({ err: error }, 'MPI could not be finalized');
     exitNow(status);

@@ -25,14 +25,15 @@ import { ResourceCache } from '../job/resources.js';
 import { kindsByName } from '../job-spec/spec-kind.js';
 import type { Run } from './run-state.js';
 import { UsedLibraries } from './used-libraries.js';
-import { START_TIMEOUT_MS, onAllRanks } from '../world/on-all-ranks.js';
+import { startTimeoutMs } from '../world/deadlines.js';
+import { onAllRanks } from '../world/on-all-ranks.js';
 
 /** Everything up to the first point. Throws the same error on all ranks. Collective. */
 export async function startRun(context: StartContext): Promise<Run> {
   const { environment, world, request } = context;
   const native = addon();
   const versions = ownVersions(world, native);
-  await compareVersions(world, versions, START_TIMEOUT_MS);
+  await compareVersions(world, versions, startTimeoutMs());
   const { spec, selection } = await shareSpec(context);
   const faults = await onAllRanks(
     world,
@@ -42,10 +43,10 @@ export async function startRun(context: StartContext): Promise<Run> {
   const device = await chooseDevice(world, native, {
     request: spec.device,
     allowSharedDevice: spec.allowSharedDevice,
-    timeoutMs: START_TIMEOUT_MS,
+    timeoutMs: startTimeoutMs(),
   });
   const kinds = kindsByName(request.kinds);
-  await checkCapacity(spec, kinds, world, device.properties, START_TIMEOUT_MS);
+  await checkCapacity(spec, kinds, world, device.properties, startTimeoutMs());
   const { properties } = device;
   const places = await gatherPlaces(world, properties);
   const neighbours = await Neighbours.meet(world);
@@ -127,7 +128,7 @@ async function shareSpec({ world, ownSpec, request }: StartContext): Promise<{
     else if ('spec' in ownSpec)
       own = { text: ownSpec.spec.canonicalText, files: ownSpec.spec.files, selection: ownSpec.selection };
   }
-  const shared = await world.broadcastJson<Shared>(own, 0, START_TIMEOUT_MS);
+  const shared = await world.broadcastJson<Shared>(own, 0, startTimeoutMs());
   if (failure) throw failure;
   if ('text' in shared)
     return { spec: parseResolvedSpec(shared.text, shared.files), selection: shared.selection };

@@ -12,6 +12,7 @@ export interface Settings {
   /** An injected fault, for tests of what happens then; its form is the engine's. */
   readonly fault: string | undefined;
   readonly peerTimeoutSeconds: number | undefined;
+  readonly worldTimeoutSeconds: number | undefined;
   readonly threadsPerRank: number | undefined;
   readonly stopGraceSeconds: number | undefined;
   readonly ncclLibrary: string | undefined;
@@ -55,6 +56,13 @@ export const VARIABLES = {
     meaning:
       'seconds of silence after which a rank counts as dead; where not set, 5 within a host and 15 between hosts',
   },
+  worldTimeoutSeconds: {
+    name: 'RAILRUNNER_WORLD_TIMEOUT_SECONDS',
+    range: [1, 86400],
+    meaning:
+      'seconds for each step before the first point (MPI_Init is one) and after the last (MPI_Finalize is one); where not set, ' +
+      '60 before and 20 after. A hundred ranks per core need more (docs/bench/startup.md)',
+  },
   stopGraceSeconds: {
     name: 'RAILRUNNER_STOP_GRACE_SECONDS',
     range: [1, 3600],
@@ -93,6 +101,7 @@ export function parseEnvironment(variables: Variables): Environment {
     fault: variables[VARIABLES.fault.name],
     ncclLibrary: variables[VARIABLES.ncclLibrary.name],
     peerTimeoutSeconds: integerVariable(VARIABLES.peerTimeoutSeconds, variables),
+    worldTimeoutSeconds: integerVariable(VARIABLES.worldTimeoutSeconds, variables),
     threadsPerRank: integerVariable(VARIABLES.threadsPerRank, variables),
     stopGraceSeconds: integerVariable(VARIABLES.stopGraceSeconds, variables),
     launchTerminal: integerVariable(VARIABLES.launchTerminal, variables),

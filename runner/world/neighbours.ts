@@ -3,7 +3,7 @@
  * heartbeats take seconds to be missed, and Open MPI ends the others one second after a death.
  */
 import { readFileSync, readlinkSync } from 'node:fs';
-import { START_TIMEOUT_MS } from './on-all-ranks.js';
+import { startTimeoutMs } from './deadlines.js';
 import type { World } from './world.js';
 
 /** How often the processes are looked at: several times within the second that Open MPI 4.1 waits before its SIGTERM. */
@@ -69,7 +69,7 @@ export class Neighbours {
   /** Collective. */
   static async meet(world: World): Promise<Neighbours> {
     const own = ownPlace();
-    return new Neighbours(world, await world.allgatherJson(own, START_TIMEOUT_MS), own);
+    return new Neighbours(world, await world.allgatherJson(own, startTimeoutMs()), own);
   }
 
   /** Looks again and again until close(): a rank that is gone ends the world by name. */

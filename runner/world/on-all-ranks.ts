@@ -1,14 +1,11 @@
 /** A step that every rank takes, and that went well only where it went well on all of them. */
 import { exchange, type AgreeOptions } from './agreement.js';
+import { startTimeoutMs } from './deadlines.js';
 import type { World } from './world.js';
 import { isErrorCode, RunnerError, toRunnerError, type ErrorCode } from '../errors.js';
 import { rankList } from '../text/ranges.js';
 import { present } from '../values/items.js';
 
-/** How long ranks may be apart at a step of the start: one reads a spec or opens a device, the others wait. */
-export const START_TIMEOUT_MS = 60_000;
-
-const START: AgreeOptions = { timeoutMs: START_TIMEOUT_MS, stage: 'start', point: -1 };
 const MAX_MESSAGE = 2000;
 
 /** How a step went on one rank, as the ranks tell it each other. */
@@ -27,7 +24,7 @@ export async function onAllRanks<T>(
   world: World,
   step: string,
   body: () => T | Promise<T>,
-  options: AgreeOptions = START,
+  options: AgreeOptions = { timeoutMs: startTimeoutMs(), stage: 'start', point: -1 },
 ): Promise<T> {
   let done: { readonly value: T } | undefined;
   let failure: RunnerError | undefined;

@@ -2,10 +2,16 @@
 import { join } from 'node:path';
 import { ADDON_FILE, addon, nativeFolder } from '../native/binding.js';
 import type { NativeWorld, WorldInfo } from '../native/types/index.js';
-import { toRunnerError } from '../errors.js';
+import { RunnerError, toRunnerError } from '../errors.js';
 import { buildDigests, type BuildDigests } from './build-digest.js';
 import { watchControlThread } from './watch.js';
-import { readEnvironment, disableUcxHooks, ucxVariables, unsetVariables } from '../environment/variables.js';
+import {
+  disableUcxHooks,
+  readEnvironment,
+  ucxVariables,
+  unsetVariables,
+  VARIABLES,
+} from '../environment/variables.js';
 import { readProcessFacts } from '../environment/ancestors.js';
 import { foreignVariables } from '../environment/launcher-variables.js';
 import {
@@ -102,7 +108,7 @@ export async function openWorld(options: OpenWorldOptions): Promise<MpiWorld> {
     build = buildDigests([join(folder, ADDON_FILE), plugin.path]);
     world = await opening;
   } catch (error) {
-    throw toRunnerError(error, 'E_WORLD_LOST');
+    throw withPatience(toRunnerError(error, 'E_WORLD_LOST'), options.timeoutMs);
   }
   try {
     checkLauncherSize(launcher, plugin.mpi, world.info.worldSize);
@@ -111,4 +117,11 @@ export async function openWorld(options: OpenWorldOptions): Promise<MpiWorld> {
     throw error;
   }
   return new MpiWorld(world, launcher, build);
+}
+
+/** MPI_Init takes minutes where a core has a hundred ranks: nothing is wrong with any of them. */
+function withPatience(failure: RunnerError, timeoutMs: number): RunnerError {
+  if (failure.code !== 'E_TIMEOUT') return failure;
+  const hint = `Where ranks are many more than cores, set ${VARIABLES.worldTimeoutSeconds.name} to more than ${timeoutMs / 1000}.`;
+  return new RunnerError(failure.code, `${failure.message} ${hint}`, { cause: failure });
 }

@@ -1,17 +1,14 @@
 /** What railrunner itself costs: help, start of a run over a bare MPI program, a point, many points, many ranks. */
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { stringify } from 'csv-stringify/sync';
 import { projectRoot } from '../../runner/project.js';
+import { compileHello, requireZero, timed } from './hello.js';
 import { median } from './median.js';
 
 const RAILRUNNER = join(projectRoot, 'bin', 'railrunner');
-const HELLO = `#include <mpi.h>
-int main(int c, char** v) { MPI_Init(&c, &v); MPI_Barrier(MPI_COMM_WORLD); MPI_Finalize(); return 0; }
-`;
-
 interface Figure {
   readonly what: string;
   readonly value: number;
@@ -53,16 +50,12 @@ function helpFigure(quick: boolean): Figure {
 
 /** A run of one tiny point against a C program that does MPI_Init, a barrier and MPI_Finalize, in turns. */
 function startFigures(folder: string, quick: boolean): Figure[] {
-  writeFileSync(join(folder, 'hello.c'), HELLO);
-  check(
-    spawnSync('mpicc.openmpi', ['-O2', '-o', join(folder, 'hello'), join(folder, 'hello.c')]).status,
-    'mpicc.openmpi',
-  );
+  const hello = compileHello('mpicc.openmpi', folder);
   const spec = tinySpec(folder, 1, 1);
   const bare: number[] = [];
   const whole: number[] = [];
   repeat(quick ? 3 : 9, () => {
-    bare.push(timed('mpirun.openmpi', [...mpirunWords(4), join(folder, 'hello')]));
+    bare.push(timed('mpirun.openmpi', [...mpirunWords(4), hello]));
     whole.push(
       timed('mpirun.openmpi', [
         ...mpirunWords(4),
@@ -106,7 +99,7 @@ async function manyPoints(folder: string, resultsFolder: string, quick: boolean)
     const sample = residentOf(join(resultsFolder, runId));
     if (sample) resident.push(sample);
   }, 200);
-  check(await ended, 'the run of many points');
+  requireZero(await ended, 'the run of many points');
   clearInterval(timer);
   const rows = readFileSync(join(resultsFolder, runId, 'rank-0000.csv'), 'utf8')
     .trimEnd()
@@ -114,7 +107,7 @@ async function manyPoints(folder: string, resultsFolder: string, quick: boolean)
   const column = (rows[0] as string).split(',').indexOf('started_at');
   const at = (line: string | undefined): number =>
     Date.parse((line ?? '').match(/\d{4}-\d\d-\d\dT[\d:.]+Z/)?.[0] ?? '');
-  check(column < 0 ? 1 : 0, 'finding started_at');
+  requireZero(column < 0 ? 1 : 0, 'finding started_at');
   const perPoint = (at(rows.at(-1)) - at(rows[1])) / (rows.length - 2);
   const early = resident.find((sample) => sample.rows >= numPoints / 10)?.mib ?? NaN;
   const late = resident.at(-1)?.mib ?? NaN;
@@ -196,20 +189,10 @@ function mpirunWords(ranks: number): string[] {
   return process.getuid?.() === 0 ? ['--allow-run-as-root', ...words] : words;
 }
 
-function timed(command: string, args: readonly string[]): number {
-  const started = performance.now();
-  check(spawnSync(command, args, { stdio: 'ignore' }).status, `${command} ${args.join(' ')}`);
-  return performance.now() - started;
-}
-
 function repeat<T>(count: number, body: () => T): T[] {
   return Array.from({ length: count }, body);
 }
 
 function round(value: number): number {
   return Math.round(value * 100) / 100;
-}
-
-function check(status: number | null, what: string): void {
-  if (status !== 0) throw new Error(`${what} ended with ${status}`);
 }

@@ -4,6 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { parse } from 'csv-parse/sync';
 import { JOB_KINDS } from '../../../jobs/index.js';
 import { requireRunnable } from '../../../runner/job-spec/require-runnable.js';
 import { projectRoot } from '../../../runner/project.js';
@@ -129,6 +130,34 @@ From \`plan configs/large-world.json --world-size N\`: 512 experts, 128 tokens o
 
 `;
 
+const REAL = `
+## Real runs
+
+A run of an offload and of dispatch and combine, every row verified, by many more ranks than cores: 64, 128 and 256 on 2 cores that
+others used as well (\`scripts/bench/many-ranks.ts\`; rows in bench/many-ranks-N.csv, machine and commit in
+[what railrunner itself costs](bench/startup.md)). Counts are those of the rank with the most, and of one process.
+
+`;
+
+const AFTER_REAL = `
+Of what grows with the ranks of a host:
+
+- **Descriptors**: two pipes for each rank that MPICH's mpirun has started before, which it leaves open in the later ones. railrunner
+  adds one per buffer of its own, whatever the number of ranks: a peer's memory is mapped and its descriptor closed.
+- **Mappings**: dispatch and combine map the buffer of each rank of the node, one mapping each.
+- **Memory** stays at 37 to 42 MiB per rank, which is Node, MPI and their heaps.
+- **CPU time** per rank grows, as each exchange waits for each rank of the node, and a rank that gets no core for a second is waited for
+  by all others.
+- **Deadlines**: 60 s for a step of the start and 5 s of silence are too short where 128 processes take turns on a core;
+  \`RAILRUNNER_WORLD_TIMEOUT_SECONDS\` and \`RAILRUNNER_PEER_TIMEOUT_SECONDS\` were 1200.
+`;
+
+function realTable(): string[] {
+  const rows = parse(readFileSync(join(projectRoot, 'docs', 'bench', 'many-ranks.csv'))) as string[][];
+  const [head = [], ...lines] = rows.map((row) => `| ${row.join(' | ')} |`);
+  return [head as string, `| ${rows[0]?.map(() => '--:').join(' | ')} |`, ...lines];
+}
+
 function memoryTable(): string[] {
   const columns = WORLDS.map((worldSize) => {
     const spec = requireRunnable(join(projectRoot, 'configs', 'large-world.json'), worldSize, {
@@ -185,6 +214,8 @@ export function scalePage(): string {
     ...table,
     MEMORY,
     ...memoryTable(),
-    '',
+    REAL,
+    ...realTable(),
+    AFTER_REAL,
   ].join('\n');
 }
