@@ -37,6 +37,10 @@ const DEVELOPMENT: readonly Entry[] = [
   ],
   ['`RAILRUNNER_TEST_MUTATIONS`', 'number of mutated specs, traces and files that the parser test reads'],
   ['`RAILRUNNER_TEST_SEEDS`', 'number of worlds that the simulator runs (docs/simulation.md)'],
+  [
+    '`RAILRUNNER_TEST_CALLS`',
+    'number of calls of high throughput between two emulated nodes that are compared, 10000 for example',
+  ],
   ['`RAILRUNNER_TEST_CUTS`', 'all: the cable is pulled under high throughput too'],
   [
     '`RAILRUNNER_TEST_SWEEP`',
