@@ -25,6 +25,15 @@ for (const name of ['kv_transfer_test', 'kv_groups_test']) {
   });
 }
 
+t.test('replicated mode on the host device, ranks as threads, under ThreadSanitizer', { skip }, async (t) => {
+  const program = await nativeProgram('replicated_threads_test', 'thread');
+  const env = { TSAN_OPTIONS: 'halt_on_error=1 exitcode=66' };
+  const clean = await run(program, ['20'], { env, timeoutMs: 600_000 });
+  t.match(clean, { status: 0, stdout: /20 transfers/ }, clean.stderr.slice(0, 3000));
+  const planted = await run(program, ['20', 'wordsApart'], { env, timeoutMs: 600_000 });
+  t.match(planted, { status: 66, stderr: /data race/ }, 'words that order nothing are reported');
+});
+
 t.test('a thread that the system refuses is an error that names the limits', async (t) => {
   const ended = await run(await nativeProgram('threads_test'), []);
   t.equal(ended.status, 0, `${ended.stdout}${ended.stderr}`.slice(0, 3000));

@@ -8,104 +8,26 @@
 #include <vector>
 
 #include "core/clock.h"
-#include "replicated/transfer.h"
+#include "test/replicated/replicated_rank.h"
 #include "test/support/case_by_name.h"
 #include "test/support/expect.h"
 #include "test/support/hub_gate.h"
-#include "test/support/layout_shapes.h"
+#include "test/support/rank_processes.h"
 
 // The strategy ipc between processes, without MPI and without NCCL. Arguments: a case, and how many GPUs there are; 0 or
 // none for the host device. Ranks take turns on the GPUs, so that a chain of four is walked on two.
 namespace railrunner::test {
 namespace {
 
-constexpr uint64_t kSeed = 7;
-constexpr uint32_t kBlocks = 24;
-constexpr int64_t kMinuteNs = 60'000'000'000;
-
-// A block is one run of 1 MiB: long enough for a copy engine. And 3 layers x 2 regions of 1 KiB: for kernels alone.
-const LayoutShape kLong = uniform(LayoutKind::kFullyContiguous, BlockDim::kFirst, 4, 2, 64, 1024, 2, 1);
-const LayoutShape kShort = uniform(LayoutKind::kLayerSeparate, BlockDim::kSecond, 3, 2, 8, 64, 2, 1);
-
 uint32_t numGpus = 0;
 
-struct Case {
-  uint32_t ranks = 2;
-  int root = 0;
-  Tier source = Tier::kDevice;
-  LayoutShape shape = kLong;
-  uint64_t chunkBytes = 0;
-  uint32_t maxCtas = 8;
-  uint32_t numBlocks = 19;
-  uint32_t firstBlock = 3;
-  bool freeRunning = false;
-  ReplicatedStrategy strategy = ReplicatedStrategy::kIpc;
-  InjectedFaults faults{};
-};
-
-struct ReplicatedRank {
-  ReplicatedRank(HubExchange& hub, const Case& of) : exchange(hub), tested(of) {
-    const bool onGpus = numGpus > 0;
-    const int ordinal = onGpus ? static_cast<int>(hub.rank() % numGpus) : 0;
-    device = openDevice(onGpus ? DeviceKind::kCuda : DeviceKind::kHost, ordinal);
-    const std::vector<uint32_t> blocks{kBlocks};
-    target = std::make_unique<BlockPool>(*device, Tier::kDevice, tested.shape, blocks, "", 1);
-    for (uint32_t i = 0; i < tested.numBlocks; ++i) {
-      targetIds.push_back((tested.firstBlock + i * 5) % kBlocks);
-      sourceIds.push_back(tested.source == Tier::kDevice ? targetIds.back() : (i * 7 + 2) % kBlocks);
-    }
-    isRoot = static_cast<int>(hub.rank()) == tested.root;
-    numLayers = target->layout().numLayers;
-    PoolContent before{0, 99, std::vector<BlockHolds>(kBlocks)};
-    if (tested.source == Tier::kDevice && isRoot) before = content(targetIds);
-    target->prepare(before, control);
-    if (tested.source == Tier::kDevice || !isRoot) return;
-    source = std::make_unique<BlockPool>(*device, tested.source, tested.shape, blocks, "/tmp", 1);
-    source->prepare(content(sourceIds), control);
-  }
-
-  // Blocks at `places` hold the source's blocks, the others poison.
-  PoolContent content(const std::vector<uint32_t>& places) const {
-    PoolContent made{0, 99, std::vector<BlockHolds>(kBlocks)};
-    for (size_t i = 0; i < places.size(); ++i)
-      made.blocks[places[i]] = {tierSeed(kSeed, tested.source), sourceIds[i], 0, numLayers};
-    return made;
-  }
-
-  ReplicatedRequest request() const {
-    ReplicatedRequest made;
-    made.strategy = tested.strategy;
-    made.root = tested.root;
-    made.sourceTier = tested.source;
-    made.source = source.get();
-    made.sourceShape = made.targetShape = tested.shape;
-    made.sourceBlocks = made.targetBlocks = {kBlocks};
-    made.target = target.get();
-    made.sourceIds = sourceIds;
-    made.targetIds = targetIds;
-    made.layerEnd = numLayers;
-    made.nodeOfRank.assign(tested.ranks, 0);
-    made.options.chunkBytes = tested.chunkBytes;
-    made.options.maxCtas = tested.maxCtas;
-    made.options.requestBytes = 4096;
-    made.faults = tested.faults;
-    return made;
-  }
-
-  HubExchange& exchange;
-  const Case& tested;
-  RunControl control;
-  std::unique_ptr<Device> device;
-  std::unique_ptr<BlockPool> source;
-  std::unique_ptr<BlockPool> target;
-  std::vector<uint32_t> sourceIds;
-  std::vector<uint32_t> targetIds;
-  uint32_t numLayers = 0;
-  bool isRoot = false;
-};
+std::unique_ptr<Device> deviceOf(const Exchange& exchange) {
+  if (numGpus == 0) return openDevice(DeviceKind::kHost, 0);
+  return openDevice(DeviceKind::kCuda, static_cast<int>(exchange.rank() % numGpus));
+}
 
 int moveAndCheck(HubExchange& exchange, const Case& tested) {
-  ReplicatedRank self(exchange, tested);
+  ReplicatedRank self(exchange, deviceOf(exchange), tested);
   HubGate gate(exchange);
   const auto transfer =
       openReplicated(exchange, self.control, *self.device, self.request(), nowNs() + kMinuteNs);
@@ -174,7 +96,7 @@ int changingBlocks() {
 
 // One transfer that takes other blocks again and again, few and many, so that they fall into steps differently.
 int takeAndCheck(HubExchange& exchange, const Case& tested) {
-  ReplicatedRank self(exchange, tested);
+  ReplicatedRank self(exchange, deviceOf(exchange), tested);
   HubGate gate(exchange);
   const bool isSender = tested.source == Tier::kDevice && self.isRoot;
   PoolContent held = self.content(isSender ? self.targetIds : std::vector<uint32_t>{});
@@ -239,7 +161,7 @@ int failingLoad() {
   const auto outcomes = runRanks(3, [&](HubExchange& exchange) {
     Case own = tested;
     if (static_cast<int>(exchange.rank()) != own.root) own.faults = {};
-    ReplicatedRank self(exchange, own);
+    ReplicatedRank self(exchange, deviceOf(exchange), own);
     HubGate gate(exchange);
     const auto transfer =
         openReplicated(exchange, self.control, *self.device, self.request(), nowNs() + kMinuteNs);
@@ -266,7 +188,7 @@ int killedRelay() {
   const auto outcomes = runRanks(4, [&](HubExchange& exchange) {
     Case own = tested;
     if (exchange.rank() == 1) own.faults.add({FaultKind::kDieInGroup, 1});
-    ReplicatedRank self(exchange, own);
+    ReplicatedRank self(exchange, deviceOf(exchange), own);
     const auto transfer =
         openReplicated(exchange, self.control, *self.device, self.request(), nowNs() + kMinuteNs);
     SoloGate gate;  // the hub is gone with the rank

@@ -4,13 +4,13 @@
 #include <cstring>
 #include <vector>
 
-#include "test/support/rank_processes.h"
+#include "core/exchange.h"
 
 namespace railrunner::test {
 
 // A gate over the hub of the test's ranks; one that failed lets the others go.
 struct HubGate {
-  explicit HubGate(HubExchange& of) : exchange(of) {}
+  explicit HubGate(Exchange& of) : exchange(of) {}
   uint32_t arrive(uint32_t stopWord) {
     uint32_t most = stopWord;
     for (const auto& one : exchange.allgather(bytesOf(stopWord), 0)) {
@@ -27,7 +27,7 @@ struct HubGate {
   }
   double lastSkewUs() { return 0; }
   void fail() {}
-  HubExchange& exchange;
+  Exchange& exchange;
 };
 
 }  // namespace railrunner::test
