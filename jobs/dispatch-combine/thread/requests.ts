@@ -43,7 +43,7 @@ const THREAD = new URL('./main.js', import.meta.url);
 
 /** Draws, and elements compared, that take no longer than a thread takes to start: about 50 ms. */
 const MOST_WORDS_HERE = 2 ** 21;
-const MOST_ELEMENTS_HERE = 2 ** 19;
+const MOST_ELEMENTS_HERE = 2 ** 21;
 
 export async function route(request: RouteRequest, signal: AbortSignal): Promise<Routing> {
   const { spec, worldSize } = request;
