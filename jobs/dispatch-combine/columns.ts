@@ -15,27 +15,27 @@ export const moeColumns = [
   column('rows_received', '', "Rows that this rank's experts received.", { type: 'integer' }),
   column('experts_hit', '', "This rank's experts that received at least one row.", { type: 'integer' }),
   column('rows_per_expert_max', '', "Rows of the most loaded of this rank's experts.", { type: 'integer' }),
-  column('padded_hidden', '', 'Elements of a token as it travels: hidden, in steps of 128.', {
+  column('padded_hidden', '', 'Elements of a token in messages: hidden, rounded up to a multiple of 128.', {
     type: 'integer',
   }),
   column('symmetric_bytes', 'bytes', 'Size of the symmetric buffer that peers write into.'),
   column(
     'mscclpp_hint_bytes',
     'bytes',
-    "What MSCCL++'s low-latency buffer takes for the same shape, by its own formula.",
+    "Size of MSCCL++'s low-latency buffer for the same shape, by its own formula.",
   ),
   column(
     'messages_forwarded',
     '',
-    'Dispatch messages, with high throughput tokens, of other ranks that this one handed on inside its node (dedup node).',
+    'Dispatch messages, with high throughput tokens, of other ranks that this one forwarded inside its node (dedup node).',
     { type: 'integer' },
   ),
   column(
     'wire_GBps',
     'GB/s',
-    'High throughput: rows that came from other ranks (dispatch: tokens, combine: partial sums) in t_p50_us; own rows left out.',
+    'High throughput: rows that came from other ranks (dispatch: tokens, combine: partial sums) in t_p50_us, without own rows.',
   ),
-  column('sms', '', 'High throughput on GPUs: processors that a call uses.', { type: 'integer' }),
+  column('sms', '', 'High throughput on GPUs: multiprocessors that a call uses.', { type: 'integer' }),
   column('first_call_us', 'us', "High throughput: the point's first call, before any warm-up."),
   column(
     'receive_rows',

@@ -41,7 +41,7 @@ const routing: Schema = {
       minimum: 0,
       maximum: 1,
       default: 0,
-      description: 'Share of choices that become -1, no expert.',
+      description: 'Share of choices that are replaced by -1 (no expert).',
     },
     exponent: {
       type: 'number',
@@ -62,7 +62,7 @@ const routing: Schema = {
       maximum: 1,
       description: 'kHot: share of the choice weight that the hot experts have together. Default 0.8.',
     },
-    numGroups: count(1, MAX_EXPERTS, 'groupLimited: groups that the experts are cut into. Default 8.'),
+    numGroups: count(1, MAX_EXPERTS, 'groupLimited: number of groups of experts. Default 8.'),
     topkGroups: count(1, MAX_EXPERTS, 'groupLimited: groups that a token may choose from. Default 4.'),
     path: {
       type: 'string',
@@ -86,11 +86,11 @@ export const moeSchema: Readonly<Record<string, unknown>> = {
       minLength: 1,
       maxLength: 4096,
       description:
-        'Instead of hidden, numTopk and numExperts: a preset, or the path of a Hugging Face config.json. Its groups and experts that stay home go into routing where that does not say them.',
+        'Instead of hidden, numTopk and numExperts: a preset, or the path of a Hugging Face config.json. Its groups and identity experts become defaults of routing.',
     },
     hidden: count(1, MAX_HIDDEN, 'Elements of a token; padded to a multiple of 128 in messages.'),
-    numTopk: count(1, MAX_TOPK, 'Experts that a token chooses.'),
-    numExperts: count(1, MAX_EXPERTS, 'Experts of the whole world; a multiple of its size.'),
+    numTopk: count(1, MAX_TOPK, 'Experts per token.'),
+    numExperts: count(1, MAX_EXPERTS, 'Experts in total; a multiple of the world size.'),
     numTokens: {
       anyOf: [
         { type: 'integer', minimum: 0, maximum: MAX_TOKENS },
@@ -107,12 +107,12 @@ export const moeSchema: Readonly<Record<string, unknown>> = {
     maxDispatchTokensPerRank: count(
       1,
       MAX_TOKENS,
-      'Most tokens of any rank; sizes the buffers. Absent: the most that numTokens says.',
+      'Upper bound of tokens per rank; sizes the buffers. Absent: the maximum of numTokens.',
     ),
     dispatchDtype: {
       enum: ['bf16', 'fp8_e4m3'],
       default: 'bf16',
-      description: 'What tokens travel as to the experts; they come back as bf16.',
+      description: 'Format in which tokens are sent to the experts; they return as bf16.',
     },
     roundScale: {
       type: 'boolean',
@@ -123,24 +123,24 @@ export const moeSchema: Readonly<Record<string, unknown>> = {
       enum: ['expertMajor', 'rankMajor'],
       default: 'expertMajor',
       description:
-        'expertMajor: a row for each expert that a token chose; rankMajor: one row per token, and the experts reduce.',
+        'expertMajor: one row per expert that a token chose; rankMajor: one row per token, and the experts reduce.',
     },
     phases: {
       enum: ['fused', 'split'],
       default: 'fused',
-      description: 'split: send and receive are timed apart.',
+      description: 'split: send and receive are timed separately.',
     },
     zeroCopy: {
       type: 'boolean',
       default: false,
       description:
-        'Experts write into the send buffer, so that combine copies nothing before it sends; on the host device owners read their rows there.',
+        'Experts write into the send buffer, so that combine sends without copying; on the host device owners read their rows there.',
     },
     dedup: {
       enum: ['auto', 'on', 'off', 'node'],
       default: 'auto',
       description:
-        'on: a token crosses once for each destination rank; off: once for each expert; node: once for each destination node, where it is forwarded by ipc.',
+        'on: a token is sent once per destination rank; off: once per expert; node: once per destination node, where it is forwarded by ipc.',
     },
     transport: {
       enum: ['hybrid', 'network', 'ipc'],

@@ -4,14 +4,14 @@ export type RoutingSpec =
   | {
       kind: 'uniform';
       /**
-       * Share of choices that become -1, no expert.
+       * Share of choices that are replaced by -1 (no expert).
        */
       maskedFraction: number;
     }
   | {
       kind: 'zipf';
       /**
-       * Share of choices that become -1, no expert.
+       * Share of choices that are replaced by -1 (no expert).
        */
       maskedFraction: number;
       /**
@@ -22,7 +22,7 @@ export type RoutingSpec =
   | {
       kind: 'powerLaw';
       /**
-       * Share of choices that become -1, no expert.
+       * Share of choices that are replaced by -1 (no expert).
        */
       maskedFraction: number;
       /**
@@ -33,7 +33,7 @@ export type RoutingSpec =
   | {
       kind: 'kHot';
       /**
-       * Share of choices that become -1, no expert.
+       * Share of choices that are replaced by -1 (no expert).
        */
       maskedFraction: number;
       /**
@@ -48,11 +48,11 @@ export type RoutingSpec =
   | {
       kind: 'groupLimited';
       /**
-       * Share of choices that become -1, no expert.
+       * Share of choices that are replaced by -1 (no expert).
        */
       maskedFraction: number;
       /**
-       * groupLimited: groups that the experts are cut into. Default 8.
+       * groupLimited: number of groups of experts. Default 8.
        */
       numGroups: number;
       /**
@@ -63,7 +63,7 @@ export type RoutingSpec =
   | {
       kind: 'file';
       /**
-       * Share of choices that become -1, no expert.
+       * Share of choices that are replaced by -1 (no expert).
        */
       maskedFraction: number;
       /**
@@ -87,7 +87,7 @@ export interface MoeSpec {
   id: string;
   kind: 'dispatchCombine';
   /**
-   * Seed of the data and of the block order; the run's where absent.
+   * Seed of the data and of the block order; absent: the run's.
    */
   seed: number;
   /**
@@ -107,7 +107,7 @@ export interface MoeSpec {
    */
   verify: 'full' | 'sample' | 'off';
   /**
-   * Samples follow each other without a barrier between them.
+   * No barrier between samples.
    */
   freeRunning: boolean;
   /**
@@ -119,7 +119,7 @@ export interface MoeSpec {
    */
   saveSamples: boolean;
   /**
-   * Instead of iterations: go on until the noise is low.
+   * Instead of iterations: continue until the noise is low.
    */
   stopping?: {
     /**
@@ -127,20 +127,20 @@ export interface MoeSpec {
      */
     maxNoisePct?: number;
     /**
-     * Samples of the first batch. Default 50, or maxIterations where that is less.
+     * Samples of the first batch. Default 50, or maxIterations if that is less.
      */
     minIterations?: number;
     /**
-     * Most samples.
+     * Maximum number of samples.
      */
     maxIterations?: number;
     /**
-     * No batch begins that would last longer than this since the first warm-up. Default 15, or half of timeoutSeconds where that is less.
+     * No batch starts that would end later than this after the first warm-up. Default 15, or half of timeoutSeconds if that is less.
      */
     maxSeconds?: number;
   };
   /**
-   * Instead of hidden, numTopk and numExperts: a preset, or the path of a Hugging Face config.json. Its groups and experts that stay home go into routing where that does not say them.
+   * Instead of hidden, numTopk and numExperts: a preset, or the path of a Hugging Face config.json. Its groups and identity experts become defaults of routing.
    */
   model?: string;
   /**
@@ -148,11 +148,11 @@ export interface MoeSpec {
    */
   hidden: number;
   /**
-   * Experts that a token chooses.
+   * Experts per token.
    */
   numTopk: number;
   /**
-   * Experts of the whole world; a multiple of its size.
+   * Experts in total; a multiple of the world size.
    */
   numExperts: number;
   /**
@@ -160,39 +160,39 @@ export interface MoeSpec {
    */
   numTokens: number | [number, ...number[]];
   /**
-   * lowLatency: for few tokens (decode), no counts before the rows; highThroughput: for many (prefill), rows in an order that follows from the routing, memory for what comes.
+   * lowLatency: for few tokens (decode), no counts before the rows; highThroughput: for many (prefill), rows in an order that follows from the routing, memory for what arrives.
    */
   algorithm: 'lowLatency' | 'highThroughput';
   /**
-   * highThroughput. sparse: a token goes to the ranks that host its experts; allGather: all tokens go to all ranks in one piece and are selected there; auto: what a few calls of both show to be faster on every rank.
+   * highThroughput. sparse: a token goes to the ranks that host its experts; allGather: all tokens go to all ranks in one piece and are selected there; auto: allGather if a few calls show it to be faster on every rank.
    */
   strategy: 'auto' | 'sparse' | 'allGather';
   /**
-   * highThroughput: the rows of each expert begin at a multiple of it.
+   * highThroughput: the rows of each expert begin at a multiple of this.
    */
   expertAlignment: number;
   /**
-   * highThroughput: the first dispatch's layout serves all others, which exchange no counts.
+   * highThroughput: all dispatches reuse the layout of the first one and exchange no counts.
    */
   reuseLayout: boolean;
   /**
-   * highThroughput: combine applies the weights; false: it adds plainly, the experts have.
+   * highThroughput: combine applies the weights; false: the experts have applied them.
    */
   weighted: boolean;
   /**
-   * highThroughput: processors of the GPU that a call may use.
+   * highThroughput: multiprocessors of the GPU that a call may use.
    */
   smCount: number | 'auto';
   /**
-   * highThroughput: memory for expert rows. exact: those of the routing, known before rows move; worstCase: whatever can come, without a wait for counts; a number: that many on each rank, a dispatch that needs more is refused.
+   * highThroughput: memory for expert rows. exact: for this routing, known before rows move; worstCase: for any routing, without waiting for counts; a number: that many on each rank, a dispatch that needs more is refused.
    */
   receiveRows: ('exact' | 'worstCase') | number;
   /**
-   * Most tokens of any rank; sizes the buffers. Absent: the most that numTokens says.
+   * Upper bound of tokens per rank; sizes the buffers. Absent: the maximum of numTokens.
    */
   maxDispatchTokensPerRank: number;
   /**
-   * What tokens travel as to the experts; they come back as bf16.
+   * Format in which tokens are sent to the experts; they return as bf16.
    */
   dispatchDtype: 'bf16' | 'fp8_e4m3';
   /**
@@ -200,19 +200,19 @@ export interface MoeSpec {
    */
   roundScale: boolean;
   /**
-   * expertMajor: a row for each expert that a token chose; rankMajor: one row per token, and the experts reduce.
+   * expertMajor: one row per expert that a token chose; rankMajor: one row per token, and the experts reduce.
    */
   outputLayout: 'expertMajor' | 'rankMajor';
   /**
-   * split: send and receive are timed apart.
+   * split: send and receive are timed separately.
    */
   phases: 'fused' | 'split';
   /**
-   * Experts write into the send buffer, so that combine copies nothing before it sends; on the host device owners read their rows there.
+   * Experts write into the send buffer, so that combine sends without copying; on the host device owners read their rows there.
    */
   zeroCopy: boolean;
   /**
-   * on: a token crosses once for each destination rank; off: once for each expert; node: once for each destination node, where it is forwarded by ipc.
+   * on: a token is sent once per destination rank; off: once per expert; node: once per destination node, where it is forwarded by ipc.
    */
   dedup: 'auto' | 'on' | 'off' | 'node';
   /**

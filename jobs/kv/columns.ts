@@ -5,26 +5,25 @@ export const kvColumns = [
   column(
     'batches_merged',
     '',
-    '`yes` where all batches were merged into one before they were copied, as `auto` does between a GPU and host memory; ' +
-      '`no` where batches of maxTransferBatchSize blocks went on their own.',
+    '`yes` if all batches were merged into one before copying, as `auto` does between a GPU and host memory; `no` if batches of maxTransferBatchSize blocks were copied separately.',
   ),
   column('copies', '', 'Copy calls, kernels, spans or disk requests of one iteration.', { type: 'integer' }),
   column(
     'geometry',
     '',
-    'What a block holds: layers of each group, its window, KV heads and head sizes on a rank; of a layout without ' +
+    'Content of a block: layers of each group, its window, KV heads and head sizes on a rank; of a layout without ' +
       'groups layers, outerDim and innerDim.',
     { type: 'text', below: true },
   ),
   column(
     'handed_on_by',
     '',
-    'What handed blocks on between GPUs of replicated points with strategy `ipc`: `copyEngine` or `kernel`. Empty for others.',
+    'What passed blocks on between GPUs of replicated points with strategy `ipc`: `copyEngine` or `kernel`. Empty for others.',
   ),
   column(
     'collective_library',
     '',
-    'The NCCL that ran the collectives of replicated points: version and file. Empty where none did.',
+    'The NCCL that ran the collectives of replicated points: version and file; empty otherwise.',
   ),
 ];
 

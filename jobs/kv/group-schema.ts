@@ -49,7 +49,7 @@ const GROUP_KEYS: Readonly<Record<string, Schema>> = {
     type: 'number',
     minimum: 0,
     maximum: LARGEST_INTEGER,
-    description: 'Bytes that all its layers keep for one token: compared with what the other keys give.',
+    description: 'Bytes that all its layers keep for one token: checked against the other keys.',
   },
   scaleBytes: count(0, 'Bytes per token and layer in addition to the elements: scales of an 8-bit index.'),
   compression: {
@@ -57,14 +57,14 @@ const GROUP_KEYS: Readonly<Record<string, Schema>> = {
     additionalProperties: false,
     properties: {
       how: { enum: ['pooled', 'aged'], description: 'pooled: an entry stands for `ratio` tokens.' },
-      ratio: count(0, 'Tokens of an entry.'),
+      ratio: count(0, 'Tokens per entry.'),
     },
     required: ['how', 'ratio'],
     description: 'A cache that keeps one entry for several tokens.',
   },
   stateElements: {
     anyOf: [{ type: 'null' }, count(0, '')],
-    description: 'state: elements of all its layers for one sequence; told and not moved.',
+    description: 'state: elements of all its layers for one sequence; reported, not moved.',
   },
 };
 
@@ -82,8 +82,7 @@ export const givenGroups: Schema = {
   minItems: 1,
   maxItems: MOST_GROUPS,
   description:
-    'Instead of numLayers, outerDim and innerDim: groups of layers that are alike. Every layer of the model is in one ' +
-    'of them; layers that keep nothing per token are of kind state.',
+    'Instead of numLayers, outerDim and innerDim: groups of equal layers. Every layer of the model is in one of them; layers without a cache per token are of kind state.',
 };
 
 const resolvedLayers: Schema = {

@@ -20,9 +20,9 @@ export const LAYOUT_KEYS: Readonly<Record<string, Schema>> = {
     description:
       'layerSeparate only. first: [block, outer, page, inner] in a layer; second: [outer, block, page, inner].',
   },
-  numLayers: positive('Transformer layers in a block.'),
+  numLayers: positive('Transformer layers per block.'),
   outerDim: { type: 'integer', minimum: 1, maximum: 2, description: '2: K and V apart; 1: together (MLA).' },
-  pageSize: positive('Tokens in a block.'),
+  pageSize: positive('Tokens per block.'),
   innerDim: positive('Elements per token, layer and outer index: KV heads on this rank times head size.'),
   dtypeWidthBytes: { enum: [1, 2, 4, 8], description: 'Bytes of an element.' },
   alignment: {
@@ -49,7 +49,7 @@ export const LAYOUT_KEYS: Readonly<Record<string, Schema>> = {
     maxLength: 64,
     description: 'With model or groups: blocks hold only this group.',
   },
-  tensorParallel: positive('With model or groups: the KV heads are spread over this many ranks.'),
+  tensorParallel: positive('With model or groups: the KV heads are split over this many ranks.'),
 };
 
 /** What a layout has where it does not say. */

@@ -33,12 +33,10 @@ export const TRACE_KEYS: Readonly<Record<string, Schema>> = {
     description: 'Request trace whose lines name prefix blocks: Mooncake, Bailian or chained prefix hashes.',
   },
   blockTokens: {
-    ...positive(
-      'Tokens that one hash id stands for; absent: 512 where that fits the file, else the power of two that does.',
-    ),
+    ...positive('Tokens per hash id; absent: 512 if that fits the file, else the power of two that does.'),
     maximum: 2 ** 20,
   },
-  requests: positive('Requests taken from the start of the trace; all where absent.'),
+  requests: positive('Number of requests from the start of the trace; absent: all.'),
 };
 
 export const KV_KEYS: Readonly<Record<string, Schema>> = {
@@ -75,7 +73,7 @@ export const KV_KEYS: Readonly<Record<string, Schema>> = {
         minLength: 1,
         maxLength: 4096,
         default: '/tmp',
-        description: 'Folder that the disk pool lies in, on every rank.',
+        description: 'Folder of the disk pool, on every rank.',
       },
     },
     default: {},
@@ -99,12 +97,12 @@ export const KV_KEYS: Readonly<Record<string, Schema>> = {
     items: { type: 'integer', minimum: 0, maximum: LARGEST_INTEGER },
     minItems: 2,
     maxItems: 2,
-    description: '[start, end): layers that move; all where absent.',
+    description: '[start, end): layers that move; absent: all.',
   },
   bidirectional: {
     type: 'boolean',
     default: false,
-    description: 'As many other blocks move in the opposite direction at the same time.',
+    description: 'The same number of other blocks moves in the opposite direction at the same time.',
   },
   strategy: {
     enum: [...new Set<string>([...SHARDED_STRATEGIES, ...REPLICATED_STRATEGIES])],
@@ -120,7 +118,7 @@ export const KV_KEYS: Readonly<Record<string, Schema>> = {
   chunkBytes: {
     anyOf: [{ const: 'auto' }, { type: 'integer', minimum: 4096, maximum: 2 ** 32 }],
     default: 'auto',
-    description: 'Bytes of a pipeline step of the strategies that overlap.',
+    description: 'Bytes per pipeline step, for strategies that overlap.',
   },
   disk: {
     type: 'object',
@@ -140,10 +138,10 @@ export const KV_KEYS: Readonly<Record<string, Schema>> = {
         maximum: 2 ** 30,
         multipleOf: 4096,
         default: 2 ** 20,
-        description: 'Largest request; longer runs are cut.',
+        description: 'Largest request; longer runs are split.',
       },
     },
-    description: 'How the disk tier is driven.',
+    description: 'How the disk tier is accessed.',
   },
   root: {
     type: 'integer',
@@ -155,8 +153,7 @@ export const KV_KEYS: Readonly<Record<string, Schema>> = {
   maxCtas: {
     anyOf: [{ const: 'uncapped' }, { type: 'integer', minimum: 1, maximum: 64 }],
     default: 8,
-    description:
-      'replicated: most thread blocks that an NCCL collective may take; uncapped: as many as NCCL wants.',
+    description: 'replicated: most thread blocks that an NCCL collective may take; uncapped: NCCL decides.',
   },
 };
 
@@ -183,7 +180,7 @@ export const broadcastSchema: Schema = {
     from: {
       ...tier,
       description:
-        "The root's tier that is read, host where absent; with device, in place: blocks keep their ids.",
+        'Tier of the root that is read; absent: host. With device the broadcast is in place: blocks keep their ids.',
     },
     strategy: {
       enum: [...REPLICATED_STRATEGIES],

@@ -7,7 +7,7 @@ export interface KvSpec {
   id: string;
   kind: 'offload' | 'onboard' | 'broadcast';
   /**
-   * Seed of the data and of the block order; the run's where absent.
+   * Seed of the data and of the block order; absent: the run's.
    */
   seed: number;
   /**
@@ -27,7 +27,7 @@ export interface KvSpec {
    */
   verify: 'full' | 'sample' | 'off';
   /**
-   * Samples follow each other without a barrier between them.
+   * No barrier between samples.
    */
   freeRunning: boolean;
   /**
@@ -39,7 +39,7 @@ export interface KvSpec {
    */
   saveSamples: boolean;
   /**
-   * Instead of iterations: go on until the noise is low.
+   * Instead of iterations: continue until the noise is low.
    */
   stopping?: {
     /**
@@ -47,15 +47,15 @@ export interface KvSpec {
      */
     maxNoisePct?: number;
     /**
-     * Samples of the first batch. Default 50, or maxIterations where that is less.
+     * Samples of the first batch. Default 50, or maxIterations if that is less.
      */
     minIterations?: number;
     /**
-     * Most samples.
+     * Maximum number of samples.
      */
     maxIterations?: number;
     /**
-     * No batch begins that would last longer than this since the first warm-up. Default 15, or half of timeoutSeconds where that is less.
+     * No batch starts that would end later than this after the first warm-up. Default 15, or half of timeoutSeconds if that is less.
      */
     maxSeconds?: number;
   };
@@ -91,7 +91,7 @@ export interface KvSpec {
      */
     diskBlocks?: number;
     /**
-     * Folder that the disk pool lies in, on every rank.
+     * Folder of the disk pool, on every rank.
      */
     diskPath: string;
   };
@@ -112,11 +112,11 @@ export interface KvSpec {
      */
     path: string;
     /**
-     * Tokens that one hash id stands for; absent: 512 where that fits the file, else the power of two that does.
+     * Tokens per hash id; absent: 512 if that fits the file, else the power of two that does.
      */
     blockTokens: number;
     /**
-     * Requests taken from the start of the trace; all where absent.
+     * Number of requests from the start of the trace; absent: all.
      */
     requests: number;
     /**
@@ -131,14 +131,14 @@ export interface KvSpec {
     };
   };
   /**
-   * [start, end): layers that move; all where absent.
+   * [start, end): layers that move; absent: all.
    *
    * @minItems 2
    * @maxItems 2
    */
   layerRange: [number, number];
   /**
-   * As many other blocks move in the opposite direction at the same time.
+   * The same number of other blocks moves in the opposite direction at the same time.
    */
   bidirectional: boolean;
   /**
@@ -164,11 +164,11 @@ export interface KvSpec {
    */
   maxConcurrentTransfers: number;
   /**
-   * Bytes of a pipeline step of the strategies that overlap.
+   * Bytes per pipeline step, for strategies that overlap.
    */
   chunkBytes: 'auto' | number;
   /**
-   * How the disk tier is driven.
+   * How the disk tier is accessed.
    */
   disk: {
     /**
@@ -176,7 +176,7 @@ export interface KvSpec {
      */
     queueDepth: number;
     /**
-     * Largest request; longer runs are cut.
+     * Largest request; longer runs are split.
      */
     requestBytes: number;
   };
@@ -185,7 +185,7 @@ export interface KvSpec {
    */
   root: number;
   /**
-   * replicated: most thread blocks that an NCCL collective may take; uncapped: as many as NCCL wants.
+   * replicated: most thread blocks that an NCCL collective may take; uncapped: NCCL decides.
    */
   maxCtas: 'uncapped' | number;
 }
@@ -199,7 +199,7 @@ export interface KvLayout {
    */
   blockDim: 'first' | 'second';
   /**
-   * Transformer layers in a block.
+   * Transformer layers per block.
    */
   numLayers: number;
   /**
@@ -207,7 +207,7 @@ export interface KvLayout {
    */
   outerDim?: number;
   /**
-   * Tokens in a block.
+   * Tokens per block.
    */
   pageSize: number;
   /**
@@ -239,7 +239,7 @@ export interface KvLayout {
    */
   group?: string;
   /**
-   * With model or groups: the KV heads are spread over this many ranks.
+   * With model or groups: the KV heads are split over this many ranks.
    */
   tensorParallel?: number;
 }
@@ -277,7 +277,7 @@ export interface KvLayoutGroup {
    */
   dtypeWidthBytes: 1 | 2 | 4 | 8;
   /**
-   * Bytes that all its layers keep for one token: compared with what the other keys give.
+   * Bytes that all its layers keep for one token: checked against the other keys.
    */
   bytesPerToken: number;
   /**
@@ -293,12 +293,12 @@ export interface KvLayoutGroup {
      */
     how: 'pooled' | 'aged';
     /**
-     * Tokens of an entry.
+     * Tokens per entry.
      */
     ratio: number;
   };
   /**
-   * state: elements of all its layers for one sequence; told and not moved.
+   * state: elements of all its layers for one sequence; reported, not moved.
    */
   stateElements?: null | number;
 }

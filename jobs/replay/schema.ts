@@ -24,12 +24,13 @@ export const TRACE_KEYS: Readonly<Record<string, Schema>> = {
       'Request trace whose lines name prefix blocks, plain or as .gz or .zst; only rank 0 reads it. docs/replay.md has the formats.',
   },
   blockTokens: KV_TRACE_KEYS['blockTokens'] ?? {},
-  skip: { ...wholeNumber('Requests to pass over.'), default: 0 },
-  requests: positive('Requests to take at most; all where absent.'),
+  skip: { ...wholeNumber('Requests to skip.'), default: 0 },
+  requests: positive('Most requests to read; absent: all.'),
   onBadLine: {
     enum: ['refuse', 'count'],
     default: 'refuse',
-    description: 'refuse: a wrong line ends the point before anything moves; count: it is passed over.',
+    description:
+      'refuse: an invalid line ends the point before anything moves; count: it is skipped and counted.',
   },
 };
 
@@ -57,12 +58,11 @@ export const REPLAY_KEYS: Readonly<Record<string, Schema>> = {
     enum: ['sharded', 'replicated'],
     default: 'sharded',
     description:
-      'sharded: every rank has tiers of its own; replicated: host and disk are only on the root, and what it loads reaches every rank.',
+      'sharded: every rank has its own tiers; replicated: host and disk are only on the root, and its loads reach every rank.',
   },
   layout: {
     $ref: '#/$defs/layout',
-    description:
-      "Layout of the device pool; a page of it has the trace's blockTokens where pageSize is absent.",
+    description: "Layout of the device pool; pageSize is the trace's blockTokens if absent.",
   },
   hostLayout: KV_KEYS['hostLayout'] ?? {},
   diskLayout: KV_KEYS['diskLayout'] ?? {},
@@ -78,23 +78,23 @@ export const REPLAY_KEYS: Readonly<Record<string, Schema>> = {
     ),
     description: 'Capacity of each tier, in prefix blocks of the trace.',
   },
-  policy: { enum: [...POLICY_NAMES], default: 'lru', description: 'Which block a full tier gives away.' },
+  policy: { enum: [...POLICY_NAMES], default: 'lru', description: 'Which block a full tier evicts.' },
   ttlSeconds: {
     type: 'number',
     exclusiveMinimum: 0,
     maximum: MOST_SECONDS,
     default: 300,
-    description: "policy ttl: what nobody used for so long leaves, by the trace's clock.",
+    description: "policy ttl: evict blocks unused for this long, by the trace's clock.",
   },
   minUses: {
-    ...positive('Uses after which host and disk take a block.'),
+    ...positive('Host and disk admit a block after this many uses.'),
     maximum: 2 ** 31 - 1,
     default: 1,
   },
   shortBlock: {
     enum: ['cached', 'notCached'],
     default: 'cached',
-    description: "Whether a request's last block is cached where it is not full.",
+    description: "Whether a request's last block is cached if it is not full.",
   },
   pacing: {
     enum: ['asFastAsPossible', 'recorded', 'sessions'],
@@ -111,18 +111,20 @@ export const REPLAY_KEYS: Readonly<Record<string, Schema>> = {
     description: 'Recorded times and delays are divided by it.',
   },
   windows: {
-    ...positive('Rows of the rank files into which the counted requests are cut, each of as many requests.'),
+    ...positive(
+      'Number of windows of equal size into which the counted requests are split, each with a row in the rank files.',
+    ),
     maximum: 10_000,
     default: 100,
   },
   warmupRequests: {
-    ...wholeNumber('Requests from the start that fill the tiers and are not counted.'),
+    ...wholeNumber('Requests that fill the tiers before counting starts.'),
     default: 0,
   },
   strategy: {
     ...KV_KEYS['strategy'],
     description:
-      'sharded: memcpy, memcpyBatch, kernel, staged or auto, of all copies; replicated: rootBroadcast, pipelined, scatterAllgather or auto, of loads.',
+      'sharded: memcpy, memcpyBatch, kernel, staged or auto, of all copies; replicated: rootBroadcast, pipelined, scatterAllgather, ipc or auto, of loads.',
   },
   ...Object.fromEntries(SHARED_KEYS.map((key) => [key, KV_KEYS[key] ?? {}])),
 };

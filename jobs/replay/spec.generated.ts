@@ -7,7 +7,7 @@ export interface ReplaySpec {
   id: string;
   kind: 'replay';
   /**
-   * Seed of the data and of the block order; the run's where absent.
+   * Seed of the data and of the block order; absent: the run's.
    */
   seed: number;
   /**
@@ -27,7 +27,7 @@ export interface ReplaySpec {
    */
   verify: 'full' | 'sample' | 'off';
   /**
-   * Samples follow each other without a barrier between them.
+   * No barrier between samples.
    */
   freeRunning: boolean;
   /**
@@ -47,19 +47,19 @@ export interface ReplaySpec {
      */
     path: string;
     /**
-     * Tokens that one hash id stands for; absent: 512 where that fits the file, else the power of two that does.
+     * Tokens per hash id; absent: 512 if that fits the file, else the power of two that does.
      */
     blockTokens: number;
     /**
-     * Requests to pass over.
+     * Requests to skip.
      */
     skip: number;
     /**
-     * Requests to take at most; all where absent.
+     * Most requests to read; absent: all.
      */
     requests?: number;
     /**
-     * refuse: a wrong line ends the point before anything moves; count: it is passed over.
+     * refuse: an invalid line ends the point before anything moves; count: it is skipped and counted.
      */
     onBadLine: 'refuse' | 'count';
     /**
@@ -72,7 +72,7 @@ export interface ReplaySpec {
     sha256: string;
   };
   /**
-   * sharded: every rank has tiers of its own; replicated: host and disk are only on the root, and what it loads reaches every rank.
+   * sharded: every rank has its own tiers; replicated: host and disk are only on the root, and its loads reach every rank.
    */
   mode: 'sharded' | 'replicated';
   layout: ReplayLayout;
@@ -95,24 +95,24 @@ export interface ReplaySpec {
      */
     diskBlocks?: number;
     /**
-     * Folder that the disk pool lies in, on every rank.
+     * Folder of the disk pool, on every rank.
      */
     diskPath: string;
   };
   /**
-   * Which block a full tier gives away.
+   * Which block a full tier evicts.
    */
   policy: 'lru' | 's3fifo' | 'slru' | 'arc' | 'ttl';
   /**
-   * policy ttl: what nobody used for so long leaves, by the trace's clock.
+   * policy ttl: evict blocks unused for this long, by the trace's clock.
    */
   ttlSeconds: number;
   /**
-   * Uses after which host and disk take a block.
+   * Host and disk admit a block after this many uses.
    */
   minUses: number;
   /**
-   * Whether a request's last block is cached where it is not full.
+   * Whether a request's last block is cached if it is not full.
    */
   shortBlock: 'cached' | 'notCached';
   /**
@@ -124,15 +124,15 @@ export interface ReplaySpec {
    */
   speedup: number;
   /**
-   * Rows of the rank files into which the counted requests are cut, each of as many requests.
+   * Number of windows of equal size into which the counted requests are split, each with a row in the rank files.
    */
   windows: number;
   /**
-   * Requests from the start that fill the tiers and are not counted.
+   * Requests that fill the tiers before counting starts.
    */
   warmupRequests: number;
   /**
-   * sharded: memcpy, memcpyBatch, kernel, staged or auto, of all copies; replicated: rootBroadcast, pipelined, scatterAllgather or auto, of loads.
+   * sharded: memcpy, memcpyBatch, kernel, staged or auto, of all copies; replicated: rootBroadcast, pipelined, scatterAllgather, ipc or auto, of loads.
    */
   strategy:
     | 'memcpy'
@@ -154,11 +154,11 @@ export interface ReplaySpec {
    */
   maxConcurrentTransfers: number;
   /**
-   * Bytes of a pipeline step of the strategies that overlap.
+   * Bytes per pipeline step, for strategies that overlap.
    */
   chunkBytes: 'auto' | number;
   /**
-   * How the disk tier is driven.
+   * How the disk tier is accessed.
    */
   disk: {
     /**
@@ -166,7 +166,7 @@ export interface ReplaySpec {
      */
     queueDepth: number;
     /**
-     * Largest request; longer runs are cut.
+     * Largest request; longer runs are split.
      */
     requestBytes: number;
   };
@@ -175,7 +175,7 @@ export interface ReplaySpec {
    */
   root: number;
   /**
-   * replicated: most thread blocks that an NCCL collective may take; uncapped: as many as NCCL wants.
+   * replicated: most thread blocks that an NCCL collective may take; uncapped: NCCL decides.
    */
   maxCtas: 'uncapped' | number;
 }
@@ -189,7 +189,7 @@ export interface ReplayLayout {
    */
   blockDim: 'first' | 'second';
   /**
-   * Transformer layers in a block.
+   * Transformer layers per block.
    */
   numLayers: number;
   /**
@@ -197,7 +197,7 @@ export interface ReplayLayout {
    */
   outerDim?: number;
   /**
-   * Tokens in a block.
+   * Tokens per block.
    */
   pageSize: number;
   /**
@@ -229,7 +229,7 @@ export interface ReplayLayout {
    */
   group?: string;
   /**
-   * With model or groups: the KV heads are spread over this many ranks.
+   * With model or groups: the KV heads are split over this many ranks.
    */
   tensorParallel?: number;
 }
@@ -267,7 +267,7 @@ export interface KvLayoutGroup {
    */
   dtypeWidthBytes: 1 | 2 | 4 | 8;
   /**
-   * Bytes that all its layers keep for one token: compared with what the other keys give.
+   * Bytes that all its layers keep for one token: checked against the other keys.
    */
   bytesPerToken: number;
   /**
@@ -283,12 +283,12 @@ export interface KvLayoutGroup {
      */
     how: 'pooled' | 'aged';
     /**
-     * Tokens of an entry.
+     * Tokens per entry.
      */
     ratio: number;
   };
   /**
-   * state: elements of all its layers for one sequence; told and not moved.
+   * state: elements of all its layers for one sequence; reported, not moved.
    */
   stateElements?: null | number;
 }

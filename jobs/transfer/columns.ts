@@ -5,7 +5,7 @@ export const transferColumns = [
   column(
     'blocks_moved',
     '',
-    'Blocks, of the larger page size, that this rank gives to or takes from its peers in one iteration.',
+    'Blocks, of the larger page size, that this rank sends to or receives from its peers in one iteration.',
     {
       type: 'integer',
     },
@@ -14,21 +14,16 @@ export const transferColumns = [
   column('regions', '', 'Regions that the moves of this rank touch: (block, layer, outer).', {
     type: 'integer',
   }),
-  column('pieces', '', 'Contiguous pieces of one iteration, neighbours joined.', { type: 'integer' }),
-  column(
-    'path',
-    '',
-    'How the bytes go, as the table of strategies names it, for each kind of peer of this rank.',
-    {
-      type: 'text',
-    },
-  ),
+  column('pieces', '', 'Contiguous pieces of one iteration, adjacent ones merged.', { type: 'integer' }),
+  column('path', '', 'Data path for each kind of peer of this rank, as named in the table of strategies.', {
+    type: 'text',
+  }),
   column('wire_bytes', 'bytes', 'Bytes of one iteration that left this rank, or its host, by wire_source.'),
   column(
     'wire_source',
     '',
     '`issued`: counted by the copies themselves, of this rank. `/proc/net/dev` or `port_xmit_data`: by counters of the ' +
-      'kernel, of all ranks of the host together, headers and control plane included; where the network carries anything. ' +
+      'kernel, of all ranks of the host together, headers and control plane included; if the network carries anything. ' +
       '`nvml nvlink data tx`: by the links of the GPU itself, what peers read from it included; between GPUs of one node.',
   ),
   column('register_us', 'us', 'Registration of storage and layouts.'),

@@ -12,14 +12,14 @@ export const MOST_BLOCKS = 2 ** 31 - 1;
 
 const HEAD_ORDER: Schema = {
   enum: ['tokenMajor', 'headMajor'],
-  description: 'Inside a region: [token, head, ...], or [head, token, ...].',
+  description: 'Order within a region: [token, head, ...] or [head, token, ...].',
 };
 
 /** Keys of only one side; the model is the same on both. */
 const SIDE_KEYS: Readonly<Record<string, Schema>> = {
   kind: LAYOUT_KEYS['kind'] ?? {},
   blockDim: LAYOUT_KEYS['blockDim'] ?? {},
-  pageSize: { ...positive('Tokens in a block.'), maximum: 4096 },
+  pageSize: { ...positive('Tokens per block.'), maximum: 4096 },
   alignment: LAYOUT_KEYS['alignment'] ?? {},
   headOrder: HEAD_ORDER,
 };
@@ -48,7 +48,7 @@ const tier = (description: string): Schema => ({ enum: ['device', 'host'], defau
 const tensorParallel = (side: string): Schema => ({
   enum: [...TENSOR_PARALLEL],
   default: 1,
-  description: `Ranks that hold the ${side} together, each its heads; latents are whole on each.`,
+  description: `Ranks that together hold one copy of the ${side}, each its heads; latents are complete on each.`,
 });
 
 export const TRANSFER_KEYS: Readonly<Record<string, Schema>> = {
@@ -57,14 +57,14 @@ export const TRANSFER_KEYS: Readonly<Record<string, Schema>> = {
     enum: ['write', 'read', 'both'],
     default: 'both',
     description:
-      'write: the ranks that have the blocks send them; read: those that want them fetch them; both: one after the other.',
+      'write: ranks that have the blocks send them; read: ranks that need them fetch them; both: one after the other.',
   },
   pattern: {
     enum: [...PATTERNS],
     default: 'ring',
     description:
       'Who sends to whom, by units of max(sourceTensorParallel, targetTensorParallel) ranks. pair: 0 to 1, 2 to 3, ...; ' +
-      'ring: each to the next; manyToOne: all others to 0; oneToMany: 0 to all others; allToAll; matrix: as a file says. ' +
+      'ring: each to the next; manyToOne: all others to 0; oneToMany: 0 to all others; allToAll; matrix: from a file. ' +
       'A single unit sends to itself.',
   },
   matrix: {
@@ -72,17 +72,17 @@ export const TRANSFER_KEYS: Readonly<Record<string, Schema>> = {
     minLength: 1,
     maxLength: 4096,
     description:
-      'pattern matrix: file with a line of cells for each unit, as in kvbench: cell j of line i is the bytes that a ' +
+      'pattern matrix: file with one line of cells per unit, as in kvbench: cell j of line i is the bytes that a ' +
       'source of unit i sends to unit j (1048576, 1024k, 1m), rounded up to whole blocks.',
   },
-  from: tier('Memory that the blocks are read from.'),
-  to: tier('Memory that the blocks arrive in.'),
+  from: tier('Memory from which blocks are read.'),
+  to: tier('Memory into which blocks are written.'),
   sourceTensorParallel: tensorParallel('source'),
   targetTensorParallel: tensorParallel('target'),
-  layout: { $ref: '#/$defs/layout', description: 'The model, and how the source keeps it.' },
+  layout: { $ref: '#/$defs/layout', description: 'The model, and the layout of the source.' },
   targetLayout: {
     $ref: '#/$defs/targetLayout',
-    description: 'How the target keeps it; absent keys are those of layout.',
+    description: 'Layout of the target; absent keys are those of layout.',
   },
   blocks: {
     ...positive(
@@ -94,14 +94,14 @@ export const TRANSFER_KEYS: Readonly<Record<string, Schema>> = {
   order: {
     enum: ['sequential', 'shuffled'],
     default: 'shuffled',
-    description: 'Ids of the blocks on either side.',
+    description: 'Block ids on both sides.',
   },
   layerRange: {
     type: 'array',
     items: { type: 'integer', minimum: 0, maximum: LARGEST_INTEGER },
     minItems: 2,
     maxItems: 2,
-    description: '[start, end): layers that move; all where absent.',
+    description: '[start, end): layers that move; absent: all.',
   },
   transport: {
     enum: ['hybrid', 'network', 'ipc'],
@@ -115,15 +115,13 @@ export const TRANSFER_KEYS: Readonly<Record<string, Schema>> = {
     minItems: 1,
     uniqueItems: true,
     description:
-      'Transports of UCX, or what their names begin with ("rc", "tcp"), which are the only ones to carry anything: where UCX uses ' +
-      'another the point ends with E_TRANSPORT before anything is measured. Without it all may.',
+      'Transports of UCX, or what their names begin with ("rc", "tcp"), the only ones that may carry data: if UCX uses another, the point ends with E_TRANSPORT before anything is measured. Absent: every transport may.',
   },
   networkMemory: {
     enum: ['auto', 'staged', 'device'],
     default: 'auto',
     description:
-      'GPU memory over the network. auto: through pinned bounce buffers, one group of which fills while the other drains; ' +
-      'staged: device memory of the host device too; device: without them, or E_TRANSPORT.',
+      'GPU memory over the network. auto: through pinned bounce buffers, one group of which fills while the other drains; staged: also for device memory of the host device; device: without them, or E_TRANSPORT.',
   },
   bounceBytes: {
     type: 'integer',

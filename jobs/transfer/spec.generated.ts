@@ -7,7 +7,7 @@ export interface TransferSpec {
   id: string;
   kind: 'transfer';
   /**
-   * Seed of the data and of the block order; the run's where absent.
+   * Seed of the data and of the block order; absent: the run's.
    */
   seed: number;
   /**
@@ -27,7 +27,7 @@ export interface TransferSpec {
    */
   verify: 'full' | 'sample' | 'off';
   /**
-   * Samples follow each other without a barrier between them.
+   * No barrier between samples.
    */
   freeRunning: boolean;
   /**
@@ -39,7 +39,7 @@ export interface TransferSpec {
    */
   saveSamples: boolean;
   /**
-   * Instead of iterations: go on until the noise is low.
+   * Instead of iterations: continue until the noise is low.
    */
   stopping?: {
     /**
@@ -47,24 +47,24 @@ export interface TransferSpec {
      */
     maxNoisePct?: number;
     /**
-     * Samples of the first batch. Default 50, or maxIterations where that is less.
+     * Samples of the first batch. Default 50, or maxIterations if that is less.
      */
     minIterations?: number;
     /**
-     * Most samples.
+     * Maximum number of samples.
      */
     maxIterations?: number;
     /**
-     * No batch begins that would last longer than this since the first warm-up. Default 15, or half of timeoutSeconds where that is less.
+     * No batch starts that would end later than this after the first warm-up. Default 15, or half of timeoutSeconds if that is less.
      */
     maxSeconds?: number;
   };
   /**
-   * write: the ranks that have the blocks send them; read: those that want them fetch them; both: one after the other.
+   * write: ranks that have the blocks send them; read: ranks that need them fetch them; both: one after the other.
    */
   op: 'write' | 'read' | 'both';
   /**
-   * Who sends to whom, by units of max(sourceTensorParallel, targetTensorParallel) ranks. pair: 0 to 1, 2 to 3, ...; ring: each to the next; manyToOne: all others to 0; oneToMany: 0 to all others; allToAll; matrix: as a file says. A single unit sends to itself.
+   * Who sends to whom, by units of max(sourceTensorParallel, targetTensorParallel) ranks. pair: 0 to 1, 2 to 3, ...; ring: each to the next; manyToOne: all others to 0; oneToMany: 0 to all others; allToAll; matrix: from a file. A single unit sends to itself.
    */
   pattern: 'pair' | 'ring' | 'manyToOne' | 'oneToMany' | 'allToAll' | 'matrix';
   /**
@@ -82,19 +82,19 @@ export interface TransferSpec {
     blocks: number[][];
   };
   /**
-   * Memory that the blocks are read from.
+   * Memory from which blocks are read.
    */
   from: 'device' | 'host';
   /**
-   * Memory that the blocks arrive in.
+   * Memory into which blocks are written.
    */
   to: 'device' | 'host';
   /**
-   * Ranks that hold the source together, each its heads; latents are whole on each.
+   * Ranks that together hold one copy of the source, each its heads; latents are complete on each.
    */
   sourceTensorParallel: 1 | 2 | 4 | 8;
   /**
-   * Ranks that hold the target together, each its heads; latents are whole on each.
+   * Ranks that together hold one copy of the target, each its heads; latents are complete on each.
    */
   targetTensorParallel: 1 | 2 | 4 | 8;
   layout: TransferLayout;
@@ -104,11 +104,11 @@ export interface TransferSpec {
    */
   blocks: number;
   /**
-   * Ids of the blocks on either side.
+   * Block ids on both sides.
    */
   order: 'sequential' | 'shuffled';
   /**
-   * [start, end): layers that move; all where absent.
+   * [start, end): layers that move; absent: all.
    *
    * @minItems 2
    * @maxItems 2
@@ -119,13 +119,13 @@ export interface TransferSpec {
    */
   transport: 'hybrid' | 'network' | 'ipc';
   /**
-   * Transports of UCX, or what their names begin with ("rc", "tcp"), which are the only ones to carry anything: where UCX uses another the point ends with E_TRANSPORT before anything is measured. Without it all may.
+   * Transports of UCX, or what their names begin with ("rc", "tcp"), the only ones that may carry data: if UCX uses another, the point ends with E_TRANSPORT before anything is measured. Absent: every transport may.
    *
    * @minItems 1
    */
   networkTransport?: [string, ...string[]];
   /**
-   * GPU memory over the network. auto: through pinned bounce buffers, one group of which fills while the other drains; staged: device memory of the host device too; device: without them, or E_TRANSPORT.
+   * GPU memory over the network. auto: through pinned bounce buffers, one group of which fills while the other drains; staged: also for device memory of the host device; device: without them, or E_TRANSPORT.
    */
   networkMemory: 'auto' | 'staged' | 'device';
   /**
@@ -155,7 +155,7 @@ export interface TransferLayout {
    */
   blockDim: 'first' | 'second';
   /**
-   * Tokens in a block.
+   * Tokens per block.
    */
   pageSize: number;
   /**
@@ -163,7 +163,7 @@ export interface TransferLayout {
    */
   alignment: number;
   /**
-   * Inside a region: [token, head, ...], or [head, token, ...].
+   * Order within a region: [token, head, ...] or [head, token, ...].
    */
   headOrder: 'tokenMajor' | 'headMajor';
   /**
@@ -221,7 +221,7 @@ export interface KvLayoutGroup {
    */
   dtypeWidthBytes: 1 | 2 | 4 | 8;
   /**
-   * Bytes that all its layers keep for one token: compared with what the other keys give.
+   * Bytes that all its layers keep for one token: checked against the other keys.
    */
   bytesPerToken: number;
   /**
@@ -237,12 +237,12 @@ export interface KvLayoutGroup {
      */
     how: 'pooled' | 'aged';
     /**
-     * Tokens of an entry.
+     * Tokens per entry.
      */
     ratio: number;
   };
   /**
-   * state: elements of all its layers for one sequence; told and not moved.
+   * state: elements of all its layers for one sequence; reported, not moved.
    */
   stateElements?: null | number;
 }

@@ -68,7 +68,7 @@ export const RUN_DEFAULT_KEYS: Readonly<Record<string, Schema>> = {
   freeRunning: {
     type: 'boolean',
     default: false,
-    description: 'Samples follow each other without a barrier between them.',
+    description: 'No barrier between samples.',
   },
   probe: {
     type: 'boolean',
@@ -91,24 +91,24 @@ export const RUN_DEFAULT_KEYS: Readonly<Record<string, Schema>> = {
         type: 'integer',
         minimum: LEAST_SAMPLES,
         maximum: 1_000_000,
-        description: 'Samples of the first batch. Default 50, or maxIterations where that is less.',
+        description: 'Samples of the first batch. Default 50, or maxIterations if that is less.',
       },
       maxIterations: {
         type: 'integer',
         minimum: LEAST_SAMPLES,
         maximum: 1_000_000,
         default: 10_000,
-        description: 'Most samples.',
+        description: 'Maximum number of samples.',
       },
       maxSeconds: {
         type: 'number',
         exclusiveMinimum: 0,
         maximum: 43_200,
         description:
-          'No batch begins that would last longer than this since the first warm-up. Default 15, or half of timeoutSeconds where that is less.',
+          'No batch starts that would end later than this after the first warm-up. Default 15, or half of timeoutSeconds if that is less.',
       },
     },
-    description: 'Instead of iterations: go on until the noise is low.',
+    description: 'Instead of iterations: continue until the noise is low.',
   },
 };
 
@@ -125,7 +125,7 @@ export const COMMON_JOB_KEYS: Readonly<Record<string, Schema>> = {
     description: 'Name of the job, once in a spec: letters, digits, _ and -, at most 64.',
   },
   kind: { type: 'string', description: 'What the job does.' },
-  seed: { ...seed, description: "Seed of the data and of the block order; the run's where absent." },
+  seed: { ...seed, description: "Seed of the data and of the block order; absent: the run's." },
   ...RUN_DEFAULT_KEYS,
   sweep: {
     type: 'object',
@@ -147,18 +147,18 @@ export const RUN_KEYS: Readonly<Record<string, Schema>> = {
   $schema: { type: 'string', description: 'For editors; not read.' },
   $comment: comment,
   name: { type: 'string', minLength: 1, maxLength: 200, default: 'run', description: 'Name of the run.' },
-  seed: { ...seed, default: 1, description: 'Seed of every job that has none of its own.' },
+  seed: { ...seed, default: 1, description: 'Seed of every job without its own.' },
   device: {
     enum: DEVICE_REQUESTS,
     default: 'auto',
-    description: 'auto: cuda where every rank has a GPU, host where none has.',
+    description: 'auto: cuda if every rank has a GPU, host if none has.',
   },
   ranksPerNode: {
     type: 'integer',
     minimum: 0,
     maximum: 1_000_000,
     default: 0,
-    description: 'Cuts hosts into emulated nodes of this many ranks; 0: a node is a host.',
+    description: 'Split hosts into emulated nodes of this many ranks; 0: a node is a host.',
   },
   allowSharedDevice: {
     type: 'boolean',
@@ -170,6 +170,6 @@ export const RUN_KEYS: Readonly<Record<string, Schema>> = {
     additionalProperties: false,
     default: {},
     properties: RUN_DEFAULT_KEYS,
-    description: 'Values for jobs that do not say their own.',
+    description: 'Defaults of all jobs.',
   },
 };

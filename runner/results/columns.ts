@@ -13,7 +13,7 @@ const WHICH_ROW = [
   column('job_id', '', "the job's `id` in the spec"),
   column('kind', '', "the job's `kind`"),
   column('point', '', 'number of the point over the whole run, from 0, in order of execution'),
-  column('params', '', "canonical JSON of the swept keys with the point's values; {} where nothing is swept"),
+  column('params', '', "canonical JSON of the swept keys with the point's values; {} if nothing is swept"),
   column(
     'phase',
     '',
@@ -28,23 +28,23 @@ const WHICH_ROW = [
 ] as const;
 
 const WHERE = [
-  column('rank', '', 'number of this process in the world, from 0'),
+  column('rank', '', 'rank of this process in the world, from 0'),
   column('world_size', '', 'number of ranks'),
   column('node', '', "number of this rank's node, emulated nodes included"),
   column('local_rank', '', 'number of this rank in its node'),
-  column('ranks_per_node', '', 'ranks of an emulated node; empty where a node is a host'),
+  column('ranks_per_node', '', 'ranks per emulated node; empty if a node is a host'),
   column('hostname', '', 'name of the host'),
   column('device', '', '`host` or `cuda`; figures of different devices are never compared'),
-  column('device_name', '', 'what the device calls itself'),
+  column('device_name', '', 'name that the device reports'),
   column('device_uuid', '', 'identity of the device'),
 ] as const;
 
 const HOW_IT_ENDED = [
   column('status', '', '`ok`, `wrong`, `failed`, `timeout`, `skipped`, `idle` or `aborted`'),
-  column('error_code', '', 'code of docs/errors.md; empty where all went well'),
-  column('error', '', 'the error in words'),
-  column('warmup', '', 'warm-up iterations asked for; never among the samples'),
-  column('iterations', '', 'timed iterations asked for; with `stopping` those taken'),
+  column('error_code', '', 'code from docs/errors.md; empty without an error'),
+  column('error', '', 'error message'),
+  column('warmup', '', 'warm-up iterations requested; never among the samples'),
+  column('iterations', '', 'timed iterations requested; with `stopping` those taken'),
   column('iters_ok', '', 'timed iterations that ended and were recorded'),
   column('iters_timed_out', '', 'iterations that were in flight when the deadline of `measure` passed'),
 ] as const;
@@ -69,15 +69,15 @@ const BYTES = [
 ] as const;
 
 const PATHS = [
-  column('strategy_requested', '', 'strategy that the spec asked for'),
+  column('strategy_requested', '', 'strategy that the spec requested'),
   column(
     'strategy_used',
     '',
     'strategy that ran; `a+b`: one for each direction, `a|b` in the summary: ranks differ',
   ),
-  column('transport_requested', '', 'transport that the spec asked for'),
+  column('transport_requested', '', 'transport that the spec requested'),
   column('transport_used', '', 'transport that ran; `+` and `|` as in strategy_used'),
-  column('network_transport', '', 'what UCX says it used between nodes'),
+  column('network_transport', '', 'transport that UCX reports between nodes'),
   column('network_memory', '', 'memory that the network read and wrote: `device` or `host`'),
   column('disk_io', '', 'how the disk was driven, for example io_uring with O_DIRECT'),
 ] as const;
@@ -95,7 +95,7 @@ const TIMES = [
     'us',
     "median over samples of last minus first rank of the node through the sample's barrier",
   ),
-  column('setup_us', 'us', 'time of what is done once for the point before the first iteration'),
+  column('setup_us', 'us', 'time of the one-time setup of the point before the first iteration'),
   column(
     'overlap_pct',
     '%',
@@ -105,7 +105,7 @@ const TIMES = [
 
 const BANDWIDTHS = [
   column('algbw_GBps', 'GB/s', 'payload_bytes / t_p50_us / 1000 (GB = 1e9 bytes)'),
-  column('busbw_GBps', 'GB/s', 'algbw_GBps x the factor of nccl-tests; empty where that defines none'),
+  column('busbw_GBps', 'GB/s', 'algbw_GBps x the factor of nccl-tests; empty if that defines none'),
   column('logbw_GBps', 'GB/s', 'logical_bytes / t_p50_us / 1000'),
   column(
     'peak_GBps',
@@ -120,13 +120,13 @@ const CHECKS = [
   column(
     'checked',
     '',
-    'words of 8 bytes compared after the last timed iteration (MoE: elements); empty where off',
+    'words of 8 bytes compared after the last timed iteration (MoE: elements); empty if verification is off',
   ),
   column('wrong', '', 'of these, how many differed'),
   column('first_bad', '', 'place of the first wrong word, what was expected and what was found'),
   column('routing_digest', '', 'MoE: sha256 of the routing that all ranks used'),
-  column('hung_rank', '', 'rank that did not come back, where known'),
-  column('hung_stage', '', 'stage in which it was'),
+  column('hung_rank', '', 'rank that hung, if known'),
+  column('hung_stage', '', 'stage in which it hung'),
   column('started_at', '', 'UTC time at which the point started on this rank, ISO 8601'),
 ] as const;
 
@@ -134,18 +134,18 @@ const TRACKING = [
   column(
     'series',
     '',
-    'digest of all that identifies the measured thing: resolved job, device, layout of the world; equal over runs; `s` and 16 hex digits',
+    'digest of everything that identifies the measurement: resolved job, device, layout of the world; equal across runs; `s` and 16 hex digits',
   ),
-  column('point_rows', '', 'rows of this point in this file; fewer are there where writing was cut short'),
+  column('point_rows', '', 'rows of this point in this file; fewer exist if writing was cut short'),
   column(
     'peak_note',
     '',
-    'where pct_of_peak is above 100: how often the limit was probed, and why it is beaten',
+    'if pct_of_peak is above 100: how often the limit was probed, and why it is exceeded',
   ),
   column(
     'stopped_by',
     '',
-    'with `stopping`: why no further samples were taken: `noise`, `maxIterations` or `maxSeconds`; empty: their number was fixed',
+    'with `stopping`: why sampling stopped: `noise`, `maxIterations` or `maxSeconds`; empty: the number was fixed',
   ),
 ] as const;
 

@@ -55,13 +55,13 @@ const HOW_IT_ENDED = [
     '',
     'the worst status of any rank: aborted, timeout, failed, wrong, skipped, ok, idle in this order',
   ),
-  column('error_code', '', 'of the lowest rank with that status and a cause of its own'),
+  column('error_code', '', 'of the lowest rank with that status that was itself the cause'),
   column('error', '', 'of the same rank'),
   column('error_rank', '', 'that rank; empty where the status is ok or idle'),
-  column('ranks_reported', '', 'ranks whose rows reached rank 0; below world_size where a rank died'),
+  column('ranks_reported', '', 'ranks whose rows reached rank 0; below world_size if a rank died'),
   column('ranks_measured', '', 'ranks with times: neither idle nor failed'),
-  column('hung_rank', '', 'rank that did not come back, where known'),
-  column('hung_stage', '', 'stage in which it was'),
+  column('hung_rank', '', 'rank that hung, if known'),
+  column('hung_stage', '', 'stage in which it hung'),
   column('started_at', '', 'earliest start of the point on any rank, UTC, ISO 8601'),
 ];
 
@@ -133,8 +133,8 @@ const RANGES = EXTREMES.flatMap(({ of, unit, min, minRank, max, maxRank }) => [
 const TOGETHER = [
   column('spread_us', 'us', 'rank_p50_max_us - rank_p50_min_us'),
   column('spread_pct', '%', '100 x spread_us / rank_p50_min_us'),
-  column('slowest_rank', '', 'rank that came last in most iterations; the lowest where several did'),
-  column('slowest_share_pct', '%', 'share of the iterations in which it came last'),
+  column('slowest_rank', '', 'rank that finished last most often; the lowest of several'),
+  column('slowest_share_pct', '%', 'share of the iterations in which it finished last'),
   column(
     'aggregate_GBps',
     'GB/s',

@@ -39,7 +39,7 @@ export const build = defineCheck({
     'debug-build': {
       severity: 'warning',
       when: 'the addon is not a release build, or was built with sanitizers',
-      consequence: 'Checks and copies are slower than they need to be; figures are not to be compared.',
+      consequence: 'Checks and copies are slower than they need to be; figures are not comparable.',
       remedy: 'npm run build:native',
     },
   },

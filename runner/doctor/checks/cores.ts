@@ -54,8 +54,8 @@ export const cores = defineCheck<CoresReading, Kind>({
     'machine-busy': {
       severity: 'warning',
       when: 'other work takes more than a third of the cores',
-      consequence: 'Figures vary with what else runs, memory bandwidth first.',
-      remedy: 'Wait for it to end, or measure on a machine of your own.',
+      consequence: 'Figures vary with the other work, memory bandwidth first.',
+      remedy: 'Wait for it to end, or measure on an idle machine.',
     },
     'power-saving': {
       severity: 'warning',
@@ -97,13 +97,13 @@ export const cores = defineCheck<CoresReading, Kind>({
     if (load > Math.max(1, onlineCores * BUSY_SHARE)) {
       found.push({
         kind: 'machine-busy',
-        what: `${load.toFixed(1)} tasks at work on ${onlineCores} cores over the last minute`,
+        what: `${load.toFixed(1)} running tasks on ${onlineCores} cores over the last minute`,
       });
     }
     if (governor === 'powersave' || governor === 'conservative') {
       found.push({ kind: 'power-saving', what: `governor ${governor}` });
     }
-    if (reading.virtual) found.push({ kind: 'virtual-machine', what: 'a hypervisor announces itself' });
+    if (reading.virtual) found.push({ kind: 'virtual-machine', what: 'a hypervisor was detected' });
     return [
       ...found,
       { kind: 'ok', what: `${shared} cores, ${ranksHere} rank${ranksHere === 1 ? '' : 's'} here` },

@@ -144,7 +144,7 @@ export const disk = defineCheck<DiskReading, Kind>({
     },
     'direct-io-unconfirmed': {
       severity: 'info',
-      when: 'the file system accepts O_DIRECT, and neither it nor the kernel says what becomes of it',
+      when: 'the file system accepts O_DIRECT, and neither it nor the kernel says whether it takes effect',
       consequence: 'disk_io says unconfirmed: figures may be those of the page cache.',
       remedy:
         'Compare with the raw device (fio --direct=1), or put pools.diskPath on ext4 or xfs under Linux 6.1 or newer.',
@@ -152,13 +152,13 @@ export const disk = defineCheck<DiskReading, Kind>({
     'memory-file-system': {
       severity: 'warning',
       when: 'the folder lies in memory (tmpfs)',
-      consequence: 'What is measured is memory, not a disk, and the files take memory away from the pools.',
+      consequence: 'Memory is measured, not a disk, and the files take memory away from the pools.',
       remedy: 'Put pools.diskPath on a local disk.',
     },
     'network-file-system': {
       severity: 'warning',
       when: 'the folder is on a network file system',
-      consequence: 'What is measured is the file server and the way to it, shared with others.',
+      consequence: 'The file server and the network are measured, both shared with others.',
       remedy: 'Put pools.diskPath on a local disk, unless the file server is what you want to measure.',
     },
     overlay: {

@@ -49,12 +49,13 @@ export const gpuClocks = defineCheck<readonly GpuDescription[], Kind>({
     throttled: {
       severity: 'warning',
       when: 'the hardware or the driver slows a GPU down',
-      consequence: 'Kernels and in bad cases copies are slower than this GPU can; runs are not comparable.',
+      consequence:
+        'Kernels, and in bad cases copies, are slower than this GPU allows; runs are not comparable.',
       remedy: 'Check cooling and power (nvidia-smi -q -d PERFORMANCE); measure once the reason is gone.',
     },
     hot: {
       severity: 'warning',
-      when: 'a GPU has 85 °C or more',
+      when: 'a GPU is at 85 °C or more',
       consequence: 'It slows down soon: later samples and later points are slower than the first.',
       remedy: 'Check cooling; let it cool down before measuring.',
     },
@@ -67,7 +68,7 @@ export const gpuClocks = defineCheck<readonly GpuDescription[], Kind>({
     'power-cap': {
       severity: 'info',
       when: 'a GPU runs at its power limit',
-      consequence: 'Something loads it at this moment.',
+      consequence: 'Something is using it at this moment.',
       remedy: 'See gpu-use; measure when it is idle.',
     },
     'clocks-set': {
@@ -75,7 +76,7 @@ export const gpuClocks = defineCheck<readonly GpuDescription[], Kind>({
       when: 'application or display clocks are set',
       consequence:
         'Clocks are steady, and may be below what the GPU can: compare only with runs of the same setting.',
-      remedy: 'nvidia-smi -rac and nvidia-smi -rgc (as root) give the defaults back.',
+      remedy: 'nvidia-smi -rac and nvidia-smi -rgc (as root) restore the defaults.',
     },
     'no-persistence': {
       severity: 'info',
@@ -87,7 +88,7 @@ export const gpuClocks = defineCheck<readonly GpuDescription[], Kind>({
     'ecc-errors': {
       severity: 'warning',
       when: 'a GPU counted uncorrected memory errors since its driver was loaded',
-      consequence: 'Wrong data and lost contexts may be its fault, not that of the code.',
+      consequence: 'Wrong data and lost contexts may come from the GPU, not from the code.',
       remedy: 'Reset or replace the GPU (nvidia-smi -q -d ECC,ROW_REMAPPER) before believing its results.',
     },
   },

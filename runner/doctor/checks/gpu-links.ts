@@ -16,7 +16,7 @@ export const gpuLinks = defineCheck<readonly GpuDescription[], Kind>({
   kinds: {
     'no-peer-access': {
       severity: 'warning',
-      when: 'two GPUs cannot reach the memory of each other',
+      when: "two GPUs cannot access each other's memory",
       consequence: 'Ranks on them cannot use the ipc path; NCCL goes through host memory.',
       remedy:
         'Check `nvidia-smi topo -p2p r`; PCIe ACS or an IOMMU in the way are switched off in the firmware or by the host of the virtual machine.',

@@ -16,14 +16,14 @@ export const gpuUse = defineCheck<readonly GpuDescription[], Kind>({
   kinds: {
     'gpu-busy': {
       severity: 'warning',
-      when: 'a GPU worked more than 5 % of the last moment',
+      when: 'a GPU was more than 5 % busy during the check',
       consequence: 'Something else shares its engines and links: figures are too low and vary.',
       remedy: 'End it or wait (nvidia-smi names it), or measure on another GPU.',
     },
     'gpu-processes': {
       severity: 'warning',
       when: 'other processes have a context on a GPU',
-      consequence: 'Whenever they work, figures are too low; their memory is missing for pools.',
+      consequence: 'While they work, figures are too low; their memory is not available for pools.',
       remedy: 'End them or wait (nvidia-smi names them), or measure on another GPU.',
     },
     'gpu-memory-used': {

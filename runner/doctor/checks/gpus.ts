@@ -65,7 +65,7 @@ export const gpus = defineCheck<GpusReading, Kind>({
     },
     mig: {
       severity: 'warning',
-      when: 'a GPU is cut into MIG instances',
+      when: 'a GPU is split into MIG instances',
       consequence: 'Ranks see a part of the GPU; peer access and CUDA IPC between instances are not there.',
       remedy: 'Use whole GPUs, or read the figures as those of an instance.',
     },

@@ -35,7 +35,7 @@ export const limits = defineCheck<LimitsReading, Kind>({
     'few-open-files': {
       severity: 'warning',
       when: 'a process may open fewer than 256 files',
-      consequence: 'MPI, network connections or pools of a rank fail for want of descriptors (EMFILE).',
+      consequence: 'MPI, network connections or pools of a rank fail for lack of descriptors (EMFILE).',
       remedy: 'ulimit -n 4096 before mpirun; for good: `* - nofile 4096` in /etc/security/limits.conf.',
     },
     'address-space-limited': {

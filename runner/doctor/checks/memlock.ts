@@ -20,7 +20,7 @@ export const memlock = defineCheck<MemlockReading, 'memlock-limited' | 'memlock-
       severity: 'warning',
       when: 'locked memory is limited, and the machine has a GPU or an RDMA device',
       consequence:
-        'Registration of host pools and of network buffers can fail, or UCX leaves RDMA for TCP without a word.',
+        'Registration of host pools and of network buffers can fail, or UCX silently uses TCP instead of RDMA.',
       remedy:
         'ulimit -l unlimited before mpirun; for good: `* - memlock unlimited` in /etc/security/limits.conf, LimitMEMLOCK=infinity for slurmd.',
     },

@@ -110,7 +110,7 @@ export const mpi = defineCheck<MpiReading, Kind>({
     'launcher-without-plugin': {
       severity: 'blocks',
       when: 'the launcher that started this process speaks an MPI that has no usable plug-in',
-      consequence: 'The ranks cannot meet: run ends with E_MPI_MISSING.',
+      consequence: 'The ranks cannot connect: run ends with E_MPI_MISSING.',
       remedy: "Start with the other MPI's mpirun, or install this one and build again: npm run build",
     },
     'launcher-without-mpi': {
@@ -141,7 +141,7 @@ export const mpi = defineCheck<MpiReading, Kind>({
     'several-mpis': {
       severity: 'info',
       when: 'mpiruns of several MPIs are on PATH',
-      consequence: 'Which MPI runs depends on the name that is typed; their options differ.',
+      consequence: 'Which MPI runs depends on the name of the command; their options differ.',
       remedy: 'Name it: mpirun.openmpi, mpirun.mpich, or `launch --mpi`. The manifest says which one ran.',
     },
   },

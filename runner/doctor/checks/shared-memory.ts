@@ -41,7 +41,7 @@ export const sharedMemory = defineCheck<SharedMemoryReading, Kind>({
       severity: 'info',
       when: '/dev/shm holds segments of MPI, UCX or NCCL',
       consequence:
-        'They are of jobs that run now, or of killed ones: those keep their memory until they are deleted.',
+        'They belong to running jobs, or to killed ones, whose memory stays in use until they are deleted.',
       remedy: 'If no job runs here, delete them.',
     },
   },

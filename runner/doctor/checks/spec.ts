@@ -93,7 +93,7 @@ export const spec = defineCheck<SpecReading | null, Kind>({
     'all-points-skipped': {
       severity: 'blocks',
       when: 'every point of the spec is one that this machine skips',
-      consequence: 'The run would end well without one measurement: every row skipped.',
+      consequence: 'The run would succeed without a single measurement: every row skipped.',
       remedy: 'Run it where the points can run, or change what is named.',
     },
     'points-skipped': {

@@ -55,14 +55,14 @@ export const variables = defineCheck<Variables, Kind>({
       severity: 'info',
       when: 'UCX_TLS or UCX_NET_DEVICES is set',
       consequence:
-        'UCX keeps to that choice, for points between nodes (without transports that need shared memory, and cuda_ipc) and for the traffic of an MPI that uses UCX. network_transport says what was used.',
-      remedy: 'Unset it for the choice that UCX makes by itself.',
+        'UCX uses that choice, for points between nodes (without transports that need shared memory, and cuda_ipc) and for the traffic of an MPI that uses UCX. network_transport says what was used.',
+      remedy: 'Unset it to let UCX choose.',
     },
     'job-keys-fixed': {
       severity: 'info',
       when: 'a variable fixes a key of jobs',
       consequence:
-        'Every job whose kind has the key runs with that value, whatever its spec says; `plan` and the manifest show it.',
+        'Every job whose kind has the key runs with that value, regardless of its spec; `plan` and the manifest show it.',
       remedy: 'Unset the variable to run what the spec says; docs/environment.md lists all of them.',
     },
     'nccl-debug': {

@@ -3,7 +3,7 @@ import { CHECKS } from '../../../runner/doctor/checks.js';
 import { UNREADABLE, type Check, type FindingKind } from '../../../runner/doctor/finding.js';
 import { GENERATED, table } from './markdown.js';
 
-const HEAD = ['finding', 'severity', 'said when', 'consequence', 'remedy'];
+const HEAD = ['finding', 'severity', 'reported when', 'consequence', 'remedy'];
 
 function row(name: string, { severity, when, consequence, remedy }: FindingKind): string[] {
   return [`\`${name}\``, severity, when, consequence, remedy];
@@ -24,12 +24,12 @@ export function doctorPage(): string {
     mpirun ... railrunner doctor SPEC                    # the first rank of each machine, bound as ranks are
     railrunner doctor --json                             # for programs
 
-Doctor reads the machine and changes nothing. It opens no MPI, and it works without GPU, MPI or a native build: what is missing
-is a finding. The exit status is 0; with a spec it is 3 if the spec cannot run here, and 2 if the spec is not legal. Points that
-this machine would skip are listed with the reason. Options that change a spec are those of \`run\`.
+Doctor inspects the machine and changes nothing. It does not open MPI, and works without GPU, MPI or a native build: what is
+missing is a finding. The exit status is 0; with a spec it is 3 if the spec cannot run here, and 2 if the spec is invalid.
+Points that this machine would skip are listed with the reason. Options that change a spec are those of \`run\`.
 
-A finding \`blocks\` when nothing, or not this spec, can run; a \`warning\` means that it runs, but figures or paths are not what
-they seem; \`info\` is worth knowing when figures are read.
+A finding \`blocks\` if nothing, or not this spec, can run; a \`warning\` means that it runs, but figures or data paths are not
+what they seem; \`info\` helps to interpret the figures.
 
 ${CHECKS.map(section).join('\n\n')}
 

@@ -23,15 +23,13 @@ export function errorsPage(): string {
 
 # Errors and exit statuses
 
-Every error has a code of this list. It stands in the log, in the \`error_code\` column and in the manifest. Codes are
-only ever added.
+Every error has a code from this list; it appears in the log, in the \`error_code\` column and in the manifest. Codes are only
+ever added.
 
 ## Exit statuses
 
 The same on all ranks. Where several apply, the first of these wins: 130 or 143, 124, 4, 3, 2, 1. Launchers change
-statuses
-(MPICH's mpirun ends with 0 after a SIGTERM): a run succeeded if \`manifest.json\` exists and
-its outcome is \`ok\`.
+statuses (MPICH's mpirun ends with 0 after a SIGTERM): a run succeeded if \`manifest.json\` exists and its outcome is \`ok\`.
 
 ${table(
   ['status', 'meaning'],
@@ -40,7 +38,7 @@ ${table(
 
 ## Codes
 
-A code with the exit status 0 leads to a \`skipped\` row: the spec is legal, this machine cannot do it.
+A code with the exit status 0 leads to a \`skipped\` row: the spec is valid, but this machine cannot do it.
 
 ${table(
   ['code', 'exit', 'meaning'],

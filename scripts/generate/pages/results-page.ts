@@ -36,19 +36,19 @@ export function resultsPage(): string {
 
 # Results of a run
 
-A run writes into a folder of its own, \`results/<run-id>/\`, and never overwrites anything.
+A run writes into its own folder, \`results/<run-id>/\`, and never overwrites anything.
 
 | file | written by | holds |
 | --- | --- | --- |
 | \`rank-0000.csv\`, ... | each rank | a row for each point, phase, timing and direction, as the point ends |
 | \`summary.csv\` | rank 0 | the same over all ranks |
-| \`run.lock\` | every rank | nothing; it is there while the run lasts, and keeps a second one out of the folder |
+| \`run.lock\` | every rank | nothing; it exists while the run lasts, and keeps a second run out of the folder |
 | \`columns.json\` | rank 0 | of each column of these files: type, unit, and whether smaller or larger is better |
 | \`manifest.json\` | rank 0 | what was run, on what, and how it ended; renamed into place last |
-| \`samples/\` | each rank | raw samples, where \`saveSamples\` asks for them |
+| \`samples/\` | each rank | raw samples, if \`saveSamples\` is set |
 
-A missing value is an empty field: never 0, never a word. Names end with their unit; GB is 1e9 bytes. Columns are
-only ever added, behind the others; \`schema_version\` (${SCHEMA_VERSION}) rises when a meaning changes. Rows that are not
+A missing value is an empty field, never 0 or a word. Names end with their unit; GB is 1e9 bytes. Columns are only ever
+added at the end; \`schema_version\` (${SCHEMA_VERSION}) rises when a meaning changes. Rows that are not
 \`ok\` or \`wrong\` have no times. The formulas with their sources are in docs/measuring.md, the codes in docs/errors.md.
 
 ## rank-NNNN.csv
@@ -57,7 +57,7 @@ ${COLUMN_GROUPS.map((group) => `### ${group.title}\n\n${columnTable(group.column
 
 ### Columns of the kinds
 
-They follow the common ones where the spec has a job of that kind.
+They follow the common ones if the spec has a job of that kind.
 
 ${kindSections()}
 
@@ -78,20 +78,19 @@ ${table(
 
 ## summary.csv
 
-One row per point, phase, timing and direction. An iteration is complete when its last rank is: times are those of the
-maximum over ranks of each iteration. They and the aggregates are empty where ranks recorded unequal numbers of samples. Where
-ranks differ in a word, all their words are listed, joined by \`|\`.
+One row per point, phase, timing and direction. An iteration is complete when its last rank is: the time of an iteration
+is the maximum over ranks. Times and aggregates are empty if ranks recorded different numbers of samples. If ranks differ in a
+word, all their words are listed, joined by \`|\`.
 
 ${columnTable(SUMMARY_COLUMNS)}
 
-The kinds' own columns follow, with a value where all ranks have the same.
+The kinds' own columns follow, with a value if it is the same on all ranks.
 
 ## manifest.json
 
 While the run lasts the file is \`manifest.json.part\` with the outcome \`running\`. The rename to \`manifest.json\` is the
-last thing that a run does, so a run without that file was cut short. A \`manifest.json.next\` is the half of such a step that a
-SIGKILL (or a loss of power) cut off, in the moment before its rename: nothing reads it, \`run --resume\` replaces it, and it may be
-deleted.
+last thing that a run does, so a run without that file was cut short. A \`manifest.json.next\` is left by a
+SIGKILL or power loss just before a rename: nothing reads it, \`run --resume\` replaces it, and it may be deleted.
 
 ${manifestTables()}
 
