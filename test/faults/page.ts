@@ -48,9 +48,9 @@ export function reliabilityPage(): string {
 
 # What a run does when something breaks
 
-${numFaults} faults that tests inject, nearly all into real runs: launchers, ranks, signals and files as they are. A fault never
-leaves a manifest that says \`ok\` over wrong or missing rows, and a point never has two verdicts. What cannot go on ends by
-itself, names whom it can, and leaves no process and no file of its own behind.
+${numFaults} faults that tests inject, nearly all into real runs with real launchers, ranks, signals and files. A fault never
+leaves a manifest that says \`ok\` over wrong or missing rows, and a point never has two verdicts. A run that cannot continue ends by itself, names the cause
+if it can, and leaves no processes or files behind.
 
 ## Faults of the table
 

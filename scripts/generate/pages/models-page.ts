@@ -15,12 +15,13 @@ export function modelsPage(): string {
     railrunner model gemma-3-27b --tensor-parallel 4 --context 32768 --page-size 64
     railrunner model deepseek-v3.2 --json                          # for scripts
 
-\`layout.model\` of a spec takes the same names and paths. A file is read by rules, and a file that the rules do not read
-with certainty is refused by the key that stopped them: a benchmark of a cache that no engine keeps says nothing.
+\`layout.model\` of a spec takes the same names and paths. A file is interpreted by rules, and a file
+that they cannot interpret with certainty is refused with the key in question: a benchmark of a cache that no engine has is
+meaningless.
 
 ## What is kept
 
-A model is a list of **groups**: layers that keep the same for every token.
+A model is a list of **groups**: layers with the same cache entry per token.
 
 ${table(
   ['kind', 'what a layer keeps for a token', 'bytes'],
@@ -34,7 +35,7 @@ ${table(
 
 \`window\` is the number of tokens after which an entry is no longer needed. \`bytesPerToken\` of the report counts K, V and
 latents of all layers for a token inside every window; \`indexBytesPerToken\` the index caches;
-\`bytesPerTokenBeyondWindow\` what stays of a token that left every window. With \`--tensor-parallel\` each group is split by its own
+\`bytesPerTokenBeyondWindow\` what remains of a token outside every window. With \`--tensor-parallel\` each group is split by its own
 heads: heads / N, or one head that several ranks hold alike; latents, index keys and single heads are whole on every
 rank. With \`--page-size\` a window group holds ceil(window / page) + 1 pages of a request, as engines free them.
 
@@ -97,8 +98,8 @@ function howRead(): string {
 8. **Width**: 2 bytes; 1 where \`quantization_config\` or \`hf_quant_config.json\` in the same folder says an 8-bit KV cache.
    \`layout.dtypeWidthBytes\` by hand wins.
 9. **Absent keys** of a known type take the default of the type's class (transformers 5.18), with a note.
-10. **Everything else**: a key that looks as if it decided, and that no rule has read, refuses the file by its name and value.
-    An unknown \`model_type\` with only plain keys is taken, with a note.
+10. **Everything else**: if a key may be decisive and no rule has read it, the file is refused with its name and value.
+    An unknown \`model_type\` with only plain keys is accepted, with a note.
 
 Where a file is refused, write \`layout.groups\` by hand, or \`numLayers\`, \`outerDim\` (2 for K and V, 1 for a latent),
 \`innerDim\` (heads per rank x head size) and \`dtypeWidthBytes\` of layers that are all alike.
