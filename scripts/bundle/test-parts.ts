@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 /** Folder of the bundle, and of nothing else, that holds built native test programs. */
 export const carriedPrograms = 'native-tests';
 
-const PROGRAMS = ['cuda_copy_test', 'cuda_transfer_test', 'cuda_groups_test', 'cuda_peers_test', 'cuda_rank_transfer_test', 'cuda_link_bench', 'moe_cuda_test', 'cuda_high_throughput_test', 'replicated_test'];
+const PROGRAMS = ['cuda_copy_test', 'cuda_transfer_test', 'cuda_groups_test', 'cuda_peers_test', 'cuda_rank_transfer_test', 'cuda_link_bench', 'moe_cuda_test', 'cuda_high_throughput_test', 'cuda_nccl_bench', 'replicated_test'];
 const PACKAGES_OF_TESTS = ['tap', 'csv-parse/sync'];
 
 /** Folders of node_modules, as paths relative to the root, that a test really loads: tap itself needs far more. */

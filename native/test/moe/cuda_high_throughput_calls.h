@@ -46,7 +46,44 @@ inline void gather(Ranks& ranks) {
 
 enum class Mode { kFused, kSerial, kExact, kReuse };
 
+// Rows by their sources while others compute positions, then from the slots to where checks look.
+inline void pushAll(Ranks& ranks) {
+  for (uint32_t r = 0; r < ranks.shape().worldSize; ++r) {
+    ranks.queuePush(r, ht::kAnnounce | ht::kLayout, ranks[r].plan.blocks);
+  }
+  ranks.dispatch(ht::kMove);
+}
+
+inline void copyAll(Ranks& ranks, uint32_t phases) {
+  for (uint32_t r = 0; r < ranks.shape().worldSize; ++r) ranks.queueCopied(r, phases);
+}
+
+// One rank and phase after the other: no kernel waits for one that has not ended.
+template <class Queue>
+void oneByOne(Ranks& ranks, Queue&& queue) {
+  for (uint32_t r = 0; r < ranks.shape().worldSize; ++r) {
+    queue(r);
+    ranks.finish();
+  }
+}
+
 inline void dispatchBy(Ranks& ranks, Mode mode, Scene& scene) {
+  if (ranks.setting().gatherPieces != 0) {
+    copyAll(ranks, ht::kLayout | ht::kMove);
+    ranks.finish();
+    if (mode != Mode::kReuse) return;
+    scene.newContent(ranks);
+    ranks.useLayout(ranks.epoch());
+    ranks.begin();
+    copyAll(ranks, ht::kMove);
+    ranks.finish();
+    return;
+  }
+  if (ranks.setting().pushed) {
+    pushAll(ranks);
+    ranks.finish();
+    return;
+  }
   if (mode == Mode::kSerial) {
     for (const uint32_t phase : {ht::kAnnounce, ht::kLayout, ht::kMove}) {
       for (uint32_t r = 0; r < ranks.shape().worldSize; ++r) {
@@ -80,20 +117,17 @@ inline void roundTrip(const Setting& setting, Mode mode = Mode::kFused, uint32_t
     ranks[r].arguments.seam.allArrive = mode == Mode::kSerial ? 1 : 0;
   }
   ranks.fill(scene.tokens);
-  if (setting.strategy == ht::Strategy::kAllGather) gather(ranks);
+  if (setting.strategy == ht::Strategy::kAllGather && setting.gatherPieces == 0) gather(ranks);
   ranks.begin();
   dispatchBy(ranks, mode, scene);
   checkRows(ranks, scene);
   ranks.fillOutputs(scene.expected);
   ranks.begin();
   if (mode == Mode::kSerial) {
-    for (const uint32_t phase : {ht::kAnnounce | ht::kPartials, ht::kPull}) {
-      for (uint32_t r = 0; r < ranks.shape().worldSize; ++r) {
-        const bool partials = (ranks.combinePhases() & ht::kPartials) != 0;
-        ranks.queueCombine(r, partials ? phase : phase & ~ht::kPartials);
-        ranks.finish();
-      }
-    }
+    const uint32_t partials = ranks.combinePhases() & ht::kPartials;
+    oneByOne(ranks, [&](uint32_t r) { ranks.queueDispatch(r, ht::kAnnounce); });
+    if (partials != 0) oneByOne(ranks, [&](uint32_t r) { ranks.queueCombine(r, partials); });
+    oneByOne(ranks, [&](uint32_t r) { ranks.queueCombine(r, ht::kPull); });
   } else {
     ranks.combine(ranks.combinePhases());
   }

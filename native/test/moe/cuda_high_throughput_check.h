@@ -29,7 +29,8 @@ struct Scene {
       tokens[r].scales = other.scales;
       ranks[r].enter();
       const ht::CallArguments& a = ranks[r].arguments;
-      check(cudaMemcpy(a.base[r] + a.map.xOffset(ranks.shape(), 0), other.x.data(), other.x.size(),
+      const uint32_t slot = a.map.slots > 1 ? r : 0;
+      check(cudaMemcpy(a.base[r] + a.map.xOffset(ranks.shape(), slot), other.x.data(), other.x.size(),
                        cudaMemcpyHostToDevice),
             "cudaMemcpy");
     }

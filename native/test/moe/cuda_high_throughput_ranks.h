@@ -29,6 +29,11 @@ struct Setting {
   bool weighted = true;
   ht::Strategy strategy = ht::Strategy::kSparse;
   uint32_t processors = 3;
+  bool pushed = false;  // sources store rows into slots
+  uint32_t pushBlocks = 2;
+  uint32_t pushPieces = 0;    // of a row, at least
+  uint32_t gatherPieces = 0;  // copy engines bring expert-major rows in as many while they are moved
+  bool pushedSums = false;    // hosts store sums into slots
   bool skewed = false;
   bool full = false;        // every rank has as many tokens as there may be, and every choice is one
   ht::Capacity capacity{};  // 0: the worst case
@@ -61,15 +66,20 @@ std::vector<T> fetched(const T* device, uint64_t count) {
 struct Rank {
   int device;
   std::unique_ptr<Stream> stream;
+  std::unique_ptr<Stream> side;
+  std::unique_ptr<cuda::Event> forked;
+  std::unique_ptr<cuda::Event> joined;
   Buffer symmetric, work, control, report, out, y;
   std::vector<Buffer> parts;
   ht::CallArguments arguments{};
   ht::LaunchPlan plan;
+  ht::PushPlan push;
 
   void enter() const { check(cudaSetDevice(device), "cudaSetDevice"); }
   void finish() const {
     enter();
     check(cudaStreamSynchronize(*stream), "cudaStreamSynchronize");
+    check(cudaStreamSynchronize(*side), "cudaStreamSynchronize");
   }
 };
 
@@ -93,6 +103,7 @@ class Ranks {
     for (Rank& rank : ranks_) {
       rank.control.as<moe::cuda::WaitControl>()->abort = 1;
       cudaSetDevice(rank.device);
+      cudaStreamSynchronize(*rank.side);
       cudaStreamSynchronize(*rank.stream);
     }
   }
@@ -162,6 +173,32 @@ class Ranks {
     ranks_[rank].arguments.phases = phases;
     ht::launchDispatch(ranks_[rank].arguments, ranks_[rank].plan, *ranks_[rank].stream);
   }
+  // Blocks that push rows into slots, and `blocks` others of the same launch that compute positions if the phases say so.
+  void queuePush(uint32_t which, uint32_t phases, uint32_t blocks) {
+    Rank& rank = ranks_[which];
+    rank.enter();
+    rank.arguments.phases = phases;
+    rank.arguments.gathered = 1;
+    ht::LaunchPlan plan = rank.plan;
+    plan.blocks = blocks;
+    plan.push = rank.push;
+    ht::launchDispatch(rank.arguments, plan, *rank.stream);
+  }
+  void queuePush(uint32_t which) { queuePush(which, ht::kAnnounce, 0); }
+  // Copy engines bring rows into slots while `phases` run.
+  void queueCopied(uint32_t which, uint32_t phases) {
+    Rank& rank = ranks_[which];
+    rank.enter();
+    rank.arguments.gathered = 1;
+    rank.forked->record(*rank.stream);
+    rank.arguments.phases = ht::kAnnounce;
+    ht::queueGather(rank.arguments, *rank.stream);
+    rank.forked->gate(*rank.side);
+    rank.arguments.phases = phases;
+    ht::launchDispatch(rank.arguments, rank.plan, *rank.side);
+    rank.joined->record(*rank.side);
+    rank.joined->gate(*rank.stream);
+  }
   void queueCombine(uint32_t rank, uint32_t phases) {
     ranks_[rank].enter();
     ranks_[rank].arguments.phases = phases;
@@ -211,11 +248,17 @@ class Ranks {
     rank.enter();
     ht::prepareKernels();
     rank.stream = std::make_unique<Stream>();
+    rank.side = std::make_unique<Stream>();
+    rank.forked = std::make_unique<cuda::Event>(cuda::Event::Use::kOrder);
+    rank.joined = std::make_unique<cuda::Event>(cuda::Event::Use::kOrder);
     rank.plan = ht::launchPlan(s, setting_.processors);
     ht::CallArguments& a = rank.arguments;
     a.shape = s;
     a.capacity = capacity_;
-    a.map = ht::symmetricMap(s, capacity_, setting_.strategy);
+    a.map = ht::symmetricMap(s, capacity_, setting_.strategy, {setting_.pushed, setting_.pushedSums});
+    a.pushedSums = setting_.pushedSums ? 1 : 0;
+    if (setting_.pushed) rank.push = ht::pushPlan(s, setting_.pushBlocks, setting_.pushPieces);
+    a.gatherPieces = setting_.gatherPieces;
     a.expertAlignment = setting_.alignment;
     a.weighted = setting_.weighted ? 1 : 0;
     a.rank = r;

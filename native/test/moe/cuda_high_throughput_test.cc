@@ -4,17 +4,14 @@
 #include <cstring>
 
 #include "test/moe/cuda_high_throughput_calls.h"
-#include "test/moe/cuda_high_throughput_times.h"
+#include "test/moe/cuda_high_throughput_push_times.h"
+#include "test/moe/cuda_high_throughput_pushed.h"
 
 using namespace railrunner;
 using namespace railrunner::test;
 using moe::cuda::Missing;
 
 namespace {
-
-constexpr auto kRank = OutputLayout::kRankMajor;
-constexpr auto kExpert = OutputLayout::kExpertMajor;
-constexpr auto kFp8 = DispatchDtype::kFp8E4m3;
 
 void addShapes() {
   for (const OutputLayout layout : {kRank, kExpert}) {
@@ -25,7 +22,12 @@ void addShapes() {
     for (const uint32_t world : {1U, 2U, 3U, 4U, 8U}) {
       add("bf16, " + std::to_string(world) + " ranks", [=] { roundTrip(small(world, layout)); });
     }
-    add("phase by phase", [=] { roundTrip(small(4, layout), Mode::kSerial); });
+    add("phase by phase", [=] {
+      Setting setting = small(4, layout);
+      roundTrip(setting, Mode::kSerial);
+      setting.pushedSums = layout == kExpert;
+      roundTrip(setting, Mode::kSerial);
+    });
     add("exact", [=] { roundTrip(small(4, layout), Mode::kExact); });
     add("a layout used again", [=] { roundTrip(small(4, layout), Mode::kReuse); });
     add("fp8, scales that begin anywhere", [=] { roundTrip(small(4, layout, kFp8)); });
@@ -39,6 +41,7 @@ void addShapes() {
       setting.strategy = ht::Strategy::kAllGather;
       roundTrip(setting);
     });
+    addPushed(name, layout);
     add("alignment 16, unweighted, skewed", [=] {
       Setting setting = small(4, layout);
       setting.alignment = 16;
@@ -79,8 +82,7 @@ void addShapes() {
 }
 
 // Calls of changing routings on one set of ranks, each compared; the counts change from call to call.
-void manyCalls(uint32_t calls) {
-  Setting setting = small(4, kExpert);
+void manyCalls(uint32_t calls, Setting setting) {
   setting.shape.hidden = 128;
   setting.shape.maxDispatchTokensPerRank = 70;
   Ranks ranks(setting);
@@ -89,13 +91,30 @@ void manyCalls(uint32_t calls) {
     ranks.fill(scene.tokens);
     ranks.fillOutputs(scene.expected);
     ranks.begin();
-    ranks.dispatch(kAllOfDispatch);
+    if (setting.pushed) {
+      pushAll(ranks);
+    } else if (setting.gatherPieces != 0) {
+      copyAll(ranks, ht::kLayout | ht::kMove);
+    } else {
+      ranks.dispatch(kAllOfDispatch);
+    }
     ranks.begin();
     ranks.combine(ranks.combinePhases());
     ranks.finish();
     checkRows(ranks, scene);
     checkSums(ranks, scene);
   }
+}
+
+void addManyCalls(uint32_t calls) {
+  Setting setting = small(4, kExpert);
+  setting.pushedSums = true;
+  cases().push_back({"calls of changing counts", [=] { manyCalls(calls, setting); }});
+  setting.strategy = ht::Strategy::kAllGather, setting.gatherPieces = 4;
+  cases().push_back({"calls of changing counts, copied", [=] { manyCalls(calls, setting); }});
+  setting = small(4, kRank);
+  setting.pushed = true;
+  cases().push_back({"calls of changing counts, pushed", [=] { manyCalls(calls, setting); }});
 }
 
 // Prefill of a large model with nothing to spare: as in a job, calls one by one, the counts before the rows.
@@ -129,8 +148,7 @@ void largeCalls() {
 }
 
 // One graph of calls of each rank, replayed twice: the epoch is not baked in.
-void replayed() {
-  const Setting setting = small(4, kRank);
+void replayed(const Setting& setting) {
   Ranks ranks(setting);
   Scene scene(setting, 9);
   ranks.fill(scene.tokens);
@@ -148,7 +166,14 @@ void replayed() {
     for (uint32_t call = 1; call <= 6; ++call) {
       ranks[r].arguments.epoch = call;
       if (call % 2 == 1) {
-        ranks.queueDispatch(r, kAllOfDispatch);
+        if (setting.pushed) {
+          ranks.queuePush(r, ht::kAnnounce | ht::kLayout, ranks[r].plan.blocks);
+          ranks.queueDispatch(r, ht::kMove);
+        } else if (setting.gatherPieces != 0) {
+          ranks.queueCopied(r, ht::kLayout | ht::kMove);
+        } else {
+          ranks.queueDispatch(r, kAllOfDispatch);
+        }
       } else {
         ranks.queueCombine(r, ranks.combinePhases());
       }
@@ -169,6 +194,16 @@ void replayed() {
   checkRows(ranks, scene);
   checkSums(ranks, scene);
   for (cudaGraphExec_t replay : replays) cudaGraphExecDestroy(replay);
+}
+
+void addGraphs() {
+  Setting setting = small(4, kRank);
+  cases().push_back({"calls in a graph", [=] { replayed(setting); }});
+  setting.pushed = true;
+  cases().push_back({"calls in a graph, pushed", [=] { replayed(setting); }});
+  setting = small(4, kExpert);
+  setting.pushedSums = true, setting.strategy = ht::Strategy::kAllGather, setting.gatherPieces = 4;
+  cases().push_back({"calls in a graph, copied", [=] { replayed(setting); }});
 }
 
 // Waits of all ranks end; what rank `which` then says was wrong.
@@ -254,8 +289,9 @@ void otherLayout() {
 }
 
 // A rank says that its sums are made before they are: what its peers read is older.
-void earlySums() {
+void earlySums(bool pushed) {
   Setting setting = small(4, kExpert);
+  setting.pushedSums = pushed;
   Ranks ranks(setting);
   Scene scene(setting, 3);
   ranks.fill(scene.tokens);
@@ -275,27 +311,65 @@ void earlySums() {
   ok(isSeen, "sums that were published too early were not seen");
 }
 
+// A source says that its rows are stored before they are.
+void earlyRows() {
+  Setting setting = small(4, kRank);
+  setting.pushed = true;
+  Ranks ranks(setting);
+  Scene scene(setting, 3);
+  ranks.fill(scene.tokens);
+  ranks[1].arguments.seam.relaxed = 1;
+  ranks.begin();
+  pushAll(ranks);
+  ranks.finish();
+  bool isSeen = false;
+  try {
+    checkRows(ranks, scene);
+  } catch (const Failure&) {
+    isSeen = true;
+  }
+  ok(isSeen, "rows that were published too early were not seen");
+}
+
+void silentSource() {
+  Setting setting = small(4, kRank);
+  setting.pushed = true;
+  Ranks ranks(setting);
+  Scene scene(setting, 3);
+  ranks.fill(scene.tokens);
+  ranks[2].arguments.seam.silent = 1;
+  ranks.begin();
+  for (uint32_t r = 0; r < 4; ++r) ranks.queuePush(r);
+  expectFailure(ranks, 0, Missing::kBegun, 2);
+}
+
 }  // namespace
 
 // Arguments: parts of names (cases that hold none of them are left out); `calls N`, how many calls of changing counts;
-// or `times FILE [LAYOUT]`, which measures in place of testing.
+// or `times FILE [LAYOUT]` and `push FILE`, which measure in place of testing.
 int main(int argc, char** argv) {
   // Kernels wait for each other: each rank's stream needs a queue of its own, and no module may load meanwhile.
   setenv("CUDA_DEVICE_MAX_CONNECTIONS", "32", 1);
   setenv("CUDA_MODULE_LOADING", "EAGER", 1);
   if (argc > 2 && std::strcmp(argv[1], "times") == 0)
     return gpuCount() > 1 ? measureAll(argv[2], argc > 3 ? argv[3] : "") : 1;
+  if (argc > 2 && std::strcmp(argv[1], "push") == 0) return gpuCount() > 1 ? measurePush(argv[2]) : 1;
   addShapes();
+  addPushedSums();
+  addCopied();
   const uint32_t calls = argc > 2 && std::strcmp(argv[1], "calls") == 0 ? std::atoi(argv[2]) : 50;
-  cases().push_back({"calls of changing counts", [=] { manyCalls(calls); }});
+  addManyCalls(calls);
   cases().push_back({"4096 tokens, hidden 7168, alignment 128, call by call", largeCalls});
-  cases().push_back({"calls in a graph", replayed});
+  addGraphs();
   cases().push_back({"receive memory that is too small is refused by all ranks", tooSmall});
   cases().push_back({"a silent rank is named", silentRank});
   cases().push_back({"a choice that is no expert is refused", wrongChoice});
   cases().push_back({"a wrong number of tokens is refused", wrongTokens});
   cases().push_back({"a rank with another layout is refused", otherLayout});
-  cases().push_back({"sums published too early are seen", earlySums});
+  cases().push_back({"sums published too early are seen", [] { earlySums(false); }});
+  cases().push_back({"pushed sums published too early are seen", [] { earlySums(true); }});
+  cases().push_back({"rows published too early are seen", earlyRows});
+  cases().push_back({"a silent source of pushed rows is named", silentSource});
   if (argc > 1 && std::strcmp(argv[1], "calls") != 0) {
     std::erase_if(cases(), [&](const Case& c) {
       return std::none_of(argv + 1, argv + argc,

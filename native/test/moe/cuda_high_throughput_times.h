@@ -157,22 +157,29 @@ inline void timeWarps(Setting setting, const Scene& scene, Times& times) {
   }
 }
 
-// only: one layout by name, or empty for both.
-inline int measureAll(const char* path, const std::string& only) {
-  connectGpus();
-  Times times(path);
+inline Setting largeSetting() {
   Setting setting;
   setting.shape.worldSize = static_cast<uint32_t>(gpuCount());
   setting.shape.numExperts = 256;
   setting.shape.numTopk = 8;
   setting.shape.hidden = 7168;
   setting.shape.maxDispatchTokensPerRank = 4096;
+  setting.shape.outputLayout = OutputLayout::kRankMajor;
+  setting.processors = 16;
+  setting.full = true;
+  return setting;
+}
+
+// only: one layout by name, or empty for both.
+inline int measureAll(const char* path, const std::string& only) {
+  connectGpus();
+  Times times(path);
+  Setting setting = largeSetting();
   for (const OutputLayout layout : {OutputLayout::kRankMajor, OutputLayout::kExpertMajor}) {
     if (!only.empty() && only != (layout == OutputLayout::kRankMajor ? "rankMajor" : "expertMajor")) continue;
     for (const DispatchDtype payload : {DispatchDtype::kBf16, DispatchDtype::kFp8E4m3}) {
       setting.shape.outputLayout = layout;
       setting.shape.payload = payload;
-      setting.full = true;
       const Scene scene(setting, 1);
       const std::vector<uint32_t> tried = layout == OutputLayout::kRankMajor
                                               ? std::vector<uint32_t>{16, 4, 8, 12, 32}

@@ -39,14 +39,25 @@ t.test('a rank reads rows, ids and weights, and words of the others', async (t) 
   t.same(of('dispatch', 'sparse'), { self: 0, ipc: 2 * 256 + 4 * 16 + 16, network: 0 });
   t.same(of('dispatch', 'sparse', again), { self: 0, ipc: 2 * 256 + 16, network: 0 });
   t.same(of('dispatch', 'allGather', again), { self: 0, ipc: 4 * 256 + 24, network: 0 });
+  t.same(of('dispatch', 'sparse', { ...again, outputLayout: 'rankMajor' }), {
+    self: 0,
+    ipc: 2 * 256 + 24,
+    network: 0,
+  });
   t.same(of('combine', 'sparse'), { self: 0, ipc: 16, network: 0 }, 'rank 1 has no tokens to get back');
 });
 
 t.test('symmetric memory', async (t) => {
   const memory = capacities(spec, 2, counts);
-  // Words of 2 ranks and of 256 blocks of each; ids and weights of 32 tokens; 4 rows for each slot; 2 rows to read. With
+  // Words of 2 ranks and of 256 blocks of each; ids and weights of 32 tokens; 4 rows for each slot; 2 rows to read, or 4 from each host. With
   // allGather one row behind the slots, that nobody writes.
-  const words = 4 * 256 + 2 * 256 * 8 + 2 * 256;
-  t.equal(symmetricBytesHighCuda(spec, memory, 'sparse'), words + 4 * 256 + 512);
-  t.equal(symmetricBytesHighCuda(spec, memory, 'allGather'), words + 9 * 256 + 512);
+  const words = 4 * 256 + 2 * 2 * 256 * 8 + 2 * 256;
+  t.equal(symmetricBytesHighCuda(spec, memory, 'sparse'), words + 4 * 256 + 2048);
+  t.equal(symmetricBytesHighCuda(spec, memory, 'allGather'), words + 9 * 256 + 2048);
+  const rankMajor = { ...spec, outputLayout: 'rankMajor' } as const;
+  t.equal(
+    symmetricBytesHighCuda(rankMajor, memory, 'sparse'),
+    words + 9 * 256 + 512,
+    'sources push into slots',
+  );
 });

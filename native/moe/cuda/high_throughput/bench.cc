@@ -19,6 +19,16 @@ namespace {
 
 constexpr uint64_t kFlushBytes = 256ULL << 20;  // more than any L2 cache of today
 
+// Pieces of the tokens that copy engines bring while others move rows on. Each copy with its word costs some 6 us, so they
+// are of 7 MiB at least, and few where there are many peers.
+uint32_t piecesOfGather(const Shape& shape) {
+  constexpr uint64_t kLeastBytes = 7 << 20;
+  constexpr uint32_t kMostCopies = 8;
+  const uint32_t byPeers = kMostCopies / std::max(1U, shape.worldSize - 1);
+  const uint64_t bySize = shape.maxDispatchTokensPerRank * shape.payloadRowBytes() / kLeastBytes;
+  return static_cast<uint32_t>(std::max<uint64_t>(1, std::min<uint64_t>(byPeers, bySize)));
+}
+
 }  // namespace
 
 CudaBench::CudaBench(const BenchOptions& options, const std::vector<Capacity>& capacities, Routing routing,
@@ -32,10 +42,11 @@ CudaBench::CudaBench(const BenchOptions& options, const std::vector<Capacity>& c
       rank_(rank),
       ordinal_(ordinal),
       plan_(launchPlan(shape_, ht_.numProcessors)),
+      dispatchPlan_(pushes() ? pushingPlan(shape_, plan_) : plan_),
       links_(std::move(links)),
       waits_(control, shape_, rank,
              [this](const WaitControl& waits, const std::string& call) { return refusal(waits, call); }),
-      received_(shape_, capacity_, !(gathers() && !isExpertMajor())),
+      received_(shape_, capacity_, !leavesInSlots()),
       tokens_(zeroed(shape_.payload == DispatchDtype::kFp8E4m3
                          ? shape_.maxDispatchTokensPerRank * shape_.bf16RowBytes()
                          : 0)),
@@ -54,6 +65,7 @@ CudaBench::CudaBench(const BenchOptions& options, const std::vector<Capacity>& c
   copyToDevice(own + arguments_.map.ids, routing_.topkIdx.data(), routing_.topkIdx.size() * sizeof(int32_t));
   copyToDevice(own + arguments_.map.weights, routing_.topkWeights.data(),
                routing_.topkWeights.size() * sizeof(float));
+  if (gathers()) wakeCopyEngines();
   check(cudaDeviceSynchronize(), "cudaDeviceSynchronize");
 }
 
@@ -66,7 +78,9 @@ void CudaBench::pointArguments(const std::vector<Capacity>& capacities) {
   a.result = received_.view();
   a.expertAlignment = ht_.expertAlignment;
   a.weighted = ht_.weighted ? 1 : 0;
-  a.gathered = gathers() ? 1 : 0;
+  a.gathered = hasSlots() ? 1 : 0;
+  a.pushedSums = isExpertMajor() ? 1 : 0;
+  a.gatherPieces = gathers() && isExpertMajor() ? piecesOfGather(shape_) : 0;
   a.agreeOnRoom = waitsForCounts() ? 1 : 0;
   a.rank = rank_;
   a.numTokens = routing_.numTokens;
@@ -103,55 +117,73 @@ void CudaBench::beginCall() {
   arguments_.seam.silent = seam.silentFromEpoch != 0 && epoch_ >= seam.silentFromEpoch ? 1 : 0;
 }
 
-// One launch where nothing is waited for on the host; else the counts come between.
+// One launch, unless copy engines bring the rows or this rank waits for counts on the host: then rows come on one stream
+// while positions are computed, and expert-major rows moved, on another.
 void CudaBench::queueDispatch() {
-  const uint32_t rows = gathers() && !isExpertMajor() ? 0 : kMove;
   arguments_.layout = reuses() ? layoutEpoch_ : 0;
   const uint32_t layout = reuses() ? 0 : kLayout;
-  const auto launch = [this](uint32_t phases, cudaStream_t stream) {
-    arguments_.phases = phases;
-    if (phases != 0) launchDispatch(arguments_, plan_, stream);
-  };
+  const uint32_t rows = leavesInSlots() ? 0 : kMove;
   const bool waits = waitsForCounts() && layout != 0;
-  if (gathers()) {
-    launch(kAnnounce, stream_);
-    forked_.record(stream_);
-    forked_.gate(side_);
-    launch(layout, side_);
-    joined_.record(side_);
-    queueGather();
-    joined_.gate(stream_);
+  if (gathers() || (pushes() && waits)) {
+    queueBeside(layout, rows, waits);
   } else {
-    launch(kAnnounce | layout | (waits ? 0 : rows), stream_);
+    launch(kAnnounce | layout | (waits ? 0 : rows), dispatchPlan_, stream_);
+    if (waits) {
+      awaitRoom(stream_);
+      launch(rows, dispatchPlan_, stream_);
+    }
   }
-  if (waits) awaitRoom();
-  if (gathers() || waits) launch(rows, stream_);
   if (layout != 0) layoutEpoch_ = epoch_;
 }
 
-// Copy engines bring this rank's tokens into its slots at every peer, which has begun the call and needs none of the
-// call before.
-void CudaBench::queueGather() {
-  launchAwaitReady(arguments_, stream_);
-  const SymmetricMap& map = arguments_.map;
-  for (uint32_t step = 1; step < shape_.worldSize; ++step) {
-    const uint32_t peer = (rank_ + step) % shape_.worldSize;
-    const auto copy = [&](uint64_t offset, uint64_t bytes) {
-      if (bytes == 0) return;
-      check(cudaMemcpyAsync(arguments_.base[peer] + offset, arguments_.base[rank_] + offset, bytes,
-                            cudaMemcpyDeviceToDevice, stream_),
-            "cudaMemcpyAsync");
-    };
-    copy(map.xOffset(shape_, rank_), routing_.numTokens * shape_.payloadRowBytes());
-    copy(map.scalesOffset(shape_, rank_), static_cast<uint64_t>(routing_.numTokens) * map.scaleBytes);
+void CudaBench::launch(uint32_t phases, LaunchPlan plan, cudaStream_t stream) {
+  if ((phases & kLayout) == 0 && plan.push.blocks != 0) plan.blocks = 0;
+  if (phases == 0) return;
+  arguments_.phases = phases;
+  launchDispatch(arguments_, plan, stream);
+}
+
+void CudaBench::queueBeside(uint32_t layout, uint32_t rows, bool waits) {
+  forked_.record(stream_);
+  if (gathers()) {
+    arguments_.phases = kAnnounce;
+    queueGather(arguments_, stream_);
+  } else {
+    launch(kAnnounce, dispatchPlan_, stream_);
   }
-  launchFinishGather(arguments_, stream_);
+  forked_.gate(side_);
+  LaunchPlan others = dispatchPlan_;
+  others.push = {};
+  launch(layout | (waits ? 0 : rows), others, side_);
+  if (waits) {
+    awaitRoom(side_);
+    launch(rows, others, side_);
+  }
+  joined_.record(side_);
+  joined_.gate(stream_);
+}
+
+// Before any call: the first copy of an engine to a peer, and the first on this stream, take some 50 us more. What
+// comes there is of no call: slots are read once their source has said that they are whole.
+void CudaBench::wakeCopyEngines() {
+  const SymmetricMap& map = arguments_.map;
+  const uint64_t bytes = shape_.maxDispatchTokensPerRank * shape_.payloadRowBytes();
+  for (uint32_t peer = 0; peer < shape_.worldSize; ++peer) {
+    if (peer == rank_ || bytes == 0) continue;
+    const uint64_t offset = map.xOffset(shape_, rank_);
+    check(cudaMemcpyAsync(arguments_.base[peer] + offset, arguments_.base[rank_] + offset, bytes,
+                          cudaMemcpyDeviceToDevice, stream_),
+          "cudaMemcpyAsync");
+  }
+  forked_.record(stream_);
+  forked_.gate(side_);
+  check(cudaStreamSynchronize(side_), "cudaStreamSynchronize");
 }
 
 // The counts of this call are here, and every rank has room for what comes.
-void CudaBench::awaitRoom() {
+void CudaBench::awaitRoom(cudaStream_t stream) {
   auto* report = report_.as<NeedReport>();
-  waits_.await("dispatch", stream_, [&] {
+  waits_.await("dispatch", stream, [&] {
     return std::atomic_ref<uint32_t>(report->epoch).load(std::memory_order_acquire) == epoch_;
   });
 }
@@ -172,7 +204,7 @@ void CudaBench::fillTokens(uint32_t salt) {
   salt_ = salt;
   const SymmetricMap& map = arguments_.map;
   std::byte* own = links_->buffer->local();
-  const uint32_t slot = gathers() ? rank_ : 0;
+  const uint32_t slot = hasSlots() ? rank_ : 0;
   std::byte* x = own + map.xOffset(shape_, slot);
   const bool isFp8 = shape_.payload == DispatchDtype::kFp8E4m3;
   auto* rows = isFp8 ? tokens_.as<uint16_t>() : reinterpret_cast<uint16_t*>(x);
@@ -196,7 +228,7 @@ void CudaBench::poison() {
   received_.poison(shape_, capacity_, layoutEpoch_ == 0 ? rowsOfX(shape_, capacity_) : rowsInUse(),
                    !ht_.reuseLayout, stream_);
   check(cudaMemsetAsync(combined_.as(), kPoisonByte, combined_.bytes(), stream_), "cudaMemsetAsync");
-  if (gathers()) poisonSlots();
+  if (hasSlots()) poisonSlots();
 }
 
 // All of the slots but this rank's own tokens, and the row behind them. Peers write there when this rank has announced
@@ -252,7 +284,7 @@ ProbeRates CudaBench::probe(const ProbeRequest& request, Exchange& exchange, Gat
 BenchFacts CudaBench::facts() const {
   BenchFacts facts;
   facts.strategy = gathers() ? "allGather" : "sparse";
-  facts.processors = plan_.blocks;
+  facts.processors = std::max(plan_.blocks, dispatchPlan_.blocks + dispatchPlan_.push.blocks);
   facts.dispatchFirstUs = dispatchFirstUs_;
   facts.combineFirstUs = combineFirstUs_;
   return facts;

@@ -41,14 +41,21 @@ class CudaBench : public Bench {
 
   bool isExpertMajor() const { return shape_.outputLayout == OutputLayout::kExpertMajor; }
   bool gathers() const { return ht_.strategy == Strategy::kAllGather; }
+  // Sparse rows of rank-major dispatch are stored by their sources.
+  bool pushes() const { return !gathers() && !isExpertMajor(); }
+  // Whether tokens of other ranks come into slots of this one.
+  bool hasSlots() const { return gathers() || pushes(); }
+  bool leavesInSlots() const { return hasSlots() && !isExpertMajor(); }
   bool waitsForCounts() const { return ht_.receive != moe::high_throughput::Receive::kWorstCase; }
   // Whether the next dispatch takes the layout of an earlier one.
   bool reuses() const { return ht_.reuseLayout && layoutEpoch_ != 0; }
   void pointArguments(const std::vector<Capacity>& capacities);
   void beginCall();
   void queueDispatch();
-  void queueGather();
-  void awaitRoom();
+  void launch(uint32_t phases, LaunchPlan plan, cudaStream_t stream);
+  void queueBeside(uint32_t layout, uint32_t rows, bool waits);
+  void wakeCopyEngines();
+  void awaitRoom(cudaStream_t stream);
   void queueCombine();
   void queueColdStart();
   void fillTokens(uint32_t salt);
@@ -72,10 +79,11 @@ class CudaBench : public Bench {
   const uint32_t rank_;
   const int ordinal_;
   const LaunchPlan plan_;
+  const LaunchPlan dispatchPlan_;
   const std::shared_ptr<PeerLinks> links_;
   KernelWaits waits_;
   Stream stream_;
-  Stream side_;  // places are found while copy engines gather
+  Stream side_;  // positions are computed while rows come
   Event forked_;
   Event joined_;
   CudaReceived received_;

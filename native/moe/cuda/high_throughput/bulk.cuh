@@ -71,6 +71,13 @@ __device__ inline void awaitStoresRead() {
   asm volatile("cp.async.bulk.wait_group.read 0;" ::: "memory");
 #endif
 }
+// The same of all but the last `kPending` groups that it committed.
+template <uint32_t kPending>
+__device__ inline void awaitStoresReadBut() {
+#if __CUDA_ARCH__ >= 900
+  asm volatile("cp.async.bulk.wait_group.read %0;" ::"n"(kPending) : "memory");
+#endif
+}
 // Until all that this thread stored is written.
 __device__ inline void awaitStores() {
 #if __CUDA_ARCH__ >= 900

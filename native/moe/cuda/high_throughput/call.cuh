@@ -23,8 +23,13 @@ __device__ inline uint32_t groupsOf(uint32_t numTokens) {
 struct Call {
   const CallArguments& a;
   uint32_t epoch;
+  uint32_t block;   // among those that do the same
+  uint32_t blocks;  // that do the same
 
-  __device__ explicit Call(const CallArguments& arguments) : a(arguments) {
+  __device__ explicit Call(const CallArguments& arguments) : Call(arguments, 0, gridDim.x) {}
+  // One of `count` blocks of the grid, from number `first` on.
+  __device__ Call(const CallArguments& arguments, uint32_t first, uint32_t count)
+      : a(arguments), block(blockIdx.x - first), blocks(count) {
     epoch = a.epoch + (a.epochBase != nullptr ? *a.epochBase : 0);
   }
   __device__ uint32_t layoutEpoch() const { return a.layout != 0 ? a.layout : epoch; }
@@ -77,6 +82,21 @@ struct Call {
     }
   }
 
+  // Until a source's row is in its slot here, where copy engines bring them in pieces.
+  __device__ bool awaitPiece(uint32_t source, uint32_t token, uint32_t numTokens) const {
+    const uint32_t piece = token / tokensOfPiece(numTokens, a.gatherPieces);
+    const uint64_t* word = words(a.rank, a.map.pushed) + static_cast<uint64_t>(source) * kMostBlocks + piece;
+    uint64_t unused = 0;
+    return await(word, &unused, Missing::kGathered, source, piece);
+  }
+
+  // All received tokens of a source.
+  __device__ ChunkRange receivedFrom(uint32_t source) const {
+    const int32_t* begin = a.result.sourceBegin + source;
+    const auto first = static_cast<uint32_t>(__ldcg(begin));
+    return {first, static_cast<uint32_t>(__ldcg(begin + 1)) - first};
+  }
+
   // A lane or thread per source: until it is ready. Its number of tokens.
   __device__ bool awaitReady(uint32_t source, uint32_t* numTokens) const {
     uint64_t word = 0;
@@ -92,7 +112,7 @@ struct Call {
     return true;
   }
 
-  // All threads of all blocks of this rank. False where the host has ended the waits.
+  // All threads of all blocks that do the same. False where the host has ended the waits.
   __device__ bool meet() const {
     __shared__ uint32_t met;
     __syncthreads();
@@ -102,7 +122,7 @@ struct Call {
       const uint32_t before = *reinterpret_cast<volatile uint32_t*>(generation);
       __threadfence();
       met = 1;
-      if (atomicAdd(arrivals, 1U) + 1 == gridDim.x) {
+      if (atomicAdd(arrivals, 1U) + 1 == blocks) {
         *reinterpret_cast<volatile uint32_t*>(arrivals) = 0;
         __threadfence();
         atomicAdd(generation, 1U);

@@ -1,4 +1,5 @@
 #include "moe/cuda/high_throughput/combine_partials.cuh"
+#include "moe/cuda/high_throughput/combine_push.cuh"
 #include "moe/cuda/high_throughput/launch.h"
 #include "moe/cuda/high_throughput/layout_memory.h"
 
@@ -31,8 +32,13 @@ __device__ void produce(const Call& call, Ring ring, uint32_t team, uint32_t lan
   for (uint32_t token = tokens.begin + team; token < tokens.end; token += kTeams) {
     const int32_t place = coming;
     coming = placeOf(token + kTeams);
-    loadRows(a, ring, __ballot_sync(kAll, place >= 0), place, lane,
-             [&](uint32_t host) { return call.at(host, a.map.y); });
+    const uint32_t hosts = __ballot_sync(kAll, place >= 0);
+    if (a.pushedSums != 0) {
+      loadRows(a, ring, hosts, static_cast<int32_t>(token), lane,
+               [&](uint32_t host) { return call.at(a.rank, sumOffset(a, host, 0)); });
+    } else {
+      loadRows(a, ring, hosts, place, lane, [&](uint32_t host) { return call.at(host, a.map.y); });
+    }
   }
 }
 
@@ -46,7 +52,8 @@ __device__ void consume(const CallArguments& a, Ring ring, uint32_t team) {
   for (uint32_t token = tokens.begin + team; token < tokens.end; token += kTeams) {
     const uint32_t hosts = coming;
     coming = hostsOf(token + kTeams);
-    sumRows<false>(a, ring, hosts, 1.0F, reinterpret_cast<std::byte*>(a.out) + token * a.shape.bf16RowBytes(),
+    sumRows<false>(a, ring, hosts, 1.0F,
+                   DirectOut{reinterpret_cast<std::byte*>(a.out) + token * a.shape.bf16RowBytes()},
                    threadIdx.x % (32 * kTeamWarps));
   }
 }
@@ -70,6 +77,28 @@ __device__ bool awaitRows(const Call& call) {
   return __syncthreads_and(static_cast<int>(ok)) != 0;
 }
 
+// All threads. False where a wait has ended.
+__device__ bool pushAndPublish(const Call& call, Ring& ring, bool loads, uint32_t team, std::byte* stage) {
+  const CallArguments& a = call.a;
+  __shared__ ChunkRange chunks[kMaxPeers];
+  bool ok = true;
+  if (threadIdx.x < a.shape.worldSize) {
+    uint32_t unused = 0;
+    ok = call.awaitReady(threadIdx.x, &unused);
+    const ChunkRange* chunk = a.work.chunks + blockIdx.x * a.shape.worldSize + threadIdx.x;
+    chunks[threadIdx.x] = {__ldcg(&chunk->first), __ldcg(&chunk->count)};
+  }
+  if (__syncthreads_and(static_cast<int>(ok)) == 0) return false;
+  const bool publishes = threadIdx.x < a.shape.worldSize;
+  if (a.seam.relaxed != 0) {
+    if (publishes) publishPartials(call, threadIdx.x);
+    for (uint32_t i = 0; i < 100; ++i) __nanosleep(20'000);
+  }
+  pushSums(call, ring, loads, team, chunks, stage);
+  if (a.seam.relaxed == 0 && publishes) publishPartials(call, threadIdx.x);
+  return true;
+}
+
 __global__ void __launch_bounds__(kCombineThreads, 1)
     combineKernel(const __grid_constant__ CallArguments a, uint32_t slots) {
   extern __shared__ __align__(128) std::byte shared[];
@@ -91,7 +120,13 @@ __global__ void __launch_bounds__(kCombineThreads, 1)
   const bool loads = warp >= kConsumerWarps;
   const uint32_t team = loads ? warp - kConsumerWarps : warp / kTeamWarps;
   Ring ring = ringOf(shared, team, slots, slotBytes);
-  if ((a.phases & kPartials) != 0) makePartials(call, ring, loads, team);
+  if ((a.phases & kPartials) != 0) {
+    if (a.pushedSums == 0) {
+      makePartials(call, ring, loads, team);
+    } else if (!pushAndPublish(call, ring, loads, team, shared + ringBytes(slots, slotBytes))) {
+      return;
+    }
+  }
   if ((a.phases & kPull) == 0 || !awaitRows(call)) return;
   if (loads) {
     produce(call, ring, team, threadIdx.x % 32);

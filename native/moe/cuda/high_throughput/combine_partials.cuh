@@ -41,7 +41,7 @@ __device__ inline void sumChosen(const CallArguments& a, Ring& ring, const Chunk
     const float weight = weightNext;
     rowNext = chosenRow(a, chunk, i + kTeams, lane);
     weightNext = weightOf(i + kTeams);
-    sumRows<true>(a, ring, chosen, weight, to + (chunk.first + i) * a.shape.bf16RowBytes(),
+    sumRows<true>(a, ring, chosen, weight, DirectOut{to + (chunk.first + i) * a.shape.bf16RowBytes()},
                   threadIdx.x % (32 * kTeamWarps));
   }
 }

@@ -70,6 +70,7 @@ void allowShared(const void* kernel) {
 
 void prepareKernels() {
   prepareDispatch();
+  prepareGather();
   prepareCombine();
 }
 
@@ -98,16 +99,43 @@ LaunchPlan launchPlan(const Shape& shape, uint32_t processors) {
   const uint32_t slotBytes = moveSlotBytes(shape, scaleBytesOf(shape));
   plan.moveWarps = std::min(limit / slotBytes, kMoveThreads / 32);
   const uint32_t pullLimit = combineSharedLimit();
-  plan.pullSlots = std::min(pullLimit / kTeams / (pullSlotBytes(shape) + 16), kMostPullSlots);
+  const uint32_t stageBytes =
+      shape.outputLayout == OutputLayout::kExpertMajor ? kTeams * pullSlotBytes(shape) : 0;
+  const uint32_t ringLimit = pullLimit > stageBytes + 128 ? pullLimit - stageBytes - 128 : 0;
+  plan.pullSlots = std::min(ringLimit / kTeams / (pullSlotBytes(shape) + 16), kMostPullSlots);
   if (plan.moveWarps == 0 || plan.pullSlots < 2) refuse("rows do not fit in a processor's shared memory");
   plan.dispatchBytes = std::max(layoutBytes, plan.moveWarps * slotBytes);
-  plan.combineBytes = kTeams * plan.pullSlots * (pullSlotBytes(shape) + 16);
+  plan.combineBytes = ringBytes(plan.pullSlots, pullSlotBytes(shape)) + stageBytes;
   return plan;
 }
 
-SymmetricMap symmetricMap(const Shape& shape, const Capacity& capacity, Strategy strategy) {
+PushPlan pushPlan(const Shape& shape, uint32_t blocks, uint32_t pieces) {
+  const auto rowBytes = static_cast<uint32_t>(shape.payloadRowBytes());
+  PushPlan plan;
+  plan.blocks = blocks;
+  plan.pieces = std::max(pieces, (rowBytes + kMostPushedPiece - 1) / kMostPushedPiece);
+  plan.pieceBytes = ((rowBytes + plan.pieces - 1) / plan.pieces + 15) / 16 * 16;
+  plan.pieces = (rowBytes + plan.pieceBytes - 1) / plan.pieceBytes;
+  plan.slotBytes = (plan.pieceBytes + scaleBytesOf(shape) + 127) / 128 * 128;
+  plan.warps = std::min(pushSharedLimit() / (kPushStages * plan.slotBytes), kMostPushWarps);
+  if (plan.warps == 0) refuse("rows do not fit in a processor's shared memory");
+  plan.sharedBytes = plan.warps * kPushStages * plan.slotBytes;
+  return plan;
+}
+
+LaunchPlan pushingPlan(const Shape& shape, const LaunchPlan& all) {
+  constexpr uint32_t kMostForPositions =
+      4;  // these take 60 us for 2 x 4096 tokens, less than any push of them
+  LaunchPlan plan = all;
+  plan.blocks = std::clamp(all.blocks / 3, 1U, kMostForPositions);
+  plan.push = pushPlan(shape, std::max(1U, all.blocks - plan.blocks));
+  return plan;
+}
+
+SymmetricMap symmetricMap(const Shape& shape, const Capacity& capacity, Strategy strategy, Pushed pushed) {
   SymmetricMap map;
-  map.slots = strategy == Strategy::kAllGather ? shape.worldSize : 1;
+  const bool hasSlots = strategy == Strategy::kAllGather || pushed.rows;
+  map.slots = hasSlots ? shape.worldSize : 1;
   map.scaleBytes = scaleBytesOf(shape);
   uint64_t at = 0;
   const auto place = [&at](uint64_t bytes) {
@@ -121,14 +149,16 @@ SymmetricMap symmetricMap(const Shape& shape, const Capacity& capacity, Strategy
   map.layouts = place(8ULL * shape.worldSize);
   map.partials = place(8ULL * shape.worldSize * kMostBlocks);
   map.gathered = place(8ULL * shape.worldSize);
+  map.pushed = place(8ULL * shape.worldSize * kMostBlocks);
   map.barrier = place(8ULL * shape.worldSize);
   map.ids = place(4ULL * tokens * shape.numTopk);
   map.weights = place(4ULL * tokens * shape.numTopk);
-  const uint64_t guardRows = strategy == Strategy::kAllGather ? 1 : 0;
+  const uint64_t guardRows = hasSlots ? 1 : 0;
   map.x = place((static_cast<uint64_t>(map.slots) * shape.maxDispatchTokensPerRank + guardRows) *
                 shape.payloadRowBytes());
   map.scales = place(static_cast<uint64_t>(map.slots) * shape.maxDispatchTokensPerRank * map.scaleBytes);
-  map.y = place(capacity.tokens * shape.bf16RowBytes());
+  const uint64_t slotRows = static_cast<uint64_t>(shape.worldSize) * shape.maxDispatchTokensPerRank;
+  map.y = place((pushed.sums ? slotRows : capacity.tokens) * shape.bf16RowBytes());
   map.totalBytes = at;
   return map;
 }

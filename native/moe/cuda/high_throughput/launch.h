@@ -39,7 +39,9 @@ void allowShared(const void* kernel);
 
 void prepareDispatch();
 void prepareCombine();
+void prepareGather();
 uint32_t dispatchSharedLimit();
+uint32_t pushSharedLimit();
 uint32_t combineSharedLimit();
 
 }  // namespace railrunner::moe::cuda::high_throughput

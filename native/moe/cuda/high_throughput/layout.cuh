@@ -47,7 +47,7 @@ struct LayoutStep {
   __device__ float* weights() const { return reinterpret_cast<float*>(ids()) + memory.stageBytes / 4; }
 
   __device__ GroupRange groupsOfUnit(uint32_t source, uint32_t index) const {
-    const GroupRange chunk = part(groupsOf(numTokens[source]), blockIdx.x, gridDim.x);
+    const GroupRange chunk = part(groupsOf(numTokens[source]), call.block, call.blocks);
     const GroupRange cut = part(chunk.end - chunk.begin, index, perSource);
     return {chunk.begin + cut.begin, chunk.begin + cut.end};
   }
@@ -150,10 +150,10 @@ struct LayoutStep {
       const uint32_t source = i / columns;
       uint32_t sum = 0;
       for (uint32_t j = 0; j < perSource; ++j) sum += counts(source * perSource + j)[i - source * columns];
-      a.work.blockCounts[blockIdx.x * pairs + i] = sum;
+      a.work.blockCounts[call.block * pairs + i] = sum;
     }
     for (uint32_t i = threadIdx.x; a.agreeOnRoom != 0 && i < a.shape.numExperts; i += blockDim.x) {
-      a.work.expertTotals[blockIdx.x * a.shape.numExperts + i] = words(memory.experts)[i];
+      a.work.expertTotals[call.block * a.shape.numExperts + i] = words(memory.experts)[i];
     }
     return true;
   }
@@ -165,9 +165,9 @@ struct LayoutStep {
       uint32_t sum = 0;
       uint32_t below = 0;
 #pragma unroll 8
-      for (uint32_t b = 0; b < gridDim.x; ++b) {
+      for (uint32_t b = 0; b < call.blocks; ++b) {
         const uint32_t one = __ldcg(a.work.blockCounts + b * pairs + i);
-        if (b == blockIdx.x) below = sum;
+        if (b == call.block) below = sum;
         sum += one;
       }
       words(memory.totals)[i] = sum;
@@ -176,7 +176,7 @@ struct LayoutStep {
     for (uint32_t i = threadIdx.x; a.agreeOnRoom != 0 && i < a.shape.numExperts; i += blockDim.x) {
       uint32_t sum = 0;
 #pragma unroll 8
-      for (uint32_t b = 0; b < gridDim.x; ++b)
+      for (uint32_t b = 0; b < call.blocks; ++b)
         sum += __ldcg(a.work.expertTotals + b * a.shape.numExperts + i);
       words(memory.experts)[i] = sum;
     }

@@ -71,6 +71,10 @@ RAILRUNNER_HOST_DEVICE inline uint32_t moveSlotBytes(const Shape& s, uint32_t sc
 RAILRUNNER_HOST_DEVICE inline uint32_t pullSlotBytes(const Shape& s) {
   return (pieceBytesOf(s.bf16RowBytes()) + 127) / 128 * 128;
 }
+// The rings of a combine block, each slot with two barriers; what is staged for bulk stores follows them.
+RAILRUNNER_HOST_DEVICE inline uint32_t ringBytes(uint32_t slots, uint32_t slotBytes) {
+  return (kTeams * slots * (slotBytes + 16) + 127) / 128 * 128;
+}
 RAILRUNNER_HOST_DEVICE inline uint32_t scaleBytesOf(const Shape& s) {
   return s.payload == DispatchDtype::kFp8E4m3 ? (4 * s.numScales() + 15) / 16 * 16 : 0;
 }

@@ -4,7 +4,9 @@
 #include "moe/cuda/high_throughput/layout_memory.h"
 
 // The wire of dispatch: each warp brings one piece of one row at a time from its source into shared memory and stores
-// it where it belongs. As many warps as pieces fit keep the link full; each takes the next piece when it is free.
+// it where it belongs. As many warps as pieces fit keep the link full; each takes the next piece when it is free. Blocks move
+// what they have placed; where copy engines bring rows into slots meanwhile they take all rows in turn, own ones first, then
+// those of others in the order of tokens.
 namespace railrunner::moe::cuda::high_throughput {
 
 // One row's piece, as lane 0 knows it; row < 0: none.
@@ -18,8 +20,11 @@ struct MoveItem {
 struct Mover {
   const Call& call;
   const CallArguments& a;
-  const ChunkRange* chunks;  // [worldSize], shared memory
-  uint32_t most;             // tokens of the longest of them
+  const ChunkRange* chunks;   // [worldSize], shared memory: this block's part of each source, or all of each
+  const uint32_t* numTokens;  // [worldSize], shared memory
+  uint32_t ownFirst;          // own tokens that precede all others
+  uint32_t others;            // sources that take turns after them
+  uint32_t most;              // tokens of the longest of these
   uint32_t pieces;
   uint32_t pieceBytes;
   uint32_t* cursor;  // shared memory: items that were taken
@@ -30,20 +35,32 @@ struct Mover {
 
   // Lane 0: the next piece that is one. Neighbouring ones are of different sources, from this rank's next on.
   __device__ bool take(MoveItem& item) const {
-    const uint32_t worldSize = a.shape.worldSize;
-    const uint32_t items = most * worldSize * pieces;
+    const uint32_t items = (ownFirst + most * others) * pieces;
     for (;;) {
-      const uint32_t index = atomicAdd(cursor, 1U);
+      uint32_t index = atomicAdd(cursor, 1U);
+      if (a.gatherPieces != 0) index = index * gridDim.x + blockIdx.x;
       if (index >= items) return false;
-      const uint32_t row = index / pieces;
-      const uint32_t n = row / worldSize;
-      item.piece = index - row * pieces;
-      item.source = (a.rank + 1 + row - n * worldSize) % worldSize;
+      uint32_t n = index / pieces;
+      item.piece = index - n * pieces;
+      item.source = a.rank;
+      if (n >= ownFirst) {
+        const uint32_t row = n - ownFirst;
+        n = row / others;
+        item.source = (a.rank + 1 + row - n * others) % a.shape.worldSize;
+      }
       if (n >= chunks[item.source].count) continue;
       item.received = chunks[item.source].first + n;
       item.token = static_cast<uint32_t>(__ldcg(a.result.sourceToken + item.received));
       return true;
     }
+  }
+
+  // Lane 0: until the row can be loaded. False if the wait ended.
+  __device__ bool awaitRow(const MoveItem& item) const {
+    if (a.gatherPieces == 0 || item.source == a.rank) return true;
+    const bool ok = call.awaitPiece(item.source, item.token, numTokens[item.source]);
+    fenceProxy();
+    return ok;
   }
 
   __device__ uint32_t bytesOf(const MoveItem& item) const {
@@ -81,7 +98,9 @@ struct Mover {
     MoveItem item{};
     uint32_t more = 0;
     if (lane == 0) more = take(item) ? 1 : 0;
-    while (__shfl_sync(kAll, more, 0) != 0) {
+    for (;;) {
+      if (lane == 0 && more != 0) more = awaitRow(item) ? 1 : 0;
+      if (__shfl_sync(kAll, more, 0) == 0) break;
       if (lane == 0) load(item);
       MoveItem now;
       now.received = __shfl_sync(kAll, item.received, 0);

@@ -34,7 +34,10 @@ uint64_t symmetricBytes(const BenchOptions& options, const std::vector<Capacity>
 SymmetricMap mapOf(const BenchOptions& options, const std::vector<Capacity>& capacities) {
   Capacity most;
   for (const Capacity& one : capacities) most.tokens = std::max(most.tokens, one.tokens);
-  return symmetricMap(options.shape, most, options.highThroughput->strategy);
+  const Strategy strategy = options.highThroughput->strategy;
+  const bool isRankMajor = options.shape.outputLayout == OutputLayout::kRankMajor;
+  return symmetricMap(options.shape, most, strategy,
+                      {strategy == Strategy::kSparse && isRankMajor, !isRankMajor});
 }
 
 std::unique_ptr<Bench> makeBench(const BenchOptions& options, const std::vector<Capacity>& capacities,

@@ -28,7 +28,7 @@ struct PlaceStep : LayoutStep {
         at += there;
       }
       if (column == local + a.rank) {
-        a.work.chunks[blockIdx.x * a.shape.worldSize + source] = {first, at - first};
+        a.work.chunks[call.block * a.shape.worldSize + source] = {first, at - first};
       }
     }
   }
@@ -194,8 +194,8 @@ struct PlaceStep : LayoutStep {
   // All threads: what the next kernel reads to find an expert's rows.
   __device__ void noteTotals() const {
     const uint32_t* begin = words(memory.expertBegin);
-    const uint32_t stride = blockDim.x * gridDim.x;
-    for (uint32_t expert = blockIdx.x; expert < local; expert += gridDim.x) {
+    const uint32_t stride = blockDim.x * call.blocks;
+    for (uint32_t expert = call.block; expert < local; expert += call.blocks) {
       uint32_t rows = 0;
       for (uint32_t source = 0; source < a.shape.worldSize; ++source) rows += totals(source)[expert];
       if (threadIdx.x == 0) a.result.count[expert] = static_cast<int32_t>(rows);
@@ -203,7 +203,7 @@ struct PlaceStep : LayoutStep {
         a.result.rowToken[row] = -1;
       }
     }
-    const uint32_t thread = blockIdx.x * blockDim.x + threadIdx.x;
+    const uint32_t thread = call.block * blockDim.x + threadIdx.x;
     for (uint32_t i = thread; i <= local; i += stride)
       a.result.expertBegin[i] = static_cast<int32_t>(begin[i]);
     for (uint32_t i = thread; i <= a.shape.worldSize; i += stride) {

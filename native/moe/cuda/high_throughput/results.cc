@@ -62,7 +62,7 @@ PathBytes CudaBench::dispatchBytes() const {
       bytes.self += received[source] * rowBytes;
       continue;
     }
-    bytes.ipc += (gathers() ? tokens[source] : received[source]) * rowBytes + (gathers() ? 24 : 16);
+    bytes.ipc += (gathers() ? tokens[source] : received[source]) * rowBytes + (hasSlots() ? 24 : 16);
     if (!ht_.reuseLayout) bytes.ipc += 8ULL * tokens[source] * shape_.numTopk;
   }
   return bytes;
@@ -128,7 +128,7 @@ BenchResults CudaBench::results() const {
   copy.tokenRow = fetched(result.tokenRow, tokens * shape_.numTopk);
   copy.tokenExpert = fetched(result.tokenExpert, tokens * shape_.numTopk);
   copy.tokenWeight = fetched(result.tokenWeight, tokens * shape_.numTopk);
-  if (gathers() && !isExpertMajor()) {
+  if (leavesInSlots()) {
     fetchGathered(copy);
   } else {
     const uint64_t rows = rowsInUse();
