@@ -19,6 +19,8 @@ export function readRankRows(folder: string): CsvRow[][] {
 }
 
 export interface ManifestText {
+  /** Why the run as a whole ended early; null where it did not. */
+  readonly error?: { readonly code: string } | null;
   readonly outcome: string;
   readonly exitStatus: number | null;
   readonly versions: Readonly<Record<string, string | null>>;

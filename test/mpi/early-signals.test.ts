@@ -83,14 +83,21 @@ t.test(
 
 for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
   t.test(`${signal} while the run's folder is filled`, { skip: needsMpi('openmpi') }, async (t) => {
-    const folder = t.testdir();
-    const running = startRun(folder);
-    const made = join(folder, 'out', 'x');
-    while (!existsSync(made)) await sleep(1);
-    process.kill(running.child.pid ?? 0, signal);
-    const { status, stderr } = await running.finished;
-    t.equal(status, signal === 'SIGINT' ? 130 : 143, stderr);
-    t.match(readManifest(made), { outcome: 'aborted', exitStatus: status, error: { code: 'E_INTERRUPTED' } });
-    t.equal(readRankRows(made)[0]?.length, POINTS, 'a row for every point');
+    // On a busy machine the signal may come later, within a point: that ends the run as well, but is not what is meant here.
+    let code: string | undefined;
+    for (let tries = 0; tries < 5 && code === undefined; tries += 1) {
+      const folder = t.testdir();
+      const running = startRun(folder);
+      const made = join(folder, 'out', 'x');
+      while (!existsSync(made)) await sleep(1);
+      process.kill(running.child.pid ?? 0, signal);
+      const { status, stderr } = await running.finished;
+      t.equal(status, signal === 'SIGINT' ? 130 : 143, stderr);
+      const manifest = readManifest(made);
+      t.match(manifest, { outcome: 'aborted', exitStatus: status });
+      t.equal(readRankRows(made)[0]?.length, POINTS, 'a row for every point');
+      code = manifest?.error?.code;
+    }
+    t.equal(code, 'E_INTERRUPTED');
   });
 }
