@@ -26,6 +26,8 @@ const shared = {
   environmentKeys: kvEnvironmentKeys,
   assumedKeys: ASSUMED_KEYS,
   columns: kvColumns,
+  // acquirePools() frees first what a point does not use.
+  resourceGroup: 'kv',
   resolve: resolveKv,
   check: kvIssues,
   plan: planKv,

@@ -175,11 +175,15 @@ async function endLostWorld(
 }
 
 /**
- * Resources live on while consecutive points of a job use them. At the end of a job all are given back, so that the
- * memory of two jobs is never held at once: the check before the run counted only the largest point.
+ * Resources live on while consecutive points of a job use them, and over to the next job where its kind frees what it does
+ * not use. Between other jobs all are given back, so that the memory of two points is never held at once: the check before
+ * the run counted only the largest.
  */
 async function releasePreviousJob(run: Run, previous: Point | undefined, point: Point): Promise<void> {
-  if (previous && previous.jobIndex !== point.jobIndex) await run.resources.closeAll();
+  if (!previous || previous.jobIndex === point.jobIndex) return;
+  const { resourceGroup } = kindOf(run, point);
+  const isShared = resourceGroup !== undefined && resourceGroup === kindOf(run, previous).resourceGroup;
+  if (!isShared) await run.resources.closeAll();
 }
 
 function kindOf(run: Run, point: Point): JobKind {

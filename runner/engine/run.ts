@@ -64,6 +64,8 @@ export async function runOnThisRank(request: RunRequest): Promise<number> {
   const end = await runPoints(run);
   const status = await endRun(run, end, begun.logFile);
   await within(LOG_WITHIN_MS, begun.logFile.close());
+  // Threads of what is left must not meet destructors of the libraries that they run in.
+  if (!run.resources.isEmpty) exitNow(status);
   return status;
 }
 
@@ -106,7 +108,7 @@ async function endRun(run: Run, end: LoopEnd, logFile: LogFile): Promise<number>
   };
   // After a signal the end of the process gives memory back: unmapping pools takes time that a launcher does not grant.
   if (!end.worldLost && !hurried && !run.addon.isWorkerBusy())
-    await attempt('giving back memory', () => run.resources.closeAll());
+    await attempt('giving back memory', () => run.resources.closeForExit());
   // A file system that has not answered once gets no more than a second chance.
   const withinMs = (): number =>
     hurried ? run.stop.budget.fileMs : failures.some(isHanging) ? AGAIN_WITHIN_MS : FILE_WITHIN_MS;

@@ -12,6 +12,11 @@ import type { OpenPoint, PointContext } from './context.js';
 export interface JobKind extends SpecKind {
   /** Columns that rows of this kind add behind the common ones. */
   readonly columns: readonly ColumnDefinition[];
+  /**
+   * Kinds of one group free what they do not use before they take more, also what a job before them left: what they keep
+   * in PointContext.resources lives on from one job to the next. Between other kinds all is given back.
+   */
+  readonly resourceGroup?: string;
   /** Stage `prepare`: allocate, fill, compile plans. What it opened is closed when it throws. */
   open(context: PointContext): Promise<OpenPoint>;
 }
@@ -22,6 +27,7 @@ export interface KindDefinition<Spec, Columns extends readonly ColumnDefinition[
   'kind' | 'summary' | 'schema' | 'example' | 'assumedKeys' | 'measuresOnce' | 'environmentKeys' | 'resolve'
 > {
   readonly columns: Columns;
+  readonly resourceGroup?: string;
   check(spec: Spec, worldSize: number | null): ReturnType<SpecKind['check']>;
   /** `files`: where the files that the spec names lie. */
   plan(spec: Spec, place: PlanPlace, files: FilePlaces): PointPlan;

@@ -2,6 +2,8 @@
 
 interface Closable {
   close(): Promise<void>;
+  /** The end of a good run leaves it to the end of the process, which is quicker; the run then exits without destructors. */
+  readonly endsWithProcess?: boolean;
 }
 
 export class ResourceCache {
@@ -39,5 +41,14 @@ export class ResourceCache {
 
   async closeAll(): Promise<void> {
     await this.retain(() => false);
+  }
+
+  /** At the end of a run. What is left then ends with the process. */
+  async closeForExit(): Promise<void> {
+    await this.retain((key) => this.#entries.get(key)?.endsWithProcess === true);
+  }
+
+  get isEmpty(): boolean {
+    return this.#entries.size === 0;
   }
 }

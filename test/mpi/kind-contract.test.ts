@@ -1,4 +1,4 @@
-/** A kind that breaks its contract fails its point by name; the run goes on. */
+/** A kind that breaks its contract fails its point by name; the run goes on. What kinds keep lives on within their group. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -49,5 +49,28 @@ t.test(
       t.match(of('good'), [{ status: 'ok', checked: '8', hops: '3' }]);
     }
     t.match(readManifest(join(folder, 'x')), { outcome: 'failed' });
+  },
+);
+
+t.test(
+  'resources live on from job to job of a group, and no further',
+  { skip: needsMpi('openmpi') },
+  async (t) => {
+    const folder = t.testdir();
+    const spec = join(folder, 'spec.json');
+    const jobs = ['toy', 'twin', 'toy', 'loner', 'loner', 'twin'].map((kind, index) => ({
+      id: `job-${index}`,
+      kind,
+    }));
+    writeFileSync(spec, JSON.stringify({ name: 'toys', device: 'host', jobs }));
+    const command = [process.execPath, toyKind, 'run', spec, '--out', folder, '--run-id', 'x'];
+    const ended = await mpirun({ mpi: 'openmpi', ranks: 1 }, command);
+    t.equal(ended.status, 0, ended.stderr + ended.stdout);
+    const [rows = []] = readRankRows(join(folder, 'x'));
+    t.strictSame(
+      rows.map(({ made }) => made),
+      ['1', '1', '1', '2', '3', '4'],
+    );
+    t.equal(ended.stderr.match(/a toy is closed/g)?.length, 3, 'the last one ends with its process');
   },
 );

@@ -29,6 +29,8 @@ export async function leaseCommunicator(context: PointContext, maxCtas: number):
     return {
       native: made,
       close: () => (failed ? made.abandon() : made.close(CLOSE_TIMEOUT_MS)),
+      // ncclCommDestroy and ncclCommAbort take half a second each (2.28.3, two ranks of a host).
+      endsWithProcess: true,
     };
   });
   return {

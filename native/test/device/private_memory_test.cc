@@ -1,4 +1,4 @@
-// links: core/error.cc device/host/memory_limit.cc device/host/numa.cc device/host/host_pages.cc device/host/private_memory.cc
+// links: core/error.cc device/host/memory_limit.cc device/host/numa.cc device/host/host_pages.cc core/threads.cc device/host/private_memory.cc
 // Memory that no peer maps: huge pages where the kernel gives them, all of it there at once, and never shared.
 #include "device/host/private_memory.h"
 
@@ -43,6 +43,11 @@ TEST("starts at 2 MiB, is zero, and is all there before its first use") {
   ok(countedBytes(memory->data(), "Rss") >= 9 * kMiB, "resident");
   const auto* bytes = static_cast<const unsigned char*>(memory->data());
   for (uint64_t at = 0; at < memory->bytes(); at += 511) expectEqual(bytes[at], 0, "a fresh byte");
+}
+
+TEST("is all there where several threads touch it") {
+  const auto memory = PrivateMemory::create(101 * kMiB + 4097, -1, "test memory");
+  ok(countedBytes(memory->data(), "Rss") >= 101 * kMiB + 4097, "resident");
 }
 
 TEST("lies in huge pages") {
