@@ -9,7 +9,7 @@ t.setTimeout(900_000);
 t.test('ipc on the host device', async (t) => {
   const program = await nativeProgram('replicated_test');
   const cases = (await run(program, [])).stdout.trim().split('\n');
-  t.equal(cases.length, 6);
+  t.equal(cases.length, 8);
   for (const name of cases) {
     const { status, stdout, stderr } = await run(program, [name], { timeoutMs: 300_000 });
     t.equal(status, 0, `${name}: ${`${stdout}${stderr}`.slice(-3000)}`);

@@ -65,6 +65,37 @@ int everySource() {
   return pass({.ranks = 1, .source = Tier::kHost});
 }
 
+// The kernel that copies short runs, once: small enough for compute-sanitizer.
+int fewBlocks() { return pass({.ranks = 2, .shape = kShort, .numBlocks = 3}); }
+
+// One transfer again and again, every word checked each time.
+int repeatAndCheck(HubExchange& exchange, const Case& tested) {
+  ReplicatedRank self(exchange, tested);
+  HubGate gate(exchange);
+  const auto transfer =
+      openReplicated(exchange, self.control, *self.device, self.request(), nowNs() + kMinuteNs);
+  for (uint32_t repeat = 0; repeat < 20; ++repeat) {
+    // The last sample is taken into poisoned targets.
+    const MeasuredPhases measured = transfer->measure(GateRef(gate), {0, 1, false}, self.control);
+    EXPECT(!measured.stopped && measured.phases.back().timesUs.size() == 1, "a sample");
+    const CheckReport report = self.target->check(self.content(self.targetIds), kCheckAllWords, self.control);
+    EXPECT(report.checked > 0 && report.wrong == 0, "rank %u, repeat %u: %llu words wrong, first %s",
+           exchange.rank(), repeat, static_cast<unsigned long long>(report.wrong), report.firstBad.c_str());
+  }
+  transfer->close(&exchange, nowNs() + kMinuteNs);
+  return 0;
+}
+
+int equalRepeats() {
+  for (const LayoutShape& shape : {kLong, kShort}) {
+    const Case tested{.ranks = 3, .root = 1, .shape = shape};
+    for (const RankOutcome& outcome :
+         runRanks(tested.ranks, [&](HubExchange& hub) { return repeatAndCheck(hub, tested); }))
+      EXPECT(outcome.exitStatus == 0, "exit %d", outcome.exitStatus);
+  }
+  return 0;
+}
+
 // Many steps on few streams, with and without a gate before each sample; and a cap of one thread block.
 int manySteps() {
   for (const bool freeRunning : {false, true}) {
@@ -222,6 +253,8 @@ int main(int argc, char** argv) {
   using namespace railrunner::test;
   if (argc > 2) numGpus = static_cast<uint32_t>(std::strtoul(argv[2], nullptr, 10));
   return runCaseByName({{"every-source", everySource},
+                        {"few-blocks", fewBlocks},
+                        {"equal-repeats", equalRepeats},
                         {"many-steps", manySteps},
                         {"changing-blocks", changingBlocks},
                         {"taking-blocks", takingBlocks},
