@@ -1,6 +1,7 @@
 /** Lays the bundle's folder out: what a rank needs to run, and nothing that only building or testing needs. */
 import { chmodSync, copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { PACKED_FOLDER, packModules } from './packed.js';
 
 interface Lock {
   readonly packages: Readonly<Record<string, { readonly dev?: boolean; readonly devOptional?: boolean }>>;
@@ -72,7 +73,8 @@ function writeLauncher(root: string, folder: string): void {
   mkdirSync(dirname(target));
   const own = readFileSync(join(root, 'bin', 'railrunner'), 'utf8');
   if (!own.includes(NODE_FROM_PATH)) throw new Error(`bin/railrunner: expected a line with "${NODE_FROM_PATH}"`);
-  writeFileSync(target, own.replace(NODE_FROM_PATH, NODE_OF_BUNDLE), { mode: 0o755 });
+  const packed = own.replaceAll("'../dist/", `'../${PACKED_FOLDER}/`);
+  writeFileSync(target, packed.replace(NODE_FROM_PATH, NODE_OF_BUNDLE), { mode: 0o755 });
 }
 
 const TEXTS = ['LICENSE', 'README.md', 'CHANGELOG.md', 'docs', 'configs', 'results/README.md'];
@@ -90,6 +92,7 @@ export function layOut(root: string, folder: string): string[] {
   for (const name of DATA) cpSync(join(root, name), join(folder, name));
   writeLauncher(root, folder);
   copyCompiled(root, folder);
+  packModules(root, folder);
   copyPackages(root, folder);
   const node = copyNodeRuntime(folder);
   return [node, ...copyNative(root, folder).map((name) => join(folder, 'native', name))];

@@ -1,7 +1,8 @@
-import { existsSync, mkdirSync, readdirSync, realpathSync, rmSync, statSync, symlinkSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, rmSync, statSync, symlinkSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import t from 'tap';
 import { buildCommit, projectRoot } from '../../runner/project.js';
+import { PACKED_FOLDER } from '../../scripts/bundle/packed.js';
 import { productionPackages } from '../../scripts/bundle/parts.js';
 import { packagesLoadedByTests } from '../../scripts/bundle/test-parts.js';
 import { mpirun } from '../helpers/mpirun.js';
@@ -64,6 +65,15 @@ t.test('the bundle runs where neither Node nor the clone is', { skip }, async (t
     const spec = join(root, 'configs', 'quickstart.json');
     const validated = await run(railrunner, ['validate', spec], { env, cwd });
     t.equal(validated.status, 0, validated.stderr);
+
+    const launcher = readFileSync(railrunner, 'utf8');
+    t.match(launcher, /'\.\.\/dist\/packed\/runner\/main\.js'/, 'the program runs from few files');
+    t.notMatch(launcher, /'\.\.\/dist\/(?!packed\/)/);
+    const packed = join(root, PACKED_FOLDER);
+    for (const name of readdirSync(packed, { recursive: true, encoding: 'utf8' })) {
+      if (!name.endsWith('.js') || !readFileSync(join(packed, name), 'utf8').includes('new URL("./main.js"')) continue;
+      t.ok(existsSync(join(packed, dirname(name), 'main.js')), `the thread that ${name} starts lies beside it`);
+    }
 
     const facts = readJson<{ native: string[]; commit: string | null }>(join(root, 'bundle.json'));
     t.equal(facts.commit, buildCommit());
