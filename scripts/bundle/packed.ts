@@ -6,7 +6,7 @@ import { buildSync } from 'esbuild';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** Below the bundle's folder. The modules themselves stay beside it: benchmarks and tests import them. */
+/** Below the bundle's folder. The modules themselves stay next to it: benchmarks and tests import them. */
 export const PACKED_FOLDER = 'dist/packed';
 
 /** Where threads begin: started by a path relative to the module that starts them. */
@@ -30,7 +30,7 @@ export function packModules(root: string, folder: string): void {
     outbase: 'dist',
     bundle: true,
     splitting: true,
-    // What several entries share lies beside the thread's: a module that starts it finds it by its own path.
+    // What several entries share lies next to the thread's: a module that starts it finds it by its own path.
     chunkNames: `${THREAD_FOLDER}/[name]-[hash]`,
     format: 'esm',
     platform: 'node',

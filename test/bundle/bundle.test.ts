@@ -72,7 +72,7 @@ t.test('the bundle runs where neither Node nor the clone is', { skip }, async (t
     const packed = join(root, PACKED_FOLDER);
     for (const name of readdirSync(packed, { recursive: true, encoding: 'utf8' })) {
       if (!name.endsWith('.js') || !readFileSync(join(packed, name), 'utf8').includes('new URL("./main.js"')) continue;
-      t.ok(existsSync(join(packed, dirname(name), 'main.js')), `the thread that ${name} starts lies beside it`);
+      t.ok(existsSync(join(packed, dirname(name), 'main.js')), `the thread that ${name} starts lies next to it`);
     }
 
     const facts = readJson<{ native: string[]; commit: string | null }>(join(root, 'bundle.json'));

@@ -11,6 +11,7 @@ import { readManifest, readRankRows } from '../helpers/results.js';
 t.setTimeout(300_000);
 
 const toyKind = fileURLToPath(new URL('toy-kind.js', import.meta.url));
+const keepingKinds = fileURLToPath(new URL('keeping-kinds.js', import.meta.url));
 
 t.test(
   'misspelt columns, missing verification, and a number of samples of its own',
@@ -58,12 +59,12 @@ t.test(
   async (t) => {
     const folder = t.testdir();
     const spec = join(folder, 'spec.json');
-    const jobs = ['toy', 'twin', 'toy', 'loner', 'loner', 'twin'].map((kind, index) => ({
+    const jobs = ['first', 'second', 'first', 'loner', 'loner', 'second'].map((kind, index) => ({
       id: `job-${index}`,
       kind,
     }));
-    writeFileSync(spec, JSON.stringify({ name: 'toys', device: 'host', jobs }));
-    const command = [process.execPath, toyKind, 'run', spec, '--out', folder, '--run-id', 'x'];
+    writeFileSync(spec, JSON.stringify({ name: 'keeping', device: 'host', jobs }));
+    const command = [process.execPath, keepingKinds, 'run', spec, '--out', folder, '--run-id', 'x'];
     const ended = await mpirun({ mpi: 'openmpi', ranks: 1 }, command);
     t.equal(ended.status, 0, ended.stderr + ended.stdout);
     const [rows = []] = readRankRows(join(folder, 'x'));
@@ -71,6 +72,6 @@ t.test(
       rows.map(({ made }) => made),
       ['1', '1', '1', '2', '3', '4'],
     );
-    t.equal(ended.stderr.match(/a toy is closed/g)?.length, 3, 'the last one ends with its process');
+    t.equal(ended.stderr.match(/the resource is closed/g)?.length, 3, 'the last one ends with its process');
   },
 );

@@ -1,10 +1,6 @@
-/**
- * A command line of railrunner that knows other kinds: node toy-kind.js run SPEC. Points of `toy` break its contract; `toy` and
- * `twin` keep each other's resources, `loner` keeps nobody's.
- */
+/** A command line of railrunner that knows one more kind, `toy`: node toy-kind.js run SPEC. Its points break its contract. */
 import { defineKind } from '../../runner/job/kind.js';
 import { column } from '../../runner/job/column.js';
-import type { PointContext } from '../../runner/job/context.js';
 import type { Measured, Verification } from '../../runner/job/measurement.js';
 import { main } from '../../runner/main.js';
 
@@ -14,10 +10,8 @@ interface ToySpec {
   readonly verifies: boolean;
 }
 
-/** How often the resource that all of them keep was made. */
-let numMade = 0;
-
-const shared = {
+const toy = defineKind<ToySpec>()({
+  kind: 'toy',
   summary: 'Times nothing, for tests of what the engine demands of kinds.',
   schema: {
     type: 'object',
@@ -27,16 +21,11 @@ const shared = {
     },
   },
   example: { iterations: 3 },
-  columns: [column('hops', '', 'a column of its own'), column('made', '', 'resources made so far')],
+  columns: [column('hops', '', 'a column of its own')],
   check: () => [],
   plan: () => ({ memoryBytes: { device: 0, host: 0, disk: 0 }, payloadBytes: 8 }),
-  open: async (spec: ToySpec, { resources }: PointContext) => ({
+  open: async (spec) => ({
     measure: async () => {
-      await resources.acquire('toys', async () => {
-        numMade += 1;
-        const close = async (): Promise<void> => void process.stderr.write('a toy is closed\n');
-        return { close, endsWithProcess: true };
-      });
       const row = {
         state: 'measured',
         phase: 'total',
@@ -46,24 +35,17 @@ const shared = {
         bytes: { payload: 8 },
       } as const;
       // Past the compiler, as JavaScript would: a name that is known only at run time.
-      const extra: Measured<'hops' | 'made'>['extra'] = JSON.parse(
-        `{"${spec.fills}": 3, "made": ${numMade}}`,
-      );
+      const extra: Measured<'hops'>['extra'] = JSON.parse(`{"${spec.fills}": 3}`);
       return [{ ...row, ...(extra === undefined ? {} : { extra }) }];
     },
     verify: async (): Promise<Verification[]> =>
       spec.verifies ? [{ checked: 8, wrong: 0, firstBad: '' }] : [],
     close: async () => {},
   }),
-} as const;
-
-const define = defineKind<ToySpec>();
-const toy = define({ ...shared, kind: 'toy', resourceGroup: 'toys' });
-const twin = define({ ...shared, kind: 'twin', resourceGroup: 'toys' });
-const loner = define({ ...shared, kind: 'loner' });
+});
 
 await main(process.argv.slice(2), {
-  loadKinds: async () => [toy, twin, loner],
+  loadKinds: async () => [toy],
   loadModelReport: async () => () => ({ refusal: 'this registry has no models' }),
   loadSimulation: async () => async () => '',
 });
