@@ -70,7 +70,7 @@ int fewBlocks() { return pass({.ranks = 2, .shape = kShort, .numBlocks = 3}); }
 
 // One transfer again and again, every word checked each time.
 int repeatAndCheck(HubExchange& exchange, const Case& tested) {
-  ReplicatedRank self(exchange, tested);
+  ReplicatedRank self(exchange, deviceOf(exchange), tested);
   HubGate gate(exchange);
   const auto transfer =
       openReplicated(exchange, self.control, *self.device, self.request(), nowNs() + kMinuteNs);
