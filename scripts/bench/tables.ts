@@ -29,7 +29,8 @@ export function fillTables(page: string, benchFolder: string): string {
   return page
     .replace(MARKER, (_text, name: string) => {
       const path = join(benchFolder, `${name}.csv`);
-      const table = existsSync(path) ? tableOf(name, readFileSync(path, 'utf8')) : '_not measured yet_\n';
+      if (!existsSync(path)) return `<!-- table ${name} -->\n\n_Not measured yet._\n\n<!-- end -->`;
+      const table = tableOf(name, readFileSync(path, 'utf8'));
       return `<!-- table ${name} -->\n\n${provenanceText(provenance, name)}\n\n${table}\n<!-- end -->`;
     })
     .replace(HEADLINES, () => {
