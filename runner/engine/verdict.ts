@@ -50,7 +50,7 @@ export function judge(stage: string, verdicts: readonly StageVerdict[]): Judgeme
     return { status: 'failed', stage, culprits: failed, fatal, stop };
   }
   if (timedOut.length > 0) {
-    const cutShort = verdicts.filter((v) => v.status === 'peer').map(asTimedOut);
+    const cutShort = verdicts.filter((v) => v.status === 'peer').map((v) => asTimedOut(v, timedOut));
     const culprits = hungVerdicts([...timedOut, ...cutShort].toSorted((a, b) => a.rank - b.rank));
     // Several candidates: a link is down between them, or the point is merely slow. Nobody is blamed.
     const isNamed = culprits.length === 1;
@@ -74,9 +74,14 @@ export function judge(stage: string, verdicts: readonly StageVerdict[]): Judgeme
   return { status: 'ok', stage, culprits: [], fatal: false, stop };
 }
 
-/** A rank that was told to stop by one whose deadline came first: it had not finished either, and may be the one that hangs. */
-function asTimedOut(verdict: StageVerdict): StageVerdict {
-  const message = 'it was told to stop shortly before its own deadline';
+/**
+ * A rank that was told to stop by one whose deadline came first: it had not finished either, and may be the one that hangs.
+ * What the other waited for is the only trace of why, so it is told with it.
+ */
+function asTimedOut(verdict: StageVerdict, timedOut: readonly StageVerdict[]): StageVerdict {
+  const first = timedOut.find((v) => v.awaitedPeer === verdict.rank) ?? timedOut[0];
+  const why = first?.message ? ` by rank ${first.rank}: ${first.message}` : '';
+  const message = `it was told to stop shortly before its own deadline${why}`;
   return { ...verdict, status: 'timeout', code: 'E_TIMEOUT', message };
 }
 

@@ -43,13 +43,14 @@ t.test('the hung rank is the one that others wait for and that waits for nobody'
 
 t.test('a rank that hangs is named also where it was told to stop before its own deadline', async (t) => {
   const verdicts = [
-    word(0, { status: 'timeout', code: 'E_TIMEOUT', awaitedPeer: 1 }),
+    word(0, { status: 'timeout', code: 'E_TIMEOUT', awaitedPeer: 1, message: 'no counts from rank 1' }),
     word(1, { status: 'peer', code: 'E_ABORTED', awaitedPeer: -1 }),
     word(2, { status: 'peer', code: 'E_ABORTED', awaitedPeer: 0 }),
   ];
   const judgement = judge('measure', verdicts);
   t.match(judgement, { status: 'timeout', hungRank: 1, culprits: [{ rank: 1, code: 'E_TIMEOUT' }] });
-  t.match(describeCulprits(judgement), /^rank 1 did not finish measure/);
+  const said = /^rank 1 did not finish measure: .* by rank 0: no counts from rank 1$/;
+  t.match(describeCulprits(judgement), said, 'what the other waited for is told');
 });
 
 t.test('where nobody knows whom it waits for, the rank behind in iterations hung', async (t) => {
