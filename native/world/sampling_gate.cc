@@ -18,7 +18,7 @@ constexpr int64_t kNamingNs = 5'000'000;
 constexpr int64_t kNewsNs = 500'000'000;
 }  // namespace
 
-// Waits for ready(); after a while it keeps naming the rank that awaited() finds missing.
+// Waits for ready(); after a while it keeps naming the rank that awaited() finds missing, until opened().
 template <class Ready, class Awaited>
 void SamplingGate::wait(Ready&& ready, Awaited&& awaited, const char* what) {
   uint32_t polls = 0;
@@ -49,7 +49,14 @@ void SamplingGate::wait(Ready&& ready, Awaited&& awaited, const char* what) {
   } catch (const Error&) {
     if (!comesWithTheNews(ready)) throw;
   }
-  if (isNamed) control_.awaitedPeer.store(-1, std::memory_order_relaxed);
+  isNaming_ = isNaming_ || isNamed;
+}
+
+// Nobody is awaited any more. Where a gate ends because a rank has failed, its name stays: this rank's own deadline may come
+// before the news is out, and without it this rank would be taken for one that waits for nobody.
+void SamplingGate::opened() {
+  if (isNaming_) control_.awaitedPeer.store(-1, std::memory_order_relaxed);
+  isNaming_ = false;
 }
 
 // A failure of another rank sets this rank's abort word, for waits that watch nothing else. A gate is told of it as well,
@@ -79,6 +86,7 @@ uint32_t SamplingGate::arrive(uint32_t stopWord) {
   const uint32_t stop = place_.localRank == 0 ? lead(current) : follow(current);
   if (stop == kFailureWord)
     return stop;  // no stamp: this gate may not have needed all, who may still read the last
+  opened();
   own.leftNs.store(nowNs(), std::memory_order_relaxed);
   own.left.store(current, std::memory_order_release);
   return stop;
@@ -97,6 +105,7 @@ uint32_t SamplingGate::collectNode(uint64_t current) {
         },
         [rank] { return rank; }, "a rank of this node at the sampling gate");
     stop = std::max(stop, failed ? kFailureWord : slot.stop.load(std::memory_order_relaxed));
+    if (stop != kFailureWord) opened();
   }
   return stop;
 }
@@ -141,6 +150,7 @@ double SamplingGate::lastSkewUs() {
         },
         [rank] { return rank; }, "a rank of this node to leave the sampling gate");
     if (failed) continue;
+    opened();
     const int64_t leftNs = slot.leftNs.load(std::memory_order_relaxed);
     firstNs = std::min(firstNs, leftNs);
     lastNs = std::max(lastNs, leftNs);

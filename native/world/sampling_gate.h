@@ -56,6 +56,7 @@ class SamplingGate {
   uint32_t follow(uint64_t ticket);
   template <class Ready, class Awaited>
   void wait(Ready&& ready, Awaited&& awaited, const char* what);
+  void opened();
   template <class Ready>
   bool comesWithTheNews(Ready&& ready);
 
@@ -63,6 +64,7 @@ class SamplingGate {
   GatePlace& place_;
   GateLink& link_;
   RunControl& control_;
+  bool isNaming_ = false;  // RunControl::awaitedPeer holds whom this gate waits for
 };
 
 }  // namespace railrunner

@@ -204,6 +204,30 @@ void checkFailure(Harness& harness, int culprit, uint32_t nextEpoch) {
   checkOrder(harness, 20);
 }
 
+// One rank gives up while the others wait for it at a gate: those of its node leave with its name, which their verdict needs if
+// their own deadline comes next.
+void checkGivenUp(Harness& harness, int culprit, uint32_t nextEpoch) {
+  harness.run([&](ThreadRank& rank) {
+    const auto isNeighbour = [&](int other) { return harness.rank(other).first == rank.first; };
+    rank.control.awaitedPeer.store(-1);
+    CHECK_EQUAL(rank.gate.arrive(0), 0U);
+    if (rank.rank != culprit) {
+      CHECK_EQUAL(rank.gate.arrive(0), static_cast<uint32_t>(StopReason::kFailure));
+      if (isNeighbour(culprit)) CHECK_EQUAL(rank.control.awaitedPeer.load(), culprit);
+      return;
+    }
+    const int64_t limitNs = nowNs() + 20'000'000'000;
+    for (int other = 0; other < harness.size(); ++other) {
+      while (other != culprit && isNeighbour(other) &&
+             harness.rank(other).control.awaitedPeer.load() != culprit && nowNs() < limitNs)
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    rank.gate.fail();
+  });
+  harness.renew(nextEpoch);
+  checkOrder(harness, 20);
+}
+
 template <class Body>
 void expectRefused(const char* what, Body&& body) {
   bool refused = false;
@@ -256,6 +280,8 @@ void checkAll(int numNodes, int ranksPerNode) {
   checkAbort(harness, 0, 3);
   checkFailure(harness, last, 4);
   checkFailure(harness, 0, 5);
+  checkGivenUp(harness, last, 6);
+  checkGivenUp(harness, 0, 7);
   checkStop(harness);
 }
 
