@@ -133,7 +133,7 @@ export const HEADLINES: readonly Headline[] = [
   exchangeHeadline('dispatch', 'bf16', 1),
   highHeadline('dispatch', 'rank', { dispatchDtype: 'bf16', smCount: 16 }, 'allGather'),
   highHeadline('dispatch', 'rank', { dispatchDtype: 'bf16', smCount: 16 }, 'sparse'),
-  highHeadline('dispatch', 'rank', { dispatchDtype: 'fp8_e4m3', smCount: 16 }, 'allGather'),
+  highHeadline('dispatch', 'rank', { dispatchDtype: 'fp8_e4m3', smCount: 16 }, 'sparse'),
   highHeadline('combine', 'rank', { dispatchDtype: 'bf16', smCount: 16 }, 'sparse'),
   highHeadline('dispatch', 'expert', { dispatchDtype: 'bf16', smCount: 64 }, 'sparse'),
   highHeadline('combine', 'expert', { dispatchDtype: 'bf16', smCount: 64 }, 'sparse'),

@@ -51,8 +51,8 @@ export function highHeadline(
     pick(rows, { job_id: job, phase, timing, strategy_requested: strategy, params });
   const name = phase === 'combine' ? 'combine' : `dispatch ${params.dispatchDtype}`;
   return {
-    what: `DeepSeek-V3 shape on 2 GPUs, high-throughput ${name}, ${job}-major rows, \`${strategy}\`, 4096 tokens per rank (host clock / cold event)`,
-    table: 'moe-cuda-high',
+    what: `DeepSeek-V3 shape on 4 GPUs, high-throughput ${name}, ${job}-major rows, \`${strategy}\`, 4096 tokens per rank (host clock / cold event)`,
+    table: 'moe-cuda-high-4',
     page: 'moe-gpu',
     figure: (rows) => `${microseconds(row(rows, 'host'))} / ${microseconds(row(rows, 'event'))}`,
     ratio: (rows) => `${share(row(rows, 'event'))} of peer stores of the same bytes`,

@@ -60,6 +60,7 @@ export const SUITES: readonly Suite[] = [
   { name: 'moe-cuda', device: 'cuda', ranks: 4, quick: true },
   { name: 'moe-cuda-nodes', device: 'cuda', ranks: 4, quick: true },
   { name: 'moe-cuda-high', device: 'cuda', ranks: 2, quick: true },
+  { name: 'moe-cuda-high-4', spec: 'bench/moe-cuda-high.json', device: 'cuda', ranks: 4, quick: true },
   { name: 'moe-models-cuda', spec: 'moe/models.json', device: 'cuda', ranks: 4, quick: true, args: ON_CUDA },
   { name: 'cuda-quickstart', spec: 'quickstart.json', device: 'cuda', ranks: 4, quick: true, args: ON_CUDA },
 ];

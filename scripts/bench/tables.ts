@@ -51,7 +51,7 @@ function tableOf(name: string, csv: string): string {
   if (rows[0] && !('job_id' in rows[0])) return plainTable(rows);
   if (name.endsWith('-link')) return transportTable(rows);
   if (name.startsWith('moe-models')) return tableFrom(exchangeLines(rows));
-  if (name === 'moe-cuda-high') return tableFrom(highLines(rows));
+  if (name.startsWith('moe-cuda-high')) return tableFrom(highLines(rows));
   if (name.startsWith('host-moe-sweep')) return tableFrom(sweepLines(rows));
   if (name === 'moe-cuda-nodes') return tableFrom(nodesLines(rows));
   const strategies = [...new Set(rows.map((row) => row['strategy_requested'] ?? '').filter(Boolean))];
