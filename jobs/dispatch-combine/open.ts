@@ -28,7 +28,7 @@ export async function openExchange(spec: MoeSpec, context: PointContext): Promis
     paths: peerPaths(spec, rank, world.info.nodeOfRank),
     routing: await route({ work: 'route', spec, worldSize, files: context.point.files }, context.signal),
   }));
-  const nodes = forwardingNodes(spec, world.info.nodeOfRank);
+  const nodes = forwardingNodes(spec, world.info.nodeOfRank, context.device.properties.kind);
   const counts = countRouting(spec, routing, world.info.nodeOfRank);
   const parts: PointParts = { spec, context, routing, counts, paths, nodes };
   const open = isHighThroughput(spec) ? openHighThroughput : openLowLatency;
@@ -60,7 +60,10 @@ class OpenExchange implements OpenPoint<MoeColumn> {
     if (spec.verify === 'off') return [];
     const { rank, nodeOfRank } = context.world.info;
     const results = await this.#algorithm.native.results();
-    return await verify({ work: 'verify', spec, routing, rank, nodeOfRank, results }, this.#closing.signal);
+    return await verify(
+      { work: 'verify', spec, routing, rank, nodeOfRank, device: context.device.properties.kind, results },
+      this.#closing.signal,
+    );
   }
 
   async close(): Promise<void> {

@@ -3,7 +3,7 @@ import type { FilePlaces } from '../../runner/job-spec/files.js';
 import type { PlanPlace, PointNeed, PointPlan } from '../../runner/job-spec/spec-kind.js';
 import { needOfHighThroughput, planHighThroughput } from './high-throughput/plan.js';
 import { isHighThroughput, type MoeSpec } from './moe-spec.js';
-import { dedupUsed, forwardingNodes, nodesInBlocks, type Nodes } from './bytes/nodes.js';
+import { dedupUsed, forwardingNodes, mostNetworkPeers, nodesInBlocks, type Nodes } from './bytes/nodes.js';
 import { networkMemoryBytesCuda, symmetricBytesCuda } from './bytes/cuda.js';
 import { privateBytes, mscclppHintBytes, symmetricBytes } from './bytes/memory.js';
 import { makeRouting, type Routing } from './routing/routing.js';
@@ -60,18 +60,11 @@ export function needOfMoe(spec: MoeSpec, place: PlanPlace): PointNeed {
   };
 }
 
-const nodesOf = (spec: MoeSpec, { worldSize, ranksPerNode }: PlanPlace): Nodes | null =>
-  forwardingNodes(spec, nodesInBlocks(worldSize, ranksPerNode));
+const nodesOf = (spec: MoeSpec, { worldSize, ranksPerNode, device }: PlanPlace): Nodes | null =>
+  forwardingNodes(spec, nodesInBlocks(worldSize, ranksPerNode), device);
 
 function symmetricOf(spec: MoeSpec, place: PlanPlace): number {
   const { worldSize, device } = place;
   if (device !== 'cuda') return symmetricBytes(spec, worldSize);
   return symmetricBytesCuda(spec, worldSize, nodesOf(spec, place)?.ranksPerNode ?? 1);
-}
-
-/** Ranks that the rank which reaches most of them over the network reaches so: one of the last node, the smallest. */
-function mostNetworkPeers({ transport }: MoeSpec, { worldSize, ranksPerNode }: PlanPlace): number {
-  if (transport === 'ipc') return 0;
-  if (transport === 'network') return worldSize - 1;
-  return worldSize - (worldSize % ranksPerNode || ranksPerNode);
 }

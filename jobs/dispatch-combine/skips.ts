@@ -28,8 +28,8 @@ export function skippedTransport(
   }
   if (worldSize === 1) return null;
   const crosses = worldSize > ranksPerNode;
-  if (device === 'cuda' && isHigh && (crosses || transport === 'network')) {
-    return 'algorithm highThroughput on cuda needs GPUs that share memory: ranks of one node and transport hybrid or ipc, or algorithm lowLatency';
+  if (device === 'cuda' && isHigh && dedup === 'node' && crosses && ranksPerNode > 1) {
+    return 'dedup node with algorithm highThroughput: tokens are forwarded between nodes on the host device only; use dedup on or auto on cuda';
   }
   if (transport === 'ipc') {
     return crosses ? 'transport ipc: ranks of different nodes share no memory; use hybrid' : null;

@@ -24,11 +24,15 @@ const JOB = {
   iterations: 3,
 } as const;
 
-async function runJob(folder: string, job: object): Promise<{ status: number | null; rows: CsvRow[] }> {
+async function runJob(
+  folder: string,
+  job: object,
+  env: Readonly<Record<string, string>> = {},
+): Promise<{ status: number | null; rows: CsvRow[] }> {
   const spec = join(folder, 'spec.json');
   writeFileSync(spec, JSON.stringify({ device: 'cuda', jobs: [{ ...JOB, ...job }] }));
   const args = runArgs(spec, folder);
-  const ended = await mpirunCli({ mpi: 'openmpi', ranks: 2, timeoutMs: 120_000 }, args);
+  const ended = await mpirunCli({ mpi: 'openmpi', ranks: 2, env, timeoutMs: 120_000 }, args);
   return { status: ended.status, rows: readRankRows(join(folder, 'x')).flat() };
 }
 
@@ -63,4 +67,14 @@ t.test('receive memory that is too small is refused by both ranks', onTwoGpus, a
   t.equal(rows.length, 2);
   const error = /rank 0 would receive \d+ expert rows .* expected at most 100 rows .*: nothing was written/;
   for (const row of rows) t.match(row, { status: 'failed', error_code: 'E_ARGUMENT', error });
+});
+
+t.test('a wrong row is found by the rank that got it', onTwoGpus, async (t) => {
+  for (const strategy of ['sparse', 'allGather']) {
+    const env = { RAILRUNNER_FAULT: 'rank=1,point=0,stage=measure,action=corrupt' };
+    const { status, rows } = await runJob(t.testdir(), { outputLayout: 'rankMajor', strategy }, env);
+    t.equal(status, 1);
+    const found = rows.find((row) => row['rank'] === '0' && row['status'] === 'wrong');
+    t.match(found, { phase: 'dispatch', first_bad: /of rank 1, column/ }, strategy);
+  }
 });

@@ -1,4 +1,5 @@
 /** Ranks by node, where a token crosses once per node and is forwarded there (docs/moe.md, "Forwarding inside nodes"). */
+import type { PlanPlace } from '../../../runner/job-spec/spec-kind.js';
 import { itemAt } from '../../../runner/values/items.js';
 import { isHighThroughput, usesDedup, type MoeSpec } from '../moe-spec.js';
 
@@ -59,9 +60,11 @@ export function unequalNodes(nodeOfRank: readonly number[]): string | null {
 export function forwardingNodes(
   spec: Pick<MoeSpec, 'dedup' | 'algorithm' | 'transport'>,
   nodeOfRank: readonly number[],
+  device: 'host' | 'cuda',
 ): Nodes | null {
-  // High throughput forwards wherever it can: rows outweigh the hop.
-  const isAuto = isHighThroughput(spec) && spec.dedup === 'auto' && spec.transport === 'hybrid';
+  // High throughput forwards wherever it can: rows outweigh the hop. Its kernels cannot.
+  const isAuto =
+    isHighThroughput(spec) && device === 'host' && spec.dedup === 'auto' && spec.transport === 'hybrid';
   if ((spec.dedup !== 'node' && !isAuto) || unequalNodes(nodeOfRank) !== null) return null;
   const numNodes = new Set(nodeOfRank).size;
   return numNodes === 1 || numNodes === nodeOfRank.length ? null : new Nodes(nodeOfRank);
@@ -70,6 +73,16 @@ export function forwardingNodes(
 /** Ranks in blocks, as `plan` and emulated nodes have them. */
 export function nodesInBlocks(worldSize: number, ranksPerNode: number): number[] {
   return Array.from({ length: worldSize }, (_, rank) => Math.floor(rank / ranksPerNode));
+}
+
+/** Ranks that the rank which reaches most of them over the network reaches so: one of the last node, the smallest. */
+export function mostNetworkPeers(
+  { transport }: Pick<MoeSpec, 'transport'>,
+  { worldSize, ranksPerNode }: Pick<PlanPlace, 'worldSize' | 'ranksPerNode'>,
+): number {
+  if (transport === 'ipc') return 0;
+  if (transport === 'network') return worldSize - 1;
+  return worldSize - (worldSize % ranksPerNode || ranksPerNode);
 }
 
 /** What `dedup` resolves to, as rows and plans say it. `nodes`: null where nothing is forwarded. */

@@ -49,7 +49,7 @@ export async function openHighThroughput(parts: PointParts): Promise<OpenAlgorit
       messagesForwarded: forwardedTokens(standing, counts),
       expertRows: counts.rowsOfExpert.slice(rank * local, (rank + 1) * local),
       symmetricBytes: isCuda
-        ? symmetricBytesHighCuda(spec, memory, strategy)
+        ? symmetricBytesHighCuda(spec, memory, strategy, paths.includes('network'))
         : symmetricBytesHigh(spec, memory, inboxes),
     },
     strategyRequested: spec.strategy,

@@ -1,11 +1,11 @@
 /** Bytes and memory of one rank with high throughput, from the spec and its routing. */
 import type { PlanPlace, PointNeed, PointPlan } from '../../../runner/job-spec/spec-kind.js';
-import { forwardingNodes, nodesInBlocks } from '../bytes/nodes.js';
+import { forwardingNodes, mostNetworkPeers, nodesInBlocks } from '../bytes/nodes.js';
 import type { PeerPath } from '../bytes/traffic.js';
 import type { MoeSpec } from '../moe-spec.js';
 import { capacities, mostInboxes, privateBytesHigh, symmetricBytesHigh, type Capacity } from './capacity.js';
 import type { RoutingCounts } from '../bytes/routing-counts.js';
-import { symmetricBytesHighCuda } from './cuda.js';
+import { stagedBytesHighCuda, symmetricBytesHighCuda } from './cuda.js';
 import { payloadHigh } from './traffic.js';
 
 export function planHighThroughput(spec: MoeSpec, place: PlanPlace, counts: RoutingCounts): PointPlan {
@@ -35,7 +35,14 @@ export function needOfHighThroughput(
   const all = memory ?? capacities(spec, worldSize, null);
   const own = all[rank] ?? { tokens: 0, rows: 0 };
   const device = symmetricOf(spec, place, all) + privateBytesHigh(spec, worldSize, own);
-  return { memoryBytes: { device, host: 0, disk: 0 } };
+  const host = stagedOf(spec, place, all);
+  return { memoryBytes: { device, host, disk: 0 } };
+}
+
+/** Pinned memory between GPUs and their peers over the network. */
+function stagedOf(spec: MoeSpec, place: PlanPlace, memory: readonly Capacity[]): number {
+  if (place.device !== 'cuda') return 0;
+  return stagedBytesHighCuda(symmetricOf(spec, place, memory), mostNetworkPeers(spec, place));
 }
 
 function symmetricOf(
@@ -45,7 +52,9 @@ function symmetricOf(
 ): number {
   // With auto both are opened, one after the other: the larger counts.
   if (device === 'cuda') {
-    return symmetricBytesHighCuda(spec, memory, spec.strategy === 'sparse' ? 'sparse' : 'allGather');
+    const isStaged = mostNetworkPeers(spec, { worldSize, ranksPerNode }) > 0;
+    const strategy = spec.strategy === 'sparse' ? 'sparse' : 'allGather';
+    return symmetricBytesHighCuda(spec, memory, strategy, isStaged);
   }
   const nodeOf = nodesInBlocks(worldSize, ranksPerNode);
   const paths = nodeOf.map((own, rank) =>
@@ -55,5 +64,5 @@ function symmetricOf(
       return isFar ? 'network' : 'ipc';
     }),
   );
-  return symmetricBytesHigh(spec, memory, mostInboxes(forwardingNodes(spec, nodeOf), paths));
+  return symmetricBytesHigh(spec, memory, mostInboxes(forwardingNodes(spec, nodeOf, device), paths));
 }

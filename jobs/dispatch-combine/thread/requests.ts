@@ -22,13 +22,14 @@ export interface VerifyRequest {
   readonly routing: Routing;
   readonly rank: number;
   readonly nodeOfRank: readonly number[];
+  readonly device: 'host' | 'cuda';
   readonly results: NativeMoeResults;
 }
 
 const routeHere = ({ spec, worldSize, files }: RouteRequest): Routing => makeRouting(spec, worldSize, files);
 
-function verifyHere({ spec, routing, rank, nodeOfRank, results }: VerifyRequest): Verification[] {
-  const expectation = { spec, routing, rank, nodes: forwardingNodes(spec, nodeOfRank) };
+function verifyHere({ spec, routing, rank, nodeOfRank, device, results }: VerifyRequest): Verification[] {
+  const expectation = { spec, routing, rank, nodes: forwardingNodes(spec, nodeOfRank, device) };
   return isHighThroughput(spec)
     ? verifyHighThroughput(expectation, results)
     : verifyExchange(expectation, results);

@@ -79,6 +79,9 @@ std::unique_ptr<Bench> openBench(Exchange& exchange, Device& device, RunControl&
   });
   const std::vector<Capacity> capacities = agreeOnCapacities(exchange, options, routing, deadlineNs);
   auto links = std::make_shared<PeerLinks>();
+#if defined(RAILRUNNER_CUDA)
+  std::shared_ptr<cuda::high_throughput::StagedPeers> staged;
+#endif
   std::unique_ptr<Bench> bench;
   try {
     uint64_t bytes = host::high_throughput::symmetricBytes(options, relation, capacities);
@@ -87,16 +90,30 @@ std::unique_ptr<Bench> openBench(Exchange& exchange, Device& device, RunControl&
 #endif
     links->buffer = SymmetricBuffer::open(exchange, device, bytes, sharesMemory(options), deadlineNs);
     if (anyOverNetwork(relation)) {
-      links->network =
-          openNetwork(exchange, control, options, host::high_throughput::kNetworkSlots, deadlineNs);
-      links->region = links->network->registerMemory(exchange, links->buffer->local(), links->buffer->bytes(),
-                                                     DeviceKind::kHost, deadlineNs);
+      void* reached = links->buffer->local();
+      uint64_t reachedBytes = links->buffer->bytes();
+      uint32_t numSlots = host::high_throughput::kNetworkSlots;
+#if defined(RAILRUNNER_CUDA)
+      if (isCuda) {
+        Agreement(exchange, "allocating the host memory that the network reaches", deadlineNs).run([&] {
+          staged =
+              cuda::high_throughput::makeStagedPeers(options, capacities, relation, exchange.rank(), device);
+        });
+        links->reached = staged;
+        reached = staged->memory();
+        reachedBytes = staged->bytes();
+        numSlots = options.numProxies;
+      }
+#endif
+      links->network = openNetwork(exchange, control, options, numSlots, deadlineNs);
+      links->region =
+          links->network->registerMemory(exchange, reached, reachedBytes, DeviceKind::kHost, deadlineNs);
     }
     Agreement(exchange, "preparing the MoE point", deadlineNs).run([&] {
 #if defined(RAILRUNNER_CUDA)
       if (isCuda) {
         bench = cuda::high_throughput::makeBench(options, capacities, std::move(routing), control,
-                                                 exchange.rank(), device, links);
+                                                 exchange.rank(), device, links, staged);
         return;
       }
 #endif

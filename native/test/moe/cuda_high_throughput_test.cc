@@ -82,12 +82,13 @@ void addShapes() {
 }
 
 // Calls of changing routings on one set of ranks, each compared; the counts change from call to call.
-void manyCalls(uint32_t calls, Setting setting) {
+// step 0: equal calls. Every row and sum has one place and one value, so that each must find the same.
+void manyCalls(uint32_t calls, Setting setting, uint32_t step = 1) {
   setting.shape.hidden = 128;
   setting.shape.maxDispatchTokensPerRank = 70;
   Ranks ranks(setting);
   for (uint32_t call = 0; call < calls; ++call) {
-    Scene scene(setting, 100 + call);
+    Scene scene(setting, 100 + step * call);
     ranks.fill(scene.tokens);
     ranks.fillOutputs(scene.expected);
     ranks.begin();
@@ -360,6 +361,7 @@ int main(int argc, char** argv) {
   const uint32_t calls = argc > 2 && std::strcmp(argv[1], "calls") == 0 ? std::atoi(argv[2]) : 50;
   addManyCalls(calls);
   cases().push_back({"4096 tokens, hidden 7168, alignment 128, call by call", largeCalls});
+  cases().push_back({"20 equal calls", [=] { manyCalls(20, small(4, kExpert), 0); }});
   addGraphs();
   cases().push_back({"receive memory that is too small is refused by all ranks", tooSmall});
   cases().push_back({"a silent rank is named", silentRank});

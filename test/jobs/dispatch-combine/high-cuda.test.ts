@@ -3,6 +3,7 @@ import t from 'tap';
 import { capacities } from '../../../jobs/dispatch-combine/high-throughput/capacity.js';
 import { countRouting } from '../../../jobs/dispatch-combine/bytes/routing-counts.js';
 import { symmetricBytesHighCuda } from '../../../jobs/dispatch-combine/high-throughput/cuda.js';
+import { needOfHighThroughput } from '../../../jobs/dispatch-combine/high-throughput/plan.js';
 import { issuedBytesHigh } from '../../../jobs/dispatch-combine/high-throughput/traffic.js';
 import { moeSpec } from './moe-points.js';
 
@@ -47,16 +48,57 @@ t.test('a rank reads rows, ids and weights, and words of the others', async (t) 
   t.same(of('combine', 'sparse'), { self: 0, ipc: 16, network: 0 }, 'rank 1 has no tokens to get back');
 });
 
+t.test('a rank puts rows, ids and weights, and words to a peer over the network', async (t) => {
+  const standing = {
+    rank: 0,
+    isCuda: true,
+    paths: ['self', 'network'] as const,
+    nodes: null,
+    nodeOf: [0, 1],
+    numTokens: [4, 0],
+  };
+  const of = (operation: 'dispatch' | 'combine', strategy: 'sparse' | 'allGather', of = spec): object =>
+    issuedBytesHigh(of, counts, standing, { operation, strategy, isAgain: false });
+  // A word for the layout, and one for each of four slots.
+  t.same(of('dispatch', 'sparse'), { self: 2 * 256, ipc: 0, network: 2 * 256 + 4 * 16 + 40 });
+  t.same(of('dispatch', 'allGather', { ...spec, reuseLayout: true }), {
+    self: 2 * 256,
+    ipc: 0,
+    network: 4 * 256 + 40,
+  });
+  t.same(of('combine', 'sparse'), { self: 2 * 256, ipc: 0, network: 40 }, 'no sums for rank 1');
+  const oneProxy = { ...spec, numProxies: 1, dispatchDtype: 'fp8_e4m3' } as const;
+  t.same(of('dispatch', 'sparse', oneProxy), {
+    self: 2 * 132,
+    ipc: 0,
+    network: 2 * (128 + 16) + 4 * 16 + 16,
+  });
+});
+
+t.test('pinned memory: a mirror for each peer over the network, and a copy of what goes out', async (t) => {
+  const place = { device: 'cuda', worldSize: 4, rank: 0 } as const;
+  const host = (transport: string, ranksPerNode: number): number | undefined => {
+    const planned = moeSpec({ algorithm: 'highThroughput', strategy: 'sparse', transport });
+    const need = needOfHighThroughput(planned, { ...place, ranksPerNode }, null);
+    const bytesAreStaged = ranksPerNode < 4 || transport === 'network';
+    const bytes = symmetricBytesHighCuda(planned, capacities(planned, 4, null), 'sparse', bytesAreStaged);
+    return need.memoryBytes.host / bytes;
+  };
+  t.equal(host('hybrid', 4), 0);
+  t.equal(host('hybrid', 2), 3);
+  t.equal(host('network', 4), 4);
+});
+
 t.test('symmetric memory', async (t) => {
   const memory = capacities(spec, 2, counts);
   // Words of 2 ranks and of 256 blocks of each; ids and weights of 32 tokens; 4 rows for each slot; 2 rows to read, or 4 from each host. With
   // allGather one row behind the slots, that nobody writes.
   const words = 4 * 256 + 2 * 2 * 256 * 8 + 2 * 256;
-  t.equal(symmetricBytesHighCuda(spec, memory, 'sparse'), words + 4 * 256 + 2048);
-  t.equal(symmetricBytesHighCuda(spec, memory, 'allGather'), words + 9 * 256 + 2048);
+  t.equal(symmetricBytesHighCuda(spec, memory, 'sparse', false), words + 4 * 256 + 2048);
+  t.equal(symmetricBytesHighCuda(spec, memory, 'allGather', false), words + 9 * 256 + 2048);
   const rankMajor = { ...spec, outputLayout: 'rankMajor' } as const;
   t.equal(
-    symmetricBytesHighCuda(rankMajor, memory, 'sparse'),
+    symmetricBytesHighCuda(rankMajor, memory, 'sparse', false),
     words + 9 * 256 + 512,
     'sources push into slots',
   );

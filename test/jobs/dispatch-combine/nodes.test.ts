@@ -90,7 +90,7 @@ t.test('where nothing is forwarded', async (t) => {
     ['node', [0, 0, 1]],
   ];
   for (const [dedup, world] of none) {
-    t.equal(forwardingNodes(moeSpec({ dedup }), world), null, `${dedup}, nodes ${world.join()}`);
+    t.equal(forwardingNodes(moeSpec({ dedup }), world, 'host'), null, `${dedup}, nodes ${world.join()}`);
   }
   t.equal(unequalNodes([0, 0, 1, 1]), null);
   t.match(unequalNodes([5, 5, 1]), /nodes of 2, 1 ranks/);
@@ -114,13 +114,13 @@ t.test('where nothing is forwarded', async (t) => {
   const high = { ...job, algorithm: 'highThroughput' } as const;
   const oneNode = { ...place, device: 'cuda', worldSize: 4, ranksPerNode: 4 } as const;
   t.equal(skippedTransport(high, oneNode), null);
-  for (const [spec, at] of [
-    [{ ...high, transport: 'network' }, oneNode],
-    [high, { ...oneNode, ranksPerNode: 2 }],
-  ] as const) {
-    t.match(skippedTransport(spec, at), /highThroughput on cuda needs GPUs that share memory/);
-    t.equal(skippedTransport(spec, { ...at, device: 'host' }), null);
-  }
+  const twoNodes = { ...oneNode, ranksPerNode: 2 } as const;
+  t.equal(skippedTransport({ ...high, transport: 'network' }, oneNode), null);
+  t.equal(skippedTransport(high, twoNodes), null);
+  const forwarded = { ...high, dedup: 'node' } as const;
+  t.match(skippedTransport(forwarded, twoNodes), /forwarded between nodes on the host device only/);
+  t.equal(skippedTransport(forwarded, { ...twoNodes, ranksPerNode: 1 }), null, 'nothing to forward');
+  t.equal(skippedTransport(forwarded, { ...twoNodes, device: 'host' }), null);
   const wide = { ...oneNode, worldSize: 33, ranksPerNode: 33 };
   t.match(skippedTransport(high, wide), /on cuda reach 32 ranks .* this world has 33/);
 });

@@ -45,7 +45,10 @@ const nodesFor = (spec: MoeSpec): readonly number[] =>
 function verdicts({ spec, results }: Checked): ReturnType<typeof verifyExchange> {
   const nodeOfRank = nodesFor(spec);
   const routing = makeRouting(spec, nodeOfRank.length);
-  return verifyExchange({ spec, routing, rank: RANK, nodes: forwardingNodes(spec, nodeOfRank) }, results);
+  return verifyExchange(
+    { spec, routing, rank: RANK, nodes: forwardingNodes(spec, nodeOfRank, 'host') },
+    results,
+  );
 }
 
 for (const shape of SHAPES) {

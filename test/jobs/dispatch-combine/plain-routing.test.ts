@@ -50,7 +50,7 @@ for (const spec of SPECS) {
     t.same(made, makePlainRouting(spec, 4));
     for (const dedup of ['on', 'off', 'node'] as const) {
       const other = { ...spec, dedup };
-      const nodes = forwardingNodes(other, nodesInBlocks(4, 2));
+      const nodes = forwardingNodes(other, nodesInBlocks(4, 2), 'host');
       const counts = countRouting(other, made, nodesInBlocks(4, 2));
       for (const rank of [0, 1, 2, 3]) {
         const traffic = trafficOf(other, counts, rank, nodes);

@@ -146,6 +146,7 @@ struct CallArguments {
   const uint16_t* y;  // expert-major: the experts' rows [capacity.rows]; private
   uint16_t* out;      // combine: bf16 [maxDispatchTokensPerRank, paddedHidden]
   std::byte* base[kMaxPeers];
+  uint32_t staged;           // bit r: rank r is reached over the network, base is its mirror here
   Capacity room[kMaxPeers];  // receive memory of every rank, where they agree on it
 };
 

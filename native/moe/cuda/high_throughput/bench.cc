@@ -32,7 +32,8 @@ uint32_t piecesOfGather(const Shape& shape) {
 }  // namespace
 
 CudaBench::CudaBench(const BenchOptions& options, const std::vector<Capacity>& capacities, Routing routing,
-                     RunControl& control, uint32_t rank, int ordinal, std::shared_ptr<PeerLinks> links)
+                     RunControl& control, uint32_t rank, int ordinal, std::shared_ptr<PeerLinks> links,
+                     std::shared_ptr<StagedPeers> staged)
     : options_(options),
       shape_(options.shape),
       ht_(*options.highThroughput),
@@ -42,6 +43,7 @@ CudaBench::CudaBench(const BenchOptions& options, const std::vector<Capacity>& c
       rank_(rank),
       ordinal_(ordinal),
       plan_(launchPlan(shape_, ht_.numProcessors)),
+      staged_(std::move(staged)),
       dispatchPlan_(pushes() ? pushingPlan(shape_, plan_) : plan_),
       links_(std::move(links)),
       waits_(control, shape_, rank,
@@ -79,7 +81,7 @@ void CudaBench::pointArguments(const std::vector<Capacity>& capacities) {
   a.expertAlignment = ht_.expertAlignment;
   a.weighted = ht_.weighted ? 1 : 0;
   a.gathered = hasSlots() ? 1 : 0;
-  a.pushedSums = isExpertMajor() ? 1 : 0;
+  a.pushedSums = isExpertMajor() && staged_ == nullptr ? 1 : 0;
   a.gatherPieces = gathers() && isExpertMajor() ? piecesOfGather(shape_) : 0;
   a.agreeOnRoom = waitsForCounts() ? 1 : 0;
   a.rank = rank_;
@@ -97,8 +99,12 @@ void CudaBench::pointArguments(const std::vector<Capacity>& capacities) {
     std::byte* base = links_->buffer->bases()[peer];
     a.base[peer] = base;
     a.room[peer] = capacities[peer];
+    if (base == nullptr) continue;
     barrier_.theirs[peer] = reinterpret_cast<uint64_t*>(base + a.map.barrier) + rank_;
   }
+  if (staged_ == nullptr) return;
+  staged_->connect(*links_->network, links_->region, control_, routing_, a);
+  streamWords_ = std::make_unique<StreamWords>(shape_.worldSize, options_.numProxies);
 }
 
 CudaBench::~CudaBench() {
@@ -124,6 +130,7 @@ void CudaBench::queueDispatch() {
   const uint32_t layout = reuses() ? 0 : kLayout;
   const uint32_t rows = leavesInSlots() ? 0 : kMove;
   const bool waits = waitsForCounts() && layout != 0;
+  stageTokens();
   if (gathers() || (pushes() && waits)) {
     queueBeside(layout, rows, waits);
   } else {
@@ -169,7 +176,7 @@ void CudaBench::wakeCopyEngines() {
   const SymmetricMap& map = arguments_.map;
   const uint64_t bytes = shape_.maxDispatchTokensPerRank * shape_.payloadRowBytes();
   for (uint32_t peer = 0; peer < shape_.worldSize; ++peer) {
-    if (peer == rank_ || bytes == 0) continue;
+    if (peer == rank_ || isOverNetwork(peer) || bytes == 0) continue;
     const uint64_t offset = map.xOffset(shape_, rank_);
     check(cudaMemcpyAsync(arguments_.base[peer] + offset, arguments_.base[rank_] + offset, bytes,
                           cudaMemcpyDeviceToDevice, stream_),
@@ -190,7 +197,11 @@ void CudaBench::awaitRoom(cudaStream_t stream) {
 
 void CudaBench::queueCombine() {
   arguments_.layout = ht_.reuseLayout ? layoutEpoch_ : 0;
-  arguments_.phases = kAnnounce | (isExpertMajor() ? kPartials : 0) | kPull;
+  arguments_.phases = kAnnounce | (isExpertMajor() ? kPartials : 0) | (staged_ == nullptr ? kPull : 0);
+  launchCombine(arguments_, plan_, stream_);
+  if (staged_ == nullptr) return;
+  stageSums();
+  arguments_.phases = kPull;
   launchCombine(arguments_, plan_, stream_);
 }
 
@@ -259,30 +270,12 @@ Error CudaBench::refusal(const WaitControl& waits, const std::string& call) cons
                                                                             arguments_.room[rank]));
 }
 
-ProbeRates CudaBench::probe(const ProbeRequest& request, Exchange& exchange, GateRef gate,
-                            int64_t deadlineNs) {
-  makeCurrent(ordinal_);
-  // Tokens and what combine reads: both are written anew before a call reads them.
-  const SymmetricMap& map = arguments_.map;
-  StorePlace place;
-  place.rank = rank_;
-  place.shareBytes = (map.totalBytes - map.x) / shape_.worldSize / kPieceGrain * kPieceGrain;
-  for (uint32_t peer = 0; peer < shape_.worldSize; ++peer) {
-    const bool stores = peer != rank_;
-    place.to.push_back(stores ? arguments_.base[peer] + map.x + rank_ * place.shareBytes : nullptr);
-    place.from.push_back(stores ? arguments_.base[rank_] + map.x + peer * place.shareBytes : nullptr);
-  }
-  std::unique_ptr<PeerStores> stores;
-  const auto bytes = agreeOnProbe(
-      exchange, request,
-      [&] { stores = std::make_unique<PeerStores>(std::move(place), probeSourceBytes(request), control_); },
-      deadlineNs);
-  const ProbedWay stored = stores->run(bytes, gate, request.repeats, probeSalt_);
-  return {stored.GBps, 0, stored.stopped};
-}
-
 BenchFacts CudaBench::facts() const {
   BenchFacts facts;
+  if (links_->network != nullptr) {
+    facts.transport = links_->network->info().transport;
+    facts.memory = "host";
+  }
   facts.strategy = gathers() ? "allGather" : "sparse";
   facts.processors = std::max(plan_.blocks, dispatchPlan_.blocks + dispatchPlan_.push.blocks);
   facts.dispatchFirstUs = dispatchFirstUs_;

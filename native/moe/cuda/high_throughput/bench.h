@@ -6,8 +6,10 @@
 #include "device/cuda/cuda_handles.h"
 #include "moe/bench.h"
 #include "moe/cuda/high_throughput/received.h"
+#include "moe/cuda/high_throughput/staged_peers.h"
 #include "moe/cuda/kernel_waits.h"
 #include "moe/cuda/probe.h"
+#include "moe/network_probe.h"
 #include "moe/peer_links.h"
 
 namespace railrunner::moe::cuda::high_throughput {
@@ -19,13 +21,14 @@ using railrunner::cuda::Stream;
 
 SymmetricMap mapOf(const BenchOptions& options, const std::vector<Capacity>& capacities);
 
-// The measured point on GPUs of one node. Tokens lie in the symmetric buffer, as fp8 already quantised, before a call
-// begins. Phases are timed as those of low latency: `host`, `graph` (not where a call waits on the host for counts),
+// The measured point on GPUs. Tokens lie in the symmetric buffer, as fp8 already quantised, before a call begins. Phases
+// are timed as those of low latency: `host`, `graph` (not where a call waits on the host, for counts or the network),
 // `event`; the samples of `event` come last, so that results() are theirs.
 class CudaBench : public Bench {
  public:
   CudaBench(const BenchOptions& options, const std::vector<Capacity>& capacities, Routing routing,
-            RunControl& control, uint32_t rank, int ordinal, std::shared_ptr<PeerLinks> links);
+            RunControl& control, uint32_t rank, int ordinal, std::shared_ptr<PeerLinks> links,
+            std::shared_ptr<StagedPeers> staged);
   ~CudaBench() override;
 
   MeasuredPhases measure(const SampleProtocol& protocol, GateRef gate) override;
@@ -41,14 +44,17 @@ class CudaBench : public Bench {
 
   bool isExpertMajor() const { return shape_.outputLayout == OutputLayout::kExpertMajor; }
   bool gathers() const { return ht_.strategy == Strategy::kAllGather; }
-  // Sparse rows of rank-major dispatch are stored by their sources.
-  bool pushes() const { return !gathers() && !isExpertMajor(); }
+  // Sparse rows of rank-major dispatch are stored by their sources, where these reach all slots.
+  bool pushes() const { return !gathers() && !isExpertMajor() && staged_ == nullptr; }
   // Whether tokens of other ranks come into slots of this one.
   bool hasSlots() const { return gathers() || pushes(); }
   bool leavesInSlots() const { return hasSlots() && !isExpertMajor(); }
   bool waitsForCounts() const { return ht_.receive != moe::high_throughput::Receive::kWorstCase; }
+  bool isOverNetwork(uint32_t peer) const { return staged_ != nullptr && staged_->reaches(peer); }
   // Whether the next dispatch takes the layout of an earlier one.
   bool reuses() const { return ht_.reuseLayout && layoutEpoch_ != 0; }
+  StorePlace storePlace() const;
+  ProbedWay probeStreams(const ProbeRequest& request, GateRef gate);
   void pointArguments(const std::vector<Capacity>& capacities);
   void beginCall();
   void queueDispatch();
@@ -57,6 +63,8 @@ class CudaBench : public Bench {
   void wakeCopyEngines();
   void awaitRoom(cudaStream_t stream);
   void queueCombine();
+  void stageTokens();
+  void stageSums();
   void queueColdStart();
   void fillTokens(uint32_t salt);
   void poison();
@@ -79,6 +87,8 @@ class CudaBench : public Bench {
   const uint32_t rank_;
   const int ordinal_;
   const LaunchPlan plan_;
+  std::unique_ptr<StreamWords> streamWords_;   // the network reaches them: they outlive it
+  const std::shared_ptr<StagedPeers> staged_;  // null where every peer shares memory
   const LaunchPlan dispatchPlan_;
   const std::shared_ptr<PeerLinks> links_;
   KernelWaits waits_;

@@ -62,6 +62,7 @@ void queueGather(const CallArguments& a, cudaStream_t stream) {
         a.map.scalesOffset(a.shape, a.rank) + static_cast<uint64_t>(first) * a.map.scaleBytes;
     for (uint32_t step = 1; step < a.shape.worldSize; ++step) {
       const uint32_t peer = (a.rank + step) % a.shape.worldSize;
+      if ((a.staged >> peer & 1U) != 0) continue;
       copy(a, peer, x, x, tokens * rowBytes, stream);
       copy(a, peer, scales, scales, static_cast<uint64_t>(tokens) * a.map.scaleBytes, stream);
       if (a.gatherPieces != 0) copy(a, peer, words + 8ULL * piece, words, 8, stream);

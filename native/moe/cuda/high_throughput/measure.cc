@@ -138,7 +138,7 @@ MeasuredPhases CudaBench::measure(const SampleProtocol& protocol, GateRef gate) 
   };
   roundTrips(Timing::kHost);
   for (const bool isCombine : {false, true}) {
-    if (samples.stopped || (waitsForCounts() && !reuses())) break;
+    if (samples.stopped || staged_ != nullptr || (waitsForCounts() && !reuses())) break;
     GraphReplay replay(*this, isCombine);
     SampleSet set = sample(replay, gate, protocol, control_);
     samples.stopped = samples.stopped || set.stopped;

@@ -14,13 +14,10 @@ void requireRunnable(const BenchOptions& options, Device& device) {
                                                  std::to_string(kMaxPeers) + " ranks, received " +
                                                  std::to_string(worldSize));
   }
-  for (uint32_t peer = 0; peer < options.overNetwork.size(); ++peer) {
-    if (options.overNetwork[peer] == 0) continue;
+  if (!options.nodeOfRank.empty()) {
     throw Error(
         ErrorCode::kUnsupportedHere,
-        "highThroughput on cuda: rank " + std::to_string(peer) +
-            " is reached over the network, expected GPUs that share memory. Use algorithm lowLatency, or "
-            "ranks of one node.");
+        "highThroughput on cuda: tokens are not forwarded between nodes of GPUs. Use dedup on or auto.");
   }
   railrunner::cuda::makeCurrent(device.ordinal());
   prepareKernels();
@@ -36,16 +33,27 @@ SymmetricMap mapOf(const BenchOptions& options, const std::vector<Capacity>& cap
   for (const Capacity& one : capacities) most.tokens = std::max(most.tokens, one.tokens);
   const Strategy strategy = options.highThroughput->strategy;
   const bool isRankMajor = options.shape.outputLayout == OutputLayout::kRankMajor;
+  // Through mirrors rows and sums are read.
+  const bool isNear = std::none_of(options.overNetwork.begin(), options.overNetwork.end(),
+                                   [](uint8_t path) { return path != 0; });
   return symmetricMap(options.shape, most, strategy,
-                      {strategy == Strategy::kSparse && isRankMajor, !isRankMajor});
+                      {isNear && strategy == Strategy::kSparse && isRankMajor, isNear && !isRankMajor});
+}
+
+std::shared_ptr<StagedPeers> makeStagedPeers(const BenchOptions& options,
+                                             const std::vector<Capacity>& capacities,
+                                             const NetworkRelation& relation, uint32_t rank, Device& device) {
+  railrunner::cuda::makeCurrent(device.ordinal());
+  return std::make_shared<StagedPeers>(options.shape, mapOf(options, capacities), relation, rank,
+                                       options.numProxies);
 }
 
 std::unique_ptr<Bench> makeBench(const BenchOptions& options, const std::vector<Capacity>& capacities,
                                  Routing routing, RunControl& control, uint32_t rank, Device& device,
-                                 std::shared_ptr<PeerLinks> links) {
+                                 std::shared_ptr<PeerLinks> links, std::shared_ptr<StagedPeers> staged) {
   railrunner::cuda::makeCurrent(device.ordinal());
   return std::make_unique<CudaBench>(options, capacities, std::move(routing), control, rank, device.ordinal(),
-                                     std::move(links));
+                                     std::move(links), std::move(staged));
 }
 
 }  // namespace railrunner::moe::cuda::high_throughput

@@ -49,7 +49,7 @@ std::vector<uint32_t> CudaBench::announcedTokens() const {
   return tokens;
 }
 
-// As this rank reads them: rows (all of a peer's where they are gathered), ids and weights where a layout is made, and
+// Over the network as this rank puts them, else as it reads them: rows (all of a peer's where they are gathered), ids and weights where a layout is made, and
 // two words from each peer.
 PathBytes CudaBench::dispatchBytes() const {
   const uint64_t scaleBytes = shape_.payload == DispatchDtype::kFp8E4m3 ? 4ULL * shape_.numScales() : 0;
@@ -62,13 +62,15 @@ PathBytes CudaBench::dispatchBytes() const {
       bytes.self += received[source] * rowBytes;
       continue;
     }
+    if (isOverNetwork(source)) continue;
     bytes.ipc += (gathers() ? tokens[source] : received[source]) * rowBytes + (hasSlots() ? 24 : 16);
     if (!ht_.reuseLayout) bytes.ipc += 8ULL * tokens[source] * shape_.numTopk;
   }
+  if (staged_ != nullptr) bytes.network = staged_->dispatchBytes();
   return bytes;
 }
 
-// As this rank reads them: the rows of its tokens from every host, and two words.
+// Likewise: the rows of its tokens from every host, and two words.
 PathBytes CudaBench::combineBytes() const {
   const auto place =
       fetched(arguments_.work.tokenPlace, static_cast<uint64_t>(routing_.numTokens) * shape_.worldSize);
@@ -79,10 +81,11 @@ PathBytes CudaBench::combineBytes() const {
       rows += place[token * shape_.worldSize + host] >= 0;
     if (host == rank_) {
       bytes.self += rows * shape_.bf16RowBytes();
-    } else {
+    } else if (!isOverNetwork(host)) {
       bytes.ipc += rows * shape_.bf16RowBytes() + 16;
     }
   }
+  if (staged_ != nullptr) bytes.network = staged_->combineBytes();
   return bytes;
 }
 

@@ -1,6 +1,5 @@
 #include "moe/cuda/low_latency/network_blocks.h"
 
-#include <algorithm>
 #include <cstring>
 
 namespace railrunner::moe::cuda {
@@ -12,20 +11,6 @@ using railrunner::cuda::copyToDevice;
 namespace {
 
 constexpr uint32_t kRingEntries = 1024;
-
-// How many peers before `peer` the rank reaches over the network; with its number of ranks: all of them.
-uint32_t placeOf(const NetworkRelation& relation, uint32_t rank, uint32_t peer) {
-  const std::vector<uint8_t>& peers = relation[rank];
-  return static_cast<uint32_t>(
-      std::count_if(peers.begin(), peers.begin() + peer, [](uint8_t path) { return path != 0; }));
-}
-
-template <class T>
-T* onDevice(T* pinned) {
-  void* mapped = nullptr;
-  check(cudaHostGetDevicePointer(&mapped, pinned, 0), "cudaHostGetDevicePointer");
-  return static_cast<T*>(mapped);
-}
 
 Buffer zeroedOnDevice(uint64_t bytes) {
   Buffer buffer(Buffer::Place::kDevice, bytes);
@@ -70,8 +55,7 @@ NetworkBlocks::NetworkBlocks(const BufferMap& map, const NetworkRelation& relati
       pairBytes_(2 * map.blockBytes),
       heads_(zeroedOnDevice(2 * numProxies * sizeof(uint64_t))),
       path_(zeroedOnDevice(sizeof(NetworkPath))) {
-  const auto worldSize = static_cast<uint32_t>(relation.size());
-  for (uint32_t r = 0; r < worldSize; ++r) most_ = std::max(most_, placeOf(relation, r, worldSize));
+  most_ = mostNetworkPeers(relation);
   bytes_ = 2 * most_ * pairBytes_;
   memory_ = Buffer(Buffer::Place::kPinned, bytes_);
   std::memset(memory_.as(), 0, bytes_);
@@ -82,7 +66,9 @@ NetworkBlocks::NetworkBlocks(const BufferMap& map, const NetworkRelation& relati
   }
 }
 
-uint64_t NetworkBlocks::incoming(uint32_t peer) const { return placeOf(relation_, peer, rank_) * pairBytes_; }
+uint64_t NetworkBlocks::incoming(uint32_t peer) const {
+  return networkPlaceOf(relation_, peer, rank_) * pairBytes_;
+}
 
 void NetworkBlocks::connect(Network& network, uint32_t region, const Rails& rails,
                             KernelArguments& arguments) {
@@ -93,18 +79,18 @@ void NetworkBlocks::connect(Network& network, uint32_t region, const Rails& rail
     auto* entries = entries_[ring].as<TriggerEntry>();
     auto* tail = reinterpret_cast<uint64_t*>(entries + kRingEntries);
     uint64_t* head = heads_.as<uint64_t>() + 2 * ring;
-    path.rings[ring] = {onDevice(entries), head, onDevice(tail), head + 1, kRingEntries};
+    path.rings[ring] = {pinnedOnDevice(entries), head, pinnedOnDevice(tail), head + 1, kRingEntries};
     network.attachTriggers(ring, {entries, head, tail, head + 1, kRingEntries});
   }
   arguments.overNetwork = 0;
-  std::byte* memory = onDevice(memory_.as<std::byte>());
+  std::byte* memory = pinnedOnDevice(memory_.as<std::byte>());
   for (uint32_t peer = 0; peer < relation_.size(); ++peer) {
     if (relation_[rank_][peer] == 0) continue;
     arguments.overNetwork |= 1ULL << peer;
     for (uint32_t slot = 0; slot < path.numSlots; ++slot) {
       path.ring[peer][slot] = static_cast<uint8_t>(network.proxyOf(peer, slot));
     }
-    const uint64_t place = placeOf(relation_, rank_, peer);
+    const uint64_t place = networkPlaceOf(relation_, rank_, peer);
     path.outgoing[peer] = (most_ + place) * pairBytes_;
     path.incoming[peer] = incoming(peer);
     arguments.to[peer] = memory + path.outgoing[peer];

@@ -7,13 +7,11 @@
 
 #include "device/cuda/cuda_handles.h"
 #include "moe/cuda/low_latency/kernels.h"
+#include "moe/cuda/network_places.h"
 #include "moe/rails.h"
 #include "network/network.h"
 
 namespace railrunner::moe::cuda {
-
-// By rank, by peer: non-zero where the first sends to the second over the network. Symmetric.
-using NetworkRelation = std::vector<std::vector<uint8_t>>;
 
 // The host memory through which a GPU's exchange reaches peers that share none: a block in and a block out
 // for each of them, as in buffer_map.h, and the rings of triggers. One region of the network, of the same
