@@ -51,10 +51,26 @@ const needsSanitizer = {
   timeout: 600_000,
 };
 
-for (const name of ['cuda_copy_test', 'cuda_transfer_test', 'cuda_groups_test']) {
+const checkedPrograms: readonly (readonly [string, readonly string[]])[] = [
+  ['cuda_copy_test', []],
+  ['cuda_transfer_test', []],
+  ['cuda_groups_test', []],
+  ['replicated_test', ['few-blocks', '1']],
+];
+
+for (const [name, args] of checkedPrograms) {
   t.test(`compute-sanitizer finds no bad access in ${name}`, needsSanitizer, async (t) => {
     const program = await nativeProgram(name);
-    const checked = ['--tool', 'memcheck', '--error-exitcode', '9', program];
+    const checked = [
+      '--tool',
+      'memcheck',
+      '--target-processes',
+      'all',
+      '--error-exitcode',
+      '9',
+      program,
+      ...args,
+    ];
     const ended = await run('compute-sanitizer', checked, limit);
     t.match(ended, { status: 0, stdout: /ERROR SUMMARY: 0 errors/ }, ended.stdout.slice(-3000));
   });
