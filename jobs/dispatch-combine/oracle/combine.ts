@@ -1,13 +1,12 @@
 /** The combined tokens of this rank: bit for bit in the tree of the spec, and near the plain sum. */
 import type { NativeMoeResults } from '../../../runner/native/types/index.js';
 import { paddedHidden, seed32, usesDedup, type MoeSpec } from '../moe-spec.js';
-import type { Findings } from './findings.js';
+import { POISON_BYTE, type Findings } from './findings.js';
 import { BF16_VALUES, bf16Bits, CalcDiff, dequantize, expertFactor, quantize, tokenRow } from './numbers.js';
 import type { Expectation } from './expectation.js';
 import type { RankRouting } from '../routing/routing.js';
 import { itemAt } from '../../../runner/values/items.js';
 
-const POISON_BYTE = 0x7f;
 /** Limits of calc_diff against the plain sum of what was sent (DeepEP's tests). */
 const DIFF_LIMIT = { bf16: 1e-5, fp8_e4m3: 9e-4 } as const;
 /**

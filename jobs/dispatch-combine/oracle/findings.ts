@@ -1,6 +1,9 @@
 /** Counts what was compared and what differed, and keeps the first difference in words. */
 import type { Verification } from '../../../runner/job/measurement.js';
 
+/** What native code fills results with before a call (kPoisonByte). */
+export const POISON_BYTE = 0x7f;
+
 export class Findings {
   #checked = 0;
   #wrong = 0;

@@ -8,10 +8,9 @@ import type { NativeMoeResults } from '../../../runner/native/types/index.js';
 import { paddedHidden } from '../moe-spec.js';
 import { checkCombine } from './combine.js';
 import type { Expectation } from './expectation.js';
-import { Findings } from './findings.js';
+import { Findings, POISON_BYTE } from './findings.js';
 import { SentRows } from './sent-rows.js';
 
-const POISON_BYTE = 0x7f;
 /** verify: sample compares the elements of every eighth token. */
 const SAMPLE_STRIDE = 8;
 

@@ -5,11 +5,10 @@
 import type { Verification } from '../../../runner/job/measurement.js';
 import type { NativeMoeResults } from '../../../runner/native/types/index.js';
 import { checkCombine } from './combine.js';
-import { Findings } from './findings.js';
+import { Findings, POISON_BYTE } from './findings.js';
 import { SentRows } from './sent-rows.js';
 import type { Expectation } from './expectation.js';
 
-const POISON_BYTE = 0x7f;
 /** verify: sample compares the elements of every eighth token. */
 const SAMPLE_STRIDE = 8;
 
