@@ -2,7 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { projectRoot } from '../runner/project.js';
-import { gpuSourcesDigest } from './bench/provenance.js';
+import { gpuSourcesDigest } from './bench/gpu-sources.js';
 import { formatPage } from './generate/pages/pages.js';
 import { GPU_RECORD, joinRecords, readGpuRecord, recordOfFolder } from './tests/gpu-record.js';
 

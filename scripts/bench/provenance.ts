@@ -1,6 +1,5 @@
 /** Where, when and at which commit each table was measured, and what changed on GPUs since. */
-import { createHash } from 'node:crypto';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 export interface TableProvenance {
@@ -17,6 +16,8 @@ export interface GpuChange {
   readonly gpuSources: string;
   /** What changed and whether figures are expected to move. */
   readonly text: string;
+  /** Why the GPU tests have not passed with this change, where they have not. */
+  readonly untested?: string;
 }
 
 export interface BenchProvenance {
@@ -32,9 +33,12 @@ export function readProvenance(benchFolder: string): BenchProvenance {
 /** Changes of GPU code that a table does not show: all that came after its digest. */
 export function changesSince({ tables, gpuChanges }: BenchProvenance, name: string): readonly GpuChange[] {
   const measured = tables[name]?.gpuSources;
-  if (measured === undefined) return [];
-  const at = gpuChanges.findIndex(({ gpuSources }) => gpuSources === measured);
-  return gpuChanges.slice(at + 1);
+  return measured === undefined ? [] : changesAfter(gpuChanges, measured);
+}
+
+/** All changes where the digest is of none of them. */
+export function changesAfter(gpuChanges: readonly GpuChange[], digest: string): readonly GpuChange[] {
+  return gpuChanges.slice(gpuChanges.findIndex(({ gpuSources }) => gpuSources === digest) + 1);
 }
 
 /** The line above a table. */
@@ -44,23 +48,4 @@ export function provenanceText(provenance: BenchProvenance, name: string): strin
   const since = changesSince(provenance, name).map(({ text }) => text);
   const changed = since.length === 0 ? '' : ` GPU code changed since: ${since.join('; ')}.`;
   return `_${made.machine}; ${made.date}, commit ${made.commit}.${changed}_`;
-}
-
-/** Names and contents of all GPU sources below native/, tests left out. 16 hex digits. */
-export function gpuSourcesDigest(root: string): string {
-  const native = join(root, 'native');
-  const files = readdirSync(native, { recursive: true, encoding: 'utf8' })
-    .filter(
-      (path) =>
-        /(^|\/)cuda\/.*\.\w+$|\.cuh?$/.test(path) && !path.startsWith('test/') && !path.startsWith('bench/'),
-    )
-    .map((path) => `native/${path}`)
-    .sort();
-  const hash = createHash('sha256');
-  for (const file of files)
-    hash
-      .update(`${file}\0`)
-      .update(readFileSync(join(root, file)))
-      .update('\0');
-  return hash.digest('hex').slice(0, 16);
 }

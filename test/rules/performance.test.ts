@@ -6,12 +6,8 @@ import { projectRoot } from '../../runner/project.js';
 import { exchangeLines } from '../../scripts/bench/exchange-table.js';
 import { HEADLINES, headlineLines } from '../../scripts/bench/headlines.js';
 import { pick } from '../../scripts/bench/pick-row.js';
-import {
-  changesSince,
-  gpuSourcesDigest,
-  provenanceText,
-  readProvenance,
-} from '../../scripts/bench/provenance.js';
+import { gpuSourcesDigest } from '../../scripts/bench/gpu-sources.js';
+import { changesSince, provenanceText, readProvenance } from '../../scripts/bench/provenance.js';
 import { sweepLines } from '../../scripts/bench/sweep-table.js';
 import { fillTables, tablePages } from '../../scripts/bench/tables.js';
 

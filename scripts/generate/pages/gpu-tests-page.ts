@@ -1,7 +1,7 @@
 /** docs/gpu-tests.md: when and on what each file of tests that need GPUs ran last, from docs/bench/gpu-tests.json. */
 import { join } from 'node:path';
 import { projectRoot } from '../../../runner/project.js';
-import { readProvenance } from '../../bench/provenance.js';
+import { changesAfter, readProvenance } from '../../bench/provenance.js';
 import { gpuTestNames, readGpuRecord, type GpuTestFile } from '../../tests/gpu-record.js';
 import { GENERATED, table } from './markdown.js';
 
@@ -13,8 +13,9 @@ export function gpuTestsPage(): string {
   const rows = gpuTestNames(projectRoot).map((name) => {
     const file = record.find((each) => each.name === name);
     if (file === undefined) return [name, 'not recorded', '', '', '', '', ''];
-    const at = gpuChanges.findIndex(({ gpuSources }) => gpuSources === file.gpuSources);
-    const changes = at >= 0 && at === gpuChanges.length - 1 ? 'as it was' : 'changed';
+    const since = changesAfter(gpuChanges, file.gpuSources).map(({ untested }) => untested ?? '');
+    const reasons = [...new Set(since)].filter((reason) => reason !== '').join('; ');
+    const changes = since.length === 0 ? 'as it was' : `changed${reasons && `; untested: ${reasons}`}`;
     const when = `${file.date}, ${file.commit}`;
     return [name, when, file.machine, String(file.passed), String(file.failed), restOf(file), changes];
   });
