@@ -4,7 +4,11 @@ import { join } from 'node:path';
 
 export const METRICS = ['statements', 'branches', 'functions'] as const;
 type Metric = (typeof METRICS)[number];
-export type Counts = Readonly<Record<Metric, { readonly covered: number; readonly total: number }>>;
+interface Count {
+  readonly covered: number;
+  readonly total: number;
+}
+export type Counts = Readonly<Record<Metric, Count>>;
 
 export interface CoverageRecord {
   /** UTC, YYYY-MM-DD. */
@@ -12,8 +16,13 @@ export interface CoverageRecord {
   readonly commit: string;
   readonly node: string;
   /** By folder of two levels: runner/engine. */
-  readonly folders: Readonly<Record<string, Counts>>;
+  readonly folders: Folders;
+  /** The same with what tests executed on a machine with GPUs. */
+  readonly withGpus?: { readonly date: string; readonly commit: string; readonly folders: Folders };
 }
+
+/** Counts by name of folder. */
+export type Folders = Readonly<Record<string, Counts>>;
 
 export const COVERAGE_RECORD = join('docs', 'bench', 'coverage.json');
 
@@ -27,7 +36,7 @@ function folderOf(sourcePath: string): string {
 }
 
 /** Sums files into their folders, in the order of the folders' names. */
-export function byFolder(files: Readonly<Record<string, Counts>>): Record<string, Counts> {
+export function byFolder(files: Readonly<Record<string, Counts>>): Folders {
   const folders: Record<string, Counts> = {};
   for (const path of Object.keys(files).sort()) {
     const counts = files[path] as Counts;
@@ -46,18 +55,42 @@ function addCounts(all: readonly Counts[]): Counts {
 }
 
 /** "93.4 %"; a folder without branches has none to miss. */
-function percent({ covered, total }: { readonly covered: number; readonly total: number }): string {
-  return total === 0 ? '' : `${((100 * covered) / total).toFixed(1)} %`;
+function percent(count: Count): string {
+  return count.total === 0 ? '' : `${share(count).toFixed(1)} %`;
 }
 
-/** A row for each folder and one for all of them: name and percentages in the order of METRICS. */
-export function coverageRows({ folders }: CoverageRecord): string[][] {
-  const row = (name: string, counts: Counts): string[] => [
+/** A row for each folder and one for all of them: name and percentages in the order of METRICS, then those with GPUs. */
+export function coverageRows({ folders, withGpus }: CoverageRecord): string[][] {
+  const row = (name: string, ...counts: (Counts | undefined)[]): string[] => [
     name,
-    ...METRICS.map((metric) => percent(counts[metric])),
+    ...counts.flatMap((each) => METRICS.map((metric) => (each ? percent(each[metric]) : ''))),
   ];
+  const columns = withGpus ? [folders, withGpus.folders] : [folders];
   return [
-    ...Object.entries(folders).map(([name, counts]) => row(name, counts)),
-    row('all', addCounts(Object.values(folders))),
+    ...Object.keys(folders).map((name) => row(name, ...columns.map((each) => each[name]))),
+    row('all', ...columns.map((each) => addCounts(Object.values(each)))),
   ];
+}
+
+/**
+ * Which of two runs reaches a line may differ (which rank is first, where a signal strikes): a folder of hundreds of
+ * statements has a few of these.
+ */
+const TOLERATED_POINTS = 0.5;
+
+/** What fell below the record, a sentence each; a folder that the record does not know counts from its next one on. */
+export function fallsBelow(measured: Folders, record: CoverageRecord): string[] {
+  return Object.entries(record.folders).flatMap(([name, known]) => {
+    const counts = measured[name];
+    if (counts === undefined) return [];
+    return METRICS.filter((metric) => share(counts[metric]) < share(known[metric]) - TOLERATED_POINTS).map(
+      (metric) =>
+        `${name}: ${percent(counts[metric])} of ${metric}, ${percent(known[metric])} expected (${COVERAGE_RECORD})`,
+    );
+  });
+}
+
+/** In percent. */
+function share({ covered, total }: Count): number {
+  return total === 0 ? 100 : (100 * covered) / total;
 }

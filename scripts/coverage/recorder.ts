@@ -1,8 +1,14 @@
 /** Collects V8's coverage of every process that a test file starts (NODE_V8_COVERAGE reaches ranks too), file by file. */
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { CoverageReport, type CoverageResults, type V8CoverageEntry } from 'monocart-coverage-reports';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import {
+  CoverageReport,
+  type CoverageReportOptions,
+  type CoverageResults,
+  type V8CoverageEntry,
+} from 'monocart-coverage-reports';
+import { sha256, type CarriedCoverage } from './carried.js';
 
 const MEASURED = /^(runner|jobs)\//;
 
@@ -26,46 +32,78 @@ export class CoverageRecorder {
     const raw = this.#rawFolder(testName);
     if (existsSync(raw)) {
       for (const name of readdirSync(raw)) removeIfCut(join(raw, name));
-      await this.#report().addFromDir(raw);
+      await this.#report('report', []).addFromDir(raw);
     }
     rmSync(raw, { recursive: true, force: true });
   }
 
+  /** Of all that this and earlier calls recorded; the report of each line is written to `report/`. */
   async results(): Promise<CoverageResults> {
-    const results = await this.#report().generate();
-    if (results === undefined) throw new Error('no process recorded coverage: did the tests start?');
-    return results;
+    const kept = { merge: true, outputDir: join(this.#recorded, String(Date.now())) };
+    return generate(this.#report('report', [['raw', kept]]));
+  }
+
+  /**
+   * The same with what another machine recorded, which is not kept; its report is written to `report-with-carried/`.
+   * `changed`: the modules that differ from those which ran there; they count as not run there.
+   */
+  async resultsWith(carried: CarriedCoverage): Promise<{ results: CoverageResults; changed: string[] }> {
+    const report = this.#report('report-with-carried', []);
+    const changed: string[] = [];
+    for (const [path, { sha256: digest, runs }] of Object.entries(carried.modules)) {
+      const file = join(this.#dist, path);
+      const source = existsSync(file) ? readFileSync(file, 'utf8') : '';
+      if (sha256(source) !== digest) {
+        changed.push(path);
+        continue;
+      }
+      for (const functions of runs) {
+        const entry = { url: pathToFileURL(file).href, source, functions: [...functions] };
+        await attachSourceMap(entry);
+        await report.add([entry]);
+      }
+    }
+    return { results: await generate(report), changed };
+  }
+
+  get #dist(): string {
+    return join(this.#root, 'dist');
+  }
+
+  /** A folder for each call so far. */
+  get #recorded(): string {
+    return join(this.#folder, 'recorded');
   }
 
   #rawFolder(testName: string): string {
     return join(this.#folder, 'raw', testName.replaceAll('/', '-'));
   }
 
-  #report(): CoverageReport {
-    const dist = join(this.#root, 'dist');
-    const recorded = join(this.#folder, 'recorded');
+  #report(name: string, reports: NonNullable<CoverageReportOptions['reports']>): CoverageReport {
+    const recorded = this.#recorded;
     return new CoverageReport({
-      outputDir: join(this.#folder, 'report'),
+      outputDir: join(this.#folder, name),
       cleanCache: false,
       logging: 'error',
-      // What earlier calls recorded, and a place for what this one has.
-      inputDir: existsSync(recorded) ? readdirSync(recorded).map((name) => join(recorded, name)) : [],
-      reports: [
-        'v8',
-        'json-summary',
-        ['raw', { merge: true, outputDir: join(recorded, String(Date.now())) }],
-      ],
+      inputDir: existsSync(recorded) ? readdirSync(recorded).map((each) => join(recorded, each)) : [],
+      reports: ['v8', 'json-summary', ...reports],
       // Files that no test loads count too, with nothing covered.
       all: {
-        dir: [join(dist, 'runner'), join(dist, 'jobs')],
+        dir: [join(this.#dist, 'runner'), join(this.#dist, 'jobs')],
         filter: (path) => path.endsWith('.js'),
         transformer: attachSourceMap,
       },
-      entryFilter: ({ url }) => MEASURED.test(relative(dist, url.replace(/^file:\/\//, ''))),
+      entryFilter: ({ url }) => MEASURED.test(relative(this.#dist, url.replace(/^file:\/\//, ''))),
       sourceFilter: (path) => MEASURED.test(path),
       sourcePath: (path) => path.replace(/^.*?(?=(runner|jobs)\/)/, ''),
     });
   }
+}
+
+async function generate(report: CoverageReport): Promise<CoverageResults> {
+  const results = await report.generate();
+  if (results === undefined) throw new Error('no process recorded coverage: did the tests start?');
+  return results;
 }
 
 /** A process that is killed while it writes leaves half a file. */

@@ -1,9 +1,10 @@
-/** Coverage of a real process and its child, summed by folder; a file that nothing loads counts as uncovered. */
+/** Coverage of real processes, summed by folder: here, and brought from another machine; what fell below the record. */
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import t from 'tap';
-import { byFolder, coverageRows, type Counts } from '../../scripts/coverage/record.js';
+import { carriedModules, packCarried, readCarried } from '../../scripts/coverage/carried.js';
+import { byFolder, coverageRows, fallsBelow, type Counts } from '../../scripts/coverage/record.js';
 import { CoverageRecorder } from '../../scripts/coverage/recorder.js';
 
 /** A script of two functions as tsc leaves it: each of its lines is that line of its source. */
@@ -56,16 +57,109 @@ t.test('what two calls execute in processes and their children is added up', asy
   t.match(second?.functions, { covered: 2, total: 4 }, 'what the earlier call recorded is kept');
 });
 
-t.test('rows are folders in order and one for all of them', async (t) => {
-  const counts = (covered: number, total: number): Counts => ({
+/** What `script` executes, recorded in `raw`. */
+function record(cwd: string, raw: string, script: string): void {
+  const env = { ...process.env, NODE_V8_COVERAGE: raw };
+  const ended = spawnSync(process.execPath, ['--input-type=module', '-e', script], {
+    cwd,
+    env,
+    encoding: 'utf8',
+  });
+  if (ended.status !== 0) throw new Error(ended.stderr);
+}
+
+t.test('what a bundle elsewhere executed is added, except of modules that changed since', async (t) => {
+  const root = t.testdir({ 'package.json': '{"type":"module"}' });
+  writeScript(root, 'runner/engine/a', TWO);
+  writeScript(root, 'jobs/kv/changed', TWO);
+  // A bundle has the same modules in another place, without source maps or sources.
+  const bundle = t.testdirName + '-bundle';
+  t.teardown(() => spawnSync('rm', ['-r', bundle]));
+  for (const module of ['runner/engine/a', 'jobs/kv/changed']) {
+    mkdirSync(join(bundle, 'dist', dirname(module)), { recursive: true });
+    copyFileSync(join(root, 'dist', `${module}.js`), join(bundle, 'dist', `${module}.js`));
+  }
+  writeFileSync(join(bundle, 'package.json'), '{"type":"module"}');
+  const raw = join(bundle, 'raw');
+  for (const name of ['used', 'unused', 'used'])
+    record(
+      bundle,
+      raw,
+      `for (const m of ['runner/engine/a', 'jobs/kv/changed']) (await import('./dist/' + m + '.js')).${name}();`,
+    );
+  writeFileSync(join(raw, 'killed.json'), '{"result":[{"url":'); // its process was killed while it wrote
+  const modules = carriedModules(raw, join(bundle, 'dist'));
+  t.equal(modules['runner/engine/a.js']?.runs.length, 2, 'what two processes did alike is there once');
+  const file = join(bundle, 'carried');
+  writeFileSync(file, packCarried({ date: '2026-01-02', commit: 'abc', modules }));
+
+  writeScript(root, 'jobs/kv/changed', `${TWO}// since\n`);
+  const recorder = new CoverageRecorder(root, join(root, 'build-coverage'));
+  record(
+    root,
+    recorder.environment('x')['NODE_V8_COVERAGE'] ?? '',
+    "(await import('./dist/runner/engine/a.js')).used();",
+  );
+  await recorder.take('x');
+  const here = await recorder.results();
+  t.match(
+    here.files.map(({ summary }) => summary.functions),
+    [{ covered: 0 }, { covered: 1 }],
+  );
+  const { results, changed } = await recorder.resultsWith(readCarried(file));
+  t.same(changed, ['jobs/kv/changed.js']);
+  t.match(
+    results.files.map(({ sourcePath, summary }) => [sourcePath, summary.functions]),
+    [
+      ['jobs/kv/changed.ts', { covered: 0, total: 2 }],
+      ['runner/engine/a.ts', { covered: 2, total: 2 }],
+    ],
+  );
+});
+
+/** So many statements and functions, and no branches. */
+function counts(covered: number, total: number): Counts {
+  return {
     statements: { covered, total },
     branches: { covered: 0, total: 0 },
     functions: { covered, total },
-  });
-  const folders = { 'runner/a': counts(1, 2), 'runner/b': counts(3, 6) };
-  t.same(coverageRows({ date: '', commit: '', node: '', folders }), [
+  };
+}
+
+const STATED = {
+  date: '',
+  commit: '',
+  node: '',
+  folders: { 'runner/a': counts(1, 2), 'runner/b': counts(3, 6) },
+};
+
+t.test('rows are folders in order and one for all of them, then the same with GPUs', async (t) => {
+  t.same(coverageRows(STATED), [
     ['runner/a', '50.0 %', '', '50.0 %'],
     ['runner/b', '50.0 %', '', '50.0 %'],
     ['all', '50.0 %', '', '50.0 %'],
+  ]);
+  const withGpus = { date: '', commit: '', folders: { 'runner/a': counts(2, 2), 'runner/b': counts(4, 6) } };
+  t.same(coverageRows({ ...STATED, withGpus }).at(-1), [
+    'all',
+    '50.0 %',
+    '',
+    '50.0 %',
+    '75.0 %',
+    '',
+    '75.0 %',
+  ]);
+});
+
+t.test('a folder that fell below what the record states is named, with both figures', async (t) => {
+  t.same(fallsBelow(STATED.folders, STATED), []);
+  t.same(
+    fallsBelow({ 'runner/a': counts(499, 1000), 'runner/new': counts(0, 9) }, STATED),
+    [],
+    'a race may miss one',
+  );
+  t.match(fallsBelow({ 'runner/a': counts(49, 100), 'runner/b': counts(6, 6) }, STATED), [
+    /^runner\/a: 49\.0 % of statements, 50\.0 % expected/,
+    /^runner\/a: 49\.0 % of functions, 50\.0 % expected/,
   ]);
 });
