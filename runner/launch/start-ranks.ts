@@ -40,6 +40,10 @@ export function startRanks(request: RanksRequest): Promise<number> {
   const leaveWithinMs = Math.max(LEAVE_WITHIN_MS, 1000 * stopGraceSeconds);
   const before = manifestIdentity(folder);
   return new Promise((resolve, reject) => {
+    // Before there is an mpirun: a signal in between would end `launch` at once, and leave that one behind.
+    for (const [signal, handedOn] of Object.entries(HANDED_ON)) {
+      process.on(signal, () => take(signal, handedOn));
+    }
     const child = spawn(line.path, line.words, {
       stdio: ['ignore', 'inherit', 'inherit'],
       env: environment,
@@ -53,9 +57,6 @@ export function startRanks(request: RanksRequest): Promise<number> {
       handOn(child, line.command, handedOn);
       timer ??= setTimeout(() => endByForce(child), leaveWithinMs);
     };
-    for (const [signal, handedOn] of Object.entries(HANDED_ON)) {
-      process.on(signal, () => take(signal, handedOn));
-    }
     const early = takeHeldSignal();
     if (early) take(early, HANDED_ON[early] ?? 'SIGTERM');
     child.on('error', reject);

@@ -15,6 +15,10 @@ without Node's exit, records nothing, so real coverage is somewhat higher. Code 
 
     npm run coverage -- test/runner     # adds these tests to what is recorded; without names, all tests from the start
     npm run coverage -- --keep          # and writes docs/bench/coverage.json, from which this page is made
+    npm run coverage -- --check         # and fails where a folder is half a point below what that file states
+    npm run coverage -- --recorded      # runs no test; --merge FILE adds what a machine with GPUs recorded
+
+CI has no time for coverage: the check is run by hand, with the figures.
 
 ${table(['folder', ...METRICS], coverageRows(record))}
 `;
