@@ -111,6 +111,23 @@ t.test('the nearest launcher counts, and what others left behind does not', asyn
   t.same(found({}, under('openmpi')), 'contradiction', 'a cleared environment');
 });
 
+t.test('what contradicts a launcher is named', async (t) => {
+  const faultOf = (variables: Record<string, string>): string | undefined =>
+    detectLauncher(variables, FACTS).contradiction;
+  const without = (name: string): Record<string, string> =>
+    Object.fromEntries(Object.entries(OMPI).filter(([each]) => !each.startsWith(name)));
+  t.match(faultOf(without('PMIX_NAMESPACE')), /PMIX_NAMESPACE is not set/);
+  t.match(faultOf(without('PMIX_SERVER_URI')), /PMIX_SERVER_URI is not set/);
+  t.match(faultOf({ PMI_RANK: '1', PMI_SIZE: '2' }), /PMI_FD is not set/);
+  const { HYDI_CONTROL_FD: _, ...pmi2 } = { ...HYDRA, PMI_SIZE: '6' };
+  t.match(faultOf({ ...STEP, ...pmi2 }), /SLURM_PROCID=2 differs from PMI_RANK/);
+  const stale = { ...STEP, ...without('OMPI'), PMIX_RANK: '2', PMIX_NAMESPACE: 'slurm.pmix.5.1' };
+  t.match(faultOf(stale), /PMIX_NAMESPACE is of step 5\.1, SLURM_STEP_ID says 5\.0/);
+  const flux = { FLUX_JOB_ID: 'f1', FLUX_JOB_SIZE: '2', FLUX_TASK_RANK: '1' };
+  t.match(faultOf(flux), /flux run without an MPI plug-in.*FLUX_JOB_SIZE=2/s);
+  t.equal(faultOf({ ...flux, FLUX_JOB_SIZE: '1', FLUX_TASK_RANK: '0' }), undefined, 'one task needs no MPI');
+});
+
 t.test('an MPI sees only the variables of its own launcher', async (t) => {
   const user = {
     OMPI_MCA_btl: 'self,tcp',

@@ -1,7 +1,16 @@
-import { appendFileSync, cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  cpSync,
+  mkdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { classDifferences } from '../../../runner/run-folder/machine-class.js';
+import { classDifferences, layoutText, mpiText } from '../../../runner/run-folder/machine-class.js';
 import { joinShards } from '../../../runner/run-folder/shards.js';
 import {
   missingRanks,
@@ -100,6 +109,11 @@ const DAMAGES: readonly [string, (csv: string) => string, RegExp][] = [
   ['a foreign run', (csv) => csv.replace(',one,', ',two,'), /run_id is not one/],
   ['another digest', (csv) => csv.replace(/,[0-9a-f]{64},/, ',abc,'), /spec_digest is not the manifest's/],
   ['an unknown status', (csv) => csv.replace(',ok,', ',fine,'), /status: unknown word "fine"/],
+  [
+    'a newer row',
+    (csv) => csv.replace('\n2,', '\n3,'),
+    /line 2: schema_version is not 2, which the manifest has/,
+  ],
   ['a point of no spec', (csv) => csv.replace(',offload,2,', ',offload,7,'), /point 7 is not one/],
   ['a negative point', (csv) => csv.replace(',offload,2,', ',offload,-2,'), /expected a whole number from 0/],
   ['one row twice', (csv) => csv + csv.split('\n').at(-2) + '\n', /a second row for point 2/],
@@ -147,6 +161,19 @@ t.test('a manifest that is damaged, of a newer version or missing is refused', (
       ['an impossible shard', { ...whole, shard: { index: 3, count: 2 } }, /3 of 2 is not possible/],
       ['points beyond the spec', { ...whole, points: '0-9' }, /points: expected numbers and ranges below 3/],
       ['a list', [], /the file: expected an object/],
+      [
+        'a spec that was edited',
+        { ...whole, spec: { ...(whole['spec'] as object), digest: 'f'.repeat(64) } },
+        /spec\.resolved is not the text that spec\.digest stands for/,
+      ],
+      ['a name that is none', { ...whole, runId: 7 }, /runId: expected a text, received 7/],
+      ['devices that are no list', { ...whole, devices: {} }, /devices: expected a list, received {}/],
+      ['no version', { ...whole, schemaVersion: undefined }, /schemaVersion: expected .*, received nothing/],
+      [
+        'half a rank',
+        { ...whole, topology: { worldSize: 1, ranksPerNode: 0, ranks: [7] } },
+        /ranks\.0\.node: expected a whole/,
+      ],
     ];
     for (const [name, json, expected] of refused) {
       writeFileSync(file, JSON.stringify(json));
@@ -154,7 +181,15 @@ t.test('a manifest that is damaged, of a newer version or missing is refused', (
     }
     writeFileSync(file, '{"schemaVersion":');
     await t.rejects(openRunFolder(path), { code: 'E_RUN_READ', message: /expected JSON/ });
+    truncateSync(file, 300 * 1024 ** 2);
+    await t.rejects(openRunFolder(path), {
+      code: 'E_RUN_READ',
+      message: /expected at most \d+ bytes, received 314572800/,
+    });
     rmSync(file);
+    mkdirSync(file);
+    await t.rejects(openRunFolder(path), { code: 'E_RUN_READ', message: /cannot be read.*EISDIR/ });
+    rmdirSync(file);
     await t.rejects(openRunFolder(path), {
       code: 'E_RUN_READ',
       message: /expected a run folder with manifest/,
@@ -176,6 +211,13 @@ t.test('rank files: their rows, and who is missing', (t) =>
     t.same(await missingRanks(run), []);
     rmSync(join(run.path, 'rank-0001.csv'));
     t.same(await missingRanks(run), [1]);
+    const gone = { ...run, path: join(folder, 'gone') };
+    await t.rejects(missingRanks(gone), { code: 'E_RUN_READ', message: /gone cannot be read.*ENOENT/ });
+    mkdirSync(join(run.path, 'rank-0001.csv'));
+    await t.rejects(
+      readRank(run, 1, () => undefined),
+      { code: 'E_RUN_READ', message: /rank-0001\.csv: expected a file/ },
+    );
     appendFileSync(join(run.path, 'rank-0000.csv'), '\u0000\n');
     await t.rejects(
       readRank(run, 0, () => undefined),
@@ -228,4 +270,13 @@ t.test('machine classes: every differing field is named, what is unknown is none
       ['deviceName', 'mpi'],
     );
   }),
+);
+
+t.test(
+  'the layout counts ranks by node, whatever their order; an MPI of another kind keeps its own words',
+  async (t) => {
+    t.equal(layoutText([1, 0, 1, 1], 0), '1+3');
+    t.equal(layoutText([0, 0, 1, 1], 2), '2+2 emulated');
+    t.equal(mpiText('Intel(R) MPI Library 2021.9'), 'Intel(R) MPI Library 2021.9');
+  },
 );
