@@ -1,5 +1,6 @@
 /** Ends of a run that are not in order: a signal that the ranks could not agree on, a start that failed, a lost world. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { takeCoverage } from 'node:v8';
 import { reportError } from '../error-line.js';
 import { EXIT, isErrorCode, RunnerError, toRunnerError } from '../errors.js';
 import type { LogFile } from '../log.js';
@@ -148,6 +149,8 @@ export async function finishRefused(begun: Begun, failure: RunnerError): Promise
 
 /** Out without MPI_Finalize or exit hooks: they would wait for ranks or threads that do not come back. */
 export function exitNow(status: number): never {
+  // One of the hooks is Node's report of what was executed; it does nothing unless NODE_V8_COVERAGE asks for one.
+  takeCoverage();
   addon().exitNow(status);
   throw new RunnerError('E_STATE', 'the process did not end');
 }

@@ -3,6 +3,8 @@ import { parseConfig } from '../../../../jobs/kv/models/config-text.js';
 import { geometryBytes, type ModelGeometry } from '../../../../jobs/kv/models/geometry.js';
 import { DEFAULT_READ, readConfig, type ReadOptions } from '../../../../jobs/kv/models/read-config.js';
 import { CASES, plain } from './deciding-keys.js';
+import { CLASS_CASES, KIND_CASES } from './layer-kind-cases.js';
+import { classKinds } from '../../../../jobs/kv/models/block-kinds.js';
 
 const read = (config: unknown, options: Partial<ReadOptions> = {}): ModelGeometry =>
   readConfig(config, { ...DEFAULT_READ, ...options });
@@ -15,7 +17,15 @@ const summary = (config: unknown, options: Partial<ReadOptions> = {}): string =>
     .join('; ');
 
 t.test('only the deciding keys', async (t) => {
-  for (const [name, config, expected] of CASES) t.equal(summary(config), expected, name);
+  for (const [name, config, expected] of [...CASES, ...KIND_CASES]) t.equal(summary(config), expected, name);
+});
+
+t.test('layers that only the class decides', async (t) => {
+  for (const [type, expected] of CLASS_CASES) {
+    const kinds = classKinds(type, 12) ?? [];
+    const full = kinds.flatMap((kind, layer) => (kind.attention === 'full' ? [layer] : []));
+    t.same(full, expected, type);
+  }
 });
 
 t.test('a compressing cache: an entry per token in the window, one per ratio beyond', async (t) => {
@@ -52,6 +62,13 @@ t.test('MTP layers count when they are asked for', async (t) => {
   t.equal(read(config).numLayers, 4);
   t.match(read(config).notes.join('\n'), /num_nextn_predict_layers = 1: MTP layers are not counted/);
   t.equal(summary(config, { mtp: true }), 'full 0,1,2,3,4 2x64/64');
+  const layer_types = ['full_attention', ...Array.from({ length: 4 }, () => 'sliding_attention')];
+  const listed = { ...config, sliding_window: 16, layer_types };
+  t.equal(
+    summary(listed, { mtp: true }),
+    'full 0 2x64/64; window 1,2,3,4 2x64/64 w16',
+    'as the list goes on',
+  );
 });
 
 t.test('what decided and what was assumed', async (t) => {

@@ -2,6 +2,7 @@ import t from 'tap';
 import { parseConfig } from '../../../../jobs/kv/models/config-text.js';
 import { readConfig } from '../../../../jobs/kv/models/read-config.js';
 import { ConfigRefusal } from '../../../../jobs/kv/models/refusal.js';
+import { REFUSED_KEYS } from './refused-keys.js';
 
 const plain = {
   model_type: 'llama',
@@ -102,7 +103,7 @@ const REFUSED: readonly (readonly [string, Record<string, unknown>, RegExp])[] =
 
 t.test('bad input is named', async (t) => {
   t.equal(refusal(plain), 'taken');
-  for (const [name, config, words] of REFUSED) t.match(refusal(config), words, name);
+  for (const [name, config, words] of [...REFUSED, ...REFUSED_KEYS]) t.match(refusal(config), words, name);
 });
 
 t.test('switches and factors are no geometry', async (t) => {
