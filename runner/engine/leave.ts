@@ -4,7 +4,6 @@ import { takeCoverage } from 'node:v8';
 import { reportError } from '../error-line.js';
 import { EXIT, isErrorCode, RunnerError, toRunnerError } from '../errors.js';
 import type { LogFile } from '../log.js';
-import { addon } from '../native/binding.js';
 import { printError } from '../print.js';
 import { isHanging, UnwrittenRowsError } from '../results/output-errors.js';
 import type { ManifestEnd, ManifestFile } from '../results/manifest.js';
@@ -15,6 +14,7 @@ import type { World } from '../world/world.js';
 import type { Neighbours } from '../world/neighbours.js';
 import { lostOutcome, notStarted, stopFailure, type Loss } from './outcome.js';
 import { abortRest } from './points.js';
+import type { RankProcess } from './rank-process.js';
 import { removeLock } from './run-lock.js';
 import type { Run } from './run-state.js';
 import type { StopRequest } from './signals.js';
@@ -22,6 +22,7 @@ import { stopBudget } from './stop-budget.js';
 
 /** What a rank has begun so far: an end can come at any moment of the start. */
 export interface Begun {
+  readonly process: RankProcess;
   readonly logFile: LogFile;
   stop?: StopRequest;
   neighbours?: Neighbours;
@@ -61,7 +62,7 @@ export async function exitWithoutPeers(begun: Begun): Promise<never> {
   if (run) {
     const { death, isHanging } = await closeRows(run);
     // Its manifest and its log would lie in the same file system.
-    if (isHanging) exitNow(status);
+    if (isHanging) exitNow(begun.process, status);
     rest = {
       statusCounts: [run.counts.toJSON()],
       probes: run.report?.limits.toJSON() ?? [],
@@ -75,7 +76,7 @@ export async function exitWithoutPeers(begun: Begun): Promise<never> {
   await finishHurried(begun, { exitStatus: status, endedAt: new Date(), ...rest });
   await within(fileMsOf(begun), begun.logFile.flush());
   if (run && run.world.info.worldSize > 1) await sleep(begun.stop?.othersMs ?? 0);
-  exitNow(status);
+  exitNow(begun.process, status);
 }
 
 /** Rank 0 prints for all ranks, even if it does not reach the end of the run. */
@@ -148,9 +149,9 @@ export async function finishRefused(begun: Begun, failure: RunnerError): Promise
 }
 
 /** Out without MPI_Finalize or exit hooks: they would wait for ranks or threads that do not come back. */
-export function exitNow(status: number): never {
+export function exitNow(process: Pick<RankProcess, 'addon'>, status: number): never {
   // One of the hooks is Node's report of what was executed; it does nothing unless NODE_V8_COVERAGE asks for one.
   takeCoverage();
-  addon().exitNow(status);
+  process.addon().exitNow(status);
   throw new RunnerError('E_STATE', 'the process did not end');
 }

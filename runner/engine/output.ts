@@ -22,7 +22,6 @@ import { exitOf } from './outcome.js';
 import type { Place } from './places.js';
 import { openReport } from './report.js';
 import { lockRun } from './run-lock.js';
-import { addon } from '../native/binding.js';
 import type { Logger } from 'pino';
 import { agreeOnKept, shareEarlierRun, withdrawManifest, type EarlierRun, type Kept } from './resume.js';
 import type { Run } from './run-state.js';
@@ -59,11 +58,11 @@ export async function openOutput(context: StartContext, wanted: OutputRequest): 
     request.resume === undefined
       ? undefined
       : await shareEarlierRun(world, { path: request.resume, ...wanted }, (folder) =>
-          lockFolder(world, folder, log),
+          lockFolder(context, folder, log),
         );
   await refuseIfStopped(context);
   const { runId, folder } = earlier ?? (await shareFolder(request, world));
-  if (earlier === undefined) await lockFolder(world, folder, log);
+  if (earlier === undefined) await lockFolder(context, folder, log);
   const kept = earlier ? await agreeOnKept(world, earlier, spec, columns) : NOTHING_KEPT;
   const selection = earlier
     ? { shard: earlier.shard ?? undefined, points: earlier.points ?? undefined }
@@ -96,9 +95,11 @@ export async function openOutput(context: StartContext, wanted: OutputRequest): 
 }
 
 /** Collective. A run that still goes on must not be resumed: two writers would spoil its files. */
-async function lockFolder(world: World, folder: string, log: Logger): Promise<void> {
+async function lockFolder({ world, begun }: StartContext, folder: string, log: Logger): Promise<void> {
   const { rank } = world.info;
-  const lock = await onAllRanks(world, 'locking the run folder', () => lockRun(addon(), folder, rank));
+  const lock = await onAllRanks(world, 'locking the run folder', () =>
+    lockRun(begun.process.addon(), folder, rank),
+  );
   if (lock === 'unsupported') {
     log.warn({ folder }, 'the file system has no locks: nothing keeps a second run out of this folder');
   }

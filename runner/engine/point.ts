@@ -4,14 +4,15 @@ import type { JobKind } from '../job/kind.js';
 import type { Measurement, Verification } from '../job/measurement.js';
 import type { OpenPoint, PointContext } from '../job/context.js';
 import type { ChosenDevice } from '../world/device.js';
-import { exchange } from '../world/agreement.js';
 import type { World } from '../world/world.js';
 import type { NativeAddon } from '../native/types/index.js';
 import type { Point } from '../job-spec/types.js';
 import type { FaultInjection } from './fault-injection.js';
 import { requireOwnColumns, requireStopped, requireVerified } from './kind-contract.js';
 import type { ResourceCache } from '../job/resources.js';
-import { AgreedFailure, BOUNDARY_GRACE_MS, runStage, type StageClock } from './stage.js';
+import { AgreedFailure, BOUNDARY_GRACE_MS, runStage } from './stage.js';
+import { PointStage } from './point-stage.js';
+import { StageExchanges } from './stage-exchanges.js';
 import { stepsOf } from './steps.js';
 import type { UsedLibraries } from './used-libraries.js';
 import { judge, type Judgement, type StageVerdict } from './verdict.js';
@@ -20,6 +21,8 @@ import { itemAt } from '../values/items.js';
 export interface PointOptions {
   readonly point: Point;
   readonly kind: JobKind;
+  /** Frees what the job before this one kept, before the point takes anything. */
+  readonly release?: (() => Promise<void>) | undefined;
   readonly world: World;
   readonly device: ChosenDevice;
   readonly addon: NativeAddon;
@@ -42,7 +45,8 @@ export interface PointResult {
   readonly verifications: readonly Verification[];
   /** Exit status of a signal, 0 for none. */
   readonly stop: number;
-  readonly fatal: boolean;
+  /** The first conclusion after which the run cannot go on; it need not be that of `trouble`. */
+  readonly fatal?: Judgement;
   readonly startedAt: Date;
 }
 
@@ -54,24 +58,30 @@ interface StageOutcome<T> {
 
 export async function runPoint(options: PointOptions): Promise<PointResult> {
   const startedAt = new Date();
+  const running = new PointStage();
+  const stage = <T>(name: string, body: () => Promise<T>): Promise<StageOutcome<T>> =>
+    runStageTogether({ options, name, running }, body);
   let open: OpenPoint | undefined;
   let measurements: Measurement[] = [];
   let verifications: Verification[] = [];
   let trouble: StageOutcome<unknown> | undefined;
   let stop = 0;
-  let fatal = false;
+  let fatal: Judgement | undefined;
   const take = <T>(outcome: StageOutcome<T>): boolean => {
     stop = Math.max(stop, outcome.judgement.stop);
-    fatal ||= outcome.judgement.fatal;
+    if (outcome.judgement.fatal) fatal ??= outcome.judgement;
     if (outcome.judgement.status === 'ok') return stop === 0;
     trouble ??= outcome;
     return false;
   };
 
-  const prepared = await stage(options, 'prepare', (context) => options.kind.open(context));
+  const prepared = await stage('prepare', async () => {
+    await options.release?.();
+    return await options.kind.open(contextOf(options, running));
+  });
   open = prepared.value;
   if (take(prepared)) {
-    const measured = await stage(options, 'measure', async () => {
+    const measured = await stage('measure', async () => {
       const found = (await open?.measure()) ?? [];
       requireOwnColumns(options.kind, found);
       requireStopped(options.kind, options.point, found);
@@ -80,7 +90,7 @@ export async function runPoint(options: PointOptions): Promise<PointResult> {
     measurements = measured.value ?? [];
     const whole = !measurements.some((m) => m.state === 'measured' && m.stopped === true);
     if (take(measured) && whole) {
-      const verified = await stage(options, 'verify', async () => {
+      const verified = await stage('verify', async () => {
         const found = (await open?.verify()) ?? [];
         requireVerified(options.kind, options.point, measurements, found);
         return found;
@@ -89,22 +99,27 @@ export async function runPoint(options: PointOptions): Promise<PointResult> {
       take(verified);
     }
   }
-  if (!fatal) take(await stage(options, 'close', async () => open?.close()));
+  if (!fatal) take(await stage('close', async () => open?.close()));
   return {
     measurements,
     verifications,
     stop,
-    fatal,
     startedAt,
+    ...(fatal ? { fatal } : {}),
     ...(trouble ? { trouble: { judgement: trouble.judgement, own: trouble.own } } : {}),
   };
 }
 
+interface StageOfPoint {
+  readonly options: PointOptions;
+  readonly name: string;
+  readonly running: PointStage;
+}
+
 /** One stage with its boundary. The same on all ranks, whatever happened on each. */
-async function stage<T>(
-  options: PointOptions,
-  name: string,
-  body: (context: PointContext) => Promise<T>,
+async function runStageTogether<T>(
+  { options, name, running }: StageOfPoint,
+  body: () => Promise<T>,
 ): Promise<StageOutcome<T>> {
   const { point, world, addon, log } = options;
   const timeoutMs = point.job.timeoutSeconds * 1000;
@@ -116,11 +131,14 @@ async function stage<T>(
     addon,
     stopStatus: options.stopStatus,
   };
-  let outcome: StageOutcome<T>;
+  const exchanges = new StageExchanges(stageOptions);
+  let verdicts: readonly StageVerdict[];
+  let value: T | undefined;
   try {
     const local = await runStage(stageOptions, async (clock) => {
+      running.enter({ name, clock, exchanges });
       await options.faults.strike(name, point.index);
-      return body(contextOf(options, name, clock));
+      return await body();
     });
     if (local.verdict.status !== 'ok') {
       log.warn(
@@ -130,27 +148,21 @@ async function stage<T>(
       // Peers may be in native waits for this rank: they are told, so that they need not wait for their deadline.
       if (!addon.isWorkerBusy()) await world.native.failEpoch();
     }
-    const verdicts = await exchange(world, name, local.verdict, {
-      timeoutMs: timeoutMs + BOUNDARY_GRACE_MS,
-      stage: name,
-      point: point.index,
-    });
-    outcome = {
-      judgement: judge(name, verdicts),
-      own: local.verdict,
-      ...(local.value === undefined ? {} : { value: local.value }),
-    };
+    verdicts = await exchanges.atEnd(local.verdict, timeoutMs);
+    ({ value } = local);
   } catch (error) {
     if (!(error instanceof AgreedFailure)) throw error;
-    outcome = { judgement: judge(name, error.verdicts), own: itemAt(error.verdicts, world.info.rank) };
+    ({ verdicts } = error);
   }
+  const judgement = judge(name, verdicts);
+  if (judgement.status !== 'ok') running.fail();
   // What a failed stage left in flight between ranks must never be heard in the next.
-  if (outcome.judgement.status !== 'ok' && !outcome.judgement.fatal)
-    await world.native.renew(BOUNDARY_GRACE_MS);
-  return outcome;
+  if (judgement.status !== 'ok' && !judgement.fatal) await world.native.renew(BOUNDARY_GRACE_MS);
+  const own = itemAt(verdicts, world.info.rank);
+  return { judgement, own, ...(value === undefined ? {} : { value }) };
 }
 
-function contextOf(options: PointOptions, stageName: string, clock: StageClock): PointContext {
+function contextOf(options: PointOptions, stage: PointStage): PointContext {
   const { point, world } = options;
   return {
     point,
@@ -166,12 +178,14 @@ function contextOf(options: PointOptions, stageName: string, clock: StageClock):
       freeRunning: point.job.freeRunning,
     },
     ...(point.job.stopping === undefined ? {} : { stopping: point.job.stopping }),
-    signal: clock.signal,
+    get signal() {
+      return stage.running.clock.signal;
+    },
     threadsPerRank: options.threadsPerRank,
     ncclLibraries: () => options.ncclLibraries(),
     noteNccl: (version) => options.libraries.noteNccl(version),
     progress: (done, total, unit) => options.progress(point, `${done} of ${total} ${unit}`),
-    remainingMs: () => clock.remainingMs(),
-    ...stepsOf(options, stageName, clock),
+    remainingMs: () => stage.running.clock.remainingMs(),
+    ...stepsOf(options, stage),
   };
 }

@@ -25,21 +25,25 @@ export interface LoopEnd {
 
 const GATHER_TIMEOUT_MS = 60_000;
 
+/** exitWithoutPeers has this rank's rows in hand and ends the process: it must meet no other rank in a further call. */
+const LEFT = new Promise<never>(() => undefined);
+
 export async function runPoints(run: Run): Promise<LoopEnd> {
   const statuses: number[] = [run.keptExit];
   let previous: Point | undefined;
   for (const [at, point] of run.pending.entries()) {
-    if (run.ending) break;
+    if (run.ending) await LEFT;
     run.observers.pointStarted(point);
-    await releasePreviousJob(run, previous, point);
-    previous = point;
     const startedAt = new Date();
+    const release = releaseOf(run, previous, point);
+    previous = point;
     let result: PointResult;
     try {
       result = await runPoint({
         ...run,
         point,
         kind: kindOf(run, point),
+        release,
         progress: (running, text) => run.observers.pointAdvanced(running, text),
         stopStatus: () => run.stop.status,
       });
@@ -56,7 +60,7 @@ export async function runPoints(run: Run): Promise<LoopEnd> {
       return { exitStatus, worldLost: false, hurried: true, why: 'a signal', code: 'E_INTERRUPTED' };
     }
     if (result.fatal) {
-      const culprit = result.trouble?.judgement.culprits[0];
+      const [culprit] = result.fatal.culprits;
       const code = culprit?.code ?? 'E_WORLD_LOST';
       const why = `rank ${culprit?.rank ?? -1} cannot go on: ${culprit?.message ?? code}`;
       await abortRest(run, notStarted(code, why, culprit?.rank), {
@@ -76,7 +80,7 @@ async function record(
   outcome: PointOutcome,
   next: Point | undefined,
 ): Promise<number> {
-  if (run.ending) return EXIT.ok;
+  if (run.ending) await LEFT;
   const result = buildPointResult(run.facts, point, outcome);
   void run.observers.rowsMade(result.rows);
   run.firstWithoutRow = point.index + 1;
@@ -177,13 +181,13 @@ async function endLostWorld(
 /**
  * Resources live on while consecutive points of a job use them, and over to the next job where its kind frees what it does
  * not use. Between other jobs all are given back, so that the memory of two points is never held at once: the check before
- * the run counted only the largest.
+ * the run counted only the largest: by the first stage of the new job, which has a deadline and tells all ranks how it went.
  */
-async function releasePreviousJob(run: Run, previous: Point | undefined, point: Point): Promise<void> {
-  if (!previous || previous.jobIndex === point.jobIndex) return;
+function releaseOf(run: Run, previous: Point | undefined, point: Point): (() => Promise<void>) | undefined {
+  if (!previous || previous.jobIndex === point.jobIndex) return undefined;
   const { resourceGroup } = kindOf(run, point);
   const isShared = resourceGroup !== undefined && resourceGroup === kindOf(run, previous).resourceGroup;
-  if (!isShared) await run.resources.closeAll();
+  return isShared ? undefined : () => run.resources.closeAll();
 }
 
 function kindOf(run: Run, point: Point): JobKind {

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Launcher } from '../environment/launcher.js';
 import { readEnvironment } from '../environment/variables.js';
-import { currentLauncher, openWorld, type MpiWorld, type World } from '../world/world.js';
+import type { MpiWorld, World } from '../world/world.js';
 import { EXIT, RunnerError, toRunnerError, worstExit } from '../errors.js';
 import { reportError, reportErrorOfRank } from '../error-line.js';
 import { LogFile } from '../log.js';
@@ -15,6 +15,7 @@ import type { ManifestEnd } from '../results/manifest.js';
 import { HangingFileError, isHanging, UnwrittenRowsError } from '../results/output-errors.js';
 import { rescueRows } from '../results/rescue.js';
 import type { Run } from './run-state.js';
+import { OWN_PROCESS, type RankProcess } from './rank-process.js';
 import { removeLock } from './run-lock.js';
 import type { RunRequest } from './run-request.js';
 import { readOwnSpec, startRun } from './start.js';
@@ -37,20 +38,24 @@ const AGAIN_WITHIN_MS = 1000;
 const LOG_WITHIN_MS = 2000;
 
 /** Resolves to the exit status, the same on all ranks that can still talk. */
-export async function runOnThisRank(request: RunRequest): Promise<number> {
+export async function runOnThisRank(
+  request: RunRequest,
+  process: RankProcess = OWN_PROCESS,
+): Promise<number> {
   const environment = readEnvironment();
-  const launcher = currentLauncher();
+  const launcher = process.launcher();
   const ownSpec = launcher.rank === 0 ? readOwnSpec(request, environment) : undefined;
   const ranksPerNode = ownSpec && 'spec' in ownSpec ? ownSpec.spec.ranksPerNode : 0;
   let world: MpiWorld;
   try {
-    world = await openWorld({ ranksPerNode, timeoutMs: startTimeoutMs() });
+    world = await process.openWorld({ ranksPerNode, timeoutMs: startTimeoutMs() });
   } catch (error) {
     return await failAlone(launcher, toRunnerError(error, 'E_MPI_MISSING'));
   }
-  const begun: Begun = { logFile: new LogFile() };
+  const begun: Begun = { process, logFile: new LogFile() };
   // Before the first agreement: where the run has a folder, every rank takes signals.
   begun.stop = new StopRequest({
+    signals: process.signals,
     graceSeconds: environment.settings.stopGraceSeconds,
     onStop: () => beginStop(begun, world),
     exitWithoutPeers: () => void exitWithoutPeers(begun),
@@ -62,10 +67,10 @@ export async function runOnThisRank(request: RunRequest): Promise<number> {
     return await refuse(world, toRunnerError(error, 'E_STATE'), begun);
   }
   const end = await runPoints(run);
-  const status = await endRun(run, end, begun.logFile);
+  const status = await endRun(run, end, begun);
   await within(LOG_WITHIN_MS, begun.logFile.close());
   // Threads of what is left must not meet destructors of the libraries that they run in.
-  if (!run.resources.isEmpty) exitNow(status);
+  if (!run.resources.isEmpty) exitNow(process, status);
   return status;
 }
 
@@ -84,13 +89,14 @@ async function refuse(world: World, failure: RunnerError, begun: Begun): Promise
   if (world.info.rank === 0) reportError(failure);
   await finishRefused(begun, failure);
   const status = begun.stop?.status || failure.exitStatus;
-  if (failure.exitStatus === EXIT.fatal) exitNow(status);
+  if (failure.exitStatus === EXIT.fatal) exitNow(begun.process, status);
   await world.native.finalize(endTimeoutMs());
+  begun.stop?.close();
   return status;
 }
 
 /** Closes what is open, agrees on the exit status, and puts the manifest in place last. */
-async function endRun(run: Run, end: LoopEnd, logFile: LogFile): Promise<number> {
+async function endRun(run: Run, end: LoopEnd, { process, logFile }: Begun): Promise<number> {
   const { hurried } = end;
   run.ending = true;
   const { failures } = run;
@@ -108,7 +114,7 @@ async function endRun(run: Run, end: LoopEnd, logFile: LogFile): Promise<number>
   };
   // After a signal the end of the process gives memory back: unmapping pools takes time that a launcher does not grant.
   if (!end.worldLost && !hurried && !run.addon.isWorkerBusy())
-    await attempt('giving back memory', () => run.resources.closeForExit());
+    await attempt('giving back memory', () => giveBack(run));
   // A file system that has not answered once gets no more than a second chance.
   const withinMs = (): number =>
     hurried ? run.stop.budget.fileMs : failures.some(isHanging) ? AGAIN_WITHIN_MS : FILE_WITHIN_MS;
@@ -129,12 +135,30 @@ async function endRun(run: Run, end: LoopEnd, logFile: LogFile): Promise<number>
   }
   if (end.worldLost && !hurried) await sleep(LOST_WORLD_GRACE_MS);
   const isLogWhole = await within(hurried ? run.stop.budget.fileMs : LOG_WITHIN_MS, logFile.flush());
-  if (end.worldLost || !agreed.whole || run.addon.isWorkerBusy()) exitNow(status);
-  await finalize(run, hurried, status);
+  if (end.worldLost || !agreed.whole || run.addon.isWorkerBusy()) exitNow(process, status);
+  try {
+    await run.world.native.finalize(hurried ? run.stop.budget.endMs : endTimeoutMs());
+  } catch (error) {
+    run.log.error({ err: error }, 'MPI could not be finalized');
+    exitNow(process, status);
+  }
   // The exit of the process would wait for threads that still hang in a file system.
-  if (!isLogWhole || failures.some(isHanging)) exitNow(status);
+  if (!isLogWhole || failures.some(isHanging)) exitNow(process, status);
   run.stop.close();
   return status;
+}
+
+/** The other ranks wait at the end, for twice as long as this. */
+async function giveBack({ addon, resources }: Run): Promise<void> {
+  const limitMs = endTimeoutMs() / 2;
+  const freed = resources.closeForExit();
+  if (await within(limitMs, freed)) return await freed;
+  const heldUpBy = addon.heldUpBy();
+  throw new RunnerError(
+    'E_STUCK',
+    `giving back memory did not end within ${limitMs / 1000} s${heldUpBy === null ? '' : `: it waits for ${heldUpBy}`}. ` +
+      'All points were measured; look at what it waits for on this host',
+  );
 }
 
 async function finishManifest(run: Run, agreed: Agreed, end: LoopEnd, withinMs: number): Promise<void> {
@@ -177,13 +201,4 @@ function printOutcome(
   printOut(
     `${word}${measuredNothing(statusCounts) ? ', but nothing was measured (all points were skipped)' : ''}: ${count} on ${counted(run.world.info.worldSize, 'rank')}, results in ${run.folder}`,
   );
-}
-
-async function finalize(run: Run, hurried: boolean, status: number): Promise<void> {
-  try {
-    await run.world.native.finalize(hurried ? run.stop.budget.endMs : endTimeoutMs());
-  } catch (error) {
-    run.log.error({ err: error }, 'MPI could not be finalized');
-    exitNow(status);
-  }
 }

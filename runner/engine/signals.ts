@@ -12,6 +12,8 @@ const STATUS = {
 } as const satisfies Partial<Record<NodeJS.Signals, number>>;
 
 interface StopHandlers {
+  /** Where they arrive. */
+  readonly signals: Pick<NodeJS.Process, 'on' | 'off'>;
   /** RAILRUNNER_STOP_GRACE_SECONDS. */
   readonly graceSeconds: number | undefined;
   /** Runs once, at the first signal. */
@@ -28,10 +30,12 @@ export class StopRequest {
   #timer: NodeJS.Timeout | undefined;
   /** What a rank without a signal of its own has, too: one may still come. */
   readonly budget: StopBudget;
+  readonly #signals: StopHandlers['signals'];
   readonly #exitWithoutPeers: () => void;
   readonly #listeners: [NodeJS.Signals, () => void][] = [];
 
-  constructor({ graceSeconds, onStop, exitWithoutPeers }: StopHandlers) {
+  constructor({ signals, graceSeconds, onStop, exitWithoutPeers }: StopHandlers) {
+    this.#signals = signals;
     this.budget = stopBudget(graceSeconds);
     this.#exitWithoutPeers = exitWithoutPeers;
     for (const signal of namesOf(STATUS)) {
@@ -45,7 +49,7 @@ export class StopRequest {
         this.#timer = setTimeout(exitWithoutPeers, agreeMs);
         onStop();
       };
-      process.on(signal, listener);
+      signals.on(signal, listener);
       this.#listeners.push([signal, listener]);
     }
     const early = takeHeldSignal();
@@ -85,6 +89,6 @@ export class StopRequest {
 
   close(): void {
     clearTimeout(this.#timer);
-    for (const [signal, listener] of this.#listeners) process.off(signal, listener);
+    for (const [signal, listener] of this.#listeners) this.#signals.off(signal, listener);
   }
 }

@@ -6,7 +6,6 @@ import type { Environment } from '../environment/variables.js';
 import { compareVersions, ownVersions } from '../world/versions.js';
 import type { World } from '../world/world.js';
 import { isErrorCode, RunnerError, toRunnerError } from '../errors.js';
-import { addon } from '../native/binding.js';
 import type { RunFacts } from '../results/row.js';
 import type { OwnSpec, RunRequest, StartContext } from './run-request.js';
 import { observersOf } from './observers.js';
@@ -20,7 +19,7 @@ import { worldIssues } from '../job-spec/resolve-job.js';
 import { SpecError } from '../job-spec/spec-error.js';
 import type { ResolvedSpec } from '../job-spec/types.js';
 import { FaultInjection } from './fault-injection.js';
-import { checkCapacity } from '../preflight/memory.js';
+import { checkCapacity, ownNeed } from '../preflight/memory.js';
 import { ResourceCache } from '../job/resources.js';
 import { kindsByName } from '../job-spec/spec-kind.js';
 import type { Run } from './run-state.js';
@@ -31,7 +30,7 @@ import { onAllRanks } from '../world/on-all-ranks.js';
 /** Everything up to the first point. Throws the same error on all ranks. Collective. */
 export async function startRun(context: StartContext): Promise<Run> {
   const { environment, world, request } = context;
-  const native = addon();
+  const native = context.begun.process.addon();
   const versions = ownVersions(world, native);
   await compareVersions(world, versions, startTimeoutMs());
   const { spec, selection } = await shareSpec(context);
@@ -46,8 +45,9 @@ export async function startRun(context: StartContext): Promise<Run> {
     timeoutMs: startTimeoutMs(),
   });
   const kinds = kindsByName(request.kinds);
-  await checkCapacity(spec, kinds, world, device.properties, startTimeoutMs());
   const { properties } = device;
+  const need = await onAllRanks(world, 'planning memory', () => ownNeed(spec, kinds, world.info, properties));
+  await checkCapacity(world, need, properties.kind, startTimeoutMs());
   const places = await gatherPlaces(world, properties);
   const neighbours = await Neighbours.meet(world);
   context.begun.neighbours = neighbours;

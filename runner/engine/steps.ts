@@ -1,11 +1,11 @@
 /** Steps inside a stage that concern all ranks: each says how its own went, and all hear the same. */
 import { toRunnerError, type RunnerError, isSkip } from '../errors.js';
 import type { PointContext } from '../job/context.js';
-import { exchange } from '../world/agreement.js';
 import type { Point } from '../job-spec/types.js';
 import type { World } from '../world/world.js';
-import { AgreedFailure, BOUNDARY_GRACE_MS, type StageClock } from './stage.js';
-import { judge, type StageVerdict } from './verdict.js';
+import type { StageClock } from './stage.js';
+import type { PointStage } from './point-stage.js';
+import type { StageVerdict } from './verdict.js';
 
 const YES = 'yes';
 
@@ -19,8 +19,7 @@ type Ran<T> = { readonly value: T } | { readonly failure: RunnerError };
 
 export function stepsOf(
   options: StepOptions,
-  stageName: string,
-  clock: StageClock,
+  stage: PointStage,
 ): Pick<PointContext, 'onAllRanks' | 'onAnyRank' | 'wordsOfAll'> {
   const tell = async (
     step: string,
@@ -28,25 +27,22 @@ export function stepsOf(
     word: string,
   ): Promise<readonly StageVerdict[]> => {
     const { point, world } = options;
+    stage.requireGood(step);
+    const { name, clock, exchanges } = stage.running;
     const own: StageVerdict = {
       rank: world.info.rank,
       point: point.index,
-      step: `${stageName}: ${step}`,
+      step: `${name}: ${step}`,
       status: failure ? (isSkip(failure) ? 'skipped' : 'failed') : 'ok',
       stop: options.stopStatus(),
       word,
       ...(failure ? { code: failure.code, message: failure.message } : {}),
     };
-    const verdicts = await exchange(world, own.step, own, {
-      timeoutMs: clock.remainingMs() + BOUNDARY_GRACE_MS,
-      stage: stageName,
-      point: point.index,
-    });
-    if (judge(stageName, verdicts).status !== 'ok') throw new AgreedFailure(verdicts);
-    return verdicts;
+    return await exchanges.ofStep(own, clock);
   };
   return {
     onAllRanks: async (step, body) => {
+      const { clock } = stage.running;
       const ran = await run(body, clock);
       await tell(step, 'failure' in ran ? ran.failure : undefined, '');
       if ('failure' in ran) throw ran.failure;

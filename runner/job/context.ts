@@ -40,7 +40,7 @@ export interface PointContext {
   readonly stopping?: StoppingRule;
   /** Of this rank and point; kinds that cannot commit one ignore it. */
   readonly injectedFaults: readonly InjectedFaultName[];
-  /** Aborted when the stage's deadline passes or the run is told to stop. */
+  /** Of the stage that the point is in: aborted when its deadline passes. */
   readonly signal: AbortSignal;
   /** CPU threads with which this rank copies, fills and checks, where the user says so. */
   readonly threadsPerRank: number | undefined;
@@ -50,7 +50,7 @@ export interface PointContext {
   noteNccl(version: string): void;
   /** How far a long measurement is, for who watches rank 0: done of total. */
   progress(done: number, total: number, unit: string): void;
-  /** Milliseconds left of the stage's deadline. */
+  /** Milliseconds left of the deadline of the stage that the point is in. */
   remainingMs(): number;
   /**
    * A step of a stage that is only well where it is well on all ranks: runs `body`, then all tell each other how it went.
@@ -69,6 +69,6 @@ export interface OpenPoint<Own extends string = string> {
   measure(): Promise<Measurement<Own>[]>;
   /** Stage `verify`: compares what the last sample left. Applied to every measurement, or to the phases it names. */
   verify(): Promise<Verification[]>;
-  /** Stage `close`: gives back what is not cached. Idempotent; runs also after a failure. */
+  /** Stage `close`: gives back what is not cached. Idempotent; runs also after a failure, where ranks can agree on nothing. */
   close(): Promise<void>;
 }

@@ -6,7 +6,7 @@ import { dirname, resolve } from 'node:path';
 import type { JobKind } from '../job/kind.js';
 import type { PlanPlace, PointNeed } from '../job-spec/spec-kind.js';
 import type { World } from '../world/world.js';
-import type { DeviceKindName, DeviceProperties } from '../native/types/index.js';
+import type { DeviceKindName, DeviceProperties, WorldInfo } from '../native/types/index.js';
 import { RunnerError } from '../errors.js';
 import { memoryLimits, systemText } from './control-groups.js';
 import { addressSpaceUsed, processLimits } from './process-limits.js';
@@ -40,21 +40,26 @@ export interface Need {
   readonly freeDiskBytes: number;
 }
 
-/** Throws E_MEMORY_FIT, the same on all ranks, naming the host, the need and what is there. Collective. */
-export async function checkCapacity(
+/** What this rank needs. Throws what a kind's plan throws: it may read files that the spec names, and miss them on one host. */
+export function ownNeed(
   spec: ResolvedSpec,
   kinds: ReadonlyMap<string, JobKind>,
-  world: World,
+  { worldSize, rank, host, hostSize }: WorldInfo,
   device: DeviceProperties,
+): Need {
+  const place = { worldSize, rank, ranksPerNode: spec.ranksPerNode || hostSize };
+  return needOf(spec, kinds, place, host, device);
+}
+
+/** Throws E_MEMORY_FIT, the same on all ranks, naming the host, the need and what is there. Collective. */
+export async function checkCapacity(
+  world: World,
+  own: Need,
+  device: DeviceKindName,
   timeoutMs: number,
 ): Promise<void> {
-  const place = {
-    worldSize: world.info.worldSize,
-    rank: world.info.rank,
-    ranksPerNode: spec.ranksPerNode || world.info.hostSize,
-  };
-  const needs = await world.allgatherJson(needOf(spec, kinds, place, world.info.host, device), timeoutMs);
-  const issues = fitIssues(needs, device.kind);
+  const needs = await world.allgatherJson(own, timeoutMs);
+  const issues = fitIssues(needs, device);
   if (issues.length > 0) {
     throw new RunnerError(
       'E_MEMORY_FIT',

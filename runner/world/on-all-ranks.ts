@@ -5,8 +5,11 @@ import type { World } from './world.js';
 import { isErrorCode, RunnerError, toRunnerError, type ErrorCode } from '../errors.js';
 import { rankList } from '../text/ranges.js';
 import { present } from '../values/items.js';
+import { within } from '../within.js';
 
 const MAX_MESSAGE = 2000;
+/** The others wait for one that reports at its deadline, and for as long as they may have begun earlier. */
+const LATE_WORD_MS = 10_000;
 
 /** How a step went on one rank, as the ranks tell it each other. */
 export interface StepOutcome {
@@ -18,7 +21,8 @@ export interface StepOutcome {
 
 /**
  * Runs `body` on every rank, then all learn how it went. Returns this rank's value where all are well; else throws
- * the same error on all ranks, naming those that failed. Collective; AgreementLost where a rank does not come.
+ * the same error on all ranks, naming those that failed; E_STUCK where `body` does not end by the deadline. Collective;
+ * AgreementLost where a rank does not come.
  */
 export async function onAllRanks<T>(
   world: World,
@@ -29,7 +33,7 @@ export async function onAllRanks<T>(
   let done: { readonly value: T } | undefined;
   let failure: RunnerError | undefined;
   try {
-    done = { value: await body() };
+    done = { value: await inTime(step, body, options.timeoutMs) };
   } catch (error) {
     failure = toRunnerError(error);
   }
@@ -38,9 +42,20 @@ export async function onAllRanks<T>(
     code: failure?.code ?? null,
     message: failure?.message.slice(0, MAX_MESSAGE) ?? '',
   };
-  const error = stepError(step, await exchange(world, step, own, options), failure);
+  const patient = { ...options, timeoutMs: options.timeoutMs + LATE_WORD_MS };
+  const error = stepError(step, await exchange(world, step, own, patient), failure);
   if (error) throw error;
   return present(done, `the outcome of "${step}"`).value;
+}
+
+/** A file system or a driver that does not answer holds this rank, not the others. */
+async function inTime<T>(step: string, body: () => T | Promise<T>, timeoutMs: number): Promise<T> {
+  const done = Promise.resolve(body());
+  if (await within(timeoutMs, done)) return await done;
+  throw new RunnerError(
+    'E_STUCK',
+    `${step} did not end within ${timeoutMs / 1000} s. Look at this rank's host: a file system or a device does not answer`,
+  );
 }
 
 /** The error of a step from every rank's outcome, the same on all ranks; null where all are well. */
