@@ -138,6 +138,37 @@ t.test('bad trace lines are named', async (t) => {
     t.match(issues[0]?.received, expected);
   }
   t.match(parseTrace(''), { wrong: [/line 1/] });
+  const azure = 'TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:17:03.97,4808,10\n';
+  t.match(parseTrace(azure), {
+    wrong: ['line 1: a trace of azure, which names no blocks; expected one with hash ids'],
+  });
+});
+
+t.test('ids that stand for one block are other blocks behind another prefix', async (t) => {
+  const line = (ids: number[]): string =>
+    JSON.stringify({
+      chat_id: 1,
+      parent_chat_id: -1,
+      timestamp: 0,
+      input_length: 16 * ids.length,
+      output_length: 1,
+      type: 'text',
+      turn: 1,
+      hash_ids: ids,
+    });
+  const { requests, wrong } = parseTrace(
+    [
+      [7, 8],
+      [9, 8],
+      [7, 8],
+    ]
+      .map(line)
+      .join('\n'),
+  );
+  t.same(wrong, []);
+  const [first, second, third] = requests.map(({ hashIds }) => hashIds);
+  t.same(third, first, 'the same prefix is the same blocks');
+  t.not(second?.[1], first?.[1], '8 behind 9 is not 8 behind 7');
 });
 
 t.test('the shipped trace is what its generator writes, and like what it mimics', async (t) => {

@@ -132,6 +132,18 @@ t.test('groups in bad shape are refused by pointer', async (t) => {
     [[{ ...full, kvHeads: 0 }], '/groups/0/kvHeads', />= 1 with kind kv/],
     [[{ name: 'a', layers: [0] }], '/groups/0/kvHeads', />= 1/],
     [[{ ...full, kind: 'latent' }], '/groups/0/kvHeads', /1 with kind latent/],
+    [
+      [{ name: 'l', layers: [0], kind: 'latent', headDimK: 8, headDimV: 8 }],
+      '/groups/0/headDimV',
+      /0 with kind latent/,
+    ],
+    [[full], '/mtp', /nothing without model/, { mtp: true }],
+    [[full], '/groups', /omitted where `model` is set/, { model: 'llama-3.1-8b' }],
+    [
+      [{ ...full, kvHeads: 1, window: 16, compression: { how: 'aged', ratio: 4 } }],
+      '/groups',
+      /the same bytes for each of their tokens/,
+    ],
     [[{ ...full, bytesPerToken: 500 }], '/groups/0/bytesPerToken', /^512,/],
     [Array.from({ length: 9 }, (_, at) => ({ ...full, name: `g${at}`, layers: [at] })), '/groups', /8/],
     [[{ name: 'state', layers: [0], kind: 'state' }], '/groups', /for each token/],
@@ -152,15 +164,11 @@ t.test('groups in bad shape are refused by pointer', async (t) => {
     t.equal(issues[0]?.pointer, `/jobs/0/layout${pointer}`, name);
     t.match(issues[0]?.expected, expected, name);
   }
-  const lone = {
-    kind: 'fullyContiguous',
-    pageSize: 16,
-    group: 'full',
-    numLayers: 1,
-    outerDim: 1,
-    innerDim: 1,
-  };
-  t.match(jobIssues(offloadJob({ layout: lone })), [{ pointer: '/jobs/0/layout/group' }]);
+  const plain = { kind: 'fullyContiguous', pageSize: 16, numLayers: 1, outerDim: 1, innerDim: 1 };
+  for (const [key, value] of Object.entries({ group: 'full', mtp: true })) {
+    const issues = jobIssues(offloadJob({ layout: { ...plain, [key]: value } }));
+    t.match(issues, [{ pointer: `/jobs/0/layout/${key}`, expected: /nothing without model/ }]);
+  }
 });
 
 t.test('tiers take the groups of the device, or must have equal ones', async (t) => {

@@ -6,6 +6,8 @@ import { gzipSync } from 'node:zlib';
 import t from 'tap';
 import { JOB_KINDS } from '../../../jobs/index.js';
 import { loadSpec } from '../../../runner/job-spec/load.js';
+import { worldIssues } from '../../../runner/job-spec/resolve-job.js';
+import type { ResolvedSpec } from '../../../runner/job-spec/types.js';
 import { fill, hasUnlinkedFile, needsMount, withSmallDisk } from '../../helpers/full-disk.js';
 import { pointOf, rowOf, runReplay, SMALL_TRACE } from '../../helpers/run-replay.js';
 import { withTempDir } from '../../helpers/with-temp-dir.js';
@@ -55,7 +57,7 @@ t.test('wrong lines are refused with their numbers before anything moves, or cou
 
 t.test('a spec says which key is wrong', async (t) => {
   await withTempDir(async (folder) => {
-    const refused = (change: object): string => {
+    const good = (change: object): ResolvedSpec => {
       const job = {
         id: 'replay',
         kind: 'replay',
@@ -66,8 +68,11 @@ t.test('a spec says which key is wrong', async (t) => {
       };
       const spec = join(folder, 'spec.json');
       writeFileSync(spec, JSON.stringify({ name: 'bad', jobs: [job] }));
+      return loadSpec(spec, { kinds: JOB_KINDS });
+    };
+    const refused = (change: object): string => {
       try {
-        loadSpec(spec, { kinds: JOB_KINDS });
+        good(change);
       } catch (error) {
         return String(error);
       }
@@ -80,11 +85,29 @@ t.test('a spec says which key is wrong', async (t) => {
     t.match(refused({ trace: { path: azure } }), /trace of azure, which names none/);
     const layout = { numLayers: 2, outerDim: 2, innerDim: 16, pageSize: 48 };
     t.match(refused({ layout }), /\/layout\/pageSize\s+expected: a divisor of 512/);
+    t.match(
+      refused({ hostLayout: { pageSize: 32 } }),
+      /\/hostLayout\/pageSize\s+expected: 512, as in layout/,
+    );
+    const pages = { pools: { deviceBlocks: 2 ** 31 - 1 }, layout: { ...layout, pageSize: 256 } };
+    t.match(refused(pages), /\/pools\s+expected: tiers of at most 2147483647 pages/);
+    for (const [name, bytes, said] of [
+      ['empty.jsonl', '', /no line/],
+      ['page.html', '<html>\n', /line 1: neither JSON nor a known header: "<html>"; expected Mooncake/],
+      ['cut.jsonl.gz', Buffer.from([0x1f, 0x8b, 8, 0xff]), /cut\.jsonl\.gz: /],
+    ] as const) {
+      writeFileSync(join(folder, name), bytes);
+      t.match(refused({ trace: { path: join(folder, name) } }), said, name);
+    }
     t.match(refused({ pools: { deviceBlocks: 0 } }), /\/jobs\/0\/pools\/deviceBlocks/);
     t.match(refused({ strategy: 'pipelined' }), /\/strategy\s+expected: a strategy of mode sharded/);
     t.match(refused({ mode: 'replicated', strategy: 'independent' }), /the mode is sharded/);
     t.match(refused({ root: 1 }), /\/root\s+expected: nothing without mode replicated/);
     const warm = { trace: { path: SMALL_TRACE, requests: 5 }, warmupRequests: 5 };
+    const { points } = good({ mode: 'replicated', root: 2 });
+    t.match(worldIssues(points, JOB_KINDS, 2), [
+      { pointer: '/jobs/0/root', expected: /0 to 1/, received: '2' },
+    ]);
     t.match(refused(warm), /\/warmupRequests\s+expected: less than the 5 requests/);
   });
 });

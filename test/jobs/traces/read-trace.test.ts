@@ -112,6 +112,43 @@ t.test('ids of 64 bits stay apart, and other tokens per id are told from the len
   );
 });
 
+t.test('wrong lines of the formats without blocks', async (t) => {
+  const azure = 'TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:17:03.97,4808,10\n';
+  const burst =
+    'Timestamp,Model,Request tokens,Response tokens,Total tokens,Log Type\n5,ChatGPT,472,18,490,API log\n';
+  const cases: [string, RegExp][] = [
+    [
+      `${azure}2023-11-16 18:17:02.97,1,1`,
+      /line 3: TIMESTAMP "2023-11-16 18:17:02.97", expected a date and time \(UTC\), never back/,
+    ],
+    [`${azure}yesterday,1,1`, /line 3: TIMESTAMP "yesterday", expected a date and time/],
+    [`${azure}2023-11-16 18:17:04,0,1`, /line 3: ContextTokens "0", expected a whole number from 1/],
+    [`${azure}2023-11-16 18:17:04,1,-1`, /line 3: GeneratedTokens "-1", expected a whole number from 0/],
+    [
+      `${azure}2023-11-16 18:17:04,1`,
+      /line 3: 2 fields, expected 3: TIMESTAMP, ContextTokens, GeneratedTokens/,
+    ],
+    [`${azure}"2023-11-16 18:17:04",1,1`, /line 3: 3 fields, expected 3/],
+    [`${burst}x,ChatGPT,1,1,2,API log`, /line 3: Timestamp "x", expected seconds, never back in time/],
+  ];
+  for (const [text, message] of cases)
+    await t.rejects(readWholeTrace('t.csv', text), { code: 'E_TRACE', message }, text);
+  const zoned = await readWholeTrace('t.csv', `${azure}2023-11-16T18:17:04.97Z,1.0,0`);
+  t.equal(Math.round(zoned.requests[1]?.timestampMs ?? 0), 1000);
+});
+
+t.test('sessions and delays that are none', async (t) => {
+  const cases: [string, RegExp][] = [
+    [
+      mooncakeLine(5, 600, '1, 2', ', "session_id": [1]'),
+      /line 1: session_id .*expected a text or a whole number/,
+    ],
+    [mooncakeLine(5, 600, '1, 2', ', "delay": -1'), /line 1: delay -1, expected a number >= 0/],
+  ];
+  for (const [text, message] of cases)
+    await t.rejects(readWholeTrace('t', text), { code: 'E_TRACE', message });
+});
+
 t.test('skip and limit take requests, and time begins with the first taken', async (t) => {
   const text = Array.from({ length: 10 }, (_, index) => mooncakeLine(10 * index, 20, `${index}`)).join('\n');
   const { requests } = await readWholeTrace('t.jsonl', text, { skip: 3, limit: 4, speedup: 10 });

@@ -88,6 +88,16 @@ t.test('a malformed message is acknowledged with the field that is wrong', async
     ],
     ['another key', ['{"from_pool":"Device","to_pool":"Host","blocks":[],"more":1}'], /more/],
     [
+      'an operation that is no object',
+      ['{"from_pool":"Device","to_pool":"Host","blocks":[],"connector_req":"op"}'],
+      /connector_req: expected a JSON object, received "op"/,
+    ],
+    [
+      'an operation without a name',
+      [JSON.stringify({ ...OFFLOAD, connector_req: connector('') })],
+      /connector_req\.uuid: expected a string of 1 to \d+ characters, received ""/,
+    ],
+    [
       'no operation id',
       ['{"from_pool":"Device","to_pool":"Host","blocks":[],"connector_req":{"request_id":"a"}}'],
       /request_type|uuid/,

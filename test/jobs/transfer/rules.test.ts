@@ -12,6 +12,8 @@ import { givenTransfer, MIXED_GROUPS, resolveGiven } from './given-transfer.js';
 
 const KV = [{ name: 'kv', layers: '0-1', kvHeads: 8, headDimK: 64 }];
 
+type Issues = Readonly<ReturnType<typeof transferIssues>>;
+
 function pointersOf(given: JsonObject, worldSize: number | null = 4, folders: string[] = []): string[] {
   const answer = resolveGiven({ layout: { groups: KV }, ...given } as JsonObject, folders);
   const issues =
@@ -44,6 +46,14 @@ t.test('each bad spec by its pointer', async (t) => {
     ['matrix missing', { pattern: 'matrix' }, ['/matrix']],
     ['matrix unread', { pattern: 'matrix', matrix: 'nowhere.txt' }, ['/matrix']],
     ['matrix without its pattern', { matrix: 'm.txt' }, ['/matrix']],
+    ['MTP layers of no model', { layout: { groups: KV, mtp: true } }, ['/layout/mtp']],
+    ['scales that no head has alone', { layout: { groups: [{ ...KV[0], scaleBytes: 4 }] } }, ['/layout']],
+    ['2^31 pages', { blocks: 2 ** 31 - 1, targetLayout: { pageSize: 8 } }, ['/blocks']],
+    [
+      '2^53 bytes',
+      { blocks: 2 ** 31 - 1, layout: { groups: [{ ...KV[0], kvHeads: 2 ** 16, headDimK: 2 ** 10 }] } },
+      ['/blocks'],
+    ],
   ];
   for (const [name, given, pointers] of cases) t.same(pointersOf(given), pointers, name);
   t.same(pointersOf({ pattern: 'pair' }, 3), ['/pattern'], 'pair of three');
@@ -77,6 +87,13 @@ t.test('a traffic matrix in the form of kvbench', async (t) => {
       [0, 0],
     ]);
     t.same(transferIssues(spec, 2), []);
+    const of = (text: string): Issues => {
+      writeFileSync(join(folder, 'm.txt'), text);
+      const other = resolveGiven(given, [folder]);
+      return 'issues' in other ? other.issues : transferIssues(other.spec as unknown as TransferSpec, 2);
+    };
+    t.match(of('0 0\n0 0\n'), [{ pointer: '/matrix', received: 'a matrix of zeros' }]);
+    t.match(of('0 1\n0 -3\n'), [{ pointer: '/matrix', received: /"-3" in cell 2 \(.*m\.txt:2\)/ }]);
     t.same(
       transferIssues(spec, 4).map(({ pointer }) => pointer),
       ['/matrix'],

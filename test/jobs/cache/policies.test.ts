@@ -1,0 +1,34 @@
+/** What every eviction policy promises to its tier, whatever it prefers. */
+import t from 'tap';
+import { POLICY_NAMES } from '../../../jobs/cache/policy.js';
+import { Tier } from '../../../jobs/cache/tier.js';
+
+const BLOCKS = [0, 1, 2, 3];
+
+for (const policy of POLICY_NAMES) {
+  t.test(`${policy}: what is in use or was forgotten is not given away`, async (t) => {
+    const tier = new Tier({ capacity: BLOCKS.length, policy, ttlMs: 1e9, minUses: 1 });
+    for (const block of BLOCKS) tier.put(tier.take(block), block, block);
+    // Used again and again: policies with two queues have it in the second by then.
+    for (let use = 0; use < 3; use++) for (const block of [0, 1]) tier.use(tier.slotOf(block), 10 + use);
+    tier.pins.next();
+    for (const block of BLOCKS) tier.pins.pin(tier.slotOf(block));
+    t.equal(tier.take(9), -1, 'all are in use');
+
+    tier.pins.next();
+    for (const block of [0, 2]) tier.forget(tier.slotOf(block));
+    const free = [tier.take(10), tier.take(11)];
+    for (const [at, slot] of free.entries()) tier.put(slot, 10 + at, 20);
+    t.equal(tier.victim, -1, 'the slots of what was forgotten are free');
+    for (const slot of free) tier.pins.pin(slot);
+    const given = [];
+    for (const block of [12, 13]) {
+      const slot = tier.take(block);
+      given.push(tier.victim);
+      tier.put(slot, block, 30);
+      tier.pins.pin(slot);
+    }
+    t.same(given.sort(), [1, 3], 'each of the others once');
+    t.equal(tier.take(14), -1);
+  });
+}
