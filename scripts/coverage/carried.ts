@@ -14,9 +14,9 @@ interface FunctionCoverage {
   readonly ranges: { readonly startOffset: number; readonly endOffset: number; readonly count: number }[];
 }
 
-interface ScriptCoverage {
-  readonly url: string;
-  readonly functions: readonly FunctionCoverage[];
+/** One file of NODE_V8_COVERAGE. */
+export interface RawCoverage {
+  readonly result: { url: string; readonly functions: readonly FunctionCoverage[] }[];
 }
 
 export interface CarriedModule {
@@ -35,7 +35,7 @@ export interface CarriedCoverage {
 }
 
 /** A module of this project, wherever its dist/ lies: with the path below it. */
-const MODULE = /^file:\/\/.*\/dist\/((?:runner|jobs)\/.*\.js)$/;
+export const MODULE = /^file:\/\/.*\/dist\/((?:runner|jobs)\/.*\.js)$/;
 
 export function sha256(text: string): string {
   return createHash('sha256').update(text).digest('hex');
@@ -61,9 +61,9 @@ export function carriedModules(rawFolder: string, dist: string): Record<string, 
   );
 }
 
-function scriptsOf(file: string): ScriptCoverage[] {
+function scriptsOf(file: string): RawCoverage['result'] {
   try {
-    return (JSON.parse(readFileSync(file, 'utf8')) as { result: ScriptCoverage[] }).result;
+    return (JSON.parse(readFileSync(file, 'utf8')) as RawCoverage).result;
   } catch (error) {
     if (error instanceof SyntaxError) return [];
     throw error;

@@ -1,5 +1,5 @@
 /** Collects V8's coverage of every process that a test file starts (NODE_V8_COVERAGE reaches ranks too), file by file. */
-import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import {
@@ -8,7 +8,7 @@ import {
   type CoverageResults,
   type V8CoverageEntry,
 } from 'monocart-coverage-reports';
-import { sha256, type CarriedCoverage } from './carried.js';
+import { MODULE, sha256, type CarriedCoverage, type RawCoverage } from './carried.js';
 
 const MEASURED = /^(runner|jobs)\//;
 
@@ -31,7 +31,7 @@ export class CoverageRecorder {
   async take(testName: string): Promise<void> {
     const raw = this.#rawFolder(testName);
     if (existsSync(raw)) {
-      for (const name of readdirSync(raw)) removeIfCut(join(raw, name));
+      for (const name of readdirSync(raw)) prepareRaw(join(raw, name), this.#dist);
       await this.#report('report', []).addFromDir(raw);
     }
     rmSync(raw, { recursive: true, force: true });
@@ -106,13 +106,26 @@ async function generate(report: CoverageReport): Promise<CoverageResults> {
   return results;
 }
 
-/** A process that is killed while it writes leaves half a file. */
-function removeIfCut(file: string): void {
+/**
+ * A process that is killed while it writes leaves half a file, which goes. Modules that tests run from a copy of dist/, a
+ * build without its addon say, count as those in `dist` if they are as long: V8 tells where a script ends.
+ */
+function prepareRaw(file: string, dist: string): void {
+  let raw: RawCoverage;
   try {
-    JSON.parse(readFileSync(file, 'utf8'));
+    raw = JSON.parse(readFileSync(file, 'utf8')) as RawCoverage;
   } catch {
     rmSync(file);
+    return;
   }
+  for (const script of raw.result) {
+    const [, path] = MODULE.exec(script.url) ?? [];
+    const own = path === undefined ? undefined : join(dist, path);
+    const length = script.functions[0]?.ranges[0]?.endOffset;
+    if (own === undefined || script.url === pathToFileURL(own).href || !existsSync(own)) continue;
+    if (readFileSync(own, 'utf8').length === length) script.url = pathToFileURL(own).href;
+  }
+  writeFileSync(file, JSON.stringify(raw));
 }
 
 /** A file that nothing loaded is shown as its TypeScript source, like the others. */

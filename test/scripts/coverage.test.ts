@@ -55,6 +55,14 @@ t.test('what two calls execute in processes and their children is added up', asy
   t.match(first?.functions, { covered: 1, total: 4 });
   const second = await run('two.test.js', `(await import('${root}/dist/runner/engine/a.js')).unused();`);
   t.match(second?.functions, { covered: 2, total: 4 }, 'what the earlier call recorded is kept');
+  const copied = join(root, 'copy', 'dist', 'runner', 'engine', 'deep', 'b.js');
+  mkdirSync(dirname(copied), { recursive: true });
+  copyFileSync(join(root, 'dist', 'runner', 'engine', 'deep', 'b.js'), copied);
+  const third = await run('three.test.js', `(await import('${copied}')).used();`);
+  t.match(third?.functions, { covered: 3, total: 4 }, 'a copy of a module counts as the module');
+  writeFileSync(copied, 'export const another = () => 1;\nexport const unused = () => 2; unused();');
+  const fourth = await run('four.test.js', `await import('${copied}');`);
+  t.match(fourth?.functions, { covered: 3, total: 4 }, 'another module in its place does not');
 });
 
 /** What `script` executes, recorded in `raw`. */

@@ -29,6 +29,9 @@ t.test('rows vary together, the sweep inside each; equal to one job for each row
 t.test('what is wrong with rows is said where it stands', async (t) => {
   const issues = (changes: object) => brief(jobIssues(offloadJob({ ...changes })));
   t.same(issues({ sweepTogether: [] }), ['/jobs/0/sweepTogether: []']);
+  t.same(issues({ sweepTogether: [3] }), ['/jobs/0/sweepTogether/0: 3']);
+  t.same(issues({ sweepTogether: [{}] }), ['/jobs/0/sweepTogether/0: {}']);
+  t.same(issues({ sweep: 3 }), ['/jobs/0/sweep: 3']);
   t.same(issues({ sweepTogether: [{ blocks: 1 }, { bloks: 1 }] }), [
     '/jobs/0/sweepTogether/1: nothing for blocks',
     '/jobs/0/sweepTogether/1/bloks: "bloks"',

@@ -128,6 +128,16 @@ t.test('what does not fit is said once, with what limits it', async (t) => {
   ]);
   t.same(fitIssues([need('a'), need('b')], 'host'), [], 'containers of one host have a limit each');
   t.match(fitIssues([need('a'), need('b'), need('c'), need('d')], 'host'), [/4 ranks need .*MemAvailable/]);
+  const onGpu = { memoryBytes: 0, deviceBytes: 10 * MIB, freeDeviceBytes: 11 * MIB };
+  t.same(fitIssues([need('a', onGpu)], 'cuda'), ['rank 0: needs 10 MiB of GPU memory, 11 MiB are free']);
+  t.same(fitIssues([need('a', { ...onGpu, freeDeviceBytes: 12 * MIB })], 'cuda'), []);
+  const least = { key: 'inner', source: '/inner/memory.max', bytes: 100 * MIB };
+  const nested = need('a', {
+    memory: [...need('a').memory.map((share) => ({ ...share, bytes: 200 * MIB })), least],
+  });
+  t.match(fitIssues([nested], 'host'), [
+    'host 0: 1 rank needs 300 MiB of memory, 100 MiB are available (/inner/memory.max)',
+  ]);
   t.match(fitIssues([need('a', { addressSpaceBytes: 200 * MIB })], 'host'), [/rank 0: .*RLIMIT_AS/]);
   t.match(fitIssues([need('a', { diskBytes: 9, diskPath: '/d', fileSizeBytes: 8 })], 'host'), [
     /RLIMIT_FSIZE/,

@@ -1,0 +1,29 @@
+/** How many threads a user who is not the superuser may still make. */
+import { execFileSync } from 'node:child_process';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import t from 'tap';
+import { projectRoot } from '../../../runner/project.js';
+
+const TASKS = pathToFileURL(join(projectRoot, 'dist', 'runner', 'preflight', 'tasks.js')).href;
+/** More than people run, less than kernels and containers allow. */
+const LIMIT = 3000;
+
+/** `tasksLeft()` in a process with `ulimit -u LIMIT` that takes its user for `uid`. */
+function tasksLeftOf(uid: number): { tasks: number; source: string } {
+  const script = `process.getuid = () => ${uid}; console.log(JSON.stringify((await import('${TASKS}')).tasksLeft()));`;
+  const shell = 'ulimit -u "$1"; exec "$2" --input-type=module -e "$3"';
+  const words = ['-c', shell, 'sh', String(LIMIT), process.execPath, script];
+  return JSON.parse(execFileSync('bash', words, { encoding: 'utf8' })) as { tasks: number; source: string };
+}
+
+t.test('RLIMIT_NPROC less what the user runs; the superuser is exempt', async (t) => {
+  t.same(
+    tasksLeftOf(4_000_000_000),
+    { tasks: LIMIT, source: 'ulimit -u, RLIMIT_NPROC' },
+    'a user without processes',
+  );
+  const own = process.getuid?.() ?? 0;
+  if (own !== 0) t.match(tasksLeftOf(own), { source: 'ulimit -u, RLIMIT_NPROC' });
+  t.not(tasksLeftOf(0).source, 'ulimit -u, RLIMIT_NPROC');
+});
