@@ -2,6 +2,7 @@
  * Injected faults, so that tests (and owners of a CI who want to see their alarms ring) can watch what happens.
  * RAILRUNNER_FAULT="rank=1,point=0,stage=measure,action=throw"; several are separated by ';'.
  */
+import { takeCoverage } from 'node:v8';
 import type { InjectedFaultName } from '../job/context.js';
 import { RunnerError } from '../errors.js';
 import { isOneOf } from '../values/items.js';
@@ -48,10 +49,12 @@ export class FaultInjection {
 
   /** Faults that this rank's kind is to commit in that point. */
   ofKind(point: number): InjectedFaultName[] {
-    return this.#faults
+    const actions = this.#faults
       .filter((fault) => fault.point === point)
       .map(({ action }) => action)
       .filter((action) => isOneOf(KIND_ACTIONS, action));
+    if (actions.includes('dieInGroup')) takeCoverage();
+    return actions;
   }
 
   /** Does what is planned for this rank at this place; resolves at once where nothing is. */
@@ -59,6 +62,8 @@ export class FaultInjection {
     for (const fault of this.#faults) {
       if (fault.stage !== stage || fault.point !== point || isOneOf(KIND_ACTIONS, fault.action)) continue;
       if (fault.action === 'throw') throw new RunnerError('E_JOB', `fault injected in ${stage}`);
+      // A process that is killed reports nothing afterwards (NODE_V8_COVERAGE).
+      takeCoverage();
       if (fault.action === 'kill') process.kill(process.pid, 'SIGKILL');
       if (fault.action === 'freeze') Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
       await new Promise(() => {});

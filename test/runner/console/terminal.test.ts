@@ -1,4 +1,5 @@
 import { PassThrough } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
 import { createProgress } from '../../../runner/console/progress.js';
 import { summarizePoint } from '../../../runner/results/summary.js';
@@ -87,6 +88,29 @@ t.test('progress: a bar on a terminal, with the count of what is not ok', async 
   progress.stop();
   progress.stop();
   t.match(text(), /2\/2 up \(1 not ok\)/);
+});
+
+t.test('progress within a long point: on a bar at once, in a log every ten seconds', async (t) => {
+  const point = { jobId: 'replay', point: 0, sweptText: '' };
+  const [bar, log] = [collect(true), collect(false)];
+  const shown = createProgress(2, { ...plain, interactive: true }, bar.stream);
+  shown.start(point);
+  shown.within(point, '5 of 9 requests');
+  // It draws ten times a second.
+  while (!bar.text().includes('0/2 replay: 5 of 9 requests')) await sleep(20);
+  shown.stop();
+
+  const real = performance.now.bind(performance);
+  t.teardown(() => Object.assign(performance, { now: real }));
+  let laterMs = 0;
+  performance.now = () => real() + laterMs;
+  const written = createProgress(2, plain, log.stream);
+  written.start(point);
+  written.within(point, 'soon');
+  laterMs = 10_001;
+  written.within(point, '5 of 9 requests');
+  written.within(point, 'again');
+  t.equal(log.text(), '[1/2] replay: 5 of 9 requests\n');
 });
 
 t.test('columns that are said below the lines are said once for each job', async (t) => {
