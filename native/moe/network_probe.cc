@@ -74,7 +74,7 @@ struct StreamSamples {
     const double startUs = nowUs();
     const uint64_t epoch = words.nextEpoch();
     threads.run(epoch);
-    for (const uint32_t peer : streams.peers_) streams.awaitStreamsOf(peer, epoch);
+    for (const uint32_t peer : streams.place_.peers) streams.awaitStreamsOf(peer, epoch);
     streams.place_.network->flush(0);
     return nowUs() - startUs;
   }
@@ -93,32 +93,26 @@ bool StreamWords::isReached(uint32_t source, uint64_t epoch) const {
   return true;
 }
 
-NetworkStreams::NetworkStreams(StreamPlace place, StreamWords& words, std::vector<uint32_t> peers,
-                               std::vector<uint64_t> bytesTo, std::span<const std::byte> source,
+NetworkStreams::NetworkStreams(StreamPlace place, StreamWords& words, std::vector<uint64_t> bytesTo,
                                RunControl& control)
-    : place_(std::move(place)),
-      words_(words),
-      peers_(std::move(peers)),
-      bytesTo_(std::move(bytesTo)),
-      source_(source),
-      control_(control) {}
+    : place_(std::move(place)), words_(words), bytesTo_(std::move(bytesTo)), control_(control) {}
 
-ProbedWay NetworkStreams::run(GateRef gate, uint32_t repeats) {
+PathRate NetworkStreams::run(GateRef gate, uint32_t repeats) {
   SlotThreads threads(
       place_.numSlots, [this](uint32_t slot, uint64_t epoch) { streamSlot(slot, epoch); }, control_);
   StreamSamples samples{*this, words_, threads};
   const SampleSet set = sample(samples, gate, {kProbeWarmup, repeats, false}, control_);
   uint64_t bytes = 0;
-  for (const uint32_t peer : peers_) bytes += bytesTo_[peer];
+  for (const uint32_t peer : place_.peers) bytes += bytesTo_[peer];
   return {medianRate(bytes, set.timesUs), set.stopped};
 }
 
 // Its part of what goes to each peer.
 void NetworkStreams::streamSlot(uint32_t index, uint64_t epoch) const {
-  WholeRuns runs(source_, place_.shareBytes);
+  WholeRuns runs(place_.source, place_.shareBytes);
   Network& network = *place_.network;
   const uint32_t slot = place_.firstSlot + index;
-  for (const uint32_t peer : peers_) {
+  for (const uint32_t peer : place_.peers) {
     const uint64_t begin = bytesTo_[peer] * index / place_.numSlots;
     const uint64_t end = bytesTo_[peer] * (index + 1) / place_.numSlots;
     uint64_t writeAt = begin % place_.shareBytes;

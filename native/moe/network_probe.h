@@ -15,9 +15,11 @@ struct StreamPlace {
   Network* network = nullptr;
   uint32_t rank = 0;
   uint32_t region = 0;                // whose memory the streams land in
+  std::vector<uint32_t> peers;        // all of them signal, also without bytes
   std::vector<uint64_t> shareOffset;  // by rank: of this rank's share in its region; payloads, never signals
   uint64_t shareBytes = 0;
-  uint32_t firstSlot = 0;  // slots that no exchange uses, one a proxy
+  std::span<const std::byte> source;  // read round and round
+  uint32_t firstSlot = 0;             // slots that no exchange uses, one a proxy
   uint32_t numSlots = 1;
 };
 
@@ -50,13 +52,11 @@ class StreamWords {
 // has come.
 class NetworkStreams {
  public:
-  // peers: those that are reached over the network, all of which signal, also without bytes. bytesTo: by
-  // rank, read for `peers` alone. `source` is read round and round.
-  NetworkStreams(StreamPlace place, StreamWords& words, std::vector<uint32_t> peers,
-                 std::vector<uint64_t> bytesTo, std::span<const std::byte> source, RunControl& control);
+  // bytesTo: by rank, read for the place's peers alone.
+  NetworkStreams(StreamPlace place, StreamWords& words, std::vector<uint64_t> bytesTo, RunControl& control);
 
   // Collective over the gate.
-  ProbedWay run(GateRef gate, uint32_t repeats);
+  PathRate run(GateRef gate, uint32_t repeats);
 
  private:
   friend struct StreamSamples;
@@ -66,9 +66,7 @@ class NetworkStreams {
 
   const StreamPlace place_;
   StreamWords& words_;
-  const std::vector<uint32_t> peers_;
   const std::vector<uint64_t> bytesTo_;
-  const std::span<const std::byte> source_;
   RunControl& control_;
 };
 

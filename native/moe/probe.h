@@ -15,7 +15,7 @@ namespace railrunner::moe {
 constexpr uint32_t kProbeWarmup = 2;
 
 // The limit of one path; 0 where this rank sends nothing by it.
-struct ProbedWay {
+struct PathRate {
   double GBps = 0;
   bool stopped = false;
 };

@@ -56,13 +56,13 @@ PeerStores::PeerStores(StorePlace place, uint64_t sourceBytes, RunControl& contr
   processors_ = static_cast<uint32_t>(processors);
 }
 
-ProbedWay PeerStores::run(const std::vector<std::vector<uint64_t>>& bytes, GateRef gate, uint32_t repeats,
-                          uint32_t& salt) {
+PathRate PeerStores::run(const std::vector<std::vector<uint64_t>>& bytes, GateRef gate, uint32_t repeats,
+                         uint32_t& salt) {
   uint64_t stored = 0;
   for (uint32_t peer = 0; peer < place_.to.size(); ++peer) {
     if (place_.to[peer] != nullptr) stored += bytes[place_.rank][peer];
   }
-  ProbedWay best;
+  PathRate best;
   for (const uint32_t pieceBytes : kTriedBytes) {
     prepare(bytes, pieceBytes, ++salt);
     StoreSamples samples{*this, gate};
@@ -145,6 +145,15 @@ void PeerStores::finish() {
     throw Error(ErrorCode::kAborted, "probe: rank " + std::to_string(place_.rank) +
                                          " was told to stop while it stored to its peers");
   }
+}
+
+PathRate probeStores(const ProbedPoint& point, const StorePlace& place, uint32_t& salt) {
+  std::unique_ptr<PeerStores> stores;
+  const auto bytes = agreeOnProbe(
+      point.exchange, point.request,
+      [&] { stores = std::make_unique<PeerStores>(place, probeSourceBytes(point.request), point.control); },
+      point.deadlineNs);
+  return stores->run(bytes, point.gate, point.request.repeats, salt);
 }
 
 }  // namespace railrunner::moe::cuda

@@ -8,7 +8,7 @@
 #include "device/cuda/cuda_handles.h"
 #include "moe/cuda/probe_kernels.h"
 #include "moe/cuda/timed_graph.h"
-#include "moe/probe.h"
+#include "moe/point_probe.h"
 
 namespace railrunner::moe::cuda {
 
@@ -33,8 +33,8 @@ class PeerStores {
   // Collective over the gate. bytes: [source][target]. `salt` counts on from call to call, on all ranks
   // alike: what an earlier probe left must not pass for this one's. Throws kWrongData where what came is not
   // what was stored.
-  ProbedWay run(const std::vector<std::vector<uint64_t>>& bytes, GateRef gate, uint32_t repeats,
-                uint32_t& salt);
+  PathRate run(const std::vector<std::vector<uint64_t>>& bytes, GateRef gate, uint32_t repeats,
+               uint32_t& salt);
 
  private:
   friend struct StoreSamples;
@@ -55,5 +55,8 @@ class PeerStores {
   ArrivedShares arrived_{};
   std::unique_ptr<TimedGraph> graph_;  // null where this rank stores nothing
 };
+
+// Collective: all agree on the bytes of the point's request and store them. salt: as PeerStores::run.
+PathRate probeStores(const ProbedPoint& point, const StorePlace& place, uint32_t& salt);
 
 }  // namespace railrunner::moe::cuda

@@ -54,7 +54,7 @@ PeerCopies::PeerCopies(CopyPlace place, std::vector<uint64_t> bytesTo, std::vect
   }
 }
 
-ProbedWay PeerCopies::run(GateRef gate, uint32_t repeats) {
+PathRate PeerCopies::run(GateRef gate, uint32_t repeats) {
   CopySamples samples{*this, gate};
   const SampleSet set = sample(samples, gate, {kProbeWarmup, repeats, false}, control_);
   uint64_t bytes = 0;
@@ -80,6 +80,23 @@ void PeerCopies::readArrived() const {
     const uint64_t bytes = std::min(bytesFrom_[peer], place_.shareBytes);
     for (uint64_t at = 0; at < bytes; at += kCacheLineBytes) static_cast<void>(share[at]);
   }
+}
+
+ProbeRates probeCopies(PointProbe& probe, const ProbedPoint& point, const ProbedShare& share) {
+  ProbeSource source = openProbeSource(point.exchange, point.request, point.rank, point.deadlineNs);
+  const std::vector<std::byte*>& bases = point.links.buffer->bases();
+  PeerCopies copies({{point.rank, bases, {}}, share.areaOffset, share.shareBytes}, point.request.bytesTo,
+                    std::move(source.bytesFrom), source.bytes(), point.control);
+  return probe.run(
+      point, [&] { return copies.run(point.gate, point.request.repeats); },
+      [&] {
+        StreamPlace place = streamPlaceOf(point, [&](uint32_t peer) { return bases[peer] == nullptr; });
+        place.shareOffset.assign(bases.size(), share.areaOffset + point.rank * share.shareBytes);
+        place.shareBytes = share.shareBytes;
+        place.source = source.bytes();
+        place.firstSlot = share.firstSlot;
+        return place;
+      });
 }
 
 }  // namespace railrunner::moe::host

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "moe/host/lazy_memory.h"
-#include "moe/probe.h"
+#include "moe/point_probe.h"
 
 namespace railrunner::moe::host {
 
@@ -41,7 +41,7 @@ class PeerCopies {
              std::span<const std::byte> source, RunControl& control);
 
   // Collective over the gate.
-  ProbedWay run(GateRef gate, uint32_t repeats);
+  PathRate run(GateRef gate, uint32_t repeats);
 
  private:
   friend struct CopySamples;
@@ -56,5 +56,16 @@ class PeerCopies {
   RunControl& control_;
   std::vector<uint32_t> copiedTo_;
 };
+
+// Where the probe of a point writes at its peers: payloads, never signals. The share of source r begins at
+// areaOffset + r * shareBytes.
+struct ProbedShare {
+  uint64_t areaOffset = 0;
+  uint64_t shareBytes = 0;
+  uint32_t firstSlot = 0;  // of the network: slots that no exchange uses
+};
+
+// The probe of a point on the host device. Collective.
+ProbeRates probeCopies(PointProbe& probe, const ProbedPoint& point, const ProbedShare& share);
 
 }  // namespace railrunner::moe::host

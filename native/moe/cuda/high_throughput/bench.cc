@@ -43,6 +43,7 @@ CudaBench::CudaBench(const BenchOptions& options, const std::vector<Capacity>& c
       rank_(rank),
       ordinal_(ordinal),
       plan_(launchPlan(shape_, ht_.numProcessors)),
+      probe_(shape_.worldSize, options.numProxies),
       staged_(std::move(staged)),
       dispatchPlan_(pushes() ? pushingPlan(shape_, plan_) : plan_),
       links_(std::move(links)),
@@ -104,7 +105,6 @@ void CudaBench::pointArguments(const std::vector<Capacity>& capacities) {
   }
   if (staged_ == nullptr) return;
   staged_->connect(*links_->network, links_->region, control_, routing_, a);
-  streamWords_ = std::make_unique<StreamWords>(shape_.worldSize, options_.numProxies);
 }
 
 CudaBench::~CudaBench() {

@@ -9,7 +9,6 @@
 #include "moe/cuda/high_throughput/staged_peers.h"
 #include "moe/cuda/kernel_waits.h"
 #include "moe/cuda/probe.h"
-#include "moe/network_probe.h"
 #include "moe/peer_links.h"
 
 namespace railrunner::moe::cuda::high_throughput {
@@ -54,7 +53,7 @@ class CudaBench : public Bench {
   // Whether the next dispatch takes the layout of an earlier one.
   bool reuses() const { return ht_.reuseLayout && layoutEpoch_ != 0; }
   StorePlace storePlace() const;
-  ProbedWay probeStreams(const ProbeRequest& request, GateRef gate);
+  StreamPlace streamPlace(const ProbedPoint& point) const;
   void pointArguments(const std::vector<Capacity>& capacities);
   void beginCall();
   void queueDispatch();
@@ -87,7 +86,7 @@ class CudaBench : public Bench {
   const uint32_t rank_;
   const int ordinal_;
   const LaunchPlan plan_;
-  std::unique_ptr<StreamWords> streamWords_;   // the network reaches them: they outlive it
+  PointProbe probe_;
   const std::shared_ptr<StagedPeers> staged_;  // null where every peer shares memory
   const LaunchPlan dispatchPlan_;
   const std::shared_ptr<PeerLinks> links_;

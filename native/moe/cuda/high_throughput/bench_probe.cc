@@ -19,37 +19,25 @@ StorePlace CudaBench::storePlace() const {
   return place;
 }
 
-ProbedWay CudaBench::probeStreams(const ProbeRequest& request, GateRef gate) {
-  const SymmetricMap& map = arguments_.map;
-  StreamPlace place;
-  place.network = links_->network.get();
-  place.rank = rank_;
-  place.region = links_->region;
-  place.shareBytes = map.totalBytes - map.x;
+StreamPlace CudaBench::streamPlace(const ProbedPoint& point) const {
+  const uint64_t rows = arguments_.map.x;
+  StreamPlace place = streamPlaceOf(point, [&](uint32_t peer) { return isOverNetwork(peer); });
+  place.shareBytes = arguments_.map.totalBytes - rows;
   for (uint32_t peer = 0; peer < shape_.worldSize; ++peer) {
-    place.shareOffset.push_back(isOverNetwork(peer) ? staged_->incoming(peer) + map.x : 0);
+    place.shareOffset.push_back(isOverNetwork(peer) ? staged_->incoming(peer) + rows : 0);
   }
+  place.source = staged_->going();
   place.firstSlot = options_.numProxies;
-  place.numSlots = options_.numProxies;
-  std::vector<uint32_t> peers = ranksAfter(rank_, shape_.worldSize);
-  std::erase_if(peers, [&](uint32_t peer) { return !isOverNetwork(peer); });
-  NetworkStreams streams(place, *streamWords_, std::move(peers), request.bytesTo, staged_->going(), control_);
-  return streams.run(gate, request.repeats);
+  return place;
 }
 
 ProbeRates CudaBench::probe(const ProbeRequest& request, Exchange& exchange, GateRef gate,
                             int64_t deadlineNs) {
   makeCurrent(ordinal_);
-  std::unique_ptr<PeerStores> stores;
-  const auto bytes = agreeOnProbe(
-      exchange, request,
-      [&] { stores = std::make_unique<PeerStores>(storePlace(), probeSourceBytes(request), control_); },
-      deadlineNs);
-  const ProbedWay stored = stores->run(bytes, gate, request.repeats, probeSalt_);
-  if (links_->network == nullptr || stored.stopped) return {stored.GBps, 0, stored.stopped};
-  streamWords_->open(*links_->network, exchange, deadlineNs);
-  const ProbedWay streamed = probeStreams(request, gate);
-  return {stored.GBps, streamed.GBps, streamed.stopped};
+  const ProbedPoint point{request, exchange, gate, deadlineNs, *links_, control_, rank_, options_.numProxies};
+  return probe_.run(
+      point, [&] { return probeStores(point, storePlace(), probeSalt_); },
+      [&] { return streamPlace(point); });
 }
 
 }  // namespace railrunner::moe::cuda::high_throughput

@@ -71,6 +71,7 @@ CudaBench::CudaBench(const BenchOptions& options, Routing routing, RunControl& c
       launch_(launch),
       rails_(rank, shape_.worldSize, options.nodeOfRank),
       blocks_(std::move(blocks)),
+      probe_(shape_.worldSize, options.numProxies),
       links_(std::move(links)),
       result_(shape_, rails_.forwards()),
       x_(deviceBuffer(shape_.maxDispatchTokensPerRank * shape_.bf16RowBytes())),
@@ -117,7 +118,6 @@ void CudaBench::pointArguments() {
   }
   if (links_->network == nullptr) return;
   blocks_->connect(*links_->network, links_->region, rails_, a);
-  streamWords_ = std::make_unique<StreamWords>(shape_.worldSize, options_.numProxies);
 }
 
 CudaBench::~CudaBench() {

@@ -7,7 +7,6 @@
 #include "moe/cuda/low_latency/kernels.h"
 #include "moe/cuda/low_latency/network_blocks.h"
 #include "moe/cuda/probe.h"
-#include "moe/network_probe.h"
 #include "moe/peer_links.h"
 
 namespace railrunner::moe::cuda {
@@ -70,7 +69,7 @@ class CudaBench : public Bench {
     return rankMajor() ? shape_.maxDispatchTokensPerRank : shape_.maxReceivedTokens();
   }
   StorePlace storePlace() const;
-  ProbedWay probeStreams(const ProbeRequest& request, GateRef gate);
+  StreamPlace streamPlace(const ProbedPoint& point) const;
   void pointArguments();
   void beginCall();
   void queueDispatch(uint32_t phases);
@@ -105,7 +104,7 @@ class CudaBench : public Bench {
   const LaunchShape launch_;
   const Rails rails_;
   const std::shared_ptr<NetworkBlocks> blocks_;  // null where every peer shares memory
-  std::unique_ptr<StreamWords> streamWords_;     // with a network, which reaches them: they outlive it
+  PointProbe probe_;
   const std::shared_ptr<PeerLinks> links_;
   Stream stream_;
   Event done_;

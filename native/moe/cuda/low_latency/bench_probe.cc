@@ -19,37 +19,24 @@ StorePlace CudaBench::storePlace() const {
   return place;
 }
 
-ProbedWay CudaBench::probeStreams(const ProbeRequest& request, GateRef gate) {
+StreamPlace CudaBench::streamPlace(const ProbedPoint& point) const {
   const BufferMap& map = arguments_.map;
-  StreamPlace place;
-  place.network = links_->network.get();
-  place.rank = rank_;
-  place.region = links_->region;
+  StreamPlace place = streamPlaceOf(point, [&](uint32_t peer) { return sendsOverNetwork(peer); });
   place.shareBytes = map.blockBytes - map.rows;
   for (uint32_t peer = 0; peer < shape_.worldSize; ++peer)
     place.shareOffset.push_back(blocks_->incoming(peer) + map.rows);
+  place.source = blocks_->going();  // where the kernels leave what is to be sent
   place.firstSlot = networkSlots(options_);
-  place.numSlots = options_.numProxies;
-  std::vector<uint32_t> peers = ranksAfter(rank_, shape_.worldSize);
-  std::erase_if(peers, [&](uint32_t peer) { return !sendsOverNetwork(peer); });
-  // Read from where the kernels leave what is to be sent.
-  NetworkStreams streams(place, *streamWords_, std::move(peers), request.bytesTo, blocks_->going(), control_);
-  return streams.run(gate, request.repeats);
+  return place;
 }
 
 ProbeRates CudaBench::probe(const ProbeRequest& request, Exchange& exchange, GateRef gate,
                             int64_t deadlineNs) {
   makeCurrent(ordinal_);
-  std::unique_ptr<PeerStores> stores;
-  const auto bytes = agreeOnProbe(
-      exchange, request,
-      [&] { stores = std::make_unique<PeerStores>(storePlace(), probeSourceBytes(request), control_); },
-      deadlineNs);
-  const ProbedWay stored = stores->run(bytes, gate, request.repeats, probeSalt_);
-  if (links_->network == nullptr || stored.stopped) return {stored.GBps, 0, stored.stopped};
-  streamWords_->open(*links_->network, exchange, deadlineNs);
-  const ProbedWay streamed = probeStreams(request, gate);
-  return {stored.GBps, streamed.GBps, streamed.stopped};
+  const ProbedPoint point{request, exchange, gate, deadlineNs, *links_, control_, rank_, options_.numProxies};
+  return probe_.run(
+      point, [&] { return probeStores(point, storePlace(), probeSalt_); },
+      [&] { return streamPlace(point); });
 }
 
 }  // namespace railrunner::moe::cuda

@@ -4,7 +4,6 @@
 #include <cstring>
 
 #include "moe/host/content.h"
-#include "moe/host/probe.h"
 #include "moe/host/rows.h"
 #include "moe/numerics.h"
 #include "moe/phase_times.h"
@@ -42,7 +41,7 @@ HostBench::HostBench(const BenchOptions& options, Routing routing, RunControl& c
       capacity_(capacities[rank]),
       control_(control),
       rank_(rank),
-      streamWords_(shape_.worldSize, options.numProxies),
+      probe_(shape_.worldSize, options.numProxies),
       links_(std::move(links)),
       exchange_({shape_,
                  ht_,
@@ -204,35 +203,12 @@ MeasuredPhases HostBench::measure(const SampleProtocol& protocol, GateRef gate) 
 
 ProbeRates HostBench::probe(const ProbeRequest& request, Exchange& exchange, GateRef gate,
                             int64_t deadlineNs) {
-  ProbeSource probed = openProbeSource(exchange, request, rank_, deadlineNs);
-  const std::span<const std::byte> source = probed.bytes();
-  if (links_->network != nullptr) streamWords_.open(*links_->network, exchange, deadlineNs);
-  const BlockLayout& block = exchange_.layout().block;
+  const ProbedPoint point{request, exchange, gate, deadlineNs, *links_, control_, rank_, options_.numProxies};
   const uint64_t shareBytes = shape_.maxDispatchTokensPerRank * shape_.payloadRowBytes() / shape_.worldSize /
                               kCacheLineBytes * kCacheLineBytes;
   if (shareBytes == 0) return {};  // too few tokens to give every peer a line
-  PeerCopies copies({{rank_, links_->buffer->bases(), {}}, block.rows, shareBytes}, request.bytesTo,
-                    std::move(probed.bytesFrom), source, control_);
-  const ProbedWay copied = copies.run(gate, request.repeats);
-  if (links_->network == nullptr || copied.stopped) return {copied.GBps, 0, copied.stopped};
-  const ProbedWay streamed = probeStreams(request, source, shareBytes, gate);
-  return {copied.GBps, streamed.GBps, streamed.stopped};
-}
-
-ProbedWay HostBench::probeStreams(const ProbeRequest& request, std::span<const std::byte> source,
-                                  uint64_t shareBytes, GateRef gate) {
-  std::vector<uint32_t> peers = ranksAfter(rank_, shape_.worldSize);
-  std::erase_if(peers, [&](uint32_t peer) { return links_->buffer->bases()[peer] != nullptr; });
-  StreamPlace place;
-  place.network = links_->network.get();
-  place.rank = rank_;
-  place.region = links_->region;
-  place.shareOffset.assign(shape_.worldSize, exchange_.layout().block.rows + rank_ * shareBytes);
-  place.shareBytes = shareBytes;
-  place.firstSlot = kNetworkSlots;
-  place.numSlots = options_.numProxies;
-  NetworkStreams streams(std::move(place), streamWords_, std::move(peers), request.bytesTo, source, control_);
-  return streams.run(gate, request.repeats);
+  const ProbedShare share{exchange_.layout().block.rows, shareBytes, kNetworkSlots};
+  return probeCopies(probe_, point, share);
 }
 
 BenchFacts HostBench::facts() const {

@@ -5,7 +5,7 @@
 #include "moe/host/high_throughput/exchange.h"
 #include "moe/host/high_throughput/received.h"
 #include "moe/host/lazy_memory.h"
-#include "moe/network_probe.h"
+#include "moe/host/probe.h"
 #include "moe/peer_links.h"
 
 namespace railrunner::moe::host::high_throughput {
@@ -41,8 +41,6 @@ class HostBench : public Bench {
   void runExpertRows(uint32_t expert);
   void runReducedRow(uint32_t received);
   void readRow(uint16_t* out, uint64_t row, float factor) const;
-  ProbedWay probeStreams(const ProbeRequest& request, std::span<const std::byte> source, uint64_t shareBytes,
-                         GateRef gate);
 
   const BenchOptions options_;
   const Shape shape_;
@@ -52,7 +50,7 @@ class HostBench : public Bench {
   const Capacity capacity_;
   RunControl& control_;
   const uint32_t rank_;
-  StreamWords streamWords_;  // the network reaches them: they outlive it
+  PointProbe probe_;
   const std::shared_ptr<PeerLinks> links_;
   HostExchange exchange_;
   HostReceived received_;

@@ -48,7 +48,7 @@ HostBench::HostBench(const BenchOptions& options, Routing routing, RunControl& c
       routing_(std::move(routing)),
       control_(control),
       rank_(rank),
-      streamWords_(shape_.worldSize, options.numProxies),
+      probe_(shape_.worldSize, options.numProxies),
       links_(std::move(links)),
       exchange_(shape_, {rank, links_->buffer->bases(), options.nodeOfRank}, control,
                 {links_->network.get(), links_->region}, options.seam),
@@ -196,34 +196,10 @@ MeasuredPhases HostBench::measure(const SampleProtocol& protocol, GateRef gate) 
 
 ProbeRates HostBench::probe(const ProbeRequest& request, Exchange& exchange, GateRef gate,
                             int64_t deadlineNs) {
-  ProbeSource probed = openProbeSource(exchange, request, rank_, deadlineNs);
-  const std::span<const std::byte> source = probed.bytes();
-  if (links_->network != nullptr) streamWords_.open(*links_->network, exchange, deadlineNs);
+  const ProbedPoint point{request, exchange, gate, deadlineNs, *links_, control_, rank_, options_.numProxies};
   const BufferLayout& layout = exchange_.layout();
   const uint64_t shareBytes = layout.receiveBytes / shape_.worldSize / kCacheLineBytes * kCacheLineBytes;
-  PeerCopies copies({{rank_, links_->buffer->bases(), {}}, layout.receiveOffset(0), shareBytes},
-                    request.bytesTo, std::move(probed.bytesFrom), source, control_);
-  const ProbedWay copied = copies.run(gate, request.repeats);
-  if (links_->network == nullptr || copied.stopped) return {copied.GBps, 0, copied.stopped};
-  const ProbedWay streamed =
-      probeStreams(request, source, layout.receiveOffset(0) + rank_ * shareBytes, shareBytes, gate);
-  return {copied.GBps, streamed.GBps, streamed.stopped};
-}
-
-ProbedWay HostBench::probeStreams(const ProbeRequest& request, std::span<const std::byte> source,
-                                  uint64_t shareOffset, uint64_t shareBytes, GateRef gate) {
-  std::vector<uint32_t> peers = ranksAfter(rank_, shape_.worldSize);
-  std::erase_if(peers, [&](uint32_t peer) { return links_->buffer->bases()[peer] != nullptr; });
-  StreamPlace place;
-  place.network = links_->network.get();
-  place.rank = rank_;
-  place.region = links_->region;
-  place.shareOffset.assign(shape_.worldSize, shareOffset);
-  place.shareBytes = shareBytes;
-  place.firstSlot = numNetworkSlots(shape_);
-  place.numSlots = options_.numProxies;
-  NetworkStreams streams(std::move(place), streamWords_, std::move(peers), request.bytesTo, source, control_);
-  return streams.run(gate, request.repeats);
+  return probeCopies(probe_, point, {layout.receiveOffset(0), shareBytes, numNetworkSlots(shape_)});
 }
 
 BenchResults HostBench::results() const {

@@ -6,7 +6,6 @@
 #include "moe/host/lazy_memory.h"
 #include "moe/host/low_latency/exchange.h"
 #include "moe/host/probe.h"
-#include "moe/network_probe.h"
 #include "moe/peer_links.h"
 
 namespace railrunner::moe::host {
@@ -57,8 +56,6 @@ class HostBench : public Bench {
   uint32_t numGroups() const;
   uint64_t firstRow(uint32_t group) const;
   uint64_t rowsOfGroup() const;
-  ProbedWay probeStreams(const ProbeRequest& request, std::span<const std::byte> source, uint64_t shareOffset,
-                         uint64_t shareBytes, GateRef gate);
   void fillTokens(uint32_t salt);
   void poison();
   uint16_t* expertOutput() const;
@@ -70,7 +67,7 @@ class HostBench : public Bench {
   const Routing routing_;
   RunControl& control_;
   const uint32_t rank_;
-  StreamWords streamWords_;  // the network reaches them: they outlive it
+  PointProbe probe_;
   const std::shared_ptr<PeerLinks> links_;
   HostExchange exchange_;
   HostResult result_;
