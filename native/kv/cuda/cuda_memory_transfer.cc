@@ -5,6 +5,7 @@
 
 #include "core/clock.h"
 #include "core/sampler.h"
+#include "storage/host_segment.h"
 
 namespace railrunner::cuda {
 
@@ -120,7 +121,9 @@ class CudaMemoryTransfer::ProbeOperation {
     if (index == 0) {
       for (const Lane& lane : transfer_.lanes_) {
         const uint64_t bytes = std::min(lane.facts.bytes.payload, kProbeMaxBytes);
-        copies_.push_back({Buffer(Buffer::Place::kDevice, bytes), Buffer(Buffer::Place::kPinned, bytes)});
+        Device& device = lane.request.source->device();
+        copies_.push_back({Buffer(Buffer::Place::kDevice, bytes),
+                           std::make_unique<HostSegment>(device, bytes, Sharing::kNone)});
         bytes_ += bytes;
       }
     }
@@ -132,9 +135,10 @@ class CudaMemoryTransfer::ProbeOperation {
       const cudaStream_t stream = transfer_.streamOf(i, timer.stream());
       const bool toHost = lane.request.source->tier() == Tier::kDevice;
       const Pair& pair = copies_[i];
-      check(cudaMemcpyAsync((toHost ? pair.host : pair.device).as(), (toHost ? pair.device : pair.host).as(),
-                            pair.host.bytes(), toHost ? cudaMemcpyDeviceToHost : cudaMemcpyHostToDevice,
-                            stream),
+      void* const host = pair.host->data();
+      void* const device = pair.device.as();
+      check(cudaMemcpyAsync(toHost ? host : device, toHost ? device : host, pair.device.bytes(),
+                            toHost ? cudaMemcpyDeviceToHost : cudaMemcpyHostToDevice, stream),
             "cudaMemcpyAsync");
       lane.end.record(stream);
     }
@@ -151,7 +155,7 @@ class CudaMemoryTransfer::ProbeOperation {
  private:
   struct Pair {
     Buffer device;
-    Buffer host;
+    std::unique_ptr<HostSegment> host;  // as a pool's: quicker to get than by cudaHostAlloc, and no slower
   };
   CudaMemoryTransfer& transfer_;
   RunControl& control_;
