@@ -4,6 +4,7 @@ import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync, writeSync } f
 import { basename, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { buildCommit, projectRoot } from '../../runner/project.js';
+import { gpuSourcesDigest } from '../bench/gpu-sources.js';
 import { isEverywhere, neededLibraries, newestNeeded, searchesFolders } from './objects.js';
 import { layOut } from './parts.js';
 import { addTests } from './test-parts.js';
@@ -61,6 +62,7 @@ export async function bundle(args: readonly string[]): Promise<number> {
   const facts = {
     version,
     commit: buildCommit(),
+    gpuSources: gpuSourcesDigest(projectRoot),
     node: process.version,
     glibc: newestNeeded('GLIBC', objects),
     glibcxx: newestNeeded('GLIBCXX', objects),

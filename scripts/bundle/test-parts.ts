@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 export const carriedPrograms = 'native-tests';
 
 const PROGRAMS = ['cuda_copy_test', 'cuda_transfer_test', 'cuda_groups_test', 'cuda_peers_test', 'cuda_rank_transfer_test', 'cuda_link_bench', 'moe_cuda_test', 'cuda_high_throughput_test', 'cuda_nccl_bench', 'replicated_test'];
-const PARTS_OF_DIST = ['test/cuda', 'test/helpers', 'scripts/bundle', 'scripts/tests/niceness.js', 'scripts/coverage/carry.js', 'scripts/coverage/carried.js'];
+const PARTS_OF_DIST = ['test/cuda', 'test/helpers', 'scripts/bundle', 'scripts/tests', 'scripts/coverage/carry.js', 'scripts/coverage/carried.js'];
 const PACKAGES_OF_TESTS = ['tap', 'csv-parse/sync'];
 
 /** Folders of node_modules, as paths relative to the root, that a test really loads: tap itself needs far more. */

@@ -30,18 +30,18 @@ export type GpuTestRecord = readonly GpuTestFile[];
 
 export const GPU_RECORD = join('docs', 'bench', 'gpu-tests.json');
 
-/** Of a folder with gpus.csv (name, driver_version of nvidia-smi), date.txt and the TAP of each file as NAME.test.tap. */
-export function recordOfFolder(folder: string, commit: string, gpuSources: string): GpuTestRecord {
-  const read = (name: string): string => readFileSync(join(folder, name), 'utf8').trim();
-  const gpus = read('gpus.csv').split('\n');
-  const kinds = [...new Set(gpus)].map((line) => {
-    const [name = '', driver = ''] = line.split(',').map((part) => part.trim());
-    return `${gpus.filter((other) => other === line).length} x ${name}, driver ${driver}`;
-  });
-  const run = { date: read('date.txt'), commit, gpuSources, machine: kinds.join('; ') };
+/** What a folder of a run holds: this, and the TAP of each file as NAME.test.tap. */
+export const GPU_RUN = 'run.json';
+
+/** Of a folder that `npm run test:gpu` filled, here or on the machine that has the GPUs. */
+export function recordOfFolder(folder: string): GpuTestRecord {
+  const run = JSON.parse(readFileSync(join(folder, GPU_RUN), 'utf8')) as GpuRun;
   const files = readdirSync(folder).filter((name) => name.endsWith('.test.tap'));
   if (files.length === 0) throw new Error(`${folder}: expected NAME.test.tap files, found none`);
-  return files.sort().map((name) => ({ ...run, ...outcomeOf(basename(name, '.test.tap'), read(name)) }));
+  return files.sort().map((name) => {
+    const tap = readFileSync(join(folder, name), 'utf8');
+    return { ...run, ...outcomeOf(basename(name, '.test.tap'), tap) };
+  });
 }
 
 /** Files that ran again replace their earlier records. */

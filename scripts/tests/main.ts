@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { projectRoot } from '../../runner/project.js';
 import { findTests, type TestFile } from './find-tests.js';
 import { closingLine, reportFile, type Tally } from './report.js';
-import { killRunning, runTestFile } from './run-file.js';
+import { killRunning, runTestFile, type FileOutcome } from './run-file.js';
 
 function print(line: string): void {
   writeSync(1, `${line}\n`); // synchronous: nothing is lost when the process ends, in a pipe or not
@@ -34,28 +34,32 @@ export interface TestRecorder {
   /** Added to the environment of the file's process. */
   readonly environment: (testName: string) => Readonly<Record<string, string>>;
   /** Called once the file has ended. */
-  readonly take: (testName: string) => Promise<void>;
+  readonly take: (testName: string, outcome: FileOutcome) => Promise<void>;
 }
 
 /** Returns the exit status: 0 when nothing failed and something ran. */
 export async function runAllTests(filters: readonly string[], recorder?: TestRecorder): Promise<number> {
+  const files = findTests(join(projectRoot, 'dist'), filters);
+  if (files.length === 0) print(`no test file matches: ${filters.join(' ')}`);
+  const heavy = files.filter((file) => file.heavy);
+  const light = files.filter((file) => !file.heavy);
+  return runLanes([heavy, light, light], recorder);
+}
+
+/** A lane runs one file at a time; lanes run next to each other, and may share what they take their files from. */
+export async function runLanes(lanes: readonly TestFile[][], recorder?: TestRecorder): Promise<number> {
   endOnSignals();
   const inCi = process.env['CI'] === 'true';
-  const files = findTests(join(projectRoot, 'dist'), filters);
   const total: Tally = { passed: 0, failed: 0, skipped: 0 };
   const skips: { name: string; reason: string }[] = [];
   const runOne = async (file: TestFile): Promise<void> => {
     const outcome = await runTestFile(file, projectRoot, recorder?.environment(file.name));
     const [tally, skipped] = reportFile(outcome, inCi, print);
-    await recorder?.take(file.name);
+    await recorder?.take(file.name, outcome);
     for (const key of ['passed', 'failed', 'skipped'] as const) total[key] += tally[key];
     skips.push(...skipped);
   };
-  const heavy = files.filter((file) => file.heavy);
-  const light = files.filter((file) => !file.heavy);
-  const lanes = [runQueue(heavy, runOne), runQueue(light, runOne), runQueue(light, runOne)];
-  await Promise.all(lanes);
-  if (files.length === 0) print(`no test file matches: ${filters.join(' ')}`);
+  await Promise.all(lanes.map((lane) => runQueue(lane, runOne)));
   if (skips.length > 0) print('\nskipped:');
   for (const { name, reason } of skips) print(`  ${name}: ${reason}`);
   print('');

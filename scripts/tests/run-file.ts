@@ -9,6 +9,8 @@ export interface FileOutcome {
   readonly file: TestFile;
   readonly cases: readonly TestCase[];
   readonly durationMs: number;
+  /** TAP, as the file wrote it. */
+  readonly stdout: string;
   readonly stderr: string;
 }
 
@@ -87,7 +89,7 @@ export function runTestFile(
         running.delete(pid);
         const { cases, fault } = parseTap(stdout);
         cases.push(...wholeFile(fault, timedOut ? LIMIT_MS : null, status, cases));
-        resolve({ file, cases, durationMs: performance.now() - started, stderr });
+        resolve({ file, cases, durationMs: performance.now() - started, stdout, stderr });
       });
     });
   });

@@ -57,7 +57,7 @@ t.test('a skip says what it needs, and in CI nothing is skipped that can be inst
 t.test('the report counts each case once and shows what failed', async (t) => {
   const lines: string[] = [];
   const file = { path: '/x', name: 'test/x.test.js', heavy: false };
-  const outcome = { file, cases: parseTap(MIXED).cases, durationMs: 10, stderr: 'a warning' };
+  const outcome = { file, cases: parseTap(MIXED).cases, durationMs: 10, stdout: '', stderr: 'a warning' };
   const [tally, skips] = reportFile(outcome, false, (line) => lines.push(line));
   t.same(tally, { passed: 2, failed: 1, skipped: 1 });
   t.same(skips, [{ name: 'test/x.test.js: group > three', reason: 'needs root' }]);

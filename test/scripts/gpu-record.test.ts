@@ -1,21 +1,23 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { joinRecords, recordOfFolder } from '../../scripts/tests/gpu-record.js';
+import { projectRoot } from '../../runner/project.js';
+import { gpuSourcesDigest } from '../../scripts/bench/gpu-sources.js';
+import { GPU_RUN, joinRecords, recordOfFolder } from '../../scripts/tests/gpu-record.js';
+import { run } from '../helpers/run-cli.js';
 import { withTempDir } from '../helpers/with-temp-dir.js';
 
 t.test('a folder of TAP becomes a record, with what was skipped and what was cut short', async (t) => {
   await withTempDir((folder) => {
-    t.throws(() => recordOfFolder(folder, 'abc1234', 'f'), { code: 'ENOENT' });
-    writeFileSync(join(folder, 'gpus.csv'), 'NVIDIA H200, 580.1\nNVIDIA H200, 580.1\n');
-    writeFileSync(join(folder, 'date.txt'), '2026-01-02\n');
-    t.throws(() => recordOfFolder(folder, 'abc1234', 'f'), { message: /NAME\.test\.tap/ });
+    t.throws(() => recordOfFolder(folder), { code: 'ENOENT' });
+    const machine = '2 x NVIDIA H200, driver 580.1';
+    const run = { date: '2026-01-02', commit: 'abc1234', gpuSources: 'f', machine };
+    writeFileSync(join(folder, GPU_RUN), JSON.stringify(run));
+    t.throws(() => recordOfFolder(folder), { message: /NAME\.test\.tap/ });
     const good = 'TAP version 14\nok 1 - copies\nok 2 - four # SKIP needs 4 GPUs\n1..2\n';
     writeFileSync(join(folder, 'moe.test.tap'), good);
     writeFileSync(join(folder, 'faults.test.tap'), 'TAP version 14\nnot ok 1 - hangs\nok 2 - goes on\n');
-    const files = recordOfFolder(folder, 'abc1234', 'f');
-    const machine = '2 x NVIDIA H200, driver 580.1';
-    const run = { date: '2026-01-02', commit: 'abc1234', gpuSources: 'f', machine };
+    const files = recordOfFolder(folder);
     const skipped = ['four: needs 4 GPUs'];
     t.same(files[1], { ...run, name: 'moe', passed: 1, failed: 0, skipped, fault: '' });
     t.match(files[0], { name: 'faults', passed: 1, failed: 1 });
@@ -34,5 +36,29 @@ t.test('a folder of TAP becomes a record, with what was skipped and what was cut
         ['peak', 'old'],
       ],
     );
+  });
+});
+
+t.test('a run of GPU tests keeps what they wrote, and of what build on which GPUs', async (t) => {
+  await withTempDir(async (folder) => {
+    const smi =
+      '#!/bin/sh\ncase "$*" in *name,driver_version*) echo "NVIDIA H200, 580.1"; echo "NVIDIA L40, 580.1";; *) exit 9;; esac\n';
+    writeFileSync(join(folder, 'nvidia-smi'), smi, { mode: 0o755 });
+    const env = { PATH: `${folder}:${process.env['PATH']}` };
+    const out = join(folder, 'kept');
+    const ended = await run(process.execPath, ['dist/scripts/tests/gpu.js', '--out', out, 'cuda/placement'], {
+      env,
+    });
+    const [placement, ...others] = recordOfFolder(out);
+    t.same(others, []);
+    t.match(placement, {
+      name: 'placement',
+      failed: 0,
+      fault: '',
+      gpuSources: gpuSourcesDigest(projectRoot),
+    });
+    t.equal(placement?.machine, '1 x NVIDIA H200, driver 580.1; 1 x NVIDIA L40, driver 580.1');
+    t.match(ended.stdout, /test\/cuda\/placement\.test\.js[^]*\d+ passed, 0 failed/);
+    t.equal(ended.status, placement?.passed ? 0 : 1, 'a run in which nothing passed is no success');
   });
 });
