@@ -14,8 +14,10 @@ export interface TableProvenance {
 export interface GpuChange {
   /** Digest of the GPU sources after the change. */
   readonly gpuSources: string;
-  /** What changed and whether figures are expected to move. */
+  /** What changed, and by how much figures moved where that was measured. */
   readonly text: string;
+  /** Names of the tables whose figures it is expected to move; none by default. */
+  readonly moves?: readonly string[];
   /** Why the GPU tests have not passed with this change, where they have not. */
   readonly untested?: string;
 }
@@ -45,7 +47,11 @@ export function changesAfter(gpuChanges: readonly GpuChange[], digest: string): 
 export function provenanceText(provenance: BenchProvenance, name: string): string {
   const made = provenance.tables[name];
   if (made === undefined) return '_Measured on an unrecorded machine._';
-  const since = changesSince(provenance, name).map(({ text }) => text);
-  const changed = since.length === 0 ? '' : ` GPU code changed since: ${since.join('; ')}.`;
-  return `_${made.machine}; ${made.date}, commit ${made.commit}.${changed}_`;
+  const since = changesSince(provenance, name);
+  const moving = since.filter(({ moves }) => moves?.includes(name)).map(({ text }) => text);
+  const still = since.length - moving.length;
+  const changed = moving.length === 0 ? '' : ` GPU code changed since: ${moving.join('; ')}.`;
+  const listed = '`gpuChanges` of [provenance.json](provenance.json)';
+  const others = still === 0 ? '' : ` Expected to move no figure here: ${still} changes (${listed}).`;
+  return `_${made.machine}; ${made.date}, commit ${made.commit}.${changed}${others}_`;
 }

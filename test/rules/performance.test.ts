@@ -44,16 +44,24 @@ t.test('every CSV says where and when it was measured, and what changed since', 
   const names = readdirSync(bench).filter((name) => name.endsWith('.csv'));
   t.same(Object.keys(provenance.tables).sort(), names.map((name) => name.replace('.csv', '')).sort());
   const [table] = Object.entries(provenance.tables).find(([, { gpuSources }]) => gpuSources) ?? [''];
-  const later = [...provenance.gpuChanges, { gpuSources: 'f', text: 'one more change' }];
+  const later = [...provenance.gpuChanges, { gpuSources: 'f', text: 'one more change', moves: [table] }];
   const changed = { ...provenance, gpuChanges: later };
   t.equal(changesSince(changed, table).length, changesSince(provenance, table).length + 1);
   t.match(provenanceText(changed, table), /GPU code changed since: .*one more change/);
+  const elsewhere = later.map((change) => ({ ...change, moves: [] }));
+  const still = provenanceText({ ...provenance, gpuChanges: elsewhere }, table);
+  t.match(still, /Expected to move no figure here: \d+ changes/);
+  t.notMatch(still, 'one more change');
+  const unknown = provenance.gpuChanges
+    .flatMap(({ moves = [] }) => moves)
+    .filter((name) => !(name in provenance.tables));
+  t.same(unknown, [], 'gpuChanges say what moves by names of tables');
 });
 
 t.test('a change of GPU code has a word in the heads of the tables', async (t) => {
   const { gpuChanges } = readProvenance(bench);
   const remedy =
-    'add to gpuChanges of docs/bench/provenance.json what changed and whether figures are expected to move, then npm run bench (or fillTables) for the heads';
+    'add to gpuChanges of docs/bench/provenance.json what changed and the tables whose figures it moves, then npm run bench (or fillTables) for the heads';
   t.equal(gpuChanges.at(-1)?.gpuSources, gpuSourcesDigest(projectRoot), remedy);
 });
 
