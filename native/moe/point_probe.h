@@ -23,7 +23,7 @@ struct ProbedPoint {
 // source and first slot are the caller's to set.
 StreamPlace streamPlaceOf(const ProbedPoint& point, const std::function<bool(uint32_t peer)>& isStreamedTo);
 
-// The limit beside a point: first what goes to peers that share memory, then, where the point has a network, streams to
+// The limit next to a point: first what goes to peers that share memory, then, where the point has a network, streams to
 // the others. A bench declares its probe before its links: the network reaches the words.
 class PointProbe {
  public:
