@@ -17,7 +17,6 @@ class ReplicatedTopology {
   int node() const { return node_; }
   int numNodes() const { return static_cast<int>(ranks_.size()); }
   bool isOnRootNode() const { return node_ == rootNode_; }
-  int rootNode() const { return rootNode_; }
   const std::vector<int>& ranksOf(int node) const { return ranks_[static_cast<size_t>(node)]; }
   const std::vector<int>& nodeRanks() const { return ranksOf(node_); }
   uint32_t rootNodeSize() const { return static_cast<uint32_t>(ranksOf(rootNode_).size()); }

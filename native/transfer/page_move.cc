@@ -249,9 +249,18 @@ void plant(CopyPlan& plan, FaultKind fault, const BlockLayout& source) {
   if (plan.spans.empty()) return;
   CopySpan& middle = plan.spans[plan.spans.size() / 2];
   if (fault == FaultKind::kWrongSplit) {
-    // One head further, or one back at the end.
+    // One head further, or one back at the end. What is all of the source begins a head later and ends with it: the
+    // number of spans stays, by which bounce buffers are cut.
     const uint64_t step = source.groups.front().outers[0].headBytes;
-    middle.sourceOffset += middle.sourceOffset + middle.bytes + step <= source.totalBytes ? step : -step;
+    if (middle.sourceOffset + middle.bytes + step <= source.totalBytes) {
+      middle.sourceOffset += step;
+    } else if (middle.sourceOffset >= step) {
+      middle.sourceOffset -= step;
+    } else {
+      const uint64_t left = std::min(step, middle.bytes / 2);
+      middle.sourceOffset += left;
+      middle.bytes -= left;
+    }
   }
   if (fault == FaultKind::kLostPiece) middle.bytes = 0;
   if (fault == FaultKind::kTruncatedPiece) middle.bytes -= std::min<uint64_t>(middle.bytes, 8);

@@ -19,18 +19,6 @@ const char* storageKindName(StorageKind kind) {
   return "system";
 }
 
-const char* memoryTypeName(MemoryType type) {
-  switch (type) {
-    case MemoryType::kDram:
-      return "DRAM";
-    case MemoryType::kVram:
-      return "VRAM";
-    case MemoryType::kFile:
-      return "FILE";
-  }
-  return "DRAM";
-}
-
 MemoryType memoryTypeOf(StorageKind kind) {
   if (kind == StorageKind::kDevice) return MemoryType::kVram;
   return kind == StorageKind::kDisk ? MemoryType::kFile : MemoryType::kDram;

@@ -20,7 +20,6 @@ const char* storageKindName(StorageKind kind);
 
 // Numbered as NIXL's memory types.
 enum class MemoryType : uint8_t { kDram = 0, kVram = 1, kFile = 4 };
-const char* memoryTypeName(MemoryType type);
 MemoryType memoryTypeOf(StorageKind kind);
 
 // A range of registered memory. Address: a pointer; an offset in a file. Device id: 0 for host memory, the device's

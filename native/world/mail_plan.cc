@@ -8,7 +8,8 @@ namespace railrunner {
 
 namespace {
 
-constexpr uint64_t kMostBytes = 0xffffffff;
+// MPI counts the bytes of a message in an int; 4 KiB of it for headers.
+constexpr uint64_t kMostBytes = INT32_MAX - 4096;
 
 Error unreadable(int source, const char* what, const std::string& why) {
   return Error(ErrorCode::kWorldLost, "rank " + std::to_string(source) + " sent a message of " + what +
@@ -44,7 +45,8 @@ AllgatherPlan::AllgatherPlan(int rank, int worldSize, std::span<const uint8_t> d
     : rank_(rank), worldSize_(worldSize) {
   if (data.size() > kMostBytes) {
     throw Error(ErrorCode::kArgument, "an allgather of " + std::to_string(data.size()) +
-                                          " bytes per rank; expected fewer than 4 GiB");
+                                          " bytes per rank; expected at most " + std::to_string(kMostBytes) +
+                                          ". Send it in parts.");
   }
   const auto bytes = static_cast<uint32_t>(data.size());
   held_.resize(sizeof bytes + data.size());

@@ -35,16 +35,25 @@ void Mailbox::startRound(MailTask& task) {
   for (const auto& [peer, payload] : round.sends) send(peer, header, payload);
 }
 
+int Mailbox::messageBytes(uint64_t payloadBytes) {
+  const uint64_t bytes = sizeof(Header) + payloadBytes;
+  if (payloadBytes <= INT32_MAX && bytes <= INT32_MAX) return static_cast<int>(bytes);
+  throw Error(ErrorCode::kArgument, "a message between ranks of " + std::to_string(payloadBytes) +
+                                        " bytes: expected at most " +
+                                        std::to_string(INT32_MAX - sizeof(Header)) +
+                                        ", which many ranks may reach together. Send it in parts.");
+}
+
 void Mailbox::send(int peer, const Header& header, const Bytes& payload) {
+  const int bytes = messageBytes(payload.size());
   Transfer& transfer = sending_.emplace_back();
   transfer.peer = peer;
-  transfer.message.resize(sizeof header + payload.size());
+  transfer.message.resize(static_cast<size_t>(bytes));
   Header stamped = header;
   stamped.magic = kMagic;
   std::memcpy(transfer.message.data(), &stamped, sizeof stamped);
   if (!payload.empty()) std::memcpy(transfer.message.data() + sizeof stamped, payload.data(), payload.size());
-  mpi_.check(mpi_.calls.isend(comm_, transfer.message.data(), static_cast<int>(transfer.message.size()), peer,
-                              kTag, &transfer.request),
+  mpi_.check(mpi_.calls.isend(comm_, transfer.message.data(), bytes, peer, kTag, &transfer.request),
              "MPI_Issend");
 }
 

@@ -61,6 +61,8 @@ class Mailbox {
   // True when everything sent has been taken by its receiver.
   bool isQuiet() const { return sending_.empty() && receiving_.empty(); }
   void failAll(const std::exception_ptr& failure);
+  // Of a message with that payload. Throws kArgument where MPI cannot count them.
+  static int messageBytes(uint64_t payloadBytes);
 
  private:
   struct Header {

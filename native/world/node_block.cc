@@ -92,6 +92,7 @@ std::unique_ptr<NodeBlock> NodeBlock::create(int localSize, bool named) {
   if (descriptor < 0)
     throw errnoError(ErrorCode::kAllocation, "node block: cannot make a shared segment", errno);
   block->descriptor_ = descriptor;
+  block->isNamed_ = named;
   // posix_fallocate: a full /dev/shm is an error here instead of a SIGBUS later.
   if (const int failure = posix_fallocate(descriptor, 0, static_cast<off_t>(block->bytes_)); failure != 0) {
     throw errnoError(ErrorCode::kAllocation,
@@ -149,10 +150,12 @@ std::unique_ptr<NodeBlock> NodeBlock::open(const NodeBlockHandle& handle, int ex
 }
 
 void NodeBlock::unlinkName() {
-  if (handle_.name[0] != '\0' && descriptor_ >= 0) shm_unlink(handle_.name);
+  if (isNamed_) shm_unlink(handle_.name);
+  isNamed_ = false;
 }
 
 NodeBlock::~NodeBlock() {
+  unlinkName();
   if (data_ != nullptr) munmap(data_, bytes_);
   if (descriptor_ >= 0) close(descriptor_);
 }

@@ -50,7 +50,8 @@ class NodeBlock {
   NodeBlock& operator=(const NodeBlock&) = delete;
 
   const NodeBlockHandle& handle() const { return handle_; }
-  // Takes the name of a named segment away; the mappings stay. The maker calls it once all have mapped it.
+  // Takes the name of a named segment away; the mappings stay. The maker calls it once all have mapped it; what it never
+  // does, because making or mapping failed, its end does.
   void unlinkName();
   Header& header() { return *static_cast<Header*>(data_); }
   Slot& slot(int localRank) {
@@ -64,7 +65,8 @@ class NodeBlock {
   NodeBlockHandle handle_;
   void* data_ = nullptr;
   uint64_t bytes_ = 0;
-  int descriptor_ = -1;  // the maker keeps it open: peers open it through /proc
+  int descriptor_ = -1;   // the maker keeps it open: peers open it through /proc
+  bool isNamed_ = false;  // the maker's, until unlinkName()
 };
 
 }  // namespace railrunner

@@ -29,7 +29,7 @@ struct Side {
   void fill(bool pattern) {
     PoolContent content{kOwner, 9, std::vector<BlockHolds>(kPages)};
     for (uint32_t page = 0; page < kPages && pattern; ++page)
-      content.blocks[page] = {kSeed, page, 0, kLayers};
+      content.blocks[page] = {kSeed, page, 0, layout->blocks.numLayers};
     pool.prepare(content, control);
   }
   std::shared_ptr<PhysicalLayout> layout;
@@ -223,6 +223,33 @@ TEST(
     for (const char* part : {"block ", " layer ", " outer ", " head ", " token "})
       ok(report.firstBad.find(part) != std::string::npos, report.firstBad + " lacks" + part);
   }
+}
+
+TEST("a planted wrong split stays inside a source that is moved whole, and is found") {
+  const auto device = openDevice(DeviceKind::kHost, 0);
+  const ShardShape whole{.numLayers = 1, .kind = LayoutKind::kFullyContiguous};
+  Side from(*device, {1, 0}, whole), to(*device, {2, 0}, whole);
+  from.fill(true);
+  to.fill(false);
+  PageMove move;
+  move.layerEnd = 1;
+  move.heads = {{0, 8}};
+  for (uint32_t page = 0; page < kPages; ++page) {
+    move.sourcePages.push_back(page);
+    move.targetPages.push_back(page);
+  }
+  const CopyPlan plan = compileMove(*from.layout, *to.layout, move, 0, FaultKind::kWrongSplit);
+  expectEqual(plan.spans.size(), size_t{1}, "spans");
+  for (const CopySpan& span : plan.spans) {
+    const uint64_t total = from.layout->blocks.totalBytes;
+    ok(span.sourceOffset < total && span.bytes <= total - span.sourceOffset,
+       "reads from " + std::to_string(span.sourceOffset) + " on, " + std::to_string(span.bytes) + " of " +
+           std::to_string(total) + " bytes");
+  }
+  copy(from, to, move, 0, FaultKind::kWrongSplit);
+  PoolContent expected{kOwner, 9, std::vector<BlockHolds>(kPages)};
+  for (uint32_t page = 0; page < kPages; ++page) expected.blocks[page] = {kSeed, page, 0, 1};
+  ok(to.pool.check(expected, kCheckAllWords, control).wrong > 0, "not found");
 }
 
 TEST("a move that cannot be is refused by name before anything is touched") {

@@ -83,6 +83,16 @@ TEST("records that do not fit their message are refused by the rank that sent th
   });
 }
 
+TEST("what MPI cannot count in an int is refused, before it would wrap") {
+  const uint8_t one = 0;
+  for (const uint64_t bytes : {uint64_t{INT32_MAX}, uint64_t{UINT32_MAX} - 8, uint64_t{1} << 40}) {
+    throws(ErrorCode::kArgument, "expected at most 214747", [&] { AllgatherPlan(0, 2, {&one, bytes}); });
+    throws(ErrorCode::kArgument, "Send it in parts", [&] { Mailbox::messageBytes(bytes); });
+  }
+  throws(ErrorCode::kArgument, "", [] { Mailbox::messageBytes(UINT64_MAX); });
+  ok(Mailbox::messageBytes(1000) > 1000, "what it can");
+}
+
 TEST("the tree of heartbeats: each rank has one parent, and no rank more than 33 neighbours") {
   for (const int size : {1, 2, 33, 34, 1057, 5000}) {
     std::vector<int> children(static_cast<size_t>(size));

@@ -268,6 +268,8 @@ void checkHostileHandles() {
   CHECK_EQUAL(NodeBlock::open(named->handle(), 2)->localSize(), 2);
   named->unlinkName();
   expectRefused("a name that was removed", [&] { NodeBlock::open(named->handle(), 2); });
+  const NodeBlockHandle givenUp = NodeBlock::create(2, true)->handle();
+  expectRefused("a name whose maker went before anybody mapped it", [&] { NodeBlock::open(givenUp, 2); });
 }
 
 void checkAll(int numNodes, int ranksPerNode) {
