@@ -59,6 +59,16 @@ void SamplingGate::opened() {
   isNaming_ = false;
 }
 
+// Who failed on this node, where the gate ended before it was time to look for whom it waited.
+void SamplingGate::nameFailed() {
+  for (int rank = 0; rank < block_.localSize(); ++rank) {
+    if (rank == place_.localRank || !hasFailed(rank)) continue;
+    control_.awaitedPeer.store(link_.worldRank(rank), std::memory_order_relaxed);
+    isNaming_ = true;
+    return;
+  }
+}
+
 // A failure of another rank sets this rank's abort word, for waits that watch nothing else. A gate is told of it as well,
 // through local rank 0: the ranks of a node leave it alike, with the samples that they have.
 template <class Ready>
@@ -84,8 +94,10 @@ uint32_t SamplingGate::arrive(uint32_t stopWord) {
   own.stop.store(stopWord, std::memory_order_relaxed);
   own.arrived.store(current, std::memory_order_release);
   const uint32_t stop = place_.localRank == 0 ? lead(current) : follow(current);
-  if (stop == kFailureWord)
+  if (stop == kFailureWord) {
+    if (!isNaming_) nameFailed();
     return stop;  // no stamp: this gate may not have needed all, who may still read the last
+  }
   opened();
   own.leftNs.store(nowNs(), std::memory_order_relaxed);
   own.left.store(current, std::memory_order_release);

@@ -39,7 +39,8 @@ class SamplingGate {
   SamplingGate(NodeBlock& block, GatePlace& place, GateLink& link, RunControl& control)
       : block_(block), place_(place), link_(link), control_(control) {}
 
-  // Returns the maximum of all ranks' stop words (StopReason), kFailure where a rank has failed. Throws
+  // Returns the maximum of all ranks' stop words (StopReason), kFailure where a rank has failed, which RunControl::awaitedPeer
+  // then names where it is of this node. Throws
   // kAborted when this rank is told to stop waiting; RunControl::awaitedPeer then holds the rank that did not
   // come, if known.
   uint32_t arrive(uint32_t stopWord);
@@ -57,6 +58,7 @@ class SamplingGate {
   template <class Ready, class Awaited>
   void wait(Ready&& ready, Awaited&& awaited, const char* what);
   void opened();
+  void nameFailed();
   template <class Ready>
   bool comesWithTheNews(Ready&& ready);
 
