@@ -90,7 +90,12 @@ async function refuse(world: World, failure: RunnerError, begun: Begun): Promise
   await finishRefused(begun, failure);
   const status = begun.stop?.status || failure.exitStatus;
   if (failure.exitStatus === EXIT.fatal) exitNow(begun.process, status);
-  await world.native.finalize(endTimeoutMs());
+  try {
+    await world.native.finalize(endTimeoutMs());
+  } catch {
+    // Why the run does not start has been said; that a rank does not leave in order changes nothing.
+    exitNow(begun.process, status);
+  }
   begun.stop?.close();
   return status;
 }

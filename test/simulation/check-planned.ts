@@ -126,7 +126,8 @@ function checkDeath({ outcome, plan, results, violate }: Checked): void {
       const isDead = row['error_code'] === 'E_PEER_DEAD' && row['hung_rank'] === String(crash.rank);
       // A short deadline may pass before 15 s of silence between hosts have.
       const isLate =
-        row['error_code'] === 'E_STUCK' && ['', String(crash.rank)].includes(row['hung_rank'] ?? '');
+        ['E_STUCK', 'E_WORLD_LOST'].includes(row['error_code'] ?? '') &&
+        ['', String(crash.rank)].includes(row['hung_rank'] ?? '');
       if (!isDead && !isLate)
         violate(
           `rank ${rank.rank}, point ${row['point']}: ${row['error_code']} of rank ${row['hung_rank']} (${row['error']}), expected E_PEER_DEAD of ${crash.rank}`,

@@ -155,7 +155,10 @@ function checkAllWell({ plan, results, violate }: Checked, when: string): void {
 function checkExits({ outcome, plan, violate }: Checked): void {
   const ended = outcome.ranks.filter(endedByItself);
   const statuses = new Set(ended.map(statusOf));
-  const isWhole = ended.length === outcome.ranks.length && ended.every(({ end }) => end?.how === 'returned');
+  // Ranks that are refused do not tell each other of a signal.
+  const isRefused = plan.signal !== undefined && !ended.some(({ calls }) => calls.includes(FIRST_STAGE));
+  const isWhole =
+    !isRefused && ended.length === outcome.ranks.length && ended.every(({ end }) => end?.how === 'returned');
   // What rank 0 could not write after all had agreed is its own.
   if (isWhole && statuses.size > 1 && !plan.file)
     violate(`ranks return ${ended.map(statusOf).join(', ')}: expected the same of all`);

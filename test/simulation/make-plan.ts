@@ -1,5 +1,5 @@
 /** Draws the plan of a seed. */
-import { itemAt } from '../../runner/values/items.js';
+import { itemAt, oneOf } from '../../runner/values/items.js';
 import {
   STAGES,
   type Plan,
@@ -155,3 +155,29 @@ export function makePlan(seed: number): Plan {
 }
 
 const START_TROUBLES: readonly StartTrouble[] = ['need', 'device', 'lock', 'folder', 'version', 'rows'];
+
+/** One point on two ranks of a host, as the C++ simulator's --calls has it. */
+export function planOfCalls(trouble: string): Plan {
+  const kind = oneOf(['none', 'fails', 'hangs', 'sticks'], trouble);
+  const place = { rank: 1, point: 0, stage: 'measure', step: 0, sample: 1, isNative: true } as const;
+  const roles = [['measured', 'measured']] as const;
+  const job = {
+    id: 'job0',
+    kind: 'first',
+    numPoints: 1,
+    timeoutSeconds: 3,
+    iterations: 3,
+    warmup: 0,
+  } as const;
+  return {
+    seed: 1,
+    hosts: [0, 0],
+    ranksPerNode: 0,
+    launcher: 'srun',
+    jobs: [{ ...job, saveSamples: false, stops: false, keepsResource: false }],
+    points: [
+      { job: 0, steps: { prepare: [], measure: [], verify: [], close: [] }, roles, iterationMs: 0.01 },
+    ],
+    ...(kind === 'none' ? {} : { trouble: { kind, ...place } }),
+  };
+}

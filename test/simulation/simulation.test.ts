@@ -1,14 +1,12 @@
 /** Worlds of ranks that run the real engine under virtual time (docs/simulation.md). */
 // small worlds: no process is started but the simulator's own
-import { join } from 'node:path';
 import t from 'tap';
-import { projectRoot } from '../../runner/project.js';
 import { run, type Finished } from '../helpers/run-cli.js';
+import { PROGRAM } from './program.js';
 
 t.setTimeout(3_600_000);
 
 const SEEDS = process.env['RAILRUNNER_TEST_SEEDS'] ?? '40';
-const PROGRAM = join(projectRoot, 'dist', 'test', 'simulation', 'main.js');
 
 const simulate = async (...args: readonly string[]): Promise<Finished> =>
   await run(process.execPath, [PROGRAM, ...args], { timeoutMs: 3_500_000 });

@@ -13,6 +13,9 @@ constexpr int64_t kUnwindNs = 1500 * kMs;
 constexpr int64_t kBoundaryNs = 9 * kSecond;
 constexpr int64_t kOpenNs = 30 * kSecond;
 constexpr int64_t kEndNs = 20 * kSecond;
+constexpr int64_t kHurriedEndNs = kSecond;
+constexpr int64_t kGatherNs = 60 * kSecond;
+const char* const kStageNames[] = {"prepare", "measure", "verify", "close"};
 constexpr int64_t kStuckNs = 1'000 * kSecond;
 
 Scheduler& scheduler() { return Scheduler::get(); }
@@ -119,13 +122,22 @@ void RankEngine::run() {
     }
     outcome_.mailsBeforeEnd = MpiModel::get().sentBy(rank_, 2);
   }
-  if (end == End::kFinalized) {
+  finish(end);
+}
+
+// endRun of runner/engine/run.ts: all ranks agree on how it went, and take the world down where no thread is stuck.
+void RankEngine::finish(End end) {
+  if (end == End::kFinalized || end == End::kFatal) {
     try {
-      answered("the end", kEndNs, [&](int64_t deadlineNs, const Completion& done) {
-        world_->startFinalize(deadlineNs, [done](std::exception_ptr failure) { done(failure, {}); });
-      });
+      exchange("end", -1, Bytes(24), outcome_.isStopped ? kHurriedEndNs : kEndNs);
+      if (!isBusy_) {
+        calls_.push_back("finalize");
+        answered("the end", kEndNs, [&](int64_t deadlineNs, const Completion& done) {
+          world_->startFinalize(deadlineNs, [done](std::exception_ptr failure) { done(failure, {}); });
+        });
+      }
     } catch (const Error& error) {
-      end = End::kNotFinalized;
+      if (end == End::kFinalized) end = End::kNotFinalized;
       endLost(error.what());
     }
   }
@@ -157,22 +169,54 @@ bool RankEngine::runPoint(int point) {
   };
   for (int stage = 0; stage < kNumStages - 1 && goesOn; ++stage) take(runStage(point, stage));
   if (!isFatal) take(runStage(point, kNumStages - 1));
+  gatherRows(point);
   return !isFatal && !outcome_.isStopped;
+}
+
+void RankEngine::setAbort(bool isAborted) {
+  calls_.push_back(isAborted ? "setAbort true" : "setAbort false");
+  if (!isAborted) {
+    control_.iteration.store(-1);
+    control_.awaitedPeer.store(-1);
+  }
+  control_.abort.store(static_cast<uint32_t>(isAborted ? AbortReason::kOwn : AbortReason::kNone));
+}
+
+void RankEngine::report(const std::string& stage, int point) {
+  calls_.push_back("report " + stage);
+  world_->report(stage, point);
+}
+
+std::vector<Bytes> RankEngine::exchange(const std::string& stage, int point, const Bytes& own,
+                                        int64_t timeoutNs) {
+  report(stage + " (waits)", point);
+  calls_.push_back("allgather");
+  auto all = answered("an agreement", timeoutNs, [&](int64_t deadlineNs, Completion done) {
+    world_->startAllgather(own, deadlineNs, std::move(done));
+  });
+  report(stage, point);
+  return all;
+}
+
+// record of runner/engine/points.ts: rank 0 hears the rows of all.
+void RankEngine::gatherRows(int point) {
+  Bytes rows(static_cast<size_t>(200 + rank_ % 7), static_cast<uint8_t>(point));
+  calls_.push_back("gather");
+  answered("the rows", kGatherNs, [&](int64_t deadlineNs, Completion done) {
+    world_->startGather(rows, 0, deadlineNs, std::move(done));
+  });
 }
 
 Judgement RankEngine::runStage(int point, int stage) {
   const Verdict own = runBody(point, stage);
   if (own.status != Status::kOk && !isBusy_) {
+    calls_.push_back("failEpoch");
     giveWorker([this] { gate().fail(); });
     awaitWorker(INT64_MAX);
   }
   Bytes bytes(sizeof own);
   std::memcpy(bytes.data(), &own, sizeof own);
-  world_->report("stage " + std::to_string(stage) + " (waits)", point);
-  const auto all =
-      answered("a stage's boundary", plan_.stageNs + kBoundaryNs, [&](int64_t deadlineNs, Completion done) {
-        world_->startAllgather(bytes, deadlineNs, std::move(done));
-      });
+  const auto all = exchange(kStageNames[stage], point, bytes, plan_.stageNs + kBoundaryNs);
   std::vector<Verdict> verdicts(all.size());
   for (size_t i = 0; i < all.size(); ++i) std::memcpy(&verdicts[i], all[i].data(), sizeof(Verdict));
   const Judgement judgement = judge(verdicts);
@@ -180,6 +224,7 @@ Judgement RankEngine::runStage(int point, int stage) {
   outcome_.verdicts.push_back(std::move(verdicts));
   outcome_.judgements.push_back(judgement);
   if (judgement.status != Status::kOk && !judgement.isFatal) {
+    calls_.push_back("renewal");
     answered("a renewal", kBoundaryNs, [&](int64_t deadlineNs, const Completion& done) {
       world_->startRenew(deadlineNs, [done](std::exception_ptr failure) { done(failure, {}); });
     });
@@ -190,28 +235,23 @@ Judgement RankEngine::runStage(int point, int stage) {
 
 // runStage of runner/engine/stage.ts.
 Verdict RankEngine::runBody(int point, int stage) {
-  const auto clearAbort = [&] {
-    control_.iteration.store(-1);
-    control_.awaitedPeer.store(-1);
-    control_.abort.store(0);
-  };
   Verdict verdict{rank_, point, stage};
-  clearAbort();
-  world_->report("stage " + std::to_string(stage), point);
+  setAbort(false);
+  report(kStageNames[stage], point);
   samples_ = 0;
   giveWorker([this, point, stage] { samples_ = runSteps(*this, point, stage); });
   const bool isLate = !awaitWorker(nowNs() + plan_.stageNs);
   if (isLate) {
     verdict.awaitedPeer = control_.awaitedPeer.load();
     verdict.iteration = static_cast<int32_t>(control_.iteration.load());
-    control_.abort.store(static_cast<uint32_t>(AbortReason::kOwn));
+    setAbort(true);
     verdict.isStuck = awaitWorker(nowNs() + kUnwindNs) ? 0 : 1;
   }
   if (!isLate && taskFailure_) {
     verdict.awaitedPeer = control_.awaitedPeer.load();
     verdict.iteration = static_cast<int32_t>(control_.iteration.load());
   }
-  if (verdict.isStuck == 0) clearAbort();
+  if (verdict.isStuck == 0) setAbort(false);
   verdict.stop = control_.stop.load() != 0 ? 1 : 0;
   verdict.samples = samples_;
   if (isLate) {

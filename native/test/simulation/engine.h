@@ -13,7 +13,8 @@
 namespace railrunner::simulation {
 
 // One rank: what its main thread and its worker thread do. The stages, their deadlines and agreements are those of
-// runner/engine (stage.ts, point.ts, verdict.ts), told again in C++; everything below them is native/ itself.
+// runner/engine (stage.ts, point.ts, points.ts, verdict.ts), told again in C++; everything below them is native/ itself. A
+// test compares what both ask of the world (test/simulation/calls.test.ts).
 class RankEngine {
  public:
   RankEngine(const Plan& plan, int rank) : plan_(plan), rank_(rank) {}
@@ -51,6 +52,8 @@ class RankEngine {
     bool isStopped = false;
   };
   const Outcome& outcome() const { return outcome_; }
+  // What the main thread asked of its world, in order, in the words of runner/native/types/world.ts.
+  const std::vector<std::string>& calls() const { return calls_; }
 
  private:
   // Of the calls that are answered on the control thread.
@@ -67,6 +70,12 @@ class RankEngine {
   Judgement runStage(int point, int stage);
   Verdict runBody(int point, int stage);
   void endLost(const std::string& reason);
+  void setAbort(bool isAborted);
+  void report(const std::string& stage, int point);
+  // All ranks' bytes; the others see in the heartbeats that this rank waits in the stage.
+  std::vector<Bytes> exchange(const std::string& stage, int point, const Bytes& own, int64_t timeoutNs);
+  void gatherRows(int point);
+  void finish(End end);
   // False where the answer had not come by then.
   bool await(const std::shared_ptr<Answer>& answer, int64_t untilNs);
   std::vector<Bytes> answered(const char* what, int64_t timeoutNs,
@@ -81,6 +90,7 @@ class RankEngine {
   std::unique_ptr<WorldGate> gate_;
   Outcome outcome_;
   Counted counted_;
+  std::vector<std::string> calls_;
   std::function<void()> task_;
   std::exception_ptr taskFailure_;
   bool isBusy_ = false;

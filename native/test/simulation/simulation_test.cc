@@ -1,5 +1,7 @@
 // Worlds of ranks in a simulator: `simulation_test [--seeds FROM COUNT] [--seed N] [--trace] [--plant NAME]`. Every seed
 // is a process; a seed that fails is named with what was found, and --seed N --trace repeats it, event by event.
+// `--calls none|fails|hangs|sticks` runs one point in which rank 1 of 2 has that trouble in its second sample, and prints
+// what each main thread asks of its world.
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -21,7 +23,24 @@ struct Request {
   bool prints = false;
   bool isOne = false;
   std::string planted;
+  std::string calls;
 };
+
+Plan planOfCalls(const std::string& trouble) {
+  Plan plan;
+  plan.seed = 1;
+  plan.mpi.hostOfRank = {0, 0};
+  plan.points = {PlannedPoint(kNumStages)};
+  plan.points[0][1].push_back({StepKind::kGates, 1, 3});
+  const char* const names[] = {"none", "fails", "hangs", "sticks"};
+  for (uint32_t i = 0; i < std::size(names); ++i) {
+    if (trouble == names[i]) plan.trouble = static_cast<Trouble>(i);
+  }
+  plan.troubleRank = 1;
+  plan.troublePlace = {0, 1, 0};
+  plan.troubleSample = 1;
+  return plan;
+}
 
 void applyPlanted(const std::string& name, Plan& plan) {
   plan.mpi.plantedAt = mix64(plan.seed) % 40;
@@ -60,7 +79,7 @@ void spawnEvents(const Plan& plan, const std::vector<std::unique_ptr<RankEngine>
 // Returns 0 where all held. Ends with the process.
 int runSeed(uint64_t seed, const Request& request) {
   alarm(kRealSeconds);
-  Plan plan = makePlan(seed);
+  Plan plan = request.calls.empty() ? makePlan(seed) : planOfCalls(request.calls);
   applyPlanted(request.planted, plan);
   Scheduler& scheduler = Scheduler::get();
   scheduler.begin(seed, plan.worldSize + 1, request.prints);
@@ -73,6 +92,10 @@ int runSeed(uint64_t seed, const Request& request) {
   spawnEvents(plan, engines);
   scheduler.run(kLimitNs);
   checkOutcomes(plan, engines);
+  for (const auto& engine : engines) {
+    for (const std::string& call : engine->calls())
+      if (!request.calls.empty()) std::printf("rank %d: %s\n", engine->rank(), call.c_str());
+  }
   if (request.isOne) {
     std::printf("seed %llu: %s\nevents %llu, simulated %.3f s, trace hash %016llx\n",
                 static_cast<unsigned long long>(seed), plan.describe().c_str(),
@@ -134,6 +157,9 @@ int main(int argc, char** argv) {
       request.count = number();
     } else if (option == "--trace") {
       request.prints = true;
+    } else if (option == "--calls" && i + 1 < argc) {
+      request.calls = argv[++i];
+      request.isOne = true;
     } else if (option == "--plant" && i + 1 < argc) {
       request.planted = argv[++i];
     } else {
