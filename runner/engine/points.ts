@@ -26,13 +26,13 @@ export interface LoopEnd {
 const GATHER_TIMEOUT_MS = 60_000;
 
 /** exitWithoutPeers has this rank's rows in hand and ends the process: it must meet no other rank in a further call. */
-const LEFT = new Promise<never>(() => undefined);
+const neverAgain = (): Promise<never> => new Promise(() => undefined);
 
 export async function runPoints(run: Run): Promise<LoopEnd> {
   const statuses: number[] = [run.keptExit];
   let previous: Point | undefined;
   for (const [at, point] of run.pending.entries()) {
-    if (run.ending) await LEFT;
+    if (run.ending) await neverAgain();
     run.observers.pointStarted(point);
     const startedAt = new Date();
     const release = releaseOf(run, previous, point);
@@ -80,7 +80,7 @@ async function record(
   outcome: PointOutcome,
   next: Point | undefined,
 ): Promise<number> {
-  if (run.ending) await LEFT;
+  if (run.ending) await neverAgain();
   const result = buildPointResult(run.facts, point, outcome);
   void run.observers.rowsMade(result.rows);
   run.firstWithoutRow = point.index + 1;

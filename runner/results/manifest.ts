@@ -12,7 +12,7 @@ import type { JsonValue } from '../job-spec/types.js';
 import { outputError } from '../system-failure.js';
 import type { ProbedLimit } from './probed-limits.js';
 import type { RowStatus } from './row.js';
-import { NOT_HURRIED, syncFolder, writeSynced } from './synced-file.js';
+import { notHurried, syncFolder, writeSynced } from './synced-file.js';
 import { namesOf } from '../values/objects.js';
 
 export type RunOutcome = 'running' | 'ok' | 'failed' | 'timeout' | 'aborted' | 'refused' | 'incomplete';
@@ -145,7 +145,7 @@ export class ManifestFile {
       endedAt: null,
       statusCounts: [],
     } as const;
-    await replaceRunning(folder, order({ ...start, ...running }), NOT_HURRIED);
+    await replaceRunning(folder, order({ ...start, ...running }), notHurried());
     return manifest;
   }
 

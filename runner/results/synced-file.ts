@@ -4,8 +4,8 @@ import { dirname } from 'node:path';
 import { outputError } from '../system-failure.js';
 import { codeOf } from '../errors.js';
 
-/** Waits for the disk have no end. */
-export const NOT_HURRIED = new Promise<never>(() => undefined);
+/** Waits for the disk have no end. A promise of its own each time: whoever waits for one that never comes stays with it. */
+export const notHurried = (): Promise<never> => new Promise(() => undefined);
 
 /** Writes and syncs the whole file and its name; `hurried` ends every wait for the disk. Rejects with E_OUTPUT. */
 export async function writeSynced(path: string, text: string, hurried: Promise<void>): Promise<void> {

@@ -111,6 +111,14 @@ const DEFECTS: readonly Planted[] = [
     finding: /rank 0, point 2 names rank "" as hung, expected "3"/,
   },
   {
+    name: 'a rank that leaves without the others goes on to meet them',
+    file: 'engine/points.js',
+    from: 'await neverAgain();\n    const result',
+    to: 'return EXIT.ok;\n    const result',
+    seed: '2627',
+    finding: /rank 1 makes a gather where ranks 0 make a allgather/,
+  },
+  {
     name: 'a step that was given up is not waited for',
     file: 'engine/stage-exchanges.js',
     from: 'const ofStep = await this.#ofStep;',

@@ -50,6 +50,11 @@ const FOUND = [
     plan: /rank-0000.csv of rank 0 hangs/,
     fault: 'a file system that hung at the start held its rank for ever',
   },
+  {
+    seed: '2627',
+    plan: /rank 1 slow in point 2 measure .*; SIGTERM to ranks 0/,
+    fault: 'a rank that left without the others met them in another call',
+  },
 ] as const;
 
 /** What the program says of one seed: the plan, the end of each rank, what does not hold. */
