@@ -14,6 +14,13 @@ constexpr uint64_t kHighestCode = static_cast<uint64_t>(ErrorCode::kNcclMissing)
 
 }  // namespace
 
+void Agreement::requireTellable(const Bytes& payload) {
+  if (payload.size() <= kMaxPayloadBytes) return;
+  throw Error(ErrorCode::kArgument, "what it has to tell the others takes " + std::to_string(payload.size()) +
+                                        " bytes, expected at most " + std::to_string(kMaxPayloadBytes) +
+                                        ". Use fewer blocks or pages per point");
+}
+
 std::vector<Agreement::Bytes> Agreement::fail(const std::exception_ptr& failure) {
   Failure own{true, ErrorCode::kState, "unknown failure"};
   try {

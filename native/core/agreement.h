@@ -41,6 +41,7 @@ class Agreement {
       } else {
         payload = local();
       }
+      requireTellable(payload);
     } catch (...) {
       return fail(std::current_exception());
     }
@@ -54,6 +55,8 @@ class Agreement {
     std::string reason;
   };
 
+  // Payloads have at most 16 MiB: what a rank cannot tell is its failure, which all agree on.
+  static void requireTellable(const Bytes& payload);
   std::vector<Bytes> fail(const std::exception_ptr& failure);
   std::vector<Bytes> exchange(const Failure& own, const Bytes& payload);
   std::vector<Bytes> read(const std::vector<Bytes>& all) const;

@@ -74,28 +74,11 @@ class Builder {
   }
 
   void addRegion(uint32_t entry, uint32_t group, uint32_t position, uint32_t outer) {
-    uint64_t from = source_.offset(lane_.sourceIds[entry], group, position, outer);
-    uint64_t to = target_.offset(lane_.targetIds[entry], group, position, outer);
-    uint64_t bytes = source_.groups[group].outers[outer].regionBytes;
-    const uint64_t limit = options_.maxSpanBytes == 0 ? UINT64_MAX : options_.maxSpanBytes;
-    if (options_.coalesce && plan_.spans.size() > batchBegin_) {
-      CopySpan& last = plan_.spans.back();
-      if (last.sourceOffset + last.bytes == from && last.targetOffset + last.bytes == to &&
-          last.bytes < limit) {
-        const uint64_t joined = std::min(bytes, limit - last.bytes);
-        last.bytes += joined;
-        from += joined;
-        to += joined;
-        bytes -= joined;
-      }
-    }
-    while (bytes > 0) {
-      const uint64_t part = std::min(bytes, limit);
-      plan_.spans.push_back({from, to, part});
-      from += part;
-      to += part;
-      bytes -= part;
-    }
+    addRun(plan_.spans, options_.coalesce ? batchBegin_ : plan_.spans.size(),
+           {source_.offset(lane_.sourceIds[entry], group, position, outer),
+            target_.offset(lane_.targetIds[entry], group, position, outer),
+            source_.groups[group].outers[outer].regionBytes},
+           options_.maxSpanBytes == 0 ? UINT64_MAX : options_.maxSpanBytes);
   }
 
   const LaneRequest& lane_;
@@ -109,6 +92,28 @@ class Builder {
 };
 
 }  // namespace
+
+void addRun(std::vector<CopySpan>& spans, size_t first, CopySpan run, uint64_t maxSpanBytes) {
+  const auto takeFrom = [&run](uint64_t bytes) {
+    run.sourceOffset += bytes;
+    run.targetOffset += bytes;
+    run.bytes -= bytes;
+  };
+  if (spans.size() > first) {
+    CopySpan& last = spans.back();
+    if (last.sourceOffset + last.bytes == run.sourceOffset &&
+        last.targetOffset + last.bytes == run.targetOffset && last.bytes < maxSpanBytes) {
+      const uint64_t joined = std::min(run.bytes, maxSpanBytes - last.bytes);
+      last.bytes += joined;
+      takeFrom(joined);
+    }
+  }
+  while (run.bytes > 0) {
+    const uint64_t part = std::min(run.bytes, maxSpanBytes);
+    spans.push_back({run.sourceOffset, run.targetOffset, part});
+    takeFrom(part);
+  }
+}
 
 CopyPlan compileCopyPlan(const LaneRequest& lane, const CopyPlanOptions& options) {
   if (options.maxTransferBatchSize == 0)

@@ -14,6 +14,10 @@ struct CopySpan {
   uint64_t bytes;
 };
 
+// Puts a run behind `spans`, of which those from `first` on may grow by it: joined to the last where it goes on there on
+// both sides, and cut into pieces of at most maxSpanBytes.
+void addRun(std::vector<CopySpan>& spans, size_t first, CopySpan run, uint64_t maxSpanBytes);
+
 // Who copies what where between two memories, compiled once per point. Batches follow each other in order;
 // batch b is spans[b == 0 ? 0 : batchEnds[b - 1] .. batchEnds[b]).
 struct CopyPlan {

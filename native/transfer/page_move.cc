@@ -98,7 +98,7 @@ void requireHeads(const PhysicalLayout& source, const PhysicalLayout& target, co
   }
 }
 
-// Collects runs, joins those that touch, and cuts.
+// Collects runs and counts their bytes.
 class Spans {
  public:
   Spans(CopyPlan& plan, uint64_t maxSpanBytes)
@@ -106,24 +106,7 @@ class Spans {
 
   void add(uint64_t from, uint64_t to, uint64_t bytes) {
     plan_.payloadBytes += bytes;
-    if (!plan_.spans.empty()) {
-      CopySpan& last = plan_.spans.back();
-      if (last.sourceOffset + last.bytes == from && last.targetOffset + last.bytes == to &&
-          last.bytes < limit_) {
-        const uint64_t joined = std::min(bytes, limit_ - last.bytes);
-        last.bytes += joined;
-        from += joined;
-        to += joined;
-        bytes -= joined;
-      }
-    }
-    for (; bytes > 0;) {
-      const uint64_t part = std::min(bytes, limit_);
-      plan_.spans.push_back({from, to, part});
-      from += part;
-      to += part;
-      bytes -= part;
-    }
+    addRun(plan_.spans, 0, {from, to, bytes}, limit_);
   }
 
  private:

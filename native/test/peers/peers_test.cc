@@ -55,6 +55,22 @@ int oneCannot(HubExchange& exchange) {
   return 2;
 }
 
+// What is too long to be told is a failure of who has to tell it, not a record that is not valid.
+int oneTellsTooMuch(HubExchange& exchange) {
+  try {
+    Agreement(exchange, "telling", 0).run([&] {
+      return std::vector<uint8_t>((16ULL << 20) + (exchange.rank() == 1 ? 1 : 0));
+    });
+  } catch (const AgreedError& error) {
+    const std::string text = error.what();
+    CHECK(text.find("telling failed on rank 1: ") == 0 &&
+          text.find("takes 16777217 bytes") != std::string::npos);
+    CHECK(error.code() == ErrorCode::kArgument);
+    return failures == 0 ? 0 : 1;
+  }
+  return 2;
+}
+
 void checkHostileHandles() {
   ShareHandle good;
   good.magic = ShareHandle::kMagic;
@@ -85,6 +101,7 @@ int main() {
   checkRanks("words cross", exchangeWords);
   checkRanks("different sizes", differentSizes);
   checkRanks("one rank cannot", oneCannot);
+  checkRanks("one rank tells too much", oneTellsTooMuch);
   std::printf("failures: %d\n", failures.load());
   return failures == 0 ? 0 : 1;
 }
