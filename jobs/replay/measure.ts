@@ -1,4 +1,5 @@
 /** Stage `measure` of a replay: window by window, rank 0 decides and every rank does it. */
+import { decodeMessage } from '../../runner/values/rank-message.js';
 import { RunnerError } from '../../runner/errors.js';
 import type { Measurement } from '../../runner/job/measurement.js';
 import type { Tier } from '../../runner/native/types/index.js';
@@ -73,7 +74,8 @@ async function forgetFailed(
   own: readonly FailedSlot[],
 ): Promise<void> {
   if (!(await context.onAnyRank('did a copy fail', own.length > 0))) return;
-  const all = await context.world.allgatherJson(own, context.remainingMs());
+  const words = await context.wordsOfAll('which copies failed', JSON.stringify(own));
+  const all = words.map((word, rank) => decodeMessage<readonly FailedSlot[]>(Buffer.from(word), rank));
   for (const { tier, slot } of all.flat()) decisions?.forget(tier, slot);
 }
 

@@ -66,16 +66,17 @@ async function countedSamples(
   const take = (): Promise<Sampled<RankTransferSamples>> =>
     takeSamples(context, (options) => native.measure(options));
   // The same on all ranks, so that all of them meet.
-  const crosses = (await world.allgatherJson(networkTransport !== '', context.remainingMs())).includes(true);
+  const crosses = await context.onAnyRank('whether it crosses hosts', networkTransport !== '');
   const onGpus = device.properties.kind === 'cuda' && world.info.worldSize > 1;
   if (!crosses && !onGpus) return { samples: await take(), counted: null };
   const read = async (): Promise<WireCount | null> =>
     crosses ? readWireCounter(networkTransport) : await readNvlinkCounter(addon, device.properties.uuid);
-  await world.native.barrier(context.remainingMs());
-  const before = await read();
-  await world.native.barrier(context.remainingMs());
+  // Agreements and not barriers: a rank that fails beside one would meet the others in another call.
+  const meet = (): Promise<void> => context.onAllRanks('reading the counters of links', () => undefined);
+  await meet();
+  const before = await context.onAllRanks('reading the counters of links', read);
   const samples = await take();
-  await world.native.barrier(context.remainingMs());
+  await meet();
   const after = await read();
   if (before === null || after === null || samples.stopped || (crosses && networkTransport === '')) {
     return { samples, counted: null };

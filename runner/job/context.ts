@@ -28,6 +28,10 @@ export type InjectedFaultName =
 
 export interface PointContext {
   readonly point: Point;
+  /**
+   * A collective call of its own may only follow an agreement below, with nothing between that can fail on one rank: the others
+   * would meet that rank's end of the stage in it, because MPI matches calls by nothing but their order.
+   */
   readonly world: World;
   readonly device: ChosenDevice;
   readonly addon: NativeAddon;

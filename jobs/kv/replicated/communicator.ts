@@ -67,8 +67,7 @@ async function create(context: PointContext, maxCtas: number): Promise<NativeCom
 }
 
 async function compareVersions(context: PointContext, probe: NcclProbe): Promise<void> {
-  const said = await context.world.native.allgather(Buffer.from(probe.version), context.remainingMs());
-  const versions = said.map((bytes) => bytes.toString());
+  const versions = await context.wordsOfAll('version of NCCL', probe.version);
   const ranks = versions.flatMap((version, rank) => (version === versions[0] ? [] : [rank]));
   if (ranks.length === 0) return;
   const found = `${versions[0]} on rank 0, ${versions[firstOf(ranks)]} on rank ${ranks[0]}`;
