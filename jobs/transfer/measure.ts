@@ -71,7 +71,7 @@ async function countedSamples(
   if (!crosses && !onGpus) return { samples: await take(), counted: null };
   const read = async (): Promise<WireCount | null> =>
     crosses ? readWireCounter(networkTransport) : await readNvlinkCounter(addon, device.properties.uuid);
-  // Agreements and not barriers: a rank that fails beside one would meet the others in another call.
+  // Agreements and not barriers: a rank that fails next to one would meet the others in another call.
   const meet = (): Promise<void> => context.onAllRanks('reading the counters of links', () => undefined);
   await meet();
   const before = await context.onAllRanks('reading the counters of links', read);
