@@ -35,8 +35,7 @@ void Communicator::requireOpen() const {
 }
 
 void Communicator::fail(const char* call, int result) {
-  const char* detail = calls().getLastError(comm_);
-  const Error error = ncclError(call, result, detail == nullptr ? "" : detail);
+  const Error error = ncclError(call, result, library_->lastError(comm_));
   giveUp();
   throw error;
 }
@@ -57,8 +56,7 @@ void Communicator::settle(const char* call, int64_t deadlineNs) {
   } catch (const Error& error) {
     // Ranks that disagree (sizes, a rank twice) stay in progress without an error: only this text tells, and only on
     // the rank that made the id (2.28.9).
-    const char* said = calls().getLastError(comm_);
-    const std::string detail = said == nullptr ? "" : said;
+    const std::string detail = library_->lastError(comm_);
     giveUp();
     if (detail.empty()) throw;
     throw Error(error.code(), std::string(error.what()) + "; NCCL's last words are \"" + detail + "\"");

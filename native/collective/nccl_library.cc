@@ -84,6 +84,11 @@ std::string NcclLibrary::tryOpen(const std::string& candidate) {
   return "";
 }
 
+std::string NcclLibrary::lastError(NcclComm comm) const {
+  const char* said = calls_.getLastError(comm);
+  return said == nullptr ? "" : said;
+}
+
 BootstrapRecord NcclLibrary::makeRecord(int worldSize) const {
   const std::lock_guard lock(idsMutex);
   if (pendingIds.size() >= kMostPendingIds) {
@@ -97,7 +102,7 @@ BootstrapRecord NcclLibrary::makeRecord(int worldSize) const {
   }
   NcclUniqueId id{};
   const int result = calls_.getUniqueId(&id);
-  if (result != kNcclSuccess) throw ncclError("ncclGetUniqueId", result, calls_.getLastError(nullptr));
+  if (result != kNcclSuccess) throw ncclError("ncclGetUniqueId", result, lastError(nullptr));
   BootstrapRecord record;
   record.worldSize = worldSize;
   std::memcpy(record.id.data(), id.bytes, sizeof(id.bytes));

@@ -50,6 +50,8 @@ class NcclLibrary {
   int version() const { return version_; }
   // The file that was loaded.
   const std::string& path() const { return path_; }
+  // What NCCL said last of that communicator, or of none (null); '' where it has nothing to say.
+  std::string lastError(NcclComm comm) const;
 
   // Ids that this process may have made whose communicators have not come up.
   static constexpr size_t kMostPendingIds = 32;

@@ -237,6 +237,10 @@ void everyError() {
   standIn->set(StandInCall::kGetUniqueId, 2);
   EXPECT_THROWN(NcclLibrary::open({standInPath})->makeRecord(2), "E_NCCL",
                 "ncclGetUniqueId: ncclSystemError (2)");
+  standIn->saysNothing = true;
+  EXPECT_THROWN(NcclLibrary::open({standInPath})->makeRecord(2), "E_NCCL",
+                "ncclGetUniqueId: ncclSystemError (2)");
+  standIn->reset();
 }
 
 // A rank that never comes: the others leave at their deadline, and a new communicator works.

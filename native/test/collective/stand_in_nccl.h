@@ -28,6 +28,7 @@ struct StandInControl {
   // By call: the result it returns from now on, for rank `onlyRank` or (-1) every rank; 0 = it works.
   std::array<std::atomic<int>, static_cast<size_t>(StandInCall::kCount)> results{};
   std::atomic<int> onlyRank{-1};
+  std::atomic<bool> saysNothing{false};  // has no last error
   // Seen: the configuration that came last, and calls by number.
   std::array<uint8_t, 120> config{};
   // Calls on a communicator that was not ready; each spoils it for good, as NCCL 2.28.9 does.
@@ -45,6 +46,7 @@ struct StandInControl {
   void reset() {
     for (auto& result : results) result = 0;
     onlyRank = -1;
+    saysNothing = false;
     version = 22809;
     aborted = destroyed = broadcasts = allGathers = earlyCalls = 0;
   }
