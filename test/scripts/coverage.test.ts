@@ -2,8 +2,10 @@
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
+import type { CoverageFile } from 'monocart-coverage-reports';
 import t from 'tap';
 import { carriedModules, packCarried, readCarried } from '../../scripts/coverage/carried.js';
+import { fallbacksIn, leftOf, ON_GPUS, UNTESTED } from '../../scripts/coverage/left.js';
 import { byFolder, coverageRows, fallsBelow, type Counts } from '../../scripts/coverage/record.js';
 import { CoverageRecorder } from '../../scripts/coverage/recorder.js';
 
@@ -138,6 +140,8 @@ const STATED = {
   date: '',
   commit: '',
   node: '',
+  left: {},
+  numFallbacks: 0,
   folders: { 'runner/a': counts(1, 2), 'runner/b': counts(3, 6) },
 };
 
@@ -170,4 +174,43 @@ t.test('a folder that fell below what the record states is named, with both figu
     /^runner\/a: 49\.0 % of statements, 50\.0 % expected/,
     /^runner\/a: 49\.0 % of functions, 50\.0 % expected/,
   ]);
+});
+
+/** `source` of a file, of which the statements and ranges with these texts ran so often. */
+function fileOf(sourcePath: string, source: string, counts: Readonly<Record<string, number>>): CoverageFile {
+  const ranges = Object.entries(counts).map(([text, count]) => {
+    const start = source.indexOf(text);
+    return { start, end: start + text.length, count };
+  });
+  return { sourcePath, source, data: { statements: ranges, bytes: ranges } } as unknown as CoverageFile;
+}
+
+t.test('what is left has its reason: GPUs, the statement itself, the list, or none', async (t) => {
+  const [onGpu, thrown, broken, listed] = [
+    'gpu();',
+    'throw error;',
+    "throw new RunnerError('E_STATE', 'x');",
+    'rare();',
+  ];
+  const source = [onGpu, thrown, broken, listed, 'ran();'].join('\n');
+  const counts = { [onGpu]: 0, [thrown]: 0, [broken]: 0, [listed]: 0, 'ran();': 3 };
+  const files = ['jobs/b.ts', 'jobs/a.ts'].map((path) => fileOf(path, source, counts));
+  const left = leftOf(files, [fileOf('jobs/a.ts', source, { ...counts, [onGpu]: 1 })], {
+    'jobs/a.ts': 'a rare machine',
+  });
+  t.same(left, {
+    [ON_GPUS]: { 'jobs/a.ts': 1 },
+    'an error that is not the one looked for is thrown on': { 'jobs/a.ts': 1, 'jobs/b.ts': 1 },
+    'an assumption of the code did not hold: only a mistake in it gets there': {
+      'jobs/a.ts': 1,
+      'jobs/b.ts': 1,
+    },
+    'a rare machine': { 'jobs/a.ts': 1 },
+    [UNTESTED]: { 'jobs/b.ts': 2 },
+  });
+});
+
+t.test('a literal behind ?? that was never taken is counted apart', async (t) => {
+  const taken = { '?? 0': 0, "?? ''": 2, '?? other()': 0, '? 1 : 2': 0 };
+  t.equal(fallbacksIn([fileOf('a.ts', Object.keys(taken).join(';'), taken)]), 1);
 });

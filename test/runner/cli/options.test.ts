@@ -1,5 +1,6 @@
 import t from 'tap';
 import { readdirSync } from 'node:fs';
+import { refuseRepeatedOptions } from '../../../runner/cli/repeated-options.js';
 import { runCli } from '../../helpers/run-cli.js';
 import { withTempDir } from '../../helpers/with-temp-dir.js';
 
@@ -38,4 +39,17 @@ t.test('a misspelt command says what was meant, any other word which commands th
     t.equal(status, 2, stderr);
     t.match(stderr, said);
   }
+});
+
+t.test('help and an example as a user asks for them', async (t) => {
+  const help = await runCli(['plan', '--help']);
+  t.match(help, { status: 0, stdout: /railrunner plan <spec>[^]*--world-size/, stderr: '' });
+  const example = await runCli(['example', 'onboard']);
+  t.match(example, { status: 0, stdout: /"kind": "onboard"/, stderr: '' });
+  t.match(await runCli(['example', 'onbaord']), { status: 2, stderr: /onbaord/ });
+});
+
+t.test('what follows -- is no option', async (t) => {
+  t.doesNotThrow(() => refuseRepeatedOptions(['run', '--out', 'a', '--', '--out', '--out']));
+  t.throws(() => refuseRepeatedOptions(['run', '--out', 'a', '--out=b', '--']), { code: 'E_USAGE' });
 });

@@ -2,9 +2,11 @@
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
+import { runCli } from '../../helpers/run-cli.js';
+import { syntheticSpec, writeSyntheticRun, type SyntheticRun } from '../../helpers/synthetic-run.js';
 import { appendHistory, readHistory } from '../../../runner/compare/history.js';
 import { parsePrefix } from '../../../runner/compare/prefix.js';
-import type { Cell, RunTable } from '../../../runner/compare/run-table.js';
+import { readRuns, type Cell, type RunTable } from '../../../runner/compare/run-table.js';
 import { pairRuns, sortKeys } from '../../../runner/compare/sides.js';
 import { limitsByKey } from '../../../runner/compare/thresholds.js';
 
@@ -108,4 +110,36 @@ t.test('a history that ends within a line or cannot be written is left alone', a
   const other = t.testdir({ file: '' });
   mkdirSync(join(other, 'there'));
   await t.rejects(appendHistory(join(other, 'file', 'x'), next), { code: 'E_OUTPUT', message: /cannot be/ });
+});
+
+t.test('runs that are not whole say how', async (t) => {
+  const folder = t.testdir();
+  const path = writeSyntheticRun(folder, {
+    runId: 'cut',
+    spec: syntheticSpec(folder, { numPoints: 2 }),
+    startedAt: '2026-01-02T03:04:05.000Z',
+    cells: () => ({ t_p50_us: 100 }),
+    manifest: { shard: { index: 1, count: 3 } },
+  });
+  writeFileSync(join(path, 'summary.csv'), '2,cut,', { flag: 'a' });
+  const [table] = await readRuns([path], 'time');
+  t.match(table?.problems, [/summary\.csv ends in the middle of a row/, /cut: shards 2,3 are missing/]);
+});
+
+t.test('a history keeps times, so that ratios alone cannot go into one', async (t) => {
+  const folder = t.testdir();
+  const spec = syntheticSpec(folder, { numPoints: 2 });
+  const cells = (): object => ({ t_p50_us: 100 });
+  const run = { spec, startedAt: '2026-01-02T03:04:05.000Z', cells: cells as SyntheticRun['cells'] };
+  const paths = ['a', 'b'].map((runId) => writeSyntheticRun(folder, { ...run, runId }));
+  const words = [
+    'compare',
+    paths[1] ?? '',
+    '--against',
+    paths[0] ?? '',
+    '--ratio-only',
+    '--history',
+    join(folder, 'h'),
+  ];
+  t.match(await runCli(words), { status: 2, stderr: /--history keeps times: leave out --ratio-only/ });
 });
