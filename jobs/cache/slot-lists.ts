@@ -17,11 +17,6 @@ export class SlotLists {
       this.#links.fill(head, 2 * head, 2 * head + 2);
   }
 
-  /** -1: in none. */
-  listOf(slot: number): number {
-    return this.#list[slot] ?? 0;
-  }
-
   pushHead(list: number, slot: number): void {
     this.#linkHead(list, slot);
     this.#list[slot] = list;

@@ -51,18 +51,17 @@ export async function readWholePoints(path: string, expected: ExpectedFile): Pro
 const LONGEST_HEADER_BYTES = 64 * 1024;
 
 async function hasHeader(path: string): Promise<boolean> {
-  let handle;
   try {
-    handle = await open(path, 'r');
+    const handle = await open(path, 'r');
+    try {
+      const start = Buffer.alloc(LONGEST_HEADER_BYTES);
+      const { bytesRead } = await handle.read(start, 0, start.length, 0);
+      return start.subarray(0, bytesRead).includes(0x0a);
+    } finally {
+      await handle.close();
+    }
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return false;
     throw unreadable(path, error);
-  }
-  try {
-    const start = Buffer.alloc(LONGEST_HEADER_BYTES);
-    const { bytesRead } = await handle.read(start, 0, start.length, 0);
-    return start.subarray(0, bytesRead).includes(0x0a);
-  } finally {
-    await handle.close();
   }
 }

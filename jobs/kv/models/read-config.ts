@@ -180,5 +180,6 @@ function layersWithout(kinds: readonly LayerKind[], shared: ReadonlySet<number>)
 
 /** "layers 3, 7: no_op", for texts. */
 export function describeWithout({ layers, why }: LayersWithout): string {
-  return `${layerList(layers)} keep no KV of their own: ${why}`;
+  const keep = layers.length === 1 ? 'keeps no KV of its own' : 'keep no KV of their own';
+  return `${layerList(layers)} ${keep}: ${why}`;
 }
