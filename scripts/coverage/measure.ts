@@ -7,6 +7,8 @@ import { buildCommit, projectRoot } from '../../runner/project.js';
 import { formatPage } from '../generate/pages/pages.js';
 import { runAllTests } from '../tests/main.js';
 import { readCarried } from './carried.js';
+import { fallbacksIn, leftOf } from './left.js';
+import { LEFT_REASONS } from './left-reasons.js';
 import {
   byFolder,
   COVERAGE_RECORD,
@@ -45,16 +47,24 @@ export async function measureCoverage(words: readonly string[]): Promise<number>
   if (parts.length === 0 && !values.recorded) rmSync(folder, { recursive: true, force: true });
   const recorder = new CoverageRecorder(projectRoot, folder);
   const status = values.recorded ? 0 : await runAllTests(parts, recorder);
+  const results = await recorder.results();
+  const gpus = values.merge === undefined ? undefined : await withCarried(recorder, values.merge);
   const record: CoverageRecord = {
     date: new Date().toISOString().slice(0, 10),
     commit: (buildCommit() ?? '').slice(0, 12),
     node: process.version,
-    folders: foldersOf(await recorder.results()),
-    ...(values.merge === undefined ? {} : { withGpus: await withCarried(recorder, values.merge) }),
+    tests: parts.length === 0 && !values.recorded ? 'all tests' : 'in parts',
+    folders: foldersOf(results),
+    ...(gpus === undefined ? {} : { withGpus: gpus.record }),
+    left: leftOf(results.files, gpus?.files ?? [], LEFT_REASONS),
+    numFallbacks: fallbacksIn(results.files),
   };
   for (const row of coverageRows(record))
     console.log(row.map((cell, at) => (at === 0 ? cell.padEnd(32) : cell.padStart(8))).join(' '));
   console.log(`each line of each file: ${FOLDER}/report/index.html`);
+  for (const [why, files] of Object.entries(record.left)) {
+    console.log(`${Object.values(files).reduce((sum, count) => sum + count, 0)} statements left: ${why}`);
+  }
   const below = values.check ? fallsBelow(record.folders, readCoverageRecord(projectRoot)) : [];
   for (const line of below) console.log(`less covered than stated: ${line}`);
   if (values.keep) {
@@ -71,11 +81,12 @@ function foldersOf({ files }: CoverageResults): Folders {
 async function withCarried(
   recorder: CoverageRecorder,
   file: string,
-): Promise<NonNullable<CoverageRecord['withGpus']>> {
+): Promise<{ files: CoverageResults['files']; record: NonNullable<CoverageRecord['withGpus']> }> {
   const carried = readCarried(file);
   const { results, changed } = await recorder.resultsWith(carried);
   if (changed.length > 0) {
     console.log(`not counted, for they changed since commit ${carried.commit}: ${changed.join(' ')}`);
   }
-  return { date: carried.date, commit: carried.commit.slice(0, 12), folders: foldersOf(results) };
+  const { date, commit } = carried;
+  return { files: results.files, record: { date, commit: commit.slice(0, 12), folders: foldersOf(results) } };
 }

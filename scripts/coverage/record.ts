@@ -1,6 +1,7 @@
 /** docs/bench/coverage.json: what share of runner/ and jobs/ the test suite executes, when and at which commit. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Left } from './left.js';
 
 export const METRICS = ['statements', 'branches', 'functions'] as const;
 type Metric = (typeof METRICS)[number];
@@ -15,10 +16,16 @@ export interface CoverageRecord {
   readonly date: string;
   readonly commit: string;
   readonly node: string;
+  /** Which tests, in words: `all tests`. */
+  readonly tests: string;
   /** By folder of two levels: runner/engine. */
   readonly folders: Folders;
   /** The same with what tests executed on a machine with GPUs. */
   readonly withGpus?: { readonly date: string; readonly commit: string; readonly folders: Folders };
+  /** Statements that no test executes without GPUs. */
+  readonly left: Left;
+  /** Of the branches never taken, those that are a literal behind `??`. */
+  readonly numFallbacks: number;
 }
 
 /** Counts by name of folder. */
@@ -47,7 +54,7 @@ export function byFolder(files: Readonly<Record<string, Counts>>): Folders {
   return folders;
 }
 
-function addCounts(all: readonly Counts[]): Counts {
+export function addCounts(all: readonly Counts[]): Counts {
   const sum = (metric: Metric, key: 'covered' | 'total'): number =>
     all.reduce((total, counts) => total + counts[metric][key], 0);
   const of = (metric: Metric) => ({ covered: sum(metric, 'covered'), total: sum(metric, 'total') });

@@ -1,11 +1,13 @@
 /** Coverage of real processes, summed by folder: here, and brought from another machine; what fell below the record. */
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import type { CoverageFile } from 'monocart-coverage-reports';
 import t from 'tap';
+import { projectRoot } from '../../runner/project.js';
 import { carriedModules, packCarried, readCarried } from '../../scripts/coverage/carried.js';
 import { fallbacksIn, leftOf, ON_GPUS, UNTESTED } from '../../scripts/coverage/left.js';
+import { LEFT_REASONS } from '../../scripts/coverage/left-reasons.js';
 import { byFolder, coverageRows, fallsBelow, type Counts } from '../../scripts/coverage/record.js';
 import { CoverageRecorder } from '../../scripts/coverage/recorder.js';
 
@@ -140,6 +142,7 @@ const STATED = {
   date: '',
   commit: '',
   node: '',
+  tests: '',
   left: {},
   numFallbacks: 0,
   folders: { 'runner/a': counts(1, 2), 'runner/b': counts(3, 6) },
@@ -208,6 +211,10 @@ t.test('what is left has its reason: GPUs, the statement itself, the list, or no
     'a rare machine': { 'jobs/a.ts': 1 },
     [UNTESTED]: { 'jobs/b.ts': 2 },
   });
+});
+
+t.test('every file that has a reason is there', async (t) => {
+  for (const path of Object.keys(LEFT_REASONS)) t.ok(existsSync(join(projectRoot, path)), path);
 });
 
 t.test('a literal behind ?? that was never taken is counted apart', async (t) => {
