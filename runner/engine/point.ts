@@ -10,7 +10,8 @@ import type { Point } from '../job-spec/types.js';
 import type { FaultInjection } from './fault-injection.js';
 import { requireOwnColumns, requireStopped, requireVerified } from './kind-contract.js';
 import type { ResourceCache } from '../job/resources.js';
-import { AgreedFailure, BOUNDARY_GRACE_MS, runStage } from './stage.js';
+import { boundaryGraceMs } from '../world/deadlines.js';
+import { AgreedFailure, runStage } from './stage.js';
 import { PointStage } from './point-stage.js';
 import { StageExchanges } from './stage-exchanges.js';
 import { stepsOf } from './steps.js';
@@ -157,7 +158,7 @@ async function runStageTogether<T>(
   const judgement = judge(name, verdicts);
   if (judgement.status !== 'ok') running.fail();
   // What a failed stage left in flight between ranks must never be heard in the next.
-  if (judgement.status !== 'ok' && !judgement.fatal) await world.native.renew(BOUNDARY_GRACE_MS);
+  if (judgement.status !== 'ok' && !judgement.fatal) await world.native.renew(boundaryGraceMs(world.info));
   const own = itemAt(verdicts, world.info.rank);
   return { judgement, own, ...(value === undefined ? {} : { value }) };
 }

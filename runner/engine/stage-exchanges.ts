@@ -2,7 +2,8 @@
 import { RunnerError } from '../errors.js';
 import { exchange } from '../world/agreement.js';
 import type { World } from '../world/world.js';
-import { AgreedFailure, BOUNDARY_GRACE_MS, type StageClock } from './stage.js';
+import { boundaryGraceMs } from '../world/deadlines.js';
+import { AgreedFailure, type StageClock } from './stage.js';
 import { judge, type StageVerdict } from './verdict.js';
 
 export interface ExchangePlace {
@@ -41,7 +42,8 @@ export class StageExchanges {
 
   #exchange(own: StageVerdict, timeoutMs: number): Promise<readonly StageVerdict[]> {
     const { world, stage, point } = this.#place;
-    return exchange(world, own.step, own, { timeoutMs: timeoutMs + BOUNDARY_GRACE_MS, stage, point });
+    const patientMs = timeoutMs + boundaryGraceMs(world.info);
+    return exchange(world, own.step, own, { timeoutMs: patientMs, stage, point });
   }
 
   #isGood(verdicts: readonly StageVerdict[]): boolean {

@@ -30,9 +30,6 @@ export interface LocalResult<T> {
   readonly error?: RunnerError;
 }
 
-/** Beyond a stage's deadline: unwinding a stage takes at most 1.5 s, a dead rank is noticed within about 5 s. */
-export const BOUNDARY_GRACE_MS = 9000;
-
 /** Thrown inside a stage when an agreement within it has already told everyone that the stage failed. */
 export class AgreedFailure extends Error {
   readonly verdicts: readonly StageVerdict[];

@@ -4,6 +4,7 @@ import { ADDON_FILE, addon, nativeFolder } from '../native/binding.js';
 import type { NativeWorld, WorldInfo } from '../native/types/index.js';
 import { RunnerError, toRunnerError } from '../errors.js';
 import { buildDigests, type BuildDigests } from './build-digest.js';
+import { silenceMs } from './deadlines.js';
 import { watchControlThread } from './watch.js';
 import {
   disableUcxHooks,
@@ -44,10 +45,6 @@ export interface OpenWorldOptions {
   readonly mpi?: MpiName;
 }
 
-const PEER_TIMEOUT_SECONDS = 5;
-/** Between hosts: after an outage of 3 s TCP tries again at 6 s, and every MPI here recovers from that. */
-const REMOTE_PEER_TIMEOUT_SECONDS = 15;
-
 export class MpiWorld implements World {
   readonly info: WorldInfo;
   readonly native: NativeWorld;
@@ -84,7 +81,8 @@ export function currentLauncher(): Launcher {
  */
 export async function openWorld(options: OpenWorldOptions): Promise<MpiWorld> {
   disableUcxHooks();
-  const { settings, variables } = readEnvironment();
+  const { variables } = readEnvironment();
+  const silence = silenceMs();
   const launcher = currentLauncher();
   refuseContradiction(launcher);
   unsetVariables(foreignVariables(variables, launcher));
@@ -101,8 +99,8 @@ export async function openWorld(options: OpenWorldOptions): Promise<MpiWorld> {
       pluginPath: plugin.path,
       ranksPerNode: options.ranksPerNode,
       timeoutMs: options.timeoutMs,
-      peerTimeoutMs: (settings.peerTimeoutSeconds ?? PEER_TIMEOUT_SECONDS) * 1000,
-      remotePeerTimeoutMs: (settings.peerTimeoutSeconds ?? REMOTE_PEER_TIMEOUT_SECONDS) * 1000,
+      peerTimeoutMs: silence.here,
+      remotePeerTimeoutMs: silence.remote,
     });
     // MPI_Init runs on a thread of its own: this costs no time.
     build = buildDigests([join(folder, ADDON_FILE), plugin.path]);

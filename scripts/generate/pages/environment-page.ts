@@ -36,7 +36,7 @@ const DEVELOPMENT: readonly Entry[] = [
     'number of failing opens of each sort after which the test looks for what is left',
   ],
   ['`RAILRUNNER_TEST_MUTATIONS`', 'number of mutated specs, traces and files that the parser test reads'],
-  ['`RAILRUNNER_TEST_SEEDS`', 'number of worlds that the simulator runs (docs/simulation.md)'],
+  ['`RAILRUNNER_TEST_SEEDS`', 'number of worlds that each simulator runs (docs/simulation.md)'],
   [
     '`RAILRUNNER_TEST_CALLS`',
     'number of calls of high throughput between two emulated nodes that are compared, 10000 for example',
