@@ -1,50 +1,98 @@
 #include <unistd.h>
 
-#include "binding/arguments.h"
+#include <algorithm>
+#include <optional>
+
 #include "binding/errors.h"
-#include "binding/exports.h"
 #include "binding/main_thread.h"
+#include "binding/methods.h"
 #include "binding/napi_setup.h"
-#include "binding/worker_thread.h"
 
 namespace railrunner::binding {
 
 namespace {
 
-Napi::Value buildInfo(const Napi::CallbackInfo& info) {
-  Napi::Env env = info.Env();
-  Napi::Object result = Napi::Object::New(env);
-  result.Set("version", RAILRUNNER_VERSION);
-  result.Set("compiler", __VERSION__);
+struct BuildInfo {
+  std::string version = RAILRUNNER_VERSION;
+  std::string compiler = __VERSION__;
 #ifdef NDEBUG
-  result.Set("buildType", "Release");
+  std::string buildType = "Release";
 #else
-  result.Set("buildType", "Debug");
+  std::string buildType = "Debug";
 #endif
 #ifdef RAILRUNNER_CUDA_VERSION
-  result.Set("cuda", RAILRUNNER_CUDA_VERSION);
+  std::optional<std::string> cuda = RAILRUNNER_CUDA_VERSION;
 #else
-  result.Set("cuda", env.Null());
+  std::optional<std::string> cuda;
 #endif
-  result.Set("sanitizers", RAILRUNNER_SANITIZERS);
-  return result;
+  std::string sanitizers = RAILRUNNER_SANITIZERS;
+};
+
+void buildInfo(Call& call) {
+  call.returns([] { return BuildInfo(); },
+               [](Result& result, const BuildInfo& info) {
+                 result.set("version", info.version);
+                 result.set("compiler", info.compiler);
+                 result.set("buildType", info.buildType);
+                 result.set("cuda", info.cuda);
+                 result.set("sanitizers", info.sanitizers);
+               });
 }
 
-Napi::Value isWorkerBusyNow(const Napi::CallbackInfo& info) {
-  return Napi::Boolean::New(info.Env(), isWorkerBusy());
-}
-
-// Leaves without exit hooks: for when a thread is stuck in native code, or MPI cannot be finalized.
-Napi::Value exitNow(const Napi::CallbackInfo& info) {
-  return guarded(
-      info, [&]() -> Napi::Value { _exit(static_cast<int>(requireInteger(info[0], "status", 0, 255))); });
+void workerIsBusy(Call& call) {
+  call.returns([] { return isWorkerBusy(); });
 }
 
 // What the worker thread waits for though it was told to stop; null where it does not.
-Napi::Value heldUpBy(const Napi::CallbackInfo& info) {
-  const char* what = processControl().heldUpBy.load(std::memory_order_relaxed);
-  return what == nullptr ? info.Env().Null() : Napi::String::New(info.Env(), what);
+void heldUpBy(Call& call) {
+  call.returns([]() -> std::optional<std::string> {
+    const char* what = processControl().heldUpBy.load(std::memory_order_relaxed);
+    return what == nullptr ? std::nullopt : std::optional<std::string>(what);
+  });
 }
+
+// Leaves without exit hooks: for when a thread is stuck in native code, or MPI cannot be finalized.
+void exitNow(Call& call) {
+  const auto status = static_cast<int>(call.integer("status", 0, 255));
+  call.returns([status] { _exit(status); });
+}
+
+void surface(Call& call);
+
+constexpr Method kMethods[] = {
+    {"buildInfo", buildInfo},
+    {"isWorkerBusy", workerIsBusy},
+    {"heldUpBy", heldUpBy},
+    {"exitNow", exitNow},
+    {"surface", surface},
+    {"openWorld", methods::openWorld},
+    {"probeDevices", methods::probeDevices},
+    {"describeGpus", methods::describeGpus},
+    {"setUcxVariables", methods::setUcxVariables},
+    {"probeNetwork", methods::probeNetwork},
+    {"probeStorage", methods::probeStorage},
+    {"lockByte", methods::lockByte},
+    {"probeNccl", methods::probeNccl},
+    {"createNcclRecord", methods::createNcclRecord},
+    {"openDevice", methods::openDevice},
+};
+
+// The descriptions of all methods of the addon and of the handles that they make.
+std::vector<std::string> surfaceLines() {
+  std::vector<std::string> lines;
+  std::vector<const HandleKind*> kinds;
+  const auto addMethods = [&](const char* interface, std::span<const Method> methods) {
+    for (const Method& method : methods) addLines(lines, interface, method.name, describe(method, kinds));
+  };
+  addMethods("NativeAddon", kMethods);
+  for (size_t next = 0; next < kinds.size(); ++next) {
+    const bool isNew = std::find(kinds.begin(), kinds.begin() + next, kinds[next]) == kinds.begin() + next;
+    if (isNew) addMethods(kinds[next]->name, kinds[next]->methods);
+  }
+  return lines;
+}
+
+void surface(Call& call) { call.returns(surfaceLines); }
 
 Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   try {
@@ -52,17 +100,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   } catch (const Error&) {
     throw toJsError(env, std::current_exception());
   }
-  exports.Set("buildInfo", Napi::Function::New(env, buildInfo, "buildInfo"));
-  exports.Set("isWorkerBusy", Napi::Function::New(env, isWorkerBusyNow, "isWorkerBusy"));
-  exports.Set("heldUpBy", Napi::Function::New(env, heldUpBy, "heldUpBy"));
-  exports.Set("exitNow", Napi::Function::New(env, exitNow, "exitNow"));
-  // One line per module: each binding file adds its own part of the surface.
-  exportWorld(env, exports);
-  exportCollective(env, exports);
-  exportDevice(env, exports);
-  exportGpus(env, exports);
-  exportNetwork(env, exports);
-  exportStorage(env, exports);
+  setMethods(env, exports, kMethods);
   return exports;
 }
 

@@ -1,9 +1,8 @@
 #pragma once
 
 #include <memory>
-#include <string>
 
-#include "binding/napi_setup.h"
+#include "binding/call.h"
 #include "collective/communicator.h"
 #include "device/device.h"
 #include "replicated/transfer.h"
@@ -16,18 +15,9 @@ struct OpenedCommunicator {
   std::unique_ptr<Communicator> communicator;
 
   Communicator& require() const;  // kState after its end
+  static const HandleKind kKind;
 };
 
-std::shared_ptr<OpenedCommunicator> requireCommunicator(const Napi::Value& value, const char* name);
-
-// openCommunicator, for every NativeDevice.
-void addCollectiveMethods(Napi::Env env, Napi::Object device);
-
-ReplicatedStrategy replicatedStrategyOf(const std::string& name);
-
-// openReplicated, for every NativeDevice.
-void addReplicatedMethods(Napi::Env env, Napi::Object device);
-void addRankTransferMethods(Napi::Env env, Napi::Object device);
-void addReplayMethods(Napi::Env env, Napi::Object device);
+ReplicatedStrategy readReplicatedStrategy(Arguments& options);
 
 }  // namespace railrunner::binding

@@ -2,19 +2,20 @@
 
 #include <memory>
 
-#include "binding/napi_setup.h"
+#include "binding/call.h"
 #include "device/device.h"
 
 namespace railrunner::binding {
 
-// The device behind a NativeDevice of JavaScript. Pools and what else is made on it share it: it ends with
-// the last. Throws kArgument for anything else, kState after close().
-std::shared_ptr<Device> requireDevice(const Napi::Value& value, const char* name);
+// The state of a NativeDevice.
+struct OpenedDevice {
+  std::shared_ptr<Device> device;  // null after close()
 
-// Methods that other modules put on every NativeDevice; called once for each.
-void addKvMethods(Napi::Env env, Napi::Object device);
+  static const HandleKind kKind;
+};
 
-// openMoe, for every NativeDevice.
-void addMoeMethods(Napi::Env env, Napi::Object device);
+// The device that a method is called on. Pools and what else is made on it share it: it ends with the last.
+// Throws kArgument where it is called on anything else, kState after close(). Null in a description.
+std::shared_ptr<Device> deviceOf(const Call& call);
 
 }  // namespace railrunner::binding

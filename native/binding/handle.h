@@ -1,9 +1,10 @@
 #pragma once
 
-#include <initializer_list>
 #include <memory>
+#include <span>
+#include <string>
+#include <utility>
 
-#include "binding/arguments.h"
 #include "binding/napi_setup.h"
 #include "core/error.h"
 
@@ -11,53 +12,44 @@
 // kind is refused and never reinterpreted.
 namespace railrunner::binding {
 
-// One per kind of handle; `tag` must be unique in the addon.
-template <class State>
-struct HandleKind {
-  napi_type_tag tag;
-  const char* name;  // for messages: "a NativePool"
-};
+class Call;
 
-// Makes `object` stand for `state`; the state lives as long as the object, or until close() resets it.
-template <class State>
-void attachState(Napi::Env env, Napi::Object object, std::shared_ptr<State> state,
-                 const HandleKind<State>& kind) {
-  auto* held = new std::shared_ptr<State>(std::move(state));
-  const auto release = [](napi_env, void* data, void*) { delete static_cast<std::shared_ptr<State>*>(data); };
-  if (napi_wrap(env, object, held, release, nullptr, nullptr) != napi_ok ||
-      napi_type_tag_object(env, object, &kind.tag) != napi_ok) {
-    throw Napi::Error::New(env, "a native handle could not be made");
-  }
-}
-
-struct HandleMethod {
+// A function of the addon or of a handle. Tables of methods are constants: functions refer to their entries.
+struct Method {
   const char* name;
-  Napi::Value (*call)(const Napi::CallbackInfo&);
+  void (*run)(Call& call);
 };
 
-// An object with these methods that stands for `state`.
+// One per type of state, as its static member kKind.
+struct HandleKind {
+  napi_type_tag tag;  // unique in the addon
+  const char* name;   // of the TypeScript type: "NativePool"
+  std::span<const Method> methods;
+};
+
+void setMethods(Napi::Env env, Napi::Object object, std::span<const Method> methods);
+
+// `value` as an object of that kind, or null.
+void* stateBehind(const Napi::Value& value, const HandleKind& kind);
+// Makes an object of that kind; `release` ends `state`, which it takes.
+Napi::Object makeObject(Napi::Env env, const HandleKind& kind, void* state, napi_finalize release);
+
+// Throws kArgument for anything but a handle of State.
 template <class State>
-Napi::Object makeHandle(Napi::Env env, const std::shared_ptr<State>& state, const HandleKind<State>& kind,
-                        std::initializer_list<HandleMethod> methods) {
-  Napi::Object object = Napi::Object::New(env);
-  for (const HandleMethod& method : methods) {
-    object.Set(method.name, Napi::Function::New(env, method.call, method.name));
+std::shared_ptr<State> stateOf(const Napi::Value& value, const char* name) {
+  void* state = stateBehind(value, State::kKind);
+  if (state == nullptr) {
+    throw Error(ErrorCode::kArgument,
+                std::string("native argument `") + name + "`: expected a " + State::kKind.name);
   }
-  attachState(env, object, state, kind);
-  return object;
+  return *static_cast<std::shared_ptr<State>*>(state);
 }
 
+// An object that stands for `state`, which lives as long as the object.
 template <class State>
-std::shared_ptr<State> requireState(const Napi::Value& value, const char* name,
-                                    const HandleKind<State>& kind) {
-  bool matches = false;
-  if (!value.IsObject() || napi_check_object_type_tag(value.Env(), value, &kind.tag, &matches) != napi_ok ||
-      !matches) {
-    throw argumentError(name, kind.name);
-  }
-  void* held = nullptr;
-  if (napi_unwrap(value.Env(), value, &held) != napi_ok) throw argumentError(name, kind.name);
-  return *static_cast<std::shared_ptr<State>*>(held);
+Napi::Object makeHandle(Napi::Env env, std::shared_ptr<State> state) {
+  const auto release = [](napi_env, void* data, void*) { delete static_cast<std::shared_ptr<State>*>(data); };
+  return makeObject(env, State::kKind, new std::shared_ptr<State>(std::move(state)), release);
 }
 
 }  // namespace railrunner::binding

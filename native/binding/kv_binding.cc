@@ -1,12 +1,8 @@
 #include "binding/kv_binding.h"
 
-#include "binding/arguments.h"
 #include "binding/device_binding.h"
-#include "binding/handle.h"
+#include "binding/methods.h"
 #include "binding/operation.h"
-#include "binding/worker_thread.h"
-#include "binding/world_binding.h"
-#include "kv/transfer.h"
 
 namespace railrunner::binding {
 
@@ -31,7 +27,8 @@ struct OpenedTransfer {
     transfer.reset();
     pools.clear();
   }
-  static Napi::Value toJs(Napi::Env env, const std::vector<LaneFacts>& facts);
+  static void write(Result& result, const std::vector<LaneFacts>& facts);
+  static const HandleKind kKind;
 
  private:
   Transfer& require() const {
@@ -41,8 +38,15 @@ struct OpenedTransfer {
   }
 };
 
-const HandleKind<OpenedTransfer> kTransferKind{{0x7261696c72756e6eULL, 0x65725472616e7301ULL},
-                                               "a NativeTransfer"};
+constexpr Method kMethods[] = {
+    {"probe", probeOperation<OpenedTransfer>},
+    {"measure", measureOperation<OpenedTransfer>},
+    {"facts", factsOperation<OpenedTransfer>},
+    {"close", closeOperation<OpenedTransfer>},
+};
+
+const HandleKind OpenedTransfer::kKind{
+    {0x7261696c72756e6eULL, 0x65725472616e7301ULL}, "NativeTransfer", kMethods};
 
 // A lane of JavaScript; its pools are looked up on the worker thread, where they are used and closed.
 struct LaneArgument {
@@ -51,92 +55,67 @@ struct LaneArgument {
   uint32_t layerBegin = 0, layerEnd = 0;
 };
 
-std::vector<LaneArgument> requireLanes(const Napi::Object& options) {
-  const Napi::Value value = options.Get("lanes");
-  if (!value.IsArray()) throw argumentError("lanes", "an array");
-  const Napi::Array array = value.As<Napi::Array>();
-  std::vector<LaneArgument> lanes;
-  for (uint32_t i = 0; i < array.Length(); ++i) {
-    const Napi::Object lane = requireObject(array.Get(i), "lanes");
-    lanes.push_back({requirePool(lane.Get("source"), "source"), requirePool(lane.Get("target"), "target"),
-                     requireBlockIds(lane, "sourceIds"), requireBlockIds(lane, "targetIds"),
-                     requireUint32(lane, "layerBegin"), requireUint32(lane, "layerEnd")});
-  }
-  return lanes;
+LaneArgument readLane(Arguments& object) {
+  LaneArgument lane;
+  lane.source = object.handle<OpenedPool>("source");
+  lane.target = object.handle<OpenedPool>("target");
+  lane.sourceIds = readBlockIds(object, "sourceIds");
+  lane.targetIds = readBlockIds(object, "targetIds");
+  lane.layerBegin = object.uint32("layerBegin");
+  lane.layerEnd = object.uint32("layerEnd");
+  return lane;
 }
 
-Strategy strategyOf(const std::string& name) {
-  for (const Strategy strategy :
-       {Strategy::kAuto, Strategy::kMemcpy, Strategy::kMemcpyBatch, Strategy::kKernel, Strategy::kStaged}) {
-    if (name == strategyName(strategy)) return strategy;
-  }
-  throw argumentError("strategy", "auto, memcpy, memcpyBatch, kernel or staged");
+void writeLane(Result& result, const LaneFacts& facts) {
+  result.set("direction", directionOf(facts));
+  result.set("numRegions", facts.numRegions);
+  result.set("numCopies", facts.numCopies);
+  result.set("batchesMerged", facts.batchesMerged);
+  result.set("strategyUsed", strategyName(facts.strategyUsed));
+  result.set("diskIo", facts.diskIo);
 }
 
-std::shared_ptr<OpenedWorld> worldOrNull(const Napi::Value& value) {
-  return value.IsNull() ? nullptr : requireWorld(value, "world");
-}
-
-Napi::Object factsObject(Napi::Env env, const LaneFacts& facts) {
-  Napi::Object object = Napi::Object::New(env);
-  object.Set("direction", directionOf(facts));
-  object.Set("numRegions", static_cast<double>(facts.numRegions));
-  object.Set("numCopies", static_cast<double>(facts.numCopies));
-  object.Set("batchesMerged", facts.batchesMerged);
-  object.Set("strategyUsed", strategyName(facts.strategyUsed));
-  object.Set("diskIo", facts.diskIo);
-  return object;
-}
-
-Napi::Value OpenedTransfer::toJs(Napi::Env env, const std::vector<LaneFacts>& facts) {
-  Napi::Array array = Napi::Array::New(env, facts.size());
-  for (uint32_t i = 0; i < facts.size(); ++i) array.Set(i, factsObject(env, facts[i]));
-  return array;
-}
-
-Napi::Value openTransfer(const Napi::CallbackInfo& info) {
-  return guarded(info, [&]() -> Napi::Value {
-    auto state = std::make_shared<OpenedTransfer>();
-    state->device = requireDevice(info.This(), "this");
-    state->world = worldOrNull(info[0]);
-    const Napi::Object argument = requireObject(info[1], "options");
-    auto lanes = requireLanes(argument);
-    TransferOptions options = requireTransferOptions(argument);
-    options.faults = requireFaults(argument);
-    return runOnWorker(
-        info.Env(),
-        [state, lanes = std::move(lanes), options] {
-          std::vector<LaneRequest> requests;
-          for (const LaneArgument& lane : lanes) {
-            requests.push_back({&lane.source->require(), &lane.target->require(), lane.sourceIds,
-                                lane.targetIds, lane.layerBegin, lane.layerEnd});
-            state->pools.push_back(lane.source);
-            state->pools.push_back(lane.target);
-          }
-          state->transfer = compileTransfer(*state->device, std::move(requests), options);
-        },
-        [state](Napi::Env env) { return makeOperation<OpenedTransfer, kTransferKind>(env, state); });
-  });
+void OpenedTransfer::write(Result& result, const std::vector<LaneFacts>& facts) {
+  result.putArray(facts, writeLane);
 }
 
 }  // namespace
 
-TransferOptions requireTransferOptions(const Napi::Object& object) {
-  TransferOptions options;
-  options.strategy = strategyOf(requireString(object, "strategy"));
-  options.maxTransferBatchSize = requireUint32(object, "maxTransferBatchSize");
-  options.maxConcurrentTransfers = requireUint32(object, "maxConcurrentTransfers");
-  options.chunkBytes = requireSize(object, "chunkBytes");
-  options.queueDepth = requireUint32(object, "queueDepth");
-  options.requestBytes = requireUint32(object, "requestBytes");
-  options.threads = static_cast<uint32_t>(requireInteger(object, "threads", 1, 1024));
-  options.maxCtas = requireUint32(object, "maxCtas");
-  return options;
+void methods::openTransfer(Call& call) {
+  auto state = std::make_shared<OpenedTransfer>();
+  state->device = deviceOf(call);
+  state->world = call.handleOrNull<OpenedWorld>("world");
+  Arguments asked = call.object("options");
+  const auto lanes = asked.objects("lanes", readLane);
+  TransferOptions options = readTransferOptions(asked);
+  options.faults = readFaults(asked);
+  resolveHandle(call, state, [state, lanes, options] {
+    std::vector<LaneRequest> requests;
+    for (const LaneArgument& lane : lanes) {
+      requests.push_back({&lane.source->require(), &lane.target->require(), lane.sourceIds, lane.targetIds,
+                          lane.layerBegin, lane.layerEnd});
+      state->pools.push_back(lane.source);
+      state->pools.push_back(lane.target);
+    }
+    state->transfer = compileTransfer(*state->device, std::move(requests), options);
+  });
 }
 
-void addKvMethods(Napi::Env env, Napi::Object device) {
-  addPoolMethods(env, device);
-  device.Set("openTransfer", Napi::Function::New(env, openTransfer, "openTransfer"));
+TransferOptions readTransferOptions(Arguments& object) {
+  static const Choices<Strategy> kStrategies = namedChoices<Strategy>(
+      std::initializer_list<Strategy>{Strategy::kAuto, Strategy::kMemcpy, Strategy::kMemcpyBatch,
+                                      Strategy::kKernel, Strategy::kStaged},
+      strategyName);
+  TransferOptions options;
+  options.strategy = object.choice("strategy", kStrategies);
+  options.maxTransferBatchSize = object.uint32("maxTransferBatchSize");
+  options.maxConcurrentTransfers = object.uint32("maxConcurrentTransfers");
+  options.chunkBytes = object.size("chunkBytes");
+  options.queueDepth = object.uint32("queueDepth");
+  options.requestBytes = object.uint32("requestBytes");
+  options.threads = static_cast<uint32_t>(object.integer("threads", 1, 1024));
+  options.maxCtas = object.uint32("maxCtas");
+  return options;
 }
 
 }  // namespace railrunner::binding

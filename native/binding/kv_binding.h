@@ -3,7 +3,7 @@
 #include <memory>
 #include <vector>
 
-#include "binding/napi_setup.h"
+#include "binding/call.h"
 #include "kv/block_pool.h"
 #include "kv/transfer.h"
 
@@ -16,23 +16,20 @@ struct OpenedPool {
 
   ~OpenedPool() { pool.reset(); }
   BlockPool& require() const;  // kState after close()
+  static const HandleKind kKind;
 };
 
-std::shared_ptr<OpenedPool> requirePool(const Napi::Value& value, const char* name);
+// A block id that is negative throws kBlockIds.
+std::vector<uint32_t> readBlockIds(Arguments& object, const char* name);
 
-// Block ids from an Int32Array; kBlockIds for a negative one.
-std::vector<uint32_t> requireBlockIds(const Napi::Object& object, const char* name);
-
+Tier readTier(Arguments& object, const char* name);
 // Layout keys of the native surface.
-LayoutShape requireLayout(const Napi::Object& object, const char* name);
-// Blocks of each section of a layout.
-std::vector<uint32_t> requireSectionBlocks(const Napi::Object& object, const char* name);
+LayoutShape readLayout(Arguments& object, const char* name);
+// An array of numbers, as the blocks of each section of a layout.
+std::vector<uint32_t> readUint32s(Arguments& object, const char* name);
 // Strategy, batching, disk and thread keys of TransferOptions.
-TransferOptions requireTransferOptions(const Napi::Object& object);
+TransferOptions readTransferOptions(Arguments& object);
 
-Napi::Object checkObject(Napi::Env env, const CheckReport& report);
-
-// createPool, for addKvMethods.
-void addPoolMethods(Napi::Env env, Napi::Object device);
+void writeCheck(Result& result, const CheckReport& report);
 
 }  // namespace railrunner::binding

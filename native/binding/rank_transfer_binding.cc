@@ -1,8 +1,8 @@
-#include "binding/arguments.h"
-#include "binding/collective_binding.h"
+#include <algorithm>
+
 #include "binding/device_binding.h"
-#include "binding/handle.h"
 #include "binding/kv_binding.h"
+#include "binding/methods.h"
 #include "binding/operation.h"
 #include "transfer/rank_transfer.h"
 #include "world/world_exchange.h"
@@ -29,143 +29,121 @@ struct OpenedRankTransfer {
     return require().measure(gate(), protocol);
   }
   RankTransferFacts facts() const { return require().facts(); }
-  static Napi::Value toJs(Napi::Env env, const RankTransferFacts& facts);
+  static void write(Result& result, const RankTransferFacts& facts);
+  static const HandleKind kKind;
   void close(bool together, int64_t deadlineNs) {
     const std::unique_ptr<RankTransfer> closing = std::move(transfer);
     if (closing) closing->close(together ? exchange.get() : nullptr, deadlineNs);
   }
 };
 
-const HandleKind<OpenedRankTransfer> kRankTransferKind{{0x7261696c72756e6eULL, 0x657252616e6b0001ULL},
-                                                       "a NativeRankTransfer"};
-
-NetworkMemory requireNetworkMemory(const Napi::Object& options) {
-  const std::string text = requireString(options, "networkMemory");
-  if (text == "auto") return NetworkMemory::kAuto;
-  if (text == "staged") return NetworkMemory::kStaged;
-  if (text == "device") return NetworkMemory::kDevice;
-  throw argumentError("networkMemory", "auto, staged or device");
+// As measureOperation, and what was seen too early.
+void measureRankTransfer(Call& call) {
+  const auto state = call.self<OpenedRankTransfer>();
+  const SampleProtocol protocol = readProtocol(call.object("samples"));
+  call.resolves([state, protocol] { return state->measure(protocol); },
+                [](Result& result, const RankTransferSamples& samples) {
+                  writePhases(result, samples.measured);
+                  result.set("early", samples.early);
+                });
 }
 
-Napi::Array requireArray(const Napi::Object& object, const char* name) {
-  if (!object.Get(name).IsArray()) throw argumentError(name, "an array");
-  return object.Get(name).As<Napi::Array>();
-}
+constexpr Method kMethods[] = {
+    {"probe", probeOperation<OpenedRankTransfer>},
+    {"measure", measureRankTransfer},
+    {"facts", factsOperation<OpenedRankTransfer>},
+    {"close", closeOperation<OpenedRankTransfer>},
+};
 
-RankMove requireMove(const Napi::Object& object, uint32_t worldSize) {
+const HandleKind OpenedRankTransfer::kKind{
+    {0x7261696c72756e6eULL, 0x657252616e6b0001ULL}, "NativeRankTransfer", kMethods};
+
+RankMove readMove(Arguments& object) {
   RankMove move;
-  move.peer = static_cast<uint32_t>(requireInteger(object, "peer", 0, int64_t{worldSize} - 1));
-  move.pages.sourcePages = requireBlockIds(object, "sourcePages");
-  move.pages.targetPages = requireBlockIds(object, "targetPages");
-  const Napi::Array heads = requireArray(object, "heads");
-  for (uint32_t i = 0; i < heads.Length(); ++i) {
-    const Napi::Object span = requireObject(heads.Get(i), "heads");
-    move.pages.heads.push_back({requireUint32(span, "begin"), requireUint32(span, "end")});
+  move.peer = object.uint32("peer");
+  move.pages.sourcePages = readBlockIds(object, "sourcePages");
+  move.pages.targetPages = readBlockIds(object, "targetPages");
+  for (const auto& [begin, end] : object.objects("heads", [](Arguments& span) {
+         const uint32_t first = span.uint32("begin");
+         return std::pair(first, span.uint32("end"));
+       })) {
+    move.pages.heads.push_back({begin, end});
   }
   return move;
 }
 
 // Pools are put in on the worker thread.
-RankTransferOptions requireOptions(const Napi::Object& object, uint32_t worldSize) {
+RankTransferOptions readOptions(Arguments& object) {
+  static const Choices<TransferOp> kOps{{"read", TransferOp::kRead}, {"write", TransferOp::kWrite}};
+  static const Choices<NetworkMemory> kMemories{
+      {"auto", NetworkMemory::kAuto}, {"staged", NetworkMemory::kStaged}, {"device", NetworkMemory::kDevice}};
   RankTransferOptions options;
-  const std::string op = requireString(object, "op");
-  if (op != "read" && op != "write") throw argumentError("op", "\"read\" or \"write\"");
-  options.op = op == "read" ? TransferOp::kRead : TransferOp::kWrite;
-  const uint32_t layerBegin = requireUint32(object, "layerBegin");
-  const uint32_t layerEnd = requireUint32(object, "layerEnd");
-  const Napi::Array moves = requireArray(object, "moves");
-  for (uint32_t i = 0; i < moves.Length(); ++i) {
-    options.moves.push_back(requireMove(requireObject(moves.Get(i), "moves"), worldSize));
-    options.moves.back().pages.layerBegin = layerBegin;
-    options.moves.back().pages.layerEnd = layerEnd;
+  options.op = object.choice("op", kOps);
+  options.moves = object.objects("moves", readMove);
+  const uint32_t layerBegin = object.uint32("layerBegin");
+  const uint32_t layerEnd = object.uint32("layerEnd");
+  for (RankMove& move : options.moves) {
+    move.pages.layerBegin = layerBegin;
+    move.pages.layerEnd = layerEnd;
   }
-  const Napi::Value over = object.Get("overNetwork");
-  if (!over.IsTypedArray() || over.As<Napi::TypedArray>().TypedArrayType() != napi_uint8_array ||
-      over.As<Napi::Uint8Array>().ElementLength() != worldSize) {
-    throw argumentError("overNetwork", "a Uint8Array with an entry for each rank");
-  }
-  const auto bytes = over.As<Napi::Uint8Array>();
-  options.overNetwork.assign(bytes.Data(), bytes.Data() + bytes.ElementLength());
-  options.maxConcurrentTransfers =
-      static_cast<uint32_t>(requireInteger(object, "maxConcurrentTransfers", 1, 1024));
-  options.threads = static_cast<uint32_t>(requireInteger(object, "threads", 1, 1024));
-  options.maxCtas = static_cast<uint32_t>(requireInteger(object, "maxCtas", 1, 1024));
-  options.networkMemory = requireNetworkMemory(object);
+  options.overNetwork = object.typed<uint8_t>("overNetwork");
+  options.maxConcurrentTransfers = static_cast<uint32_t>(object.integer("maxConcurrentTransfers", 1, 1024));
+  options.threads = static_cast<uint32_t>(object.integer("threads", 1, 1024));
+  options.maxCtas = static_cast<uint32_t>(object.integer("maxCtas", 1, 1024));
+  options.networkMemory = object.choice("networkMemory", kMemories);
   options.bounceBytes =
-      static_cast<uint64_t>(requireInteger(object, "bounceBytes", kMinBounceBytes, kMaxBounceBytes));
-  options.demandedTransports = requireString(object, "demandedTransports");
-  options.faults = requireFaults(object);
+      static_cast<uint64_t>(object.integer("bounceBytes", kMinBounceBytes, kMaxBounceBytes));
+  options.demandedTransports = object.text("demandedTransports");
+  options.faults = readFaults(object);
   return options;
 }
 
-Napi::Value OpenedRankTransfer::toJs(Napi::Env env, const RankTransferFacts& facts) {
-  Napi::Object setup = Napi::Object::New(env);
-  setup.Set("registerUs", facts.setup.registerUs);
-  setup.Set("exportUs", facts.setup.exportUs);
-  setup.Set("importUs", facts.setup.importUs);
-  setup.Set("connectUs", facts.setup.connectUs);
-  setup.Set("metadataBytes", static_cast<double>(facts.setup.metadataBytes));
-  Napi::Array strategies = Napi::Array::New(env);
-  for (const std::string& strategy : facts.strategies) strategies.Set(strategies.Length(), strategy);
-  Napi::Object object = Napi::Object::New(env);
-  object.Set("setup", setup);
-  object.Set("numRegions", static_cast<double>(facts.numRegions));
-  object.Set("numPieces", static_cast<double>(facts.numPieces));
-  object.Set("strategies", strategies);
-  object.Set("networkTransport", facts.networkTransport);
-  object.Set("networkMemory", facts.networkMemory);
-  return object;
+void requireRanks(const RankTransferOptions& options, uint32_t worldSize) {
+  const auto isRank = [&](const RankMove& move) { return move.peer < worldSize; };
+  if (!std::all_of(options.moves.begin(), options.moves.end(), isRank)) throw argumentError("peer", "a rank");
+  if (options.overNetwork.size() != worldSize) {
+    throw argumentError("overNetwork", "a Uint8Array with an entry for each rank");
+  }
 }
 
-// As measureOperation, and what was seen too early.
-Napi::Value measureRankTransfer(const Napi::CallbackInfo& info) {
-  return guarded(info, [&]() -> Napi::Value {
-    auto state = requireState(info.This(), "this", kRankTransferKind);
-    const SampleProtocol protocol = requireProtocol(info[0]);
-    return resolveWith(
-        info.Env(), [state, protocol] { return state->measure(protocol); },
-        [](Napi::Env env, const RankTransferSamples& samples) -> Napi::Value {
-          Napi::Object object = toJs(env, samples.measured);
-          object.Set("early", samples.early);
-          return object;
-        });
-  });
+void writeSetup(Result& result, const RankTransferSetup& setup) {
+  result.set("registerUs", setup.registerUs);
+  result.set("exportUs", setup.exportUs);
+  result.set("importUs", setup.importUs);
+  result.set("connectUs", setup.connectUs);
+  result.set("metadataBytes", setup.metadataBytes);
 }
 
-Napi::Value openRankTransfer(const Napi::CallbackInfo& info) {
-  return guarded(info, [&]() -> Napi::Value {
-    auto state = std::make_shared<OpenedRankTransfer>();
-    state->device = requireDevice(info.This(), "this");
-    state->world = requireWorld(info[0], "world");
-    state->exchange = std::make_unique<WorldExchange>(*state->world->world);
-    const Napi::Object object = requireObject(info[1], "options");
-    if (!object.Get("source").IsNull()) state->source = requirePool(object.Get("source"), "source");
-    if (!object.Get("target").IsNull()) state->target = requirePool(object.Get("target"), "target");
-    RankTransferOptions options =
-        requireOptions(object, static_cast<uint32_t>(state->world->world->info().worldSize));
-    const int64_t deadlineNs = requireDeadline(object.Get("timeoutMs"));
-    return runOnWorker(
-        info.Env(),
-        [state, options = std::move(options), deadlineNs]() mutable {
-          if (state->source) options.source = &state->source->require();
-          if (state->target) options.target = &state->target->require();
-          state->transfer = RankTransfer::open(*state->exchange, processControl(), *state->device,
-                                               std::move(options), deadlineNs);
-        },
-        [state](Napi::Env env) -> Napi::Value {
-          return makeHandle(env, state, kRankTransferKind,
-                            {{"probe", probeOperation<OpenedRankTransfer, kRankTransferKind>},
-                             {"measure", measureRankTransfer},
-                             {"facts", factsOperation<OpenedRankTransfer, kRankTransferKind>},
-                             {"close", closeOperation<OpenedRankTransfer, kRankTransferKind>}});
-        });
-  });
+void OpenedRankTransfer::write(Result& result, const RankTransferFacts& facts) {
+  result.setObject("setup", facts.setup, writeSetup);
+  result.set("numRegions", facts.numRegions);
+  result.set("numPieces", facts.numPieces);
+  result.set("strategies", facts.strategies);
+  result.set("networkTransport", facts.networkTransport);
+  result.set("networkMemory", facts.networkMemory);
 }
 
 }  // namespace
 
-void addRankTransferMethods(Napi::Env env, Napi::Object device) {
-  device.Set("openRankTransfer", Napi::Function::New(env, openRankTransfer, "openRankTransfer"));
+void methods::openRankTransfer(Call& call) {
+  auto state = std::make_shared<OpenedRankTransfer>();
+  state->device = deviceOf(call);
+  state->world = call.handle<OpenedWorld>("world");
+  Arguments asked = call.object("options");
+  state->source = asked.handleOrNull<OpenedPool>("source");
+  state->target = asked.handleOrNull<OpenedPool>("target");
+  RankTransferOptions options = readOptions(asked);
+  const int64_t deadlineNs = asked.deadlineNs();
+  if (!call.isDescription()) {
+    state->exchange = std::make_unique<WorldExchange>(*state->world->world);
+    requireRanks(options, static_cast<uint32_t>(state->world->world->info().worldSize));
+  }
+  resolveHandle(call, state, [state, options, deadlineNs]() mutable {
+    if (state->source) options.source = &state->source->require();
+    if (state->target) options.target = &state->target->require();
+    state->transfer = RankTransfer::open(*state->exchange, processControl(), *state->device,
+                                         std::move(options), deadlineNs);
+  });
 }
 
 }  // namespace railrunner::binding

@@ -1,10 +1,10 @@
-#include <map>
+#include <array>
+#include <cmath>
 
-#include "binding/arguments.h"
 #include "binding/collective_binding.h"
 #include "binding/device_binding.h"
-#include "binding/handle.h"
 #include "binding/kv_binding.h"
+#include "binding/methods.h"
 #include "binding/operation.h"
 #include "replay/replayer.h"
 #include "world/world_exchange.h"
@@ -12,6 +12,10 @@
 namespace railrunner::binding {
 
 namespace {
+
+struct ReplayFacts {
+  std::string strategyUsed, diskIo, networkTransport;
+};
 
 // The state of a NativeReplay; members are released in reverse order.
 struct OpenedReplay {
@@ -26,268 +30,239 @@ struct OpenedReplay {
     if (!replayer) throw Error(ErrorCode::kState, "the replay is closed");
     return *replayer;
   }
+  ReplayFacts facts() const {
+    const Replayer& opened = require();
+    return {opened.strategyUsed(), opened.diskIo(), opened.networkTransport()};
+  }
+  void close(bool together, int64_t deadlineNs) {
+    const std::unique_ptr<Replayer> closing = std::move(replayer);
+    if (closing) closing->close(together, deadlineNs);
+  }
+  static void write(Result& result, const ReplayFacts& facts);
+  static const HandleKind kKind;
 };
 
-const HandleKind<OpenedReplay> kReplayKind{{0x7261696c72756e6eULL, 0x65725265706c6179ULL}, "a NativeReplay"};
-
-constexpr std::array<const char*, 3> kTierNames{"device", "host", "disk"};
-
-Pacing pacingOf(const std::string& name) {
-  static const std::map<std::string, Pacing> kPacings{
-      {"asFastAsPossible", Pacing::kNone}, {"recorded", Pacing::kRecorded}, {"sessions", Pacing::kSessions}};
-  const auto found = kPacings.find(name);
-  if (found == kPacings.end()) throw argumentError("pacing", "asFastAsPossible, recorded or sessions");
-  return found->second;
+// Two words for each content, the low one first.
+uint64_t contentOf(const std::vector<uint32_t>& words, size_t index) {
+  return (uint64_t{words[2 * index + 1]} << 32) | words[2 * index];
 }
 
-template <class Array>
-Array requireTyped(const Napi::Object& object, const char* name, napi_typedarray_type type) {
-  const Napi::Value value = object.Get(name);
-  if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != type)
-    throw argumentError(name, "a typed array of its kind");
-  return value.As<Array>();
-}
-
-MoveWindow requireWindow(const Napi::Value& value) {
-  const Napi::Object object = requireObject(value, "window");
+MoveWindow readWindow(Arguments object) {
   MoveWindow window;
-  window.firstRequest = requireInteger(object, "firstRequest", 0, int64_t{1} << 53);
-  const auto due = requireTyped<Napi::Float64Array>(object, "dueUs", napi_float64_array);
-  const auto delay = requireTyped<Napi::Float64Array>(object, "delayUs", napi_float64_array);
-  const auto previous = requireTyped<Napi::Int32Array>(object, "previous", napi_int32_array);
-  if (delay.ElementLength() != due.ElementLength() || previous.ElementLength() != due.ElementLength())
-    throw argumentError("window", "as many delays and previous requests as due times");
-  for (size_t i = 0; i < due.ElementLength(); ++i) {
-    if (!(due[i] >= 0) || !std::isfinite(due[i]) || !std::isfinite(delay[i]))
-      throw argumentError("dueUs", "finite times from 0");
+  window.firstRequest = object.integer("firstRequest", 0, kMaxInteger);
+  const auto due = object.typed<double>("dueUs");
+  const auto delay = object.typed<double>("delayUs");
+  const auto previous = object.typed<int32_t>("previous");
+  object.expect(delay.size() == due.size() && previous.size() == due.size(), "window",
+                "as many delays and previous requests as due times");
+  for (size_t i = 0; i < due.size(); ++i) {
+    object.expect(due[i] >= 0 && std::isfinite(due[i]) && std::isfinite(delay[i]), "dueUs",
+                  "finite times from 0");
     window.arrivals.push_back({due[i], previous[i], delay[i]});
   }
-  window.counts = requireBlockIds(object, "counts");
-  const std::vector<uint32_t> source = requireBlockIds(object, "source");
-  const std::vector<uint32_t> target = requireBlockIds(object, "target");
-  const auto content = requireTyped<Napi::Uint32Array>(object, "content", napi_uint32_array);
-  if (source.size() != target.size() || content.ElementLength() != 2 * source.size())
-    throw argumentError("window", "a source, a target and two words of content for each move");
+  window.counts = readBlockIds(object, "counts");
+  const std::vector<uint32_t> source = readBlockIds(object, "source");
+  const std::vector<uint32_t> target = readBlockIds(object, "target");
+  const auto content = object.typed<uint32_t>("content");
+  object.expect(source.size() == target.size() && content.size() == 2 * source.size(), "window",
+                "a source, a target and two words of content for each move");
   window.moves.reserve(source.size());
   for (size_t i = 0; i < source.size(); ++i)
-    window.moves.push_back({source[i], target[i], (uint64_t{content[2 * i + 1]} << 32) | content[2 * i]});
+    window.moves.push_back({source[i], target[i], contentOf(content, i)});
   return window;
 }
 
-Napi::Float64Array toArray(Napi::Env env, const std::vector<double>& values) {
-  Napi::Float64Array array = Napi::Float64Array::New(env, values.size());
-  std::copy(values.begin(), values.end(), array.Data());
-  return array;
-}
-
-Napi::Array directionsOf(Napi::Env env, const WindowResult& result) {
-  Napi::Array array = Napi::Array::New(env);
-  for (size_t i = 0; i < kDirections.size(); ++i) {
-    const DirectionTotals& totals = result.directions[i];
-    Napi::Object object = Napi::Object::New(env);
-    object.Set("direction", std::string(tierName(kDirections[i].from)) + "->" + tierName(kDirections[i].to));
-    object.Set("slots", static_cast<double>(totals.slots));
-    object.Set("busyUs", totals.busyUs);
-    object.Set("bytes", toJs(env, totals.bytes));
-    array.Set(static_cast<uint32_t>(i), object);
-  }
-  return array;
-}
-
-Napi::Object toObject(Napi::Env env, const WindowResult& result) {
-  Napi::Object object = Napi::Object::New(env);
-  object.Set("dueUs", toArray(env, result.dueUs));
-  object.Set("beginUs", toArray(env, result.beginUs));
-  object.Set("loadedUs", toArray(env, result.loadedUs));
-  object.Set("endUs", toArray(env, result.endUs));
-  object.Set("stallUs", toArray(env, result.stallUs));
-  object.Set("directions", directionsOf(env, result));
-  object.Set("hits", static_cast<double>(result.hits));
-  object.Set("fills", static_cast<double>(result.fills));
-  object.Set("failedLoads", static_cast<double>(result.failedLoads));
-  Napi::Array failed = Napi::Array::New(env);
-  for (const FailedSlot& slot : result.failedSlots) {
-    Napi::Object entry = Napi::Object::New(env);
-    entry.Set("tier", tierName(slot.tier));
-    entry.Set("slot", slot.slot);
-    failed.Set(failed.Length(), entry);
-  }
-  object.Set("failedSlots", failed);
-  object.Set("firstFailure", result.firstFailure);
-  object.Set("check", checkObject(env, result.report));
-  object.Set("firstBadRequest", static_cast<double>(result.firstBadRequest));
-  object.Set("firstBadSlot", result.firstBadSlot);
-  object.Set("fillUs", result.fillUs);
-  object.Set("checkUs", result.checkUs);
-  object.Set("setUpUs", result.setUpUs);
-  object.Set("stopped", result.stopped);
-  return object;
-}
-
-Napi::Value runReplay(const Napi::CallbackInfo& info) {
-  return guarded(info, [&]() -> Napi::Value {
-    auto state = requireState(info.This(), "this", kReplayKind);
-    auto window = std::make_shared<MoveWindow>(requireWindow(info[0]));
-    return resolveWith(
-        info.Env(),
-        [state, window] {
-          return state->require().run(*window, GateRef(state->world->gate->gate()), processControl());
-        },
-        [](Napi::Env env, const WindowResult& result) { return toObject(env, result); });
-  });
-}
-
-Napi::Value checkReplay(const Napi::CallbackInfo& info) {
-  return guarded(info, [&]() -> Napi::Value {
-    auto state = requireState(info.This(), "this", kReplayKind);
-    const Napi::Object object = requireObject(info[0], "content");
-    const std::string name = requireString(object, "tier");
-    const auto found = std::find(kTierNames.begin(), kTierNames.end(), name);
-    if (found == kTierNames.end()) throw argumentError("tier", "\"device\", \"host\" or \"disk\"");
-    const auto tier = static_cast<Tier>(found - kTierNames.begin());
-    std::vector<uint32_t> slots = requireBlockIds(object, "slots");
-    const auto words = requireTyped<Napi::Uint32Array>(object, "content", napi_uint32_array);
-    if (words.ElementLength() != 2 * slots.size()) throw argumentError("content", "two words for each slot");
-    std::vector<uint64_t> contents;
-    for (size_t i = 0; i < slots.size(); ++i)
-      contents.push_back((uint64_t{words[2 * i + 1]} << 32) | words[2 * i]);
-    return resolveWith(
-        info.Env(),
-        [state, tier, slots = std::move(slots), contents = std::move(contents)] {
-          return state->require().checkAll(tier, slots, contents, processControl());
-        },
-        [](Napi::Env env, const CheckReport& report) -> Napi::Value { return checkObject(env, report); });
-  });
-}
-
-struct ReplayFacts {
-  std::string strategyUsed, diskIo, networkTransport;
+struct NamedTotals {
+  std::string direction;
+  DirectionTotals totals;
 };
 
-Napi::Value replayFacts(const Napi::CallbackInfo& info) {
-  return guarded(info, [&]() -> Napi::Value {
-    auto state = requireState(info.This(), "this", kReplayKind);
-    return resolveWith(
-        info.Env(),
-        [state] {
-          const Replayer& replayer = state->require();
-          return ReplayFacts{replayer.strategyUsed(), replayer.diskIo(), replayer.networkTransport()};
-        },
-        [](Napi::Env env, const ReplayFacts& facts) -> Napi::Value {
-          Napi::Object object = Napi::Object::New(env);
-          object.Set("strategyUsed", facts.strategyUsed);
-          object.Set("diskIo", facts.diskIo);
-          object.Set("networkTransport", facts.networkTransport);
-          return object;
-        });
-  });
+std::vector<NamedTotals> namedTotals(const WindowResult& window) {
+  std::vector<NamedTotals> all;
+  for (size_t i = 0; i < kDirections.size(); ++i) {
+    const std::string direction =
+        std::string(tierName(kDirections[i].from)) + "->" + tierName(kDirections[i].to);
+    all.push_back({direction, window.directions[i]});
+  }
+  return all;
 }
 
-Napi::Value closeReplay(const Napi::CallbackInfo& info) {
-  return guarded(info, [&]() -> Napi::Value {
-    auto state = requireState(info.This(), "this", kReplayKind);
-    if (!info[0].IsBoolean()) throw argumentError("together", "a boolean");
-    const bool together = info[0].As<Napi::Boolean>().Value();
-    const int64_t deadlineNs = requireDeadline(info[1]);
-    return runOnWorker(info.Env(), [state, together, deadlineNs] {
-      const std::unique_ptr<Replayer> closing = std::move(state->replayer);
-      if (closing) closing->close(together, deadlineNs);
-    });
-  });
+void writeTotals(Result& result, const NamedTotals& named) {
+  result.set("direction", named.direction);
+  result.set("slots", named.totals.slots);
+  result.set("busyUs", named.totals.busyUs);
+  result.setObject("bytes", named.totals.bytes, writeBytes);
 }
 
-ReplayOptions requireReplayOptions(const Napi::Object& object) {
+void writeFailedSlot(Result& result, const FailedSlot& failed) {
+  result.set("tier", tierName(failed.tier));
+  result.set("slot", failed.slot);
+}
+
+void writeWindow(Result& result, const WindowResult& window) {
+  result.setTyped("dueUs", window.dueUs);
+  result.setTyped("beginUs", window.beginUs);
+  result.setTyped("loadedUs", window.loadedUs);
+  result.setTyped("endUs", window.endUs);
+  result.setTyped("stallUs", window.stallUs);
+  result.setArray("directions", namedTotals(window), writeTotals);
+  result.set("hits", window.hits);
+  result.set("fills", window.fills);
+  result.set("failedLoads", window.failedLoads);
+  result.setArray("failedSlots", window.failedSlots, writeFailedSlot);
+  result.set("firstFailure", window.firstFailure);
+  result.setObject("check", window.report, writeCheck);
+  result.set("firstBadRequest", window.firstBadRequest);
+  result.set("firstBadSlot", window.firstBadSlot);
+  result.set("fillUs", window.fillUs);
+  result.set("checkUs", window.checkUs);
+  result.set("setUpUs", window.setUpUs);
+  result.set("stopped", window.stopped);
+}
+
+void runReplay(Call& call) {
+  const auto state = call.self<OpenedReplay>();
+  auto window = std::make_shared<MoveWindow>(readWindow(call.object("window")));
+  call.resolves(
+      [state, window] {
+        return state->require().run(*window, GateRef(state->world->gate->gate()), processControl());
+      },
+      writeWindow);
+}
+
+void checkReplay(Call& call) {
+  const auto state = call.self<OpenedReplay>();
+  Arguments content = call.object("content");
+  const Tier tier = readTier(content, "tier");
+  const std::vector<uint32_t> slots = readBlockIds(content, "slots");
+  const auto words = content.typed<uint32_t>("content");
+  content.expect(words.size() == 2 * slots.size(), "content", "two words for each slot");
+  std::vector<uint64_t> contents;
+  for (size_t i = 0; i < slots.size(); ++i) contents.push_back(contentOf(words, i));
+  call.resolves([state, tier, slots,
+                 contents] { return state->require().checkAll(tier, slots, contents, processControl()); },
+                writeCheck);
+}
+
+constexpr Method kMethods[] = {
+    {"run", runReplay},
+    {"check", checkReplay},
+    {"facts", factsOperation<OpenedReplay>},
+    {"close", closeOperation<OpenedReplay>},
+};
+
+const HandleKind OpenedReplay::kKind{
+    {0x7261696c72756e6eULL, 0x65725265706c6179ULL}, "NativeReplay", kMethods};
+
+void OpenedReplay::write(Result& result, const ReplayFacts& facts) {
+  result.set("strategyUsed", facts.strategyUsed);
+  result.set("diskIo", facts.diskIo);
+  result.set("networkTransport", facts.networkTransport);
+}
+
+ReplayOptions readReplayOptions(Arguments& object) {
+  static const Choices<Pacing> kPacings{
+      {"asFastAsPossible", Pacing::kNone}, {"recorded", Pacing::kRecorded}, {"sessions", Pacing::kSessions}};
+  static const Choices<uint32_t> kWordSteps{
+      {"full", kCheckAllWords}, {"sample", kCheckSampledWords}, {"off", 0}};
   ReplayOptions options;
-  options.blocksPerSlot = requireUint32(object, "blocksPerSlot");
-  const std::vector<uint32_t> slots = requireSectionBlocks(object, "slots");
-  if (slots.size() != options.slots.size()) throw argumentError("slots", "those of device, host and disk");
+  options.blocksPerSlot = object.uint32("blocksPerSlot");
+  const std::vector<uint32_t> slots = readUint32s(object, "slots");
+  object.expect(slots.size() == options.slots.size(), "slots", "those of device, host and disk");
   std::copy(slots.begin(), slots.end(), options.slots.begin());
-  options.seed = requireSize(object, "seed");
-  options.owner = requireUint32(object, "owner");
-  options.pacing = pacingOf(requireString(object, "pacing"));
-  const std::string check = requireString(object, "check");
-  options.wordStep = check == "full" ? kCheckAllWords : check == "sample" ? kCheckSampledWords : 0;
-  options.copies = requireTransferOptions(requireObject(object.Get("copies"), "copies"));
-  options.faults = requireFaults(object);
+  options.seed = object.size("seed");
+  options.owner = object.uint32("owner");
+  options.pacing = object.choice("pacing", kPacings);
+  options.wordStep = object.choice("check", kWordSteps);
+  Arguments copies = object.object("copies");
+  options.copies = readTransferOptions(copies);
+  options.faults = readFaults(object);
   return options;
 }
 
-// Of host and disk; pools and communicator are put in on the worker thread.
-std::array<ReplicatedRequest, 2> requireShared(const Napi::Object& shared, const ReplayOptions& options,
-                                               const std::vector<int>& nodeOfRank) {
-  std::array<ReplicatedRequest, 2> requests;
-  for (const Tier tier : {Tier::kHost, Tier::kDisk}) {
-    ReplicatedRequest& request = requests[tier == Tier::kHost ? 0 : 1];
-    const Napi::Object source =
-        requireObject(shared.Get(tier == Tier::kHost ? "host" : "disk"), "shared tier");
-    const Napi::Object target = requireObject(shared.Get("device"), "shared tier");
-    request.strategy = replicatedStrategyOf(requireString(shared, "strategy"));
-    request.root =
-        static_cast<int>(requireInteger(shared, "root", 0, static_cast<int64_t>(nodeOfRank.size()) - 1));
-    request.sourceTier = tier;
-    request.sourceShape = requireLayout(source, "layout");
-    request.sourceBlocks = requireSectionBlocks(source, "sectionBlocks");
-    request.targetShape = requireLayout(target, "layout");
-    request.targetBlocks = requireSectionBlocks(target, "sectionBlocks");
-    request.nodeOfRank = nodeOfRank;
-    request.options = options.copies;
-    request.options.strategy = Strategy::kAuto;
-  }
-  return requests;
+struct SharedTier {
+  LayoutShape layout;
+  std::vector<uint32_t> sectionBlocks;
+};
+
+SharedTier readSharedTier(Arguments object) {
+  SharedTier tier;
+  tier.layout = readLayout(object, "layout");
+  tier.sectionBlocks = readUint32s(object, "sectionBlocks");
+  return tier;
 }
 
-Napi::Value openReplay(const Napi::CallbackInfo& info) {
-  return guarded(info, [&]() -> Napi::Value {
-    auto state = std::make_shared<OpenedReplay>();
-    state->device = requireDevice(info.This(), "this");
-    state->world = requireWorld(info[0], "world");
-    state->exchange = std::make_unique<WorldExchange>(*state->world->world);
-    const Napi::Object object = requireObject(info[1], "options");
-    const Napi::Object pools = requireObject(object.Get("pools"), "pools");
-    for (size_t tier = 0; tier < kTierNames.size(); ++tier) {
-      const Napi::Value pool = pools.Get(kTierNames[tier]);
-      if (!pool.IsNull()) state->pools[tier] = requirePool(pool, kTierNames[tier]);
-    }
-    ReplayOptions options = requireReplayOptions(object);
-    const bool isShared = !object.Get("shared").IsNull();
-    std::array<ReplicatedRequest, 2> requests;
-    if (isShared) {
-      const Napi::Object shared = requireObject(object.Get("shared"), "shared");
-      requests = requireShared(shared, options, state->world->world->info().nodeOfRank);
-      if (!shared.Get("communicator").IsNull())
-        state->communicator = requireCommunicator(shared.Get("communicator"), "communicator");
-    }
-    return runOnWorker(
-        info.Env(),
-        [state, isShared, options = std::move(options), requests = std::move(requests)]() mutable {
-          for (size_t tier = 0; tier < kTierNames.size(); ++tier) {
-            if (state->pools[tier]) options.pools[tier] = &state->pools[tier]->require();
-          }
-          std::unique_ptr<SharedLoads> shared;
-          if (isShared) {
-            for (size_t i = 0; i < requests.size(); ++i) {
-              requests[i].source = options.pools[i + 1];
-              requests[i].target = options.pools[0];
-              requests[i].layerEnd = options.pools[0]->layout().numLayers;
-              if (state->communicator) requests[i].communicator = &state->communicator->require();
-            }
-            shared = std::make_unique<SharedLoads>(*state->exchange, *state->device, std::move(requests));
-          }
-          state->replayer = std::make_unique<Replayer>(*state->device, std::move(options), std::move(shared),
-                                                       processControl());
-        },
-        [state](Napi::Env env) -> Napi::Value {
-          return makeHandle(
-              env, state, kReplayKind,
-              {{"run", runReplay}, {"check", checkReplay}, {"facts", replayFacts}, {"close", closeReplay}});
-        });
-  });
+struct SharedRequest {
+  std::array<ReplicatedRequest, 2> requests;  // of host and disk; without pools, nodes and communicator
+  std::shared_ptr<OpenedCommunicator> communicator;
+};
+
+SharedRequest readShared(Arguments& object) {
+  SharedRequest shared;
+  const ReplicatedStrategy strategy = readReplicatedStrategy(object);
+  const auto root = static_cast<int>(object.integer("root", 0, INT32_MAX));
+  const SharedTier device = readSharedTier(object.object("device"));
+  const std::array<SharedTier, 2> sources{readSharedTier(object.object("host")),
+                                          readSharedTier(object.object("disk"))};
+  for (size_t i = 0; i < sources.size(); ++i) {
+    ReplicatedRequest& request = shared.requests[i];
+    request.strategy = strategy;
+    request.root = root;
+    request.sourceTier = i == 0 ? Tier::kHost : Tier::kDisk;
+    request.sourceShape = sources[i].layout;
+    request.sourceBlocks = sources[i].sectionBlocks;
+    request.targetShape = device.layout;
+    request.targetBlocks = device.sectionBlocks;
+  }
+  shared.communicator = object.handleOrNull<OpenedCommunicator>("communicator");
+  return shared;
+}
+
+std::array<std::shared_ptr<OpenedPool>, 3> readPools(Arguments object) {
+  return {object.handle<OpenedPool>("device"), object.handleOrNull<OpenedPool>("host"),
+          object.handleOrNull<OpenedPool>("disk")};
+}
+
+// On the worker thread, with the pools of `options`.
+std::unique_ptr<SharedLoads> openShared(OpenedReplay& state, const ReplayOptions& options,
+                                        std::array<ReplicatedRequest, 2> requests) {
+  for (size_t i = 0; i < requests.size(); ++i) {
+    requests[i].source = options.pools[i + 1];
+    requests[i].target = options.pools[0];
+    requests[i].layerEnd = options.pools[0]->layout().numLayers;
+    requests[i].nodeOfRank = state.world->world->info().nodeOfRank;
+    requests[i].options = options.copies;
+    requests[i].options.strategy = Strategy::kAuto;
+    if (state.communicator) requests[i].communicator = &state.communicator->require();
+  }
+  return std::make_unique<SharedLoads>(*state.exchange, *state.device, std::move(requests));
 }
 
 }  // namespace
 
-void addReplayMethods(Napi::Env env, Napi::Object device) {
-  device.Set("openReplay", Napi::Function::New(env, openReplay, "openReplay"));
+void methods::openReplay(Call& call) {
+  auto state = std::make_shared<OpenedReplay>();
+  state->device = deviceOf(call);
+  state->world = call.handle<OpenedWorld>("world");
+  Arguments asked = call.object("options");
+  state->pools = readPools(asked.object("pools"));
+  ReplayOptions options = readReplayOptions(asked);
+  const std::optional<SharedRequest> shared = asked.objectOrNull("shared", readShared);
+  if (!call.isDescription()) {
+    state->exchange = std::make_unique<WorldExchange>(*state->world->world);
+    const int worldSize = state->world->world->info().worldSize;
+    if (shared) state->communicator = shared->communicator;
+    asked.expect(!shared || shared->requests[0].root < worldSize, "root", "a rank");
+  }
+  resolveHandle(call, state, [state, shared, options]() mutable {
+    for (size_t tier = 0; tier < state->pools.size(); ++tier) {
+      if (state->pools[tier]) options.pools[tier] = &state->pools[tier]->require();
+    }
+    std::unique_ptr<SharedLoads> loads;
+    if (shared) loads = openShared(*state, options, shared->requests);
+    state->replayer =
+        std::make_unique<Replayer>(*state->device, std::move(options), std::move(loads), processControl());
+  });
 }
 
 }  // namespace railrunner::binding

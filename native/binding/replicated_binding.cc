@@ -1,10 +1,8 @@
-#include "binding/arguments.h"
 #include "binding/collective_binding.h"
 #include "binding/device_binding.h"
-#include "binding/handle.h"
 #include "binding/kv_binding.h"
+#include "binding/methods.h"
 #include "binding/operation.h"
-#include "core/clock.h"
 #include "replicated/transfer.h"
 #include "world/world_exchange.h"
 
@@ -32,7 +30,8 @@ struct OpenedReplicated {
     const std::unique_ptr<ReplicatedTransfer> closing = std::move(transfer);
     closing->close(together ? exchange.get() : nullptr, deadlineNs);
   }
-  static Napi::Value toJs(Napi::Env env, const ReplicatedFacts& facts);
+  static void write(Result& result, const ReplicatedFacts& facts);
+  static const HandleKind kKind;
 
  private:
   ReplicatedTransfer& require() const {
@@ -41,89 +40,80 @@ struct OpenedReplicated {
   }
 };
 
-const HandleKind<OpenedReplicated> kReplicatedKind{{0x7261696c72756e6eULL, 0x65725265706c0001ULL},
-                                                   "a NativeReplicated"};
+constexpr Method kMethods[] = {
+    {"probe", probeOperation<OpenedReplicated>},
+    {"measure", measureOperation<OpenedReplicated>},
+    {"facts", factsOperation<OpenedReplicated>},
+    {"close", closeOperation<OpenedReplicated>},
+};
 
-Tier tierOf(const std::string& name) {
-  for (const Tier tier : {Tier::kDevice, Tier::kHost, Tier::kDisk}) {
-    if (name == tierName(tier)) return tier;
-  }
-  throw argumentError("sourceTier", "\"device\", \"host\" or \"disk\"");
-}
+const HandleKind OpenedReplicated::kKind{
+    {0x7261696c72756e6eULL, 0x65725265706c0001ULL}, "NativeReplicated", kMethods};
 
-// The request of JavaScript; pools and communicator are put in on the worker thread.
-ReplicatedRequest requireRequest(const Napi::Object& object, const std::vector<int>& nodeOfRank) {
+// The request of JavaScript; pools, communicator and nodes are put in where they are known.
+ReplicatedRequest readRequest(Arguments& object) {
   ReplicatedRequest request;
-  request.strategy = replicatedStrategyOf(requireString(object, "strategy"));
-  request.root =
-      static_cast<int>(requireInteger(object, "root", 0, static_cast<int64_t>(nodeOfRank.size()) - 1));
-  request.sourceTier = tierOf(requireString(object, "sourceTier"));
-  request.sourceShape = requireLayout(object, "sourceLayout");
-  request.sourceBlocks = requireSectionBlocks(object, "sourceBlocks");
-  request.targetShape = requireLayout(object, "targetLayout");
-  request.targetBlocks = requireSectionBlocks(object, "targetBlocks");
-  request.sourceIds = requireBlockIds(object, "sourceIds");
-  request.targetIds = requireBlockIds(object, "targetIds");
-  request.layerBegin = requireUint32(object, "layerBegin");
-  request.layerEnd = requireUint32(object, "layerEnd");
-  request.nodeOfRank = nodeOfRank;
-  request.options = requireTransferOptions(requireObject(object.Get("loads"), "loads"));
-  request.faults = requireFaults(object);
+  request.strategy = readReplicatedStrategy(object);
+  request.root = static_cast<int>(object.integer("root", 0, INT32_MAX));
+  request.sourceTier = readTier(object, "sourceTier");
+  request.sourceShape = readLayout(object, "sourceLayout");
+  request.sourceBlocks = readUint32s(object, "sourceBlocks");
+  request.targetShape = readLayout(object, "targetLayout");
+  request.targetBlocks = readUint32s(object, "targetBlocks");
+  request.sourceIds = readBlockIds(object, "sourceIds");
+  request.targetIds = readBlockIds(object, "targetIds");
+  request.layerBegin = object.uint32("layerBegin");
+  request.layerEnd = object.uint32("layerEnd");
+  Arguments loads = object.object("loads");
+  request.options = readTransferOptions(loads);
+  request.faults = readFaults(object);
   return request;
 }
 
-Napi::Value OpenedReplicated::toJs(Napi::Env env, const ReplicatedFacts& facts) {
-  Napi::Object object = Napi::Object::New(env);
-  object.Set("numChunks", static_cast<double>(facts.numChunks));
-  object.Set("numOperations", static_cast<double>(facts.numOperations));
-  object.Set("strategyUsed", replicatedStrategyName(facts.strategyUsed));
-  object.Set("diskIo", facts.diskIo);
-  object.Set("networkTransport", facts.networkTransport);
-  object.Set("handedOnBy", facts.handedOnBy);
-  object.Set("overlapPct", facts.overlapPct < 0 ? env.Null() : Napi::Number::New(env, facts.overlapPct));
-  return object;
-}
-
-Napi::Value openReplicatedHandle(const Napi::CallbackInfo& info) {
-  return guarded(info, [&]() -> Napi::Value {
-    auto state = std::make_shared<OpenedReplicated>();
-    state->device = requireDevice(info.This(), "this");
-    state->world = requireWorld(info[0], "world");
-    state->exchange = std::make_unique<WorldExchange>(*state->world->world);
-    const Napi::Object object = requireObject(info[1], "options");
-    if (!object.Get("source").IsNull()) state->source = requirePool(object.Get("source"), "source");
-    state->target = requirePool(object.Get("target"), "target");
-    if (!object.Get("communicator").IsNull()) {
-      state->communicator = requireCommunicator(object.Get("communicator"), "communicator");
-    }
-    ReplicatedRequest request = requireRequest(object, state->world->world->info().nodeOfRank);
-    const int64_t deadlineNs = requireDeadline(object.Get("timeoutMs"));
-    return runOnWorker(
-        info.Env(),
-        [state, request = std::move(request), deadlineNs]() mutable {
-          if (state->source) request.source = &state->source->require();
-          request.target = &state->target->require();
-          if (state->communicator) request.communicator = &state->communicator->require();
-          state->transfer = openReplicated(*state->exchange, processControl(), *state->device,
-                                           std::move(request), deadlineNs);
-        },
-        [state](Napi::Env env) { return makeOperation<OpenedReplicated, kReplicatedKind>(env, state); });
-  });
+void OpenedReplicated::write(Result& result, const ReplicatedFacts& facts) {
+  const bool overlaps = facts.overlapPct >= 0;
+  result.set("numChunks", facts.numChunks);
+  result.set("numOperations", facts.numOperations);
+  result.set("strategyUsed", replicatedStrategyName(facts.strategyUsed));
+  result.set("diskIo", facts.diskIo);
+  result.set("networkTransport", facts.networkTransport);
+  result.set("handedOnBy", facts.handedOnBy);
+  result.set("overlapPct", overlaps ? std::optional(facts.overlapPct) : std::nullopt);
 }
 
 }  // namespace
 
-ReplicatedStrategy replicatedStrategyOf(const std::string& name) {
-  for (const ReplicatedStrategy strategy :
-       {ReplicatedStrategy::kAuto, ReplicatedStrategy::kRootBroadcast, ReplicatedStrategy::kPipelined,
-        ReplicatedStrategy::kScatterAllgather, ReplicatedStrategy::kIpc, ReplicatedStrategy::kIndependent}) {
-    if (name == replicatedStrategyName(strategy)) return strategy;
+void methods::openReplicated(Call& call) {
+  auto state = std::make_shared<OpenedReplicated>();
+  state->device = deviceOf(call);
+  state->world = call.handle<OpenedWorld>("world");
+  Arguments options = call.object("options");
+  state->source = options.handleOrNull<OpenedPool>("source");
+  state->target = options.handle<OpenedPool>("target");
+  state->communicator = options.handleOrNull<OpenedCommunicator>("communicator");
+  ReplicatedRequest request = readRequest(options);
+  const int64_t deadlineNs = options.deadlineNs();
+  if (!call.isDescription()) {
+    state->exchange = std::make_unique<WorldExchange>(*state->world->world);
+    request.nodeOfRank = state->world->world->info().nodeOfRank;
+    options.expect(static_cast<size_t>(request.root) < request.nodeOfRank.size(), "root", "a rank");
   }
-  throw argumentError("strategy", "a replicated strategy");
+  resolveHandle(call, state, [state, request, deadlineNs]() mutable {
+    if (state->source) request.source = &state->source->require();
+    request.target = &state->target->require();
+    if (state->communicator) request.communicator = &state->communicator->require();
+    state->transfer = railrunner::openReplicated(*state->exchange, processControl(), *state->device,
+                                                 std::move(request), deadlineNs);
+  });
 }
 
-void addReplicatedMethods(Napi::Env env, Napi::Object device) {
-  device.Set("openReplicated", Napi::Function::New(env, openReplicatedHandle, "openReplicated"));
+ReplicatedStrategy readReplicatedStrategy(Arguments& options) {
+  using enum ReplicatedStrategy;
+  static const Choices<ReplicatedStrategy> kStrategies = namedChoices<ReplicatedStrategy>(
+      std::initializer_list<ReplicatedStrategy>{kAuto, kRootBroadcast, kPipelined, kScatterAllgather, kIpc,
+                                                kIndependent},
+      replicatedStrategyName);
+  return options.choice("strategy", kStrategies);
 }
 
 }  // namespace railrunner::binding

@@ -1,9 +1,4 @@
-#include <memory>
-
-#include "binding/arguments.h"
-#include "binding/exports.h"
-#include "binding/napi_setup.h"
-#include "binding/worker_thread.h"
+#include "binding/methods.h"
 #include "storage/byte_lock.h"
 #include "storage/probe.h"
 
@@ -23,27 +18,12 @@ const char* directName(DirectIo kind) {
   return "buffered";
 }
 
-Napi::Value toJs(Napi::Env env, const StorageProbe& probe) {
-  Napi::Object object = Napi::Object::New(env);
-  object.Set("direct", directName(probe.direct.kind));
-  object.Set("directReason", probe.direct.reason);
-  object.Set("alignmentBytes", probe.direct.alignmentBytes);
-  object.Set("ringRefusal", probe.ringRefusal);
-  object.Set("diskIo", probe.diskIo);
-  return object;
-}
-
-// probeStorage(folder: string, queueDepth: number)
-Napi::Value probe(const Napi::CallbackInfo& info) {
-  return guarded(info, [&]() -> Napi::Value {
-    if (!info[0].IsString()) throw argumentError("folder", "a string");
-    const std::string folder = info[0].As<Napi::String>().Utf8Value();
-    const auto queueDepth = static_cast<uint32_t>(requireInteger(info[1], "queueDepth", 1, 4096));
-    auto found = std::make_shared<StorageProbe>();
-    return runOnWorker(
-        info.Env(), [found, folder, queueDepth] { *found = probeStorage(folder, queueDepth); },
-        [found](Napi::Env env) { return toJs(env, *found); });
-  });
+void writeStorage(Result& result, const StorageProbe& probe) {
+  result.set("direct", directName(probe.direct.kind));
+  result.set("directReason", probe.direct.reason);
+  result.set("alignmentBytes", probe.direct.alignmentBytes);
+  result.set("ringRefusal", probe.ringRefusal);
+  result.set("diskIo", probe.diskIo);
 }
 
 const char* lockName(ByteLock lock) {
@@ -58,24 +38,19 @@ const char* lockName(ByteLock lock) {
   return "unsupported";
 }
 
-// lockByte(path: string, offset: number)
-Napi::Value lock(const Napi::CallbackInfo& info) {
-  return guarded(info, [&]() -> Napi::Value {
-    if (!info[0].IsString()) throw argumentError("path", "a string");
-    const std::string path = info[0].As<Napi::String>().Utf8Value();
-    const auto offset = static_cast<uint64_t>(requireInteger(info[1], "offset", 0, int64_t{1} << 53));
-    auto found = std::make_shared<ByteLock>(ByteLock::kUnsupported);
-    return runOnWorker(
-        info.Env(), [found, path, offset] { *found = lockByte(path, offset); },
-        [found](Napi::Env env) -> Napi::Value { return Napi::String::New(env, lockName(*found)); });
-  });
-}
-
 }  // namespace
 
-void exportStorage(Napi::Env env, Napi::Object exports) {
-  exports.Set("lockByte", Napi::Function::New(env, lock, "lockByte"));
-  exports.Set("probeStorage", Napi::Function::New(env, probe, "probeStorage"));
+void methods::probeStorage(Call& call) {
+  const std::string folder = call.text("folder");
+  const auto queueDepth = static_cast<uint32_t>(call.integer("queueDepth", 1, 4096));
+  call.resolves([folder, queueDepth] { return railrunner::probeStorage(folder, queueDepth); }, writeStorage);
+}
+
+void methods::lockByte(Call& call) {
+  const std::string path = call.text("path");
+  const uint64_t offset = call.size("offset");
+  call.resolves([path, offset] { return railrunner::lockByte(path, offset); },
+                [](Result& result, ByteLock lock) { result.put(lockName(lock)); });
 }
 
 }  // namespace railrunner::binding

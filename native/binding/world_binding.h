@@ -2,21 +2,18 @@
 
 #include <memory>
 
-#include "binding/napi_setup.h"
+#include "binding/handle.h"
 #include "world/world.h"
 #include "world/world_gate.h"
 
 namespace railrunner::binding {
 
-// The state of a NativeWorld.
+// The state of a NativeWorld; a shared_ptr of it, so that work on the worker thread keeps it.
 struct OpenedWorld {
   std::shared_ptr<World> world;
-  std::unique_ptr<WorldGate> gate;
-};
+  std::unique_ptr<WorldGate> gate;  // used on the worker thread, before each measured loop
 
-// The world behind a NativeWorld object, for the other binding files; a shared_ptr, so that work on the lane
-// keeps it. Throws kArgument for anything else. Use `opened->gate->gate()` on the worker thread, before each
-// measured loop.
-std::shared_ptr<OpenedWorld> requireWorld(const Napi::Value& value, const char* name);
+  static const HandleKind kKind;
+};
 
 }  // namespace railrunner::binding

@@ -1,39 +1,139 @@
-/** The methods that native/binding registers are those that runner/native/types declares: nothing else compares the two. */
+/**
+ * What native/binding registers is what runner/native/types declares: methods, arguments in their order, keys with their
+ * types and whether they may be absent, results. The addon tells its side itself, by running the code that reads and
+ * writes them without values (native/binding/call.h).
+ */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import t from 'tap';
-import { sourcesBelow, type Source } from './sources.js';
+import { addon } from '../../runner/native/binding.js';
+import { projectRoot } from '../../runner/project.js';
+import { declaredLines, normalised, TYPES } from './native-types.js';
+import { sourcesBelow } from './sources.js';
 
-const textOf = (sources: readonly Source[]): string => sources.map(({ text }) => text).join('\n');
-const namesIn = (text: string, pattern: RegExp): string[] =>
-  [...text.matchAll(pattern)].map((match) => match[1] ?? '');
+const registered = addon().surface().map(normalised);
 
-/** Methods of interfaces: `  openDevice(kind: ...): Promise<...>;` */
-function declared(types: string): Set<string> {
-  return new Set(namesIn(types, /^ {2}(\w+)\(/gm));
+interface Differences {
+  readonly onlyDeclared: string[];
+  readonly onlyRegistered: string[];
 }
 
-/** `{"probe", probeOperation<...>}` of a handle's methods, and functions that are set on exports or on a device. */
-function registered(bindings: string): Set<string> {
-  return new Set([
-    ...namesIn(bindings, /\{"(\w+)", \w+(?:<[^}]*>)?\}/g),
-    ...namesIn(bindings, /\.Set\("(\w+)", Napi::Function::New/g),
-  ]);
+function differences(declared: readonly string[]): Differences {
+  return {
+    onlyDeclared: declared.filter((line) => !registered.includes(line)),
+    onlyRegistered: registered.filter((line) => !declared.includes(line)),
+  };
 }
 
-const missing = (from: ReadonlySet<string>, wanted: ReadonlySet<string>): string[] =>
-  [...wanted].filter((name) => !from.has(name)).toSorted();
-
-const types = textOf(sourcesBelow(['runner/native/types'], /\.ts$/));
-const bindings = textOf(sourcesBelow(['native/binding'], /\.(cc|h)$/));
+/** Differences after `from` is replaced by `to` in a file of types. */
+function planted(file: string, from: string, to: string): Differences {
+  const path = `${TYPES}/${file}.ts`;
+  const text = readFileSync(join(projectRoot, path), 'utf8');
+  if (!text.includes(from)) throw new Error(`${path} lacks ${from}`);
+  return differences(declaredLines(new Map([[path, text.replace(from, to)]])));
+}
 
 t.test('what is declared is registered, and the other way round', async (t) => {
-  t.ok(declared(types).size > 30);
-  t.same(missing(registered(bindings), declared(types)), [], 'declared in runner/native/types only');
-  t.same(missing(declared(types), registered(bindings)), [], 'registered in native/binding only');
+  t.ok(registered.length > 700);
+  t.same(differences(declaredLines()), { onlyDeclared: [], onlyRegistered: [] });
 });
 
-t.test('a method on one side only is found', async (t) => {
-  const more = `${types}\n  openNothing(): Promise<void>;\n`;
-  t.same(missing(registered(bindings), declared(more)), ['openNothing']);
-  const handle = `${bindings}\n  return makeHandle(env, state, kKind, {{"rewind", rewind}, {"tell", tell<A, kB>}});\n`;
-  t.same(missing(declared(types), registered(handle)), ['rewind', 'tell']);
+/** "NativePool.check(content.seed): number" -> "seed): number". */
+function short(line: string): string {
+  const [head = '', ...type] = line.replace(/^\w+\./, '').split(': ');
+  return type.length === 0 ? head : [head.replace(/^.*(\.|\((?!\)))/, ''), ...type].join(': ');
+}
+
+const places = (lines: readonly string[]): string[] => [...new Set(lines.map(short))];
+
+/** File of types, what is replaced by what, and what is then found on the declared side and on the registered one. */
+const PLANTED = [
+  ['samples', 'freeRunning:', 'isFree:', ['isFree): boolean'], ['freeRunning): boolean']],
+  ['samples', 'warmup: number', 'warmup: bigint', ['warmup): bigint'], ['warmup): number']],
+  ['kv', 'owner?: number', 'owner: number', ['owner): number'], ['owner?): number']],
+  ['moe', 'numTokens: number', 'numTokens?: number', ['numTokens?): number'], ['numTokens): number']],
+  [
+    'kv',
+    'filled: Int32Array | null',
+    'filled: Int32Array',
+    ['filled): Int32Array'],
+    ['filled): Int32Array | null'],
+  ],
+  [
+    'moe',
+    'nodeOfRank: Uint32Array',
+    'nodeOfRank: Int32Array',
+    ['nodeOfRank): Int32Array'],
+    ['nodeOfRank): Uint32Array'],
+  ],
+  ['moe', "'bf16' | ", '', ["dispatchDtype): 'fp8_e4m3'"], ["dispatchDtype): 'bf16' | 'fp8_e4m3'"]],
+  [
+    'index',
+    'exitNow(status: number)',
+    'exitNow(status: () => number)',
+    ['status): function'],
+    ['status): number'],
+  ],
+  [
+    'index',
+    'folder: string, queueDepth: number',
+    'folder: string',
+    ['probeStorage(folder)'],
+    ['probeStorage(folder, queueDepth)', 'queueDepth): number'],
+  ],
+  [
+    'index',
+    'path: string, offset: number',
+    'offset: number, path: string',
+    ['lockByte(offset, path)'],
+    ['lockByte(path, offset)'],
+  ],
+  ['storage', 'diskIo:', 'disk:', ['disk: string'], ['diskIo: string']],
+  ['kv', 'numCopies: number', 'numCopies: bigint', ['numCopies: bigint'], ['numCopies: number']],
+  ['operation', 'readonly pcie: number;', '', [], ['pcie: number']],
+  [
+    'world',
+    '  barrier(timeoutMs: number): Promise<void>;',
+    '',
+    [],
+    ['barrier(timeoutMs)', 'timeoutMs): number', 'barrier(): Promise<void>'],
+  ],
+  [
+    'world',
+    'Promise<Buffer[] | null>',
+    'Promise<Buffer[]>',
+    ['gather(): Promise<array>'],
+    ['gather(): Promise<array | null>'],
+  ],
+  [
+    'world',
+    'noteDead(rank: number): void',
+    'noteDead(rank: number): Promise<void>',
+    ['noteDead(): Promise<void>'],
+    ['noteDead(): void'],
+  ],
+] as const;
+
+t.test('what is on one side only is found, in whichever place it is', async (t) => {
+  for (const [file, from, to, declared, native] of PLANTED) {
+    const found = planted(file, from, to);
+    t.same(places(found.onlyDeclared), declared, `${file}: ${from} -> ${to}`);
+    t.same(places(found.onlyRegistered), native, `${file}: ${from} -> ${to}`);
+  }
+});
+
+/** Files whose code turns values of Node-API into those of C++, and back. */
+const CONVERTING = /(arguments|result|call|handle|errors|main_thread|worker_thread)\.(cc|h)$/;
+const RAW = /\binfo\[|\.(Get|Set)\(|\.As<|\bnapi_[gs]et_|Napi::\w+::New\b/;
+
+const raw = (text: string): string[] => text.split('\n').filter((line) => RAW.test(line));
+
+t.test('bindings read and write values through what describes them', async (t) => {
+  const bindings = sourcesBelow(['native/binding'], /\.(cc|h)$/).filter(({ path }) => !CONVERTING.test(path));
+  t.ok(bindings.length > 15);
+  t.same(
+    bindings.flatMap(({ text }) => raw(text)),
+    [],
+  );
+  t.same(raw('const Napi::Value value = object.Get("threads");\nconst int threads = info[0];').length, 2);
 });

@@ -43,6 +43,8 @@ export interface NativeAddon {
   heldUpBy(): string | null;
   /** Leaves the process at once, without exit hooks. */
   exitNow(status: number): never;
+  /** What native/binding registers: a line for each method, argument, key and result. Only test/rules asks. */
+  surface(): readonly string[];
   /** Opens MPI through the plug-in and forms the world: collective. One per process. */
   openWorld(options: WorldOpenOptions): Promise<NativeWorld>;
   probeDevices(): DeviceProbe;
