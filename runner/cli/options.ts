@@ -62,11 +62,15 @@ function entriesOf<Arguments>(options: CliOptions<Arguments>): [string, AnyOptio
   return Object.entries(options) as [string, AnyOption][];
 }
 
+/**
+ * yargs turns words into numbers by itself where no type is given, and leaves what is none as it was typed: with the type
+ * `number` all that is left of it is NaN.
+ */
 function yargsOption(option: AnyOption): PositionalOptions {
   const { describe, type, choices, array, required, split, conflicts } = option;
   return {
     describe,
-    ...(choices ? { choices } : { type: type ?? 'string' }),
+    ...(choices ? { choices } : type === 'number' ? {} : { type: type ?? 'string' }),
     ...(array ? { array, ...(required ? {} : { default: [] }) } : {}),
     ...(required ? { demandOption: true } : {}),
     ...('default' in option ? { default: option.default } : {}),
@@ -87,16 +91,18 @@ export function withOptions<Arguments>(yargs: Argv<object>, options: CliOptions<
       : told.option(optionName(key), {
           ...yargsOption(option),
           ...(option.nargs ? { nargs: option.nargs } : {}),
+          ...(option.type === 'number' ? { requiresArg: true } : {}),
         });
   }
   const checked = told.check((argv) => {
     const values: Readonly<Record<string, unknown>> = argv;
-    for (const [key, { expected, positional }] of entries) {
+    for (const [key, { type, expected, positional }] of entries) {
       const value = values[key];
-      if (expected === undefined || value === undefined) continue;
-      const [words, holds] = expected;
+      if ((expected === undefined && type !== 'number') || value === undefined) continue;
+      const [words, holds] = expected ?? ['a number', () => true];
       const name = positional === true ? key : key.length === 1 ? `-${key}` : `--${optionName(key)}`;
-      const wrong = [value].flat().find((each) => !holds(each));
+      const holdsType = (each: unknown): boolean => type !== 'number' || typeof each === 'number';
+      const wrong = [value].flat().find((each) => !holdsType(each) || !holds(each));
       if (wrong === undefined) continue;
       const received = typeof wrong === 'string' ? JSON.stringify(wrong) : String(wrong);
       throw new Error(`${name}: expected ${words}, received ${received}`);

@@ -53,3 +53,23 @@ t.test('what follows -- is no option', async (t) => {
   t.doesNotThrow(() => refuseRepeatedOptions(['run', '--out', 'a', '--', '--out', '--out']));
   t.throws(() => refuseRepeatedOptions(['run', '--out', 'a', '--out=b', '--']), { code: 'E_USAGE' });
 });
+
+t.test('a number that is none is said as it was typed, and a missing one as missing', async (t) => {
+  const range = /--world-size: expected a whole number from 1 to 65536, received "(two|1e2x|NaN)"/;
+  for (const word of ['two', '1e2x', 'NaN']) {
+    const { status, stderr } = await runCli(['plan', 'x.json', '--world-size', word]);
+    t.equal(status, 2, word);
+    t.match(stderr, range);
+  }
+  for (const [words, said] of [
+    [['launch', '-n', 'two', 'x.json'], /-n: expected a number, received "two"/],
+    [['run', 'x.json', '--timeout', '5s'], /--timeout: expected .*, received "5s"/],
+    [['ab', 'x.json', '-n', 'all'], /-n: expected a whole number from 1 to 10000, received "all"/],
+    [['plan', 'x.json', '--world-size'], /Not enough arguments following: world-size/],
+  ] as const) {
+    const { status, stderr } = await runCli(words);
+    t.equal(status, 2, words.join(' '));
+    t.match(stderr, said);
+    t.notMatch(stderr, 'NaN', words.join(' '));
+  }
+});
