@@ -53,7 +53,7 @@ async function serveWindow(opened: Opened, decisions: Decisions | null): Promise
   });
   // Between the two the ranks wait for each other, which is not the leader's work.
   const metUs = nowUs();
-  const bytes = await context.world.native.broadcast(encoded, LEADER, context.remainingMs());
+  const bytes = await context.world.native.broadcast(encoded, LEADER, context.meetingMs());
   const window = decodeWindow(bytes);
   const leaderUs = decisions === null ? 0 : decidedUs - beganUs + (nowUs() - metUs);
   if (window.dueUs.length > 0) {

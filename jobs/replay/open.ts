@@ -76,7 +76,7 @@ async function readTotals(spec: ReplaySpec, context: PointContext, path: string)
   if (own !== undefined && own.badLines > 0) {
     context.log.warn({ trace: path, badLines: own.badLines }, 'lines of the trace were passed over');
   }
-  return await context.world.broadcastJson(own, LEADER, context.remainingMs());
+  return await context.world.broadcastJson(own, LEADER, context.meetingMs());
 }
 
 const ctasOf = ({ maxCtas }: ReplaySpec): number => (maxCtas === 'uncapped' ? DEFAULT_CTAS : maxCtas);

@@ -187,6 +187,7 @@ function contextOf(options: PointOptions, stage: PointStage): PointContext {
     noteNccl: (version) => options.libraries.noteNccl(version),
     progress: (done, total, unit) => options.progress(point, `${done} of ${total} ${unit}`),
     remainingMs: () => stage.running.clock.remainingMs(),
+    meetingMs: () => stage.running.clock.remainingMs() + boundaryGraceMs(world.info),
     ...stepsOf(options, stage),
   };
 }

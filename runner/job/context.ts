@@ -56,6 +56,8 @@ export interface PointContext {
   progress(done: number, total: number, unit: string): void;
   /** Milliseconds left of the deadline of the stage that the point is in. */
   remainingMs(): number;
+  /** For a collective call of its own: a rank may come to it as late as to the stage's end. One that passes loses the world. */
+  meetingMs(): number;
   /**
    * A step of a stage that is only well where it is well on all ranks: runs `body`, then all tell each other how it went.
    * Throws on every rank where any could not, naming it. Every rank must call it, in the same order.

@@ -11,6 +11,7 @@ export function checkPlanned(checked: Checked): void {
   checkDeath(checked);
   checkSignal(checked);
   checkStart(checked);
+  checkFreeze(checked);
 }
 
 /** Every row of every rank is known beforehand. */
@@ -169,6 +170,17 @@ function checkSignal({ outcome, plan, results, violate }: Checked): void {
 
 const hasAborted = (rows: readonly CsvRow[] | undefined): boolean =>
   (rows ?? []).some(({ status }) => status === 'aborted');
+
+/** A pause that is shorter than the silence of a dead rank may take a point beyond its deadline, and never the world. */
+function checkFreeze({ outcome, plan, violate }: Checked): void {
+  const { freeze, trouble, second, crash, signal, file, start } = plan;
+  if (!freeze || trouble || second || crash || signal || file || start) return;
+  for (const rank of outcome.ranks) {
+    const status = statusOf(rank);
+    if (status !== EXIT.ok && status !== EXIT.timeout)
+      violate(`rank ${rank.rank} ends with ${JSON.stringify(rank.end)} after a pause of rank ${freeze.rank}`);
+  }
+}
 
 /** A start that fails on one rank ends all alike, before the first point. */
 function checkStart({ outcome, plan, violate }: Checked): void {

@@ -22,5 +22,5 @@ export const rowsOf = (file: RankFile, point: number): CsvRow[] =>
 
 /** Where nothing but the plan's own trouble happens. */
 export function isUndisturbed({ second, crash, signal, file, start, freeze }: Plan): boolean {
-  return !second && !crash && !signal && !file && !start && (!freeze || freeze.forMs < 1000);
+  return !second && !crash && !signal && !file && !start && (!freeze || freeze.forMs < 700);
 }

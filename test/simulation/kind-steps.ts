@@ -54,7 +54,7 @@ async function agree(
   if (kind !== 'broadcast') return;
   const { world } = context;
   const sent = world.info.rank === 0 ? { ms } : undefined;
-  const heard = await world.broadcastJson(sent, 0, context.remainingMs());
+  const heard = await world.broadcastJson(sent, 0, context.meetingMs());
   if (typeof heard.ms !== 'number') throw new Error('a broadcast gave something else');
 }
 

@@ -65,6 +65,11 @@ const FOUND = [
     plan: /4 ranks on hosts 0012, .*; rank 2 dies at 364/,
     fault: 'a rank that waited was blamed before the silence of the dead one was long enough',
   },
+  {
+    seed: '13204',
+    plan: /rank 0 freezes at 285/,
+    fault: 'a broadcast of a kind lost the world at the deadline of its stage',
+  },
 ] as const;
 
 /** What the program says of one seed: the plan, the end of each rank, what does not hold. */

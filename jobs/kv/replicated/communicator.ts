@@ -51,7 +51,7 @@ async function create(context: PointContext, maxCtas: number): Promise<NativeCom
   const own = await context.onAllRanks('making the NCCL record', async () =>
     rank === 0 ? await addon.createNcclRecord(libraries, worldSize) : null,
   );
-  const record = await world.native.broadcast(own, 0, context.remainingMs());
+  const record = await world.native.broadcast(own, 0, context.meetingMs());
   const timeoutMs = Math.max(1, context.remainingMs() - 1000);
   let made: NativeCommunicator | undefined;
   const open = async (): Promise<NativeCommunicator> => {
