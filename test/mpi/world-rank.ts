@@ -5,7 +5,7 @@
 import { appendFileSync, readFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { AgreementLost } from '../../runner/world/agreement.js';
+import { AgreementLost, exchange } from '../../runner/world/agreement.js';
 import { onAllRanks } from '../../runner/world/on-all-ranks.js';
 import { chooseDevice } from '../../runner/world/device.js';
 import { compareVersions, ownVersions } from '../../runner/world/versions.js';
@@ -90,7 +90,7 @@ async function absence(world: MpiWorld): Promise<never> {
   if (rank === 0) await untilOthersWait(world);
   const timeoutMs = rank === 0 ? 1500 : 3 * LIMIT_MS;
   const options = { timeoutMs, stage: 'measure', point: 4 };
-  const lost = await onAllRanks(world, 'measure', () => {}, options).catch((error: unknown) => error);
+  const lost = await exchange(world, 'measure', rank, options).catch((error: unknown) => error);
   if (lost instanceof AgreementLost && rank === 0) {
     const { code, message, missing } = lost;
     const later = toRunnerError(await world.native.barrier(1000).catch((error: unknown) => error));
