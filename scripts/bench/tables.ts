@@ -223,8 +223,12 @@ function pointText(row: Row, differing: ReadonlySet<string>): string {
   );
   const region = (pageSize ?? NaN) * (innerDim ?? NaN) * (width ?? NaN);
   const parts = Number.isNaN(region) ? [] : [region >= 1024 ? `${region / 1024} KiB` : `${region} B`];
-  for (const key of differing)
-    if (!key.endsWith('ayout.innerDim')) parts.push(`${key} ${params.get(key) ?? 'none'}`);
+  const byRegion = [...differing].some((key) => key.endsWith('ayout.innerDim'));
+  for (const key of differing) {
+    // Points of several region sizes move as many bytes each, so blocks and pools change along.
+    if (byRegion && /ayout\.innerDim$|^blocks$|^pools\./.test(key)) continue;
+    parts.push(`${key} ${params.get(key) ?? 'none'}`);
+  }
   return parts.join(', ');
 }
 
