@@ -90,7 +90,7 @@ struct ProbedRank : CheckedRank {
     CUDA(cudaEventRecord(events[kProbeReplays], stream));
     sync();
     std::vector<float> us;
-    // The last ones may run beside ranks that have ended.
+    // The last ones may run next to ranks that have ended.
     for (uint32_t i = 2; i + 2 < kProbeReplays; ++i) {
       float ms = 0;
       CUDA(cudaEventElapsedTime(&ms, events[i], events[i + 1]));

@@ -53,8 +53,6 @@ const BANS: readonly Ban[] = [
     pattern:
       /\b(anew|beside|in silence|set-up|told apart|work planes?|world of one|held for (dead|lost)|(can|cannot|could|could not|not to) be had)\b/gi,
     where: /./,
-    // A change of GPU sources has to be recorded next to every figure: not worth a word in a comment.
-    except: /^native\/.*cuda|\.cuh?$/,
     remedy:
       'Say it in standard terms: again, next to, silently, setup, distinguished, exchange, rank 0 of 1, counts as dead, available',
   },

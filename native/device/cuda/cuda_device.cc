@@ -65,7 +65,7 @@ class CudaMemory final : public DeviceMemory {
     cuda::check(cudaMalloc(&data_, alignUp(bytes, kIpcBlockBytes)), "cudaMalloc");
   }
   ~CudaMemory() override {
-    // Closing is the owner's explicit duty; here only a failed set-up is tidied, and errors have no one to go
+    // Closing is the owner's explicit duty; here only a failed setup is tidied, and errors have no one to go
     // to.
     if (data_ != nullptr && cudaSetDevice(ordinal_) == cudaSuccess) cudaFree(data_);
   }

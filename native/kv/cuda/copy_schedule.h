@@ -86,7 +86,7 @@ struct LaneChoice {
 
 // What `auto` may use for a device to host and a host to device copy that run at the same time, as pairs, the one that
 // is expected to be the quickest first. Both alike; and kernels of which the one that writes host memory has fewer thread
-// blocks, since what it writes goes before the read requests of the other. A kernel beside the copy engine is slower than
+// blocks, since what it writes goes before the read requests of the other. A kernel next to the copy engine is slower than
 // either alone (docs/bench/kv-gpu.md).
 struct PairChoice {
   LaneChoice toHost;

@@ -16,7 +16,7 @@ using cuda::CopyDirection;
 using cuda::CopyRegion;
 using cuda::CopyStrategy;
 
-// What `auto` takes for a list that is copied once: staging buffers and several streams are not worth their set-up,
+// What `auto` takes for a list that is copied once: staging buffers and several streams are not worth their setup,
 // and nothing can be tried first.
 CopyStrategy quickestOnce(const std::vector<CopyRegion>& regions, CopyDirection direction) {
   for (const CopyStrategy candidate : cuda::candidates(cuda::shapeOf(regions, direction), direction, true)) {

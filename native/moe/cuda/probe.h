@@ -21,7 +21,7 @@ struct StorePlace {
   uint64_t shareBytes = 0;             // multiple of kPieceGrain
 };
 
-// The limit beside dispatch and combine on GPUs: all of them at once store the bytes of one call from private
+// The limit next to dispatch and combine on GPUs: all of them at once store the bytes of one call from private
 // memory straight into that of the same peers, in whole runs. A sample is a replayed graph of kernels back to
 // back, so that a kernel's start and end count and its launch does not. Several sizes of pieces are tried;
 // the best is the limit.

@@ -21,7 +21,7 @@ class CudaBoard {
  public:
   static constexpr DeviceKind kKind = DeviceKind::kCuda;
 
-  // Collective. `mapsSource`: ranks beside the root load too.
+  // Collective. `mapsSource`: ranks other than the root load too.
   CudaBoard(Exchange& exchange, Device& device, const ReplicatedRequest& request, bool mapsSource,
             int64_t deadlineNs);
   ~CudaBoard();

@@ -1,7 +1,7 @@
 #include "moe/cuda/high_throughput/bench.h"
 
-// The limit beside a point on GPUs: stores to peers that share memory, streams to the others. Where it writes, tokens
-// and what combine reads are written anew before a call reads them.
+// The limit next to a point on GPUs: stores to peers that share memory, streams to the others. Where it writes, tokens
+// and what combine reads are written again before a call reads them.
 namespace railrunner::moe::cuda::high_throughput {
 
 using railrunner::cuda::makeCurrent;

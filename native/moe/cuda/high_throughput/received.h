@@ -18,7 +18,7 @@ class CudaReceived {
   const ReceivedRows& view() const { return view_; }
   // Rows of x: those that may be filled, and the one behind them.
   uint64_t rows() const { return rows_; }
-  // Poisons `used` rows of x and the one behind them; and, where that is to be made anew, all of the layout.
+  // Poisons `used` rows of x and the one behind them; and, where that is to be made again, all of the layout.
   void poison(const Shape& shape, const Capacity& capacity, uint64_t used, bool withLayout,
               cudaStream_t stream) const;
 

@@ -196,7 +196,7 @@ void StagedPeers::exchangeSums(const CallArguments& a, const Dispatch& call, uin
                                cudaStream_t stream) {
   issued_ = 0;
   if (!call.isSilent) {
-    // Pinned, beside the words of the kernels, which are not on their way now.
+    // Pinned, next to the words of the kernels, which are not on their way now.
     auto* begin = words_.as<int32_t>();
     copy(begin, a.result.sourceBegin, (shape_.worldSize + 1) * sizeof(int32_t), stream);
     recordPiece(0, stream);

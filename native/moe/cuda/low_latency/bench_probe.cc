@@ -1,7 +1,7 @@
 #include "moe/cuda/low_latency/bench.h"
 #include "moe/cuda/low_latency/open.h"
 
-// The limit beside a point on GPUs: stores to peers that share memory, streams to the others.
+// The limit next to a point on GPUs: stores to peers that share memory, streams to the others.
 namespace railrunner::moe::cuda {
 
 using railrunner::cuda::makeCurrent;

@@ -13,7 +13,7 @@
 // All that one rank sends to another in a call lies in one block, so that a peer that shares no memory can be
 // given a block of the same form, which then goes over the network in a few pieces. A message's place is
 // fixed by its source and token alone, so that a sender stores a row before it has counted anything. What
-// takes counting (rows in the experts' lists) travels beside it, in words that carry the epoch in their upper
+// takes counting (rows in the experts' lists) travels next to it, in words that carry the epoch in their upper
 // half and are thus valid by themselves: no fence stands before them. Only flags, which publish rows, are
 // stored with release order.
 namespace railrunner::moe::cuda {

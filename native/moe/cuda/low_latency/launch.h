@@ -55,7 +55,7 @@ uint32_t slicesOf(const Shape& shape);
 void requireLaunched(const char* kernel);
 // Its blocks may take their places while the kernel before it on the stream ends; awaitPredecessor() holds
 // them until that one is over and its stores are seen. Back to back this hides 0.5 us of each launch. Not where groups
-// have more than one unit each: blocks that take places early then lie beside others that still work (a graph of
+// have more than one unit each: blocks that take places early then lie next to others that still work (a graph of
 // 4096 tokens 1100 us instead of 826, of 512 tokens 32.7 instead of 28.2).
 void launchOverlapped(void (*kernel)(KernelArguments), const char* name, const KernelArguments& arguments,
                       uint32_t blocks, uint32_t sharedBytes, cudaStream_t stream, bool overlaps = true);
