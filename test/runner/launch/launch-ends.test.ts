@@ -1,4 +1,5 @@
 /** How `launch` ends when its mpirun ends in this way or that. The mpirun is a shell script of the test. */
+import { spawnSync } from 'node:child_process';
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
@@ -81,6 +82,9 @@ t.test('the printed line can be pasted into a shell', async (t) => {
   const { stdout, status } = await runCli([...words, '--print-only', '--set', "name=it's mine"], { env });
   t.equal(status, 0);
   t.match(stdout, `--set 'name=it'\\''s mine'`);
+  // Each word that the shell makes of it, on a line of its own.
+  const read = spawnSync('sh', ['-c', `printf '%s\\n' ${stdout}`], { encoding: 'utf8' });
+  t.match(read.stdout, "\n--set\nname=it's mine\n");
 });
 
 t.test('a launch by several ranks is refused, one by a single rank is not', async (t) => {
