@@ -11,6 +11,8 @@ export interface ChosenDevice {
   readonly native: NativeDevice;
   /** More than one rank on this GPU (allowSharedDevice): functional only, rows carry no times. */
   readonly shared: boolean;
+  /** The ranks that share a GPU, of all ranks: a list for each such GPU. */
+  readonly sharedBy: readonly (readonly number[])[];
 }
 
 export interface DeviceChoiceOptions {
@@ -84,7 +86,7 @@ export async function chooseDevice(
     throw error;
   }
   const { properties } = native;
-  if (kind === 'host') return { properties, native, shared: false };
+  if (kind === 'host') return { properties, native, shared: false, sharedBy: [] };
   const uuids = await world.allgatherJson(properties.uuid, timeoutMs);
   const groups = sharedGroups(uuids);
   if (groups.length > 0 && !options.allowSharedDevice) {
@@ -95,5 +97,6 @@ export async function chooseDevice(
         `set "allowSharedDevice": true (functional only: rows then carry no times).`,
     );
   }
-  return { properties, native, shared: groups.some((ranks) => ranks.includes(world.info.rank)) };
+  const shared = groups.some((ranks) => ranks.includes(world.info.rank));
+  return { properties, native, shared, sharedBy: groups };
 }

@@ -69,6 +69,42 @@ t.test('two ranks on one GPU where the spec allows it: right data, no times', on
   }
 });
 
+t.test(
+  'ranks that share a GPU have no NCCL: what needs it is skipped, ipc and auto do without',
+  onOneGpu,
+  async (t) => {
+    const strategies = ['rootBroadcast', 'scatterAllgather', 'ipc', 'auto'];
+    const job = {
+      kind: 'onboard',
+      from: 'host',
+      to: 'device',
+      mode: 'replicated',
+      sweep: { strategy: strategies },
+    };
+    const ended = await runOnGpus({
+      folder: t.testdir(),
+      env: ONLY_FIRST,
+      spec: { allowSharedDevice: true, job },
+    });
+    t.equal(ended.status, 0, ended.stderr);
+    for (const own of ended.rows) {
+      for (const strategy of strategies) {
+        const rows = own.filter((row) => row['strategy_requested'] === strategy);
+        t.ok(rows.length > 0, strategy);
+        for (const row of rows) {
+          if (strategy === 'ipc' || strategy === 'auto')
+            t.match(row, { status: 'ok', strategy_used: 'ipc', wrong: '0' });
+          else
+            t.match(row, {
+              status: 'skipped',
+              error: /NCCL needs a GPU for each rank, and ranks 0.* share one/,
+            });
+        }
+      }
+    }
+  },
+);
+
 t.test('a launcher that shows each rank only its own GPU', onTwoGpus, async (t) => {
   const before = 'export CUDA_VISIBLE_DEVICES=$OMPI_COMM_WORLD_LOCAL_RANK';
   const ended = await runOnGpus({ folder: t.testdir(), before });

@@ -2,6 +2,7 @@
 import type { PointContext } from '../../../runner/job/context.js';
 import { RunnerError } from '../../../runner/errors.js';
 import type { NativeCommunicator, NcclProbe } from '../../../runner/native/types/index.js';
+import { rankList } from '../../../runner/text/ranges.js';
 import { firstOf } from '../../../runner/values/items.js';
 
 const KEY_PREFIX = 'nccl:';
@@ -14,8 +15,19 @@ export interface CommunicatorLease {
   abandon(): Promise<void>;
 }
 
-/** Collective. Throws E_NCCL_MISSING on all ranks where any cannot load NCCL: the point is skipped. */
+/**
+ * Collective. Throws E_NCCL_MISSING on all ranks where any cannot load NCCL, and E_UNSUPPORTED_HERE where two share a GPU,
+ * which NCCL refuses: the point is skipped.
+ */
 export async function leaseCommunicator(context: PointContext, maxCtas: number): Promise<CommunicatorLease> {
+  const [sharing] = context.device.sharedBy;
+  if (sharing !== undefined) {
+    throw new RunnerError(
+      'E_UNSUPPORTED_HERE',
+      `NCCL needs a GPU for each rank, and ${rankList(sharing)} share one (allowSharedDevice): start at most one rank per ` +
+        'GPU, or use strategy ipc, independent or auto on one host.',
+    );
+  }
   const key = `${KEY_PREFIX}${maxCtas}`;
   const probe = await context.onAllRanks('loading NCCL', () =>
     context.addon.probeNccl(context.ncclLibraries()),

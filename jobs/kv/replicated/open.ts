@@ -73,8 +73,9 @@ async function communicatorOf(context: PointContext, spec: KvSpec): Promise<Comm
   try {
     return await leaseCommunicator(context, ctasOf(spec));
   } catch (error) {
-    const isMissing = error instanceof RunnerError && error.code === 'E_NCCL_MISSING';
-    if (isMissing && isOneNode && (spec.strategy === 'ipc' || spec.strategy === 'auto')) return null;
+    const isUnusable =
+      error instanceof RunnerError && ['E_NCCL_MISSING', 'E_UNSUPPORTED_HERE'].includes(error.code);
+    if (isUnusable && isOneNode && (spec.strategy === 'ipc' || spec.strategy === 'auto')) return null;
     throw error;
   }
 }
