@@ -9,6 +9,7 @@ import { compareCommand } from './compare.js';
 import { doctorCommand } from './doctor.js';
 import { exampleCommand } from './example.js';
 import { launchCommand } from './launch.js';
+import { refuseMissingArgument } from './missing-argument.js';
 import { modelCommand } from './model.js';
 import { planCommand } from './plan.js';
 import { reportCommand } from './report.js';
@@ -74,6 +75,11 @@ export async function runCommandLine(
     .fail((message: string | null, error: Error | undefined) => {
       // What yargs and its checks complain of arrives as text or a bare Error; a command's own failure keeps its class.
       if (error && error.constructor !== Error && error.name !== 'YError') throw error;
+      refuseMissingArgument(
+        message,
+        args,
+        commands.map(({ form }) => form),
+      );
       throw usageError(message ?? error?.message ?? 'the command line was not understood');
     });
   await parser.parseAsync([...args], {}, (_error, _argv, output) => {
@@ -84,6 +90,8 @@ export async function runCommandLine(
 interface Command {
   /** "launch" of "launch <spec>". */
   readonly name: string;
+  /** "launch <spec>", as help shows it. */
+  readonly form: string;
   addTo(parser: Argv): Argv;
 }
 
@@ -91,6 +99,7 @@ interface Command {
 function commandOf<Arguments>(module: CommandModule<object, Arguments>): Command {
   return {
     name: String(module.command).split(' ')[0] ?? '',
+    form: String(module.command),
     addTo: (parser) => parser.command(module),
   };
 }

@@ -41,6 +41,24 @@ t.test('a misspelt command says what was meant, any other word which commands th
   }
 });
 
+t.test('a command without its argument names the argument and shows its form', async (t) => {
+  for (const form of [
+    'run <spec>',
+    'launch <spec>',
+    'validate <specs..>',
+    'example <kind>',
+    'compare <candidate..>',
+  ]) {
+    const [command = '', argument = ''] = form.split(' ');
+    const { status, stderr } = await runCli([command]);
+    t.equal(status, 2, stderr);
+    t.ok(
+      stderr.startsWith(`railrunner: E_USAGE: ${argument} is missing: expected \`railrunner ${form}\``),
+      stderr,
+    );
+  }
+});
+
 t.test('help and an example as a user asks for them', async (t) => {
   const help = await runCli(['plan', '--help']);
   t.match(help, { status: 0, stdout: /railrunner plan <spec>[^]*--world-size/, stderr: '' });

@@ -1,0 +1,14 @@
+/** A command without what it works on: yargs would count "non-option arguments" and name neither. */
+import { usageError } from './usage-error.js';
+
+/** Throws E_USAGE with the form of the command, such as "run <spec>", if yargs says that an argument is missing. */
+export function refuseMissingArgument(
+  message: string | null,
+  args: readonly string[],
+  forms: readonly string[],
+): void {
+  if (!message?.startsWith('Not enough non-option arguments')) return;
+  const form = forms.find((each) => each.split(' ')[0] === args[0]);
+  if (form === undefined) return;
+  throw usageError(`${form.slice(form.indexOf(' ') + 1)} is missing: expected \`railrunner ${form}\``);
+}
