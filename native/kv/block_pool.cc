@@ -1,6 +1,7 @@
 #include "kv/block_pool.h"
 
 #include <algorithm>
+#include <iterator>
 #include <span>
 
 #include "core/checked.h"
@@ -173,6 +174,13 @@ void BlockPool::poison(const std::vector<uint32_t>& blocks, const RunControl& co
   }
   markUnknown(blocks);
   store_->write(content_, blocks, false, control);
+}
+
+void BlockPool::writeUnknown(const std::vector<uint32_t>& blocks, const RunControl& control) {
+  std::vector<uint32_t> unknown;
+  std::ranges::copy_if(blocks, std::back_inserter(unknown),
+                       [this](uint32_t block) { return known_[block] == 0; });
+  if (!unknown.empty()) poison(unknown, control);
 }
 
 void BlockPool::markUnknown(const std::vector<uint32_t>& blocks) {

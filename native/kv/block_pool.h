@@ -62,6 +62,8 @@ class BlockPool {
   void prepare(const PoolContent& content, const RunControl& control);
   // Poisons these blocks again, before the last sample.
   void poison(const std::vector<uint32_t>& blocks, const RunControl& control);
+  // Poisons those of the blocks that may hold anything: a file that was never written there is read without its disk.
+  void writeUnknown(const std::vector<uint32_t>& blocks, const RunControl& control);
   // A transfer writes these blocks: what they hold is no longer known.
   void markUnknown(const std::vector<uint32_t>& blocks);
   // The same of every byte of the pool.

@@ -115,7 +115,9 @@ class DiskLane {
 
   void tune(RunControl&) {}
   void poisonTargets(const RunControl& control) { request_.target->poison(request_.targetIds, control); }
-  std::unique_ptr<Probe> makeProbe() const {
+  // Reads of blocks that were reserved and never written would cost the disk nothing.
+  std::unique_ptr<Probe> makeProbe(const RunControl& control) const {
+    if (!write_) request_.source->writeUnknown(request_.sourceIds, control);
     return std::make_unique<Probe>(queue_, plan_, vectors_.data(), write_);
   }
 

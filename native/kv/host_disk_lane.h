@@ -28,7 +28,9 @@ class HostDiskLane {
   }
   void execute(RunControl& control) { variants_[chosen_]->execute(control); }
   void poisonTargets(const RunControl& control) { variants_[chosen_]->poisonTargets(control); }
-  std::unique_ptr<Probe> makeProbe() const { return variants_.back()->makeProbe(); }
+  std::unique_ptr<Probe> makeProbe(const RunControl& control) const {
+    return variants_.back()->makeProbe(control);
+  }
   LaneFacts facts() const { return variants_[chosen_]->facts(); }
 
  private:

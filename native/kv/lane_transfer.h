@@ -20,7 +20,7 @@ namespace railrunner {
 //   void execute(RunControl&)                 one iteration; nothing is in flight when it returns or throws
 //   void poisonTargets(const RunControl&)
 //   LaneFacts facts() const
-//   std::unique_ptr<Lane::Probe> makeProbe()  an operation of core/sampler.h with bytes()
+//   std::unique_ptr<Lane::Probe> makeProbe(const RunControl&)  an operation of core/sampler.h with bytes()
 template <class Lane>
 class LaneTransfer : public Transfer {
  public:
@@ -115,7 +115,7 @@ class LaneTransfer : public Transfer {
     void beforeSample(uint32_t index, bool) {
       if (index != 0) return;
       for (auto& lane : transfer_.lanes_) {
-        probes_.push_back(lane->makeProbe());
+        probes_.push_back(lane->makeProbe(control_));
         bytes_ += probes_.back()->bytes();
       }
     }

@@ -196,7 +196,7 @@ LaneFacts MemoryLane::facts() const {
   return facts;
 }
 
-std::unique_ptr<MemoryLane::Probe> MemoryLane::makeProbe() const {
+std::unique_ptr<MemoryLane::Probe> MemoryLane::makeProbe(const RunControl&) const {
   return std::make_unique<Probe>(std::min(joined_.payloadBytes, kProbeMaxBytes));
 }
 

@@ -31,7 +31,7 @@ class MemoryLane {
 
   // Copies `payloadBytes` in one piece by plain memcpy, between memories of its own.
   class Probe;
-  std::unique_ptr<Probe> makeProbe() const;
+  std::unique_ptr<Probe> makeProbe(const RunControl& control) const;
 
  private:
   enum class Variant : uint32_t { kRegions, kCachedOne, kCachedTeam, kStreamOne, kStreamTeam };

@@ -97,7 +97,7 @@ struct IdleLane {
   void execute(RunControl&) {}
   void poisonTargets(const RunControl& control) { request.target->poison(request.targetIds, control); }
   LaneFacts facts() const { return {}; }
-  std::unique_ptr<Probe> makeProbe() const { return std::make_unique<Probe>(); }
+  std::unique_ptr<Probe> makeProbe(const RunControl&) const { return std::make_unique<Probe>(); }
 };
 
 }  // namespace
