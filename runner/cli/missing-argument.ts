@@ -8,7 +8,9 @@ export function refuseMissingArgument(
   forms: readonly string[],
 ): void {
   if (!message?.startsWith('Not enough non-option arguments')) return;
-  const form = forms.find((each) => each.split(' ')[0] === args[0]);
+  const commandOf = (form: string): string => form.split(' ')[0] ?? '';
+  const command = args.find((word) => forms.some((form) => commandOf(form) === word));
+  const form = forms.find((each) => commandOf(each) === command);
   if (form === undefined) return;
   throw usageError(`${form.slice(form.indexOf(' ') + 1)} is missing: expected \`railrunner ${form}\``);
 }

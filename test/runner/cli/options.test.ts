@@ -59,6 +59,12 @@ t.test('a command without its argument names the argument and shows its form', a
   }
 });
 
+t.test('an option before the command does not hide what the command lacks', async (t) => {
+  const { status, stderr } = await runCli(['--no-color', 'validate']);
+  t.equal(status, 2);
+  t.match(stderr, '<specs..> is missing: expected `railrunner validate <specs..>`');
+});
+
 t.test('help and an example as a user asks for them', async (t) => {
   const help = await runCli(['plan', '--help']);
   t.match(help, { status: 0, stdout: /railrunner plan <spec>[^]*--world-size/, stderr: '' });
