@@ -4,7 +4,7 @@
  * without Node: `runtime/node dist/scripts/tests/gpu.js ...`.
  */
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { buildCommit, projectRoot } from '../../runner/project.js';
@@ -29,10 +29,30 @@ function testedBuild(): Pick<GpuRun, 'commit' | 'gpuSources'> {
   const built = existsSync(facts)
     ? (JSON.parse(readFileSync(facts, 'utf8')) as { commit: string | null; gpuSources: string })
     : { commit: buildCommit(), gpuSources: gpuSourcesDigest(projectRoot) };
-  return { commit: built.commit?.slice(0, 7) ?? 'no commit', gpuSources: built.gpuSources };
+  const commit = built.commit?.replace(/^(.{7})[0-9a-f]*/, '$1') ?? 'no commit';
+  return { commit, gpuSources: built.gpuSources };
 }
 
-/** Returns the exit status: 0 when nothing failed and something ran. */
+/** What an earlier run left would be taken for this build's. Throws where there is something. */
+function makeEmpty(folder: string): void {
+  mkdirSync(folder, { recursive: true });
+  const [first] = readdirSync(folder);
+  if (first !== undefined) throw new Error(`--out ${folder}: expected an empty folder, found ${first} in it`);
+}
+
+function listGpus(): string {
+  const query = ['--query-gpu=name,driver_version', '--format=csv,noheader'];
+  try {
+    return execFileSync('nvidia-smi', query, { encoding: 'utf8' });
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new Error(`expected nvidia-smi to list the GPUs: ${why}. Run this on a machine with GPUs`, {
+      cause: error,
+    });
+  }
+}
+
+/** Returns the exit status: 0 when nothing failed and something ran, 3 where it cannot begin. */
 export async function runGpuTests(args: readonly string[]): Promise<number> {
   const { values, positionals } = parseArgs({
     args: [...args],
@@ -40,15 +60,17 @@ export async function runGpuTests(args: readonly string[]): Promise<number> {
     allowPositionals: true,
   });
   const out = resolve(values.out);
-  const query = ['--query-gpu=name,driver_version', '--format=csv,noheader'];
-  const machine = machineOf(execFileSync('nvidia-smi', query, { encoding: 'utf8' }));
-  mkdirSync(out, { recursive: true });
-  const run: GpuRun = { date: new Date().toISOString().slice(0, 10), ...testedBuild(), machine };
-  writeFileSync(join(out, GPU_RUN), `${JSON.stringify(run)}\n`);
-  const files = findTests(join(projectRoot, 'dist'), []).filter(
-    ({ name }) =>
-      name.startsWith('test/cuda/') &&
-      (positionals.length === 0 || positionals.some((part) => name.includes(part))),
+  try {
+    const machine = machineOf(listGpus());
+    makeEmpty(out);
+    const run: GpuRun = { date: new Date().toISOString().slice(0, 10), ...testedBuild(), machine };
+    writeFileSync(join(out, GPU_RUN), `${JSON.stringify(run)}\n`);
+  } catch (error) {
+    console.error(`test:gpu: ${error instanceof Error ? error.message : String(error)}`);
+    return 3;
+  }
+  const files = findTests(join(projectRoot, 'dist'), positionals).filter(({ name }) =>
+    name.startsWith('test/cuda/'),
   );
   return runLanes([files], {
     environment: () => ({}),

@@ -20,6 +20,7 @@ function missing(
     const untested = changesAfter(gpuChanges, file.gpuSources).filter((change) => !change.untested);
     const last = untested.at(-1);
     return [
+      ...(file.passed === 0 ? [`${name}: nothing ran, all was skipped`] : []),
       ...(file.failed > 0 || file.fault !== ''
         ? [`${name}: ${file.failed} failed ${file.fault}`.trim()]
         : []),
@@ -43,6 +44,8 @@ t.test('a file that is new, failed or ran before a change is found', async (t) =
   t.same(missing(names, record, [...gpuChanges, { ...change, untested: 'no GPU was at hand' }]), []);
   const broken = record.map((file, i) => (i === 0 ? { ...file, failed: 1 } : file));
   t.match(missing(names, broken, gpuChanges), [/: 1 failed/]);
+  const skipped = record.map((file, i) => (i === 0 ? { ...file, passed: 0 } : file));
+  t.match(missing(names, skipped, gpuChanges), [/: nothing ran/]);
   const cut = record.map((file, i) => (i === 0 ? { ...file, fault: 'no plan' } : file));
   t.match(missing(names, cut, gpuChanges), [/failed no plan/]);
 });

@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { projectRoot } from '../../runner/project.js';
@@ -60,5 +60,25 @@ t.test('a run of GPU tests keeps what they wrote, and of what build on which GPU
     t.equal(placement?.machine, '1 x NVIDIA H200, driver 580.1; 1 x NVIDIA L40, driver 580.1');
     t.match(ended.stdout, /test\/cuda\/placement\.test\.js[^]*\d+ passed, 0 failed/);
     t.equal(ended.status, placement?.passed ? 0 : 1, 'a run in which nothing passed is no success');
+    const again = await run(process.execPath, ['dist/scripts/tests/gpu.js', '--out', out, 'cuda/faults'], {
+      env,
+    });
+    t.match(again, {
+      status: 3,
+      stderr: /--out .*kept: expected an empty folder, found placement\.test\.tap/,
+    });
+    t.equal(recordOfFolder(out).length, 1, 'nothing of another run joins it');
+    const without = await run(
+      process.execPath,
+      ['dist/scripts/tests/gpu.js', '--out', join(folder, 'none')],
+      {
+        env: { PATH: join(folder, 'kept') },
+      },
+    );
+    t.match(without, {
+      status: 3,
+      stderr: /expected nvidia-smi to list the GPUs: .*Run this on a machine with GPUs/,
+    });
+    t.notOk(existsSync(join(folder, 'none')), 'no folder of a run that did not begin');
   });
 });
