@@ -115,9 +115,14 @@ class DiskLane {
 
   void tune(RunControl&) {}
   void poisonTargets(const RunControl& control) { request_.target->poison(request_.targetIds, control); }
-  // Reads of blocks that were reserved and never written would cost the disk nothing.
+  // Blocks that were reserved and never written are read without the disk, and their first write costs the file system
+  // more than later ones, of which a transfer consists.
   std::unique_ptr<Probe> makeProbe(const RunControl& control) const {
-    if (!write_) request_.source->writeUnknown(request_.sourceIds, control);
+    if (write_) {
+      request_.target->writeUnknown(request_.targetIds, control);
+    } else {
+      request_.source->writeUnknown(request_.sourceIds, control);
+    }
     return std::make_unique<Probe>(queue_, plan_, vectors_.data(), write_);
   }
 

@@ -326,19 +326,23 @@ TEST("io_uring that the locked-memory limit refuses is named, and threads do the
 
 int main() { return runAll(); }
 
-TEST("the probe of a read writes blocks that were only reserved, and leaves those that were written") {
+TEST("a probe writes blocks that were only reserved first, and leaves those that were written") {
   constexpr uint32_t kBlocks = 8;
   const auto device = openDevice(DeviceKind::kHost, 0);
   RunControl control;
   const LayoutShape shape = uniform(LayoutKind::kFullyContiguous, BlockDim::kFirst, 1, 1, 16, 1024, 2, 1);
-  const auto probe = [&](BlockPool& disk) {
-    BlockPool memory(*device, Tier::kDevice, shape, {kBlocks}, "", 1);
-    memory.prepare({0, 1, std::vector<BlockHolds>(kBlocks)}, control);
-    const LaneRequest request{&disk, &memory, {2, 5}, {0, 1}, 0, 1};
+  BlockPool memory(*device, Tier::kDevice, shape, {kBlocks}, "", 1);
+  memory.prepare({0, 1, std::vector<BlockHolds>(kBlocks)}, control);
+  // Blocks 2 and 5 of the file.
+  const auto prepareProbe = [&](BlockPool& disk, bool writes) {
+    const std::vector<uint32_t> inFile{2, 5}, inMemory{0, 1};
+    const LaneRequest request = writes ? LaneRequest{&memory, &disk, inMemory, inFile, 0, 1}
+                                       : LaneRequest{&disk, &memory, inFile, inMemory, 0, 1};
     DiskQueue queue(*disk.file(), 4, 1 << 16, DiskEngine::kAuto);
-    const DiskLane<CpuHop> lane(request, compileDiskPlan(request, {16, 1 << 16, true, 0}), queue, 4,
+    const DiskLane<CpuHop> lane(request, compileDiskPlan(request, {16, 1 << 16, true, 4096}), queue, 4,
                                 CpuHop(memory.memory()), 1, Strategy::kKernel);
-    lane.makeProbe(control)->run();
+    const auto probe = lane.makeProbe(control);
+    if (!writes) probe->run();
   };
   const auto isZero = [](const BlockPool& disk, uint32_t block) {
     const uint64_t stride = disk.layout().strips[0].stride;
@@ -346,14 +350,18 @@ TEST("the probe of a read writes blocks that were only reserved, and leaves thos
     disk.file()->readAll(block * stride, bytes.data(), stride);
     return std::all_of(bytes.data(), bytes.data() + stride, [](std::byte b) { return b == std::byte{0}; });
   };
-  BlockPool reserved(*device, Tier::kDisk, shape, {kBlocks}, "/tmp", 1);
-  probe(reserved);
-  ok(!isZero(reserved, 2) && !isZero(reserved, 5), "what the probe reads was written");
-  ok(isZero(reserved, 3), "and nothing else");
-  BlockPool written(*device, Tier::kDisk, shape, {kBlocks}, "/tmp", 1);
-  PoolContent filled{0, 1, std::vector<BlockHolds>(kBlocks)};
-  for (uint32_t block = 0; block < kBlocks; ++block) filled.blocks[block] = {9, block, 0, 1};
-  written.prepare(filled, control);
-  probe(written);
-  expectEqual(written.check(filled, kCheckAllWords, control).firstBad, std::string(), "a prepared pool");
+  for (const bool writes : {false, true}) {
+    const std::string which = writes ? "writes: " : "reads: ";
+    BlockPool reserved(*device, Tier::kDisk, shape, {kBlocks}, "/tmp", 1);
+    prepareProbe(reserved, writes);
+    ok(!isZero(reserved, 2) && !isZero(reserved, 5), which + "what the probe touches was written");
+    ok(isZero(reserved, 3), which + "and nothing else");
+    BlockPool written(*device, Tier::kDisk, shape, {kBlocks}, "/tmp", 1);
+    PoolContent filled{0, 1, std::vector<BlockHolds>(kBlocks)};
+    for (uint32_t block = 0; block < kBlocks; ++block) filled.blocks[block] = {9, block, 0, 1};
+    written.prepare(filled, control);
+    prepareProbe(written, writes);
+    expectEqual(written.check(filled, kCheckAllWords, control).firstBad, std::string(),
+                which + "a prepared pool");
+  }
 }
