@@ -232,8 +232,8 @@ void plant(CopyPlan& plan, FaultKind fault, const BlockLayout& source) {
   if (plan.spans.empty()) return;
   CopySpan& middle = plan.spans[plan.spans.size() / 2];
   if (fault == FaultKind::kWrongSplit) {
-    // One head further, or one back at the end. What is all of the source begins a head later and ends with it: the
-    // number of spans stays, by which bounce buffers are cut.
+    // One head further, or one back at the end. A span that covers the whole source starts a head later and keeps its
+    // end. The number of spans stays, because bounce buffers are cut by it.
     const uint64_t step = source.groups.front().outers[0].headBytes;
     if (middle.sourceOffset + middle.bytes + step <= source.totalBytes) {
       middle.sourceOffset += step;

@@ -75,11 +75,7 @@ export async function runCommandLine(
     .fail((message: string | null, error: Error | undefined) => {
       // What yargs and its checks complain of arrives as text or a bare Error; a command's own failure keeps its class.
       if (error && error.constructor !== Error && error.name !== 'YError') throw error;
-      refuseMissingArgument(
-        message,
-        args,
-        commands.map(({ form }) => form),
-      );
+      refuseMissingArgument(message, args, commands);
       throw usageError(message ?? error?.message ?? 'the command line was not understood');
     });
   await parser.parseAsync([...args], {}, (_error, _argv, output) => {

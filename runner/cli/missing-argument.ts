@@ -5,12 +5,11 @@ import { usageError } from './usage-error.js';
 export function refuseMissingArgument(
   message: string | null,
   args: readonly string[],
-  forms: readonly string[],
+  commands: readonly { readonly name: string; readonly form: string }[],
 ): void {
   if (!message?.startsWith('Not enough non-option arguments')) return;
-  const commandOf = (form: string): string => form.split(' ')[0] ?? '';
-  const command = args.find((word) => forms.some((form) => commandOf(form) === word));
-  const form = forms.find((each) => commandOf(each) === command);
+  const given = args.find((word) => commands.some(({ name }) => name === word));
+  const form = commands.find(({ name }) => name === given)?.form;
   if (form === undefined) return;
   throw usageError(`${form.slice(form.indexOf(' ') + 1)} is missing: expected \`railrunner ${form}\``);
 }

@@ -4,7 +4,7 @@ import { dirname } from 'node:path';
 import { outputError } from '../system-failure.js';
 import { codeOf } from '../errors.js';
 
-/** Waits for the disk have no end. A promise of its own each time: whoever waits for one that never comes stays with it. */
+/** Waits for the disk have no limit. A new promise each time: one that never settles keeps all that wait for it in memory. */
 export const notHurried = (): Promise<never> => new Promise(() => undefined);
 
 /** Writes and syncs the whole file and its name; `hurried` ends every wait for the disk. Rejects with E_OUTPUT. */

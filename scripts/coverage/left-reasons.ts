@@ -9,10 +9,10 @@ const MACHINE =
 const NOTHING_MOVES = 'a point that ends before anything was measured';
 const PLANTED =
   'a planned and a counted number that differ: what verification and counters are there to find';
-const SCREEN = 'an interface that a package asks for and never calls in a run that is well';
+const SCREEN = 'an interface that a package asks for and never calls in a healthy run';
 const SIZE = 'an input so large that reading it takes a test minutes or gigabytes';
 const STOP = 'a stop that comes within one operation of this kind';
-const TWO_BUILDS = 'a run of an earlier version of the schema, or of another build, that is gone on with';
+const TWO_BUILDS = 'a run of an earlier version of the schema, or of another build, that is resumed';
 
 export const LEFT_REASONS: Readonly<Record<string, string>> = {
   'jobs/cache/slot-lists.ts': SIZE,

@@ -46,16 +46,16 @@ function leftText({ folders, left, numFallbacks }: CoverageRecord): string {
       count: Object.values(files).reduce((sum, count) => sum + count, 0),
     }))
     .sort((one, other) => other.count - one.count)
-    .map(({ why, files, count }) => [why, String(count), filesText(files)]);
+    .map(({ why, files, count }) => `- **${count}**: ${why}: ${filesText(files)}`);
   return `Statements that no test executes without GPUs, by reason (\`scripts/coverage/left-reasons.ts\`):
 
-${table(['why', 'statements', 'where'], rows)}
+${rows.join('\n')}
 
 Of ${branches.total - branches.covered} branches that were never taken, ${numFallbacks} are a literal behind \`??\`, mostly at an index, where
 \`noUncheckedIndexedAccess\` asks for one although nothing is absent.`;
 }
 
-/** Paths without what they share: engine/leave.ts 3, outcome.ts 2 */
+/** runner/engine/leave.ts 3, runner/engine/outcome.ts 2 */
 function filesText(files: Readonly<Record<string, number>>): string {
   return Object.entries(files)
     .map(([path, count]) => `${path} ${count}`)
