@@ -1,15 +1,14 @@
 /** Coverage of real processes, summed by folder: here, and brought from another machine; what fell below the record. */
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import type { CoverageFile } from 'monocart-coverage-reports';
 import t from 'tap';
-import { projectRoot } from '../../runner/project.js';
 import { carriedModules, packCarried, readCarried } from '../../scripts/coverage/carried.js';
-import { fallbacksIn, leftOf, ON_GPUS, UNTESTED } from '../../scripts/coverage/left.js';
-import { LEFT_REASONS } from '../../scripts/coverage/left-reasons.js';
-import { byFolder, coverageRows, fallsBelow, type Counts } from '../../scripts/coverage/record.js';
+import { byFolder, countsOf, type Counts } from '../../scripts/coverage/counts.js';
+import { coverageRows } from '../../scripts/coverage/record.js';
 import { CoverageRecorder } from '../../scripts/coverage/recorder.js';
+import { countByReason, unexecutedOf } from '../../scripts/coverage/unexecuted.js';
 
 /** A script of two functions as tsc leaves it: each of its lines is that line of its source. */
 function writeScript(root: string, path: string, body: string): void {
@@ -48,9 +47,7 @@ t.test('what two calls execute in processes and their children is added up', asy
     t.equal(ended.status, 0, ended.stderr);
     await recorder.take(name);
     const { files } = await recorder.results();
-    const folders = byFolder(
-      Object.fromEntries(files.map(({ sourcePath, summary }) => [sourcePath, summary])),
-    );
+    const folders = byFolder(files);
     t.same(Object.keys(folders).sort(), ['jobs/kv', 'runner/engine']);
     t.match(folders['jobs/kv']?.functions, { covered: 0, total: 2 }, 'nobody loaded it');
     return folders['runner/engine'];
@@ -138,15 +135,7 @@ function counts(covered: number, total: number): Counts {
   };
 }
 
-const STATED = {
-  date: '',
-  commit: '',
-  node: '',
-  tests: '',
-  left: {},
-  numFallbacks: 0,
-  folders: { 'runner/a': counts(1, 2), 'runner/b': counts(3, 6) },
-};
+const STATED = { folders: { 'runner/a': counts(1, 2), 'runner/b': counts(3, 6) } };
 
 t.test('rows are folders in order and one for all of them, then the same with GPUs', async (t) => {
   t.same(coverageRows(STATED), [
@@ -166,58 +155,105 @@ t.test('rows are folders in order and one for all of them, then the same with GP
   ]);
 });
 
-t.test('a folder that fell below what the record states is named, with both figures', async (t) => {
-  t.same(fallsBelow(STATED.folders, STATED), []);
-  t.same(
-    fallsBelow({ 'runner/a': counts(499, 1000), 'runner/new': counts(0, 9) }, STATED),
-    [],
-    'a race may miss one',
-  );
-  t.match(fallsBelow({ 'runner/a': counts(49, 100), 'runner/b': counts(6, 6) }, STATED), [
-    /^runner\/a: 49\.0 % of statements, 50\.0 % expected/,
-    /^runner\/a: 49\.0 % of functions, 50\.0 % expected/,
-  ]);
-});
-
-/** `source` of a file, of which the statements and ranges with these texts ran so often. */
-function fileOf(sourcePath: string, source: string, counts: Readonly<Record<string, number>>): CoverageFile {
-  const ranges = Object.entries(counts).map(([text, count]) => {
-    const start = source.indexOf(text);
+/** `source` of a file, of which the pieces with these texts ran so often, each within its place after the one before. */
+function fileOf(
+  sourcePath: string,
+  source: string,
+  metric: 'statements' | 'branches',
+  counts: readonly (readonly [string, number])[],
+): CoverageFile {
+  let from = 0;
+  const ranges = counts.map(([text, count]) => {
+    const start = source.indexOf(text, from);
+    from = start + 1;
     return { start, end: start + text.length, count };
   });
-  return { sourcePath, source, data: { statements: ranges, bytes: ranges } } as unknown as CoverageFile;
+  const ignores = [...source.matchAll(/ *(\/\/|\/\*) v8 ignore.*\n.*\n/g)].map(({ index, 0: text }) => ({
+    start: index,
+    end: index + text.length,
+    type: 'next',
+  }));
+  return { sourcePath, source, data: { [metric]: ranges, ignores } } as unknown as CoverageFile;
 }
 
-t.test('what is left has its reason: GPUs, the statement itself, the list, or none', async (t) => {
-  const [onGpu, thrown, broken, listed] = [
-    'gpu();',
-    'throw error;',
-    "throw new RunnerError('E_STATE', 'x');",
-    'rare();',
+t.test('what was not executed has its reason: a comment, its own text, or none', async (t) => {
+  const source = `ran();
+rare();
+// v8 ignore next -- failing disk
+close();
+/* v8 ignore next -- GPUs */
+copy();
+// v8 ignore next -- no such key
+other();
+  throw error;
+throw new RunnerError('E_STATE', 'x');
+throw new RunnerError('E_SPEC', 'x');
+`;
+  const pieces = (onGpu: number): [string, number][] => [
+    ['ran();', 3],
+    ['rare();', 0],
+    ['close();', 0],
+    ['copy();', onGpu],
+    ['other();', 0],
+    ['throw error;', 0],
+    ["throw new RunnerError('E_STATE', 'x');", 0],
+    ["throw new RunnerError('E_SPEC', 'x');", 0],
   ];
-  const source = [onGpu, thrown, broken, listed, 'ran();'].join('\n');
-  const counts = { [onGpu]: 0, [thrown]: 0, [broken]: 0, [listed]: 0, 'ran();': 3 };
-  const files = ['jobs/b.ts', 'jobs/a.ts'].map((path) => fileOf(path, source, counts));
-  const left = leftOf(files, [fileOf('jobs/a.ts', source, { ...counts, [onGpu]: 1 })], {
-    'jobs/a.ts': 'a rare machine',
-  });
-  t.same(left, {
-    [ON_GPUS]: { 'jobs/a.ts': 1 },
-    'an error that is not the one looked for is thrown on': { 'jobs/a.ts': 1, 'jobs/b.ts': 1 },
-    'an assumption of the code did not hold: only a mistake in it gets there': {
-      'jobs/a.ts': 1,
-      'jobs/b.ts': 1,
-    },
-    'a rare machine': { 'jobs/a.ts': 1 },
-    [UNTESTED]: { 'jobs/b.ts': 2 },
+  const here = [fileOf('jobs/a.ts', source, 'statements', pieces(0))];
+  const left = unexecutedOf(here, [fileOf('jobs/a.ts', source, 'statements', pieces(1))]);
+  t.same(
+    left.map(({ line, text, why }) => [line, text, why]),
+    [
+      [2, 'rare();', undefined],
+      [4, 'close();', 'failing disk'],
+      [6, 'copy();', 'GPUs'],
+      [8, 'other();', undefined],
+      [9, 'throw error;', 'rethrown'],
+      [10, "throw new RunnerError('E_STATE', 'x');", 'mistake'],
+      [11, "throw new RunnerError('E_SPEC', 'x');", undefined],
+    ],
+  );
+  t.equal(unexecutedOf(here)[2]?.why, 'GPUs', 'nothing is known of GPUs: the comment counts');
+  t.equal(unexecutedOf(here, here)[2]?.why, undefined, 'the GPU tests do not execute it either');
+  t.match(countByReason(left), {
+    'no reason': { statements: 3, branches: 0, functions: 0 },
+    mistake: { statements: 1, branches: 0, functions: 0 },
   });
 });
 
-t.test('every file that has a reason is there', async (t) => {
-  for (const path of Object.keys(LEFT_REASONS)) t.ok(existsSync(join(projectRoot, path)), path);
+t.test('of a branch not taken, a literal behind ?? at an index needs no comment', async (t) => {
+  const source = 'a[0] ?? 1; b.get(2) ?? 3; c[4] ?? d();';
+  const literals = [
+    ['1', 0],
+    ['3', 0],
+    ['d()', 0],
+  ] as const;
+  t.same(
+    unexecutedOf([fileOf('jobs/a.ts', source, 'branches', literals)]).map(({ text, why }) => [text, why]),
+    [
+      ['1', 'index'],
+      ['3', undefined],
+      ['d()', undefined],
+    ],
+  );
 });
 
-t.test('a literal behind ?? that was never taken is counted apart', async (t) => {
-  const taken = { '?? 0': 0, "?? ''": 2, '?? other()': 0, '? 1 : 2': 0 };
-  t.equal(fallbacksIn([fileOf('a.ts', Object.keys(taken).join(';'), taken)]), 1);
+t.test('code that a comment excuses still counts as not executed', async (t) => {
+  const root = t.testdir({ 'package.json': '{"type":"module"}' });
+  const body = `${TWO.replace('  return 2', '  // v8 ignore next -- failing disk\n  return 2')}`;
+  writeScript(root, 'runner/a', body);
+  const recorder = new CoverageRecorder(root, join(root, 'build-coverage'));
+  const raw = recorder.environment('x')['NODE_V8_COVERAGE'] ?? '';
+  record(root, raw, "(await import('./dist/runner/a.js')).used();");
+  await recorder.take('x');
+  const { files } = await recorder.results();
+  t.match(files.map(countsOf), [{ functions: { covered: 1, total: 2 } }]);
+  t.same(
+    unexecutedOf(files).map(({ metric, line, why }) => [metric, line, why]),
+    [
+      ['statements', 4, undefined],
+      ['statements', 6, 'failing disk'],
+      ['functions', 4, undefined],
+    ],
+  );
 });

@@ -1,12 +1,9 @@
 /** docs/coverage.md: what share of runner/ and jobs/ the tests execute, from docs/bench/coverage.json. */
 import { projectRoot } from '../../../runner/project.js';
-import {
-  addCounts,
-  coverageRows,
-  METRICS,
-  readCoverageRecord,
-  type CoverageRecord,
-} from '../../coverage/record.js';
+import { METRICS } from '../../coverage/counts.js';
+import { coverageRows, readCoverageRecord, type CoverageRecord } from '../../coverage/record.js';
+import { REASONS } from '../../coverage/reasons.js';
+import { NO_REASON } from '../../coverage/unexecuted.js';
 import { GENERATED, table } from './markdown.js';
 
 export function coveragePage(): string {
@@ -24,7 +21,7 @@ a thread that is ended with its answer.
 
     npm run coverage -- test/runner     # adds these tests to what is recorded; without names, all tests from the start
     npm run coverage -- --keep          # and writes docs/bench/coverage.json, from which this page is made
-    npm run coverage -- --check         # and fails where a folder is half a point below what that file states
+    npm run coverage -- --check         # and fails where a statement, branch or function has neither a test nor a reason
     npm run coverage -- --recorded      # runs no test; --merge FILE adds what a machine with GPUs recorded
 
 CI has no time for coverage: the check is run by hand, with the figures.
@@ -37,27 +34,19 @@ ${leftText(record)}
 `;
 }
 
-function leftText({ folders, left, numFallbacks }: CoverageRecord): string {
-  const { branches } = addCounts(Object.values(folders));
+function leftText({ left }: CoverageRecord): string {
+  const texts: Readonly<Record<string, string>> = {
+    ...REASONS,
+    [NO_REASON]: 'no test, and no reason why not',
+  };
   const rows = Object.entries(left)
-    .map(([why, files]) => ({
-      why,
-      files,
-      count: Object.values(files).reduce((sum, count) => sum + count, 0),
-    }))
-    .sort((one, other) => other.count - one.count)
-    .map(({ why, files, count }) => `- **${count}**: ${why}: ${filesText(files)}`);
-  return `Statements that no test executes without GPUs, by reason (\`scripts/coverage/left-reasons.ts\`):
+    .map(([key, counts]) => [
+      texts[key] ?? key,
+      ...METRICS.map((metric) => (counts[metric] === 0 ? '' : String(counts[metric]))),
+    ])
+    .sort((one, other) => Number(other[1]) - Number(one[1]));
+  return `What no test executes without GPUs, by reason. A comment next to the code names it, \`v8 ignore next -- KEY\`, with a key of
+\`scripts/coverage/reasons.ts\`; an index and an error show theirs. A branch inside of a statement counts with it.
 
-${rows.join('\n')}
-
-Of ${branches.total - branches.covered} branches that were never taken, ${numFallbacks} are a literal behind \`??\`, mostly at an index, where
-\`noUncheckedIndexedAccess\` asks for one although nothing is absent.`;
-}
-
-/** runner/engine/leave.ts 3, runner/engine/outcome.ts 2 */
-function filesText(files: Readonly<Record<string, number>>): string {
-  return Object.entries(files)
-    .map(([path, count]) => `${path} ${count}`)
-    .join(', ');
+${table(['reason', ...METRICS], rows)}`;
 }
