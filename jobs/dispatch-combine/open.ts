@@ -87,7 +87,6 @@ async function probePeaks({ spec, paths, context }: PointParts, algorithm: OpenA
       sourceBytes: algorithm.sourceBytes(operation),
     };
     const rates = await algorithm.native.probe(request, context.remainingMs());
-    if (rates.stopped) continue;
     const { payload } = algorithm.bytes(operation);
     const peak = peakOf(payload, issued, rates, context.device.properties.kind);
     if (peak !== undefined) peaks.set(operation, peak);

@@ -106,7 +106,8 @@ function worldIssues(spec: MoeSpec, worldSize: number): SpecIssue[] {
   const issues: SpecIssue[] = [];
   if (spec.numExperts % worldSize !== 0) {
     const below = Math.floor(spec.numExperts / worldSize) * worldSize;
-    const hint = `the nearest are ${below > 0 ? `${below} and ` : ''}${below + worldSize}`;
+    const above = below + worldSize;
+    const hint = below > 0 ? `the nearest are ${below} and ${above}` : `the nearest is ${above}`;
     const expected = `a multiple of the ${worldSize} ranks`;
     issues.push({ pointer: '/numExperts', expected, received: showValue(spec.numExperts), hint });
   }

@@ -11,10 +11,11 @@ import type {
 import { howItEnded, measuredPhase } from '../../runner/job/measured-phase.js';
 import { takeSamples, type Sampled } from '../../runner/job/take-samples.js';
 import type { TransferColumn } from './columns.js';
-import { arrivals, movesOf, type Operation, type PlannedMove } from './moves.js';
+import { movesOf, type Operation, type PlannedMove } from './moves.js';
 import type { Point } from './point.js';
 import { pagesPerFlowBlock } from './sides.js';
 import { counted } from '../../runner/text/plural.js';
+import { present } from '../../runner/values/items.js';
 import { readNvlinkCounter, readWireCounter, type WireCount } from './wire-counter.js';
 
 export interface MeasuredOperation {
@@ -46,8 +47,11 @@ export async function measureOperation(
   const facts = await native.facts();
   const { samples, counted: outside } = await countedSamples(point, native, facts.networkTransport);
   const moves = movesOf(plan, op, context.world.info.rank);
-  const total = samples.phases.find(({ phase }) => phase === 'total')?.bytes;
-  const issued = { source: 'issued', sentBytes: (total?.ipc ?? 0) + (total?.network ?? 0) };
+  const { bytes } = present(
+    samples.phases.find(({ phase }) => phase === 'total'),
+    'phase total',
+  );
+  const issued = { source: 'issued', sentBytes: bytes.ipc + bytes.network };
   const outcome = { point, op, facts, probe, samples, moves, wire: outside ?? issued };
   return {
     rows: samples.phases.map((phase) => rowOf(outcome, phase)),
@@ -156,7 +160,6 @@ function ownColumns({ point, moves, facts }: Outcome): Measured<TransferColumn>[
 function arrivingBytes({ point }: Outcome): number {
   const { plan, context } = point;
   const { rank } = context.world.info;
-  if (arrivals(plan, rank).length === 0) return 0;
   return movesOf(plan, 'read', rank).reduce((sum, { bytes }) => sum + bytes, 0);
 }
 

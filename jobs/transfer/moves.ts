@@ -1,5 +1,6 @@
 /** The plan of a point as data: which pages and heads go from which rank to which, and what must arrive. */
 import type { RankMove, TransferredBlocks } from '../../runner/native/types/index.js';
+import { itemAt } from '../../runner/values/items.js';
 import { seededRandom, shuffledIds } from '../kv/random.js';
 import { planFlows, type Flow, type FlowPlan } from './flows.js';
 import { givenHeads } from './heads.js';
@@ -55,11 +56,11 @@ function pagesInOrder(spec: TransferSpec, side: SideName, instance: number, coun
 /** Page i of the first list goes to page i of the second. */
 function flowPages(plan: TransferPlan, flow: Flow): { source: Int32Array; target: Int32Array } {
   const per = pagesPerFlowBlock(plan.spec);
-  const cut = (pages: Int32Array | undefined, first: number): Int32Array =>
-    (pages ?? new Int32Array()).subarray(first * per, (first + flow.blocks) * per);
+  const cut = (pages: Int32Array, first: number): Int32Array =>
+    pages.subarray(first * per, (first + flow.blocks) * per);
   return {
-    source: cut(plan.sourcePages[flow.source], flow.sourceFirst),
-    target: cut(plan.targetPages[flow.target], flow.targetFirst),
+    source: cut(itemAt(plan.sourcePages, flow.source), flow.sourceFirst),
+    target: cut(itemAt(plan.targetPages, flow.target), flow.targetFirst),
   };
 }
 

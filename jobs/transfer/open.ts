@@ -3,6 +3,7 @@ import type { OpenPoint, PointContext } from '../../runner/job/context.js';
 import { faultsAt } from '../../runner/job/measured-phase.js';
 import type { Verification } from '../../runner/job/measurement.js';
 import type { NativePool, NativeRankTransfer, PoolContent } from '../../runner/native/types/index.js';
+import { firstOf } from '../../runner/values/items.js';
 import { threadsOfRank } from '../kv/pools.js';
 import type { TransferColumn } from './columns.js';
 import { measureOperation } from './measure.js';
@@ -72,8 +73,7 @@ class OpenTransfer implements OpenPoint<TransferColumn> {
 
   /** Opens the first operation, so that a peer may leave between its import and the transfer. */
   async prepare(): Promise<void> {
-    const [first] = operationsOf(this.#point.spec);
-    if (first !== undefined) await this.#openOperation(first);
+    await this.#openOperation(firstOf(operationsOf(this.#point.spec)));
   }
 
   /** An operation is verified before the next one writes into the same target. */

@@ -1,6 +1,7 @@
 /** How ranks reach each other, and where they cannot. */
 import { RunnerError } from '../../runner/errors.js';
 import type { RunPlace } from '../../runner/job-spec/spec-kind.js';
+import { itemAt } from '../../runner/values/items.js';
 import type { TransferSpec } from './spec.generated.js';
 
 /** Which points cannot reach all peers somewhere, known before anything is opened. */
@@ -29,7 +30,7 @@ export function networkPeers(
   rank: number,
   nodeOfRank: readonly number[],
 ): Uint8Array {
-  const own = nodeOfRank[rank];
+  const own = itemAt(nodeOfRank, rank);
   return Uint8Array.from(nodeOfRank, (node, peer) => {
     if (peer === rank) return 0;
     if (transport === 'network') return 1;
@@ -37,7 +38,7 @@ export function networkPeers(
     if (transport === 'hybrid') return 1;
     throw new RunnerError(
       'E_UNSUPPORTED_HERE',
-      `transport ipc: rank ${rank} (node ${own ?? -1}) and rank ${peer} (node ${node}) share no memory. Use hybrid, or ranks of one node.`,
+      `transport ipc: rank ${rank} (node ${own}) and rank ${peer} (node ${node}) share no memory. Use hybrid, or ranks of one node.`,
     );
   });
 }

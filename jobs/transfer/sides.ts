@@ -1,5 +1,6 @@
 /** The two sides of a transfer as each rank holds them: layouts, pages and bytes. */
 import type { HeadRange, NativeGroup, NativeLayout, PoolOptions } from '../../runner/native/types/index.js';
+import { itemAt, valueOf } from '../../runner/values/items.js';
 import { groupRegionBytes, poolSizes, type PoolSizes } from '../kv/layout.js';
 import { splitGroups } from '../kv/models/split-groups.js';
 import type { KvGroup } from '../kv/models/geometry.js';
@@ -48,7 +49,7 @@ export function headPageBytes(spec: TransferSpec, group: KvGroup): number {
 function keptLayers(groups: readonly KvGroup[], group: KvGroup): number[] {
   const kept = [...new Set(groups.flatMap(({ layers }) => layers))].sort((a, b) => a - b);
   const placeOf = new Map(kept.map((layer, place) => [layer, place]));
-  return group.layers.map((layer) => placeOf.get(layer) ?? 0);
+  return group.layers.map((layer) => valueOf(placeOf, layer));
 }
 
 /** Layout of the pool on place `place` of an instance. */
@@ -71,7 +72,7 @@ export function nativeLayout(spec: TransferSpec, side: Side, place: number): Nat
       return {
         name: groups.length === 1 ? '' : group.name,
         layers: keptLayers(groups, group),
-        regionBytes: groupRegionBytes(split[index] ?? group, pageSize),
+        regionBytes: groupRegionBytes(itemAt(split, index), pageSize),
         section: 0,
         ...(isSplit(group) ? { heads: range } : {}),
       };
@@ -82,7 +83,8 @@ export function nativeLayout(spec: TransferSpec, side: Side, place: number): Nat
 
 function splitOf(groups: readonly KvGroup[], tensorParallel: number): readonly KvGroup[] {
   const answer = splitGroups(groups, tensorParallel);
-  return 'groups' in answer ? answer.groups : groups;
+  if (!('groups' in answer)) throw new Error(`heads of group ${answer.group} over ${tensorParallel} ranks`);
+  return answer.groups;
 }
 
 /** Blocks of the side's own page size in a pool of `flowBlocks`. */

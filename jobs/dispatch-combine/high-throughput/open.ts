@@ -1,5 +1,6 @@
 /** High throughput: rows are counted before they move. */
 import type { NativeMoe } from '../../../runner/native/types/index.js';
+import { itemAt } from '../../../runner/values/items.js';
 import { sum } from '../../../runner/values/sum.js';
 import type { OpenAlgorithm, Operation } from '../algorithm.js';
 import { paddedHidden } from '../moe-spec.js';
@@ -17,7 +18,7 @@ export async function openHighThroughput(parts: PointParts): Promise<OpenAlgorit
   const { spec, context, counts, paths, nodes } = parts;
   const { rank, nodeOfRank } = context.world.info;
   const isCuda = context.device.properties.kind === 'cuda';
-  const standing: Standing = { rank, isCuda, paths, nodes, nodeOf: nodeOfRank, numTokens: counts.numTokens };
+  const standing: Standing = { rank, isCuda, paths, nodes, numTokens: counts.numTokens };
   const open = async (strategy: Strategy): Promise<NativeMoe> =>
     await openNative(parts, {
       strategy,
@@ -63,7 +64,7 @@ export async function openHighThroughput(parts: PointParts): Promise<OpenAlgorit
         : sum(counts.tokensTo.map((to) => to[rank] ?? 0)) * 2 * paddedHidden(spec),
     bytes: (operation) => payloadHigh(spec, counts, rank, operation),
     columns: (operation, { timesUs }, facts) => ({
-      receive_rows: memory[rank]?.rows ?? 0,
+      receive_rows: itemAt(memory, rank).rows,
       ...(timesUs.length > 0
         ? { wire_GBps: payloadHigh(spec, counts, rank, operation).wire / median(timesUs) / 1000 }
         : {}),

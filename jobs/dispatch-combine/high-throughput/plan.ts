@@ -1,5 +1,6 @@
 /** Bytes and memory of one rank with high throughput, from the spec and its routing. */
 import type { PlanPlace, PointNeed, PointPlan } from '../../../runner/job-spec/spec-kind.js';
+import { itemAt } from '../../../runner/values/items.js';
 import { forwardingNodes, mostNetworkPeers, nodesInBlocks } from '../bytes/nodes.js';
 import type { PeerPath } from '../bytes/traffic.js';
 import type { MoeSpec } from '../moe-spec.js';
@@ -18,7 +19,7 @@ export function planHighThroughput(spec: MoeSpec, place: PlanPlace, counts: Rout
     payloadBytes: payload('dispatch') + payload('combine'),
     details: {
       symmetric_bytes: symmetricOf(spec, place, memory),
-      receive_rows: memory[rank]?.rows ?? 0,
+      receive_rows: itemAt(memory, rank).rows,
       received_tokens: counts.tokensTo.reduce((sum, to) => sum + (to[rank] ?? 0), 0),
       selections: counts.selections[rank] ?? 0,
     },
@@ -33,8 +34,7 @@ export function needOfHighThroughput(
 ): PointNeed {
   const { worldSize, rank } = place;
   const all = memory ?? capacities(spec, worldSize, null);
-  const own = all[rank] ?? { tokens: 0, rows: 0 };
-  const device = symmetricOf(spec, place, all) + privateBytesHigh(spec, worldSize, own);
+  const device = symmetricOf(spec, place, all) + privateBytesHigh(spec, worldSize, itemAt(all, rank));
   const host = stagedOf(spec, place, all);
   return { memoryBytes: { device, host, disk: 0 } };
 }

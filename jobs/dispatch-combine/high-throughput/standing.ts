@@ -10,6 +10,5 @@ export interface Standing {
   readonly isCuda: boolean;
   readonly paths: readonly PeerPath[];
   readonly nodes: Nodes | null;
-  readonly nodeOf: readonly number[];
   readonly numTokens: readonly number[];
 }

@@ -5,7 +5,7 @@ import { tokenBytes, type IssuedBytes } from '../bytes/traffic.js';
 import { headerBytes, tokenRowBytes } from './capacity.js';
 import { issuedBytesHighCuda } from './cuda.js';
 import type { Standing, Strategy } from './standing.js';
-import type { RoutingCounts } from '../bytes/routing-counts.js';
+import { tokensBetween, tokensToNode, type RoutingCounts } from '../bytes/routing-counts.js';
 
 type Operation = 'dispatch' | 'combine';
 
@@ -25,11 +25,9 @@ function holderOf({ rank, paths, nodes }: Standing, source: number): number {
 
 /** Tokens of `source` that cross the network for `partner` and the ranks that it serves. */
 function tokensToPartner(at: Standing, counts: RoutingCounts, source: number, partner: number): number {
-  const to =
-    at.nodes === null
-      ? counts.tokensTo[source]?.[partner]
-      : counts.tokensToNode[source]?.[at.nodeOf[partner] ?? 0];
-  return to ?? 0;
+  return at.nodes === null
+    ? tokensBetween(counts, source, partner)
+    : tokensToNode(counts, source, at.nodes.nodeOf(partner));
 }
 
 const servedHere = ({ rank, nodes, paths }: Standing): number[] =>

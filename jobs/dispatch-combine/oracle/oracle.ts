@@ -4,6 +4,8 @@
  */
 import type { Verification } from '../../../runner/job/measurement.js';
 import type { NativeMoeResults } from '../../../runner/native/types/index.js';
+import { itemAt } from '../../../runner/values/items.js';
+import { sum } from '../../../runner/values/sum.js';
 import { checkCombine } from './combine.js';
 import { Findings, POISON_BYTE } from './findings.js';
 import { SentRows } from './sent-rows.js';
@@ -56,20 +58,23 @@ function checkDispatch(
   const isExpertMajor = spec.outputLayout === 'expertMajor';
   const bySource = routing.ranks.map((_, source) => expectedTokens(expectation, source));
   const rows = new RowCheck(expectation, results, stride, findings);
+  const numGroups = isExpertMajor ? spec.numExperts / worldSize : worldSize;
+  findings.equal(results.count.length, numGroups, () => 'groups of rows');
   let firstRow = 0;
-  results.count.forEach((count, group) => {
+  for (let group = 0; group < numGroups; group++) {
+    const count = results.count[group] ?? 0;
     const name = isExpertMajor ? `local expert ${group}` : `source rank ${group}`;
     const sources = isExpertMajor ? bySource.map((_, source) => source) : [group];
-    const expected = sources.reduce((total, source) => {
-      return total + (bySource[source]?.[isExpertMajor ? group : 0]?.length ?? 0);
-    }, 0);
+    const tokensOf = (source: number): readonly number[] =>
+      itemAt(itemAt(bySource, source), isExpertMajor ? group : 0);
+    const expected = sum(sources.map((source) => tokensOf(source).length));
     if (!findings.equal(count, expected, () => `${name}: row count`)) {
       findings.give(`${name}: rows cannot be compared`);
     }
     for (const source of sources) {
       const range = results.layoutRange[isExpertMajor ? group * worldSize + source : group] ?? 0n;
       const begin = isExpertMajor ? Number(range >> 32n) : 0;
-      rows.checkSource(bySource[source]?.[isExpertMajor ? group : 0] ?? [], {
+      rows.checkSource(tokensOf(source), {
         name: `${name}, source rank ${source}${wayOf(expectation, source)}`,
         source,
         firstRow: firstRow + begin,
@@ -77,7 +82,7 @@ function checkDispatch(
       });
     }
     firstRow += Math.max(0, count);
-  });
+  }
   const poison = new Uint8Array(results.guard.length).fill(POISON_BYTE);
   findings.equalBytes(results.guard, poison, 1, (byte) => `byte ${byte} behind the last row of a group`);
 }

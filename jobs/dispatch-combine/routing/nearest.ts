@@ -61,7 +61,7 @@ export class Nearest {
   #sort(): void {
     const order = Uint32Array.from({ length: this.#held }, (_, index) => index);
     const keys = this.#keys;
-    order.sort((a, b) => (keys[a] ?? 0) - (keys[b] ?? 0) || a - b);
+    order.sort((a, b) => (keys[a] ?? 0) - (keys[b] ?? 0));
     this.#ids.set(Int32Array.from(order, (index) => this.#ids[index] ?? 0));
   }
 }

@@ -49,7 +49,8 @@ export class RequestLeader {
     await broadcastRound(this.#world, { messages, last: false }, timeoutMs);
     const own = await handleAll(this.#worker, messages);
     const gathered = await this.#world.gather(encodeMessage(own), LEADER, timeoutMs);
-    const byRank = (gathered ?? []).map((bytes, rank) => acknowledgementsOf(bytes, rank, messages));
+    if (gathered === null) throw new Error('rank 0 gathers: expected an answer of every rank');
+    const byRank = gathered.map((bytes, rank) => acknowledgementsOf(bytes, rank, messages));
     return messages.map(({ id }, index) =>
       resultOf(
         id,

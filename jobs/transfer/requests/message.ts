@@ -3,7 +3,7 @@
  * those that take part in a worker's own schedule, "connector_req". Field names are those of dynamo's block manager.
  * Everything is checked before it is used: a worker never indexes a pool by what came in.
  */
-import { RunnerError } from '../../../runner/errors.js';
+import { messageOf, RunnerError } from '../../../runner/errors.js';
 import { showValue } from '../../../runner/job-spec/issue.js';
 import { isObject } from '../../../runner/job-spec/pointer.js';
 
@@ -58,7 +58,7 @@ export function decodeRequest({ frames }: RequestMessage): BlockTransferRequest 
   try {
     value = JSON.parse(frames[0] ?? '');
   } catch (error) {
-    refuse('frame', 'JSON', error instanceof Error ? error.message : String(error));
+    refuse('frame', 'JSON', messageOf(error));
   }
   if (!isObject(value)) return refuse('frame', 'a JSON object', showValue(value));
   const known = ['from_pool', 'to_pool', 'blocks', 'connector_req'];

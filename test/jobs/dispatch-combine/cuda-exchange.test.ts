@@ -100,14 +100,21 @@ t.test('slices and the symmetric buffer', async (t) => {
   const block = 256 + 384 + 128 + 8 * 512;
   t.equal(symmetricBytesCuda(spec, 2), 2 * 2 * block + 128);
   t.equal(networkMemoryBytesCuda(spec, 2, 1), 2 * 2 * block);
+  // Without dedup a row for each of up to 2 experts of a rank there, and back for each of its experts.
+  const apart = { ...spec, dedup: 'off' } as MoeSpec;
+  t.equal(symmetricBytesCuda(apart, 2), 2 * 2 * (block + 8 * 512) + 128);
+  t.equal(symmetricBytesCuda({ ...apart, numTopk: 1 } as MoeSpec, 2), 2 * 2 * (block - 128 + 8 * 512) + 128);
+  // zeroCopy: twice a bf16 row for each of 2 experts, 2 ranks and 8 tokens.
+  t.equal(symmetricBytesCuda({ ...spec, zeroCopy: true } as MoeSpec, 2), 2 * 2 * block + 2 * 32 * 512 + 128);
   // Two plans: 2 x 344 in 768.
   t.equal(symmetricBytesCuda(spec, 2, 2), 2 * 2 * (block + 384) + 128);
 });
 
 t.test('pinned memory for peers over the network: that of the rank which has most of them', async (t) => {
-  const pinned = (transport: string, place: readonly number[], device = 'cuda'): number => {
+  const pinned = (transport: string, place: readonly number[], device = 'cuda', dedup = 'on'): number => {
     const [worldSize = 0, rank = 0, ranksPerNode = 0] = place;
-    const keys = { ...spec, numExperts: 12, transport, numTokens: 4, seed: 1, routing: { kind: 'uniform' } };
+    const routed = { numTokens: 4, seed: 1, routing: { kind: 'uniform' } };
+    const keys = { ...spec, dedup, numExperts: 12, transport, ...routed };
     const point = { spec: keys, files: {} } as unknown as Parameters<typeof dispatchCombine.plan>[0];
     const at = { worldSize, rank, ranksPerNode, device: device as 'host' | 'cuda' };
     return dispatchCombine.plan(point, at).memoryBytes.host;
@@ -119,6 +126,11 @@ t.test('pinned memory for peers over the network: that of the rank which has mos
     t.equal(pinned('hybrid', [4, rank, 2]), forPeers(4, 2), `2 nodes of 2, rank ${rank}`);
   }
   t.equal(pinned('hybrid', [4, 0, 4]), 0, 'one node');
+  t.equal(
+    pinned('hybrid', [4, 0, 2], 'cuda', 'node'),
+    networkMemoryBytesCuda({ ...spec, numExperts: 12 }, 4, 1, 2),
+    'forwarding: one rail, which takes the plans of both ranks of the node',
+  );
   t.equal(pinned('ipc', [4, 0, 2]), 0);
   t.equal(pinned('network', [4, 0, 4]), forPeers(4, 3));
   t.equal(pinned('network', [4, 0, 4], 'host'), 0, 'the host device reaches peers from its symmetric buffer');

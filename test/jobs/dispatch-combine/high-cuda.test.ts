@@ -5,6 +5,7 @@ import { countRouting } from '../../../jobs/dispatch-combine/bytes/routing-count
 import { symmetricBytesHighCuda } from '../../../jobs/dispatch-combine/high-throughput/cuda.js';
 import { needOfHighThroughput } from '../../../jobs/dispatch-combine/high-throughput/plan.js';
 import { issuedBytesHigh } from '../../../jobs/dispatch-combine/high-throughput/traffic.js';
+import { planMoe } from '../../../jobs/dispatch-combine/plan.js';
 import { moeSpec } from './moe-points.js';
 
 const spec = moeSpec({
@@ -31,7 +32,6 @@ t.test('a rank reads rows, ids and weights, and words of the others', async (t) 
     isCuda: true,
     paths: ['ipc', 'self'] as const,
     nodes: null,
-    nodeOf: [0, 0],
     numTokens: [4, 0],
   };
   const of = (operation: 'dispatch' | 'combine', strategy: 'sparse' | 'allGather', of = spec): object =>
@@ -54,7 +54,6 @@ t.test('a rank puts rows, ids and weights, and words to a peer over the network'
     isCuda: true,
     paths: ['self', 'network'] as const,
     nodes: null,
-    nodeOf: [0, 1],
     numTokens: [4, 0],
   };
   const of = (operation: 'dispatch' | 'combine', strategy: 'sparse' | 'allGather', of = spec): object =>
@@ -96,10 +95,30 @@ t.test('symmetric memory', async (t) => {
   const words = 4 * 256 + 2 * 2 * 256 * 8 + 2 * 256;
   t.equal(symmetricBytesHighCuda(spec, memory, 'sparse', false), words + 4 * 256 + 2048);
   t.equal(symmetricBytesHighCuda(spec, memory, 'allGather', false), words + 9 * 256 + 2048);
+  // A row of e4m3 has half the bytes, and 16 of scales.
+  const fp8 = { ...spec, dispatchDtype: 'fp8_e4m3' } as const;
+  t.equal(symmetricBytesHighCuda(fp8, memory, 'sparse', false), words + 2 * 256 + 256 + 2048);
   const rankMajor = { ...spec, outputLayout: 'rankMajor' } as const;
   t.equal(
     symmetricBytesHighCuda(rankMajor, memory, 'sparse', false),
     words + 9 * 256 + 512,
     'sources push into slots',
   );
+});
+
+t.test('the plan of a point: its rows by the routing, memory of the larger strategy', async (t) => {
+  const planned = (job: object, device: 'host' | 'cuda', rank = 0): ReturnType<typeof planMoe> =>
+    planMoe({ ...spec, ...job }, { device, worldSize: 2, rank, ranksPerNode: 2 }, {});
+  // Every token chooses every expert: two rows of 128 elements come from each of 4 tokens, and a sum goes back.
+  const every = { numTopk: 4, routing: { kind: 'uniform', maskedFraction: 0 } } as const;
+  t.match(planned(every, 'host', 1), {
+    payloadBytes: 4 * 256,
+    details: { received_tokens: 4, receive_rows: 8, selections: 0 },
+  });
+  t.match(planned(every, 'host'), { payloadBytes: 4 * 256 + 2 * 4 * 256, details: { selections: 16 } });
+  const symmetric = (strategy: string): unknown =>
+    planned({ ...every, strategy }, 'cuda').details?.['symmetric_bytes'];
+  t.equal(symmetric('auto'), symmetric('allGather'), 'both are opened, one after the other');
+  // A slot more, of 4 rows, and the row behind them.
+  t.equal(Number(symmetric('allGather')) - Number(symmetric('sparse')), 5 * 256);
 });

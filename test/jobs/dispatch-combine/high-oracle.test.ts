@@ -8,12 +8,13 @@ import {
 } from '../../../jobs/dispatch-combine/high-throughput/capacity.js';
 import { countRouting } from '../../../jobs/dispatch-combine/bytes/routing-counts.js';
 import { issuedBytesHigh } from '../../../jobs/dispatch-combine/high-throughput/traffic.js';
-import { tokenRow } from '../../../jobs/dispatch-combine/oracle/numbers.js';
 import { verifyHighThroughput } from '../../../jobs/dispatch-combine/oracle/high-throughput.js';
 import { makeRouting, type Routing } from '../../../jobs/dispatch-combine/routing/routing.js';
 import { Nodes } from '../../../jobs/dispatch-combine/bytes/nodes.js';
+import type { MoeSpec } from '../../../jobs/dispatch-combine/moe-spec.js';
+import { itemAt } from '../../../runner/values/items.js';
 import type { NativeMoeResults } from '../../../runner/native/types/index.js';
-import { idealResults } from './ideal-results.js';
+import { idealHighResults } from './ideal-high-results.js';
 import { moeFaultsOf, moeSpec } from './moe-points.js';
 
 const RANK = 1;
@@ -21,73 +22,24 @@ const HIGH = { algorithm: 'highThroughput', strategy: 'sparse', expertAlignment:
 const spec = moeSpec({ ...HIGH, numTokens: [12, 3, 0, 16] });
 const routing = makeRouting(spec, 4, {});
 
-/** Every chosen row of the rank as (expert, source, token, k), put in order by sorting. */
-function ideal(): NativeMoeResults {
-  const { numTopk, hidden, seed } = spec;
-  const numLocal = spec.numExperts / 4;
-  const rows = routing.ranks.flatMap(({ topkIdx }, source) =>
-    [...topkIdx].flatMap((id, at) =>
-      id >= 0 && Math.floor(id / numLocal) === RANK
-        ? [{ expert: id % numLocal, source, token: Math.floor(at / numTopk), k: at % numTopk }]
-        : [],
-    ),
-  );
-  const key = (row: { source: number; token: number }): number => row.source * 1e6 + row.token;
-  const received = [...new Set(rows.map(key))].toSorted((a, b) => a - b);
-  rows.sort((a, b) => a.expert - b.expert || key(a) - key(b));
-  const tokenRowOf = new Int32Array(received.length * numTopk).fill(-1);
-  const tokenExpert = tokenRowOf.slice();
-  const rowToken: number[] = [];
-  const expertBegin = [0];
-  const count = new Int32Array(numLocal);
-  for (let expert = 0; expert < numLocal; expert++) {
-    for (const row of rows.filter((of) => of.expert === expert)) {
-      const token = received.indexOf(key(row));
-      tokenRowOf[token * numTopk + row.k] = rowToken.length;
-      tokenExpert[token * numTopk + row.k] = expert;
-      rowToken.push(token);
-      count[expert] = (count[expert] ?? 0) + 1;
-    }
-    while (rowToken.length % 4 > 0) rowToken.push(-1);
-    expertBegin.push(rowToken.length);
-  }
-  const source = received.map((of) => Math.floor(of / 1e6));
-  const sourceToken = received.map((of) => of % 1e6);
-  const x = rowToken.flatMap((token) => {
-    if (token < 0) return Array.from({ length: 2 * hidden }, () => 0x7f);
-    const place = { seed, salt: 5, rank: source[token] ?? -1, token: sourceToken[token] ?? -1 };
-    return [...new Uint8Array(tokenRow(place, hidden, hidden).buffer)];
-  });
-  return {
-    ...idealResults(spec, routing, RANK),
-    count,
-    sourceToken: Int32Array.from(sourceToken),
-    x: Uint8Array.from(x),
-    guard: new Uint8Array(2 * hidden).fill(0x7f),
-    expertBegin: Int32Array.from(expertBegin),
-    sourceBegin: Int32Array.from([0, 1, 2, 3, 4], (end) => source.filter((of) => of < end).length),
-    rowToken: Int32Array.from(rowToken),
-    tokenRow: tokenRowOf,
-    tokenExpert,
-    tokenWeight: Float32Array.from(
-      received.flatMap((_, index) => {
-        const at = (sourceToken[index] ?? 0) * numTopk;
-        return [...(routing.ranks[source[index] ?? 0]?.topkWeights.subarray(at, at + numTopk) ?? [])];
-      }),
-    ),
-  };
-}
-
-const wrongOf = (results: NativeMoeResults): readonly (readonly [string | undefined, number, string])[] =>
-  verifyHighThroughput({ spec, routing, rank: RANK, nodes: null }, results).map(
+const ideal = (of = spec): NativeMoeResults => idealHighResults(of, routing, RANK);
+const wrongOf = (
+  results: NativeMoeResults,
+  of = spec,
+): readonly (readonly [string | undefined, number, string])[] =>
+  verifyHighThroughput({ spec: of, routing, rank: RANK, nodes: null }, results).map(
     ({ phase, wrong, firstBad }) => [phase, wrong, firstBad],
   );
 
+const fp8: MoeSpec = { ...spec, dispatchDtype: 'fp8_e4m3' };
+
 t.test('what is right is right', async (t) => {
-  t.same(wrongOf(ideal()), [
-    ['dispatch', 0, ''],
-    ['combine', 0, ''],
-  ]);
+  for (const of of [spec, fp8]) {
+    t.same(wrongOf(ideal(of), of), [
+      ['dispatch', 0, ''],
+      ['combine', 0, ''],
+    ]);
+  }
 });
 
 t.test('every kind of fault is found and named', async (t) => {
@@ -126,6 +78,11 @@ t.test('every kind of fault is found and named', async (t) => {
     ['a byte between experts', { x: changed(right.x, padding * rowBytes) }, /padding row/],
     ['a byte behind the rows', { guard: changed(right.guard, 0) }, /behind the last row/],
     ['a row too few', { x: right.x.subarray(rowBytes) }, /bytes of all rows/],
+    [
+      'a received token too few',
+      { sourceToken: right.sourceToken.slice(1) },
+      /^source tokens: entries: expected \d+, found \d+$/,
+    ],
   ];
   for (const [name, fault, said] of cases) {
     const [dispatch] = wrongOf({ ...right, ...fault });
@@ -134,6 +91,40 @@ t.test('every kind of fault is found and named', async (t) => {
   }
   const [, combine] = wrongOf({ ...right, combined: changed(right.combined, 7) });
   t.match(combine, ['combine', Number, /token 0, column 7/]);
+  const scaled = ideal(fp8);
+  const [scale] = wrongOf({ ...scaled, scales: changed(scaled.scales, 1) }, fp8);
+  t.match(scale, ['dispatch', 1, /^row 0, token \d+ of rank \d, scale 1: expected/]);
+});
+
+t.test('verify sample compares the elements of every eighth token, and the whole layout', async (t) => {
+  const sampled: MoeSpec = { ...spec, verify: 'sample' };
+  const right = ideal();
+  const rowOf = (isSampled: boolean): number =>
+    right.rowToken.findIndex(
+      (received) => received >= 0 && (itemAt([...right.sourceToken], received) % 8 === 0) === isSampled,
+    );
+  for (const [isSampled, wrong] of [
+    [true, 1],
+    [false, 0],
+  ] as const) {
+    const x = right.x.slice();
+    const at = rowOf(isSampled) * 2 * spec.hidden;
+    x[at] = (x[at] ?? 0) ^ 1;
+    t.match(wrongOf({ ...right, x }, sampled), [
+      ['dispatch', wrong],
+      ['combine', 0],
+    ]);
+    t.match(
+      wrongOf({ ...right, x }),
+      [
+        ['dispatch', 1],
+        ['combine', 0],
+      ],
+      'all of them without it',
+    );
+  }
+  const tokenRow = right.tokenRow.map((value) => value + 1);
+  t.match(wrongOf({ ...right, tokenRow }, sampled), [['dispatch', Number, /expert rows of choices/]]);
 });
 
 /** 2 ranks of 2 experts; rank 0 has 4 tokens: (0 1), (3 -), (- -), (2 0); rank 1 has none. */
@@ -184,7 +175,6 @@ t.test('counts, memory and bytes by hand', async (t) => {
     isCuda: false,
     paths: ['ipc', 'self'] as const,
     nodes: null,
-    nodeOf: [0, 0],
     numTokens: [4, 0],
   };
   const of = (
@@ -212,7 +202,7 @@ t.test('a token crosses once for each node, in rows that close up', async (t) =>
   const counts = countRouting(four, { digest: '', ranks: [one, none, none, none] }, nodeOf);
   const nodes = new Nodes(nodeOf);
   const paths = ['self', 'ipc', 'network', 'network'] as const;
-  const standing = { rank: 0, isCuda: false, paths, nodes, nodeOf, numTokens: [1, 0, 0, 0] };
+  const standing = { rank: 0, isCuda: false, paths, nodes, numTokens: [1, 0, 0, 0] };
   const call = { operation: 'dispatch', strategy: 'sparse', isAgain: true } as const;
   t.equal(issuedBytesHigh(four, counts, standing, call).network, 256 + 8, 'both experts are on node 1');
   t.equal(

@@ -12,6 +12,7 @@ import type { MoeSpec } from '../../../jobs/dispatch-combine/moe-spec.js';
 import type { Routing } from '../../../jobs/dispatch-combine/routing/routing.js';
 import { countRouting } from '../../../jobs/dispatch-combine/bytes/routing-counts.js';
 import { forwardedTokens } from '../../../jobs/dispatch-combine/high-throughput/traffic.js';
+import { requirePlanned } from '../../../jobs/dispatch-combine/paths.js';
 import { moeSpec } from './moe-points.js';
 import {
   issuedBytes,
@@ -60,7 +61,6 @@ t.test('high throughput hands on as many', async (t) => {
       isCuda: false,
       paths: pathsOf(rank),
       nodes,
-      nodeOf: nodeOfRank,
       numTokens: [3, 0, 0, 1],
     };
     return [forwardedTokens(at, counts), forwardedTokens({ ...at, nodes: null }, counts)];
@@ -153,6 +153,16 @@ t.test('bytes of each rank, by path', async (t) => {
       t.equal(payloadBytes(spec, traffic, phase).payload, units * 2 * 200, 'payload is what moved');
     }
   }
+});
+
+t.test('bytes that are not those of the routing are wrong data, with their path', async (t) => {
+  const planned = { self: 1, ipc: 2, network: 3 };
+  const issued = { ...planned, payload: 6, pcie: 0, disk: 0 };
+  requirePlanned(issued, planned, 'combine');
+  t.throws(() => requirePlanned({ ...issued, network: 4 }, planned, 'combine'), {
+    code: 'E_WRONG_DATA',
+    message: 'combine: bytes over network: expected 3 by the routing, issued 4',
+  });
 });
 
 t.test('what goes to whom, for the probe of the same bytes', async (t) => {

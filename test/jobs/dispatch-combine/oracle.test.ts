@@ -2,9 +2,10 @@
 import t from 'tap';
 import type { MoeSpec } from '../../../jobs/dispatch-combine/moe-spec.js';
 import { verifyExchange } from '../../../jobs/dispatch-combine/oracle/oracle.js';
-import { e4m3Code, E4M3_VALUES } from '../../../jobs/dispatch-combine/oracle/numbers.js';
+import { e4m3Code, E4M3_VALUES, tokenRow } from '../../../jobs/dispatch-combine/oracle/numbers.js';
 import { forwardingNodes } from '../../../jobs/dispatch-combine/bytes/nodes.js';
 import { makeRouting } from '../../../jobs/dispatch-combine/routing/routing.js';
+import { answerInThread, verify } from '../../../jobs/dispatch-combine/thread/requests.js';
 import type { NativeMoeResults } from '../../../runner/native/types/index.js';
 import { idealResults } from './ideal-results.js';
 import { moeSpec } from './moe-points.js';
@@ -68,7 +69,10 @@ for (const shape of SHAPES) {
   });
 }
 
-type Plant = (results: NativeMoeResults) => void;
+type Plant = (results: { -readonly [Key in keyof NativeMoeResults]: NativeMoeResults[Key] }) => void;
+const fewerGroups: Plant = (results) => {
+  results.count = results.count.slice(0, 3);
+};
 const swap = <T>(array: { [index: number]: T }, a: number, b: number): void => {
   const kept = array[a] as T;
   array[a] = array[b] as T;
@@ -94,6 +98,7 @@ const PLANTED: readonly [string, Readonly<Record<string, unknown>>, string, RegE
     /tokens in order/,
     ({ sourceToken }) => (sourceToken[1] = sourceToken[0] ?? 0),
   ],
+  ['a group too few', {}, 'dispatch', /^groups of rows: expected 4, found 3$/, fewerGroups],
   ['a count too small', {}, 'dispatch', /row count/, ({ count }) => (count[0] = (count[0] ?? 0) - 1)],
   [
     'a layout range too short',
@@ -165,6 +170,48 @@ for (const [name, job, phase, firstBad, plant] of PLANTED) {
     t.match(found?.firstBad, firstBad);
   });
 }
+
+t.test('verify sample compares the elements of every eighth token, and all counts', async (t) => {
+  const tokens = { numTokens: [9, 9], maxDispatchTokensPerRank: 9 };
+  const whole = ideal({ dedup: 'on', ...tokens });
+  const sampled = ideal({ dedup: 'on', ...tokens, verify: 'sample' });
+  const [all, some] = [verdicts(whole), verdicts(sampled)];
+  for (const [at, { phase, wrong, firstBad, checked }] of some.entries()) {
+    t.equal(wrong, 0, firstBad);
+    t.ok(checked < (all[at]?.checked ?? 0) / 2, `${phase}: fewer are compared`);
+  }
+  const flip = (token: number): void => {
+    sampled.results.combined[token * 128] = (sampled.results.combined[token * 128] ?? 0) ^ 1;
+  };
+  flip(1);
+  t.match(verdicts(sampled)[1], { wrong: 0 }, 'token 1 is not looked at');
+  flip(8);
+  t.match(verdicts(sampled)[1], { wrong: 1, firstBad: /token 8, column 0/ });
+  sampled.results.sourceToken[0] = 7;
+  t.match(verdicts(sampled)[0], { firstBad: /tokens in order/ });
+});
+
+t.test('what takes long is verified in a thread, which takes over the results', async (t) => {
+  const { signal } = new AbortController();
+  // No tokens: 33 rows of 65,536 elements, in which nothing may have been written.
+  const spec = moeSpec({ ...JOB, hidden: 65_536, numTokens: 0, maxDispatchTokensPerRank: 33 });
+  const routing = makeRouting(spec, WORLD);
+  const results = idealResults(spec, routing, RANK);
+  results.combined[65_536 + 7] = 0;
+  const request = { spec, routing, rank: RANK, nodeOfRank: [0, 0], device: 'host', results } as const;
+  const here = answerInThread({ work: 'verify', ...request });
+  t.match(here, [{ wrong: 0 }, { wrong: 1, firstBad: /^row 1 behind the last token, column 7: expected/ }]);
+  t.same(await verify({ work: 'verify', ...request }, signal), here, 'the same as without one');
+  t.equal(results.combined.length, 0, 'nobody else has them any more');
+  t.same(answerInThread({ work: 'route', spec, worldSize: WORLD, files: {} }), routing);
+});
+
+t.test('a token of an odd number of elements is the beginning of a longer one, then zeros', async (t) => {
+  const place = { seed: 3, salt: 5, rank: 1, token: 2 };
+  const [odd, longer] = [tokenRow(place, 127, 128), tokenRow(place, 128, 128)];
+  t.same(odd, Uint16Array.of(...longer.subarray(0, 127), 0));
+  t.not(longer[127], 0);
+});
 
 t.test('the same sums in another order are detected', async (t) => {
   const spec = moeSpec({ ...JOB, dedup: 'on' });

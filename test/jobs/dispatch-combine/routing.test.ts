@@ -2,6 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
+import { Nearest } from '../../../jobs/dispatch-combine/routing/nearest.js';
 import { makeRouting, type Routing } from '../../../jobs/dispatch-combine/routing/routing.js';
 import type { MoeSpec } from '../../../jobs/dispatch-combine/moe-spec.js';
 import { moeSpec } from './moe-points.js';
@@ -69,6 +70,29 @@ t.test('powerLaw: the most loaded rank is rank 0, no expert has more rows than t
     );
     t.equal(ranks.indexOf(Math.max(...ranks)), 0, `${ranks.join(' ')}`);
     t.ok(loads.every((load) => load <= WORLD * 128));
+  }
+});
+
+t.test('powerLaw: an exponent of exactly 1 is the limit of those around it', async (t) => {
+  const loads = (alpha: number): number[] => {
+    const spec = moeSpec({ ...TOKENS, routing: { kind: 'powerLaw', alpha } });
+    return loadsOf(spec, makeRouting(spec, WORLD));
+  };
+  const [below, exact, above] = [loads(1 - 1e-6), loads(1), loads(1 + 1e-6)];
+  t.same(exact, below);
+  t.same(exact, above);
+  t.not(Math.max(...exact), Math.max(...loads(1.5)));
+});
+
+t.test('equal keys stay in the order in which they came, few or many', async (t) => {
+  for (const count of [3, 70]) {
+    const nearest = new Nearest(count, 100);
+    const keys = Array.from({ length: 100 }, (_, id) => (id * 7) % 5);
+    keys.forEach((key, id) => nearest.offer(key, id));
+    const kept = new Int32Array(count);
+    nearest.copyTo(kept, 0);
+    const sorted = [...keys.keys()].toSorted((a, b) => (keys[a] ?? 0) - (keys[b] ?? 0) || a - b);
+    t.same([...kept], sorted.slice(0, count), `${count} of 100`);
   }
 });
 

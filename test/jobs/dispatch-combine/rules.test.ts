@@ -2,7 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { moeFaultsOf, moeSpec, SMALL_JOB } from './moe-points.js';
+import { moeFaultsOf, moeSpec, moeSpecOf, resolveMoeJob, SMALL_JOB } from './moe-points.js';
 
 t.test('a legal job has no issues, alone and in a world', async (t) => {
   t.same(moeFaultsOf({}), []);
@@ -85,6 +85,13 @@ t.test('a bad line of a routing file is named by its number', async (t) => {
     ['g.jsonl', '[0,1,1,3]\n', /1 twice \(.*g\.jsonl:1\)/],
     ['h.jsonl', '{"ids":[0]}\n', /h\.jsonl:1\)/],
     ['i.jsonl', '\n', /empty file/],
+    ['j.jsonl', '[0,1,2,3]\n[0,1,2,]\n', /"\]" \(.*j\.jsonl:2\)/],
+    ['k.txt', 'hello\n', /^a line that is neither: "hello" \(.*k\.txt:1\)/],
+    [
+      'l.csv',
+      `layer_id,expert_id,count\n${[0, 1, 2].map((id) => `0,${id},5\n`).join('')}`,
+      /^3 \(.*l\.csv\)/,
+    ],
   ];
   for (const [file, text, received] of bad) {
     writeFileSync(join(folder, file), text);
@@ -93,6 +100,36 @@ t.test('a bad line of a routing file is named by its number', async (t) => {
   }
   const missing = moeFaultsOf({ routing: { kind: 'file', path: 'none.csv' } }, null, folder);
   t.match(missing, [{ pointer: '/routing/path', received: /not found/ }]);
+});
+
+t.test('numbers of experts that would do are named', async (t) => {
+  t.match(moeFaultsOf({}, 3), [{ hint: 'the nearest are 15 and 18' }]);
+  t.match(moeFaultsOf({ numExperts: 4 }, 5), [{ hint: 'the nearest is 5' }]);
+});
+
+t.test(
+  "routing of a model: what the job leaves open is the model's, where the kind is the same",
+  async (t) => {
+    const { hidden: _hidden, numTopk: _topk, numExperts: _experts, ...open } = SMALL_JOB;
+    const routingOf = (routing: object): unknown =>
+      moeSpecOf({ ...open, model: 'deepseek-v3', routing }).routing;
+    const limited = { kind: 'groupLimited', topkGroups: 2 };
+    t.same(routingOf(limited), { ...limited, numGroups: 8, maskedFraction: 0 });
+    t.same(routingOf({ kind: 'zipf' }), { kind: 'zipf', exponent: 1, maskedFraction: 0 });
+  },
+);
+
+t.test('where kinds of routing are swept, keys of one mean nothing to the others', async (t) => {
+  const job = { routing: { kind: 'zipf', exponent: 2 }, sweep: { 'routing.kind': ['zipf', 'uniform'] } };
+  const { points, issues } = resolveMoeJob(job);
+  t.same(issues, []);
+  t.same(
+    points.map(({ spec }) => spec['routing']),
+    [
+      { kind: 'zipf', maskedFraction: 0, exponent: 2 },
+      { kind: 'uniform', maskedFraction: 0 },
+    ],
+  );
 });
 
 t.test('defaults are those of the documentation', async (t) => {
