@@ -97,10 +97,13 @@ function splitIssues(spec: TransferSpec, groups: readonly KvGroup[]): SpecIssue[
     const expected = `a multiple or a divisor of the source's ${spec.layout.pageSize} tokens`;
     return [{ pointer: '/targetLayout/pageSize', expected, received: showValue(spec.targetLayout.pageSize) }];
   }
+  const smaller = spec.layout.pageSize === small ? 'layout' : 'targetLayout';
   const issues: SpecIssue[] = [];
   for (const key of ['sourceTensorParallel', 'targetTensorParallel'] as const) {
-    const at = (name: string): string =>
-      name === 'tensorParallel' ? `/${key}` : pointerOf(['layout', name]);
+    const at = (name: string): string => {
+      if (name === 'tensorParallel') return `/${key}`;
+      return pointerOf([name === 'pageSize' ? smaller : 'layout', name]);
+    };
     const split = blockGroups(groups, {}, spec[key], at);
     const placed = 'issues' in split ? split : layoutOfGroups(split.groups, small, at);
     if ('issues' in placed) issues.push(...placed.issues);

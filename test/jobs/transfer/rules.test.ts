@@ -18,7 +18,8 @@ function pointersOf(given: JsonObject, worldSize: number | null = 4, folders: st
   const answer = resolveGiven({ layout: { groups: KV }, ...given } as JsonObject, folders);
   const issues =
     'issues' in answer ? answer.issues : transferIssues(answer.spec as unknown as TransferSpec, worldSize);
-  return issues.map(({ pointer }) => pointer);
+  // Issues that are equal are said once.
+  return [...new Set(issues.map(({ pointer }) => pointer))];
 }
 
 t.test('each bad spec by its pointer', async (t) => {
@@ -35,6 +36,7 @@ t.test('each bad spec by its pointer', async (t) => {
     ['pages that do not fit', { targetLayout: { pageSize: 24 } }, ['/targetLayout/pageSize']],
     ['layers beyond the model', { layerRange: [1, 3] }, ['/layerRange']],
     ['empty layer range', { layerRange: [1, 1] }, ['/layerRange']],
+    ['alignment of both, said once', { layout: { groups: KV, alignment: 24 } }, ['/layout/alignment']],
     ['alignment', { targetLayout: { alignment: 24 } }, ['/targetLayout/alignment']],
     [
       'blockDim of contiguous blocks',
@@ -42,6 +44,20 @@ t.test('each bad spec by its pointer', async (t) => {
       ['/targetLayout/blockDim'],
     ],
     ['more ranks than there are', { targetTensorParallel: 8 }, ['/targetTensorParallel']],
+    ['more ranks of the source', { sourceTensorParallel: 8 }, ['/sourceTensorParallel']],
+    [
+      'pages that cut a compressed entry',
+      { layout: { groups: [{ ...KV[0], compression: { how: 'pooled', ratio: 24 } }] } },
+      ['/layout/pageSize'],
+    ],
+    [
+      'pages of the target that cut a compressed entry',
+      {
+        layout: { groups: [{ ...KV[0], compression: { how: 'pooled', ratio: 24 } }], pageSize: 48 },
+        targetLayout: { pageSize: 16 },
+      },
+      ['/targetLayout/pageSize'],
+    ],
     ['a network that is never taken', { transport: 'ipc', networkTransport: ['rc'] }, ['/networkTransport']],
     ['matrix missing', { pattern: 'matrix' }, ['/matrix']],
     ['matrix unread', { pattern: 'matrix', matrix: 'nowhere.txt' }, ['/matrix']],
@@ -56,6 +72,7 @@ t.test('each bad spec by its pointer', async (t) => {
     ],
   ];
   for (const [name, given, pointers] of cases) t.same(pointersOf(given), pointers, name);
+  t.match(resolveGiven({}), { issues: [{ pointer: '/layout', received: 'neither' }] });
   t.same(pointersOf({ pattern: 'pair' }, 3), ['/pattern'], 'pair of three');
   t.same(pointersOf({ pattern: 'pair', targetTensorParallel: 8 }, 8), [], 'one unit sends to itself');
 });
@@ -105,6 +122,16 @@ t.test('a traffic matrix in the form of kvbench', async (t) => {
   });
 });
 
+t.test('the width of elements is that of the layout, where the groups do not say it', async (t) => {
+  const bytesOf = (layout: JsonObject): unknown =>
+    planTransfer(givenTransfer({ layout }), { worldSize: 2, rank: 0, ranksPerNode: 2, device: 'host' })
+      .details?.['block_bytes'];
+  // 16 tokens of 2 layers, K and V of 8 x 64 elements.
+  t.equal(bytesOf({ groups: KV }), 2 * 16 * 2 * 2 * 512, 'two bytes by default');
+  t.equal(bytesOf({ groups: KV, dtypeWidthBytes: 1 }), 16 * 2 * 2 * 512);
+  t.equal(bytesOf({ groups: [{ ...KV[0], dtypeWidthBytes: 4 }], dtypeWidthBytes: 1 }), 4 * 16 * 2 * 2 * 512);
+});
+
 // By hand: a page of 16 tokens keeps 2 layers x 8 heads x (4 + 2) x 2 B and 3 layers x 6 x 2 B for each token.
 t.test('the plan against numbers worked out by hand', async (t) => {
   const heads = 16 * 2 * 8 * 6 * 2;
@@ -130,6 +157,8 @@ t.test('the plan against numbers worked out by hand', async (t) => {
 t.test('a path that is not there is known before anything is opened', async (t) => {
   const place = { worldSize: 4, ranksPerNode: 2, networkMissing: 'no UCX' };
   t.match(skippedPath({ transport: 'ipc' }, place), /share no memory; use hybrid/);
+  t.equal(skippedPath({ transport: 'ipc' }, { ...place, ranksPerNode: 4 }), null);
+  t.equal(skippedPath({ transport: 'network' }, { ...place, worldSize: 1 }), null, 'nobody to reach');
   t.match(skippedPath({ transport: 'hybrid' }, place), /no UCX/);
   t.equal(skippedPath({ transport: 'hybrid' }, { ...place, ranksPerNode: 4 }), null);
   t.match(skippedPath({ transport: 'network' }, { ...place, ranksPerNode: 4 }), /no UCX/);

@@ -89,9 +89,9 @@ t.test(
   async (t) => {
     const folder = t.testdir();
     const block = 16 * (2 * 2 * 8 * 16 * 2 + 256 * 2);
-    writeFileSync(join(folder, 'matrix.txt'), `0 ${block} 1\n0 0 0\n0 0 0\n`);
+    writeFileSync(join(folder, 'matrix.txt'), `0 ${block} 1 0\n0 0 0 0\n0 0 0 0\n0 0 0 0\n`);
     const ran = await runTransfer(folder, {
-      ranks: 3,
+      ranks: 4,
       job: { pattern: 'matrix', matrix: 'matrix.txt', op: 'write' },
     });
     allVerified(t, ran, 'matrix');
@@ -102,5 +102,6 @@ t.test(
       transfer_peers: '2',
       wire_source: 'issued',
     });
+    t.match(total[3], { status: 'ok', payload_bytes: '0', checked: '0', transfer_peers: '0' }, 'no pools');
   },
 );
