@@ -65,11 +65,11 @@ export function issuedBytesCuda(
 function blockPairBytes(spec: MoeSpec, worldSize: number, plans: number): number {
   const tokens = spec.maxDispatchTokensPerRank;
   const numLocal = spec.numExperts / worldSize;
-  const copies = usesDedup(spec) ? 1 : Math.min(spec.numTopk, numLocal);
+  // What comes back of a token: never less than what went out, for fp8 is half as wide and choices are of different experts.
   const combined = (usesDedup(spec) ? 1 : numLocal) * 2 * paddedHidden(spec);
   const plan = plans * WORD_BYTES * planWords(spec, worldSize, tokens);
   const flags = WORD_BYTES * tokens * slicesOf(spec);
-  const rows = tokens * Math.max(copies * rowBytes(spec), combined);
+  const rows = tokens * combined;
   return 2 * (BEGUN_BYTES + [plan, flags, rows].reduce((sum, bytes) => sum + alignTo(bytes, MAP_STEP), 0));
 }
 

@@ -110,11 +110,15 @@ t.test('numbers of experts that would do are named', async (t) => {
 t.test(
   "routing of a model: what the job leaves open is the model's, where the kind is the same",
   async (t) => {
+    const experts = { n_routed_experts: 16, num_experts_per_tok: 4, n_group: 4, topk_group: 2 };
+    const folder = t.testdir({
+      'config.json': JSON.stringify({ num_hidden_layers: 2, hidden_size: 256, ...experts }),
+    });
     const { hidden: _hidden, numTopk: _topk, numExperts: _experts, ...open } = SMALL_JOB;
     const routingOf = (routing: object): unknown =>
-      moeSpecOf({ ...open, model: 'deepseek-v3', routing }).routing;
-    const limited = { kind: 'groupLimited', topkGroups: 2 };
-    t.same(routingOf(limited), { ...limited, numGroups: 8, maskedFraction: 0 });
+      moeSpecOf({ ...open, model: 'config.json', routing }, folder).routing;
+    const limited = { kind: 'groupLimited', topkGroups: 3 };
+    t.same(routingOf(limited), { ...limited, numGroups: 4, maskedFraction: 0 });
     t.same(routingOf({ kind: 'zipf' }), { kind: 'zipf', exponent: 1, maskedFraction: 0 });
   },
 );

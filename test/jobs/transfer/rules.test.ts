@@ -51,6 +51,14 @@ t.test('each bad spec by its pointer', async (t) => {
       ['/layout/pageSize'],
     ],
     [
+      'entries whose bytes change with age',
+      {
+        layout: { groups: [{ ...KV[0], window: 32, compression: { how: 'aged', ratio: 4 } }] },
+        targetLayout: { pageSize: 8 },
+      },
+      ['/layout/groups'],
+    ],
+    [
       'pages of the target that cut a compressed entry',
       {
         layout: { groups: [{ ...KV[0], compression: { how: 'pooled', ratio: 24 } }], pageSize: 48 },
