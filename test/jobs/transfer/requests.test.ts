@@ -5,7 +5,6 @@ import {
   encodeRequest,
   type BlockTransferRequest,
 } from '../../../jobs/transfer/requests/message.js';
-import { RequestLeader } from '../../../jobs/transfer/requests/channel.js';
 import { TransferScheduler } from '../../../jobs/transfer/requests/scheduler.js';
 import {
   cutIntoBatches,
@@ -146,25 +145,6 @@ t.test('pools and ids are checked before anything moves', async (t) => {
   t.match(await without.worker.handle(encodeRequest(1, OFFLOAD)), {
     error: /source pool Device: expected a pool of this worker \(none\)/,
   });
-});
-
-t.test('acknowledgements of anything but the requests of the round are refused', async (t) => {
-  const { worker } = workerOf();
-  const ack = { id: 0, outcome: 'executed', error: '' };
-  const bad: [readonly BlockTransferRequest[], unknown, RegExp][] = [
-    [[OFFLOAD], [], /^rank 1: expected acknowledgements of requests 0, received none$/],
-    [[OFFLOAD], [ack, ack], /of requests 0, received 0, 0$/],
-    [[OFFLOAD], 'no', /of requests 0, received string$/],
-    [[], [ack], /of requests none, received 0$/],
-  ];
-  for (const [requests, answer, message] of bad) {
-    const plane = {
-      broadcast: async (data: Uint8Array | null) => Buffer.from(data ?? []),
-      gather: async (own: Uint8Array) => [Buffer.from(own), Buffer.from(JSON.stringify(answer))],
-    } as unknown as ConstructorParameters<typeof RequestLeader>[0];
-    const sent = new RequestLeader(plane, worker).send(requests, 1000);
-    await t.rejects(sent, { code: 'E_WORLD_LOST', message });
-  }
 });
 
 t.test('batches above the limit, bounded in flight, never in replicated mode', async (t) => {
