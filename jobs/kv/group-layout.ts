@@ -3,8 +3,7 @@ import { showValue, type SpecIssue } from '../../runner/job-spec/issue.js';
 import { suggestion } from '../../runner/job-spec/suggest.js';
 import type { GroupsAnswer } from './given-groups.js';
 import { MOST_GROUPS } from './group-schema.js';
-import { groupRegionBytes } from './layout.js';
-import { outerBytes, type KvGroup } from './models/geometry.js';
+import { groupRegionBytes, outerBytes, type KvGroup } from './models/geometry.js';
 import { splitGroups } from './models/split-groups.js';
 
 type Given = Readonly<Record<string, unknown>>;

@@ -5,7 +5,7 @@
  * each layer of each group. native/kv/block_layout.cc places the same; a test compares both.
  */
 import type { KvLayout } from './spec.generated.js';
-import { outerBytes, type KvGroup } from './models/geometry.js';
+import { groupRegionBytes, type KvGroup } from './models/geometry.js';
 import type { Tier } from '../../runner/native/types/index.js';
 
 /** O_DIRECT wants offsets, lengths and addresses at multiples of the sector; 4096 suits every disk in use. */
@@ -41,12 +41,6 @@ export interface PoolSizes {
   readonly totalBytes: number;
   /** What a pool asks device or host memory for: all buffers, and padding to align their start. */
   readonly allocationBytes: number;
-}
-
-/** Of one block and layer, by outer index. Not whole where entries of several tokens do not fill a page. */
-export function groupRegionBytes(group: KvGroup, pageSize: number): number[] {
-  const tokens = group.compression?.how === 'pooled' ? group.compression.ratio : 1;
-  return outerBytes(group).map((bytes) => (bytes * pageSize) / tokens);
 }
 
 /** The groups of a block, as every tier stores them. */

@@ -1,9 +1,9 @@
 /** The two sides of a transfer as each rank holds them: layouts, pages and bytes. */
 import type { HeadRange, NativeGroup, NativeLayout, PoolOptions } from '../../runner/native/types/index.js';
 import { itemAt, valueOf } from '../../runner/values/items.js';
-import { groupRegionBytes, poolSizes, type PoolSizes } from '../kv/layout.js';
+import { poolSizes, type PoolSizes } from '../kv/layout.js';
 import { splitGroups } from '../kv/models/split-groups.js';
-import type { KvGroup } from '../kv/models/geometry.js';
+import { groupRegionBytes, type KvGroup } from '../kv/models/geometry.js';
 import { heldHeads, isSplit } from './heads.js';
 import type { TransferLayout, TransferSpec } from './spec.generated.js';
 

@@ -1,5 +1,5 @@
 /** Kinds of layers that are not said by a word per layer: blocks of Nemotron-NAS, and patterns of classes. */
-import { isOff, type ConfigKeys } from './config-keys.js';
+import { isOff, type ConfigKeys, type ConfigObject } from './config-keys.js';
 import { chunked, full, fullWithState, nothing, state, windowed, type LayerKind } from './layer-kinds.js';
 import { ATTENTION_AND_STATE, CLASS_PATTERNS } from './model-types.js';
 import { ConfigRefusal, show } from './refusal.js';
@@ -14,12 +14,16 @@ const BLOCK_KEYS: ReadonlySet<string> = new Set([
   'replace_with_linear',
 ]);
 
-/** One block of block_configs (Nemotron-NAS): `attention` says whether it is there, linear, or windowed. */
-export function kindOfBlock(block: unknown): LayerKind {
+/** What a block of block_configs (Nemotron-NAS) says of its attention. */
+export function blockAttention(block: unknown): ConfigObject {
   const attention = isObject(block) ? block['attention'] : undefined;
-  if (!isObject(attention)) {
-    throw new ConfigRefusal('an object attention in each of block_configs', show(block));
-  }
+  if (isObject(attention)) return attention;
+  throw new ConfigRefusal('an object attention in each of block_configs', show(block));
+}
+
+/** Whether a block's attention is there, linear, or windowed. */
+export function kindOfBlock(block: unknown): LayerKind {
+  const attention = blockAttention(block);
   const unknown = Object.keys(attention).find((key) => !BLOCK_KEYS.has(key) && !isOff(attention[key]));
   const odd = unknown ?? (isOff(attention['num_sink_tokens']) ? undefined : 'num_sink_tokens');
   if (odd !== undefined && attention['no_op'] !== true) {

@@ -1,5 +1,6 @@
 /** Reads keys of one configuration object, and remembers which were looked at and which decided. */
 import { isObject } from '../../../runner/job-spec/pointer.js';
+import { firstOf } from '../../../runner/values/items.js';
 import { ConfigRefusal, show } from './refusal.js';
 
 export type ConfigObject = Readonly<Record<string, unknown>>;
@@ -79,7 +80,7 @@ export class ConfigKeys {
   need(keys: readonly string[], largest = LARGEST_COUNT): number {
     const value = this.count(keys, largest);
     if (value !== undefined) return value;
-    const [key = ''] = keys;
+    const key = firstOf(keys);
     throw new ConfigRefusal(
       `a whole number from 1 under ${keys.map((name) => this.#path + name).join(' or ')}`,
       `${this.#path}${key} = ${show(this.config[key])}`,

@@ -79,6 +79,12 @@ export function outerBytes(group: KvGroup): number[] {
   return bytes;
 }
 
+/** Of one block of so many tokens and one layer, by outer index. Not whole where entries of several tokens do not fill a page. */
+export function groupRegionBytes(group: KvGroup, pageSize: number): number[] {
+  const tokens = group.compression?.how === 'pooled' ? group.compression.ratio : 1;
+  return outerBytes(group).map((bytes) => (bytes * pageSize) / tokens);
+}
+
 /** Bytes of one entry in one layer. */
 export function entryBytes(group: KvGroup): number {
   return outerBytes(group).reduce((sum, bytes) => sum + bytes, 0);

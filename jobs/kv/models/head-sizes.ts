@@ -1,5 +1,6 @@
 /** KV heads and head sizes of a model's plain layers, under the names of every family. */
 import { isObject } from '../../../runner/job-spec/pointer.js';
+import { blockAttention } from './block-kinds.js';
 import type { ConfigKeys } from './config-keys.js';
 import { ConfigRefusal, show } from './refusal.js';
 
@@ -100,7 +101,6 @@ const HEAD_RULES: readonly HeadRule[] = [
       return heads ?? plain ?? queryHeads(keys);
     },
   },
-  { applies: (keys) => keys.has('block_configs'), heads: (keys) => queryHeads(keys) },
   { applies: () => true, heads: (keys) => keys.count(KV_HEADS) },
 ];
 
@@ -177,8 +177,7 @@ function blockHeads(keys: ConfigKeys, numLayers: number): number[] {
   const heads = queryHeads(keys);
   for (const key of KV_HEADS) if (key in keys.config) keys.peek(key);
   return keys.perLayer('block_configs', numLayers).map((block) => {
-    const attention = isObject(block) ? block['attention'] : undefined;
-    const group = isObject(attention) ? attention['n_heads_in_group'] : undefined;
+    const group = blockAttention(block)['n_heads_in_group'];
     if (group === null || group === undefined) return 1;
     const shared = keys.check('block_configs', group);
     if (heads % shared === 0) return heads / shared;

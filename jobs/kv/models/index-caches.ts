@@ -1,5 +1,6 @@
 /** Keys of sparse attention's indexers, which engines cache along with K and V. */
 import { isObject } from '../../../runner/job-spec/pointer.js';
+import { itemAt } from '../../../runner/values/items.js';
 import { isOff, type ConfigKeys } from './config-keys.js';
 import type { LayerKind } from './layer-kinds.js';
 import { ConfigRefusal, show } from './refusal.js';
@@ -45,7 +46,7 @@ const RULES: readonly IndexRule[] = [
     read: (keys, kinds) => {
       const dim = keys.need(['index_head_dim']);
       return (layer) => {
-        const { indexed, ratio = 0 } = kinds[layer] ?? { indexed: false };
+        const { indexed, ratio = 0 } = itemAt(kinds, layer);
         if (!indexed || ratio === 0) return undefined;
         return { dim, dtypeWidthBytes: 2, scaleBytes: 0, tokensPerKey: ratio };
       };

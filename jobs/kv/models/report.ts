@@ -4,8 +4,9 @@ import { formatIssues } from '../../../runner/job-spec/issue.js';
 import type { ModelQuestion, ModelReport } from '../../../runner/job/model-report.js';
 import { formatBytes } from '../../../runner/text/bytes.js';
 import { textTable } from '../../../runner/text/table.js';
+import { sum } from '../../../runner/values/sum.js';
 import { findModelGeometry } from './find-model.js';
-import { entryBytes, geometryBytes, type KvGroup, type ModelGeometry } from './geometry.js';
+import { entryBytes, geometryBytes, groupRegionBytes, type KvGroup, type ModelGeometry } from './geometry.js';
 import { describeWithout } from './read-config.js';
 import { layerList } from './refusal.js';
 import { splitGroups } from './split-groups.js';
@@ -85,7 +86,7 @@ function groupContextBytes(group: KvGroup, contextTokens: number, pageSize: numb
 }
 
 function contextBytes(groups: readonly KvGroup[], contextTokens: number, pageSize: number | null): number {
-  return groups.reduce((sum, group) => sum + groupContextBytes(group, contextTokens, pageSize), 0);
+  return sum(groups.map((group) => groupContextBytes(group, contextTokens, pageSize)));
 }
 
 const HEAD = ['group', 'layers', 'keeps', 'window', 'bytes per token', 'region'];
@@ -108,7 +109,9 @@ function asText(
     keeps(group),
     group.window === null ? '' : String(group.window),
     group.kind === 'state' ? '' : String(group.bytesPerToken),
-    ...(pageSize === null ? [] : [group.kind === 'state' ? '' : String(pageSize * entryBytes(group))]),
+    ...(pageSize === null
+      ? []
+      : [group.kind === 'state' ? '' : String(sum(groupRegionBytes(group, pageSize)))]),
     ...(contextTokens === null ? [] : [formatBytes(groupContextBytes(group, contextTokens, pageSize))]),
   ]);
   const lines = [

@@ -239,4 +239,5 @@ export const CLASS_CASES: readonly (readonly [string, readonly number[]])[] = [
   ['gemma4_unified_text', [5, 11]],
   ['muse_glimmer_text', [3, 7, 11]],
   ['mimo_v2_flash', [0, 5, 11]],
+  ['qwen3_next', [3, 7, 11]],
 ];

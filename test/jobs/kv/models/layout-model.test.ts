@@ -25,6 +25,18 @@ t.test('a model of several shapes has groups; one of them is a layout of its own
   t.match(layoutOf('gpt-oss-20b', { group: 'full', tensorParallel: 8 }), { numLayers: 12, innerDim: 64 });
   const layout = { kind: 'fullyContiguous', model: 'gpt-oss-20b', pageSize: 32, group: 'latent' };
   t.match(jobIssues(offloadJob({ layout })), [{ pointer: '/jobs/0/layout/group', expected: /window, full/ }]);
+  const shapes = { num_hidden_layers: 9, num_attention_heads: 720, hidden_size: 46_080 };
+  const heads = [1, 2, 3, 4, 5, 6, 8, 9, 10];
+  const many = { 'many.json': JSON.stringify({ ...shapes, num_key_value_heads_per_layer: heads }) };
+  t.match(jobIssues(offloadJob({ layout: { model: 'many.json' } }), {}, many), [
+    {
+      pointer: '/jobs/0/layout/model',
+      expected: 'at most 8 groups of layers',
+      received: /^9: full-1x64, full-2x64, /,
+      hint: 'take one by `group`',
+    },
+  ]);
+  t.match(layoutOf('many.json', { group: 'full-5x64' }, many), { numLayers: 1, innerDim: 320 });
 });
 
 t.test('layers of multi-token prediction count where mtp says so', async (t) => {

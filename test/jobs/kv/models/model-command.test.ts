@@ -88,6 +88,12 @@ t.test('files as users have them', async (t) => {
       stderr: /adapter/,
     });
     t.match(await model(join(folder, 'none.json')), { status: 2, stderr: /not found/ });
+    mkdirSync(join(folder, 'odd', 'hf_quant_config.json'), { recursive: true });
+    path('odd/config.json', JSON.stringify(config));
+    t.match(await model(join(folder, 'odd')), {
+      status: 2,
+      stderr: /odd\/hf_quant_config\.json: a\s+directory/,
+    });
     mkdirSync(join(folder, 'empty'));
     t.match(await model(join(folder, 'empty')), { status: 2, stderr: /config\.json/ });
   });

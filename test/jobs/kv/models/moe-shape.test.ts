@@ -30,6 +30,12 @@ t.test('a dense model and two numbers are refused', async (t) => {
   t.throws(() => readMoeShape({ ...layers, num_experts: 0 }), ConfigRefusal);
   const two = { ...layers, num_experts: 8, num_local_experts: 16, num_experts_per_tok: 2 };
   t.throws(() => readMoeShape(two), { message: /num_experts = 8, num_local_experts = 16/ });
+  t.match(
+    readMoeShape({ ...two, num_local_experts: 8 }),
+    { numExperts: 8, numTopk: 2 },
+    'alike is one number',
+  );
+  t.throws(() => readMoeShape({ ...layers, num_experts: 8 }), { message: /num_experts_per_tok = nothing/ });
 });
 
 t.test('dispatchCombine takes a model', async (t) => {

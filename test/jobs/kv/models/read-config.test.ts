@@ -3,6 +3,7 @@ import { parseConfig } from '../../../../jobs/kv/models/config-text.js';
 import { geometryBytes, type ModelGeometry } from '../../../../jobs/kv/models/geometry.js';
 import { DEFAULT_READ, readConfig, type ReadOptions } from '../../../../jobs/kv/models/read-config.js';
 import { CASES, plain } from './deciding-keys.js';
+import { ABSENT_CASES } from './absent-keys.js';
 import { CLASS_CASES, KIND_CASES } from './layer-kind-cases.js';
 import { classKinds } from '../../../../jobs/kv/models/block-kinds.js';
 
@@ -17,7 +18,8 @@ const summary = (config: unknown, options: Partial<ReadOptions> = {}): string =>
     .join('; ');
 
 t.test('only the deciding keys', async (t) => {
-  for (const [name, config, expected] of [...CASES, ...KIND_CASES]) t.equal(summary(config), expected, name);
+  for (const [name, config, expected] of [...CASES, ...KIND_CASES, ...ABSENT_CASES])
+    t.equal(summary(config), expected, name);
 });
 
 t.test('layers that only the class decides', async (t) => {
@@ -81,6 +83,46 @@ t.test('what decided and what was assumed', async (t) => {
   ]);
   t.match(unknown.notes.join('\n'), /model_type "brand_new" is not in this reader's table/);
   t.match(read(plain).notes.join('\n'), /as many as query heads/);
+  const windows = read({ model_type: 'gemma3_text', num_hidden_layers: 6, hidden_size: 2304 });
+  const ofWindow = windows.notes.filter((note) => note.startsWith('sliding_window is absent: 4096'));
+  t.equal(ofWindow.length, 1, 'said once for five layers');
+});
+
+/** Where engines differ, or the file says what engines do not do. */
+const NOTED: readonly (readonly [string, Record<string, unknown>, RegExp])[] = [
+  ['float32', { torch_dtype: 'float32' }, /^the file says float32; engines serve it in 2 bytes/],
+  [
+    'layers that share K and V',
+    { use_cla: true, cla_share_factor: 2 },
+    /^use_cla: the model shares K and V over 2 layers; vLLM and SGLang keep a copy/,
+  ],
+  [
+    'sparse MLA in 8 bits',
+    {
+      model_type: 'deepseek_v32',
+      kv_lora_rank: 512,
+      index_head_dim: 128,
+      quantization_config: { kv_cache_scheme: 'fp8' },
+    },
+    /^vLLM's fp8 format of sparse MLA .* 656 bytes/,
+  ],
+  ['latents that vLLM expands', { model_type: 'minicpm3' }, /^vLLM expands the latent of minicpm3/],
+  [
+    'pooled index rows',
+    { model_type: 'deepseek_v32', index_head_dim: 128, index_kpool: 4 },
+    /^index_kpool: transformers keeps wider index rows/,
+  ],
+];
+
+t.test('notes of what engines do otherwise', async (t) => {
+  for (const [name, config, words] of NOTED) {
+    const { notes } = read({ ...plain, num_key_value_heads: 2, ...config });
+    t.equal(notes.filter((note) => words.test(note)).length, 1, `${name}: ${notes.join('; ')}`);
+    t.notOk(
+      read({ ...plain, num_key_value_heads: 2 }).notes.some((note) => words.test(note)),
+      name,
+    );
+  }
 });
 
 t.test('8-bit caches: in the file, next to it, by hand', async (t) => {
@@ -92,6 +134,7 @@ t.test('8-bit caches: in the file, next to it, by hand', async (t) => {
   t.equal(width({ ...plain, quantization_config: { kv_cache_scheme: 'FP8' } }), 1);
   t.equal(width(plain, { quantConfig: { quantization: { kv_cache_quant_algo: 'FP8' } } }), 1);
   t.equal(width(quantized, { dtypeWidthBytes: 2 }), 2);
+  t.equal(width({ ...plain, quantization_config: { quant_method: 'fp8', kv_cache_scheme: null } }), 2);
   t.match(read(quantized).decidedBy, [
     'hidden_size',
     'num_attention_heads',

@@ -127,5 +127,64 @@ export const REFUSED_KEYS: readonly (readonly [string, unknown, RegExp])[] = [
     },
     /1 by quantization_config\.kv_cache_scheme, 2 by compression_config/,
   ],
+  [
+    'no heads',
+    { model_type: 'x', num_hidden_layers: 4, hidden_size: 512 },
+    /1 under num_attention_heads or .* = nothing/,
+  ],
+  [
+    'no layers',
+    { model_type: 'x', architectures: ['XForCausalLM'], hidden_size: 512 },
+    /from 1 under num_hidden_layers or .* \| num_hidden_layers = nothing/,
+  ],
+  ['a word for all layers', { ...plain, layer_types: 'full_attention' }, /4 entries, .* \| "full_attention"/],
+  [
+    'a list that has neither the layers nor those of MTP behind them',
+    { ...plain, num_nextn_predict_layers: 1, layer_types: ['full_attention'] },
+    /4 entries, one per layer, or 5 with the MTP layers, under layer_types \| 1 entries/,
+  ],
+  ['a number for a kind', { ...plain, layer_types: [1, 2, 3, 4] }, /layer_types with 1/],
+  ['a layer as text', { ...plain, full_attn_idxs: ['1'] }, /0 to 3, .* \| "1" in \["1"\]/],
+  [
+    'letters in a list',
+    { ...plain, hybrid_override_pattern: ['M'] },
+    /4 letters, .* \| 0 letters in \["M"\]/,
+  ],
+  ['blocks that are no objects', { ...plain, block_configs: [1, 2, 3, 4] }, /an object attention .* \| 1/],
+  [
+    'a layer that is no number',
+    { ...plain, per_layer_config: { last: { head_dim: 3 } } },
+    /\| last: {"head_dim":3}/,
+  ],
+  [
+    'an indexer without a size',
+    { ...plain, layer_types: Array(4).fill('deepseek_sparse_attention') },
+    /1 under index_head_dim \| index_head_dim = nothing/,
+  ],
+  [
+    'a cache of an unknown kind',
+    { ...plain, quantization_config: { kv_cache_name: 'fp8' } },
+    /a KV cache of 8 or 16 bits \| quantization_config\.kv_cache_name = "fp8" \| give layout/,
+  ],
+  [
+    'a cache as a number',
+    { ...plain, quantization_config: { kv_cache_scheme: 8 } },
+    /\.kv_cache_scheme = 8 \|/,
+  ],
+  [
+    'a count beyond 2^53 of an unknown key',
+    { ...plain, kv_size: 2n ** 64n },
+    /kv_size = 18446744073709551616/,
+  ],
+  [
+    'a list of numbers beyond 2^53',
+    { ...plain, layer_types: [2n ** 64n, Infinity, 'full_attention', 1] },
+    /layer_types with 18446744073709551616/,
+  ],
+  [
+    'a long list, cut',
+    { ...plain, kv_sizes: [Infinity, ...Array(60).fill(2n ** 64n)] },
+    /kv_sizes = \["Infinity","18446744073709551616".*\.\.\. \(1392 characters\)/,
+  ],
   ['a list of an unknown key', { ...plain, kv_sizes: [1, 2] }, /kv_sizes = \[1,2\]/],
 ];

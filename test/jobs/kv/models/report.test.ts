@@ -4,13 +4,21 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { reportModel } from '../../../../jobs/kv/models/report.js';
 import { readMoeShape } from '../../../../jobs/kv/models/moe-shape.js';
+import type { ModelQuestion } from '../../../../runner/job/model-report.js';
 import { plain } from './deciding-keys.js';
 
-function reportOf(t: Test, config: object, quantFile?: string): string {
+function reportOf(t: Test, config: object, quantFile?: string, changes: Partial<ModelQuestion> = {}): string {
   const folder = t.testdir();
   writeFileSync(join(folder, 'config.json'), JSON.stringify({ ...plain, num_key_value_heads: 2, ...config }));
   if (quantFile !== undefined) writeFileSync(join(folder, 'hf_quant_config.json'), quantFile);
-  const question = { model: folder, tensorParallel: 1, pageSize: null, contextTokens: 1000, json: false };
+  const question = {
+    model: folder,
+    tensorParallel: 1,
+    pageSize: null,
+    contextTokens: 1000,
+    json: false,
+    ...changes,
+  };
   const report = reportModel(question);
   return 'text' in report ? report.text : report.refusal;
 }
@@ -33,6 +41,50 @@ t.test('latents, index keys and entries that stand for several tokens', async (t
   );
   const sparse = reportOf(t, { indexer_head_dim: 32, indexer_compress_ratio: 4 });
   t.match(sparse, /index +4: 0-3 +index keys of 32, 2 B +64 +62\.5 KiB/, '4 layers of 64 bytes for 4 tokens');
+});
+
+t.test('sizes of the states of each family, where the file says them all', async (t) => {
+  const words = { layer_types: ['linear_attention', 'full_attention', 'full_attention', 'full_attention'] };
+  const kimi = { linear_num_heads: 2, linear_head_dim: 8, linear_conv_kernel_dim: 4 };
+  // 2 x 8 x 8 and the last 4 inputs of 3 x 2 x 8 channels.
+  t.match(reportOf(t, { ...words, ...kimi }), /state +1: 0 +320 state elements +640 B/);
+  // The last 3 inputs of each of 512 channels.
+  t.match(reportOf(t, { ...words, model_type: 'lfm2', conv_L_cache: 3 }), /state +1: 0 +1536 state elements/);
+  const { linear_head_dim: _, ...less } = kimi;
+  t.match(reportOf(t, { ...words, ...less }), /state +1: 0 +a state of unknown size +0 B/);
+});
+
+t.test('entries beyond a window, and without a context none', async (t) => {
+  const compressing = {
+    model_type: 'deepseek_v4',
+    num_hidden_layers: 2,
+    num_key_value_heads: 1,
+    head_dim: 512,
+    sliding_window: 128,
+    index_head_dim: 128,
+    compress_ratios: [0, 4],
+  };
+  const text = reportOf(t, compressing);
+  t.match(text, /window +1: 0 +one vector of 512, 2 B, nothing beyond +128 +1024 +128 KiB/);
+  // 128 fresh entries and one for each 4 of 1000 tokens, 1024 bytes each.
+  t.match(text, /compressed-4 +1: 1 +one vector of 512, 2 B, one for 4 tokens beyond +128 +1024 +378 KiB/);
+  const bare = reportOf(t, compressing, undefined, { contextTokens: null, pageSize: 16 });
+  t.notMatch(bare, /1000 tokens|KiB/);
+  t.match(bare, /window +1: 0 .* +128 +1024 +16384$/m, 'of 16 tokens and a layer');
+  t.match(bare, /index +1: 1 .* +64 +1024$/m, 'a key for 4 of them');
+  const hybrid = { layer_types: ['mamba', 'full_attention', 'full_attention', 'full_attention'] };
+  const pages = reportOf(
+    t,
+    { ...hybrid, model_type: undefined, num_key_value_heads: 1, v_head_dim: 32 },
+    undefined,
+    {
+      contextTokens: null,
+      pageSize: 16,
+    },
+  );
+  t.match(pages, /: no model_type, 4 layers/);
+  t.match(pages, /state +1: 0 +a state of unknown size *$/m, 'a state has no bytes per token');
+  t.match(pages, /full +3: 1-3 +K and V of 1 head x K 64, V 32, 2 B/);
 });
 
 t.test('many layers that do not follow each other are cut short', async (t) => {
