@@ -4,9 +4,10 @@
  */
 import { RunnerError } from '../../runner/errors.js';
 import type { FilePlaces } from '../../runner/job-spec/files.js';
+import type { Tier } from '../../runner/native/types/index.js';
 import { seededRandom, shuffledIds } from './random.js';
 import type { KvSpec } from './spec.generated.js';
-import { poolBlocks } from './spec.js';
+import { poolBlocks, traceOf } from './spec.js';
 import { rereadTrace } from './trace.js';
 import { walkTrace } from './walk-trace.js';
 
@@ -45,29 +46,26 @@ export function blockOrder(spec: KvSpec, rank: number, files: FilePlaces = {}): 
 function plainIds(spec: KvSpec, rank: number, count: number): BlockIds {
   // In replicated mode the target ids must be the same on every rank: the root's load decides them for all.
   const who = spec.mode === 'replicated' ? 0 : rank;
-  // A broadcast from the device is in place: its blocks keep their ids.
-  const salts =
-    spec.from === spec.to ? ([SOURCE_SALT, SOURCE_SALT] as const) : ([SOURCE_SALT, TARGET_SALT] as const);
-  const [sourceIds, targetIds] = salts.map((salt) => {
-    const capacity = poolBlocks(spec, salt === SOURCE_SALT ? spec.from : spec.to);
+  const idsIn = (tier: Tier, salt: number): Int32Array => {
+    const capacity = poolBlocks(spec, tier);
     if (spec.order === 'shuffled') return shuffledIds(capacity, count, seededRandom(spec.seed, who, salt));
     const stride = spec.order === 'strided' ? Math.floor(capacity / count) : 1;
     return Int32Array.from({ length: count }, (_, place) => place * stride);
-  });
-  return { sourceIds: sourceIds ?? new Int32Array(), targetIds: targetIds ?? new Int32Array() };
+  };
+  // A broadcast from the device is in place: its blocks keep their ids.
+  const targetSalt = spec.from === spec.to ? SOURCE_SALT : TARGET_SALT;
+  return { sourceIds: idsIn(spec.from, SOURCE_SALT), targetIds: idsIn(spec.to, targetSalt) };
 }
 
 /** The trace's lists are the same on every rank: tensor-parallel ranks see the same requests. */
 function traceIds(spec: KvSpec, count: number, files: FilePlaces): BlockIds & { readonly cut: number } {
-  const { trace } = spec;
-  if (trace === undefined)
-    throw new RunnerError('E_STATE', 'order trace without a trace: the spec is not resolved');
+  const trace = traceOf(spec);
   const read = rereadTrace(trace, files);
   if ('wrong' in read) throw new RunnerError('E_IO', `the trace ${read.wrong}`);
   const walked = walkTrace(spec, read.requests.slice(0, trace.requests), count);
-  if (walked.counts[0] !== count) {
-    throw new RunnerError('E_BLOCK_IDS', `the trace touches ${walked.counts[0]} blocks, expected ${count}`);
-  }
+  // The spec is resolved with this file's requests, which were counted in the same way.
+  if (walked.counts[0] !== count)
+    throw new RunnerError('E_INTERNAL', `the trace touches ${walked.counts[0]} blocks, expected ${count}`);
   const cut = walked.numbers.findIndex((number) => number >= spec.blocks);
   const targetIds = spec.from === spec.to ? walked.source : walked.target;
   return { sourceIds: walked.source, targetIds, cut: cut < 0 ? walked.source.length : cut };

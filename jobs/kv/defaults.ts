@@ -3,7 +3,7 @@ import { POOL_KEYS, TIERS } from './tiers.js';
 import type { Tier } from '../../runner/native/types/index.js';
 import type { KvSpec } from './spec.generated.js';
 import { isOneOf } from '../../runner/values/items.js';
-import { isObject } from '../../runner/job-spec/pointer.js';
+import { specAs } from '../../runner/job/kind.js';
 
 type Keys = Readonly<Record<string, unknown>>;
 
@@ -35,11 +35,11 @@ function tiersOf(kind: unknown, given: Keys): Pick<KvSpec, 'from' | 'to'> {
  */
 export function withDerivedKeys(spec: Keys, given: Keys): Keys {
   const tiers = tiersOf(spec['kind'], given);
-  const pools = isObject(spec['pools']) ? spec['pools'] : {};
+  const { pools } = specAs<Pick<KvSpec, 'pools'>>(spec);
   const directions = spec['bidirectional'] === true ? 2 : 1;
   if (spec['order'] === 'trace') return { ...spec, ...tiers };
   const keys = [...new Set([POOL_KEYS[tiers.from], POOL_KEYS[tiers.to]])];
-  const capacities = keys.map((key) => pools[key]).filter((capacity) => typeof capacity === 'number');
+  const capacities = keys.map((key) => pools[key]).filter((capacity) => capacity !== undefined);
   const most = capacities.length === 0 ? undefined : Math.floor(Math.min(...capacities) / directions);
   const blocks = typeof spec['blocks'] === 'number' ? spec['blocks'] : most;
   if (blocks === undefined || blocks < 1) return { ...spec, ...tiers };

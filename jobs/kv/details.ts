@@ -1,7 +1,8 @@
 /** What a block holds, in words and figures: for `plan`, the rows and the table at the end. */
 import type { KvLayout, KvLayoutGroup, KvSpec } from './spec.generated.js';
 import { blockBytes, layerBytes, regionGroups } from './layout.js';
-import { sectionsOf } from './sections.js';
+import { firstOf } from '../../runner/values/items.js';
+import { movedOfWindow, sectionsOf } from './sections.js';
 
 type Details = Readonly<Record<string, string | number>>;
 
@@ -12,9 +13,9 @@ export function detailsOf(spec: KvSpec): Details {
   const beyond = blockBytes(groups.filter(({ window }) => window === null));
   const bytes = blockBytes(groups);
   const sizes = [...new Set(groups.flatMap(({ regionBytes }) => regionBytes))];
-  const windows = windowed.map(({ groups: [group], windowBlocks }) => {
-    const name = group?.name ?? '';
-    return [`blocks_of_${name}`, `${spec.trace?.groupBlocks?.[name] ?? 0} (${windowBlocks} per request)`];
+  const windows = windowed.map((section) => {
+    const { name, blocks } = movedOfWindow(spec, section);
+    return [`blocks_of_${name}`, `${blocks} (${section.windowBlocks} per request)`];
   });
   return {
     region_bytes: sizes.length === 1 ? (sizes[0] ?? 0) : sizes.join('|'),
@@ -30,8 +31,7 @@ export function detailsOf(spec: KvSpec): Details {
 /** "10 full 2 x 16 x 128, 52 window 1024 2 x 16 x 128": layers, name, window, what each keeps for a token. */
 export function geometryOf(layout: KvLayout): string {
   if (layout.groups !== undefined) return layout.groups.map(groupWords).join(', ');
-  const [group] = regionGroups(layout);
-  const perToken = group === undefined ? 0 : layerBytes(group) / layout.pageSize;
+  const perToken = layerBytes(firstOf(regionGroups(layout))) / layout.pageSize;
   const named = layout.group === undefined ? 'layers' : `layers of ${layout.group}`;
   return `${layout.numLayers} ${named} of ${layout.outerDim} x ${layout.innerDim} (${perToken} B per token)`;
 }

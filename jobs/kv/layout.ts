@@ -7,6 +7,7 @@
 import type { KvLayout } from './spec.generated.js';
 import { groupRegionBytes, type KvGroup } from './models/geometry.js';
 import type { Tier } from '../../runner/native/types/index.js';
+import { valueOf } from '../../runner/values/items.js';
 
 /** O_DIRECT wants offsets, lengths and addresses at multiples of the sector; 4096 suits every disk in use. */
 const DISK_ALIGNMENT_BYTES = 4096;
@@ -57,7 +58,7 @@ function namedGroups(groups: readonly KvGroup[], pageSize: number): BlockGroup[]
   const placeOf = new Map(kept.map((layer, place) => [layer, place]));
   return groups.map((group) => ({
     name: groups.length === 1 ? '' : group.name,
-    layers: group.layers.map((layer) => placeOf.get(layer) ?? 0),
+    layers: group.layers.map((layer) => valueOf(placeOf, layer)),
     regionBytes: groupRegionBytes(group, pageSize),
     window: group.window,
   }));

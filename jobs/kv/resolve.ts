@@ -6,13 +6,14 @@ import { isObject, pointerOf } from '../../runner/job-spec/pointer.js';
 import type { JsonObject } from '../../runner/job-spec/types.js';
 import { withDerivedKeys } from './defaults.js';
 import type { KvSpec } from './spec.generated.js';
-import { keyIssues } from './rules.js';
+import { keyIssues, kvIssues } from './rules.js';
 import { resolveTierLayouts } from './resolve-layout.js';
 import { sectionsOf } from './sections.js';
 import type { TraceRequest } from '../traces/request.js';
 import { readTrace } from './trace.js';
 import { countTouched } from './walk-trace.js';
 import { specAs } from '../../runner/job/kind.js';
+import { firstOf, itemAt } from '../../runner/values/items.js';
 import { asJsonObject } from '../../runner/values/json.js';
 
 type Given = Readonly<Record<string, unknown>>;
@@ -22,8 +23,8 @@ export function resolveKv(request: ResolveRequest): ResolveAnswer {
   const { spec: fixed, given } = withFixedKeys(request);
   const spec = withDerivedKeys(fixed, given);
   const issues = meaninglessKeys(given, swept);
-  const device = isObject(given['layout']) ? given['layout'] : {};
-  const layouts = resolveTierLayouts(given, device, swept, files, issues);
+  const { layout } = specAs<{ readonly layout: Given }>(given);
+  const layouts = resolveTierLayouts(given, layout, swept, files, issues);
   const resolved: Record<string, unknown> = { ...spec, ...layouts };
   resolved['layerRange'] ??= [0, layouts?.layout.numLayers ?? 1];
   if (spec['order'] !== 'trace') delete resolved['trace'];
@@ -77,7 +78,8 @@ function resolveTrace(resolved: Record<string, unknown>, files: SpecFiles): Spec
   const { path, sha256, blockTokens } = read;
   resolved['trace'] = { path, sha256, blockTokens, requests };
   const spec = specAs<KvSpec>(resolved);
-  if (keyIssues({ ...spec, blocks: spec.blocks ?? 1 }).length > 0) return [];
+  // Only pools and layouts that can be are counted; `check` says what is wrong with the others.
+  if (kvIssues({ ...spec, blocks: spec.blocks ?? 1 }, null).length > 0) return [];
   const [touched = 0] = countTouched(spec, read.requests);
   const most = spec.bidirectional ? Math.floor(touched / 2) : touched;
   if (spec.blocks !== undefined && spec.blocks <= most) {
@@ -99,6 +101,6 @@ function addGroupBlocks(resolved: Record<string, unknown>, requests: readonly Tr
   const [, ...windowed] = sectionsOf(spec, spec.from);
   if (windowed.length === 0) return;
   const [, ...counts] = countTouched(spec, requests, spec.bidirectional ? 2 * spec.blocks : spec.blocks);
-  const entries = windowed.map(({ groups }, index) => [groups[0]?.name ?? '', counts[index] ?? 0]);
+  const entries = windowed.map(({ groups }, index) => [firstOf(groups).name, itemAt(counts, index)]);
   resolved['trace'] = { ...spec.trace, groupBlocks: Object.fromEntries(entries) };
 }

@@ -125,7 +125,7 @@ function geometryIssues(spec: KvSpec): SpecIssue[] {
   const issues: SpecIssue[] = [];
   const tiers = [...new Set([spec.from, spec.to])];
   for (const tier of tiers) issues.push(...tierIssues(spec, tier));
-  const [start = 0, end = 0] = spec.layerRange;
+  const [start, end] = spec.layerRange;
   if (!(start < end && end <= spec.layout.numLayers)) {
     const expected = `[start, end) with start < end <= ${spec.layout.numLayers} layers`;
     issues.push({ pointer: '/layerRange', expected, received: showValue(spec.layerRange) });
@@ -133,10 +133,12 @@ function geometryIssues(spec: KvSpec): SpecIssue[] {
   const [source, target] = [layoutOf(spec, spec.from), layoutOf(spec, spec.to)];
   const shape = (layout: KvLayout): string =>
     regionGroups(layout)
-      .map(({ layers, regionBytes }) => {
+      .map(({ layers, regionBytes, window }) => {
         const alike = new Set(regionBytes).size === 1;
         const bytes = alike ? `${regionBytes.length} x ${regionBytes[0]}` : regionBytes.join(' and ');
-        return `${layers.length} layers x ${bytes} bytes`;
+        // Windows decide only where a trace's requests can outgrow them.
+        const kept = spec.order !== 'trace' || window === null ? '' : ` in a window of ${window}`;
+        return `${layers.length} layers x ${bytes} bytes${kept}`;
       })
       .join(', ');
   if (shape(source) !== shape(target)) {

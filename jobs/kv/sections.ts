@@ -9,7 +9,8 @@ import {
   type PoolSection,
   type PoolSizes,
 } from './layout.js';
-import { layoutOf, poolBlocks } from './spec.js';
+import { firstOf, present } from '../../runner/values/items.js';
+import { layoutOf, poolBlocks, traceOf } from './spec.js';
 
 export interface TierSection extends PoolSection {
   readonly groups: readonly BlockGroup[];
@@ -33,22 +34,31 @@ export function sectionsOf(spec: KvSpec, tier: Tier): readonly TierSection[] {
   const layout = layoutOf(spec, tier);
   const groups = regionGroups(layout);
   const capacity = poolBlocks(spec, tier);
-  const windowed = groups.filter(({ window }) => window !== null);
+  const windowed = groups.flatMap((group) => {
+    const { window } = group;
+    return window === null ? [] : [{ of: [group], window, kept: windowBlocks(window, layout.pageSize) }];
+  });
   if (spec.order !== 'trace' || windowed.length === 0) {
     return [{ groups, numBlocks: capacity, firstBlock: 0, windowBlocks: null }];
   }
-  const byWindow = windowed.sort((a, b) => (b.window ?? 0) - (a.window ?? 0)).map((group) => [group]);
+  windowed.sort((a, b) => b.window - a.window);
   const whole = groups.filter(({ window }) => window === null);
-  const requests = spec.trace?.requests ?? 1;
+  const { requests } = traceOf(spec);
   let firstBlock = 0;
-  return [...(whole.length > 0 ? [whole] : []), ...byWindow].map((of, index) => {
-    const window = of[0]?.window ?? null;
-    const kept = window === null ? null : windowBlocks(window, layout.pageSize);
-    const numBlocks = index === 0 || kept === null ? capacity : Math.min(capacity, kept * requests);
-    const section = { groups: of, numBlocks, firstBlock, windowBlocks: kept };
-    firstBlock += numBlocks;
-    return section;
-  });
+  return [...(whole.length > 0 ? [{ of: whole, kept: null }] : []), ...windowed].map(
+    ({ of, kept }, index) => {
+      const numBlocks = kept === null || index === 0 ? capacity : Math.min(capacity, kept * requests);
+      const section = { groups: of, numBlocks, firstBlock, windowBlocks: kept };
+      firstBlock += numBlocks;
+      return section;
+    },
+  );
+}
+
+/** Name of the group that a section behind the first is for, and how many of its blocks move, both directions together. */
+export function movedOfWindow(spec: KvSpec, section: TierSection): { name: string; blocks: number } {
+  const { name } = firstOf(section.groups);
+  return { name, blocks: present(traceOf(spec).groupBlocks?.[name], `groupBlocks of ${name}`) };
 }
 
 /** Blocks of all sections of that tier's pool. */

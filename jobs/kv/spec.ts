@@ -1,10 +1,18 @@
 /** What a resolved KV job says of a tier. */
+import { RunnerError } from '../../runner/errors.js';
 import type { Tier } from '../../runner/native/types/index.js';
 import type { KvLayout, KvSpec } from './spec.generated.js';
 import { LAYOUT_KEYS_BY_TIER, POOL_KEYS } from './tiers.js';
 
 export function layoutOf(spec: KvSpec, tier: Tier): KvLayout {
   return spec[LAYOUT_KEYS_BY_TIER[tier]];
+}
+
+/** The trace of a job with order trace, which `resolve` reads and counts. */
+export function traceOf({ trace }: KvSpec): NonNullable<KvSpec['trace']> {
+  if (trace === undefined)
+    throw new RunnerError('E_STATE', 'order trace without a trace: the spec is not resolved');
+  return trace;
 }
 
 /** Blocks in the pool of that tier; 0 where the spec gives none. */

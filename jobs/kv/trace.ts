@@ -46,14 +46,20 @@ export function parseTrace(text: string, saidTokens?: number): ParsedTrace {
   let previousMs = 0;
   let parse: ReturnType<TraceFormat['parser']> | undefined;
   let format: TraceFormat = MOONCAKE;
+  let usual = USUAL_BLOCK_TOKENS;
   for (const line of textLines(text)) {
     if (parse === undefined) {
       const told = formatOf(line.text);
-      if (!('wrong' in told) && told.usualBlockTokens === null) {
-        return unusable(`line 1: a trace of ${told.name}, which names no blocks; expected one with hash ids`);
-      }
       // A first line of no format is a wrong line of the usual one, as those that follow.
-      format = 'wrong' in told ? MOONCAKE : told;
+      if (!('wrong' in told)) {
+        if (told.usualBlockTokens === null) {
+          return unusable(
+            `line 1: a trace of ${told.name}, which names no blocks; expected one with hash ids`,
+          );
+        }
+        format = told;
+        usual = told.usualBlockTokens;
+      }
       parse = format.parser();
     }
     const request = parse(line.text, previousMs);
@@ -67,7 +73,6 @@ export function parseTrace(text: string, saidTokens?: number): ParsedTrace {
     numbers.push(line.number);
   }
   if (requests.length === 0 && wrong.length === 0) return unusable('line 1: nothing, expected a request');
-  const usual = format.usualBlockTokens ?? USUAL_BLOCK_TOKENS;
   const tokens = new BlockTokens(format.lastBlockHasId, requests);
   const blockTokens = saidTokens ?? tokens.derive(usual) ?? usual;
   const misfits: string[] = [];
@@ -124,6 +129,7 @@ export function rereadTrace(
 ): Pick<Trace, 'requests'> | { readonly wrong: string } {
   const answer = rereadFile(trace, files, LARGEST_TRACE_BYTES);
   if ('wrong' in answer) return answer;
-  const { requests, wrong } = parseOnce(files, trace.sha256, answer.text, trace.blockTokens);
-  return wrong.length > 0 ? { wrong: `${trace.path}: ${wrong.join('; ')}` } : { requests };
+  // The same bytes as where the spec was resolved, which had no wrong line.
+  const { requests } = parseOnce(files, trace.sha256, answer.text, trace.blockTokens);
+  return { requests };
 }

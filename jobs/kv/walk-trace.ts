@@ -2,8 +2,10 @@
 import type { KvSpec } from './spec.generated.js';
 import { LruPool } from './lru-pool.js';
 import { seededRandom } from './random.js';
-import { sectionsOf } from './sections.js';
+import { sectionsOf, type TierSection } from './sections.js';
+import { traceOf } from './spec.js';
 import type { HashId, TraceRequest } from '../traces/request.js';
+import { firstOf, itemAt } from '../../runner/values/items.js';
 import { LastAnswer } from '../../runner/values/last-answer.js';
 
 export interface WalkedTrace {
@@ -16,35 +18,28 @@ export interface WalkedTrace {
   readonly counts: readonly number[];
 }
 
-/** Keeps the two pools' random orders apart. */
-const POOL_SALTS = [1, 2] as const;
-
-/** One section of both pools. */
+/** One section of both pools: of the one that is read, and of the one that is written. */
 class SectionWalk {
   readonly pools: readonly LruPool[];
   readonly firstBlocks: readonly number[];
   /** Pages of a request that the section keeps, from its end. */
   readonly keptPages: number;
-  readonly used: readonly Set<number>[] = [new Set<number>(), new Set<number>()];
+  readonly used: readonly [Set<number>, Set<number>] = [new Set<number>(), new Set<number>()];
   count = 0;
   readonly #pagesAtOnce: number;
 
-  constructor(spec: KvSpec, index: number, pagesPerHash: number) {
-    const sections = [spec.from, spec.to].map((tier) => sectionsOf(spec, tier)[index]);
-    const kept = sections[0]?.windowBlocks ?? null;
+  constructor(seed: number, index: number, sides: readonly TierSection[], pagesPerHash: number) {
+    const kept = firstOf(sides).windowBlocks;
     this.keptPages = kept ?? Infinity;
     // What is kept whole is taken by hash ids, so that pages of one stay neighbours; a window moves by pages.
     this.#pagesAtOnce = kept === null ? pagesPerHash : 1;
     const salts = index === 0 ? [] : [index];
-    this.pools = sections.map(
-      (section, side) =>
-        new LruPool(
-          section?.numBlocks ?? 0,
-          this.#pagesAtOnce,
-          seededRandom(spec.seed, POOL_SALTS[side] ?? 0, ...salts),
-        ),
+    // Seeds of their own keep the two pools' random orders apart.
+    this.pools = sides.map(
+      ({ numBlocks }, side) =>
+        new LruPool(numBlocks, this.#pagesAtOnce, seededRandom(seed, side + 1, ...salts)),
     );
-    this.firstBlocks = sections.map((section) => section?.firstBlock ?? 0);
+    this.firstBlocks = sides.map(({ firstBlock }) => firstBlock);
   }
 
   /** Ids of that page in both pools; undefined where a pool ends before it. */
@@ -64,23 +59,26 @@ class SectionWalk {
  * than `most` pairs.
  */
 export function walkTrace(spec: KvSpec, requests: readonly TraceRequest[], most: number): WalkedTrace {
-  const pagesPerHash = Math.ceil((spec.trace?.blockTokens ?? 1) / spec.layout.pageSize);
-  const sections = sectionsOf(spec, spec.from).map((_, index) => new SectionWalk(spec, index, pagesPerHash));
+  const pagesPerHash = Math.ceil(traceOf(spec).blockTokens / spec.layout.pageSize);
+  const targets = sectionsOf(spec, spec.to);
+  const sections = sectionsOf(spec, spec.from).map((source, index) => {
+    return new SectionWalk(spec.seed, index, [source, itemAt(targets, index)], pagesPerHash);
+  });
   const lists = { source: [] as number[], target: [] as number[], numbers: [] as number[] };
   const numberOf = new Map<HashId, number>();
-  const [first] = sections;
+  const first = firstOf(sections);
   const visit = (section: SectionWalk, hash: number, page: number): boolean => {
     const [source, target] = section.touch(hash, page, pagesPerHash);
     const [usedSource, usedTarget] = section.used;
     if (source === undefined || target === undefined) return true;
-    if (usedSource?.has(source) || usedTarget?.has(target)) return true;
+    if (usedSource.has(source) || usedTarget.has(target)) return true;
     if (section === first && section.count === most) return false;
-    usedSource?.add(source);
-    usedTarget?.add(target);
+    usedSource.add(source);
+    usedTarget.add(target);
     lists.source.push(source + (section.firstBlocks[0] ?? 0));
     lists.target.push(target + (section.firstBlocks[1] ?? 0));
     if (section === first) section.count += 1;
-    lists.numbers.push(Math.max(0, (first?.count ?? 0) - 1));
+    lists.numbers.push(Math.max(0, first.count - 1));
     if (section !== first) section.count += 1;
     return true;
   };
@@ -119,7 +117,7 @@ export function countTouched(
   const sections = [spec.from, spec.to].map((tier) =>
     sectionsOf(spec, tier).map(({ numBlocks, windowBlocks }) => [numBlocks, windowBlocks]),
   );
-  const { sha256, blockTokens, requests: taken } = spec.trace ?? {};
+  const { sha256, blockTokens, requests: taken } = traceOf(spec);
   const key = JSON.stringify([sha256, blockTokens, taken, spec.seed, spec.layout.pageSize, sections, most]);
   return touched.of(requests, key, () => walkTrace(spec, requests.slice(0, taken), most).counts);
 }

@@ -4,6 +4,7 @@ import { RunnerError } from '../../../runner/errors.js';
 import type { NativeCommunicator, NcclProbe } from '../../../runner/native/types/index.js';
 import { rankList } from '../../../runner/text/ranges.js';
 import { firstOf } from '../../../runner/values/items.js';
+import type { KvSpec } from '../spec.generated.js';
 
 const KEY_PREFIX = 'nccl:';
 /** Between the last finished collective and the end of a rank's communicator nothing but peers' calls can be waited for. */
@@ -13,6 +14,26 @@ export interface CommunicatorLease {
   readonly native: NativeCommunicator;
   /** After a failure anywhere, on every rank: aborts it, so that the next point makes a new one. */
   abandon(): Promise<void>;
+}
+
+/** Inside a node `ipc` and `auto` do without NCCL; for `ipc` it is but the probe. */
+export async function communicatorOf(context: PointContext, spec: KvSpec): Promise<CommunicatorLease | null> {
+  if (context.device.properties.kind !== 'cuda' || spec.strategy === 'independent') return null;
+  if (spec.strategy === 'ipc' && !spec.probe) return null;
+  const isOneNode = new Set(context.world.info.nodeOfRank).size === 1;
+  try {
+    return await leaseCommunicator(context, ctasOf(spec));
+  } catch (error) {
+    const isUnusable =
+      error instanceof RunnerError && ['E_NCCL_MISSING', 'E_UNSUPPORTED_HERE'].includes(error.code);
+    if (isUnusable && isOneNode && (spec.strategy === 'ipc' || spec.strategy === 'auto')) return null;
+    throw error;
+  }
+}
+
+/** 0: as many as NCCL wants. */
+export function ctasOf(spec: KvSpec): number {
+  return spec.maxCtas === 'uncapped' ? 0 : spec.maxCtas;
 }
 
 /**

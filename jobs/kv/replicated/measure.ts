@@ -4,7 +4,7 @@ import { measuredPhase } from '../../../runner/job/measured-phase.js';
 import type { PointContext } from '../../../runner/job/context.js';
 import { takeSamples } from '../../../runner/job/take-samples.js';
 import { sum } from '../../../runner/values/sum.js';
-import type { NativeCommunicator, NativeReplicated } from '../../../runner/native/types/index.js';
+import type { NativeCommunicator, NativeReplicated, Phase } from '../../../runner/native/types/index.js';
 import type { KvColumn } from '../columns.js';
 import { geometryOf } from '../details.js';
 import type { KvSpec } from '../spec.generated.js';
@@ -51,8 +51,9 @@ export async function measureReplicated(
     ...(overlaps.length === 0 ? {} : { overlapPct: meanOverlapPct(overlaps) }),
     ...(facts.diskIo === '' ? {} : { diskIo: facts.diskIo }),
   };
-  // The limit is that of handing on; of the whole it is one only where nothing is loaded before.
   const isBare = spec.from === 'device';
+  // The limit is that of handing on; of the whole it is one only where nothing is loaded before.
+  const limited: readonly string[] = isBare ? ['broadcast', 'total'] : ['broadcast'];
   // A rank that has only its own blocks has nothing to move.
   const isIdle = isBare && context.world.info.worldSize === 1;
   return phases.map((phase): Measurement<KvColumn> => {
@@ -60,9 +61,11 @@ export async function measureReplicated(
       ...measuredPhase(phase, sampled),
       ...common,
       ...(phase.phase === 'total' ? whole : {}),
-      ...(phase.phase === 'broadcast' || (phase.phase === 'total' && isBare) ? bound : {}),
+      ...(limited.includes(phase.phase) ? bound : {}),
     };
-    return stopped || (row.samplesUs.length > 0 && !(isIdle && phase.phase === 'total')) ? row : idleRow(row);
+    return stopped || (row.samplesUs.length > 0 && !(isIdle && phase.phase === 'total'))
+      ? row
+      : idleRow(phase, common);
   });
 }
 
@@ -77,16 +80,10 @@ function meanOverlapPct(overlaps: readonly Overlap[]): number {
   return sum(overlaps.map((batch) => batch.overlapPct * batch.iterations)) / iterations;
 }
 
+type Said = Required<Pick<Measured<KvColumn>, 'strategyRequested' | 'strategyUsed' | 'extra'>>;
+
 /** A phase that this rank has no part in by design. */
-function idleRow(row: Measured<KvColumn>): Measurement<KvColumn> {
-  const { phase, timing, direction, strategyRequested, strategyUsed, extra } = row;
-  return {
-    state: 'idle',
-    phase,
-    timing,
-    direction,
-    ...(strategyRequested === undefined ? {} : { strategyRequested }),
-    ...(strategyUsed === undefined ? {} : { strategyUsed }),
-    ...(extra === undefined ? {} : { extra }),
-  };
+function idleRow({ phase, timing, direction }: Phase, said: Said): Measurement<KvColumn> {
+  const { strategyRequested, strategyUsed, extra } = said;
+  return { state: 'idle', phase, timing, direction, strategyRequested, strategyUsed, extra };
 }

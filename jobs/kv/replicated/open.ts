@@ -11,7 +11,7 @@ import type {
   Tier,
 } from '../../../runner/native/types/index.js';
 import { blockOrder } from '../block-order.js';
-import { leaseCommunicator, type CommunicatorLease } from './communicator.js';
+import { communicatorOf, ctasOf, type CommunicatorLease } from './communicator.js';
 import type { KvColumn } from '../columns.js';
 import type { KvSpec } from '../spec.generated.js';
 import { contentBefore, lanesOf, transferredBlocks, type Lane } from '../lanes.js';
@@ -63,26 +63,6 @@ export async function openReplicated(spec: KvSpec, context: PointContext): Promi
   }
   const setupUs = Number(process.hrtime.bigint() - start) / 1e3;
   return openPoint({ context, spec, lane, pools, transfer, communicator, setupUs });
-}
-
-/** Inside a node `ipc` and `auto` do without NCCL; for `ipc` it is but the probe. */
-async function communicatorOf(context: PointContext, spec: KvSpec): Promise<CommunicatorLease | null> {
-  if (context.device.properties.kind !== 'cuda' || spec.strategy === 'independent') return null;
-  if (spec.strategy === 'ipc' && !spec.probe) return null;
-  const isOneNode = new Set(context.world.info.nodeOfRank).size === 1;
-  try {
-    return await leaseCommunicator(context, ctasOf(spec));
-  } catch (error) {
-    const isUnusable =
-      error instanceof RunnerError && ['E_NCCL_MISSING', 'E_UNSUPPORTED_HERE'].includes(error.code);
-    if (isUnusable && isOneNode && (spec.strategy === 'ipc' || spec.strategy === 'auto')) return null;
-    throw error;
-  }
-}
-
-/** 0: as many as NCCL wants. */
-function ctasOf(spec: KvSpec): number {
-  return spec.maxCtas === 'uncapped' ? 0 : spec.maxCtas;
 }
 
 /** With a device source the root's own blocks are what all ranks end with; other ranks begin with poison. */

@@ -28,7 +28,7 @@ export async function measureTransfer(
     transfer,
     together: spec.mode === 'sharded',
     first: probe,
-    payloadBytes: total.bytes.payload ?? 0,
+    payloadBytes: total.bytes.payload,
     samplesUs: totals.map(({ samplesUs }) => samplesUs),
     repeatable: ![spec.from, spec.to].includes('disk'),
     advantage: advantageOf(context, total.strategyUsed),

@@ -14,8 +14,8 @@ import { acquirePools } from '../pools.js';
 import { batchingOf } from '../transfer-options.js';
 import { valueOf, oneOf } from '../../../runner/values/items.js';
 
-/** Thread blocks of copy kernels where the spec caps none. */
-const DEFAULT_CTAS = 8;
+/** Thread blocks of copy kernels: the spec caps only those of collectives. */
+const COPY_CTAS = 8;
 /** Nothing is waited for: a transfer of this rank has no peers to take leave of. */
 const CLOSE_TIMEOUT_MS = 10_000;
 
@@ -55,7 +55,7 @@ function compile(
     lanes: lanes.map((lane) => nativeLane(spec, lane, pools)),
     strategy: oneOf(SHARDED_STRATEGIES, spec.strategy),
     ...batchingOf(spec, context),
-    maxCtas: spec.maxCtas === 'uncapped' ? DEFAULT_CTAS : spec.maxCtas,
+    maxCtas: COPY_CTAS,
     faults: faultsAt(context, { spinKernel: 0, illegalAccess: 0 }),
   });
 }

@@ -13,7 +13,7 @@ export interface ProbedPoint {
   /** False where only this rank acts. */
   readonly together: boolean;
   readonly first: ProbeResult;
-  readonly payloadBytes: number;
+  readonly payloadBytes: number | undefined;
   /** Of the whole transfer, by each clock that timed it. */
   readonly samplesUs: readonly Float64Array[];
   /** A probe that writes what is verified later cannot be repeated behind the samples. */

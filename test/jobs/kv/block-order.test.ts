@@ -71,6 +71,15 @@ t.test('the generator is even and the same everywhere', async (t) => {
     shuffledIds(50, 50, seededRandom(0)),
     'high bits count',
   );
+  const limit = 2 ** 31 + 1;
+  const [drawn, raw] = [seededRandom(7), seededRandom(7)];
+  const inside = Array.from({ length: 20 }, () => raw.below(2 ** 32)).filter((value) => value < limit);
+  t.ok(inside.length < 20);
+  t.same(
+    Array.from(inside, () => drawn.below(limit)),
+    inside,
+    'what is beyond the last whole span is drawn again',
+  );
 });
 
 t.test('a least-recently-used pool', async (t) => {

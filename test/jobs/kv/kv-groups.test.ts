@@ -74,6 +74,8 @@ function jobsOf(groups: unknown): Json[] {
       to: 'device',
       mode: 'replicated',
       root: 1,
+      chunkBytes: 4096,
+      maxCtas: 'uncapped',
       sweep: { strategy: ['rootBroadcast', 'pipelined', 'scatterAllgather', 'independent', 'auto'] },
     },
   ];

@@ -70,6 +70,12 @@ t.test('what remains beaten says how often it was probed, and why', async (t) =>
   t.equal(disk.again, 0, 'a probe that would spoil the result is not repeated');
   t.match(disk.peak, { GBps: 0.005, note: /which cannot be repeated/ });
   t.match(await settle([0], { repeatable: false }), { peak: undefined, again: 0 });
+  const none = { samplesUs: [new Float64Array()] };
+  t.match(
+    await settle([0.005], none),
+    { peak: { GBps: 0.005, note: undefined }, again: 0 },
+    'stopped at once',
+  );
 });
 
 t.test('every clock has the limit, and only what is above it a note', async (t) => {
@@ -104,7 +110,15 @@ t.test(
     const transfer = {
       probe: async () => ({ GBps: 1, source: SOURCE, stopped: false }),
       measure: async () => ({ phases, stopped: false }),
-      facts: async () => [],
+      facts: async () => [
+        {
+          direction: 'device->host',
+          strategyUsed: 'memcpyBatch',
+          batchesMerged: true,
+          numCopies: 3,
+          diskIo: '',
+        },
+      ],
     } as unknown as ProbedPoint['transfer'];
     const context = {
       device: { properties: { kind: 'cuda' } },
@@ -121,5 +135,6 @@ t.test(
         ['lane', 'event', undefined],
       ],
     );
+    t.match(rows[0], { strategyUsed: 'memcpyBatch', extra: { batches_merged: 'yes', copies: 3 } });
   },
 );

@@ -70,6 +70,13 @@ t.test('tiers may differ in kind and padding, not in regions', async (t) => {
       { pointer: '/jobs/0/hostLayout', expected: /2 layers x 2 x 64/ },
     ]);
   }
+  t.match(jobIssues(onboardJob({ hostLayout: { pageSize: 8 } })), [
+    {
+      pointer: '/jobs/0/hostLayout',
+      expected: /of device: 2 layers x 2 x 64/,
+      received: /2 layers x 2 x 128/,
+    },
+  ]);
   // A tier that the job does not use may be anything.
   t.equal(loadJob(offloadJob({ diskLayout: { pageSize: 8 } })).points.length, 1);
   t.equal(

@@ -80,6 +80,16 @@ t.test('tokens per hash id: said, or what the file leaves', async (t) => {
   });
 });
 
+t.test('a file of another kind is told by its first lines', async (t) => {
+  const [issue, ...others] = jobIssues(traceJob(), {}, { 't.jsonl': '{"prompt": "a"}\n' });
+  t.match(issue?.received, /^t\.jsonl, line 1: timestamp nothing, expected a number/);
+  t.same(others, []);
+  const misfits = Array(12).fill(line(33, '1, 2')).join('\n');
+  const issues = jobIssues(traceJob({ blockTokens: 8 }), {}, { 't.jsonl': misfits });
+  t.equal(issues.length, 10);
+  t.match(issues[9]?.received, /^t\.jsonl, line 10: 2 hash_ids, expected 5: one per 8 tokens/);
+});
+
 t.test('one digest from every working folder, and other ranks still find the file', async (t) => {
   await withTempDir(async (folder) => {
     mkdirSync(join(folder, 'specs', 'traces'), { recursive: true });
