@@ -1,4 +1,5 @@
 /** What a check says: kinds of findings are fixed texts (the documentation lists them), what was seen is its own. */
+import { messageOf } from '../errors.js';
 import type { DoctorContext } from './context.js';
 
 /** blocks: no run, or not this spec, is possible here. warning: it runs, and figures or paths are not what they seem. */
@@ -68,7 +69,7 @@ export function defineCheck<Reading, Kind extends string>(
     try {
       return judge(await read(context), context).map(complete);
     } catch (error) {
-      const what = `could not be read: ${error instanceof Error ? error.message : String(error)}`;
+      const what = `could not be read: ${messageOf(error)}`;
       const { severity, consequence, remedy } = UNREADABLE;
       return [{ check: name, kind: 'unreadable', severity, what, consequence, remedy }];
     }

@@ -1,4 +1,5 @@
 /** Asks the addon what the drivers and libraries offer. A part that is missing or does not answer leaves the rest. */
+import { messageOf } from '../errors.js';
 import { addon } from '../native/binding.js';
 import type { NativeAddon } from '../native/types/index.js';
 import type { Probes } from './context.js';
@@ -38,11 +39,12 @@ interface Answer<T> {
   readonly reason: string;
 }
 
-async function answerOf<T>(asked: Promise<T>): Promise<Answer<T>> {
+/** Never rejects: what did not answer in time, or failed, has no value. */
+export async function answerOf<T>(asked: Promise<T>, timeoutMs = PROBE_TIMEOUT_MS): Promise<Answer<T>> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<Answer<T>>((resolve) => {
-    const reason = `no answer within ${PROBE_TIMEOUT_MS / 1000} s`;
-    timer = setTimeout(() => resolve({ value: null, reason }), PROBE_TIMEOUT_MS);
+    const reason = `no answer within ${timeoutMs / 1000} s`;
+    timer = setTimeout(() => resolve({ value: null, reason }), timeoutMs);
   });
   const answer = asked.then(
     (value): Answer<T> => ({ value, reason: '' }),
@@ -53,8 +55,4 @@ async function answerOf<T>(asked: Promise<T>): Promise<Answer<T>> {
   } finally {
     clearTimeout(timer);
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -6,15 +6,16 @@ import type { DeviceKindName } from '../native/types/index.js';
 import { worldIssues } from '../job-spec/resolve-job.js';
 import { usableGpus, type DoctorContext, type SpecToJudge } from './context.js';
 import { kindsByName } from '../job-spec/spec-kind.js';
+import { present, valueOf } from '../values/items.js';
 
 /** Folders of the disk tiers of all points, by rank 0's plans: a folder is the same on every rank. */
 export function diskPathsOf({ spec, kinds }: SpecToJudge): string[] {
   const byName = kindsByName(kinds);
   const place = { worldSize: 1, rank: 0, ranksPerNode: 1, device: 'host' } as const;
   const paths = spec.points.flatMap((point) => {
-    const kind = byName.get(point.job.kind);
-    const need = kind?.need?.(point, place) ?? kind?.plan(point, place);
-    return need && need.memoryBytes.disk > 0 ? [need.diskPath ?? '.'] : [];
+    const kind = valueOf(byName, point.job.kind);
+    const need = kind.need?.(point, place) ?? kind.plan(point, place);
+    return need.memoryBytes.disk > 0 ? [present(need.diskPath, 'diskPath of a plan with disk bytes')] : [];
   });
   return [...new Set(paths)];
 }
@@ -83,7 +84,7 @@ export function skippedPoints(
   };
   const reasons = new Map<string, number[]>();
   for (const point of spec.points) {
-    const reason = byName.get(point.job.kind)?.skipReason?.(point, place) ?? null;
+    const reason = valueOf(byName, point.job.kind).skipReason?.(point, place) ?? null;
     if (reason !== null) reasons.set(reason, [...(reasons.get(reason) ?? []), point.index]);
   }
   return [...reasons].map(([reason, points]) => ({ reason, points }));

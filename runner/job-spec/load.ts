@@ -1,7 +1,6 @@
 /** From a path and the command line to a resolved, frozen spec, or one error with every issue. */
 import { dirname } from 'node:path';
 import type { Variables } from '../environment/variables.js';
-import { MAX_POINTS } from './common-schema.js';
 import { fillDefaults } from './defaults.js';
 import { setEnvironmentKeys, type SetEnvironmentKey } from './environment-keys.js';
 import { showValue, uniqueIssues, type SpecIssue } from './issue.js';
@@ -16,6 +15,7 @@ import { applySets, type AppliedSets } from './set-values.js';
 import { SpecError } from './spec-error.js';
 import { bothFormsIssues } from './stopping.js';
 import { suggestion } from './suggest.js';
+import { totalIssues } from './sweep.js';
 import {
   DEVICE_REQUESTS,
   type AssumedKeys,
@@ -24,7 +24,7 @@ import {
   type ResolvedSpec,
 } from './types.js';
 import { compileValidator, under, type Validator } from './validate.js';
-import { readFlag, readNumber, readText, readWord } from '../values/keys.js';
+import { readFlag, readNumber, readObject, readText, readWord } from '../values/keys.js';
 
 export interface LoadOptions {
   readonly kinds: readonly SpecKind[];
@@ -65,10 +65,6 @@ export function loadSpec(path: string, options: LoadOptions): ResolvedSpec {
   const usable = invalidDefaults ? { ...filled, defaults: {} } : filled;
   const files = new SpecFiles([dirname(path), '.']);
   const { points, assumed } = resolveJobs(usable, { files, sets, fromEnvironment, options }, issues);
-  if (points.length > MAX_POINTS) {
-    const received = `${points.length} points`;
-    issues.push({ pointer: '/jobs', expected: `at most ${MAX_POINTS} points in a run`, received });
-  }
   if (issues.length > 0) throw new SpecError('E_SPEC_INVALID', path, uniqueIssues(issues));
   const run: RunKeys = {
     name: readText(filled, 'name'),
@@ -97,7 +93,11 @@ function resolveJobs(
 ): { readonly points: readonly Omit<Point, 'index'>[]; readonly assumed: readonly AssumedKeys[] } {
   const { options } = request;
   const jobs = Array.isArray(document['jobs']) ? (document['jobs'] as unknown[]) : [];
-  issues.push(...idIssues(jobs), ...onlyIssues(jobs, options.only ?? []));
+  const only = options.only ?? [];
+  const isAskedFor = (job: Document): boolean => only.length === 0 || only.includes(String(job['id']));
+  const tooMany = totalIssues(jobs.filter(isObject).filter(isAskedFor));
+  issues.push(...idIssues(jobs), ...onlyIssues(jobs, only), ...tooMany);
+  if (tooMany.length > 0) return { points: [], assumed: [] };
   const points: Omit<Point, 'index'>[] = [];
   const assumed: AssumedKeys[] = [];
   for (const [index, job] of jobs.entries()) {
@@ -111,7 +111,7 @@ function resolveJobs(
     const answer = resolveJob(job, index, prepareKind(kind), context);
     issues.push(...under(['jobs', index], answer.issues));
     // Every job is checked; only those asked for run.
-    if (options.only === undefined || options.only.length === 0 || options.only.includes(String(job['id']))) {
+    if (isAskedFor(job)) {
       points.push(...answer.points);
       assumed.push({ jobId: String(job['id']), values: answer.assumed });
     }
@@ -132,8 +132,12 @@ function jobContext(
   const timeout = options.timeoutSeconds === undefined ? {} : { timeoutSeconds: options.timeoutSeconds };
   const { seed: own } = document;
   const seed = typeof own === 'number' && Number.isSafeInteger(own) ? own : 0;
-  const defaults = isObject(document['defaults']) ? document['defaults'] : {};
-  return { seed, defaults, overrides: { ...Object.fromEntries(environment), ...timeout }, files };
+  return {
+    seed,
+    defaults: readObject(document, 'defaults'),
+    overrides: { ...Object.fromEntries(environment), ...timeout },
+    files,
+  };
 }
 
 function kindIssue(kind: unknown, index: number, kinds: readonly SpecKind[]): SpecIssue {

@@ -1,6 +1,7 @@
 /** Bytes and memory of every point a rank, before anything is allocated. */
 import { kindsByName, type PointPlan, type SpecKind } from './spec-kind.js';
 import type { Point, ResolvedSpec } from './types.js';
+import { valueOf } from '../values/items.js';
 
 export interface PlannedPoint {
   readonly point: Point;
@@ -22,9 +23,7 @@ export function planPoints(
   const perNode = ranksPerNode === 0 ? worldSize : ranksPerNode;
   const device = spec.device === 'cuda' ? 'cuda' : 'host';
   return spec.points.map((point) => {
-    const kind = byName.get(point.job.kind);
-    if (kind === undefined)
-      throw new Error(`point ${point.index} is of kind ${point.job.kind}, which is not registered`);
+    const kind = valueOf(byName, point.job.kind);
     const ranks = Array.from({ length: worldSize }, (_, rank) =>
       kind.plan(point, { worldSize, rank, ranksPerNode: perNode, device }),
     );

@@ -18,6 +18,7 @@ import {
   type Point,
 } from './types.js';
 import { compileValidator, type Validator } from './validate.js';
+import { valueOf } from '../values/items.js';
 import { readFlag, readNumber, readText, readWord } from '../values/keys.js';
 import { asJsonObject, isJson } from '../values/json.js';
 
@@ -68,10 +69,10 @@ export function resolveJob(
 ): JobAnswer {
   const shape = sweepIssues(job, prepared.schema);
   if (shape.length > 0)
-    return { points: [], assumed: {}, issues: [...shape, ...baseIssues(job, {}, prepared)] };
+    return { points: [], assumed: {}, issues: [...shape, ...baseIssues(job, [], prepared)] };
   const { combinations, issues } = expandSweep(job);
   if (issues.length > 0) return { points: [], assumed: {}, issues };
-  const found: SpecIssue[] = baseIssues(job, combinations[0]?.swept ?? {}, prepared);
+  const found: SpecIssue[] = baseIssues(job, combinations, prepared);
   const points: Omit<Point, 'index'>[] = [];
   for (const combination of combinations) {
     const answer = resolveCombination(combination, jobIndex, prepared, context);
@@ -109,11 +110,14 @@ function assumedValues(
 /** Issues of the job as written: a value that the sweep replaces must be legal too. */
 function baseIssues(
   job: Readonly<Record<string, unknown>>,
-  firstSwept: Readonly<Record<string, unknown>>,
+  combinations: readonly SweepCombination[],
   prepared: PreparedKind,
 ): SpecIssue[] {
   const { sweep, sweepTogether, ...base } = job;
-  const paths = Object.keys(firstSwept).map((path) => path.split('.'));
+  // All combinations sweep the same keys.
+  const paths = combinations
+    .slice(0, 1)
+    .flatMap(({ swept }) => Object.keys(swept).map((path) => path.split('.')));
   const issues = [...prepared.validate(base).issues];
   if (sweep === undefined && sweepTogether === undefined) return issues;
   // What is missing may come from the sweep: the combinations say so if it does not.
@@ -188,11 +192,9 @@ export function worldIssues(
   worldSize: number,
 ): SpecIssue[] {
   const byName = kindsByName(kinds);
-  return points.flatMap((point) => {
-    const issues = byName.get(point.job.kind)?.check(point, worldSize) ?? [];
-    return issues.map((issue) => ({
-      ...issue,
-      pointer: pointerOf(['jobs', point.jobIndex]) + issue.pointer,
-    }));
-  });
+  return points.flatMap((point) =>
+    valueOf(byName, point.job.kind)
+      .check(point, worldSize)
+      .map((issue) => ({ ...issue, pointer: pointerOf(['jobs', point.jobIndex]) + issue.pointer })),
+  );
 }

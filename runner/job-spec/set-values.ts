@@ -3,6 +3,8 @@ import type { SpecIssue } from './issue.js';
 import { readJsonText } from './json-text.js';
 import { isObject, pointerOf, writeAt, valueAt } from './pointer.js';
 
+type Job = Readonly<Record<string, unknown>>;
+
 export interface AppliedSets {
   readonly issues: readonly SpecIssue[];
   /** Key paths into the document that were written, job indices as strings. */
@@ -34,10 +36,16 @@ function pathsOf(document: Record<string, unknown>, path: string): string[][] {
   return jobKeys(jobs, segments[1] ?? '').map((key) => ['jobs', key, ...inner]);
 }
 
-function write(document: Record<string, unknown>, keys: readonly string[], value: unknown): boolean {
-  if (keys[0] !== 'jobs') return writeAt(document, keys, value);
+/** Whether the value now stands there, and in which job. */
+function write(
+  document: Record<string, unknown>,
+  keys: readonly string[],
+  value: unknown,
+): { readonly landed: boolean; readonly job?: Job } {
+  if (keys[0] !== 'jobs') return { landed: writeAt(document, keys, value) };
   const job = valueAt(document, keys.slice(0, 2));
-  return isObject(job) && writeAt(job, keys.slice(2), structuredClone(value));
+  if (!isObject(job)) return { landed: false };
+  return { landed: writeAt(job, keys.slice(2), structuredClone(value)), job };
 }
 
 /** Applies every `path=value` in order to `document`, in place. */
@@ -55,23 +63,18 @@ export function applySets(document: Record<string, unknown>, sets: readonly stri
     }
     const keyPaths = pathsOf(document, path);
     const value = valueOf(set.slice(split + 1));
-    const landed = keyPaths.filter((keys) => write(document, keys, value));
-    written.push(...landed);
+    const landed = keyPaths
+      .map((keys) => ({ keys, ...write(document, keys, value) }))
+      .filter((each) => each.landed);
+    written.push(...landed.map(({ keys }) => keys));
     if (landed.length === 0 || landed.length < keyPaths.length) issues.push(unknownPath(document, set, path));
-    issues.push(...landed.flatMap((keys) => sweptIssue(document, set, keys)));
+    issues.push(...landed.flatMap(({ keys, job }) => (job === undefined ? [] : sweptIssue(job, set, keys))));
   }
   return { issues, written };
 }
 
 /** A value for a key that its job sweeps would never be read: every point has one of the sweep's. */
-function sweptIssue(
-  document: Record<string, unknown>,
-  set: string,
-  [top, index = '', ...rest]: readonly string[],
-): SpecIssue[] {
-  if (top !== 'jobs') return [];
-  const job = valueAt(document, ['jobs', index]);
-  if (!isObject(job)) return [];
+function sweptIssue(job: Job, set: string, [, index = '', ...rest]: readonly string[]): SpecIssue[] {
   const key = rest.join('.');
   const { sweep, sweepTogether } = job;
   const name = typeof job['id'] === 'string' ? job['id'] : index;

@@ -57,31 +57,37 @@ function countCombinations(job: Job): number {
 /** Every combination. Sweeps have passed sweepIssues. */
 export function expandSweep(job: Job): SweepAnswer {
   const { sweep: _sweep, sweepTogether: _together, ...base } = job;
-  const axes = axesOf(job);
-  const total = countCombinations(job);
   const combinations: SweepCombination[] = [];
   const issues: SpecIssue[] = [];
-  for (let ordinal = 0; ordinal < total; ordinal++) {
+  for (const entries of productOf(axesOf(job))) {
     const combination = structuredClone(base);
     const swept: Record<string, unknown> = {};
     const origins: Record<string, readonly (string | number)[]> = {};
-    let stride = total;
-    for (const axis of axes) {
-      stride /= axis.length;
-      const entry = axis[Math.floor(ordinal / stride) % axis.length];
-      for (const [path, value] of Object.entries(entry?.values ?? {})) {
-        const origin = entry?.originOf(path) ?? [];
+    for (const { values, originOf } of entries) {
+      for (const [path, value] of Object.entries(values)) {
+        const origin = originOf(path);
         swept[path] = structuredClone(value);
         origins[path] = origin;
-        if (writeAt(combination, path.split('.'), swept[path])) continue;
-        const received = `a value along the path that is not an object: ${showValue(base[path.split('.')[0] ?? ''])}`;
-        const pointer = pointerOf(origin.slice(0, origin[0] === 'sweep' ? 2 : 3));
-        issues.push({ pointer, expected: 'a path through objects', received });
+        if (!writeAt(combination, path.split('.'), swept[path])) issues.push(brokenPath(base, path, origin));
       }
     }
     combinations.push({ job: combination, swept, origins });
   }
   return { combinations, issues };
+}
+
+/** One entry of each axis, the first axis varying slowest. */
+function productOf(axes: readonly Axis[]): AxisEntry[][] {
+  return axes.reduce<AxisEntry[][]>(
+    (combinations, axis) => combinations.flatMap((sofar) => axis.map((entry) => [...sofar, entry])),
+    [[]],
+  );
+}
+
+function brokenPath(base: Job, path: string, origin: readonly (string | number)[]): SpecIssue {
+  const received = `a value along the path that is not an object: ${showValue(base[path.split('.')[0] ?? ''])}`;
+  const pointer = pointerOf(origin.slice(0, origin[0] === 'sweep' ? 2 : 3));
+  return { pointer, expected: 'a path through objects', received };
 }
 
 /** A pointer into a combination, relative to the job: the place of the swept value. */
@@ -96,11 +102,23 @@ export function sweptPointer(pointer: string, origins: Origins): string {
   return pointer;
 }
 
-/** More combinations than a run may have, before any is made. */
+/** More combinations of a job than a run may have, before any is made. */
 export function productIssues(job: Job): SpecIssue[] {
   const count = countCombinations(job);
   if (count <= MAX_POINTS) return [];
   const pointer =
     isObject(job['sweep']) && Object.keys(job['sweep']).length > 0 ? '/sweep' : '/sweepTogether';
   return [{ pointer, expected: `a product of at most ${MAX_POINTS} points`, received: `${count} points` }];
+}
+
+/** The same of all jobs together; a job that has too many by itself says so itself. */
+export function totalIssues(jobs: readonly Job[]): SpecIssue[] {
+  const total = jobs
+    .map(countCombinations)
+    .filter((count) => count <= MAX_POINTS)
+    .reduce((sum, count) => sum + count, 0);
+  if (total <= MAX_POINTS) return [];
+  return [
+    { pointer: '/jobs', expected: `at most ${MAX_POINTS} points in a run`, received: `${total} points` },
+  ];
 }

@@ -40,7 +40,7 @@ export class CompletionTimes {
         batch.set(phase, maximum);
         const timesUs = decodeTimes(text);
         if (timesUs?.length !== iterations) {
-          const received = timesUs === null ? 'something else' : `${timesUs.length}`;
+          const received = timesUs === null ? 'something else' : String(timesUs.length);
           throw new RunnerError(
             'E_STATE',
             `stopping: rank ${rank}, ${phase}: expected ${iterations} times in a batch, received ${received}`,

@@ -3,7 +3,7 @@
  * other ranks. A thread takes about 50 ms to start, so short work is better done in place.
  */
 import { parentPort, Worker, workerData, type TransferListItem } from 'node:worker_threads';
-import { isErrorCode, RunnerError, toRunnerError, codeOf } from '../errors.js';
+import { codeOf, isErrorCode, messageOf, RunnerError, toRunnerError } from '../errors.js';
 
 type Answer<T> =
   { readonly value: T } | { readonly code: string; readonly message: string; readonly stack: string };
@@ -28,11 +28,10 @@ export async function offMainThread<T>(
   if (signal.aborted) throw aborted;
   // Options of Node and preloaded modules are for the main thread.
   const worker = new Worker(module, { workerData: request, transferList: [...transfer], execArgv: [] });
-  let onAbort: () => void = () => {};
+  const answered = new AbortController();
   try {
     const answer = await new Promise<Answer<T>>((resolve, reject) => {
-      onAbort = () => reject(aborted);
-      signal.addEventListener('abort', onAbort);
+      signal.addEventListener('abort', () => reject(aborted), { signal: answered.signal });
       worker.once('message', resolve);
       worker.once('error', (error) => reject(ofThread(error)));
       worker.once('exit', (status) => {
@@ -48,21 +47,20 @@ export async function offMainThread<T>(
     const code = isErrorCode(answer.code) ? answer.code : 'E_INTERNAL';
     throw Object.assign(new RunnerError(code, answer.message), { stack: answer.stack });
   } finally {
-    signal.removeEventListener('abort', onAbort);
+    answered.abort();
     worker.removeAllListeners();
     // A thread that is ended in the middle of its work says so; nobody listens any more.
-    worker.on('error', () => {});
+    worker.on('error', /* v8 ignore next -- killed */ () => {});
     void worker.terminate();
   }
 }
 
 function ofThread(error: unknown): RunnerError {
   const code = codeOf(error);
-  const message = error instanceof Error ? error.message : String(error);
   if (code === 'ERR_WORKER_INIT_FAILED' || code === 'ERR_WORKER_OUT_OF_MEMORY') {
     const remedy =
       'raise the limits of processes (ulimit -u, pids.max) or of memory, or make the point smaller';
-    return new RunnerError('E_ALLOCATION', `a thread for a long computation: ${message}: ${remedy}`);
+    return new RunnerError('E_ALLOCATION', `a thread for a long computation: ${messageOf(error)}: ${remedy}`);
   }
   return toRunnerError(error);
 }

@@ -134,12 +134,8 @@ function groupLimits(
 }
 
 function inodeOf(root: string, folder: string): string {
-  try {
-    const { dev, ino } = statSync(join(root, folder));
-    return `${dev}:${ino}`;
-  } catch {
-    return '';
-  }
+  const found = statSync(join(root, folder), { throwIfNoEntry: false });
+  return `${found?.dev}:${found?.ino}`;
 }
 
 /** Limits of memory in bytes, page cache and reclaimable slab not counted as used. */

@@ -11,7 +11,7 @@ import { RunnerError } from '../errors.js';
 import { memoryLimits, systemText } from './control-groups.js';
 import { addressSpaceUsed, processLimits } from './process-limits.js';
 import type { ResolvedSpec } from '../job-spec/types.js';
-import { valueOf } from '../values/items.js';
+import { present, valueOf } from '../values/items.js';
 
 /** Share of the free memory that a run may take: the rest is Node, MPI and the page tables of the pools. */
 const USABLE_SHARE = 0.9;
@@ -161,7 +161,7 @@ export function needOf(
     deviceBytes = Math.max(deviceBytes, need.memoryBytes.device);
     if (need.memoryBytes.disk > diskBytes) {
       diskBytes = need.memoryBytes.disk;
-      diskPath = resolve(need.diskPath ?? '.');
+      diskPath = resolve(present(need.diskPath, 'diskPath of a plan with disk bytes'));
     }
   }
   return {

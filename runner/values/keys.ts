@@ -7,6 +7,12 @@ function unexpected(key: string, expected: string, value: unknown): TypeError {
   return new TypeError(`${key}: expected ${expected}, received ${JSON.stringify(value) ?? 'nothing'}`);
 }
 
+export function readObject(from: Fields, key: string): Fields {
+  const value = from[key];
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return { ...value };
+  throw unexpected(key, 'an object', value);
+}
+
 export function readText(from: Fields, key: string): string {
   const value = from[key];
   if (typeof value === 'string') return value;

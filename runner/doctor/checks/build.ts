@@ -7,12 +7,12 @@ const NVIDIA = '0x10de';
 /** PCI class of display and 3D controllers. */
 const DISPLAY_CLASS = '0x03';
 
-/** NVIDIA GPUs on the bus, with or without a driver. */
-export function gpusOnBus(): number {
-  return entriesOf(PCI).filter(
+/** NVIDIA GPUs on the bus, with or without a driver. `devices`: another folder in tests. */
+export function gpusOnBus(devices = PCI): number {
+  return entriesOf(devices).filter(
     (slot) =>
-      textOf(`${PCI}/${slot}/vendor`).trim() === NVIDIA &&
-      textOf(`${PCI}/${slot}/class`).startsWith(DISPLAY_CLASS),
+      textOf(`${devices}/${slot}/vendor`).trim() === NVIDIA &&
+      textOf(`${devices}/${slot}/class`).startsWith(DISPLAY_CLASS),
   ).length;
 }
 

@@ -7,7 +7,7 @@ import { textOf } from '../files.js';
 import { defineCheck, type Observation } from '../finding.js';
 import { diskPathsOf } from '../spec-needs.js';
 import { formatBytes } from '../../text/bytes.js';
-import { codeOf } from '../../errors.js';
+import { codeOf, messageOf } from '../../errors.js';
 
 export interface FolderReading {
   readonly path: string;
@@ -57,7 +57,9 @@ function faultOf(path: string): string {
     accessSync(path, constants.W_OK);
     return '';
   } catch (error) {
-    return codeOf(error) === 'ENOENT' ? 'does not exist' : 'is not writable';
+    if (['ENOENT', 'ENOTDIR'].includes(codeOf(error) ?? '')) return 'does not exist';
+    /* v8 ignore next -- another machine */
+    return 'is not writable';
   }
 }
 
@@ -67,7 +69,7 @@ async function driveAt(path: string, canAsk: boolean): Promise<StorageProbe | st
   try {
     return await addon().probeStorage(path, QUEUE_DEPTH);
   } catch (error) {
-    return error instanceof Error ? error.message : String(error);
+    return messageOf(error);
   }
 }
 

@@ -42,8 +42,8 @@ export const gpuUse = defineCheck<readonly GpuDescription[], Kind>({
       'gpu-processes': ({ state: { numProcesses } }) =>
         (numProcesses ?? 0) > 0 ? `${numProcesses} with a context` : null,
       'gpu-memory-used': ({ state: { usedBytes, numProcesses }, totalBytes }) =>
-        (usedBytes ?? 0) > totalBytes * MUCH_SHARE && (numProcesses ?? 0) === 0
-          ? `${formatBytes(usedBytes ?? 0)} of ${formatBytes(totalBytes)}`
+        usedBytes !== null && usedBytes > totalBytes * MUCH_SHARE && (numProcesses ?? 0) === 0
+          ? `${formatBytes(usedBytes)} of ${formatBytes(totalBytes)}`
           : null,
     };
     const found = namesOf(says).flatMap((kind): Observation<Kind>[] => {

@@ -5,12 +5,10 @@ import { usableGpus } from '../context.js';
 import { formatBytes } from '../../text/bytes.js';
 
 export interface MemlockReading {
-  /** Soft limit; null: unlimited. */
-  readonly limitBytes: number | null;
+  /** Soft limit; Infinity: unlimited. */
+  readonly limitBytes: number;
   readonly rdmaDevices: number;
 }
-
-const boundedOrNull = (limit: number): number | null => (limit === Infinity ? null : limit);
 
 export const memlock = defineCheck<MemlockReading, 'memlock-limited' | 'memlock-limited-unused'>({
   name: 'memlock',
@@ -32,11 +30,11 @@ export const memlock = defineCheck<MemlockReading, 'memlock-limited' | 'memlock-
     },
   },
   read: () => ({
-    limitBytes: boundedOrNull(processLimits().lockedMemory),
+    limitBytes: processLimits().lockedMemory,
     rdmaDevices: entriesOf('/sys/class/infiniband').length,
   }),
   judge: ({ limitBytes, rdmaDevices }, { probes }) => {
-    if (limitBytes === null) return [{ kind: 'ok', what: 'unlimited' }];
+    if (limitBytes === Infinity) return [{ kind: 'ok', what: 'unlimited' }];
     const pins = usableGpus(probes) > 0 || rdmaDevices > 0;
     return [{ kind: pins ? 'memlock-limited' : 'memlock-limited-unused', what: formatBytes(limitBytes) }];
   },

@@ -37,7 +37,8 @@ function readPlugin(mpi: MpiName, folder: string): PluginReading[] {
   const path = pluginFile(folder, mpi);
   if (!existsSync(path)) return [];
   const { stdout } = spawnSync('ldd', [path], { encoding: 'utf8', timeout: LDD_TIMEOUT_MS });
-  return [{ mpi, path, ...parseLdd(stdout ?? '') }];
+  // Null, against its type, where ldd could not be started.
+  return [{ mpi, path, ...parseLdd(stdout /* v8 ignore next -- another machine */ ?? '') }];
 }
 
 type Kind =
@@ -69,22 +70,20 @@ function judgeLauncher(
     ];
   }
   if (speaks) return [{ kind: 'ok', what: `started by ${name}` }];
-  const known = mpiruns.filter((mpirun) => mpirun.mpi !== undefined);
+  const known = mpiruns.flatMap(({ path, mpi }) => (mpi === undefined ? [] : [{ path, mpi }]));
   const [first] = known;
-  if (!first?.mpi) return [{ kind: 'no-mpirun', what: 'no mpirun of Open MPI or MPICH on PATH' }];
+  if (first === undefined) return [{ kind: 'no-mpirun', what: 'no mpirun of Open MPI or MPICH on PATH' }];
   const found: Observation<Kind>[] = [];
   const onePerMpi = known.filter(({ mpi }, index) => known.findIndex((other) => other.mpi === mpi) === index);
   const plain = known.find(({ path }) => /\/(mpirun|mpiexec)$/.test(path)) ?? first;
-  if (plain.mpi && !usable.includes(plain.mpi)) {
+  if (!usable.includes(plain.mpi)) {
     found.push({
       kind: 'mpirun-mismatch',
       what: `${plain.path} is ${MPIS[plain.mpi].title}, which has no usable plug-in`,
     });
   }
   if (onePerMpi.length > 1) {
-    const list = onePerMpi
-      .map(({ path, mpi }) => `${path} is ${mpi ? MPIS[mpi].title : 'unknown'}`)
-      .join(', ');
+    const list = onePerMpi.map(({ path, mpi }) => `${path} is ${MPIS[mpi].title}`).join(', ');
     found.push({ kind: 'several-mpis', what: list });
   }
   return found.length > 0 ? found : [{ kind: 'ok', what: `${first.path} is ${MPIS[first.mpi].title}` }];

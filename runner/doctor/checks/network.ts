@@ -22,11 +22,12 @@ type Kind =
   | 'no-gpu-memory'
   | 'no-peer-memory-module';
 
-function readPorts(): NetworkReading['ports'] {
-  return entriesOf(INFINIBAND).flatMap((device) =>
-    entriesOf(`${INFINIBAND}/${device}/ports`).map((port) => ({
+/** `devices`: another folder in tests. */
+export function readPorts(devices = INFINIBAND): NetworkReading['ports'] {
+  return entriesOf(devices).flatMap((device) =>
+    entriesOf(`${devices}/${device}/ports`).map((port) => ({
       port: `${device}:${port}`,
-      active: /ACTIVE/.test(textOf(`${INFINIBAND}/${device}/ports/${port}/state`)),
+      active: /ACTIVE/.test(textOf(`${devices}/${device}/ports/${port}/state`)),
     })),
   );
 }

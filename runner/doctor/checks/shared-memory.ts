@@ -19,6 +19,17 @@ const JOB_FILES = /^(vader_segment\.|sm_segment\.|psm[23]?_shm\.|nccl-|ucx_shm_|
 
 type Kind = 'shm-missing' | 'shm-small' | 'shm-left-behind';
 
+/** `folder`: another in tests. */
+export function readSharedMemory(folder = SHM): SharedMemoryReading {
+  const leftBehind = entriesOf(folder).filter((name) => JOB_FILES.test(name));
+  try {
+    const { blocks, bavail, bsize } = statfsSync(folder);
+    return { totalBytes: blocks * bsize, freeBytes: bavail * bsize, leftBehind };
+  } catch {
+    return { totalBytes: null, freeBytes: 0, leftBehind };
+  }
+}
+
 export const sharedMemory = defineCheck<SharedMemoryReading, Kind>({
   name: 'shared-memory',
   looksAt: '/dev/shm',
@@ -45,15 +56,7 @@ export const sharedMemory = defineCheck<SharedMemoryReading, Kind>({
       remedy: 'If no job runs here, delete them.',
     },
   },
-  read: () => {
-    const leftBehind = entriesOf(SHM).filter((name) => JOB_FILES.test(name));
-    try {
-      const { blocks, bavail, bsize } = statfsSync(SHM);
-      return { totalBytes: blocks * bsize, freeBytes: bavail * bsize, leftBehind };
-    } catch {
-      return { totalBytes: null, freeBytes: 0, leftBehind };
-    }
-  },
+  read: () => readSharedMemory(),
   judge: ({ totalBytes, freeBytes, leftBehind }) => {
     if (totalBytes === null) return [{ kind: 'shm-missing', what: `no ${SHM}` }];
     const found: Observation<Kind>[] = [];

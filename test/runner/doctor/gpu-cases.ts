@@ -51,6 +51,13 @@ const gpusGroup = group(gpus, [
     expected: ['no-management', 'ok'],
   },
   {
+    title: 'a driver of unknown CUDA',
+    reading: { gpusOnBus: 4 },
+    setting: { probes: { ...four, devices: { cudaDevices: 4, cudaDriverVersion: null, reason: '' } } },
+    expected: ['ok'],
+    says: /driver 580.1 \(CUDA unknown\)/,
+  },
+  {
     title: 'compute modes',
     reading: { gpusOnBus: 2 },
     setting: { probes: cudaProbes(gpusOf(2, { 1: { computeMode: 'prohibited' } })) },
@@ -94,6 +101,13 @@ const linksGroup = group(gpuLinks, [
     expected: ['nvlinks-unequal'],
     says: /GPU 1: 17 links/,
   },
+  {
+    title: 'a lost link, and one that does not say',
+    reading: gpusOf(3, { 1: { state: { activeNvlinks: 17 } }, 2: { state: { activeNvlinks: null } } }),
+    expected: ['nvlinks-unequal'],
+    says: /^GPU 0: 18 links; GPU 1: 17 links$/,
+  },
+  { title: 'one', reading: gpusOf(1), expected: ['ok'], says: /^one GPU, 18 NVLinks each$/ },
 ]);
 
 /** Two GPUs, the second in this state. */
@@ -108,6 +122,12 @@ const clocksGroup = group(gpuClocks, [
     reading: second({ throttleReasons: 0x8 }),
     expected: ['throttled'],
     says: /^GPU 1: hardware slowdown, at 345 of 1980 MHz$/,
+  },
+  {
+    title: 'a slowdown at clocks that are not known',
+    reading: second({ throttleReasons: 0x8, smClockMHz: null, maxSmClockMHz: null }),
+    expected: ['throttled'],
+    says: /at \? of \? MHz$/,
   },
   {
     title: 'thermal slowdowns',
@@ -161,6 +181,11 @@ const useGroup = group(gpuUse, [
     reading: second({ usedBytes: 90 * 1024 ** 3 }),
     expected: ['gpu-memory-used'],
     says: /90 GiB of 140 GiB/,
+  },
+  {
+    title: 'memory of processes that the driver does not count',
+    reading: second({ usedBytes: 90 * 1024 ** 3, numProcesses: null }),
+    expected: ['gpu-memory-used'],
   },
 ]);
 

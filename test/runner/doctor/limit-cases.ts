@@ -34,7 +34,7 @@ const limitsGroup = group(limits, [
 const memlockGroup = group(memlock, [
   {
     title: 'unlimited',
-    reading: { limitBytes: null, rdmaDevices: 2 },
+    reading: { limitBytes: Infinity, rdmaDevices: 2 },
     setting: { probes: cuda },
     expected: ['ok'],
   },

@@ -95,6 +95,12 @@ const shmGroup = group(sharedMemory, [
     expected: ['ok', 'shm-left-behind'],
     says: /4 files: nccl-a, nccl-b, nccl-c, \.\.\./,
   },
+  {
+    title: 'one left behind',
+    reading: { totalBytes: GIB, freeBytes: GIB, leftBehind: ['nccl-a'] },
+    expected: ['ok', 'shm-left-behind'],
+    says: /1 file: nccl-a$/,
+  },
 ]);
 
 const nodes = [

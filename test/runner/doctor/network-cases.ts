@@ -22,6 +22,13 @@ const networkGroup = group(network, [
     says: /no addon/,
   },
   {
+    title: 'a UCX that hangs',
+    reading: { ports: [], peerMemory: false },
+    setting: { probes: { ...HOST_PROBES, network: null } },
+    expected: ['no-ucx'],
+    says: /UCX did not answer/,
+  },
+  {
     title: 'no UCX',
     reading: { ports: [], peerMemory: false },
     setting: {

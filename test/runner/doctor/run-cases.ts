@@ -33,6 +33,14 @@ const buildGroup = group(build, [
     reading: { gpusOnBus: 0 },
     setting: { probes: { ...HOST_PROBES, build: { ...BUILD, buildType: 'Debug' } } },
     expected: ['debug-build', 'ok'],
+    says: /^build type Debug$/,
+  },
+  {
+    title: 'sanitizers',
+    reading: { gpusOnBus: 0 },
+    setting: { probes: { ...HOST_PROBES, build: { ...BUILD, sanitizers: 'thread' } } },
+    expected: ['debug-build', 'ok'],
+    says: /^build type Release, sanitizers thread$/,
   },
 ]);
 
@@ -89,6 +97,12 @@ const mpiGroup = group(mpi, [
     title: 'two MPIs',
     reading: { plugins: [openmpi, { ...openmpi, mpi: 'mpich' }], mpiruns: [mpirun, hydra] },
     expected: ['ok', 'ok', 'several-mpis'],
+  },
+  {
+    title: 'no plain mpirun, and no ldd',
+    reading: { plugins: [{ ...openmpi, mpi: 'mpich', library: '' }], mpiruns: [hydra] },
+    expected: ['ok', 'ok'],
+    says: /^plug-in for MPICH, its library was not asked for \(no ldd\)$/,
   },
   {
     title: 'plain mpirun of the other',

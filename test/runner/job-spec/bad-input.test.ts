@@ -67,31 +67,8 @@ t.test('unknown kinds and words, with what was meant', async (t) => {
   t.match(brief(jobIssues({ id: 'x' })), ['/jobs/0/kind: nothing']);
   const [order] = jobIssues(offloadJob({ order: 'shufled' }));
   t.match(order, { pointer: '/jobs/0/order', received: '"shufled"', hint: /"shuffled"/ });
-});
-
-t.test('sweeps: bad paths, lists and values', async (t) => {
-  const issues = jobIssues(
-    offloadJob({ sweep: { 'layout.pageSise': [4], id: ['a'], 'blocks.x': [1], order: [], seed: 3 } }),
-  );
-  t.same(brief(issues), [
-    '/jobs/0/sweep/layout.pageSise: "layout.pageSise"',
-    '/jobs/0/sweep/id: "id"',
-    '/jobs/0/sweep/blocks.x: "blocks.x"',
-    '/jobs/0/sweep/order: []',
-    '/jobs/0/sweep/seed: 3',
-  ]);
-  t.match(issues[0]?.hint, /"pageSize"/);
-  t.same(
-    brief(jobIssues(offloadJob({ sweep: { blocks: [4, 0, 17, 'x'], 'layout.kind': ['layerSeparate'] } }))),
-    ['/jobs/0/sweep/blocks/1: 0', '/jobs/0/sweep/blocks/2: 17', '/jobs/0/sweep/blocks/3: string "x"'],
-  );
-  t.match(brief(jobIssues(offloadJob({ sweep: { pools: [{}], 'pools.hostBlocks': [1] } }))), [
-    /inside pools/,
-  ]);
-  const wide = Array.from({ length: 100 }, (_, index) => index);
-  t.match(brief(jobIssues(offloadJob({ sweep: { seed: wide, warmup: wide, iterations: wide } }))), [
-    /1000000 points/,
-  ]);
+  const [long] = jobIssues(offloadJob({ order: 'shuffled'.repeat(13) }));
+  t.match(long?.hint, /^known here: /, 'a word of that length is no slip of a known one');
 });
 
 t.test('a value that the sweep replaces must be legal too', async (t) => {

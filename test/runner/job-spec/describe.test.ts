@@ -1,7 +1,7 @@
 import t from 'tap';
 import { JOB_KINDS } from '../../../jobs/index.js';
-import { jobSchema, publishedSchema } from '../../../runner/job-spec/schema.js';
-import { describeSchema } from '../../../runner/job-spec/validate.js';
+import { jobSchema, keysInSchema, publishedSchema } from '../../../runner/job-spec/schema.js';
+import { compileValidator, describeSchema } from '../../../runner/job-spec/validate.js';
 import { jobIssues, offloadJob } from './spec-fixture.js';
 
 /** Keywords that limit a value and that `describeSchema` puts into words. */
@@ -56,4 +56,27 @@ t.test('the words', async (t) => {
   t.match(jobIssues(offloadJob({ layerRange: [0, 1, 2] })), [
     { pointer: '/jobs/0/layerRange', expected: 'list of exactly 2 elements', received: '[0,1,2]' },
   ]);
+});
+
+t.test('what a schema leaves out is said too', async (t) => {
+  const validate = compileValidator({
+    type: 'object',
+    required: ['count', 'any'],
+    properties: { count: { type: 'integer', description: 'How many.' }, mode: { const: 'fast' } },
+  });
+  t.match(validate({ mode: 'fats' }).issues, [
+    { pointer: '/count', expected: 'integer', hint: 'How many.' },
+    { pointer: '/any', expected: 'value', hint: 'add the key' },
+    { pointer: '/mode', expected: '"fast"', received: '"fats"', hint: 'did you mean "fast"?' },
+  ]);
+});
+
+t.test('keys of all alternatives of an object can be swept', async (t) => {
+  const [a, b, c] = [{ type: 'integer' }, { type: 'string' }, { type: 'boolean' }] as const;
+  const root = { $defs: { other: { type: 'object', properties: { b } } } };
+  const schema = {
+    properties: { c },
+    anyOf: [{ type: 'object', properties: { a } }, { $ref: '#/$defs/other' }],
+  };
+  t.same(keysInSchema(schema as never, root as never), { a, b, c });
 });

@@ -27,6 +27,13 @@ t.test('--set of what no spec has', async (t) => {
   t.match(set('jobs=1'), [/"jobs=1"|jobs/]);
   t.match(set('jobs.5.blocks=1'), [/jobs\.5\.blocks/]);
   t.match(set('jobs.down.blokcs=1'), [/blokcs/]);
+  const hints = (document: object): (string | undefined)[] =>
+    issuesOf(document, { set: ['jobs.x.blocks=1'] })
+      .filter(({ received }) => received === '--set jobs.x.blocks=1')
+      .map(({ hint }) => hint);
+  const { id: _, ...nameless } = offloadJob();
+  t.same(hints({ jobs: [nameless, offloadJob()] }), ['jobs here: 0, down'], 'an index where there is no id');
+  t.same(hints({ jobs: {} }), [undefined], 'no jobs to name');
 });
 
 t.test('a file that this rank lacks, or has otherwise than rank 0', async (t) => {

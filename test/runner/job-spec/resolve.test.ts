@@ -101,6 +101,9 @@ t.test('--set: a key that the job sweeps is refused, by job', async (t) => {
   ]);
   t.match(issues[0]?.hint, /--set jobs\.down\.sweep\.blocks=\[\.\.\.\]/);
   t.equal(load({ jobs: [swept] }, { set: ['jobs.0.sweep.blocks=[2]'] }).points.length, 2, 'the sweep is set');
+  const { id: _, ...nameless } = swept;
+  const [first] = issuesOf({ jobs: [nameless] }, { set: ['jobs.0.blocks=2'] });
+  t.match(first?.hint, /--set jobs\.0\.sweep\.blocks=\[\.\.\.\]/, 'the index of a job without an id');
 });
 
 t.test('--set: indices, ids, all jobs, nested keys, sweeps, values', async (t) => {
@@ -173,9 +176,16 @@ t.test('the resolved spec is frozen, and its text stands for it', async (t) => {
   const reordered = { jobs: document.jobs.map((job) => Object.fromEntries(Object.entries(job).reverse())) };
   t.equal(load(reordered).digest, spec.digest, 'the order of keys means nothing');
   t.throws(() => parseResolvedSpec('{', {}), { code: 'E_WORLD_LOST' });
-  t.throws(() => parseResolvedSpec(spec.canonicalText.replace('"base"', '"bose"'), {}), {
-    code: 'E_WORLD_LOST',
-  });
+  for (const [right, wrong] of [
+    ['"base"', '"bose"'],
+    ['"points":[', '"points":1,"x":['],
+    ['"kind":"offload"', '"kind":1'],
+    ['"absent"', '"absend"'],
+  ] as const) {
+    const text = spec.canonicalText.replace(right, wrong);
+    t.not(text, spec.canonicalText);
+    t.throws(() => parseResolvedSpec(text, {}), { code: 'E_WORLD_LOST' }, wrong);
+  }
 });
 
 t.test('canonical JSON sorts keys and keeps lists', async (t) => {

@@ -1,7 +1,9 @@
 /** Computations in a thread of their own: the answer, or an error of a known code, and never a promise without an end. */
+import { execFile } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { promisify } from 'node:util';
 import t, { type Test } from 'tap';
 import { answerOffMainThread, offMainThread } from '../../../runner/job/off-main-thread.js';
 import { ResourceCache } from '../../../runner/job/resources.js';
@@ -69,6 +71,23 @@ t.test('a stage that ends takes its computation with it', async (t) => {
     'before it starts',
   );
 });
+
+t.test(
+  'a thread that runs out of memory is an allocation that failed, not the end of the process',
+  async (t) => {
+    const module = moduleOf(
+      t,
+      '',
+      'for (const all = []; ; ) all.push(Array.from({ length: 1e5 }, Math.random));',
+    );
+    const script = `const { offMainThread } = await import('${OURS}/job/off-main-thread.js');
+    const { signal } = new AbortController();
+    await offMainThread(new URL('${module.href}'), {}, { signal }).catch(({ code, message }) => console.log(code, message));`;
+    const small = ['--max-old-space-size=50', '--input-type=module', '-e', script];
+    const { stdout } = await promisify(execFile)(process.execPath, small);
+    t.match(stdout, /^E_ALLOCATION a thread for a long computation: .*memory.*: raise the limits of /);
+  },
+);
 
 t.test('only a thread answers', async (t) => {
   t.throws(() => answerOffMainThread(() => 1), { message: /runs in a thread that offMainThread starts/ });

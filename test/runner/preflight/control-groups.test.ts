@@ -100,7 +100,13 @@ t.test('a mount that shows a part of the hierarchy, and paths outside of it', as
 
 t.test('nothing to read: the machine', async (t) => {
   await withTempDir((root) => {
-    tree(root, MEMINFO);
+    t.match(availableMemory(root), { bytes: Number.MAX_SAFE_INTEGER }, 'not even what the machine has');
+    tree(root, {
+      ...MEMINFO,
+      '/proc/self/mountinfo': '35 31 0:32 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n',
+      '/proc/self/cgroup': '8:pids:/p\n',
+    });
+    t.same(controlGroups('memory', root), [], 'a controller that the process has no group of');
     t.match(availableMemory(root), { bytes: 8388608 * 1024, source: 'MemAvailable' });
     t.equal(cpuQuota(root), null);
   });

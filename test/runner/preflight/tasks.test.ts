@@ -1,8 +1,10 @@
 /** How many threads a user who is not the superuser may still make. */
 import { execFileSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import t from 'tap';
+import { tasksLeft } from '../../../runner/preflight/tasks.js';
 import { projectRoot } from '../../../runner/project.js';
 
 const TASKS = pathToFileURL(join(projectRoot, 'dist', 'runner', 'preflight', 'tasks.js')).href;
@@ -26,4 +28,22 @@ t.test('RLIMIT_NPROC less what the user runs; the superuser is exempt', async (t
   const own = process.getuid?.() ?? 0;
   if (own !== 0) t.match(tasksLeftOf(own), { source: 'ulimit -u, RLIMIT_NPROC' });
   t.not(tasksLeftOf(0).source, 'ulimit -u, RLIMIT_NPROC');
+});
+
+t.test('the least of control groups and the kernel; no limit where the machine says none', async (t) => {
+  const root = t.testdir({
+    proc: {
+      loadavg: '0.52 0.58 0.59 3/411 5127\n',
+      self: {
+        mountinfo: '31 23 0:28 / /group rw - cgroup2 cgroup2 rw\n',
+        cgroup: '0::/job\n',
+      },
+      sys: { kernel: { 'threads-max': '1000\n', pid_max: '4194304\n' } },
+    },
+    group: { job: { 'pids.max': '600\n', 'pids.current': '30\n' } },
+  });
+  t.same(tasksLeft(root), { tasks: 570, source: '/group/job/pids.max' });
+  writeFileSync(join(root, 'group/job/pids.max'), 'max\n');
+  t.same(tasksLeft(root), { tasks: 1000 - 411, source: 'kernel.threads-max' });
+  if (process.getuid?.() === 0) t.same(tasksLeft(join(root, 'none')), { tasks: Infinity, source: '' });
 });

@@ -2,7 +2,7 @@
 import t from 'tap';
 import { firstOf, itemAt, lastOf, numberAt, oneOf, present, valueOf } from '../../../runner/values/items.js';
 import { asJsonObject, isJson, parseJsonObject } from '../../../runner/values/json.js';
-import { readFlag, readNumber, readText, readWord } from '../../../runner/values/keys.js';
+import { readFlag, readNumber, readObject, readText, readWord } from '../../../runner/values/keys.js';
 import { LastAnswer } from '../../../runner/values/last-answer.js';
 import { decodeMessage, encodeMessage } from '../../../runner/values/rank-message.js';
 
@@ -14,6 +14,10 @@ t.test('a key of another type is named with what was expected and received', asy
     'what fits is taken',
   );
   t.equal(readWord(given, 'word', ['host', 'cuda']), 'host');
+  t.same(readObject({ inner: given }, 'inner'), given);
+  t.throws(() => readObject({ inner: [1] }, 'inner'), {
+    message: 'inner: expected an object, received [1]',
+  });
   t.throws(() => readText(given, 'number'), { message: 'number: expected a text, received 4' });
   t.throws(() => readNumber(given, 'text'), { message: 'text: expected a number, received "a"' });
   t.throws(() => readFlag(given, 'absent'), { message: 'absent: expected true or false, received nothing' });
