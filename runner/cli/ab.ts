@@ -98,7 +98,8 @@ async function reportOn(folder: string, version: string): Promise<string | undef
     import('../compare/ab-folder.js'),
     import('../report/write-report.js'),
   ]);
-  if ((openAbFolder(folder)?.wholeCandidate.length ?? 0) === 0) return undefined;
+  const ab = openAbFolder(folder);
+  if (ab === undefined || ab.wholeCandidate.length === 0) return undefined;
   const outFolder = join(folder, 'report');
   await writeReport({
     runs: [folder],

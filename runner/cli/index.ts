@@ -72,11 +72,11 @@ export async function runCommandLine(
     // Unwrapped: measuring every word's width would take a fifth of the time that help may take.
     .wrap(null)
     .exitProcess(false)
-    .fail((message: string | null, error: Error | undefined) => {
-      // What yargs and its checks complain of arrives as text or a bare Error; a command's own failure keeps its class.
-      if (error && error.constructor !== Error && error.name !== 'YError') throw error;
+    .fail((message: string | null, error: Error) => {
+      // What yargs and its checks complain of has a message; a command's own failure comes without.
+      if (message === null) throw error;
       refuseMissingArgument(message, args, commands);
-      throw usageError(message ?? error?.message ?? 'the command line was not understood');
+      throw usageError(message);
     });
   await parser.parseAsync([...args], {}, (_error, _argv, output) => {
     if (output) printOut(output);

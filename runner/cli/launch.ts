@@ -58,13 +58,13 @@ export const launchCommand = (loadKinds: LoadKinds): CommandModule<object, Launc
       });
     }
     // The name is chosen here, so that the manifest can be found at the end.
-    const isResumed = args.resume !== undefined;
-    const named = isResumed ? args : { ...args, runId: args.runId ?? makeRunId() };
+    const { runId = makeRunId() } = args;
+    const named = args.resume === undefined ? { ...args, runId } : args;
     const line = planLaunch({ numRanks: args.n, mpi: args.mpi, command: runWords(named) });
     printOut(`+ ${line.text}`);
     if (args.printOnly) return;
     refuseNested(currentLauncher());
-    const folder = args.resume ?? join(args.out, named.runId ?? '');
+    const folder = args.resume ?? join(args.out, runId);
     const { stopGraceSeconds } = readEnvironment().settings;
     const environment = launchEnvironment(line);
     process.exitCode = await startRanks({ line, environment, folder, stopGraceSeconds });

@@ -69,12 +69,13 @@ function bytesRange(values: readonly number[]): string {
   return least === most ? `${most}` : `${least} to ${most}`;
 }
 
-/** Details that all plans share, and the range of numbers that differ. */
+/** Details that all plans share, and the range of numbers that differ. A detail that some lack differs. */
 function detailsRange(plans: readonly PointPlan[]): string {
-  const words = Object.entries(plans[0]?.details ?? {}).map(([key, first]) => {
-    const values = plans.map(({ details }) => details?.[key] ?? first);
+  const all = plans.map(({ details = {} }) => details);
+  const words = [...new Set(all.flatMap(Object.keys))].map((key) => {
+    const values = all.map((details) => details[key]);
     const numbers = values.filter((value) => typeof value === 'number');
-    if (values.every((value) => value === first)) return `${key}=${first}`;
+    if (new Set(values).size === 1) return `${key}=${values[0]}`;
     return numbers.length === values.length
       ? `${key}=${Math.min(...numbers)}..${Math.max(...numbers)}`
       : `${key}=differs`;

@@ -1,16 +1,20 @@
 /** The hit rates of `simulate` over the size of the cache, as a self-contained SVG. */
 import { draw, SERIES_COLORS, WIDE } from '../report/plots/draw.js';
 import { parseJsonObject } from '../values/json.js';
+import { lastOf } from '../values/items.js';
 import { readNumber, readText } from '../values/keys.js';
 
-/** As far as the plot needs it. */
+/** A size of the cache, as far as the plot needs it. */
+interface Row {
+  readonly policy: string;
+  readonly capacityBlocks: number;
+  readonly hitPct: number;
+}
+
+/** Without those of a cache without a bound, which have no place on the axis. */
 interface Answer {
   readonly trace: string;
-  readonly rows: readonly {
-    readonly policy: string;
-    readonly capacityBlocks: number | null;
-    readonly hitPct: number;
-  }[];
+  readonly rows: readonly Row[];
 }
 
 /** Throws where the text is not what `simulate --format json` prints. */
@@ -19,11 +23,13 @@ function answerOf(text: string): Answer {
   if (!Array.isArray(rows)) throw new TypeError('expected rows');
   return {
     trace: String(trace),
-    rows: rows.map((row) => ({
-      policy: readText(row, 'policy'),
-      capacityBlocks: row['capacityBlocks'] === null ? null : readNumber(row, 'capacityBlocks'),
-      hitPct: readNumber(row, 'hitPct'),
-    })),
+    rows: rows
+      .filter((row) => row['capacityBlocks'] !== null)
+      .map((row) => ({
+        policy: readText(row, 'policy'),
+        capacityBlocks: readNumber(row, 'capacityBlocks'),
+        hitPct: readNumber(row, 'hitPct'),
+      })),
   };
 }
 
@@ -31,12 +37,11 @@ function answerOf(text: string): Answer {
 const MOST_POINTS = 300;
 
 /** Evenly in the logarithm of the capacity, with the first and the last. */
-function thinned(rows: Answer['rows']): Answer['rows'] {
-  const last = rows.at(-1)?.capacityBlocks ?? 1;
-  const step = Math.log(Math.max(2, last)) / MOST_POINTS;
+function thinned(rows: readonly Row[]): Row[] {
+  const step = Math.log(Math.max(2, lastOf(rows).capacityBlocks)) / MOST_POINTS;
   let next = -Infinity;
   return rows.filter(({ capacityBlocks }, at) => {
-    const place = Math.log(capacityBlocks ?? 1);
+    const place = Math.log(capacityBlocks);
     if (place < next && at !== rows.length - 1) return false;
     next = place + step;
     return true;
@@ -46,10 +51,9 @@ function thinned(rows: Answer['rows']): Answer['rows'] {
 /** `answer`: what `simulate --format json` prints. */
 export async function hitRatePlot(answer: string): Promise<string> {
   const { trace, rows } = answerOf(answer);
-  const bounded = rows.filter(({ capacityBlocks }) => capacityBlocks !== null);
-  const policies = [...new Set(bounded.map(({ policy }) => policy))];
+  const policies = [...new Set(rows.map(({ policy }) => policy))];
   const values = policies.flatMap((name) =>
-    thinned(bounded.filter(({ policy }) => policy === name)).map(({ policy, capacityBlocks, hitPct }) => ({
+    thinned(rows.filter(({ policy }) => policy === name)).map(({ policy, capacityBlocks, hitPct }) => ({
       policy,
       blocks: capacityBlocks,
       hits: hitPct,

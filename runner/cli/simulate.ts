@@ -64,7 +64,7 @@ const SIMULATE_OPTIONS: CliOptions<SimulateArguments> = {
   ttlSeconds: {
     type: 'number',
     describe: 'Policy ttl: evict blocks that were not used for this long',
-    expected: ['a number above 0', (value) => value > 0 && Number.isFinite(value)],
+    expected: ['a number above 0', (value) => value > 0],
   },
   blockTokens: {
     type: 'number',

@@ -1,5 +1,5 @@
 /** Signals in the first moments of a process: before its first line, and between the making of its folder and its first point. */
-import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
@@ -7,7 +7,7 @@ import { NODE_WORDS } from '../../runner/environment/early-signals.js';
 import { projectRoot } from '../../runner/project.js';
 import { needsMpi } from '../helpers/require.js';
 import { readManifest, readRankRows } from '../helpers/results.js';
-import { railrunner, start, type Running, runArgs } from '../helpers/run-cli.js';
+import { railrunner, run, start, type Running, runArgs } from '../helpers/run-cli.js';
 import { writeSmallSpec } from '../helpers/small-spec.js';
 
 t.setTimeout(600_000);
@@ -49,6 +49,19 @@ t.test('bin/railrunner starts Node with the words that launch uses', async (t) =
   const [first, second] = readFileSync(join(projectRoot, 'bin', 'railrunner'), 'utf8').split('\n');
   t.equal(first, '#!/bin/sh');
   t.equal(second, `':' //; exec node ${NODE_WORDS.join(' ')} "$0" "$@"`);
+});
+
+t.test('a debugger that the user has asked for stays open', async (t) => {
+  const opener = join(t.testdir(), 'opener.cjs');
+  writeFileSync(
+    opener,
+    "const inspector = require('node:inspector'); inspector.open(0); process.on('exit', () => console.error('at the end:', inspector.url()));",
+  );
+  const { status, stderr } = await run(railrunner, ['schema'], {
+    env: { NODE_OPTIONS: `--require=${opener}` },
+  });
+  t.equal(status, 0);
+  t.match(stderr, /at the end: ws:\/\/[\d.]+:\d+\//);
 });
 
 t.test(

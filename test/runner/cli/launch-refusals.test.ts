@@ -2,7 +2,8 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { requireStartable } from '../../../runner/cli/refuse-launch.js';
+import { JOB_KINDS } from '../../../jobs/index.js';
+import { refuseLaunch, requireStartable } from '../../../runner/cli/refuse-launch.js';
 import { tasksLeft } from '../../../runner/preflight/tasks.js';
 import { run, railrunner } from '../../helpers/run-cli.js';
 import { writeSmallSpec } from '../../helpers/small-spec.js';
@@ -69,6 +70,42 @@ for (const { name, words, status, says } of CASES) {
     t.notOk(existsSync(join(folder, 'x')));
   });
 }
+
+t.test('a run is named before it starts, one that is resumed has its name', async (t) => {
+  const spec = writeSmallSpec(t.testdir());
+  const lineOf = async (...words: string[]): Promise<string> => {
+    const { stdout } = await run(process.execPath, [
+      railrunner,
+      'launch',
+      '-n',
+      '2',
+      '--print-only',
+      spec,
+      ...words,
+    ]);
+    return stdout;
+  };
+  t.match(
+    await lineOf('--timeout', '5'),
+    / --timeout 5 --run-id \d{8}T\d{6}Z-[0-9a-f]{8}\n$| --run-id \d{8}T\d{6}Z-[0-9a-f]{8}/,
+  );
+  t.notMatch(await lineOf('--resume', 'results/x'), /--run-id/);
+});
+
+t.test('the folder of a run that is resumed is not made', async (t) => {
+  const folder = t.testdir();
+  await refuseLaunch({
+    numRanks: 1,
+    specPath: writeSmallSpec(folder),
+    load: { kinds: JOB_KINDS },
+    outFolder: join(folder, 'results'),
+    runId: undefined,
+    resume: join(folder, 'results', 'x'),
+    selection: { shard: undefined, points: undefined },
+    variables: {},
+  });
+  t.notOk(existsSync(join(folder, 'results')));
+});
 
 t.test('the limit of threads that binds is named', async (t) => {
   t.doesNotThrow(() => requireStartable(9, { tasks: 100, source: 'pids.max' }));

@@ -1,7 +1,12 @@
 import t from 'tap';
 import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import yargs from 'yargs';
+import { ERROR_CATALOGUE } from '../../../runner/errors.js';
+import { withOptions } from '../../../runner/cli/options.js';
 import { refuseRepeatedOptions } from '../../../runner/cli/repeated-options.js';
-import { runCli } from '../../helpers/run-cli.js';
+import { projectRoot } from '../../../runner/project.js';
+import { run, runCli } from '../../helpers/run-cli.js';
 import { withTempDir } from '../../helpers/with-temp-dir.js';
 
 t.test('an option given twice is refused by name, before anything is written', async (t) => {
@@ -96,4 +101,57 @@ t.test('a number that is none is said as it was typed, and a missing one as miss
     t.match(stderr, said);
     t.notMatch(stderr, 'NaN', words.join(' '));
   }
+});
+
+t.test('a value that is none of those expected is said with the name that the user knows', async (t) => {
+  const parserOf = () =>
+    yargs([])
+      .exitProcess(false)
+      .fail((_, error) => {
+        throw error;
+      })
+      .command(
+        'count <times>',
+        'counts',
+        (told) =>
+          withOptions<{ times: number; upTo: number }>(told, {
+            times: { positional: true, type: 'number', describe: 'How often', required: true },
+            upTo: { type: 'number', describe: 'How far', default: 1 },
+          }),
+        () => {},
+      );
+  await t.rejects(async () => parserOf().parseAsync(['count', 'x']), {
+    message: 'times: expected a number, received "x"',
+  });
+  await t.rejects(async () => parserOf().parseAsync(['count', '1', '--up-to', 'x']), {
+    message: '--up-to: expected a number, received "x"',
+  });
+});
+
+t.test('values out of range are refused by name', async (t) => {
+  for (const [words, said] of [
+    [['plan', 'x.json', '--timeout', '0'], '--timeout: expected seconds above 0, at most 86400, received 0'],
+    [
+      ['plan', 'x.json', '--timeout', '1e9'],
+      '--timeout: expected seconds above 0, at most 86400, received 1000000000',
+    ],
+    [['simulate', 'x', '--ttl-seconds', '0'], '--ttl-seconds: expected a number above 0, received 0'],
+    [
+      ['report', 'x', '--verdict', 'v.json', '--against', 'y'],
+      '--verdict: it was passed on runs already, so leave out --against',
+    ],
+  ] as const) {
+    const { status, stderr } = await runCli([...words]);
+    t.equal(status, 2, stderr);
+    t.ok(stderr.startsWith(`railrunner: E_USAGE: ${said}\n`), stderr);
+  }
+});
+
+t.test('a mistake in the code is no mistake of the command line', async (t) => {
+  const main = join(projectRoot, 'dist', 'runner', 'main.js');
+  const broken = `const { main } = await import(${JSON.stringify(main)});
+    await main(['schema'], { loadKinds: async () => { throw new Error('a bug'); } });`;
+  const { status, stderr } = await run(process.execPath, ['--input-type=module', '-e', broken]);
+  t.match(stderr, /^railrunner: E_INTERNAL: .*a bug/);
+  t.equal(status, ERROR_CATALOGUE.E_INTERNAL.exit);
 });

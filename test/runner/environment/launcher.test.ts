@@ -109,6 +109,15 @@ t.test('the nearest launcher counts, and what others left behind does not', asyn
     0,
   ]);
   t.same(found({}, under('openmpi')), 'contradiction', 'a cleared environment');
+  const nameless = { ...OMPI, OMPI_COMM_WORLD_RANK: undefined, PMIX_RANK: undefined };
+  t.same(found(nameless as never, under('openmpi')), ['mpirun of Open MPI', 4, 0], 'a rank that nobody says');
+  t.same(
+    found({ PMI_FD: '6', PMI_RANK: '3' }, FACTS),
+    ['mpiexec of MPICH', null, 3],
+    'a size that nobody says',
+  );
+  t.same(found({ ...STEP, PMI_FD: '6' }, under('slurm')), ['srun with PMI2', 6, 2], "both are the step's");
+  t.same(found({ PMI_FD: '6' }, FACTS), ['mpiexec of MPICH', null, 0]);
 });
 
 t.test('what contradicts a launcher is named', async (t) => {
@@ -119,6 +128,7 @@ t.test('what contradicts a launcher is named', async (t) => {
   t.match(faultOf(without('PMIX_NAMESPACE')), /PMIX_NAMESPACE is not set/);
   t.match(faultOf(without('PMIX_SERVER_URI')), /PMIX_SERVER_URI is not set/);
   t.match(faultOf({ PMI_RANK: '1', PMI_SIZE: '2' }), /PMI_FD is not set/);
+  t.equal(faultOf({ PMI_RANK: '0', PMI_SIZE: '1' }), undefined, 'one process, rank 0, as it is');
   const { HYDI_CONTROL_FD: _, ...pmi2 } = { ...HYDRA, PMI_SIZE: '6' };
   t.match(faultOf({ ...STEP, ...pmi2 }), /SLURM_PROCID=2 differs from PMI_RANK/);
   const stale = { ...STEP, ...without('OMPI'), PMIX_RANK: '2', PMIX_NAMESPACE: 'slurm.pmix.5.1' };
