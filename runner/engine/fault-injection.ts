@@ -65,6 +65,7 @@ export class FaultInjection {
       // A process that is killed reports nothing afterwards (NODE_V8_COVERAGE).
       takeCoverage();
       if (fault.action === 'kill') process.kill(process.pid, 'SIGKILL');
+      // v8 ignore next -- killed
       if (fault.action === 'freeze') Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
       await new Promise(() => {});
     }

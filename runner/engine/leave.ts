@@ -18,23 +18,18 @@ import type { RankProcess } from './rank-process.js';
 import { removeLock } from './run-lock.js';
 import type { Run } from './run-state.js';
 import type { StopRequest } from './signals.js';
-import { stopBudget } from './stop-budget.js';
 
 /** What a rank has begun so far: an end can come at any moment of the start. */
 export interface Begun {
   readonly process: RankProcess;
   readonly logFile: LogFile;
-  stop?: StopRequest;
+  readonly stop: StopRequest;
   neighbours?: Neighbours;
   /** Rank 0, from the making of the run's folder on. */
   manifest?: ManifestFile | undefined;
   /** Where it lies. */
   folder?: string;
   run?: Run;
-}
-
-function fileMsOf({ stop }: Begun): number {
-  return (stop?.budget ?? stopBudget(undefined)).fileMs;
 }
 
 /** A signal came: what must not wait for the other ranks. */
@@ -47,8 +42,8 @@ export function beginStop(begun: Begun, world: World): void {
 /** Also for a manifest that is begun after the signal. */
 export function foretellStop({ manifest, stop }: Begun): void {
   manifest?.foretell({
-    exitStatus: stop?.status || EXIT.terminated,
-    error: { code: 'E_INTERRUPTED', message: stopFailure(stop?.signal ?? '').error },
+    exitStatus: stop.status,
+    error: { code: 'E_INTERRUPTED', message: stopFailure(stop.signal).error },
     endedAt: new Date(),
     statusCounts: [],
   });
@@ -56,8 +51,8 @@ export function foretellStop({ manifest, stop }: Begun): void {
 
 /** A signal came and the ranks did not agree in time: this rank's rows are written, and it goes. */
 export async function exitWithoutPeers(begun: Begun): Promise<never> {
-  const status = begun.stop?.status || EXIT.terminated;
-  const { run } = begun;
+  const { run, stop } = begun;
+  const status = stop.status || EXIT.terminated;
   let rest: Pick<ManifestEnd, 'statusCounts' | 'probes' | 'error'>;
   if (run) {
     const { death, isHanging } = await closeRows(run);
@@ -69,13 +64,13 @@ export async function exitWithoutPeers(begun: Begun): Promise<never> {
       ...(death ? { error: { code: death.code, message: death.why } } : {}),
     };
   } else {
-    const message = `the run ended before its first point: ${stopFailure(begun.stop?.signal ?? '').error}`;
+    const message = `the run ended before its first point: ${stopFailure(stop.signal).error}`;
     rest = { statusCounts: [], error: { code: 'E_INTERRUPTED', message } };
   }
   printEarlyEnd(begun, rest.error);
   await finishHurried(begun, { exitStatus: status, endedAt: new Date(), ...rest });
-  await within(fileMsOf(begun), begun.logFile.flush());
-  if (run && run.world.info.worldSize > 1) await sleep(begun.stop?.othersMs ?? 0);
+  await within(stop.budget.fileMs, begun.logFile.flush());
+  if (run && run.world.info.worldSize > 1) await sleep(stop.othersMs);
   exitNow(begun.process, status);
 }
 
@@ -83,7 +78,7 @@ export async function exitWithoutPeers(begun: Begun): Promise<never> {
 function printEarlyEnd({ manifest, stop }: Begun, error: ManifestEnd['error']): void {
   if (!manifest) return;
   const code = error && isErrorCode(error.code) ? error.code : 'E_INTERRUPTED';
-  const why = error?.message ?? stopFailure(stop?.signal ?? '').error;
+  const why = error?.message ?? stopFailure(stop.signal).error;
   reportError({ code, message: `the run ended early: ${why}` });
 }
 
@@ -129,19 +124,19 @@ function deathIn(run: Run): Loss | null {
 
 /** Puts the manifest in place without waiting for the disk: a launcher kills a process that waits. Never rejects. */
 async function finishHurried(begun: Begun, end: ManifestEnd): Promise<void> {
-  const { manifest, folder } = begun;
+  const { manifest, folder, stop } = begun;
   if (!manifest) return;
   manifest.hurry();
-  await within(fileMsOf(begun), manifest.finish(end));
-  if (folder !== undefined) await within(fileMsOf(begun), removeLock(folder));
+  await within(stop.budget.fileMs, manifest.finish(end));
+  if (folder !== undefined) await within(stop.budget.fileMs, removeLock(folder));
 }
 
 /** The start failed after the folder was made: its manifest must not say for ever that the run lasts. */
 export async function finishRefused(begun: Begun, failure: RunnerError): Promise<void> {
   const { code, message, exitStatus } = failure;
   await finishHurried(begun, {
-    exitStatus: begun.stop?.status || exitStatus,
-    ...(begun.stop?.status === 0 ? { outcome: 'refused' } : {}),
+    exitStatus: begun.stop.status || exitStatus,
+    ...(begun.stop.status === 0 ? { outcome: 'refused' } : {}),
     error: { code, message },
     endedAt: new Date(),
     statusCounts: [],

@@ -1,8 +1,9 @@
 /** From how a point went to what its rows say, and to the exit status it asks for. */
-import { ERROR_CATALOGUE, EXIT, worstExit, type ErrorCode } from '../errors.js';
+import { EXIT, worstExit, type ErrorCode } from '../errors.js';
 import type { PointFailure, PointOutcome, Row } from '../results/row.js';
 import type { PointResult } from './point.js';
-import { describeCulprits, type Judgement, type StageVerdict } from './verdict.js';
+import { describeCulprits, type BadJudgement, type StageVerdict } from './verdict.js';
+import { firstOf } from '../values/items.js';
 
 /** What a finished point hands to the writer. */
 export function outcomeOf(result: PointResult, signal: string): PointOutcome {
@@ -56,23 +57,21 @@ export function stopFailure(signal: string): PointFailure {
   return { status: 'aborted', errorCode: 'E_INTERRUPTED', error: `ended by ${who}` };
 }
 
-function troubleFailure(judgement: Judgement, own: StageVerdict): PointFailure {
-  const itself = own.status === 'failed' || own.status === 'skipped' || own.status === 'timeout';
-  const status = judgement.status === 'ok' ? 'failed' : judgement.status;
+function troubleFailure(judgement: BadJudgement, own: StageVerdict): PointFailure {
+  const { status } = judgement;
+  const isItself = own.status !== 'ok' && own.status !== 'peer';
   return {
     status,
-    errorCode: itself ? (own.code ?? 'E_JOB') : (peerCode(judgement) ?? 'E_PEER_FAILED'),
-    error: itself && own.message ? own.message : describeCulprits(judgement),
+    errorCode: isItself ? own.code : peerCode(judgement),
+    error: isItself ? own.message : describeCulprits(judgement),
     ...(status === 'timeout' ? { hungStage: judgement.stage } : {}),
     ...(judgement.hungRank === undefined ? {} : { hungRank: judgement.hungRank }),
   };
 }
 
 /** A skip or a time-out is the point's on every rank; a failure is the culprit's own. */
-function peerCode(judgement: Judgement): ErrorCode | undefined {
-  return judgement.status === 'skipped' || judgement.status === 'timeout'
-    ? judgement.culprits[0]?.code
-    : undefined;
+function peerCode({ status, culprits }: BadJudgement): ErrorCode {
+  return status === 'failed' ? 'E_PEER_FAILED' : firstOf(culprits).code;
 }
 
 /** Exit status that a point's rows ask for. */
@@ -83,9 +82,4 @@ export function exitOf(rows: readonly Row[]): number {
     return EXIT.ok;
   });
   return worstExit(statuses);
-}
-
-/** Exit status of a fatal end. */
-export function fatalExit(code: ErrorCode): number {
-  return ERROR_CATALOGUE[code].exit;
 }

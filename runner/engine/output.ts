@@ -100,9 +100,11 @@ async function lockFolder({ world, begun }: StartContext, folder: string, log: L
   const lock = await onAllRanks(world, 'locking the run folder', () =>
     lockRun(begun.process.addon(), folder, rank),
   );
+  /* v8 ignore start -- another machine */
   if (lock === 'unsupported') {
     log.warn({ folder }, 'the file system has no locks: nothing keeps a second run out of this folder');
   }
+  /* v8 ignore stop */
 }
 
 /** Collective. A signal that came on any rank before there is a folder: none is made. */

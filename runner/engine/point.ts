@@ -2,7 +2,7 @@
 import type { Logger } from 'pino';
 import type { JobKind } from '../job/kind.js';
 import type { Measurement, Verification } from '../job/measurement.js';
-import type { OpenPoint, PointContext } from '../job/context.js';
+import type { PointContext } from '../job/context.js';
 import type { ChosenDevice } from '../world/device.js';
 import type { World } from '../world/world.js';
 import type { NativeAddon } from '../native/types/index.js';
@@ -16,7 +16,7 @@ import { PointStage } from './point-stage.js';
 import { StageExchanges } from './stage-exchanges.js';
 import { stepsOf } from './steps.js';
 import type { UsedLibraries } from './used-libraries.js';
-import { judge, type Judgement, type StageVerdict } from './verdict.js';
+import { judge, type BadJudgement, type BadVerdict, type Judgement, type StageVerdict } from './verdict.js';
 import { itemAt } from '../values/items.js';
 
 export interface PointOptions {
@@ -31,7 +31,7 @@ export interface PointOptions {
   readonly log: Logger;
   readonly faults: FaultInjection;
   readonly threadsPerRank: number | undefined;
-  ncclLibraries(): readonly string[];
+  readonly ncclLibraries: () => readonly string[];
   readonly libraries: UsedLibraries;
   /** Within a point, for who watches. */
   progress(point: Point, text: string): void;
@@ -41,13 +41,13 @@ export interface PointOptions {
 /** How a point went on this rank, and what all ranks concluded. */
 export interface PointResult {
   /** The first stage that did not go well on all ranks; absent when all did. */
-  readonly trouble?: { readonly judgement: Judgement; readonly own: StageVerdict };
+  readonly trouble?: { readonly judgement: BadJudgement; readonly own: StageVerdict };
   readonly measurements: readonly Measurement[];
   readonly verifications: readonly Verification[];
   /** Exit status of a signal, 0 for none. */
   readonly stop: number;
-  /** The first conclusion after which the run cannot go on; it need not be that of `trouble`. */
-  readonly fatal?: Judgement;
+  /** For whose sake the run cannot go on; it need not be in the stage of `trouble`. */
+  readonly fatal?: BadVerdict | undefined;
   readonly startedAt: Date;
 }
 
@@ -62,28 +62,28 @@ export async function runPoint(options: PointOptions): Promise<PointResult> {
   const running = new PointStage();
   const stage = <T>(name: string, body: () => Promise<T>): Promise<StageOutcome<T>> =>
     runStageTogether({ options, name, running }, body);
-  let open: OpenPoint | undefined;
   let measurements: Measurement[] = [];
   let verifications: Verification[] = [];
-  let trouble: StageOutcome<unknown> | undefined;
+  let trouble: PointResult['trouble'];
   let stop = 0;
-  let fatal: Judgement | undefined;
-  const take = <T>(outcome: StageOutcome<T>): boolean => {
-    stop = Math.max(stop, outcome.judgement.stop);
-    if (outcome.judgement.fatal) fatal ??= outcome.judgement;
-    if (outcome.judgement.status === 'ok') return stop === 0;
-    trouble ??= outcome;
-    return false;
+  let fatal: BadVerdict | undefined;
+  /** The stage's value, where the point goes on. */
+  const take = <T>({ judgement, own, value }: StageOutcome<T>): T | undefined => {
+    stop = Math.max(stop, judgement.stop);
+    if (judgement.status === 'ok') return stop === 0 ? value : undefined;
+    fatal = judgement.fatal;
+    trouble ??= { judgement, own };
+    return undefined;
   };
 
   const prepared = await stage('prepare', async () => {
     await options.release?.();
     return await options.kind.open(contextOf(options, running));
   });
-  open = prepared.value;
-  if (take(prepared)) {
+  const open = take(prepared);
+  if (open) {
     const measured = await stage('measure', async () => {
-      const found = (await open?.measure()) ?? [];
+      const found = await open.measure();
       requireOwnColumns(options.kind, found);
       requireStopped(options.kind, options.point, found);
       return found;
@@ -92,7 +92,7 @@ export async function runPoint(options: PointOptions): Promise<PointResult> {
     const whole = !measurements.some((m) => m.state === 'measured' && m.stopped === true);
     if (take(measured) && whole) {
       const verified = await stage('verify', async () => {
-        const found = (await open?.verify()) ?? [];
+        const found = await open.verify();
         requireVerified(options.kind, options.point, measurements, found);
         return found;
       });
@@ -100,14 +100,14 @@ export async function runPoint(options: PointOptions): Promise<PointResult> {
       take(verified);
     }
   }
-  if (!fatal) take(await stage('close', async () => open?.close()));
+  if (!fatal) take(await stage('close', async () => prepared.value?.close()));
   return {
     measurements,
     verifications,
     stop,
     startedAt,
-    ...(fatal ? { fatal } : {}),
-    ...(trouble ? { trouble: { judgement: trouble.judgement, own: trouble.own } } : {}),
+    fatal,
+    ...(trouble ? { trouble } : {}),
   };
 }
 
@@ -141,11 +141,9 @@ async function runStageTogether<T>(
       await options.faults.strike(name, point.index);
       return await body();
     });
-    if (local.verdict.status !== 'ok') {
-      log.warn(
-        { point: point.index, stage: name, err: local.error },
-        local.verdict.message ?? local.verdict.status,
-      );
+    const { verdict } = local;
+    if (verdict.status !== 'ok') {
+      log.warn({ point: point.index, stage: name, err: local.error }, verdict.message);
       // Peers may be in native waits for this rank: they are told, so that they need not wait for their deadline.
       if (!addon.isWorkerBusy()) await world.native.failEpoch();
     }
@@ -156,9 +154,11 @@ async function runStageTogether<T>(
     ({ verdicts } = error);
   }
   const judgement = judge(name, verdicts);
-  if (judgement.status !== 'ok') running.fail();
-  // What a failed stage left in flight between ranks must never be heard in the next.
-  if (judgement.status !== 'ok' && !judgement.fatal) await world.native.renew(boundaryGraceMs(world.info));
+  if (judgement.status !== 'ok') {
+    running.fail();
+    // What a failed stage left in flight between ranks must never be heard in the next.
+    if (!judgement.fatal) await world.native.renew(boundaryGraceMs(world.info));
+  }
   const own = itemAt(verdicts, world.info.rank);
   return { judgement, own, ...(value === undefined ? {} : { value }) };
 }
@@ -183,7 +183,8 @@ function contextOf(options: PointOptions, stage: PointStage): PointContext {
       return stage.running.clock.signal;
     },
     threadsPerRank: options.threadsPerRank,
-    ncclLibraries: () => options.ncclLibraries(),
+    ncclLibraries: options.ncclLibraries,
+    // v8 ignore next -- GPUs
     noteNccl: (version) => options.libraries.noteNccl(version),
     progress: (done, total, unit) => options.progress(point, `${done} of ${total} ${unit}`),
     remainingMs: () => stage.running.clock.remainingMs(),

@@ -5,9 +5,10 @@ import { EXIT, toRunnerError, worstExit, type ErrorCode } from '../errors.js';
 import { buildPointResult, type PointOutcome, type RankPointResult } from '../results/row.js';
 import { within } from '../within.js';
 import type { Point } from '../job-spec/types.js';
-import { exitOf, fatalExit, lostOutcome, notStarted, outcomeOf, stopFailure, type Loss } from './outcome.js';
+import { exitOf, lostOutcome, notStarted, outcomeOf, stopFailure, type Loss } from './outcome.js';
 import { runPoint, type PointResult } from './point.js';
 import type { Run } from './run-state.js';
+import { lastOf } from '../values/items.js';
 import { decodeMessage, encodeMessage } from '../values/rank-message.js';
 
 /** How the loop ended on this rank. */
@@ -60,13 +61,12 @@ export async function runPoints(run: Run): Promise<LoopEnd> {
       return { exitStatus, worldLost: false, hurried: true, why: 'a signal', code: 'E_INTERRUPTED' };
     }
     if (result.fatal) {
-      const [culprit] = result.fatal.culprits;
-      const code = culprit?.code ?? 'E_WORLD_LOST';
-      const why = `rank ${culprit?.rank ?? -1} cannot go on: ${culprit?.message ?? code}`;
-      await abortRest(run, notStarted(code, why, culprit?.rank), {
+      const { rank, code, message } = result.fatal;
+      const why = `rank ${rank} cannot go on: ${message}`;
+      await abortRest(run, notStarted(code, why, rank), {
         endsAt: performance.now() + LOST_WORLD_ROWS_MS,
       });
-      const exitStatus = worstExit([...statuses, fatalExit(code)]);
+      const exitStatus = worstExit([...statuses, EXIT.fatal]);
       return { exitStatus, worldLost: false, hurried: false, why, code };
     }
   }
@@ -133,7 +133,7 @@ export async function abortRest(
       if (point.index >= run.firstWithoutSummary) run.observers.pointReported(point, [result], false);
       return point.index >= run.firstWithoutRow ? result.rows : [];
     });
-    const end = (points.at(-1)?.index ?? from) + 1;
+    const end = lastOf(points).index + 1;
     run.firstWithoutRow = Math.max(run.firstWithoutRow, end);
     run.firstWithoutSummary = Math.max(run.firstWithoutSummary, end);
     const written = run.observers.rowsMade(rows);

@@ -36,7 +36,7 @@ export interface Run {
   /** CPU threads with which this rank copies, fills and checks, where the user says so. */
   readonly threadsPerRank: number | undefined;
   /** Where NCCL is looked for, in order. */
-  ncclLibraries(): readonly string[];
+  readonly ncclLibraries: () => readonly string[];
   /** Those that points have used so far. */
   readonly libraries: UsedLibraries;
   readonly stop: StopRequest;

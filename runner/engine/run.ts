@@ -52,17 +52,18 @@ export async function runOnThisRank(
   } catch (error) {
     return await failAlone(launcher, toRunnerError(error, 'E_MPI_MISSING'));
   }
-  const begun: Begun = { process, logFile: new LogFile() };
   // Before the first agreement: where the run has a folder, every rank takes signals.
-  begun.stop = new StopRequest({
+  const stop = new StopRequest({
     signals: process.signals,
     graceSeconds: environment.settings.stopGraceSeconds,
     onStop: () => beginStop(begun, world),
     exitWithoutPeers: () => void exitWithoutPeers(begun),
   });
+  const begun: Begun = { process, logFile: new LogFile(), stop };
+  stop.takeEarly();
   let run: Run;
   try {
-    run = begun.run = await startRun({ request, environment, world, ownSpec, begun, stop: begun.stop });
+    run = begun.run = await startRun({ request, environment, world, ownSpec, begun, stop });
   } catch (error) {
     return await refuse(world, toRunnerError(error, 'E_STATE'), begun);
   }
@@ -88,7 +89,7 @@ async function failAlone(launcher: Launcher, failure: RunnerError): Promise<numb
 async function refuse(world: World, failure: RunnerError, begun: Begun): Promise<number> {
   if (world.info.rank === 0) reportError(failure);
   await finishRefused(begun, failure);
-  const status = begun.stop?.status || failure.exitStatus;
+  const status = begun.stop.status || failure.exitStatus;
   if (failure.exitStatus === EXIT.fatal) exitNow(begun.process, status);
   try {
     await world.native.finalize(endTimeoutMs());
@@ -96,7 +97,7 @@ async function refuse(world: World, failure: RunnerError, begun: Begun): Promise
     // Why the run does not start has been said; that a rank does not leave in order changes nothing.
     exitNow(begun.process, status);
   }
-  begun.stop?.close();
+  begun.stop.close();
   return status;
 }
 

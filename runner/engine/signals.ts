@@ -52,6 +52,10 @@ export class StopRequest {
       signals.on(signal, listener);
       this.#listeners.push([signal, listener]);
     }
+  }
+
+  /** A signal that came before there were handlers; to be called once, when what they need is there. */
+  takeEarly(): void {
     const early = takeHeldSignal();
     this.#listeners.find(([signal]) => signal === early)?.[1]();
   }

@@ -3,7 +3,7 @@ import type { World } from '../world/world.js';
 import { RunnerError, toRunnerError, isSkip } from '../errors.js';
 import type { NativeAddon } from '../native/types/index.js';
 import { ProgressWatch } from './progress-watch.js';
-import type { StageVerdict, VerdictStatus } from './verdict.js';
+import type { BadVerdict, GivenUpAt, StageVerdict } from './verdict.js';
 
 /** How long a stage may take to come back after its abort word was set, before its thread counts as stuck. */
 const UNWIND_GRACE_MS = 1500;
@@ -52,7 +52,7 @@ export async function runStage<T>(
   world.native.report(options.stage, options.point);
   const endsAt = performance.now() + options.timeoutMs;
   let late = false;
-  let at: AtDeadline = { awaitedPeer: -1, iteration: -1, advances: false };
+  let at: GivenUpAt = { awaitedPeer: -1, iteration: -1, advances: false };
   const progress = new ProgressWatch(options.timeoutMs, () => ownPlace(world).iteration);
   let giveUp: (ending: Ending<T>) => void = () => {};
   const givenUp = new Promise<Ending<T>>((resolve) => (giveUp = resolve));
@@ -85,17 +85,11 @@ export async function runStage<T>(
   // Nothing native waits any more, unless its thread is stuck: then the word stays.
   if (ending.kind !== 'stuck') world.native.setAbort(false);
 
-  const say = (status: VerdictStatus, error?: RunnerError): LocalResult<T> => ({
-    verdict: {
-      rank: world.info.rank,
-      point: options.point,
-      step: options.stage,
-      status,
-      stop: options.stopStatus(),
-      ...at,
-      ...(error ? { code: error.code, message: error.message } : {}),
-    },
-    ...(error ? { error } : {}),
+  const { stage: step, point } = options;
+  const said = { rank: world.info.rank, point, step, stop: options.stopStatus(), word: '' };
+  const say = (status: BadVerdict['status'], error: RunnerError): LocalResult<T> => ({
+    verdict: { ...said, ...at, status, code: error.code, message: error.message },
+    error,
     ...(ending.kind === 'done' ? { value: ending.value } : {}),
   });
   if (ending.kind === 'threw' && ending.error instanceof AgreedFailure) throw ending.error;
@@ -109,22 +103,17 @@ export async function runStage<T>(
     if (error.code === 'E_ABORTED') return say('peer', error);
     return say(error.code === 'E_TIMEOUT' ? 'timeout' : isSkip(error) ? 'skipped' : 'failed', error);
   }
-  return say('ok');
+  if (ending.kind === 'done') return { verdict: { ...said, status: 'ok' }, value: ending.value };
+  throw new Error('a stage is stuck before its deadline');
 }
 
 /** Where this rank's own work is; -1 where that is not known. */
-function ownPlace({ native, info }: World): Pick<AtDeadline, 'awaitedPeer' | 'iteration'> {
+function ownPlace({ native, info }: World): Pick<GivenUpAt, 'awaitedPeer' | 'iteration'> {
   const own = native.liveness().find(({ rank }) => rank === info.rank);
   return { awaitedPeer: own?.awaitedPeer ?? -1, iteration: own?.iteration ?? -1 };
 }
 
-interface AtDeadline {
-  readonly awaitedPeer: number;
-  readonly iteration: number;
-  readonly advances: boolean;
-}
-
-function deadlineError(options: StageOptions, { awaitedPeer, iteration, advances }: AtDeadline): RunnerError {
+function deadlineError(options: StageOptions, { awaitedPeer, iteration, advances }: GivenUpAt): RunnerError {
   const passed = `${options.stage} passed its deadline of ${options.timeoutMs / 1000} s`;
   const where = iteration >= 0 ? ` in iteration ${iteration}` : '';
   if (advances) {

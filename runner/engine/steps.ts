@@ -29,15 +29,21 @@ export function stepsOf(
     const { point, world } = options;
     stage.requireGood(step);
     const { name, clock, exchanges } = stage.running;
-    const own: StageVerdict = {
+    const said = {
       rank: world.info.rank,
       point: point.index,
       step: `${name}: ${step}`,
-      status: failure ? (isSkip(failure) ? 'skipped' : 'failed') : 'ok',
       stop: options.stopStatus(),
       word,
-      ...(failure ? { code: failure.code, message: failure.message } : {}),
     };
+    const own: StageVerdict = failure
+      ? {
+          ...said,
+          status: isSkip(failure) ? 'skipped' : 'failed',
+          code: failure.code,
+          message: failure.message,
+        }
+      : { ...said, status: 'ok' };
     return await exchanges.ofStep(own, clock);
   };
   return {
@@ -52,7 +58,7 @@ export function stepsOf(
       const verdicts = await tell(question, undefined, own ? YES : '');
       return verdicts.some(({ word }) => word === YES);
     },
-    wordsOfAll: async (question, own) => (await tell(question, undefined, own)).map(({ word }) => word ?? ''),
+    wordsOfAll: async (question, own) => (await tell(question, undefined, own)).map(({ word }) => word),
   };
 }
 

@@ -75,6 +75,7 @@ export async function chooseDevice(
     timeoutMs,
   );
   const kind = decideKind(options.request, offers);
+  // v8 ignore next -- GPUs
   const ordinal = kind === 'cuda' ? world.info.hostRank % probe.cudaDevices : 0;
   let opened: NativeDevice | undefined;
   const open = async (): Promise<NativeDevice> => (opened = await addon.openDevice(kind, ordinal));
@@ -86,6 +87,7 @@ export async function chooseDevice(
     throw error;
   }
   const { properties } = native;
+  /* v8 ignore start -- GPUs */
   if (kind === 'host') return { properties, native, shared: false, sharedBy: [] };
   const uuids = await world.allgatherJson(properties.uuid, timeoutMs);
   const groups = sharedGroups(uuids);
@@ -99,4 +101,5 @@ export async function chooseDevice(
   }
   const shared = groups.some((ranks) => ranks.includes(world.info.rank));
   return { properties, native, shared, sharedBy: groups };
+  /* v8 ignore stop */
 }
