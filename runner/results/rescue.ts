@@ -25,6 +25,7 @@ export function rescueRows(
       place = path;
     } catch (error) {
       // Half a copy would be taken for a whole one.
+      /* v8 ignore next -- failing disk */
       if (codeOf(error) !== 'EEXIST') rmSync(path, { force: true });
       throw error;
     }

@@ -2,7 +2,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { stringify } from 'csv-stringify/sync';
-import { samplesOf, type Measurement } from '../job/measurement.js';
+import type { Measured, Measurement } from '../job/measurement.js';
 import type { ColumnDefinition } from './columns.js';
 import { outputError } from '../system-failure.js';
 import { makeFolder } from './run-folder.js';
@@ -24,15 +24,9 @@ function samplesFileName(point: number, rank: number): string {
   return `point-${String(point).padStart(5, '0')}-rank-${String(rank).padStart(4, '0')}.csv`;
 }
 
-function factsOf(measurement: Measurement): Readonly<Record<string, ArrayLike<number>>> {
-  return (measurement.state === 'measured' ? measurement.sampleFacts : undefined) ?? {};
-}
-
 /** None where samples ran freely: which of them passed the barrier is not known here. */
-function skewsOf(measurement: Measurement): ArrayLike<number> {
-  if (measurement.state !== 'measured') return [];
-  const { entrySkewUs = [], samplesUs } = measurement;
-  return entrySkewUs.length === samplesUs.length ? entrySkewUs : [];
+function skewsOf({ entrySkewUs, samplesUs }: Measured): ArrayLike<number> {
+  return entrySkewUs?.length === samplesUs.length ? entrySkewUs : [];
 }
 
 /** Writes one new file below `folder`/samples and returns its path. Rejects with E_OUTPUT. */
@@ -41,16 +35,18 @@ export async function writeSamples(
   place: { readonly point: number; readonly rank: number },
   measurements: readonly Measurement[],
 ): Promise<string> {
-  const factNames = [...new Set(measurements.flatMap((measurement) => Object.keys(factsOf(measurement))))];
-  const records = measurements.flatMap((measurement) => {
-    const facts = factsOf(measurement);
-    return Array.from(samplesOf(measurement), (timeUs, iteration) => [
-      measurement.phase,
-      measurement.timing,
-      measurement.direction,
+  const measured = measurements.filter((each): each is Measured => each.state === 'measured');
+  const factNames = [...new Set(measured.flatMap(({ sampleFacts = {} }) => Object.keys(sampleFacts)))];
+  const records = measured.flatMap((measurement) => {
+    const { phase, timing, direction, samplesUs, sampleFacts: facts = {} } = measurement;
+    const skewsUs = skewsOf(measurement);
+    return Array.from(samplesUs, (timeUs, iteration) => [
+      phase,
+      timing,
+      direction,
       iteration,
       timeUs,
-      skewsOf(measurement)[iteration] ?? '',
+      skewsUs[iteration] ?? '',
       ...factNames.map((name) => facts[name]?.[iteration] ?? ''),
     ]);
   });

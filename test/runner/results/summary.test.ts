@@ -130,6 +130,11 @@ t.test('a rank that failed before its phases were known fails every phase', asyn
   ]);
 });
 
+t.test('a point of which no rank has a row that counts has none', async (t) => {
+  const only = { ...resultOf(0), rankOnly: [0] };
+  t.same(summarizePoint([only]), []);
+});
+
 t.test('unequal numbers of samples: medians, but no completion time', async (t) => {
   const [row] = summarizePoint([resultOf(0, timesOf(1, 2)), resultOf(1, timesOf(1))]);
   t.match(row, { rank_p50_max_us: 1, t_p50_us: undefined, aggregate_GBps: undefined });

@@ -25,6 +25,7 @@ t.test('a manifest that is damaged, of a newer version or missing is refused', (
     const refused: [string, unknown, RegExp][] = [
       ['newer', { ...whole, schemaVersion: 99 }, /expected 1 to 2, received 99/],
       ['no spec', { ...whole, spec: null }, /spec: expected an object, received null/],
+      ['no resolved spec', { ...whole, spec: { digest: 'ab' } }, /spec\.resolved: /],
       ['another spec', { ...whole, spec: { digest: 'ab', resolved: {} } }, /spec\.resolved/],
       [
         'a rank too few',

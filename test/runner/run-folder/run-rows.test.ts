@@ -10,6 +10,7 @@ import {
   type RunRow,
 } from '../../../runner/run-folder/run-rows.js';
 import { syntheticSpec, writeSyntheticRun, type SyntheticRun } from '../../helpers/synthetic-run.js';
+import { differingKeys } from '../../../runner/run-folder/point-identity.js';
 import { withTempDir } from '../../helpers/with-temp-dir.js';
 
 type Overrides = Partial<SyntheticRun>;
@@ -183,3 +184,26 @@ t.test('one run named twice is refused, as a copy too', (t) =>
     t.throws(() => joinShards(runs), { code: 'E_USAGE', message: /run one was given twice/ });
   }),
 );
+
+t.test('a second row for the same place names its phase', (t) =>
+  withTempDir(async (folder) => {
+    const path = writeOne(folder);
+    const file = join(path, 'summary.csv');
+    const [header = '', first = '', ...rest] = readFileSync(file, 'utf8').split('\n');
+    const phase = header.split(',').indexOf('phase');
+    const phaseless = first.split(',').map((cell, at) => (at === phase ? '' : cell));
+    writeFileSync(file, [header, phaseless, phaseless, ...rest].join('\n'));
+    await t.rejects(rowsOf(path), {
+      code: 'E_RUN_READ',
+      message: /a second row for point 0, phase \(none\)/,
+    });
+    writeFileSync(file, [header, first, first, ...rest].join('\n'));
+    await t.rejects(rowsOf(path), { code: 'E_RUN_READ', message: /a second row for point 0, phase total/ });
+  }),
+);
+
+t.test('what differs between two jobs is named by its path; keys of one version alone are not', async (t) => {
+  const old = { blocks: 4, layout: { pageSize: 16, gone: 1 }, order: null };
+  const now = { blocks: 8, layout: { pageSize: 32 }, order: null, added: true };
+  t.same(differingKeys(old, now), ['blocks', 'layout.pageSize']);
+});

@@ -16,6 +16,19 @@ const find = (values: readonly number[], seed = 7): number[] => {
   return changePoints(values, LEVEL, () => random.uniform()).map(({ at }) => at);
 };
 
+t.test('a change so close to the end that its half cannot be tested is none', async (t) => {
+  const step = (length: number): number[] =>
+    Array.from({ length }, (_, at) => (at < 6 ? 0 : 10) + (at % 3) / 10);
+  t.same(
+    changePoints(step(11), 1, () => 0.5),
+    [],
+  );
+  t.match(
+    changePoints(step(12), 1, () => 0.5),
+    [{ at: 6 }],
+  );
+});
+
 t.test('the energy of a split by hand', async (t) => {
   // 2 v 2: 2x2/4 x (2 x 10 - 1 - 1) with distances 9, 10, 10, 11 between.
   t.equal(energy([0, 1, 10, 11], 2), 18);

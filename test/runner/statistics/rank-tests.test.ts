@@ -98,6 +98,7 @@ t.test('bounds: the k-th Walsh average, k from the null law', async (t) => {
   );
   t.same(locationInterval([1, 2, 3, 4, 5]), { estimate: 3, lower: 1, upper: 5 }, '5 pairs: 1/32');
   t.equal(median([1, 2, 9]), 2);
+  t.ok(Number.isNaN(median([])), 'of none');
 });
 
 t.test('rank sum: tables, R, and ties against the definition', async (t) => {

@@ -29,6 +29,10 @@ t.test('a byte order mark is dropped, UTF-16 and other bytes are refused with th
     t.equal(readTextFile(path, 1000).text, 'hé\n');
     write([0xff, 0xfe], 'h\0');
     t.match(refusal(path), { received: 'UTF-16 text', notText: true });
+    write([0xfe, 0xff], '\0h');
+    t.match(refusal(path), { received: 'UTF-16 text' }, 'of the other byte order');
+    write([0xfe, 0x01]);
+    t.match(refusal(path), { received: 'line 1, column 1' }, 'half of a byte order mark');
     for (const [before, column] of [
       ['', 1],
       ['é', 3],
@@ -53,6 +57,10 @@ t.test('what is not a regular file of sane size is refused at once', async (t) =
     t.match(refusal(large), { received: '1001 bytes', hint: /at most 1000/ });
     t.match(refusal('/proc/self/maps', 10).received, /bytes$/, 'files that do not know their size too');
     mkdirSync(join(folder, 'inner'));
+    t.match(refusal('a\0b'), {
+      received: 'ERR_INVALID_ARG_VALUE on opening it',
+      hint: 'check the path and its permissions',
+    });
   });
 });
 

@@ -4,6 +4,7 @@ import { firstOf, itemAt, lastOf, numberAt, oneOf, present, valueOf } from '../.
 import { asJsonObject, isJson, parseJsonObject } from '../../../runner/values/json.js';
 import { readFlag, readNumber, readObject, readText, readWord } from '../../../runner/values/keys.js';
 import { LastAnswer } from '../../../runner/values/last-answer.js';
+import { entriesOf } from '../../../runner/values/objects.js';
 import { decodeMessage, encodeMessage } from '../../../runner/values/rank-message.js';
 
 t.test('a key of another type is named with what was expected and received', async (t) => {
@@ -36,6 +37,10 @@ t.test('JSON is what JSON has a form for', async (t) => {
   for (const text of ['[1]', 'null', '4'])
     t.throws(() => parseJsonObject(text), { message: `expected a JSON object, received ${text}` });
   t.throws(() => parseJsonObject('{'), SyntaxError);
+});
+
+t.test('a key without a value is no entry', async (t) => {
+  t.same(entriesOf<'a' | 'b', number | undefined>({ a: undefined, b: 2 }), [['b', 2]]);
 });
 
 t.test('an item that is not there is an error at once', async (t) => {
