@@ -57,9 +57,8 @@ function faultOf(path: string): string {
     accessSync(path, constants.W_OK);
     return '';
   } catch (error) {
-    if (['ENOENT', 'ENOTDIR'].includes(codeOf(error) ?? '')) return 'does not exist';
-    /* v8 ignore next -- another machine */
-    return 'is not writable';
+    const code = codeOf(error);
+    return code === 'ENOENT' || code === 'ENOTDIR' ? 'does not exist' : `is not writable (${code})`;
   }
 }
 

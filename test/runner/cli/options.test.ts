@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import yargs from 'yargs';
 import { ERROR_CATALOGUE } from '../../../runner/errors.js';
 import { withOptions } from '../../../runner/cli/options.js';
+import { loadOptions } from '../../../runner/cli/spec-options.js';
 import { refuseRepeatedOptions } from '../../../runner/cli/repeated-options.js';
 import { projectRoot } from '../../../runner/project.js';
 import { run, runCli } from '../../helpers/run-cli.js';
@@ -154,4 +155,17 @@ t.test('a mistake in the code is no mistake of the command line', async (t) => {
   const { status, stderr } = await run(process.execPath, ['--input-type=module', '-e', broken]);
   t.match(stderr, /^railrunner: E_INTERNAL: .*a bug/);
   t.equal(status, ERROR_CATALOGUE.E_INTERNAL.exit);
+});
+
+t.test('what changes a spec reaches it, and only what was given', async (t) => {
+  const none = { device: undefined, ranksPerNode: undefined, timeout: undefined };
+  const lists = { set: ['seed=1'], only: ['x'] };
+  const always = { ...lists, kinds: [], variables: {} };
+  t.strictSame(loadOptions({ ...lists, ...none }, [], {}), always);
+  t.strictSame(loadOptions({ ...lists, device: 'host', ranksPerNode: 0, timeout: 5 }, [], {}), {
+    ...always,
+    device: 'host',
+    ranksPerNode: 0,
+    timeoutSeconds: 5,
+  });
 });

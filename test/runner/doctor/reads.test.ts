@@ -9,11 +9,11 @@ import { gpuLinks } from '../../../runner/doctor/checks/gpu-links.js';
 import { gpuUse } from '../../../runner/doctor/checks/gpu-use.js';
 import { readPorts } from '../../../runner/doctor/checks/network.js';
 import { readSharedMemory } from '../../../runner/doctor/checks/shared-memory.js';
-import type { SpecToJudge } from '../../../runner/doctor/context.js';
+import type { Probes, SpecToJudge } from '../../../runner/doctor/context.js';
 import { answerOf } from '../../../runner/doctor/probes.js';
 import { tableText } from '../../../runner/doctor/report.js';
 import { fitRefusals, skippedPoints } from '../../../runner/doctor/spec-needs.js';
-import { loadJob, offloadJob } from '../job-spec/spec-fixture.js';
+import { loadJob, offloadJob, onboardJob } from '../job-spec/spec-fixture.js';
 import { cudaProbes, gpusOf, HOST_PROBES, settingOf } from './cases.js';
 
 function toJudge(job: Record<string, unknown>): SpecToJudge {
@@ -52,10 +52,12 @@ t.test('shared memory, there or not', async (t) => {
 });
 
 t.test('a folder that takes no file, and one below a file', async (t) => {
-  const below = join(t.testdir({ file: '' }), 'file', 'pool');
+  const folder = t.testdir({ file: '' });
+  const below = join(folder, 'file', 'pool');
   for (const [diskPath, kind, what] of [
     ['/proc', 'folder-unusable', /^\/proc takes no file: /],
     [below, 'folder-unusable', /file\/pool does not exist/],
+    [join(folder, 'x'.repeat(300)), 'folder-unusable', /xx is not writable \(ENAMETOOLONG\)/],
   ] as const) {
     const job = toJudge(offloadJob({ to: 'disk', pools: { deviceBlocks: 4, diskBlocks: 4, diskPath } }));
     t.match(await disk.examine(settingOf({ job })), [{ kind, what }]);
@@ -87,6 +89,18 @@ t.test('points between nodes are skipped where there is no network', async (t) =
     settingOf({ worldSize: 2, ranksHere: 2, probes: { ...HOST_PROBES, network } });
   t.same(skippedPoints(setting(HOST_PROBES.network), nodes, 'host'), []);
   t.match(skippedPoints(setting(null), nodes, 'host'), [{ reason: /UCX cannot be asked/, points: [0] }]);
+});
+
+t.test('points that need NCCL are skipped where there is none, with the reason', async (t) => {
+  const job = toJudge(onboardJob({ mode: 'replicated', strategy: 'pipelined' }));
+  const skipped = (changes: Partial<Probes>) => {
+    const probes = { ...cudaProbes(gpusOf(2)), ...changes };
+    return skippedPoints(settingOf({ worldSize: 2, ranksHere: 2, probes }), job, 'cuda');
+  };
+  t.same(skipped({}), []);
+  t.match(skipped({ nccl: null, ncclReason: 'it is gone' }), [
+    { reason: /needs NCCL: it is gone/, points: [0] },
+  ]);
 });
 
 t.test('a driver that does not answer leaves the other answers', async (t) => {

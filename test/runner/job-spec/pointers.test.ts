@@ -34,6 +34,7 @@ t.test('--set of what no spec has', async (t) => {
   const { id: _, ...nameless } = offloadJob();
   t.same(hints({ jobs: [nameless, offloadJob()] }), ['jobs here: 0, down'], 'an index where there is no id');
   t.same(hints({ jobs: {} }), [undefined], 'no jobs to name');
+  t.match(brief(issuesOf({ jobs: [3] }, { set: ['jobs.0.blocks=1'] })), [/--set jobs\.0\.blocks=1/, /3/]);
 });
 
 t.test('a file that this rank lacks, or has otherwise than rank 0', async (t) => {

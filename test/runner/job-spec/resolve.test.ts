@@ -177,6 +177,7 @@ t.test('the resolved spec is frozen, and its text stands for it', async (t) => {
   t.equal(load(reordered).digest, spec.digest, 'the order of keys means nothing');
   t.throws(() => parseResolvedSpec('{', {}), { code: 'E_WORLD_LOST' });
   for (const [right, wrong] of [
+    ['"format":1', '"format":2'],
     ['"base"', '"bose"'],
     ['"points":[', '"points":1,"x":['],
     ['"kind":"offload"', '"kind":1'],

@@ -1,5 +1,5 @@
 /** How many threads a user who is not the superuser may still make. */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -28,6 +28,11 @@ t.test('RLIMIT_NPROC less what the user runs; the superuser is exempt', async (t
   const own = process.getuid?.() ?? 0;
   if (own !== 0) t.match(tasksLeftOf(own), { source: 'ulimit -u, RLIMIT_NPROC' });
   t.not(tasksLeftOf(0).source, 'ulimit -u, RLIMIT_NPROC');
+  if (own !== 0) return;
+  const user = 2_000_000_001;
+  const child = spawn('sleep', ['600'], { uid: user, stdio: 'ignore' });
+  t.teardown(() => child.kill());
+  t.equal(tasksLeftOf(user).tasks, LIMIT - 1, 'a user with one thread');
 });
 
 t.test('the least of control groups and the kernel; no limit where the machine says none', async (t) => {
