@@ -26,8 +26,6 @@ const NUM_TIERS = 3;
 
 export class Moves {
   readonly hits: SlotList = noSlots();
-  /** Of this request, behind a gap: in the device and not looked at. */
-  readonly beyondGap: SlotList = noSlots();
   readonly fills: SlotList = noSlots();
   readonly #copies: readonly CopyList[] = Array.from({ length: NUM_TIERS * NUM_TIERS }, () => ({
     source: [],
@@ -41,7 +39,7 @@ export class Moves {
   }
 
   clear(): void {
-    for (const list of [this.hits, this.beyondGap, this.fills]) {
+    for (const list of [this.hits, this.fills]) {
       list.slots.length = list.blocks.length = list.places.length = 0;
     }
     for (const list of this.#copies) {
@@ -49,11 +47,10 @@ export class Moves {
     }
   }
 
-  keep(slot: number, block: number, place: number, isHit: boolean): void {
-    const list = isHit ? this.hits : this.beyondGap;
-    list.slots.push(slot);
-    list.blocks.push(block);
-    list.places.push(place);
+  hit(slot: number, block: number, place: number): void {
+    this.hits.slots.push(slot);
+    this.hits.blocks.push(block);
+    this.hits.places.push(place);
   }
 
   fill(slot: number, block: number, place: number): void {

@@ -47,8 +47,8 @@ export async function simulateTrace(question: SimulationQuestion): Promise<strin
     );
   }
   const simulation = new Simulation({
-    blockTokens: trace.blockTokens,
-    shortBlock: question.shortBlock === 'cached' ? 'cached' : 'not cached',
+    blockTokens: trace.blockTokens ?? 0,
+    cachesShortBlock: question.shortBlock === 'cached',
     warmupRequests: question.warmupRequests,
     policies: others,
     capacities: question.capacities,

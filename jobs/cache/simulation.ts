@@ -1,5 +1,5 @@
 /** What caches of any size would do for a trace, without moving a byte. */
-import { cachedIds, type ShortBlock } from '../traces/cached-ids.js';
+import { cachedIds } from '../traces/cached-ids.js';
 import { DistinctIds } from '../traces/distinct-ids.js';
 import { PrefixTree, grown } from '../traces/prefix-tree.js';
 import type { TraceRequest } from '../traces/request.js';
@@ -9,10 +9,10 @@ import { StackDistances } from './stack-distances.js';
 import { TieredCache, type CacheCounts } from './tiered-cache.js';
 
 export interface SimulationOptions {
-  /** null: the trace names no blocks. */
-  readonly blockTokens: number | null;
+  /** 0: the trace names no blocks. */
+  readonly blockTokens: number;
   /** Whether a request's last block is cached where it is short. */
-  readonly shortBlock: ShortBlock;
+  readonly cachesShortBlock: boolean;
   /** Requests that fill the caches and are not counted. */
   readonly warmupRequests: number;
   /** Policies in addition to LRU, each at each of these capacities. */
@@ -107,7 +107,7 @@ export class Simulation {
   add(request: TraceRequest): void {
     const { inputTokens, timestampMs } = request;
     const isCounted = this.#numRequests++ >= this.#options.warmupRequests;
-    const ids = cachedIds(request, this.#options.blockTokens, this.#options.shortBlock);
+    const ids = cachedIds(request, this.#options.blockTokens, this.#options.cachesShortBlock);
     const tree = this.#tree;
     const before = tree.numBlocks;
     tree.walk(ids, this.#distances.nextTag());
@@ -120,7 +120,7 @@ export class Simulation {
       const known = ids.length - (tree.numBlocks - before);
       this.#blockShares += ids.length === 0 ? 0 : known / ids.length;
       this.#tokenShares += this.#tokensOf(known, inputTokens) / inputTokens;
-      const missing = ids.length * (this.#options.blockTokens ?? 0) - inputTokens;
+      const missing = ids.length * this.#options.blockTokens - inputTokens;
       if (last > 0 && missing > 0) {
         this.#missing = grown(this.#missing, last + 1);
         this.#missing[last] = (this.#missing[last] ?? 0) + missing;
@@ -152,7 +152,7 @@ export class Simulation {
   }
 
   #tokensOf(hits: number, inputTokens: number): number {
-    return Math.min(hits * (this.#options.blockTokens ?? 0), inputTokens);
+    return Math.min(hits * this.#options.blockTokens, inputTokens);
   }
 
   totals(): SimulationTotals {
@@ -173,7 +173,7 @@ export class Simulation {
     let missing = 0;
     for (let capacity = 1; capacity < hits.length; capacity++) {
       missing += this.#missing[capacity] ?? 0;
-      hitTokens[capacity] = (hits[capacity] ?? 0) * (this.#options.blockTokens ?? 0) - missing;
+      hitTokens[capacity] = (hits[capacity] ?? 0) * this.#options.blockTokens - missing;
     }
     return { hits, hitTokens };
   }

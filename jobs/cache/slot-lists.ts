@@ -67,19 +67,17 @@ export class SlotLists {
 
 /** Whether a slot may not be given away now. */
 export class Pins {
-  readonly #epochs: Int32Array;
+  /** Not of 32 bits: there is one for each request of a trace, however long. */
+  readonly #epochs: Float64Array;
   #epoch = 1;
 
   constructor(numSlots: number) {
-    this.#epochs = new Int32Array(numSlots);
+    this.#epochs = new Float64Array(numSlots);
   }
 
   /** All pins are off. */
   next(): void {
     this.#epoch++;
-    if (this.#epoch < 2 ** 31 - 1) return;
-    this.#epochs.fill(0);
-    this.#epoch = 1;
   }
 
   pin(slot: number): void {

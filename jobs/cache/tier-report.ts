@@ -66,15 +66,13 @@ export function tierLines(rows: readonly TierRow[], notes: readonly string[]): s
   const withBytes = rows.some(({ loadBytes }) => loadBytes !== null);
   const rightAligned = withBytes ? [...counted, 'GB loaded', 'GB offloaded'] : counted;
   const lines = rows.map((row) => {
-    const counts = [row.loads, row.offloads, row.evictions].map((count) => count.toLocaleString('en-US'));
-    const [blocks, hits] = [row.blocks, row.hits].map((count) => count.toLocaleString('en-US'));
+    const told = (...counts: number[]): string[] => counts.map((count) => count.toLocaleString('en-US'));
     const sizes = [row.loadBytes, row.offloadBytes].map((bytes) => ((bytes ?? 0) / 1e9).toFixed(1));
     return [
       row.tier,
-      blocks ?? '',
-      hits ?? '',
+      ...told(row.blocks, row.hits),
       row.hitPct.toFixed(2),
-      ...counts,
+      ...told(row.loads, row.offloads, row.evictions),
       ...(withBytes ? sizes : []),
     ];
   });

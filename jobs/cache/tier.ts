@@ -75,7 +75,8 @@ export class Tier {
   victim = -1;
   take(block: number): number {
     this.victim = -1;
-    if (this.#free.length > 0) return this.#free.pop() ?? -1;
+    const free = this.#free.pop();
+    if (free !== undefined) return free;
     if (this.#fresh < this.capacity) return this.#fresh++;
     const slot = this.#policy.evict(this.pins, this.#numbers.get(block));
     if (slot < 0) return -1;

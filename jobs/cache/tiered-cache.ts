@@ -140,7 +140,7 @@ export class TieredCache {
     if (present >= 0) {
       device.use(present, this.#timeMs);
       if (!isHit) this.counts.deviceBeyondGap++;
-      if (this.#tellsMoves) this.moves.keep(present, block, place, isHit);
+      else if (this.#tellsMoves) this.moves.hit(present, block, place);
       return;
     }
     const slot = device.take(block);
@@ -150,11 +150,12 @@ export class TieredCache {
       this.#demote(device.victim, slot);
     }
     device.put(slot, block, this.#timeMs);
-    if (isHit && this.#load(block, slot, place)) return;
-    if (this.#tellsMoves) this.moves.fill(slot, block, place);
+    if (isHit) this.#load(block, slot, place);
+    else if (this.#tellsMoves) this.moves.fill(slot, block, place);
   }
 
-  #load(block: number, slot: number, place: number): boolean {
+  /** Of a block that was found below the device, and is pinned there. */
+  #load(block: number, slot: number, place: number): void {
     for (let at = 1; at < this.#tiers.length; at++) {
       const tier = this.#tier(at);
       const source = tier.slotOf(block);
@@ -162,9 +163,9 @@ export class TieredCache {
       tier.touch(source, this.#timeMs);
       this.counts.loads[at] = (this.counts.loads[at] ?? 0) + 1;
       if (this.#tellsMoves) this.moves.copy([at, DEVICE], [source, slot], block, place);
-      return true;
+      return;
     }
-    return false;
+    throw new RangeError(`block ${block} was found and is in no tier`);
   }
 
   /** Here and not by itemAt: it is asked for every block, and V8 knows then that only tiers come. */

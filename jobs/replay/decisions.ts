@@ -1,4 +1,5 @@
 /** Rank 0's side: reads the trace, asks the cache what each request does, and cuts the answers into windows. */
+import { RunnerError } from '../../runner/errors.js';
 import type { Tier } from '../../runner/native/types/index.js';
 import { TIER_NAMES, TieredCache } from '../cache/tiered-cache.js';
 import { cachedIds } from '../traces/cached-ids.js';
@@ -41,6 +42,7 @@ export async function countRequests(spec: ReplaySpec, path: string): Promise<Tra
 
 export class Decisions {
   readonly #spec: ReplaySpec;
+  readonly #path: string;
   readonly #trace: Trace;
   readonly #requests: AsyncIterator<TraceRequest>;
   readonly #cache: TieredCache;
@@ -50,11 +52,12 @@ export class Decisions {
   readonly #sessions = new Map<string, number>();
   readonly #total: number;
   readonly #windowRequests: number;
-  #path = new Int32Array(1024);
+  #blocks = new Int32Array(1024);
   #next = 0;
 
-  private constructor(spec: ReplaySpec, trace: Trace, total: number) {
+  private constructor(spec: ReplaySpec, path: string, trace: Trace, total: number) {
     this.#spec = spec;
+    this.#path = path;
     this.#trace = trace;
     this.#requests = oneByOne(trace);
     this.#total = total;
@@ -69,9 +72,9 @@ export class Decisions {
     this.#cache = new TieredCache(tiers, true);
   }
 
-  /** `total`: requests that the trace has. */
+  /** `total`: requests that the trace has. Throws E_TRACE. */
   static async open(spec: ReplaySpec, path: string, total: number): Promise<Decisions> {
-    return new Decisions(spec, await openTrace(path, readingOf(spec)), total);
+    return new Decisions(spec, path, await openTrace(path, readingOf(spec)), total);
   }
 
   /** What a copy did not bring to its slot is no longer there. */
@@ -79,7 +82,7 @@ export class Decisions {
     this.#cache.forget(TIER_NAMES.indexOf(tier), slot);
   }
 
-  /** Throws E_TRACE. */
+  /** Of one request at least, while there are some. Throws E_TRACE. */
   async window(): Promise<ReplayWindow> {
     const { warmupRequests } = this.#spec;
     const firstRequest = this.#next;
@@ -88,13 +91,16 @@ export class Decisions {
     const builder = new WindowBuilder(firstRequest);
     for (const last = isWarmup ? Math.min(end, warmupRequests) : end; this.#next < last;) {
       const { value, done } = await this.#requests.next();
-      if (done === true) break;
+      if (done === true) {
+        const found = `expected ${this.#total} requests, as counted before anything moved, received ${this.#next}`;
+        throw new RunnerError('E_TRACE', `${this.#path}: ${found}; replay a file that does not change`);
+      }
       this.#decide(value, builder);
     }
     const window = builder.finish({
       cache: structuredClone(this.#cache.counts),
       isWarmup,
-      isLast: this.#next >= this.#total || this.#next === firstRequest,
+      isLast: this.#next >= this.#total,
     });
     if (this.#next === warmupRequests) this.#cache.resetCounts();
     return window;
@@ -105,15 +111,11 @@ export class Decisions {
   }
 
   #decide(request: TraceRequest, builder: WindowBuilder): void {
-    const ids = cachedIds(
-      request,
-      this.#trace.blockTokens,
-      this.#spec.shortBlock === 'cached' ? 'cached' : 'not cached',
-    );
+    const ids = cachedIds(request, this.#spec.trace.blockTokens, this.#spec.shortBlock === 'cached');
     this.#tree.walk(ids, 0);
-    this.#path = this.#tree.path(this.#path);
-    this.#contents.add(this.#path, ids);
-    this.#cache.access(this.#path, ids.length, request.timestampMs);
+    this.#blocks = this.#tree.path(this.#blocks);
+    this.#contents.add(this.#blocks, ids);
+    this.#cache.access(this.#blocks, ids.length, request.timestampMs);
     const number = this.#next++;
     builder.add(this.#cache.moves, this.#contents, {
       dueUs: this.#spec.pacing === 'asFastAsPossible' ? 0 : request.timestampMs * 1000,

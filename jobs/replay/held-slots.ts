@@ -1,5 +1,6 @@
 /** What every slot of a tier must hold after the windows so far: the last content that went into it. */
 import type { TierContent, Tier } from '../../runner/native/types/index.js';
+import { recordOf } from '../../runner/values/objects.js';
 import { TIERS } from './tiers.js';
 import { movesOf } from './window-builder.js';
 import { MOVE_LISTS, type ReplayWindow } from './window.js';
@@ -17,24 +18,22 @@ const TARGETS: Readonly<Record<(typeof MOVE_LISTS)[number], Tier | null>> = {
 
 export class HeldSlots {
   /** By tier: slot -> the two words of its content. */
-  readonly #held: ReadonlyMap<Tier, Map<number, readonly [number, number]>> = new Map(
-    TIERS.map((tier) => [tier, new Map<number, readonly [number, number]>()]),
-  );
+  readonly #held = recordOf(TIERS, () => new Map<number, readonly [number, number]>());
 
   add(window: ReplayWindow): void {
     for (const { list, begin, end } of movesOf(window)) {
       const tier = TARGETS[list];
       if (tier === null) continue;
-      const held = this.#held.get(tier);
+      const held = this.#held[tier];
       for (let at = begin; at < end; at++) {
         const words = [window.content[2 * at] ?? 0, window.content[2 * at + 1] ?? 0] as const;
-        held?.set(window.target[at] ?? 0, words);
+        held.set(window.target[at] ?? 0, words);
       }
     }
   }
 
   contentOf(tier: Tier): TierContent {
-    const held = [...(this.#held.get(tier) ?? [])];
+    const held = [...this.#held[tier]];
     return {
       tier,
       slots: Int32Array.from(held, ([slot]) => slot),

@@ -1,5 +1,6 @@
 /** Stage `measure` of a replay: window by window, rank 0 decides and every rank does it. */
 import { decodeMessage } from '../../runner/values/rank-message.js';
+import { lastOf, numberAt, valueOf } from '../../runner/values/items.js';
 import { RunnerError } from '../../runner/errors.js';
 import type { Measurement } from '../../runner/job/measurement.js';
 import type { Tier } from '../../runner/native/types/index.js';
@@ -56,13 +57,11 @@ async function serveWindow(opened: Opened, decisions: Decisions | null): Promise
   const bytes = await context.world.native.broadcast(encoded, LEADER, context.meetingMs());
   const window = decodeWindow(bytes);
   const leaderUs = decisions === null ? 0 : decidedUs - beganUs + (nowUs() - metUs);
-  if (window.dueUs.length > 0) {
-    const result = await replay.run(await plantFaults(opened, window));
-    held.add(window);
-    served.add(window, result, leaderUs);
-    if (result.stopped) return true;
-    await forgetFailed(opened, decisions, result.failedSlots);
-  }
+  const result = await replay.run(await plantFaults(opened, window));
+  held.add(window);
+  served.add(window, result, leaderUs);
+  if (result.stopped) return true;
+  await forgetFailed(opened, decisions, result.failedSlots);
   context.progress(window.firstRequest + window.dueUs.length, totals.requests, 'requests');
   return window.isLast;
 }
@@ -81,14 +80,15 @@ async function forgetFailed(
 
 /** What was done is what the cache counted, to the block and byte; with failed copies it cannot be. */
 function requireDecided({ context, spec, served }: Opened): void {
-  const cache = served.windows.at(-1)?.cache;
-  if (cache === undefined || served.failedBlocks > 0) return;
+  if (served.failedBlocks > 0) return;
+  const { cache } = lastOf(served.windows);
   const { rank } = context.world.info;
-  const expected: ReadonlyMap<string, number | undefined> = new Map([
-    ['host->device', cache.loads[1]],
-    ['disk->device', cache.loads[2]],
-    ['device->host', cache.offloads[1]],
-    [(spec.pools.hostBlocks ?? 0) > 0 ? 'host->disk' : 'device->disk', cache.offloads[2]],
+  const expected: ReadonlyMap<string, number> = new Map([
+    ['host->device', numberAt(cache.loads, 1)],
+    ['disk->device', numberAt(cache.loads, 2)],
+    ['device->host', numberAt(cache.offloads, 1)],
+    ['device->disk', numberAt(cache.offloads, 2)],
+    ['host->disk', numberAt(cache.offloads, 2)],
   ]);
   const counts: [string, number, number][] = [
     ['hits and fills', served.hits + served.fills, deviceHitsAndFills(cache)],
@@ -96,10 +96,10 @@ function requireDecided({ context, spec, served }: Opened): void {
   for (const { name, from, to } of directionsOf(spec)) {
     // A shared load arrives on every rank; the other copies are the root's.
     const takesPart = holdsTier(spec, to, rank) && (to === 'device' || holdsTier(spec, from, rank));
-    const slots = takesPart ? (expected.get(name) ?? 0) : 0;
-    const done = served.directions.get(name);
-    counts.push([`blocks copied ${name}`, done?.slots ?? 0, slots]);
-    counts.push([`bytes copied ${name}`, done?.bytes.payload ?? 0, slots * slotBytes(spec)]);
+    const slots = takesPart ? valueOf(expected, name) : 0;
+    const done = valueOf(served.directions, name);
+    counts.push([`blocks copied ${name}`, done.slots, slots]);
+    counts.push([`bytes copied ${name}`, done.bytes.payload, slots * slotBytes(spec)]);
   }
   for (const [what, received, decided] of counts) {
     if (received === decided) continue;

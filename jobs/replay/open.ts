@@ -3,7 +3,7 @@ import { RunnerError } from '../../runner/errors.js';
 import type { OpenPoint, PointContext } from '../../runner/job/context.js';
 import type { Peak, Verification } from '../../runner/job/measurement.js';
 import { faultsAt } from '../../runner/job/measured-phase.js';
-import { oneOf, valueOf } from '../../runner/values/items.js';
+import { oneOf, present, valueOf } from '../../runner/values/items.js';
 import type { NativePool, NativeReplay, SharedLoadOptions, Tier } from '../../runner/native/types/index.js';
 import { acquirePools, nativeLayout } from '../kv/pools.js';
 import { leaseCommunicator, type CommunicatorLease } from '../kv/replicated/communicator.js';
@@ -18,16 +18,14 @@ import { LEADER, type Opened } from './opened.js';
 import { probeLinks } from './probe-links.js';
 import { Served } from './served.js';
 import type { ReplaySpec } from './spec.generated.js';
-import { asKvSpec, blocksPerSlot, holdsTier, TIERS, tierSlots } from './tiers.js';
+import { asKvSpec, blocksPerSlot, ctasOf, holdsTier, TIERS, tierSlots } from './tiers.js';
 
-/** Thread blocks of copy kernels where the spec caps none. */
-const DEFAULT_CTAS = 8;
 const CLOSE_TIMEOUT_MS = 10_000;
 /** The request at which injected faults strike. */
 const FAULT_REQUEST = 20;
 
 export async function openReplay(spec: ReplaySpec, context: PointContext): Promise<OpenPoint<ReplayColumn>> {
-  const tracePath = context.point.files[spec.trace.sha256] ?? spec.trace.path;
+  const tracePath = present(context.point.files[spec.trace.sha256], 'the place of the trace');
   const totals = await readTotals(spec, context, tracePath);
   const kv = asKvSpec(spec);
   const { rank } = context.world.info;
@@ -36,6 +34,7 @@ export async function openReplay(spec: ReplaySpec, context: PointContext): Promi
   const start = process.hrtime.bigint();
   const peaks = spec.probe ? await probeLinks(context, spec, pools) : new Map<string, Peak>();
   const needsNccl = spec.mode === 'replicated' && context.device.properties.kind === 'cuda';
+  // v8 ignore next -- GPUs
   const communicator = needsNccl ? await leaseCommunicator(context, ctasOf(spec)) : null;
   const replay = await openNative(spec, context, kv, pools, communicator);
   const setupUs = Number(process.hrtime.bigint() - start) / 1e3;
@@ -78,8 +77,6 @@ async function readTotals(spec: ReplaySpec, context: PointContext, path: string)
   }
   return await context.world.broadcastJson(own, LEADER, context.meetingMs());
 }
-
-const ctasOf = ({ maxCtas }: ReplaySpec): number => (maxCtas === 'uncapped' ? DEFAULT_CTAS : maxCtas);
 
 async function openNative(
   spec: ReplaySpec,

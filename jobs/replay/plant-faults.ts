@@ -1,6 +1,6 @@
 /** Faults that a test asks for, so that its alarms can be heard: a decision that one rank carries out wrongly, a stale block. */
 import type { NativePool } from '../../runner/native/types/index.js';
-import { valueOf } from '../../runner/values/items.js';
+import { firstOf, valueOf } from '../../runner/values/items.js';
 import type { Opened } from './opened.js';
 import { blocksPerSlot } from './tiers.js';
 import { movesOf } from './window-builder.js';
@@ -14,7 +14,7 @@ export async function plantFaults(
   if (served.windows.length === 0) return window;
   if (context.injectedFaults.includes('misorder')) return misordered(window);
   if (context.injectedFaults.includes('corrupt'))
-    await corruptHit(window, valueOf(pools, 'device'), blocksPerSlot(spec));
+    await corruptHits(window, valueOf(pools, 'device'), blocksPerSlot(spec));
   return window;
 }
 
@@ -27,14 +27,13 @@ function misordered(window: ReplayWindow): ReplayWindow {
   return { ...window, source };
 }
 
-/** One bit of a block that the first request of the window finds in the device. */
-async function corruptHit(window: ReplayWindow, device: NativePool, blocksPerSlot: number): Promise<void> {
-  const [first] = listsOf(window, 'hits', 1);
-  if (first === undefined || first.request !== 0) return;
-  const slotBytes = blocksPerSlot * (device.geometry.groups[0]?.outers[0]?.blockStrideBytes ?? 0);
-  const offset = (window.source[first.begin] ?? 0) * slotBytes;
-  const [byte = 0] = await device.readBytes(offset, 1);
-  await device.writeBytes(offset, Uint8Array.of(byte ^ 1));
+/** One bit of each block that the first request of the window finds in the device: its hits are the first moves. */
+async function corruptHits(window: ReplayWindow, device: NativePool, blocksPerSlot: number): Promise<void> {
+  const slotBytes = blocksPerSlot * firstOf(firstOf(device.geometry.groups).outers).blockStrideBytes;
+  for (const slot of window.source.subarray(0, window.counts[0])) {
+    const [byte = 0] = await device.readBytes(slot * slotBytes, 1);
+    await device.writeBytes(slot * slotBytes, Uint8Array.of(byte ^ 1));
+  }
 }
 
 function listsOf(window: ReplayWindow, wanted: MoveList, least: number) {

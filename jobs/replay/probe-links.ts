@@ -5,7 +5,15 @@ import type { NativePool, Tier } from '../../runner/native/types/index.js';
 import { batchingOf } from '../kv/transfer-options.js';
 import { slotBytes } from './plan.js';
 import type { ReplaySpec } from './spec.generated.js';
-import { asKvSpec, blocksPerSlot, directionsOf, tierSlots, TIERS, type CopyDirection } from './tiers.js';
+import {
+  asKvSpec,
+  blocksPerSlot,
+  ctasOf,
+  directionsOf,
+  tierSlots,
+  TIERS,
+  type CopyDirection,
+} from './tiers.js';
 
 /** Long enough for a link to reach its pace. */
 const PROBE_BYTES = 256 * 2 ** 20;
@@ -19,16 +27,16 @@ export async function probeLinks(
   spec: ReplaySpec,
   pools: ReadonlyMap<Tier, NativePool>,
 ): Promise<ReadonlyMap<string, Peak>> {
-  const peaks = new Map<string, Peak>();
+  const peaks: [string, Peak][] = [];
   for (const direction of directionsOf(spec)) {
     const [source, target] = [pools.get(direction.from), pools.get(direction.to)];
     // A shared load goes to all ranks: no copy of one rank is its limit.
     if (source === undefined || target === undefined) continue;
     if (spec.mode === 'replicated' && direction.to === 'device') continue;
-    const peak = await probeLink(context, spec, direction, source, target);
-    if (peak !== null) peaks.set(direction.name, peak);
+    peaks.push([direction.name, await probeLink(context, spec, direction, source, target)]);
   }
-  return peaks;
+  // 0: a stop came before it was known.
+  return new Map(peaks.filter(([, { GBps }]) => GBps > 0));
 }
 
 async function probeLink(
@@ -37,7 +45,7 @@ async function probeLink(
   { from, to }: CopyDirection,
   source: NativePool,
   target: NativePool,
-): Promise<Peak | null> {
+): Promise<Peak> {
   const slots = tierSlots(spec);
   const most = Math.min(...[from, to].map((tier) => slots[TIERS.indexOf(tier)] ?? 0));
   const wanted = Math.max(1, Math.floor(PROBE_BYTES / slotBytes(spec)));
@@ -56,13 +64,14 @@ async function probeLink(
     lanes: [lane],
     strategy: 'auto',
     ...batchingOf(kv, context),
-    maxCtas: spec.maxCtas === 'uncapped' ? 8 : spec.maxCtas,
+    maxCtas: ctasOf(spec),
     faults: [],
   });
   try {
     const { GBps, source: name } = await transfer.probe();
     const isHost = context.device.properties.kind === 'host';
-    return GBps > 0 ? { GBps, source: name, ...(isHost ? { note: HOST_NOTE } : {}) } : null;
+    // v8 ignore next -- GPUs
+    return { GBps, source: name, ...(isHost ? { note: HOST_NOTE } : {}) };
   } finally {
     await transfer.close(false, CLOSE_TIMEOUT_MS);
   }

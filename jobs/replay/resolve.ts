@@ -32,7 +32,10 @@ export function resolveReplay({ spec, given, swept, files }: ResolveRequest): Re
   return { spec: asJsonObject({ ...spec, ...layouts, trace, warmup: 0, iterations: 1 }) };
 }
 
-const objectOf = (value: unknown): Given => (isObject(value) ? value : {});
+function objectOf(value: unknown): Given {
+  if (isObject(value)) return value;
+  throw new TypeError('expected an object, as the schema asks for');
+}
 
 function resolveTrace(
   given: Given,

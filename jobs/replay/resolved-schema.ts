@@ -31,8 +31,8 @@ export function replayResolvedSchema(): Schema {
       ),
       description: 'The requests.',
     },
-    pools: requireMore(REPLAY_KEYS['pools'] ?? {}, ['diskPath']),
-    disk: requireMore(REPLAY_KEYS['disk'] ?? {}, ['queueDepth', 'requestBytes']),
+    pools: { ...REPLAY_KEYS['pools'], required: ['deviceBlocks', 'diskPath'] },
+    disk: { ...REPLAY_KEYS['disk'], required: ['queueDepth', 'requestBytes'] },
   };
   const plain = ['kind', 'blockDim', 'numLayers', 'pageSize', 'dtypeWidthBytes', 'alignment'];
   return {
@@ -45,9 +45,4 @@ export function replayResolvedSchema(): Schema {
     properties,
     required: Object.keys(properties),
   };
-}
-
-function requireMore(schema: Schema, keys: readonly string[]): Schema {
-  const own: unknown = schema['required'];
-  return { ...schema, required: [...(Array.isArray(own) ? own : []), ...keys] };
 }

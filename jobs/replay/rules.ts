@@ -71,6 +71,6 @@ function geometryIssues(spec: ReplaySpec): SpecIssue[] {
       ? []
       : kvIssues({ ...kv, pools, kind, from, to, layerRange, bidirectional: false }, null),
   );
-  const seen = new Set<string>();
-  return found.filter(({ pointer }) => !seen.has(pointer) && seen.add(pointer));
+  // Of one pointer the first.
+  return found.filter(({ pointer }, at) => found.findIndex((each) => each.pointer === pointer) === at);
 }

@@ -29,6 +29,13 @@ export function asKvSpec(spec: ReplaySpec): KvSpec {
   return specAs<KvSpec>({ ...shared, from: 'device', to: 'host', order: 'sequential', blocks: 1, pools });
 }
 
+/** Thread blocks of copy kernels where the spec caps none. */
+const DEFAULT_CTAS = 8;
+
+export function ctasOf({ maxCtas }: ReplaySpec): number {
+  return maxCtas === 'uncapped' ? DEFAULT_CTAS : maxCtas;
+}
+
 /** Whether this rank holds the tier: in replicated mode only the root has host and disk. */
 export function holdsTier(spec: ReplaySpec, tier: Tier, rank: number): boolean {
   const has = (spec.pools[POOL_KEYS[tier]] ?? 0) > 0;

@@ -1,4 +1,5 @@
 /** Collects what requests do into the arrays of a window. */
+import { itemAt } from '../../runner/values/items.js';
 import type { CopyList, Moves, SlotList } from '../cache/moves.js';
 import type { ContentIds } from './content-ids.js';
 import { MOVE_LISTS, type ReplayWindow } from './window.js';
@@ -88,7 +89,7 @@ export function* movesOf(
   let begin = 0;
   for (let at = 0; at < counts.length; at++) {
     const end = begin + (counts[at] ?? 0);
-    const list = MOVE_LISTS[at % MOVE_LISTS.length] ?? 'hits';
+    const list = itemAt(MOVE_LISTS, at % MOVE_LISTS.length);
     yield { request: first + Math.floor(at / MOVE_LISTS.length), list, begin, end };
     begin = end;
   }

@@ -1,15 +1,14 @@
 /** Which of a request's blocks a cache takes. */
 import type { TraceRequest } from './request.js';
 
-/** cached: the last block also where it is short; not cached: only full blocks, as engines have it that hash those. */
-export type ShortBlock = 'cached' | 'not cached';
-
+/**
+ * `cachesShort`: the last block also where it is short; else only full blocks, as engines have it that hash those.
+ * `blockTokens` 0: the trace names no blocks.
+ */
 export function cachedIds(
   { hashIds, inputTokens }: Pick<TraceRequest, 'hashIds' | 'inputTokens'>,
-  blockTokens: number | null,
-  shortBlock: ShortBlock,
+  blockTokens: number,
+  cachesShort: boolean,
 ): TraceRequest['hashIds'] {
-  if (blockTokens === null || shortBlock === 'cached') return hashIds;
-  const whole = Math.floor(inputTokens / blockTokens);
-  return whole < hashIds.length ? hashIds.slice(0, whole) : hashIds;
+  return cachesShort ? hashIds : hashIds.slice(0, Math.floor(inputTokens / blockTokens));
 }

@@ -1,8 +1,9 @@
 /** The bytes of a file, decompressed where they are compressed; which it is, its first bytes say. */
 import { constants, createReadStream, fstatSync, openSync, readSync, closeSync } from 'node:fs';
+import { pipeline, type Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import xxhash from 'xxhash-wasm';
-import { RunnerError, codeOf } from '../../runner/errors.js';
+import { RunnerError, codeOf, messageOf } from '../../runner/errors.js';
 import { isZstd, ZstdFrames } from './zstd-frames.js';
 
 const READ_BYTES = 1 << 20;
@@ -16,8 +17,8 @@ function openRegular(path: string): number {
     // O_NONBLOCK opens a FIFO without waiting for its writer.
     descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
   } catch (error) {
-    const code = codeOf(error) ?? String(error);
-    const received = code === 'ENOENT' ? 'nothing: there is no such file' : `${code} on opening it`;
+    const isAbsent = codeOf(error) === 'ENOENT';
+    const received = isAbsent ? 'nothing: there is no such file' : messageOf(error);
     throw new RunnerError(
       'E_TRACE',
       `${path}: expected a request trace, received ${received}; check the path`,
@@ -48,16 +49,13 @@ function expectedCompression(descriptor: number, path: string): Compression {
   );
 }
 
-async function* gunzipped(input: AsyncIterable<Buffer>): AsyncGenerator<Uint8Array> {
-  const unzip = createGunzip({ chunkSize: READ_BYTES });
-  const { Readable } = await import('node:stream');
-  const source = Readable.from(input);
-  source.on('error', (error) => unzip.destroy(error));
-  yield* source.pipe(unzip) as AsyncIterable<Uint8Array>;
+function gunzipped(input: Readable): AsyncIterable<Uint8Array> {
+  // Whoever reads hears of an error too.
+  return pipeline(input, createGunzip({ chunkSize: READ_BYTES }), () => undefined);
 }
 
 /** Node's own zstd is not in every version that railrunner runs on, and 24.21 leaves off behind the first frame. */
-async function* unzstd(input: AsyncIterable<Buffer>): AsyncGenerator<Uint8Array> {
+async function* unzstd(input: Readable): AsyncGenerator<Uint8Array> {
   const { create64 } = await xxhash();
   const frames = new ZstdFrames(() => create64());
   for await (const chunk of input) yield* frames.push(chunk);
@@ -67,21 +65,17 @@ async function* unzstd(input: AsyncIterable<Buffer>): AsyncGenerator<Uint8Array>
 /** Throws E_TRACE, with the path, whatever goes wrong. Memory does not grow with the file. */
 export async function* readBytes(path: string): AsyncGenerator<Uint8Array> {
   const descriptor = openRegular(path);
-  let compression: Compression;
-  try {
-    compression = expectedCompression(descriptor, path);
-  } catch (error) {
-    closeSync(descriptor);
-    throw error;
-  }
   const input = createReadStream(path, { fd: descriptor, start: 0, highWaterMark: READ_BYTES });
-  const bytes = { none: (i: AsyncIterable<Buffer>) => i, gzip: gunzipped, zstd: unzstd }[compression](input);
+  let wrong = 'cannot be read';
   try {
-    yield* bytes;
+    const compression = expectedCompression(descriptor, path);
+    if (compression !== 'none') wrong = `is damaged as ${compression}`;
+    yield* { none: (i: Readable): AsyncIterable<Uint8Array> => i, gzip: gunzipped, zstd: unzstd }[
+      compression
+    ](input);
   } catch (error) {
-    const what = error instanceof Error ? error.message : String(error);
-    const state = compression === 'none' ? 'cannot be read' : `is damaged as ${compression}`;
-    throw new RunnerError('E_TRACE', `${path}: ${state}: ${what}; check that the file is whole`, {
+    if (error instanceof RunnerError) throw error;
+    throw new RunnerError('E_TRACE', `${path}: ${wrong}: ${messageOf(error)}; check that the file is whole`, {
       cause: error,
     });
   } finally {

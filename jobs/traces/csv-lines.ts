@@ -3,6 +3,7 @@
  * times, numbers and plain words, so a line with a quote is not one of theirs.
  */
 import { showValue } from '../../runner/job-spec/issue.js';
+import { itemAt } from '../../runner/values/items.js';
 import type { ParsedLine } from './request.js';
 
 export const AZURE_HEADER = 'TIMESTAMP,ContextTokens,GeneratedTokens';
@@ -14,13 +15,13 @@ const DATE_TIME = /^(\d{4})-(\d\d)-(\d\d)[ T](\d\d):(\d\d):(\d\d)(\.\d+)?(?:\+00
 function milliseconds(text: string): number {
   const match = DATE_TIME.exec(text);
   if (match === null) return NaN;
-  const [, year, month, day, hour, minute, second] = match.map(Number);
-  const whole = Date.UTC(year ?? 0, (month ?? 0) - 1, day, hour, minute, second);
+  const part = (group: number): number => Number(match[group]);
+  const whole = Date.UTC(part(1), part(2) - 1, part(3), part(4), part(5), part(6));
   return whole + Number(match[7] ?? 0) * 1000;
 }
 
-function count(text: string | undefined): number {
-  return text !== undefined && /^\d{1,15}(\.0+)?$/.test(text) ? Number(text) : NaN;
+function count(text: string): number {
+  return /^\d{1,15}(\.0+)?$/.test(text) ? Number(text) : NaN;
 }
 
 /** `text` is not the header. Times count from the first line's. */
@@ -41,11 +42,11 @@ export class CsvRequests {
         wrong: `${fields.length} fields, expected ${this.#columns.length}: ${this.#columns.join(', ')}`,
       };
     }
-    const place = (name: string): string | undefined => fields[this.#columns.indexOf(name)];
+    const field = (name: string): string => itemAt(fields, this.#columns.indexOf(name));
     const [timeName, inputName, outputName] = this.#isAzure
       ? ['TIMESTAMP', 'ContextTokens', 'GeneratedTokens']
       : ['Timestamp', 'Request tokens', 'Response tokens'];
-    const said = place(timeName) ?? '';
+    const said = field(timeName);
     const seconds = /^\d+(\.\d+)?$/.test(said) ? Number(said) : NaN;
     const absoluteMs = this.#isAzure ? milliseconds(said) : seconds * 1000;
     const timestampMs = absoluteMs - (this.#zeroMs ?? absoluteMs);
@@ -53,16 +54,16 @@ export class CsvRequests {
       const form = this.#isAzure ? 'a date and time (UTC)' : 'seconds';
       return { wrong: `${timeName} ${showValue(said)}, expected ${form}, never back in time` };
     }
-    const [inputTokens, outputTokens] = [count(place(inputName)), count(place(outputName))];
+    const [inputTokens, outputTokens] = [count(field(inputName)), count(field(outputName))];
     if (!(inputTokens >= 1)) {
-      return { wrong: `${inputName} ${showValue(place(inputName))}, expected a whole number from 1` };
+      return { wrong: `${inputName} ${showValue(field(inputName))}, expected a whole number from 1` };
     }
     if (!(outputTokens >= 0)) {
-      return { wrong: `${outputName} ${showValue(place(outputName))}, expected a whole number from 0` };
+      return { wrong: `${outputName} ${showValue(field(outputName))}, expected a whole number from 0` };
     }
     this.#zeroMs ??= absoluteMs;
-    const session = place('Session ID');
-    const named = session === undefined || session === '' ? {} : { session };
-    return { timestampMs, inputTokens, outputTokens, hashIds: [], ...named };
+    const request = { timestampMs, inputTokens, outputTokens, hashIds: [] };
+    const session = fields[this.#columns.indexOf('Session ID')];
+    return session === undefined || session === '' ? request : { ...request, session };
   }
 }

@@ -1,6 +1,7 @@
 /** The format of a trace and the tokens of its blocks, from only the first lines: what a spec is checked by. */
 import { closeSync, openSync, readSync } from 'node:fs';
 import { constants as zlibConstants, gunzipSync } from 'node:zlib';
+import { messageOf } from '../../runner/errors.js';
 import { textLines } from '../../runner/text/text-file.js';
 import { BlockTokens } from './block-tokens.js';
 import { compressionOf } from './compressed-file.js';
@@ -26,7 +27,7 @@ export function peekTrace(
   try {
     text = headOf(path);
   } catch (error) {
-    return { wrong: error instanceof Error ? error.message : String(error) };
+    return { wrong: messageOf(error) };
   }
   const lines = textLines(text.slice(0, text.lastIndexOf('\n') + 1) || text);
   const first = lines.next();

@@ -28,8 +28,7 @@ export function grown(
 class LongIds {
   readonly #numbers = new Map<string | bigint, number>();
 
-  numberOf(id: HashId): number {
-    if (typeof id === 'number') return id;
+  numberOf(id: Exclude<HashId, number>): number {
     let number = this.#numbers.get(id);
     if (number === undefined) {
       number = -1 - this.#numbers.size;

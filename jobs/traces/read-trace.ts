@@ -114,7 +114,8 @@ async function beginTrace(
   options: TraceReading,
 ): Promise<Trace> {
   const first = await batches.next();
-  const [head] = first.done === true ? [] : first.value;
+  let lines: readonly TextLine[] = first.done === true ? [] : first.value;
+  const [head] = lines;
   if (head === undefined)
     throw new RunnerError('E_TRACE', `${path}: expected ${KNOWN_FORMATS}, received no line`);
   const format = formatOf(head.text);
@@ -125,7 +126,6 @@ async function beginTrace(
     );
   }
   const reading = new Reading(path, format, options);
-  let lines: readonly TextLine[] = first.value ?? [];
   if (format.hasHeader) lines = lines.slice(1);
   // Enough of them to tell the tokens of a block by.
   const judged = [...reading.parse(lines)];
@@ -186,10 +186,12 @@ async function* take(
     passed += start;
     const own = fit.slice(start, Math.min(fit.length, start + limit - taken));
     taken += own.length;
-    zeroMs ??= own[0]?.timestampMs;
+    const [head] = own;
+    if (head === undefined) return [];
+    const zero = (zeroMs ??= head.timestampMs);
     return own.map((request) => ({
       ...request,
-      timestampMs: (request.timestampMs - (zeroMs ?? 0)) / speedup,
+      timestampMs: (request.timestampMs - zero) / speedup,
       ...(request.delayMs === undefined ? {} : { delayMs: request.delayMs / speedup }),
     }));
   };

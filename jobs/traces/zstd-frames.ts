@@ -57,8 +57,8 @@ export class ZstdFrames {
   private isLastBlock = false;
   private hasChecksum = false;
   private pieces: Uint8Array[] = [];
-  private decoder = new Decompress(() => undefined);
   private hash: XXHash<bigint> | undefined;
+  private decoder = this.newDecoder();
 
   private readonly startHash: (() => XXHash<bigint>) | null;
 
@@ -81,7 +81,7 @@ export class ZstdFrames {
       this.missingBytes -= piece.length;
       if (this.field === 'block') this.decode(piece, false);
       else if (this.field !== 'skippable') this.value = Buffer.concat([this.value, piece]);
-      // A block of no bytes is complete without one.
+      // A block or skippable frame of no bytes is complete without one.
       while (this.missingBytes === 0) this.completeField();
     }
     return this.pieces.splice(0);
@@ -93,10 +93,7 @@ export class ZstdFrames {
       case 'magic':
         return this.completeMagic(value.readUInt32LE());
       case 'skippableSize':
-        return this.expect(
-          value.readUInt32LE() > 0 ? 'skippable' : 'magic',
-          value.readUInt32LE() || MAGIC_BYTES,
-        );
+        return this.expect('skippable', value.readUInt32LE());
       case 'skippable':
         return this.expect('magic', MAGIC_BYTES);
       case 'header':
@@ -138,13 +135,17 @@ export class ZstdFrames {
     }
     this.hasChecksum = (descriptor & 4) !== 0;
     this.hash = this.hasChecksum ? this.startHash?.() : undefined;
-    this.decoder = new Decompress((piece) => {
+    this.decoder = this.newDecoder();
+    this.decode(header, false);
+    this.expect('blockHeader', BLOCK_HEADER_BYTES);
+  }
+
+  private newDecoder(): Decompress {
+    return new Decompress((piece) => {
       // The library gives views of a window that it goes on to overwrite.
       if (piece.length > 0) this.pieces.push(piece.slice());
       this.hash?.update(piece);
     });
-    this.decode(header, false);
-    this.expect('blockHeader', BLOCK_HEADER_BYTES);
   }
 
   private completeBlockHeader(header: Buffer): void {

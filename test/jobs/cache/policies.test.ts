@@ -4,6 +4,8 @@ import { POLICY_NAMES } from '../../../jobs/cache/policy.js';
 import { Tier } from '../../../jobs/cache/tier.js';
 
 const BLOCKS = [0, 1, 2, 3];
+/** After 0 and 1 were used again and 4 took the slot of 2, which every policy evicts first. */
+const HELD = [0, 1, 3, 4];
 
 for (const policy of POLICY_NAMES) {
   t.test(`${policy}: what is in use or was forgotten is not given away`, async (t) => {
@@ -12,11 +14,14 @@ for (const policy of POLICY_NAMES) {
     // Used again and again: policies with two queues have it in the second by then.
     for (let use = 0; use < 3; use++) for (const block of [0, 1]) tier.use(tier.slotOf(block), 10 + use);
     tier.pins.next();
-    for (const block of BLOCKS) tier.pins.pin(tier.slotOf(block));
+    tier.put(tier.take(4), 4, 15);
+    t.equal(tier.victim, 2);
+    tier.pins.next();
+    for (const block of HELD) tier.pins.pin(tier.slotOf(block));
     t.equal(tier.take(9), -1, 'all are in use');
 
     tier.pins.next();
-    for (const block of [0, 2]) tier.forget(tier.slotOf(block));
+    for (const block of [0, 3]) tier.forget(tier.slotOf(block));
     const free = [tier.take(10), tier.take(11)];
     for (const [at, slot] of free.entries()) tier.put(slot, 10 + at, 20);
     t.equal(tier.victim, -1, 'the slots of what was forgotten are free');
@@ -28,7 +33,20 @@ for (const policy of POLICY_NAMES) {
       tier.put(slot, block, 30);
       tier.pins.pin(slot);
     }
-    t.same(given.sort(), [1, 3], 'each of the others once');
+    t.same(given.sort(), [1, 4], 'each of the others once');
     t.equal(tier.take(14), -1);
+  });
+
+  t.test(`${policy}: the only block that is not in use goes, however the others were used`, async (t) => {
+    const tier = new Tier({ capacity: 20, policy, ttlMs: 1e9, minUses: 1 });
+    const used = Array.from({ length: 19 }, (_, block) => block);
+    for (const block of [...used, 19]) tier.put(tier.take(block), block, block);
+    for (let use = 0; use < 3; use++) for (const block of used) tier.use(tier.slotOf(block), 30 + use);
+    for (const block of [20, 21]) {
+      tier.pins.next();
+      for (const each of used) tier.pins.pin(tier.slotOf(each));
+      tier.put(tier.take(block), block, 40);
+      t.equal(tier.victim, block - 1);
+    }
   });
 }

@@ -2,9 +2,12 @@ import t from 'tap';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'csv-parse/sync';
+import { simulateTrace } from '../../../jobs/cache/report.js';
+import type { SimulationQuestion } from '../../../runner/job/simulation.js';
 import { runCli } from '../../helpers/run-cli.js';
 import { withTempDir } from '../../helpers/with-temp-dir.js';
 import { parseJson } from '../../helpers/json.js';
+import { mooncakeLine } from '../../helpers/traces.js';
 
 const small = 'configs/traces/conversation-small.jsonl';
 
@@ -74,6 +77,68 @@ t.test('simulate: a plot that stands alone', async (t) => {
     t.match(stdout, text);
   const used = new Set(stdout.match(/var\(--[a-z0-9]+\)/g));
   for (const color of used) t.match(stdout, `${color.slice(4, -1)}:`, `${color} is set in the file itself`);
+});
+
+const QUESTION: Omit<SimulationQuestion, 'trace'> = {
+  policies: [],
+  capacities: [],
+  tierBlocks: [],
+  tierPolicy: 'lru',
+  minUses: 1,
+  blockBytes: null,
+  ttlSeconds: null,
+  blockTokens: null,
+  skip: 0,
+  limit: null,
+  warmupRequests: 0,
+  shortBlock: 'cached',
+  onBadLine: 'refuse',
+  allCapacities: false,
+  format: 'table',
+};
+
+t.test('simulate: what a table notes of lines, ids, short blocks and tiers', async (t) => {
+  await withTempDir(async (folder) => {
+    const path = join(folder, 'bailian.jsonl');
+    const line = (ids: string, input = 16 * ids.split(',').length): string =>
+      mooncakeLine(1, input, ids, ', "chat_id": 1, "parent_chat_id": -1');
+    // The last block of the first request is short; id 2 follows three different prefixes.
+    const lines = [line('1, 2', 20), 'no JSON', line('3, 2'), line('2, 1'), line('1, 2')];
+    writeFileSync(path, lines.join('\n'));
+    const asked = { ...QUESTION, trace: path, onBadLine: 'count', tierBlocks: [2, 4], minUses: 2 } as const;
+    const table = await simulateTrace(asked);
+    for (const note of [
+      /^1 invalid lines were skipped\.$/m,
+      /^3 ids stand for 6 prefix blocks: some ids follow different prefixes, so ids were chained\.$/m,
+      /^8 blocks of 16 tokens, 6 of them distinct; short last blocks cached; cold start$/m,
+      /^6 blocks were not offloaded: every block of the tier below was in use, or --min-uses was not reached$/m,
+    ])
+      t.match(table, note);
+    const shorter = await simulateTrace({ ...asked, shortBlock: 'not-cached' });
+    t.match(
+      shorter,
+      /^7 blocks of 16 tokens, 6 of them distinct; short last blocks not-cached; cold start$/m,
+    );
+  });
+});
+
+t.test('simulate: of a trace that names no blocks every count is 0', async (t) => {
+  await withTempDir(async (folder) => {
+    const path = join(folder, 'azure.csv');
+    writeFileSync(path, 'TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:17:03.97,4808,10\n');
+    const asked = { ...QUESTION, trace: path, shortBlock: 'not-cached', tierBlocks: [5] } as const;
+    const [row] = parse(await simulateTrace({ ...asked, format: 'csv' }), { columns: true }) as unknown[];
+    t.match(row, {
+      format: 'azure',
+      block_tokens: '',
+      requests: '1',
+      blocks: '0',
+      tokens: '4808',
+      prefix_hits: '0',
+    });
+    const { tiers } = parseJson<{ tiers: unknown[] }>(await simulateTrace({ ...asked, format: 'json' }));
+    t.match(tiers, [{ tier: 'device', blocks: 5, hits: 0, hitPct: 0 }]);
+  });
 });
 
 t.test('simulate: what cannot be answered is refused', async (t) => {

@@ -49,7 +49,7 @@ function randomTrace(seed: number): TraceRequest[] {
 function simulate(requests: readonly TraceRequest[], options: Partial<SimulationOptions> = {}): Simulation {
   const simulation = new Simulation({
     blockTokens: BLOCK_TOKENS,
-    shortBlock: 'cached',
+    cachesShortBlock: true,
     warmupRequests: 0,
     policies: [],
     capacities: [],
@@ -84,7 +84,8 @@ function naiveTotals(requests: readonly TraceRequest[], cache: ReturnType<typeof
 t.test(`LRU at every capacity, and every policy at one, of ${numTraces} random traces`, async (t) => {
   for (let seed = 0; seed < numTraces; seed++) {
     const requests = randomTrace(seed);
-    const capacity = 1 + seededRandom(seed, 7).below(16);
+    // Now and then so many that S3-FIFO's small queue has several.
+    const capacity = 1 + seededRandom(seed, 7).below(seed % 8 === 0 ? 60 : 16);
     const simulation = simulate(requests, { policies: POLICIES, capacities: [capacity] });
     const { hits, hitTokens } = simulation.lru();
     for (let size = 1; size < hits.length; size += 1 + (seed % 3)) {
@@ -121,14 +122,38 @@ t.test('many requests: live ones are renumbered, and nothing changes', async (t)
   }
 });
 
+t.test('many different requests, and one that goes along many others', async (t) => {
+  const requestOf = (hashIds: number[], timestampMs: number): TraceRequest => ({
+    timestampMs,
+    inputTokens: BLOCK_TOKENS * hashIds.length,
+    outputTokens: 1,
+    hashIds,
+  });
+  const random = seededRandom(6);
+  // Each continues the one before by a block: the last goes along as many runs of the tree.
+  const chain = Array.from({ length: 80 }, (_, last) => Array.from({ length: last + 1 }, (_, id) => id));
+  const others = Array.from({ length: 2500 }, () => [random.below(30), random.below(30), random.below(30)]);
+  const requests = [...chain, ...others, ...chain.slice(-3)].map(requestOf);
+  const simulation = simulate(requests);
+  const { hits } = simulation.lru();
+  for (const size of [10, 100, 2000]) {
+    t.equal(hits[size], naiveTotals(requests, naiveCache(size, naiveLru())).hits, `${size} blocks`);
+  }
+  const paths = asNaive(requests).flatMap(({ paths }) => paths);
+  t.equal(simulation.totals().distinctBlocks, new Set(paths).size);
+});
+
 t.test('requests of the warm-up fill and do not count; short blocks may stay out', async (t) => {
   const request = { timestampMs: 0, inputTokens: 7, outputTokens: 1, hashIds: [1, 2] };
-  const warm = simulate([request, request, request], { warmupRequests: 1 });
+  const caches = { policies: ['arc'], capacities: [2], tierBlocks: [2] } as const;
+  const warm = simulate([request, request, request], { warmupRequests: 1, ...caches });
   t.match(warm.totals(), { requests: 2, blocks: 4, tokens: 14 });
   t.strictSame([...warm.lru().hits], [0, 2, 4]);
   t.strictSame([...warm.lru().hitTokens], [0, 8, 14]);
+  t.match(warm.others(), [{ policy: 'arc', hits: 4, hitsAny: 4, hitTokens: 14 }]);
+  t.match(warm.tierCounts(), { requests: 2, hits: [4, 0, 0], misses: 0 });
   t.match(simulate([request, request]).totals(), { meanRequestHitPct: 50, meanRequestTokenHitPct: 50 });
-  const whole = simulate([request, request], { shortBlock: 'not cached' });
+  const whole = simulate([request, request], { cachesShortBlock: false });
   t.match(whole.totals(), { blocks: 2, tokens: 14, distinctBlocks: 1 });
   t.strictSame([...whole.lru().hitTokens], [0, 4]);
 });
@@ -145,8 +170,8 @@ t.test(
   async (t) => {
     const trace = await openTrace(sharedTrace);
     const simulation = new Simulation({
-      blockTokens: trace.blockTokens,
-      shortBlock: 'cached',
+      blockTokens: trace.blockTokens ?? 0,
+      cachesShortBlock: true,
       warmupRequests: 0,
       policies: ['belady'],
       capacities: [1000, 10_000],

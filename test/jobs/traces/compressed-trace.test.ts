@@ -1,9 +1,13 @@
 /** Request traces in .gz and .zst files: of every shape that the programs write, and damaged. */
 import t from 'tap';
 import { execFileSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
+import { peekTrace } from '../../../jobs/traces/peek-trace.js';
 import { RunnerError } from '../../../runner/errors.js';
 import { mooncakeLine, readWholeTrace } from '../../helpers/traces.js';
+import { withTempDir } from '../../helpers/with-temp-dir.js';
 
 t.test('compressed files are told by their bytes; wrong and damaged ones are refused', async (t) => {
   const lines = Array.from({ length: 3000 }, (_, index) => mooncakeLine(index, 20, `${index}`)).join('\n');
@@ -41,13 +45,19 @@ const manyLines = (count: number, first = 0): string =>
 t.test('zstd, also of several frames', needsZstd, async (t) => {
   const text = manyLines(20_000);
   const skippable = Buffer.from([0x5a, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 1, 2, 3]);
+  const noBytes = Buffer.from([0x50, 0x2a, 0x4d, 0x18, 0, 0, 0, 0]);
+  const [few, rest] = [manyLines(10), manyLines(19_990, 10)];
+  const blankLines = '\n'.repeat(1 << 18);
   const files = {
     whole: [zstd(text)],
     'without a checksum': [zstd(text, '--no-check')],
     'weakly compressed': [zstd(text, '--fast=5')],
     'with a large window': [zstd(text, '-19', '--long=27')],
-    'of two frames': [zstd(manyLines(9_000)), zstd(manyLines(11_000, 9_000))],
-    'as pzstd writes them': [skippable, zstd(manyLines(9_000)), skippable, zstd(manyLines(11_000, 9_000))],
+    'of two frames: of a size in two bytes, and with blocks of one repeated byte': [
+      zstd(few, `--stream-size=${few.length}`),
+      zstd(`${blankLines}${rest}`),
+    ],
+    'as pzstd writes them': [skippable, zstd(few), noBytes, zstd(rest)],
     'with an empty frame in front': [zstd(''), zstd(text), zstd('')],
   };
   for (const [name, parts] of Object.entries(files)) {
@@ -62,7 +72,9 @@ t.test('zstd that is damaged', needsZstd, async (t) => {
   flipped.writeUInt8(whole.readUInt8(middle) ^ 1, middle);
   const wrongWindow = Buffer.from(zstd(manyLines(20_000)));
   wrongWindow.writeUInt8(18 << 3, 5);
+  const hugeSize = Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0xe0, 0, 0, 0, 0, 0, 1, 0, 0]);
   const cases: readonly (readonly [Buffer, RegExp])[] = [
+    [hugeSize, /expected a window of at most 134217728 bytes, received a frame that needs 1099511627776/],
     [whole.subarray(0, middle), /damaged as zstd: unexpected end of file/],
     [flipped, /damaged as zstd/],
     [Buffer.concat([whole, Buffer.from('and more')]), /received bytes that begin none/],
@@ -70,6 +82,20 @@ t.test('zstd that is damaged', needsZstd, async (t) => {
   ];
   for (const [bytes, message] of cases)
     await t.rejects(readWholeTrace('t.zst', bytes), { code: 'E_TRACE', message });
+});
+
+t.test('the first lines tell format and tokens, compressed or not', needsZstd, async (t) => {
+  await withTempDir(async (folder) => {
+    const path = join(folder, 'trace');
+    const lines = (count: number): string => `${mooncakeLine(0, 32, '1, 2')}\n`.repeat(count);
+    // Only the first thousand requests count.
+    const text = `${lines(1000)}${mooncakeLine(0, 32, '1')}\n`;
+    for (const content of [text, gzipSync(text), zstd(text)]) {
+      writeFileSync(path, content);
+      t.match(peekTrace(path, undefined), { format: { name: 'mooncake' }, blockTokens: 16 });
+      t.match(peekTrace(path, 64), { blockTokens: 64 }, 'unless the user says them');
+    }
+  });
 });
 
 t.test('zstd of which any bit is flipped gives no other trace', needsZstd, async (t) => {

@@ -1,11 +1,6 @@
 /** Request traces as people have them: every format, and what is wrong with them by line. */
 import t from 'tap';
-import { execFileSync } from 'node:child_process';
-import { mkdirSync, readdirSync, readlinkSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { openTrace } from '../../../jobs/traces/read-trace.js';
 import { mooncakeLine, readWholeTrace } from '../../helpers/traces.js';
-import { withTempDir } from '../../helpers/with-temp-dir.js';
 
 t.test('each format is told from its content', async (t) => {
   const bailian =
@@ -37,6 +32,14 @@ t.test('each format is told from its content', async (t) => {
     format: 'burstgpt',
     requests: [{}, { timestampMs: 40_000, inputTokens: 1087 }],
   });
+  const [header, first, second] = burst.split('\n');
+  const named = [`${header},Session ID`, `${first},s-1`, `${second},`].join('\n');
+  const { requests } = await of(named);
+  t.strictSame(
+    requests.map(({ session }) => session),
+    ['s-1', undefined],
+    'a session where the line names one',
+  );
 });
 
 t.test('what has no known format is refused with what was seen', async (t) => {
@@ -46,6 +49,7 @@ t.test('what has no known format is refused with what was seen', async (t) => {
     ['{"prompt": "hello"}\n', /an object without hash_ids or prefix_block_hashes: keys prompt/],
     ['{"hash_ids": [1], "prefix_block_hashes": ["a"]}\n', /both hash_ids and prefix_block_hashes/],
     ['[1, 2]\n', /not an object/],
+    ['{"timestamp": 5,\n', /\(mooncake\): line 1: not JSON: expected/],
   ];
   for (const [text, message] of cases) {
     await t.rejects(readWholeTrace('trace', text), { code: 'E_TRACE', message }, text.slice(0, 30));
@@ -96,6 +100,27 @@ t.test('wrong lines are refused by number, or counted', async (t) => {
     t.equal(counted.badLines.count, 1);
     t.match(counted.badLines.told[0], message);
   }
+});
+
+t.test('wrong lines of the formats whose last block may have no id, or whose ids are hashes', async (t) => {
+  const bailian = (input: number, ids: string): string =>
+    mooncakeLine(1, input, ids, ', "chat_id": 1, "parent_chat_id": -1');
+  const good = `${bailian(96, '1, 2, 3, 4, 5, 6')}\n`.repeat(3);
+  const hashes = (ids: string): string =>
+    `{"timestamp": 3, "prompt_tokens": 20, "completion_tokens": 1, "prefix_block_hashes": [${ids}]}\n`;
+  const cases: [string, RegExp][] = [
+    [
+      `${good}${bailian(40, '1')}`,
+      /line 4: 1 hash_ids, expected 2 or 3: one per 16 tokens of input_length 40/,
+    ],
+    [`${good}${bailian(48, '1, 2')}`, /line 4: 2 hash_ids, expected 3: one per 16 tokens of input_length 48/],
+    [
+      `${hashes('"ab"')}${hashes('"xy"')}`,
+      /line 2: "xy" in prefix_block_hashes, expected hexadecimal hashes or whole numbers from 0/,
+    ],
+  ];
+  for (const [text, message] of cases)
+    await t.rejects(readWholeTrace('t.jsonl', text), { code: 'E_TRACE', message }, text);
 });
 
 t.test('ids of 64 bits stay apart, and other tokens per id are told from the lengths', async (t) => {
@@ -161,54 +186,5 @@ t.test('skip and limit take requests, and time begins with the first taken', asy
       [3, 6],
     ],
   );
-});
-
-t.test('a file that is not there, a folder and a FIFO are refused', async (t) => {
-  await withTempDir(async (folder) => {
-    await t.rejects(openTrace(join(folder, 'none')), { code: 'E_TRACE', message: /there is no such file/ });
-    mkdirSync(join(folder, 'dir'));
-    await t.rejects(openTrace(join(folder, 'dir')), { message: /received a directory/ });
-    execFileSync('mkfifo', [join(folder, 'fifo')]);
-    await t.rejects(openTrace(join(folder, 'fifo')), { message: /not a regular file/ });
-  });
-});
-
-/** Descriptors of this process that are open on a file. */
-function opened(path: string): number {
-  return readdirSync('/proc/self/fd').filter((fd) => {
-    try {
-      return readlinkSync(`/proc/self/fd/${fd}`) === path;
-    } catch {
-      return false;
-    }
-  }).length;
-}
-
-t.test('a file that is refused, or of which nobody reads on, is not kept open', async (t) => {
-  await withTempDir(async (folder) => {
-    const path = join(folder, 'trace.jsonl');
-    // Longer than what is read at once.
-    const many = `${mooncakeLine(0, 600, '1, 2')}\n`.repeat(60_000);
-    for (const content of [
-      `no trace\n${many}`,
-      `{"a": 1}\n${many}`,
-      `${mooncakeLine(5, 600, '1')}\n${many}`,
-    ]) {
-      writeFileSync(path, content);
-      await t.rejects(openTrace(path), { code: 'E_TRACE' });
-      t.equal(opened(path), 0);
-    }
-    writeFileSync(path, many);
-    const trace = await openTrace(path);
-    t.equal(opened(path), 1);
-    await trace.close();
-    t.equal(opened(path), 0, 'nothing was asked for');
-    const begun = await openTrace(path, { limit: 5 });
-    await begun.requests.next();
-    await begun.close();
-    t.equal(opened(path), 0);
-    const whole = await openTrace(path, { limit: 5 });
-    for await (const batch of whole.requests) t.equal(batch.length, 5);
-    t.equal(opened(path), 0);
-  });
+  t.strictSame((await readWholeTrace('t.jsonl', text, { skip: 10 })).requests, [], 'all are skipped');
 });
