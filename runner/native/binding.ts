@@ -2,7 +2,7 @@
 import { createRequire } from 'node:module';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { RunnerError } from '../errors.js';
+import { messageOf, RunnerError } from '../errors.js';
 import { projectRoot } from '../project.js';
 import type { NativeAddon } from './types/index.js';
 
@@ -30,10 +30,9 @@ export function addon(): NativeAddon {
     // The compiler sees no types of native code: runner/native/types describes what native/binding registers.
     loaded = createRequire(import.meta.url)(path) as NativeAddon;
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
     throw new RunnerError(
       'E_ADDON_MISSING',
-      `the native addon does not load: ${reason}. It was probably built for another machine or Node; rebuild it with: npm run build`,
+      `the native addon does not load: ${messageOf(error)}. It was probably built for another machine or Node; rebuild it with: npm run build`,
       { cause: error },
     );
   }

@@ -3,6 +3,7 @@ import { RunnerError } from '../errors.js';
 import type { DeviceKindName, DeviceProperties, NativeAddon, NativeDevice } from '../native/types/index.js';
 import type { DeviceRequest } from '../job-spec/types.js';
 import { onAllRanks } from './on-all-ranks.js';
+import { firstOf, itemAt } from '../values/items.js';
 import { rankList } from '../text/ranges.js';
 import type { World } from './world.js';
 
@@ -35,8 +36,8 @@ export function decideKind(request: DeviceRequest, offers: readonly DeviceOffer[
   if (request === 'host') return 'host';
   const without = offers.flatMap(({ cudaDevices }, rank) => (cudaDevices > 0 ? [] : [rank]));
   if (without.length === 0) return 'cuda';
-  const [first = 0] = without;
-  const reason = offers[first]?.reason ?? '';
+  const first = firstOf(without);
+  const { reason } = itemAt(offers, first);
   if (without.length < offers.length) {
     const having = offers.flatMap(({ cudaDevices }, rank) => (cudaDevices > 0 ? [rank] : []));
     throw new RunnerError(

@@ -2,6 +2,7 @@
 import { RunnerError } from '../errors.js';
 import type { NativeAddon } from '../native/types/index.js';
 import { railrunnerVersion } from '../project.js';
+import { itemAt } from '../values/items.js';
 import { rankList } from '../text/ranges.js';
 import type { World } from './world.js';
 
@@ -50,7 +51,7 @@ export function versionDifferences(all: readonly RankVersions[]): string[] {
     if (ranksOf.size === 1) return [];
     const places = [...ranksOf].map(
       ([version, ranks]) =>
-        `${version} on ${rankList(ranks)} (${hostList(ranks.map((rank) => all[rank]?.hostname ?? ''))})`,
+        `${version} on ${rankList(ranks)} (${hostList(ranks.map((rank) => itemAt(all, rank).hostname))})`,
     );
     return [`${name}: ${places.join(', ')}`];
   });
