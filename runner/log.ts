@@ -41,12 +41,14 @@ export class LogFile {
     await this.flush();
     const handle = this.#handle;
     this.#handle = undefined;
-    await handle?.close().catch(() => undefined);
+    await handle?.close().catch(/* v8 ignore next -- failing disk */ () => undefined);
   }
 
   async #writeWaiting(): Promise<void> {
     while (this.#handle && this.#waiting.length > 0) {
-      const bytes = Buffer.from(`${this.#isCut ? '\n' : ''}${this.#waiting.splice(0).join('')}`, 'utf8');
+      /* v8 ignore next -- failing disk */
+      const begin = this.#isCut ? '\n' : '';
+      const bytes = Buffer.from(begin + this.#waiting.splice(0).join(''), 'utf8');
       try {
         // What a disk that is filling up takes of a line is not a line: the next one starts afresh.
         const { bytesWritten } = await this.#handle.write(bytes);

@@ -74,6 +74,7 @@ function withoutBlocking(standard: 1 | 2): number {
       constants.O_WRONLY | constants.O_NONBLOCK | constants.O_NOCTTY,
     );
   } catch {
+    /* v8 ignore next -- another machine */
     return standard;
   }
 }

@@ -16,7 +16,7 @@ export const NODE_WORDS: readonly string[] = [`--inspect-port=${NO_HOST}:0`, '--
 /** Node opens the port from a thread of its own: it may come a little after this module. */
 const LOOK_AGAIN_AFTER_MS = [0, 50, 500];
 
-let held: NodeJS.Signals | undefined;
+let held: 'SIGUSR1' | undefined;
 
 /** From now on SIGUSR1 is remembered until a run asks for it. */
 export function holdEarlySignals(): void {
@@ -26,7 +26,7 @@ export function holdEarlySignals(): void {
 }
 
 /** The signal that came before the run could take it, once. */
-export function takeHeldSignal(): NodeJS.Signals | undefined {
+export function takeHeldSignal(): 'SIGUSR1' | undefined {
   closeDebugger();
   const taken = held;
   held = undefined;

@@ -56,15 +56,14 @@ export function planLaunch({ numRanks, mpi, command }: LaunchRequest): LaunchLin
 /** The environment for it: nothing of launchers or schedulers around, the line's own where the user has set nothing. */
 export function launchEnvironment(line: LaunchLine): Record<string, string> {
   const own = withoutLaunchers(readEnvironment().variables);
-  return { ...line.variables, ...own, RAILRUNNER_TERMINAL: process.stdout.isTTY ? '1' : '0' };
+  return { ...line.variables, ...own, RAILRUNNER_TERMINAL: String(Number(Boolean(process.stdout.isTTY))) };
 }
 
 /** Each of several ranks would start ranks of its own. Throws E_LAUNCHER_MISMATCH. */
 export function refuseNested(launcher: Launcher): void {
-  if (launcher.contradiction !== undefined && launcher.speaks === null && (launcher.size ?? 1) > 1) {
-    throw nested(launcher);
-  }
-  if (launcher.contradiction === undefined && (launcher.size ?? 1) > 1) throw nested(launcher);
+  const { contradiction, speaks, size } = launcher;
+  // What contradicts a launcher that speaks an MPI is a leftover of it.
+  if (size !== null && size > 1 && (contradiction === undefined || speaks === null)) throw nested(launcher);
 }
 
 function nested({ name, size }: Launcher): RunnerError {

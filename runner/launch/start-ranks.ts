@@ -7,19 +7,22 @@ import { takeHeldSignal } from '../environment/early-signals.js';
 import { EXIT } from '../errors.js';
 import type { LaunchLine } from './mpirun.js';
 import { watch } from './watchdog.js';
+import { firstOf } from '../values/items.js';
 import { parseJsonObject } from '../values/json.js';
+import { readNumber } from '../values/keys.js';
+import { entriesOf } from '../values/objects.js';
 
 /** From a signal on: ranks write their rows and leave within a second, unless the user grants more; what is left after this is ended by force. */
 const LEAVE_WITHIN_MS = 10_000;
 
 /** What a signal to `launch` becomes for the ranks. SIGHUP and SIGUSR2 would end a launcher at once. */
-const HANDED_ON: Readonly<Record<string, NodeJS.Signals>> = {
+const HANDED_ON = {
   SIGINT: 'SIGINT',
   SIGTERM: 'SIGTERM',
   SIGHUP: 'SIGTERM',
   SIGUSR1: 'SIGUSR1',
   SIGUSR2: 'SIGTERM',
-};
+} as const;
 
 export interface RanksRequest {
   readonly line: LaunchLine;
@@ -41,7 +44,7 @@ export function startRanks(request: RanksRequest): Promise<number> {
   const before = manifestIdentity(folder);
   return new Promise((resolve, reject) => {
     // Before there is an mpirun: a signal in between would end `launch` at once, and leave that one behind.
-    for (const [signal, handedOn] of Object.entries(HANDED_ON)) {
+    for (const [signal, handedOn] of entriesOf(HANDED_ON)) {
       process.on(signal, () => take(signal, handedOn));
     }
     const child = spawn(line.path, line.words, {
@@ -49,21 +52,22 @@ export function startRanks(request: RanksRequest): Promise<number> {
       env: environment,
       detached: true,
     });
-    const watchdog = watch(child.pid, line.command[0] ?? process.execPath);
+    const watchdog = watch(child.pid, firstOf(line.command));
     let signalled = 0;
     let timer: NodeJS.Timeout | undefined;
     const take = (signal: string, handedOn: NodeJS.Signals): void => {
       signalled ||= signal === 'SIGINT' ? EXIT.interrupted : EXIT.terminated;
       handOn(child, line.command, handedOn);
-      timer ??= setTimeout(() => endByForce(child), leaveWithinMs);
+      timer ??= setTimeout(/* v8 ignore next -- launcher */ () => endByForce(child), leaveWithinMs);
     };
     const early = takeHeldSignal();
-    if (early) take(early, HANDED_ON[early] ?? 'SIGTERM');
+    if (early) take(early, HANDED_ON[early]);
     child.on('error', reject);
     child.on('exit', (status, signal) => {
       clearTimeout(timer);
       watchdog?.stdin?.end('over\n');
-      const own = status ?? 128 + (signal ? constants.signals[signal] : 0);
+      // Of the two one is not null.
+      const own = status ?? 128 + (signal /* v8 ignore next -- mistake */ ? constants.signals[signal] : 0);
       const isOfThisRun = manifestIdentity(folder) !== before;
       resolve((isOfThisRun ? statusOfRun(folder) : undefined) ?? (signalled || statusWithoutManifest(own)));
     });
@@ -72,7 +76,9 @@ export function startRanks(request: RanksRequest): Promise<number> {
 
 /** To the ranks themselves, so that no launcher's clock runs; to mpirun where it has not started them yet. */
 function handOn(child: ChildProcess, command: readonly string[], signal: NodeJS.Signals): void {
-  const ranks = descendantsOf(child.pid ?? 0).filter((pid) => commandLineOf(pid) === command.join('\0'));
+  const ranks = descendantsOf(child.pid /* v8 ignore next -- mistake */ ?? 0).filter(
+    (pid) => commandLineOf(pid) === command.join('\0'),
+  );
   let reached = 0;
   for (const pid of ranks) {
     try {
@@ -85,6 +91,7 @@ function handOn(child: ChildProcess, command: readonly string[], signal: NodeJS.
   if (reached === 0) child.kill('SIGTERM');
 }
 
+/* v8 ignore start -- launcher */
 function endByForce(child: ChildProcess): void {
   child.kill('SIGTERM');
   setTimeout(() => {
@@ -95,11 +102,13 @@ function endByForce(child: ChildProcess): void {
     }
   }, LEAVE_WITHIN_MS).unref();
 }
+/* v8 ignore stop */
 
 function commandLineOf(pid: number): string {
   try {
     return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replace(/\0$/, '');
   } catch {
+    /* v8 ignore next -- launcher */
     return '';
   }
 }
@@ -138,8 +147,7 @@ function manifestIdentity(folder: string): string {
 /** From manifest.json; undefined where the run did not end by itself. */
 function statusOfRun(folder: string): number | undefined {
   try {
-    const { exitStatus } = parseJsonObject(readFileSync(join(folder, 'manifest.json'), 'utf8'));
-    return typeof exitStatus === 'number' ? exitStatus : undefined;
+    return readNumber(parseJsonObject(readFileSync(join(folder, 'manifest.json'), 'utf8')), 'exitStatus');
   } catch {
     return undefined;
   }

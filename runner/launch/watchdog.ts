@@ -35,6 +35,7 @@ export function watch(mpirun: number | undefined, program: string): ChildProcess
     detached: true,
   });
   // Without a shell the run goes on; only a SIGKILL of `launch` then leaves ranks behind.
+  /* v8 ignore next 2 -- another machine */
   watchdog.on('error', () => undefined);
   watchdog.stdin?.on('error', () => undefined);
   watchdog.unref();

@@ -1,4 +1,5 @@
 /** What this rank's program is, byte for byte: builds that carry one version number may still differ. */
+import { codeOf, messageOf } from '../errors.js';
 import { createHash, type Hash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
@@ -26,7 +27,7 @@ function digestOf(fill: (hash: Hash) => void): string {
     fill(hash);
   } catch (error) {
     // It was there when it was loaded: a file that is replaced right now is not that of the others either.
-    return `unreadable (${(error as NodeJS.ErrnoException).code ?? 'unknown'})`;
+    return `unreadable (${codeOf(error) /* v8 ignore next -- mistake */ ?? messageOf(error)})`;
   }
   return hash.digest('hex').slice(0, SHOWN_DIGITS);
 }

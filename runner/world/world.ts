@@ -119,6 +119,7 @@ export async function openWorld(options: OpenWorldOptions): Promise<MpiWorld> {
 
 /** MPI_Init takes minutes where a core has a hundred ranks: nothing is wrong with any of them. */
 function withPatience(failure: RunnerError, timeoutMs: number): RunnerError {
+  /* v8 ignore next -- lost ranks */
   if (failure.code !== 'E_TIMEOUT') return failure;
   const hint = `Where ranks are many more than cores, set ${VARIABLES.worldTimeoutSeconds.name} to more than ${timeoutMs / 1000}.`;
   return new RunnerError(failure.code, `${failure.message} ${hint}`, { cause: failure });

@@ -12,6 +12,13 @@ import { knownSystemFailure, outputError } from '../../runner/system-failure.js'
 const STACK_LINES = /\n\s+at |node:internal/;
 const STACK = /\n\s+at |node:internal|\.js:\d+/;
 
+t.test('an error without a code is told in its own words', async (t) => {
+  t.match(outputError('x.csv cannot be written', new Error('odd')), {
+    code: 'E_OUTPUT',
+    message: 'x.csv cannot be written: odd. Free space, or name another folder by --out.',
+  });
+});
+
 t.test('a working folder that was deleted', async (t) => {
   const folder = join(t.testdir(), 'gone');
   mkdirSync(folder);

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import type { Launcher } from '../../../runner/environment/launcher.js';
 import { refuseNested } from '../../../runner/launch/mpirun.js';
+import { startRanks } from '../../../runner/launch/start-ranks.js';
 import { railrunner, runCli, start, type Finished } from '../../helpers/run-cli.js';
 import { writeSmallSpec } from '../../helpers/small-spec.js';
 
@@ -50,6 +51,7 @@ t.test("the manifest's status counts, whatever the launcher makes of it", async 
     `out="${join(t.testdirName, 'out', 'r')}"; /bin/mkdir -p "$out"; echo '${text}' > "$out/manifest.json"; exit 9`;
   t.equal((await launchOn(t, manifest('{"exitStatus":124}'))).status, 124);
   t.equal((await launchOn(t, manifest('{"exit'))).status, 9, 'half a manifest says nothing');
+  t.equal((await launchOn(t, manifest('{"exitStatus":null}'))).status, 9, 'nor does one without a status');
 });
 
 t.test('a signal reaches an mpirun that has no ranks yet, and is how the launch ended', async (t) => {
@@ -77,6 +79,37 @@ t.test('what is no mpirun of ours is refused with what was found', async (t) => 
   });
 });
 
+t.test('without any mpirun it says that none was found', async (t) => {
+  const { words, folder } = stageWith(t, 'exit 0');
+  for (const PATH of [folder, undefined]) {
+    t.match(await runCli(words, { env: { PATH } }), {
+      status: 3,
+      stderr: /E_MPI_MISSING: no mpirun: .* on PATH, found none\. Install one/,
+    });
+  }
+});
+
+t.test('a signal that came before there was an mpirun ends it at once', async (t) => {
+  const { words, env, folder } = stageWith(t, 'trap "exit 7" TERM; while :; do /bin/sleep 0.1; done');
+  const early = join(folder, 'early.cjs');
+  // As soon as railrunner listens, which it does before anything else.
+  writeFileSync(
+    early,
+    `const look = setInterval(() => {
+      if (process.listenerCount('SIGUSR1') === 0) return;
+      clearInterval(look);
+      process.kill(process.pid, 'SIGUSR1');
+    }, 1);`,
+  );
+  t.match(await runCli(words, { env: { ...env, NODE_OPTIONS: `--require=${early}` } }), { status: 143 });
+});
+
+t.test('an mpirun that cannot be started is an error, not a run', async (t) => {
+  const line = { path: join(t.testdir(), 'mpirun'), words: [], command: ['node'], variables: {}, text: '' };
+  const request = { line, environment: {}, folder: t.testdirName, stopGraceSeconds: undefined };
+  await t.rejects(startRanks(request), { code: 'ENOENT' });
+});
+
 t.test('the printed line can be pasted into a shell', async (t) => {
   const { words, env } = stageWith(t, 'exit 0');
   const { stdout, status } = await runCli([...words, '--print-only', '--set', "name=it's mine"], { env });
@@ -97,5 +130,6 @@ t.test('a launch by several ranks is refused, one by a single rank is not', asyn
   t.throws(() => refuseNested(launcher({})), refused);
   t.throws(() => refuseNested(launcher({ contradiction: 'none of them speaks PMIx' })), refused);
   t.doesNotThrow(() => refuseNested(launcher({ size: 1 })));
+  t.doesNotThrow(() => refuseNested(launcher({ size: null })), 'nobody knows of others');
   t.doesNotThrow(() => refuseNested(launcher({ contradiction: 'two launchers', speaks: 'mpich' })));
 });
