@@ -20,7 +20,7 @@ import { namesOf } from './compare-runs.js';
 import { sortKeys } from './sides.js';
 import { limitsByKey, type ThresholdRequest } from './thresholds.js';
 import type { KeyVerdict, Verdict } from './verdict.js';
-import { present } from '../values/items.js';
+import { firstOf, present, valueOf } from '../values/items.js';
 
 export type Side = 'a' | 'b';
 
@@ -184,6 +184,7 @@ function controlOf({ a, b }: Stage, key: string): number[] {
 }
 
 function pointsOf(runs: readonly RunTable[], keys: readonly string[]): number[] {
-  const points = keys.flatMap((key) => runs[0]?.cells.get(key)?.point ?? []);
+  const { cells } = firstOf(runs);
+  const points = keys.map((key) => valueOf(cells, key).point);
   return [...new Set(points)].sort((x, y) => x - y);
 }

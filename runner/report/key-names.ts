@@ -1,6 +1,7 @@
 /** How trackers call a key: readable, unique within a report, and the same in every run. */
 import { sweptText } from '../results/params.js';
 import type { Key } from './model.js';
+import { itemAt } from '../values/items.js';
 import { parseJsonObject } from '../values/json.js';
 
 export function paramsForPeople(params: string): string {
@@ -24,6 +25,6 @@ export function uniqueNames(keys: readonly Key[]): string[] {
   for (const name of names) counts.set(name, (counts.get(name) ?? 0) + 1);
   return names.map((name, at) => {
     if (counts.get(name) === 1 && name.length <= LONGEST_NAME) return name;
-    return `${name.slice(0, LONGEST_NAME)} #${keys[at]?.series ?? ''}`;
+    return `${name.slice(0, LONGEST_NAME)} #${itemAt(keys, at).series}`;
   });
 }

@@ -14,7 +14,7 @@ const options: AbOptions = {
 };
 
 /** Logarithm of a key's time in the n-th run. */
-type TimeOf = (side: Side, key: number, run: number, random: Random) => number;
+type TimeOf = (side: Side, key: number, run: number, random: Random) => number | undefined;
 
 interface Asked {
   readonly verdict: Verdict;
@@ -132,5 +132,17 @@ t.test('a suspect that the fresh pairs do not measure has no figure', async (t) 
   t.match(
     verdict.keys.find(({ key }) => key.startsWith('job7 ')),
     { word: 'too noisy', basis: 'none', estimate: null, numPairs: 0, why: /not measured in the fresh pairs/ },
+  );
+});
+
+t.test('a key that the fresh pairs did not measure stays open', async (t) => {
+  const numFirst = 2 * options.numPairs;
+  const { verdict } = await ask(3, (side, key, run, random) => {
+    if (key === 7 && run >= numFirst) return undefined;
+    return noise(random, 0.01) + (side === 'b' && key === 7 ? Math.log(1.2) : 0);
+  });
+  t.match(
+    verdict.keys.find(({ key }) => key.startsWith('job7 ')),
+    { word: 'too noisy', basis: 'none', why: 'flagged, and not measured in the fresh pairs', numPairs: 0 },
   );
 });

@@ -4,11 +4,13 @@ import { join } from 'node:path';
 import t from 'tap';
 import { runCli } from '../../helpers/run-cli.js';
 import { syntheticSpec, writeSyntheticRun, type SyntheticRun } from '../../helpers/synthetic-run.js';
-import { appendHistory, readHistory } from '../../../runner/compare/history.js';
+import { appendHistory, changesOf, readHistory } from '../../../runner/compare/history.js';
 import { parsePrefix } from '../../../runner/compare/prefix.js';
+import { readVerdict } from '../../../runner/compare/read-verdict.js';
 import { readRuns, type Cell, type RunTable } from '../../../runner/compare/run-table.js';
 import { pairRuns, sortKeys } from '../../../runner/compare/sides.js';
 import { limitsByKey } from '../../../runner/compare/thresholds.js';
+import { verdictText } from '../../../runner/compare/verdict-text.js';
 
 const machine = {
   device: 'host',
@@ -80,6 +82,13 @@ t.test('keys that are no comparison of times say why', async (t) => {
   const failed = run('now', 1, { [PHASELESS]: { status: 'failed', log: undefined } });
   t.match(sortKeys([run('old', 0)], [failed]).others, [{ word: 'failed', why: 'failed in now' }]);
   t.match(sortKeys([failed], [run('next', 2)]).others, [], 'what failed before and is not there now');
+  const skipped = run('left out', 3, { [TOTAL]: { status: 'skipped', log: undefined } });
+  t.same(sortKeys([skipped], [skipped]), { judged: [], others: [] }, 'skipped on both sides');
+  const missing = [{ word: 'missing', why: 'skipped in left out' }];
+  t.match(sortKeys([run('old', 0, { [TOTAL]: {} })], [skipped]), { judged: [], others: missing });
+  const job = { blocks: 1 };
+  const same = [old, now].map(({ name, cells }) => run(name, 0, { [TOTAL]: { ...cells.get(TOTAL), job } }));
+  t.same(sortKeys(same.slice(0, 1), same.slice(1)).judged, [TOTAL], 'another series, and no key differs');
 });
 
 t.test('a threshold of a key: what is none is refused', async (t) => {
@@ -102,6 +111,9 @@ t.test('a history that ends within a line or cannot be written is left alone', a
     ['one'],
     'half a line is not read',
   );
+  writeFileSync(join(folder, name), 'null\n');
+  t.throws(() => readHistory(folder, machine), { code: 'E_RUN_READ', message: /line 1: expected run/ });
+  writeFileSync(join(folder, name), '{"run": "two"');
   const next = [run('three', 1, { [TOTAL]: {} })];
   await t.rejects(appendHistory(folder, next), {
     code: 'E_OUTPUT',
@@ -142,4 +154,39 @@ t.test('a history keeps times, so that ratios alone cannot go into one', async (
     join(folder, 'h'),
   ];
   t.match(await runCli(words), { status: 2, stderr: /--history keeps times: leave out --ratio-only/ });
+});
+
+t.test('a change of level is told with its size in either direction, whatever some runs lack', async (t) => {
+  const levels = Array.from({ length: 60 }, (_, at) => (at >= 20 && at < 40 ? 1 : 0));
+  const runs = levels.map((log, at) => run(`r${at}`, at, { [TOTAL]: { log } }));
+  const without = [run('x', 60), run('y', 61, { [TOTAL]: { log: undefined } })];
+  t.match(changesOf([...runs, ...without]), [
+    /^down total\/host device->host: \+171\.8 % from run r20 on/,
+    /^down total\/host device->host: -63\.2 % from run r40 on/,
+  ]);
+  const folder = join(t.testdir(), 'history');
+  await appendHistory(folder, [run('whole', 0, { [TOTAL]: {} }), ...without]);
+  const kept = readHistory(folder, machine).map(({ name }) => name);
+  t.same(kept, ['whole'], 'a run without times adds nothing');
+});
+
+t.test(
+  'a verdict as text names 60 keys and counts the others, and an unsteady machine is said',
+  async (t) => {
+    const key = { basis: 'test', estimate: null, numPairs: 2, slowerShare: 0.5, why: '' } as const;
+    const keys = Array.from({ length: 63 }, (_, at) => ({ ...key, key: `key${at}`, word: 'equal' as const }));
+    const verdict = { baseline: 'a', candidate: 'b', keys, problems: [], notes: [], controlTripped: true };
+    const text = verdictText(verdict);
+    t.match(text, /key59 .*\n3 more keys\n/);
+    t.notMatch(text, /key60/);
+    t.match(text, / \(equal builds differed: the machine is not steady enough\): 63 equal; b against a$/);
+  },
+);
+
+t.test('a verdict that is no JSON is refused with its file and what was expected', async (t) => {
+  const path = join(t.testdir({ 'verdict.json': '{' }), 'verdict.json');
+  await t.rejects(readVerdict(path), {
+    code: 'E_RUN_READ',
+    message: /verdict\.json: .*JSON.*; expected verdict\.json of `ab`/,
+  });
 });

@@ -66,6 +66,12 @@ t.test('a single outlier is not a change, and the same series gives the same ans
   ]);
   t.same(find(values, 5), find(values, 5));
   t.same(find([1, 2, 3]), [], 'too short to tell');
+  const late = [0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1];
+  t.same(
+    changePoints(late, 1, () => 0.5),
+    [],
+    'too few values after the change, whatever the level',
+  );
 });
 
 t.test('series without a change: no more than the level says', async (t) => {
