@@ -1,0 +1,34 @@
+/** What rank 0 decides from a trace that is not what it was when its requests were counted. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import { countRequests, Decisions } from '../../../jobs/replay/decisions.js';
+import type { ReplaySpec } from '../../../jobs/replay/spec.generated.js';
+import { mooncakeLine } from '../../helpers/traces.js';
+import { goldenLayout, specOfJob } from '../../runner/job-spec/spec-fixture.js';
+
+t.test(
+  'a trace that loses requests while it is replayed is refused, not taken for a whole one',
+  async (t) => {
+    const path = join(t.testdir(), 'trace.jsonl');
+    const lines = [0, 1, 2].map((time) => `${mooncakeLine(time, 512, `${time}`)}\n`);
+    writeFileSync(path, lines.join(''));
+    const spec = specOfJob<ReplaySpec>({
+      id: 'r',
+      kind: 'replay',
+      layout: goldenLayout,
+      trace: { path },
+      pools: { deviceBlocks: 512 },
+      windows: 1,
+    });
+    const { requests } = await countRequests(spec, path);
+    t.equal(requests, 3);
+    writeFileSync(path, lines.slice(0, 2).join(''));
+    const decisions = await Decisions.open(spec, path, requests);
+    await t.rejects(decisions.window(), {
+      code: 'E_TRACE',
+      message:
+        /trace\.jsonl: expected 3 requests, as counted before anything moved, received 2; replay a file that does not change/,
+    });
+  },
+);
