@@ -53,7 +53,8 @@ function isStep(one: HeadlineRow, all: readonly HeadlineRow[]): boolean {
 function summarize(suite: Suite, rows: readonly ReportRow[]): HeadlineRow {
   const { jobId, kind, phase, timing, direction } = firstOf(rows);
   const good = rows.filter((row) => !isBad(row.status));
-  const fastest = good.filter((row) => row.totalGBps !== undefined);
+  const rates = good.flatMap((row) => (row.totalGBps === undefined ? [] : [{ row, GBps: row.totalGBps }]));
+  const [fastest] = rates.toSorted((a, b) => b.GBps - a.GBps);
   const deviations = good.map(deviationPct).filter((value) => value !== undefined);
   return {
     suite,
@@ -67,7 +68,7 @@ function summarize(suite: Suite, rows: readonly ReportRow[]): HeadlineRow {
     bad: rows.some((row) => isBad(row.status)),
     wrong: rows.reduce((sum, row) => sum + (row.wrong ?? 0), 0),
     hasTimes: good.some((row) => row.p50Us !== undefined),
-    best: fastest.toSorted((a, b) => (b.totalGBps ?? 0) - (a.totalGBps ?? 0))[0],
+    best: fastest?.row,
     worstDeviationPct: deviations.length > 0 ? Math.max(...deviations) : undefined,
   };
 }

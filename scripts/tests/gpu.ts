@@ -7,6 +7,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { messageOf } from '../../runner/errors.js';
 import { buildCommit, projectRoot } from '../../runner/project.js';
 import { gpuSourcesDigest } from '../bench/gpu-sources.js';
 import { findTests } from './find-tests.js';
@@ -45,10 +46,12 @@ function listGpus(): string {
   try {
     return execFileSync('nvidia-smi', query, { encoding: 'utf8' });
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    throw new Error(`expected nvidia-smi to list the GPUs: ${why}. Run this on a machine with GPUs`, {
-      cause: error,
-    });
+    throw new Error(
+      `expected nvidia-smi to list the GPUs: ${messageOf(error)}. Run this on a machine with GPUs`,
+      {
+        cause: error,
+      },
+    );
   }
 }
 
@@ -66,7 +69,7 @@ export async function runGpuTests(args: readonly string[]): Promise<number> {
     const run: GpuRun = { date: new Date().toISOString().slice(0, 10), ...testedBuild(), machine };
     writeFileSync(join(out, GPU_RUN), `${JSON.stringify(run)}\n`);
   } catch (error) {
-    console.error(`test:gpu: ${error instanceof Error ? error.message : String(error)}`);
+    console.error(`test:gpu: ${messageOf(error)}`);
     return 3;
   }
   const files = findTests(join(projectRoot, 'dist'), positionals).filter(({ name }) =>

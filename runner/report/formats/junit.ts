@@ -2,6 +2,7 @@
  * JUnit XML, the subset that GitLab, GitHub reporters and Jenkins read alike: no properties, no `error` (some take it for
  * a pass), the text of a failure as message and body, the suite in `classname`, figures in system-out.
  */
+import { escapeMarkup } from '../escape.js';
 import type { Word } from '../../compare/verdict.js';
 import { isBad, type Comparison, type Report } from '../model.js';
 import { ratioText } from '../numbers.js';
@@ -147,13 +148,6 @@ function attributes(values: Readonly<Record<string, string>>): string {
 /** What XML 1.0 cannot hold in any spelling: control characters and lone surrogates. */
 const NOT_IN_XML = /[^\t\n\r\u{20}-\u{d7ff}\u{e000}-\u{fffd}\u{10000}-\u{10ffff}]/gu;
 
-const ENTITIES: Readonly<Record<string, string>> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-};
-
 function escapeXml(text: string): string {
-  return text.replaceAll(NOT_IN_XML, '\u{fffd}').replaceAll(/[&<>"]/g, (found) => ENTITIES[found] ?? found);
+  return escapeMarkup(text.replaceAll(NOT_IN_XML, '\u{fffd}'));
 }

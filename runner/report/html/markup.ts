@@ -1,4 +1,5 @@
 /** HTML from templates (of a name that formatters leave as they are): whatever is put in is text, and escaped, unless it is markup itself. */
+import { escapeMarkup } from '../escape.js';
 
 export class Markup {
   readonly text: string;
@@ -10,19 +11,11 @@ export class Markup {
 
 type Part = string | number | undefined | false | Markup | readonly Part[];
 
-const ENTITIES: Readonly<Record<string, string>> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  "'": '&#39;',
-};
-
 function textOf(part: Part): string {
   if (part === undefined || part === false) return '';
   if (part instanceof Markup) return part.text;
   if (typeof part === 'object') return part.map(textOf).join('');
-  return String(part).replaceAll(/[&<>"']/g, (found) => ENTITIES[found] ?? found);
+  return escapeMarkup(String(part));
 }
 
 export function markup(strings: TemplateStringsArray, ...parts: readonly Part[]): Markup {
