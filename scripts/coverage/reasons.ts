@@ -4,14 +4,12 @@
  */
 export const REASONS = {
   GPUs: 'executed by the GPU tests',
-  'GPU fault': 'an operation on GPUs or through NCCL that fails or is told to stop in the middle',
   'failing disk': 'a disk that fails at a write, at its sync or when a file is closed, or does not answer',
   killed: 'a process or thread that is ended before it can report what it executed',
   'lost ranks': 'ranks that lose each other, or are stuck, in the moment in which they end or agree',
   launcher: 'an mpirun that outlives ten seconds of signals, or ends between two looks at /proc',
   'another machine':
     'a machine of another kind: other control groups, no /proc, no locks, no /dev/shm, another user',
-  'huge input': 'an input so large that reading it takes a test minutes or gigabytes',
   mistake: 'an assumption of the code did not hold: only a mistake in it gets there',
   rethrown: 'an error that is not the one looked for is thrown on',
   index: 'a literal behind `??` at an index, which the compiler asks for although the element is there',

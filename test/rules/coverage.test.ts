@@ -28,6 +28,17 @@ t.test('what coverage leaves out has a known reason', async (t) => {
   t.same(sentences(reasonViolations(SOURCES)), []);
 });
 
+t.test('every reason is used', async (t) => {
+  const ofText = new Set(['index', 'mistake', 'rethrown']);
+  const named = new Set(
+    SOURCES.flatMap(({ text }) => [...text.matchAll(LEFT_OUT)].map(([comment]) => keyOf(comment))),
+  );
+  t.same(
+    Object.keys(REASONS).filter((key) => !ofText.has(key) && !named.has(key)),
+    [],
+  );
+});
+
 t.test('planted comments without a reason are found', async (t) => {
   const planted: [string, number][] = [
     ['// v8 ignore next -- failing disk', 0],
