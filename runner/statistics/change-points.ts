@@ -3,7 +3,7 @@
  * second value and tested by permutation on the others, which had no part in the choice: a test on the data that chose the
  * split would find one in every series.
  */
-import { numberAt, present } from '../values/items.js';
+import { numberAt } from '../values/items.js';
 
 export interface ChangePoint {
   /** First value after the change. */
@@ -24,8 +24,8 @@ export function changePoints(values: readonly number[], level: number, random: (
   return found.map(({ at, p }, index) => {
     const from = found[index - 1]?.at ?? 0;
     const to = found[index + 1]?.at ?? values.length;
-    // Both halves were long enough to be tested, so this is: it has a best split.
-    return { at: from + present(bestSplit(values.slice(from, to)), `a split next to ${at}`), p };
+    // Of values so far apart that their energy is no number, no split is the best.
+    return { at: from + (bestSplit(values.slice(from, to)) ?? at - from), p };
   });
 }
 
