@@ -1,6 +1,5 @@
 /** The stage that a point is in. A kind holds one context from `open` on: what it asks of it belongs to the stage of the moment. */
 import { RunnerError } from '../errors.js';
-import { present } from '../values/items.js';
 import type { StageClock } from './stage.js';
 import type { StageExchanges } from './stage-exchanges.js';
 
@@ -24,7 +23,8 @@ export class PointStage {
   }
 
   get running(): RunningStage {
-    return present(this.#running, 'a stage that runs');
+    if (this.#running) return this.#running;
+    throw new RunnerError('E_STATE', 'expected a stage that runs, received a call before the first one');
   }
 
   /** Throws E_STATE after a stage that failed. */

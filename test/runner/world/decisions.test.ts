@@ -56,6 +56,8 @@ t.test('the error of a step names the culprit, not those that it dragged along',
   const aborted: StepOutcome = { ...well, code: 'E_ABORTED', message: 'stopped waiting' };
   const full: StepOutcome = { ...well, code: 'E_IO', message: 'disk is full' };
   t.equal(stepError('opening', [well, well]), null);
+  const foreign = { ...full, code: 'E_OF_ANOTHER_BUILD' };
+  t.match(stepError('opening', [well, foreign]), { code: 'E_JOB', message: 'rank 1: disk is full' });
   t.match(stepError('opening', [aborted, well, full]), { code: 'E_IO', message: 'rank 2: disk is full' });
   t.match(stepError('opening', [full, well, full]), { code: 'E_IO', message: 'ranks 0, 2: disk is full' });
   t.match(stepError('opening', [full, full]), { code: 'E_IO', message: 'disk is full' });
