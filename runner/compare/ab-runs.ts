@@ -1,4 +1,5 @@
 /** The runs behind `ab`: each a child process in a folder of its own, within the budget, kept for --resume. */
+import { childStatus } from '../child-status.js';
 import { spawn } from 'node:child_process';
 import { createWriteStream, existsSync, readFileSync, rmSync } from 'node:fs';
 import { rename, writeFile } from 'node:fs/promises';
@@ -154,7 +155,7 @@ export class AbRuns {
             }),
           ),
         );
-        child.on('close', (code, signal) => resolve(code ?? 128 + (signal ? constants.signals[signal] : 0)));
+        child.on('close', (code, signal) => resolve(childStatus(code, signal)));
       });
       return late ? undefined : status;
     } finally {

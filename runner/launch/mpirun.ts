@@ -56,7 +56,7 @@ export function planLaunch({ numRanks, mpi, command }: LaunchRequest): LaunchLin
 /** The environment for it: nothing of launchers or schedulers around, the line's own where the user has set nothing. */
 export function launchEnvironment(line: LaunchLine): Record<string, string> {
   const own = withoutLaunchers(readEnvironment().variables);
-  return { ...line.variables, ...own, RAILRUNNER_TERMINAL: String(Number(Boolean(process.stdout.isTTY))) };
+  return { ...line.variables, ...own, RAILRUNNER_TERMINAL: process.stdout.isTTY ? '1' : '0' };
 }
 
 /** Each of several ranks would start ranks of its own. Throws E_LAUNCHER_MISMATCH. */

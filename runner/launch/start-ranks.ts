@@ -1,8 +1,8 @@
 /** Becomes the parent of an mpirun: hands signals on once, leaves no orphan, and says how the run itself ended. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { readdirSync, readFileSync, statSync } from 'node:fs';
-import { constants } from 'node:os';
 import { join } from 'node:path';
+import { childStatus } from '../child-status.js';
 import { takeHeldSignal } from '../environment/early-signals.js';
 import { EXIT } from '../errors.js';
 import type { LaunchLine } from './mpirun.js';
@@ -66,8 +66,7 @@ export function startRanks(request: RanksRequest): Promise<number> {
     child.on('exit', (status, signal) => {
       clearTimeout(timer);
       watchdog?.stdin?.end('over\n');
-      // Of the two one is not null.
-      const own = status ?? 128 + (signal /* v8 ignore next -- mistake */ ? constants.signals[signal] : 0);
+      const own = childStatus(status, signal);
       const isOfThisRun = manifestIdentity(folder) !== before;
       resolve((isOfThisRun ? statusOfRun(folder) : undefined) ?? (signalled || statusWithoutManifest(own)));
     });

@@ -4,7 +4,7 @@ import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import type { Launcher } from '../../../runner/environment/launcher.js';
-import { refuseNested } from '../../../runner/launch/mpirun.js';
+import { launchEnvironment, refuseNested } from '../../../runner/launch/mpirun.js';
 import { startRanks } from '../../../runner/launch/start-ranks.js';
 import { railrunner, runCli, start, type Finished } from '../../helpers/run-cli.js';
 import { writeSmallSpec } from '../../helpers/small-spec.js';
@@ -102,6 +102,19 @@ t.test('a signal that came before there was an mpirun ends it at once', async (t
     }, 1);`,
   );
   t.match(await runCli(words, { env: { ...env, NODE_OPTIONS: `--require=${early}` } }), { status: 143 });
+});
+
+t.test('ranks are told whether the output is a terminal', async (t) => {
+  const line = { path: '', words: [], command: ['node'], variables: {}, text: '' };
+  const before = process.stdout.isTTY;
+  t.teardown(() => Object.assign(process.stdout, { isTTY: before }));
+  for (const [isTTY, told] of [
+    [true, '1'],
+    [false, '0'],
+  ] as const) {
+    Object.assign(process.stdout, { isTTY });
+    t.equal(launchEnvironment(line)['RAILRUNNER_TERMINAL'], told);
+  }
 });
 
 t.test('an mpirun that cannot be started is an error, not a run', async (t) => {
