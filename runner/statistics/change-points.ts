@@ -63,7 +63,7 @@ function meanDistance(values: readonly number[]): number {
   let sum = 0;
   for (let i = 0; i < values.length; i += 1)
     for (let j = 0; j < i; j += 1) sum += Math.abs(numberAt(values, i) - numberAt(values, j));
-  return (2 * sum) / (values.length * (values.length - 1));
+  return values.length < 2 ? 0 : (2 * sum) / (values.length * (values.length - 1));
 }
 
 function bestSplit(values: readonly number[]): number | undefined {
