@@ -4,6 +4,9 @@ import type { TransferOptions } from '../../runner/native/types/index.js';
 import { threadsOfRank } from './pools.js';
 import type { KvSpec } from './spec.generated.js';
 
+/** Thread blocks of copy kernels: what a spec caps are those that hand blocks on to other ranks. */
+export const COPY_CTAS = 8;
+
 /** All but strategy and thread blocks, which mean something else where a collective hands blocks on. */
 export function batchingOf(
   spec: KvSpec,

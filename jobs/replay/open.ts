@@ -6,7 +6,7 @@ import { faultsAt } from '../../runner/job/measured-phase.js';
 import { oneOf, present, valueOf } from '../../runner/values/items.js';
 import type { NativePool, NativeReplay, SharedLoadOptions, Tier } from '../../runner/native/types/index.js';
 import { acquirePools, nativeLayout } from '../kv/pools.js';
-import { leaseCommunicator, type CommunicatorLease } from '../kv/replicated/communicator.js';
+import { ctasOf, leaseCommunicator, type CommunicatorLease } from '../kv/replicated/communicator.js';
 import type { KvSpec } from '../kv/spec.generated.js';
 import { REPLICATED_STRATEGIES, SHARDED_STRATEGIES } from '../kv/schema.js';
 import { batchingOf } from '../kv/transfer-options.js';
@@ -18,7 +18,7 @@ import { LEADER, type Opened } from './opened.js';
 import { probeLinks } from './probe-links.js';
 import { Served } from './served.js';
 import type { ReplaySpec } from './spec.generated.js';
-import { asKvSpec, blocksPerSlot, ctasOf, holdsTier, TIERS, tierSlots } from './tiers.js';
+import { asKvSpec, blocksPerSlot, copyCtas, holdsTier, TIERS, tierSlots } from './tiers.js';
 
 const CLOSE_TIMEOUT_MS = 10_000;
 /** The request at which injected faults strike. */
@@ -35,7 +35,7 @@ export async function openReplay(spec: ReplaySpec, context: PointContext): Promi
   const peaks = spec.probe ? await probeLinks(context, spec, pools) : new Map<string, Peak>();
   const needsNccl = spec.mode === 'replicated' && context.device.properties.kind === 'cuda';
   // v8 ignore next -- GPUs
-  const communicator = needsNccl ? await leaseCommunicator(context, ctasOf(spec)) : null;
+  const communicator = needsNccl ? await leaseCommunicator(context, ctasOf(kv)) : null;
   const replay = await openNative(spec, context, kv, pools, communicator);
   const setupUs = Number(process.hrtime.bigint() - start) / 1e3;
   const [held, served] = [new HeldSlots(), new Served()];
@@ -102,7 +102,7 @@ async function openNative(
     copies: {
       strategy: isReplicated ? 'auto' : oneOf(SHARDED_STRATEGIES, spec.strategy),
       ...batchingOf(kv, context),
-      maxCtas: ctasOf(spec),
+      maxCtas: copyCtas(spec),
     },
     shared: isReplicated ? sharedOf(spec, kv, communicator) : null,
     faults: faultsAt(context, { failLoad: FAULT_REQUEST, dieInGroup: FAULT_REQUEST }),

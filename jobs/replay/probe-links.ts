@@ -8,7 +8,7 @@ import type { ReplaySpec } from './spec.generated.js';
 import {
   asKvSpec,
   blocksPerSlot,
-  ctasOf,
+  copyCtas,
   directionsOf,
   tierSlots,
   TIERS,
@@ -64,7 +64,7 @@ async function probeLink(
     lanes: [lane],
     strategy: 'auto',
     ...batchingOf(kv, context),
-    maxCtas: ctasOf(spec),
+    maxCtas: copyCtas(spec),
     faults: [],
   });
   try {

@@ -3,6 +3,7 @@ import type { Tier } from '../../runner/native/types/index.js';
 import { specAs } from '../../runner/job/kind.js';
 import type { KvSpec } from '../kv/spec.generated.js';
 import { POOL_KEYS } from '../kv/tiers.js';
+import { COPY_CTAS } from '../kv/transfer-options.js';
 import type { ReplaySpec } from './spec.generated.js';
 
 export const TIERS: readonly Tier[] = ['device', 'host', 'disk'];
@@ -29,11 +30,9 @@ export function asKvSpec(spec: ReplaySpec): KvSpec {
   return specAs<KvSpec>({ ...shared, from: 'device', to: 'host', order: 'sequential', blocks: 1, pools });
 }
 
-/** Thread blocks of copy kernels where the spec caps none. */
-const DEFAULT_CTAS = 8;
-
-export function ctasOf({ maxCtas }: ReplaySpec): number {
-  return maxCtas === 'uncapped' ? DEFAULT_CTAS : maxCtas;
+/** Thread blocks of copy kernels, some of which hand blocks on to other ranks in replicated mode. */
+export function copyCtas({ mode, maxCtas }: Pick<ReplaySpec, 'mode' | 'maxCtas'>): number {
+  return mode === 'replicated' && maxCtas !== 'uncapped' ? maxCtas : COPY_CTAS;
 }
 
 /** Whether this rank holds the tier: in replicated mode only the root has host and disk. */

@@ -10,5 +10,6 @@ export function cachedIds(
   blockTokens: number,
   cachesShort: boolean,
 ): TraceRequest['hashIds'] {
-  return cachesShort ? hashIds : hashIds.slice(0, Math.floor(inputTokens / blockTokens));
+  const whole = Math.floor(inputTokens / blockTokens);
+  return cachesShort || whole >= hashIds.length ? hashIds : hashIds.slice(0, whole);
 }

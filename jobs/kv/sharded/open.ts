@@ -11,11 +11,9 @@ import { measureTransfer } from './measure.js';
 import { openReplicated } from '../replicated/open.js';
 import { SHARDED_STRATEGIES } from '../schema.js';
 import { acquirePools } from '../pools.js';
-import { batchingOf } from '../transfer-options.js';
+import { batchingOf, COPY_CTAS } from '../transfer-options.js';
 import { valueOf, oneOf } from '../../../runner/values/items.js';
 
-/** Thread blocks of copy kernels: the spec caps only those of collectives. */
-const COPY_CTAS = 8;
 /** Nothing is waited for: a transfer of this rank has no peers to take leave of. */
 const CLOSE_TIMEOUT_MS = 10_000;
 

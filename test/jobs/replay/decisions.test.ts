@@ -1,9 +1,10 @@
-/** What rank 0 decides from a trace that is not what it was when its requests were counted. */
+/** What rank 0 decides from a trace that is not what it was when its requests were counted, and how its copies are made. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { countRequests, Decisions } from '../../../jobs/replay/decisions.js';
 import type { ReplaySpec } from '../../../jobs/replay/spec.generated.js';
+import { copyCtas } from '../../../jobs/replay/tiers.js';
 import { mooncakeLine } from '../../helpers/traces.js';
 import { goldenLayout, specOfJob } from '../../runner/job-spec/spec-fixture.js';
 
@@ -32,3 +33,9 @@ t.test(
     });
   },
 );
+
+t.test('maxCtas caps what hands blocks on to other ranks, not the copies of a rank by itself', async (t) => {
+  t.equal(copyCtas({ mode: 'sharded', maxCtas: 4 }), 8);
+  t.equal(copyCtas({ mode: 'replicated', maxCtas: 4 }), 4);
+  t.equal(copyCtas({ mode: 'replicated', maxCtas: 'uncapped' }), 8);
+});
