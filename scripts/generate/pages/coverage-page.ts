@@ -46,7 +46,7 @@ function leftText({ left }: CoverageRecord): string {
     ])
     .sort((one, other) => Number(other[1]) - Number(one[1]));
   return `What no test executes without GPUs, by reason. A comment next to the code names it, \`v8 ignore next -- KEY\`, with a key of
-\`scripts/coverage/reasons.ts\`; an index and an error show theirs. A branch inside of a statement counts with it.
+\`scripts/coverage/reasons.ts\`; an index and an error show theirs. Branches of a statement that never ran count too.
 
 ${table(['reason', ...METRICS], rows)}`;
 }
