@@ -1,5 +1,5 @@
 /** The runs behind `ab`: each a child process in a folder of its own, within the budget, kept for --resume. */
-import { childStatus } from '../child-status.js';
+import { childStatus } from '../values/child-status.js';
 import { spawn } from 'node:child_process';
 import { createWriteStream, existsSync, readFileSync, rmSync } from 'node:fs';
 import { rename, writeFile } from 'node:fs/promises';
