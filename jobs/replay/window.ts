@@ -87,7 +87,7 @@ export function encodeWindow(window: ReplayWindow): Buffer {
   return Buffer.concat(parts);
 }
 
-/** Throws E_WORLD_LOST for bytes that are not a window: they came from a rank of another mind. */
+/** Throws E_WORLD_LOST for bytes that are not a window: they came from another build. */
 export function decodeWindow(bytes: Buffer): ReplayWindow {
   const header = readHeader(bytes);
   const arrays = emptyArrays(header.requests, header.moves);

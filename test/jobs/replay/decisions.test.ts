@@ -8,20 +8,21 @@ import { copyCtas } from '../../../jobs/replay/tiers.js';
 import { mooncakeLine } from '../../helpers/traces.js';
 import { goldenLayout, specOfJob } from '../../runner/job-spec/spec-fixture.js';
 
+const JOB = {
+  id: 'r',
+  kind: 'replay',
+  layout: goldenLayout,
+  pools: { deviceBlocks: 512 },
+  windows: 1,
+} as const;
+
 t.test(
   'a trace that loses requests while it is replayed is refused, not taken for a whole one',
   async (t) => {
     const path = join(t.testdir(), 'trace.jsonl');
     const lines = [0, 1, 2].map((time) => `${mooncakeLine(time, 512, `${time}`)}\n`);
     writeFileSync(path, lines.join(''));
-    const spec = specOfJob<ReplaySpec>({
-      id: 'r',
-      kind: 'replay',
-      layout: goldenLayout,
-      trace: { path },
-      pools: { deviceBlocks: 512 },
-      windows: 1,
-    });
+    const spec = specOfJob<ReplaySpec>({ ...JOB, trace: { path } });
     const { requests } = await countRequests(spec, path);
     t.equal(requests, 3);
     writeFileSync(path, lines.slice(0, 2).join(''));
@@ -31,6 +32,31 @@ t.test(
       message:
         /trace\.jsonl: expected 3 requests, as counted before anything moved, received 2; replay a file that does not change/,
     });
+  },
+);
+
+t.test(
+  'sessions: a request follows the one before of its session, after the delay that its line gives',
+  async (t) => {
+    const path = join(t.testdir(), 'trace.jsonl');
+    const lines = [
+      mooncakeLine(0, 512, '1', ', "session_id": "a"'),
+      mooncakeLine(1, 512, '2', ', "session_id": "b"'),
+      mooncakeLine(2, 512, '3'),
+      mooncakeLine(3, 512, '4', ', "session_id": "a", "delay": 7'),
+    ];
+    writeFileSync(path, lines.join('\n'));
+    const arrivals = async (pacing: string): Promise<object> => {
+      const spec = specOfJob<ReplaySpec>({ ...JOB, trace: { path }, pacing });
+      const decisions = await Decisions.open(spec, path, lines.length);
+      const { dueUs, delayUs, previous } = await decisions.window();
+      await decisions.close();
+      return { dueUs: [...dueUs], delayUs: [...delayUs], previous: [...previous] };
+    };
+    const delayUs = [-1, -1, -1, 7000];
+    t.same(await arrivals('sessions'), { dueUs: [0, 1000, 2000, 3000], delayUs, previous: [-1, -1, -1, 0] });
+    t.same(await arrivals('recorded'), { dueUs: [0, 1000, 2000, 3000], delayUs, previous: [-1, -1, -1, -1] });
+    t.same(await arrivals('asFastAsPossible'), { dueUs: [0, 0, 0, 0], delayUs, previous: [-1, -1, -1, -1] });
   },
 );
 

@@ -71,6 +71,13 @@ t.test('a window comes through the wire as it was; anything else is refused', as
   const longer = Buffer.from(bytes);
   longer.writeUInt32LE(0xffffffff);
   t.throws(() => decodeWindow(longer), { code: 'E_WORLD_LOST' });
+  for (const header of ['{}', '{"requests": -1, "moves": 0}', '{"requests": 0, "moves": 1e9}', '[']) {
+    const other = Buffer.from(`\0\0\0\0${header}`);
+    other.writeUInt32LE(header.length);
+    const message =
+      /rank 0 sent \d+ bytes that are no window of moves: its header has no counts\. Do all ranks run/;
+    t.throws(() => decodeWindow(other), { code: 'E_WORLD_LOST', message }, header);
+  }
 });
 
 t.test('a block is named by its id and all before it, alike in every run', async (t) => {
