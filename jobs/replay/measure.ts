@@ -23,7 +23,7 @@ export async function measureReplay(opened: Opened): Promise<Measurement<ReplayC
   const isLeader = context.world.info.rank === LEADER;
   const decisions = isLeader ? await Decisions.open(spec, opened.tracePath, totals.requests) : null;
   try {
-    for (let isLast = false; !isLast && !served.stopped;) isLast = await serveWindow(opened, decisions);
+    for (let isLast = false; !isLast;) isLast = await serveWindow(opened, decisions);
   } finally {
     await decisions?.close();
   }
@@ -41,7 +41,7 @@ export async function measureReplay(opened: Opened): Promise<Measurement<ReplayC
 
 const nowUs = (): number => performance.now() * 1e3;
 
-/** False: more requests follow. */
+/** True: no window follows, by the trace or because of a stop. */
 async function serveWindow(opened: Opened, decisions: Decisions | null): Promise<boolean> {
   const { context, replay, held, served, totals } = opened;
   const beganUs = nowUs();
