@@ -63,13 +63,15 @@ function parseLine(path: string, number: number, text: string): Line {
     typeof key === 'string' &&
     key.split('\u0000').length === 7 &&
     typeof log === 'number' &&
-    Number.isFinite(log) &&
+    isTime(Math.exp(log)) &&
     series !== undefined
   ) {
     return { run, startedAt, key, log, series };
   }
-  throw damaged(path, `line ${number}: expected run, startedAt, key, series and log`);
+  throw damaged(path, `line ${number}: expected run, startedAt, key, series and log of a time`);
 }
+
+const isTime = (us: number): boolean => us > 0 && Number.isFinite(us);
 
 /** Adds the runs that the file does not have yet. Rejects with E_OUTPUT. */
 export async function appendHistory(folder: string, runs: readonly RunTable[]): Promise<void> {

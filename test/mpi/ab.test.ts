@@ -78,7 +78,8 @@ t.test('a budget or a signal ends it without a verdict, and what was measured st
   withTempDir(async (folder) => {
     const spec = writeSmallSpec(folder, TINY);
     const out = join(folder, 'short');
-    const short = await runCli(['ab', spec, '--out', out, '--budget', '0.001']);
+    // Ends while the first run starts.
+    const short = await runCli(['ab', spec, '--out', out, '--budget', '0.3']);
     t.equal(short.status, 6, short.stdout + short.stderr);
     t.match(short.stdout, /problem: ended early: 0 of 6 pairs/);
     const killed = join(folder, 'killed');

@@ -113,6 +113,19 @@ t.test('a history that ends within a line or cannot be written is left alone', a
   );
   writeFileSync(join(folder, name), 'null\n');
   t.throws(() => readHistory(folder, machine), { code: 'E_RUN_READ', message: /line 1: expected run/ });
+  const good = JSON.stringify({
+    run: 'one',
+    startedAt: '2026-01-02',
+    key: TOTAL,
+    series: 's0123456789abcdef',
+  });
+  for (const log of ['1000', '-1000', '1e999', '"1"', 'null']) {
+    writeFileSync(join(folder, name), `${good.slice(0, -1)},"log":${log}}\n`);
+    const message = /line 1: expected run, startedAt, key, series and log of a time/;
+    t.throws(() => readHistory(folder, machine), { code: 'E_RUN_READ', message }, `log ${log}`);
+  }
+  writeFileSync(join(folder, name), `${good.slice(0, -1)},"log":-1}\n`);
+  t.equal(readHistory(folder, machine).length, 1);
   writeFileSync(join(folder, name), '{"run": "two"');
   const next = [run('three', 1, { [TOTAL]: {} })];
   await t.rejects(appendHistory(folder, next), {
