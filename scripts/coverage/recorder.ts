@@ -8,7 +8,7 @@ import {
   type CoverageResults,
   type V8CoverageEntry,
 } from 'monocart-coverage-reports';
-import { MODULE, sha256, type CarriedCoverage, type RawCoverage } from './carried.js';
+import { comparable, MODULE, sha256, type CarriedCoverage, type RawCoverage } from './carried.js';
 
 const MEASURED = /^(runner|jobs)\//;
 
@@ -119,6 +119,7 @@ function prepareRaw(file: string, dist: string): void {
     return;
   }
   for (const script of raw.result) {
+    script.functions = comparable(script.functions);
     const [, path] = MODULE.exec(script.url) ?? [];
     const own = path === undefined ? undefined : join(dist, path);
     const length = script.functions[0]?.ranges[0]?.endOffset;
