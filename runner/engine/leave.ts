@@ -2,12 +2,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { takeCoverage } from 'node:v8';
 import { reportError } from '../error-line.js';
-import { EXIT, isErrorCode, RunnerError, toRunnerError } from '../errors.js';
+import { isErrorCode, RunnerError } from '../errors.js';
 import type { LogFile } from '../log.js';
 import { printError } from '../print.js';
-import { isHanging, UnwrittenRowsError } from '../results/output-errors.js';
+import { isHanging } from '../results/output-errors.js';
 import type { ManifestEnd, ManifestFile } from '../results/manifest.js';
-import { rescueRows } from '../results/rescue.js';
+import { rescued } from '../results/rescue.js';
 import { within } from '../within.js';
 import { stageOf } from '../world/agreement.js';
 import type { World } from '../world/world.js';
@@ -16,7 +16,7 @@ import { lostOutcome, notStarted, stopFailure, type Loss } from './outcome.js';
 import { abortRest } from './points.js';
 import type { RankProcess } from './rank-process.js';
 import { removeLock } from './run-lock.js';
-import type { Run } from './run-state.js';
+import { probesOf, type Run } from './run-state.js';
 import type { StopRequest } from './signals.js';
 
 /** What a rank has begun so far: an end can come at any moment of the start. */
@@ -27,8 +27,6 @@ export interface Begun {
   neighbours?: Neighbours;
   /** Rank 0, from the making of the run's folder on. */
   manifest?: ManifestFile | undefined;
-  /** Where it lies. */
-  folder?: string;
   run?: Run;
 }
 
@@ -52,7 +50,7 @@ export function foretellStop({ manifest, stop }: Begun): void {
 /** A signal came and the ranks did not agree in time: this rank's rows are written, and it goes. */
 export async function exitWithoutPeers(begun: Begun): Promise<never> {
   const { run, stop } = begun;
-  const status = stop.status || EXIT.terminated;
+  const { status } = stop;
   let rest: Pick<ManifestEnd, 'statusCounts' | 'probes' | 'error'>;
   if (run) {
     const { death, isHanging } = await closeRows(run);
@@ -60,7 +58,7 @@ export async function exitWithoutPeers(begun: Begun): Promise<never> {
     if (isHanging) exitNow(begun.process, status);
     rest = {
       statusCounts: [run.counts.toJSON()],
-      probes: run.report?.limits.toJSON() ?? [],
+      probes: probesOf(run),
       ...(death ? { error: { code: death.code, message: death.why } } : {}),
     };
   } else {
@@ -103,11 +101,7 @@ async function closeRows(run: Run): Promise<ClosedRows> {
   const failures: unknown[] = [];
   const rescue = (error: unknown): void => {
     failures.push(error);
-    reportError(
-      error instanceof UnwrittenRowsError
-        ? rescueRows(error, run.facts.runId, printError)
-        : toRunnerError(error),
-    );
+    reportError(rescued(error, run.facts.runId, printError));
   };
   const limits = { sync: false, withinMs: run.stop.budget.fileMs };
   await Promise.all(run.observers.closings.map(({ close }) => close(limits).catch(rescue)));
@@ -124,11 +118,11 @@ function deathIn(run: Run): Loss | null {
 
 /** Puts the manifest in place without waiting for the disk: a launcher kills a process that waits. Never rejects. */
 async function finishHurried(begun: Begun, end: ManifestEnd): Promise<void> {
-  const { manifest, folder, stop } = begun;
+  const { manifest, stop } = begun;
   if (!manifest) return;
   manifest.hurry();
   await within(stop.budget.fileMs, manifest.finish(end));
-  if (folder !== undefined) await within(stop.budget.fileMs, removeLock(folder));
+  await within(stop.budget.fileMs, removeLock(manifest.folder));
 }
 
 /** The start failed after the folder was made: its manifest must not say for ever that the run lasts. */

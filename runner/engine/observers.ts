@@ -9,6 +9,7 @@ import { sweptText } from '../results/params.js';
 import type { RankCsv } from '../results/rank-csv.js';
 import { writeSamples } from '../results/samples-file.js';
 import type { Summary } from '../results/summary.js';
+import { firstOf } from '../values/items.js';
 import { within } from '../within.js';
 import { RunObservers, type RunObserver } from './observer.js';
 import type { RunReport } from './report.js';
@@ -118,7 +119,7 @@ function progressObserver(progress: Progress): RunObserver {
     pointStarted: (point) => progress.start(place(point)),
     pointAdvanced: (point, text) => progress.within(place(point), text),
     pointSummarized: ({ point, rows, isGathered }) => {
-      if (isGathered) progress.end(place(point), String(rows[0]?.['status'] ?? 'aborted'));
+      if (isGathered) progress.end(place(point), String(firstOf(rows)['status']));
     },
     close: async () => progress.stop(),
   };

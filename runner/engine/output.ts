@@ -74,7 +74,6 @@ export async function openOutput(context: StartContext, wanted: OutputRequest): 
     { runId, folder, startedAt, earlier },
   );
   begun.manifest = manifest;
-  begun.folder = folder;
   if (context.stop.status !== 0) foretellStop(begun);
   const csv = await onAllRanks(world, 'opening the row file', async () => {
     await logFile.open(folder, rank);

@@ -23,6 +23,7 @@ export class PointStage {
   }
 
   get running(): RunningStage {
+    // v8 ignore next -- mistake
     if (this.#running) return this.#running;
     throw new RunnerError('E_STATE', 'expected a stage that runs, received a call before the first one');
   }

@@ -19,9 +19,7 @@ export interface LoopEnd {
   /** A signal on any rank ended it: the launcher kills within a second. */
   readonly hurried: boolean;
   /** Why later points are `aborted`, where they are. */
-  readonly why?: string;
-  /** Code of that, for the manifest. */
-  readonly code?: ErrorCode;
+  readonly early?: { readonly code: ErrorCode; readonly message: string };
 }
 
 const GATHER_TIMEOUT_MS = 60_000;
@@ -33,6 +31,7 @@ export async function runPoints(run: Run): Promise<LoopEnd> {
   const statuses: number[] = [run.keptExit];
   let previous: Point | undefined;
   for (const [at, point] of run.pending.entries()) {
+    // v8 ignore next -- lost ranks
     if (run.ending) await neverAgain();
     run.observers.pointStarted(point);
     const startedAt = new Date();
@@ -53,12 +52,13 @@ export async function runPoints(run: Run): Promise<LoopEnd> {
       return await endLostWorld(run, point, startedAt, error, statuses);
     }
     if (result.stop > 0) {
-      run.stop.agreed();
+      run.stop.agreed(result.stop);
       await abortRest(run, notStarted('E_INTERRUPTED', stopFailure(run.stop.signal).error), {
         endsAt: run.stop.rowsEndAt,
       });
       const exitStatus = worstExit([...statuses, result.stop]);
-      return { exitStatus, worldLost: false, hurried: true, why: 'a signal', code: 'E_INTERRUPTED' };
+      const early = { code: 'E_INTERRUPTED', message: 'a signal' } as const;
+      return { exitStatus, worldLost: false, hurried: true, early };
     }
     if (result.fatal) {
       const { rank, code, message } = result.fatal;
@@ -67,7 +67,7 @@ export async function runPoints(run: Run): Promise<LoopEnd> {
         endsAt: performance.now() + LOST_WORLD_ROWS_MS,
       });
       const exitStatus = worstExit([...statuses, EXIT.fatal]);
-      return { exitStatus, worldLost: false, hurried: false, why, code };
+      return { exitStatus, worldLost: false, hurried: false, early: { code, message: why } };
     }
   }
   return { exitStatus: worstExit(statuses), worldLost: false, hurried: false };
@@ -120,7 +120,7 @@ export async function abortRest(
   let first = inFlight;
   let isHanging = false;
   while (!run.ending) {
-    const from = Math.min(run.firstWithoutRow, run.firstWithoutSummary);
+    const from = run.firstWithoutSummary;
     const points = run.pending.filter((point) => point.index >= from).slice(0, ABORTED_ROWS_CHUNK);
     if (points.length === 0) return;
     if (performance.now() > endsAt) {
@@ -130,12 +130,10 @@ export async function abortRest(
     const rows = points.flatMap((point) => {
       const result = buildPointResult(run.facts, point, first ?? outcome);
       first = undefined;
-      if (point.index >= run.firstWithoutSummary) run.observers.pointReported(point, [result], false);
+      run.observers.pointReported(point, [result], false);
       return point.index >= run.firstWithoutRow ? result.rows : [];
     });
-    const end = lastOf(points).index + 1;
-    run.firstWithoutRow = Math.max(run.firstWithoutRow, end);
-    run.firstWithoutSummary = Math.max(run.firstWithoutSummary, end);
+    run.firstWithoutRow = run.firstWithoutSummary = lastOf(points).index + 1;
     const written = run.observers.rowsMade(rows);
     // Where the file system hangs the rows are made all the same: their file's end saves them elsewhere.
     if (!isHanging) isHanging = !(await within(CHUNK_WITHIN_MS, written));
@@ -173,8 +171,7 @@ async function endLostWorld(
     exitStatus: worstExit([...statuses, EXIT.fatal, stop]),
     worldLost: true,
     hurried: stop > 0,
-    why: loss.why,
-    code: loss.code,
+    early: { code: loss.code, message: loss.why },
   };
 }
 

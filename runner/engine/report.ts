@@ -7,6 +7,7 @@ import { rowOfRecord } from '../results/records.js';
 import { ProbedLimits } from '../results/probed-limits.js';
 import { Summary, summaryColumns } from '../results/summary.js';
 import { ResultTable } from '../console/table.js';
+import { itemAt } from '../values/items.js';
 import type { Terminal } from '../console/terminal.js';
 import type { ResolvedSpec } from '../job-spec/types.js';
 
@@ -35,7 +36,7 @@ export async function openReport(wanted: ReportRequest): Promise<RunReport> {
   const header = summaryColumns(columns);
   const rows = (kept ?? []).map((record) => rowOfRecord(header, record));
   limits.add(rows);
-  for (const row of rows) table.add(sweptText(points[Number(row['point'])]?.swept ?? {}), [row]);
+  for (const row of rows) table.add(sweptText(itemAt(points, Number(row['point'])).swept), [row]);
   const summary = await Summary.open(folder, columns, kept);
   const progress = createProgress(points.length, terminal, standardErrorStream());
   return { summary, limits, table, progress, terminal };

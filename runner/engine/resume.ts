@@ -165,7 +165,9 @@ export async function agreeOnKept(
       rank === 0 ? await read('summary.csv', columns.summary) : undefined,
     ] as const;
   });
-  const whole = [...own.keys()].filter((point) => summary === undefined || summary.has(point));
+  const whole = [...own.keys()].filter(
+    (point) => point < spec.points.length && (summary === undefined || summary.has(point)),
+  );
   // Points end in order, so that ten thousand of them are few ranges.
   const all = await exchange(world, 'points to keep', rangesOf(whole), {
     timeoutMs: startTimeoutMs(),

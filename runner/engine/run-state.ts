@@ -6,7 +6,7 @@ import type { World } from '../world/world.js';
 import type { RunnerError } from '../errors.js';
 import type { NativeAddon } from '../native/types/index.js';
 import type { RankCsv } from '../results/rank-csv.js';
-import type { ManifestFile } from '../results/manifest.js';
+import type { ManifestEnd, ManifestFile } from '../results/manifest.js';
 import type { StatusCounts } from '../results/status-counts.js';
 import type { RunFacts } from '../results/row.js';
 import type { Point, ResolvedSpec } from '../job-spec/types.js';
@@ -60,4 +60,9 @@ export interface Run {
   firstWithoutRow: number;
   /** The same of summary.csv, on rank 0: rows of a point reach it later. */
   firstWithoutSummary: number;
+}
+
+/** The limits that were probed, for the manifest: rank 0 has them. */
+export function probesOf({ report }: Run): ManifestEnd['probes'] {
+  return report?.limits.toJSON() ?? [];
 }

@@ -12,15 +12,16 @@ import { counted } from '../text/plural.js';
 import { beginStop, finishRefused, exitWithoutPeers, exitNow, type Begun } from './leave.js';
 import { runPoints, type LoopEnd } from './points.js';
 import type { ManifestEnd } from '../results/manifest.js';
-import { HangingFileError, isHanging, UnwrittenRowsError } from '../results/output-errors.js';
-import { rescueRows } from '../results/rescue.js';
-import type { Run } from './run-state.js';
+import { HangingFileError, isHanging } from '../results/output-errors.js';
+import { rescued } from '../results/rescue.js';
+import { probesOf, type Run } from './run-state.js';
 import { OWN_PROCESS, type RankProcess } from './rank-process.js';
 import { removeLock } from './run-lock.js';
 import type { RunRequest } from './run-request.js';
 import { readOwnSpec, startRun } from './start.js';
 import { agreeOnEnd, measuredNothing, type Agreed } from './end-agreement.js';
 import { StopRequest } from './signals.js';
+import { waitText } from './stage.js';
 import { within } from '../within.js';
 import { endTimeoutMs, startTimeoutMs } from '../world/deadlines.js';
 
@@ -93,10 +94,12 @@ async function refuse(world: World, failure: RunnerError, begun: Begun): Promise
   if (failure.exitStatus === EXIT.fatal) exitNow(begun.process, status);
   try {
     await world.native.finalize(endTimeoutMs());
+    /* v8 ignore start -- lost ranks */
   } catch {
     // Why the run does not start has been said; that a rank does not leave in order changes nothing.
     exitNow(begun.process, status);
   }
+  /* v8 ignore stop */
   begun.stop.close();
   return status;
 }
@@ -110,10 +113,7 @@ async function endRun(run: Run, end: LoopEnd, { process, logFile }: Begun): Prom
     try {
       await body();
     } catch (error) {
-      const failure =
-        error instanceof UnwrittenRowsError
-          ? rescueRows(error, run.facts.runId, printError)
-          : toRunnerError(error, 'E_OUTPUT');
+      const failure = rescued(error, run.facts.runId, printError);
       run.log.error({ err: failure }, `${what}: ${failure.message}`);
       failures.push(failure);
     }
@@ -159,10 +159,9 @@ async function giveBack({ addon, resources }: Run): Promise<void> {
   const limitMs = endTimeoutMs() / 2;
   const freed = resources.closeForExit();
   if (await within(limitMs, freed)) return await freed;
-  const heldUpBy = addon.heldUpBy();
   throw new RunnerError(
     'E_STUCK',
-    `giving back memory did not end within ${limitMs / 1000} s${heldUpBy === null ? '' : `: it waits for ${heldUpBy}`}. ` +
+    `giving back memory did not end within ${limitMs / 1000} s${waitText(addon.heldUpBy())}. ` +
       'All points were measured; look at what it waits for on this host',
   );
 }
@@ -170,18 +169,17 @@ async function giveBack({ addon, resources }: Run): Promise<void> {
 async function finishManifest(run: Run, agreed: Agreed, end: LoopEnd, withinMs: number): Promise<void> {
   const first = agreed.failures[0];
   // Why the run ended early comes first: what failed afterwards, giving back memory say, follows from it.
-  const error = end.why
-    ? { code: end.code ?? 'E_INTERRUPTED', message: end.why }
-    : first && { code: first.code, message: first.message };
+  const error = end.early ?? (first && { code: first.code, message: first.message });
   if (end.hurried) run.manifest?.hurry();
   const finished = run.manifest?.finish({
     exitStatus: agreed.status,
     endedAt: new Date(),
     statusCounts: agreed.counts,
     ...(error ? { error } : {}),
-    probes: run.report?.limits.toJSON() ?? [],
+    probes: probesOf(run),
     libraries: await librariesOf(run, end),
   });
+  // v8 ignore next -- failing disk
   if (finished && !(await within(withinMs, finished))) throw new HangingFileError('manifest.json', withinMs);
   await finished;
 }
@@ -198,9 +196,9 @@ function printOutcome(
   end: LoopEnd,
   { failures, statusCounts }: { failures: readonly RunnerError[]; statusCounts: Agreed['counts'] },
 ): void {
-  if (!end.hurried) printOut(run.report?.table.render(run.report.terminal) ?? '');
+  if (!end.hurried && run.report) printOut(run.report.table.render(run.report.terminal));
   for (const failure of failures) reportError(failure);
-  if (end.why) reportError({ code: end.code ?? 'E_INTERRUPTED', message: `the run ended early: ${end.why}` });
+  if (end.early) reportError({ ...end.early, message: `the run ended early: ${end.early.message}` });
   const kept = run.numKept === 0 ? '' : ` and ${run.numKept} from before`;
   const count = `${counted(run.pending.length, 'point')}${kept}`;
   const word = status === EXIT.ok ? 'ok' : `exit ${status}`;

@@ -84,8 +84,9 @@ export class StopRequest {
     return Math.max(0, this.#signalledAt + this.budget.othersMs - performance.now());
   }
 
-  /** All ranks know of the stop: the end is in order, and as short. */
-  agreed(): void {
+  /** All ranks know of a stop, which asks for `status`: the end is in order, and as short. */
+  agreed(status: number): void {
+    this.note(status, '');
     clearTimeout(this.#timer);
     const rowsMs = this.rowsEndAt - performance.now();
     this.#timer = setTimeout(this.#exitWithoutPeers, Math.max(0, rowsMs) + this.budget.exitMs);

@@ -1,6 +1,7 @@
 /** One stage of a point on this rank: bounded by its deadline, ended early by a peer's failure. */
 import type { World } from '../world/world.js';
 import { RunnerError, toRunnerError, isSkip } from '../errors.js';
+import { present } from '../values/items.js';
 import type { NativeAddon } from '../native/types/index.js';
 import { ProgressWatch } from './progress-watch.js';
 import type { BadVerdict, GivenUpAt, StageVerdict } from './verdict.js';
@@ -54,17 +55,16 @@ export async function runStage<T>(
   let late = false;
   let at: GivenUpAt = { awaitedPeer: -1, iteration: -1, advances: false };
   const progress = new ProgressWatch(options.timeoutMs, () => ownPlace(world).iteration);
-  let giveUp: (ending: Ending<T>) => void = () => {};
-  const givenUp = new Promise<Ending<T>>((resolve) => (giveUp = resolve));
-  let graceTimer: NodeJS.Timeout | undefined;
-  const leave = (): void => {
-    late = true;
-    at = { ...ownPlace(world), advances: progress.advances() };
-    world.native.setAbort(true);
-    controller.abort();
-    graceTimer = setTimeout(() => giveUp({ kind: 'stuck' }), UNWIND_GRACE_MS);
-  };
-  const deadline = setTimeout(leave, options.timeoutMs);
+  let timer: NodeJS.Timeout | undefined;
+  const givenUp = new Promise<Ending<T>>((resolve) => {
+    timer = setTimeout(() => {
+      late = true;
+      at = { ...ownPlace(world), advances: progress.advances() };
+      world.native.setAbort(true);
+      controller.abort();
+      timer = setTimeout(() => resolve({ kind: 'stuck' }), UNWIND_GRACE_MS);
+    }, options.timeoutMs);
+  });
 
   const clock: StageClock = {
     signal: controller.signal,
@@ -77,8 +77,7 @@ export async function runStage<T>(
       (error: unknown) => ({ kind: 'threw', error }) as const,
     );
   const ending = await Promise.race([ran, givenUp]);
-  clearTimeout(deadline);
-  clearTimeout(graceTimer);
+  clearTimeout(timer);
   progress.close();
   // Told to stop by a peer whose deadline came first, this rank may be the one that the others waited for.
   if (!late && ending.kind === 'threw') at = { ...ownPlace(world), advances: progress.advances() };
@@ -103,14 +102,16 @@ export async function runStage<T>(
     if (error.code === 'E_ABORTED') return say('peer', error);
     return say(error.code === 'E_TIMEOUT' ? 'timeout' : isSkip(error) ? 'skipped' : 'failed', error);
   }
+  // v8 ignore next -- mistake
   if (ending.kind === 'done') return { verdict: { ...said, status: 'ok' }, value: ending.value };
   throw new Error('a stage is stuck before its deadline');
 }
 
-/** Where this rank's own work is; -1 where that is not known. */
+/** Where this rank's own work is. */
 function ownPlace({ native, info }: World): Pick<GivenUpAt, 'awaitedPeer' | 'iteration'> {
   const own = native.liveness().find(({ rank }) => rank === info.rank);
-  return { awaitedPeer: own?.awaitedPeer ?? -1, iteration: own?.iteration ?? -1 };
+  const { awaitedPeer, iteration } = present(own, 'what this rank says of itself');
+  return { awaitedPeer, iteration };
 }
 
 function deadlineError(options: StageOptions, { awaitedPeer, iteration, advances }: GivenUpAt): RunnerError {
@@ -129,13 +130,14 @@ function deadlineError(options: StageOptions, { awaitedPeer, iteration, advances
   );
 }
 
+/** For what a thread waits that does not come back, where that is known; empty otherwise. */
+export function waitText(heldUpBy: string | null, awaitedPeer = -1): string {
+  if (heldUpBy !== null) return `: it waits for ${heldUpBy}`;
+  return awaitedPeer < 0 ? '' : `, last waiting for rank ${awaitedPeer}`;
+}
+
 function stuckError(options: StageOptions, awaitedPeer: number, heldUpBy: string | null): RunnerError {
-  const whom =
-    heldUpBy !== null
-      ? `: it waits for ${heldUpBy}`
-      : awaitedPeer >= 0
-        ? `, last waiting for rank ${awaitedPeer}`
-        : '';
+  const whom = waitText(heldUpBy, awaitedPeer);
   return new RunnerError(
     'E_STUCK',
     `${options.stage} passed its deadline of ${options.timeoutMs / 1000} s and its thread did not come back${whom}. Look at what it waits for, then start again with --resume`,

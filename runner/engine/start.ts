@@ -5,7 +5,7 @@ import { chooseDevice } from '../world/device.js';
 import type { Environment } from '../environment/variables.js';
 import { compareVersions, ownVersions } from '../world/versions.js';
 import type { World } from '../world/world.js';
-import { isErrorCode, RunnerError, toRunnerError } from '../errors.js';
+import { RunnerError, toRunnerError, type ErrorCode } from '../errors.js';
 import type { RunFacts } from '../results/row.js';
 import type { OwnSpec, RunRequest, StartContext } from './run-request.js';
 import { observersOf } from './observers.js';
@@ -117,26 +117,26 @@ async function shareSpec({ world, ownSpec, request }: StartContext): Promise<{
   readonly spec: ResolvedSpec;
   readonly selection: Selection;
 }> {
-  type Shared =
-    | { readonly text: string; readonly files: FilePlaces; readonly selection: Selection }
-    | { readonly code: string; readonly message: string };
-  let own: Shared | undefined;
-  let failure: RunnerError | undefined;
-  if (ownSpec) {
-    failure = 'spec' in ownSpec ? worldIssue(ownSpec.spec, request, world) : ownSpec.failure;
-    if (failure) own = { code: failure.code, message: failure.message };
-    else if ('spec' in ownSpec)
-      own = { text: ownSpec.spec.canonicalText, files: ownSpec.spec.files, selection: ownSpec.selection };
-  }
-  const shared = await world.broadcastJson<Shared>(own, 0, startTimeoutMs());
-  if (failure) throw failure;
+  const own = ownSpec && checkedInWorld(ownSpec, request, world);
+  const shared = await world.broadcastJson<SharedSpec>(own && sharedOf(own), 0, startTimeoutMs());
+  if (own && 'failure' in own) throw own.failure;
   if ('text' in shared)
     return { spec: parseResolvedSpec(shared.text, shared.files), selection: shared.selection };
-  throw new RunnerError(isErrorCode(shared.code) ? shared.code : 'E_SPEC_INVALID', shared.message);
+  throw new RunnerError(shared.code, shared.message);
 }
 
-/** Rules that need the number of ranks. */
-function worldIssue(spec: ResolvedSpec, request: RunRequest, world: World): RunnerError | undefined {
-  const issues = worldIssues(spec.points, request.kinds, world.info.worldSize);
-  return issues.length > 0 ? new SpecError('E_SPEC_INVALID', request.specPath, issues) : undefined;
+type SharedSpec =
+  | { readonly text: string; readonly files: FilePlaces; readonly selection: Selection }
+  | { readonly code: ErrorCode; readonly message: string };
+
+function sharedOf(own: OwnSpec): SharedSpec {
+  if ('failure' in own) return { code: own.failure.code, message: own.failure.message };
+  return { text: own.spec.canonicalText, files: own.spec.files, selection: own.selection };
+}
+
+/** With the rules that need the number of ranks. */
+function checkedInWorld(own: OwnSpec, { specPath, kinds }: RunRequest, world: World): OwnSpec {
+  if ('failure' in own) return own;
+  const issues = worldIssues(own.spec.points, kinds, world.info.worldSize);
+  return issues.length > 0 ? { failure: new SpecError('E_SPEC_INVALID', specPath, issues) } : own;
 }

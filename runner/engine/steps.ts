@@ -51,6 +51,7 @@ export function stepsOf(
       const { clock } = stage.running;
       const ran = await run(body, clock);
       await tell(step, 'failure' in ran ? ran.failure : undefined, '');
+      // v8 ignore next -- mistake
       if ('failure' in ran) throw ran.failure;
       return ran.value;
     },

@@ -1,5 +1,6 @@
 /** Versions of the libraries that points of this run really used, for the manifest. */
 import type { NativeAddon } from '../native/types/index.js';
+import { within } from '../within.js';
 import type { Row } from '../results/fields.js';
 
 const PROBE_TIMEOUT_MS = 5000;
@@ -8,6 +9,7 @@ export class UsedLibraries {
   #nccl: string | null = null;
   #usedNetwork = false;
 
+  // v8 ignore next 3 -- GPUs
   noteNccl(version: string): void {
     this.#nccl = version;
   }
@@ -27,17 +29,8 @@ export class UsedLibraries {
 }
 
 async function ucxVersion(addon: NativeAddon): Promise<string | null> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<null>((resolve) => {
-    timer = setTimeout(() => resolve(null), PROBE_TIMEOUT_MS);
-  });
-  const asked = addon.probeNetwork().then(
-    ({ version }) => version || null,
-    () => null,
-  );
-  try {
-    return await Promise.race([asked, late]);
-  } finally {
-    clearTimeout(timer);
-  }
+  let version = '';
+  const asked = addon.probeNetwork().then((found) => void ({ version } = found));
+  await within(PROBE_TIMEOUT_MS, asked);
+  return version || null;
 }

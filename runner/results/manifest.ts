@@ -122,7 +122,8 @@ const RUNNING_NAME = 'manifest.json.part';
 const NEXT_NAME = 'manifest.json.next';
 
 export class ManifestFile {
-  readonly #folder: string;
+  /** Of the run. */
+  readonly folder: string;
   readonly #start: ManifestStart;
   #finished: Promise<Manifest> | undefined;
   #foretold: Promise<unknown> = Promise.resolve();
@@ -131,7 +132,7 @@ export class ManifestFile {
   readonly #hurried = new Promise<void>((resolve) => (this.#hurry = resolve));
 
   private constructor(folder: string, start: ManifestStart) {
-    this.#folder = folder;
+    this.folder = folder;
     this.#start = start;
   }
 
@@ -187,12 +188,12 @@ export class ManifestFile {
       probes: end.probes ?? this.#start.probes,
       versions: { ...this.#start.versions, ...end.libraries },
     });
-    await replaceRunning(this.#folder, manifest, this.#hurried);
+    await replaceRunning(this.folder, manifest, this.#hurried);
     try {
-      await rename(join(this.#folder, RUNNING_NAME), join(this.#folder, FINAL_NAME));
-      await Promise.race([syncFolder(this.#folder), this.#hurried]);
+      await rename(join(this.folder, RUNNING_NAME), join(this.folder, FINAL_NAME));
+      await Promise.race([syncFolder(this.folder), this.#hurried]);
     } catch (error) {
-      throw outputError(`${join(this.#folder, FINAL_NAME)} cannot be put in place`, error);
+      throw outputError(`${join(this.folder, FINAL_NAME)} cannot be put in place`, error);
     }
     return manifest;
   }

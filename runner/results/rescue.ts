@@ -2,8 +2,8 @@
 import { writeFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import { RunnerError, codeOf } from '../errors.js';
-import type { UnwrittenRowsError } from './output-errors.js';
+import { RunnerError, codeOf, toRunnerError } from '../errors.js';
+import { UnwrittenRowsError } from './output-errors.js';
 
 /**
  * Copies the rows to a new file in TMPDIR, named by run, file and process, or by `say` to standard error where that fails too.
@@ -34,4 +34,11 @@ export function rescueRows(
     place = 'standard error';
   }
   return new RunnerError('E_OUTPUT', `${failure.message}; they are in ${place}`, { cause: failure.cause });
+}
+
+/** What a file's end or write failed with, its rows saved. */
+export function rescued(error: unknown, runId: string, say: (text: string) => void): RunnerError {
+  return error instanceof UnwrittenRowsError
+    ? rescueRows(error, runId, say)
+    : toRunnerError(error, 'E_OUTPUT');
 }

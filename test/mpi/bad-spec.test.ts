@@ -45,6 +45,11 @@ const BAD_SPECS: readonly BadSpec[] = [
     make: (folder) => writeSmallSpec(folder, { job: { blocks: 9 } }),
     says: [/\/jobs\/0/, /9/, /8/],
   },
+  {
+    name: 'a root that this world has not',
+    make: (folder) => writeSmallSpec(folder, { job: { mode: 'replicated', root: 2 } }),
+    says: [/\/jobs\/0\/root/, /0 to 1/, /received: +2/],
+  },
   { name: 'a spec that is not there', make: (folder) => join(folder, 'none.json'), says: [/none\.json/] },
   { name: 'a folder', make: (folder) => folder, says: [/folder|directory/] },
   {

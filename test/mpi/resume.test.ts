@@ -129,23 +129,8 @@ t.test('what is not the same run is refused, and stays as it was', { skip }, (t)
     const run = join(folder, 'r');
     await mpirunCli(world, ['run', spec, '--out', folder, '--run-id', 'r', '--shard', '1/2']);
     const before = readFileSync(join(run, 'rank-0000.csv'), 'utf8');
-    const refused: [string, string[], RegExp, number?][] = [
-      [
-        'another spec',
-        ['run', spec, '--resume', run, '--set', 'jobs.0.blocks=2'],
-        /it ran the spec with digest/,
-      ],
-      ['another shard', ['run', spec, '--resume', run, '--shard', '2/2'], /it is shard 1\/2, not 2\/2/],
-      ['other points', ['run', spec, '--resume', run, '--points', '1'], /it takes all points, not 1/],
-      ['another world', ['run', spec, '--resume', run], /layout: 2 then, 3 now/, 3],
-      ['no folder', ['run', spec, '--resume', join(folder, 'none')], /it is not there/],
-      ['no run', ['run', spec, '--resume', folder], /found none but/],
-    ];
-    for (const [name, args, expected, ranks = 2] of refused) {
-      const ended = await mpirunCli({ ...world, ranks }, args);
-      t.equal(ended.status, 2, name);
-      t.match(ended.stderr, expected, name);
-    }
+    const ended = await mpirunCli({ ...world, ranks: 3 }, ['run', spec, '--resume', run]);
+    t.match(ended, { status: 2, stderr: /layout: 2 then, 3 now/ });
     t.equal(readFileSync(join(run, 'rank-0000.csv'), 'utf8'), before);
     writeFileSync(join(run, 'rank-0001.csv'), before.replace('algbw_GBps', 'other'));
     const columns = await mpirunCli(world, ['run', spec, '--resume', run]);

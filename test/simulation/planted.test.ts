@@ -56,7 +56,7 @@ const DEFECTS: readonly Planted[] = [
   {
     name: 'a deadline outlives its stage',
     file: 'engine/stage.js',
-    from: 'clearTimeout(deadline);',
+    from: 'clearTimeout(timer);',
     to: '',
     seed: '1',
     finding: /rank 0 returns and leaves 24 timers/,

@@ -72,6 +72,45 @@ const FOUND = [
   },
 ] as const;
 
+/** Ends that few seeds have. `said`: by the ranks, at their end. */
+const ENDS = [
+  {
+    seed: '73',
+    plan: /rank 0 slow in point 0 measure/,
+    said: /E_TIMEOUT: measure passed its deadline of 1 s in iteration 5, which still advanced: it is slow/,
+  },
+  {
+    seed: '139',
+    plan: /rank 6 dies at 34\.4 ms/,
+    said: /rank 5: \{"how":"exited","status":143/,
+  },
+  {
+    seed: '174',
+    plan: /rank-0000\.csv of rank 0 hangs from 157\.3 to Infinity ms/,
+    said: /E_OUTPUT: .*rank-0000\.csv: the file system did not answer within 0\.25 s.*they are in/,
+  },
+  {
+    seed: '189',
+    plan: /rank 1 closeHangs/,
+    said: /E_STUCK: rank 1 on host0: giving back memory did not end within 10 s/,
+  },
+  {
+    seed: '917',
+    plan: /rank-0001\.csv of rank 1 full from/,
+    said: /E_OUTPUT: rank 1 on host0: .*point-00001-rank-0001\.csv cannot be written: ENOSPC/,
+  },
+] as const;
+
+t.test('ends that few seeds have say what happened', async (t) => {
+  const finished = await simulate(...ENDS.flatMap(({ seed }) => ['--seed', seed]));
+  t.equal(finished.status, 0, finished.stdout.slice(-3000));
+  for (const { seed, plan, said } of ENDS) {
+    const text = ofSeed(finished, seed).join('');
+    t.match(text, plan, `seed ${seed} means another plan now`);
+    t.match(text, said, `seed ${seed}`);
+  }
+});
+
 /** What the program says of one seed: the plan, the end of each rank, what does not hold. */
 function ofSeed({ stdout }: Finished, seed: string): string[] {
   return stdout.split(/^(?=seed \d+: )/m).filter((part) => part.startsWith(`seed ${seed}: `));

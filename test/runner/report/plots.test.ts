@@ -127,7 +127,11 @@ t.test(
       const timesOf = (us: (rank: number) => number): Map<string, RankTime[]> => {
         const { point, phase, timing, direction } = row;
         const times = Array.from({ length: 200 }, (_, rank) => ({
-          ...{ point, phase, timing, direction, rank },
+          point,
+          phase,
+          timing,
+          direction,
+          rank,
           p50Us: us(rank),
         }));
         return new Map([[placeOf(row), times]]);
