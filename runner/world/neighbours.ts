@@ -38,6 +38,7 @@ function ownPlace(): ProcessPlace {
   const startedAtTicks = startOfProcess(process.pid);
   try {
     const table = `${readFileSync(BOOT_ID, 'utf8').trim()} ${readlinkSync('/proc/self/ns/pid')}`;
+    // v8 ignore next -- another machine
     if (startedAtTicks !== null) return { table, pid: process.pid, startedAtTicks };
   } catch {
     // As where the process itself is not found: there is no /proc.

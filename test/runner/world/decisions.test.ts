@@ -2,8 +2,10 @@
 import t from 'tap';
 import { missingRanks } from '../../../runner/world/agreement.js';
 import { stepError, type StepOutcome } from '../../../runner/world/on-all-ranks.js';
-import { decideKind, sharedGroups } from '../../../runner/world/device.js';
-import { versionDifferences, type RankVersions } from '../../../runner/world/versions.js';
+import { chooseDevice, decideKind, sharedGroups } from '../../../runner/world/device.js';
+import { ownVersions, versionDifferences, type RankVersions } from '../../../runner/world/versions.js';
+import type { World } from '../../../runner/world/world.js';
+import type { NativeAddon } from '../../../runner/native/types/index.js';
 
 const gpu = { cudaDevices: 8, reason: '' };
 const none = { cudaDevices: 0, reason: 'no driver' };
@@ -29,6 +31,39 @@ t.test('ranks on one GPU', async (t) => {
     [0, 2],
     [1, 3],
   ]);
+});
+
+t.test('a device that another rank cannot open is closed on those that could', async (t) => {
+  let closed = 0;
+  const failing: StepOutcome = { step: 'opening the device', code: 'E_ALLOCATION', message: 'no memory' };
+  const world = {
+    info: { rank: 0, hostRank: 0 },
+    native: { report: () => {} },
+    allgatherJson: async (own: object) => [own, 'step' in own ? failing : own],
+  } as unknown as World;
+  const addon = {
+    probeDevices: () => none,
+    openDevice: async () => ({ close: async () => void (closed += 1) }),
+  } as unknown as NativeAddon;
+  const options = { request: 'host', allowSharedDevice: false, timeoutMs: 1000 } as const;
+  await t.rejects(chooseDevice(world, addon, options), {
+    code: 'E_ALLOCATION',
+    message: 'rank 1: no memory',
+  });
+  t.equal(closed, 1);
+});
+
+t.test('a rank says how its addon was built', async (t) => {
+  const world = { info: { mpiName: 'openmpi', mpiVersion: '4.1.4' } } as unknown as World;
+  const build = { version: '1', buildType: 'Debug', compiler: 'g++ 12', cuda: '13.0', sanitizers: 'address' };
+  const addonOf = (changes: object): NativeAddon =>
+    ({ buildInfo: () => ({ ...build, ...changes }) }) as unknown as NativeAddon;
+  t.match(ownVersions(world, addonOf({})), {
+    addon: '1 (Debug, g++ 12, CUDA 13.0, sanitizers address)',
+    mpi: 'openmpi: 4.1.4',
+    node: process.version,
+  });
+  t.match(ownVersions(world, addonOf({ cuda: null, sanitizers: '' })), { addon: '1 (Debug, g++ 12)' });
 });
 
 t.test('versions that differ are named with their ranks and hosts', async (t) => {
