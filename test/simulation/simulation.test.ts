@@ -99,6 +99,11 @@ const ENDS = [
     plan: /rank-0001\.csv of rank 1 full from/,
     said: /E_OUTPUT: rank 1 on host0: .*point-00001-rank-0001\.csv cannot be written: ENOSPC/,
   },
+  {
+    seed: '23186',
+    plan: /summary\.csv of rank 0 hangs from .*; SIGTERM to ranks 0, 1, 2/,
+    said: /rank 0: \{"how":"exited","status":143[^]*summary\.csv: the file system did not answer within 0\.25 s/,
+  },
 ] as const;
 
 t.test('ends that few seeds have say what happened', async (t) => {

@@ -1,8 +1,9 @@
 /** Rows for the points of a run that ended before them. */
 import t from 'tap';
 import { notStarted } from '../../../runner/engine/outcome.js';
-import { abortRest } from '../../../runner/engine/points.js';
+import { abortRest, runPoints, type LoopEnd } from '../../../runner/engine/points.js';
 import type { Run } from '../../../runner/engine/run-state.js';
+import { RunnerError } from '../../../runner/errors.js';
 import type { Row } from '../../../runner/results/row.js';
 import { factsOf, pointOf } from '../../helpers/result-samples.js';
 
@@ -58,5 +59,50 @@ t.test(
     await abortRest(late.run, outcome, { endsAt: 0 });
     t.same([late.rows, late.summary], [[], []]);
     t.same(late.warned, [{ firstWithoutRow: 0 }]);
+  },
+);
+
+/** Its ranks have lost each other when the first point is prepared. */
+async function loseWorld(told: Told, stop: object): Promise<LoopEnd> {
+  const place = { rank: 0, stage: 'prepare', point: 0, iteration: -1, awaitedPeer: -1, ageMs: 0 };
+  const lost = {
+    ...told.run,
+    firstWithoutRow: 0,
+    keptExit: 0,
+    stop,
+    kinds: new Map([['offload', { kind: 'offload', open: async () => ({ close: async () => {} }) }]]),
+    faults: { ofKind: () => [], strike: async () => {} },
+    log: { ...told.run.log, error: () => {} },
+    observers: { ...told.run.observers, pointStarted: () => {} },
+    world: {
+      info: { rank: 0, worldSize: 1, hostSize: 1 },
+      native: { setAbort: () => {}, report: () => {}, liveness: () => [place], deadRank: () => -1 },
+      allgatherJson: () => Promise.reject(new RunnerError('E_WORLD_LOST', 'gone')),
+    },
+  } as unknown as Run;
+  return await runPoints(lost);
+}
+
+t.test(
+  'ranks that lose each other: every point has its row while there is time, which a signal shortens',
+  async (t) => {
+    const alone = cutRun();
+    const end = await loseWorld(alone, { status: 0 });
+    t.match(end, {
+      exitStatus: 4,
+      worldLost: true,
+      hurried: false,
+      early: { code: 'E_WORLD_LOST', message: /gone/ },
+    });
+    t.same(alone.rows, all);
+    const signalled = cutRun();
+    t.match(await loseWorld(signalled, { status: 143, rowsEndAt: Infinity }), {
+      exitStatus: 143,
+      hurried: true,
+    });
+    t.same(signalled.rows, all);
+    const late = cutRun();
+    await loseWorld(late, { status: 143, rowsEndAt: 0 });
+    t.same([late.rows, late.warned], [[], [{ firstWithoutRow: 0 }]]);
   },
 );
