@@ -35,7 +35,11 @@ export async function exchange(folder: string, { ranks, mpi, job, fault, ...run 
     ? job.map((one: Job, index) => ({ ...SMALL, id: `moe${index}`, iterations: 4, ...one }))
     : [{ ...SMALL, iterations: 4, ...job }];
   const spec = { device: run.device ?? 'host', ranksPerNode: run.ranksPerNode ?? 0, defaults, jobs };
-  const ran = await runSpec(folder, { ranks, mpi, fault }, spec);
+  const ran = await runSpec(
+    folder,
+    { ranks, mpi, fault, allLive: fault?.includes('silence') === true },
+    spec,
+  );
   if (ran.rows.length === 0) throw new Error(ran.said);
   return ran;
 }
@@ -52,7 +56,7 @@ export function namesSilent(t: Test, rows: readonly CsvRow[][], silent: number):
     t.match(first, [{ status: 'timeout', hung_stage: 'measure' }], `rank ${rank}`);
     if (rank !== silent) t.match(first, [said], `rank ${rank} says whom it awaited`);
     const second = own.filter((row) => row['point'] === '1');
-    t.ok(second.length >= 2, `rank ${rank} ran the next point`);
+    t.ok(second.length >= 2, `rank ${rank} ran the next point: ${second[0]?.['error']}`);
     for (const row of second) t.match(row, { status: 'ok', wrong: '0' });
   }
 }

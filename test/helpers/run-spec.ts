@@ -11,7 +11,12 @@ export interface SpecRun {
   readonly mpi?: Mpi | undefined;
   /** RAILRUNNER_FAULT */
   readonly fault?: string | undefined;
+  /** No rank dies: ranks that a loaded machine starves are not taken for dead. */
+  readonly allLive?: boolean;
 }
+
+/** Seconds of silence that a machine under any load stays below. */
+const PATIENT_SECONDS = '60';
 
 export interface Ran {
   readonly status: number | null;
@@ -23,12 +28,15 @@ export interface Ran {
 
 export async function runSpec(
   folder: string,
-  { ranks, mpi = 'openmpi', fault }: SpecRun,
+  { ranks, mpi = 'openmpi', fault, allLive = false }: SpecRun,
   spec: object,
 ): Promise<Ran> {
   const path = join(folder, 'spec.json');
   writeFileSync(path, JSON.stringify(spec));
-  const env = fault === undefined ? {} : { RAILRUNNER_FAULT: fault };
+  const env = {
+    ...(fault === undefined ? {} : { RAILRUNNER_FAULT: fault }),
+    ...(allLive ? { RAILRUNNER_PEER_TIMEOUT_SECONDS: PATIENT_SECONDS } : {}),
+  };
   const options = { env, timeoutMs: 300_000 };
   const args = runArgs(path, folder);
   const ended = ranks === 1 ? await runCli(args, options) : await mpirunCli({ mpi, ranks, ...options }, args);
