@@ -1,7 +1,7 @@
 /** The runs behind `ab`: each a child process in a folder of its own, within the budget, kept for --resume. */
 import { childStatus } from '../values/child-status.js';
 import { spawn } from 'node:child_process';
-import { createWriteStream, existsSync, readFileSync, rmSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
 import { rename, writeFile } from 'node:fs/promises';
 import { constants } from 'node:os';
 import { join } from 'node:path';
@@ -26,12 +26,12 @@ export interface AbRunsRequest {
   readonly launcher: readonly string[];
   readonly budgetSeconds: number | undefined;
   readonly variables: Variables;
+  /** After TERM a run writes its rows and ends; what has not ended by then is killed. */
+  readonly endGraceMs: number;
   /** Called as a run begins, for progress. */
   readonly onRun: (text: string) => void;
 }
 
-/** After TERM a run writes its rows and ends; what does not is killed. */
-const END_GRACE_MS = 15_000;
 /** Kinds of end of a run whose rows can be judged: all well, or points that failed. */
 const JUDGED_STATUSES = new Set([0, 1, 124]);
 
@@ -108,6 +108,10 @@ export class AbRuns {
     for (const path of paths) rmSync(path, { recursive: true, force: true });
   }
 
+  get #logPath(): string {
+    return join(this.#request.folder, 'ab.log');
+  }
+
   #hasTime(): boolean {
     return this.#signal === undefined && this.#leftMs() > this.#longestMs;
   }
@@ -129,15 +133,14 @@ export class AbRuns {
       launcher.length === 0
         ? [program, 'launch', '-n', String(numRanks), ...run]
         : [...launcher, program, 'run', ...run];
-    const log = createWriteStream(join(folder, 'ab.log'), { flags: 'a' });
-    log.write(`+ ${words.join(' ')}\n`);
+    const log = beginLog(this.#logPath, words);
+    // It writes there itself: what it said is in the file as it ends, and what it may leave behind holds nobody up.
     const child = spawn(firstOf(words), words.slice(1), {
       env: { ...variables, ...own },
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: ['ignore', log, log],
     });
+    closeSync(log);
     this.#child = child;
-    child.stdout.pipe(log, { end: false });
-    child.stderr.pipe(log, { end: false });
     let late = false;
     const left = this.#leftMs();
     const timer = Number.isFinite(left)
@@ -161,7 +164,6 @@ export class AbRuns {
     } finally {
       clearTimeout(timer);
       this.#child = undefined;
-      log.end();
     }
   }
 
@@ -169,16 +171,27 @@ export class AbRuns {
     const child = this.#child;
     if (child === undefined) return;
     child.kill('SIGTERM');
-    setTimeout(() => child.kill('SIGKILL'), END_GRACE_MS).unref();
+    setTimeout(() => child.kill('SIGKILL'), this.#request.endGraceMs).unref();
   }
 
   #failed({ side }: RunPlace, status: number): RunnerError {
-    const path = join(this.#request.folder, 'ab.log');
+    const path = this.#logPath;
     const said = reasonIn(readFileSync(path, 'utf8'));
     return new RunnerError(
       'E_USAGE',
       `--${side}: its run ended with exit status ${status} before it measured. Read its output in ${path}:\n${said}`,
     );
+  }
+}
+
+/** A run's line in the log, which is left open for what the run says. Throws E_OUTPUT. */
+function beginLog(path: string, words: readonly string[]): number {
+  try {
+    const log = openSync(path, 'a');
+    writeSync(log, `+ ${words.join(' ')}\n`);
+    return log;
+  } catch (error) {
+    throw outputError(`${path} cannot be written`, error);
   }
 }
 

@@ -30,6 +30,8 @@ export interface AbResult {
   readonly exitStatus: number;
 }
 
+const END_GRACE_MS = 15_000;
+
 /** Rejects with E_USAGE, E_RESUME, E_RUN_READ, E_MACHINE_CLASS and E_OUTPUT. */
 export async function compareBuilds(request: AbRequest): Promise<AbResult> {
   const { spec, a, b, numRanks, launcher, numPairs, numFreshPairs, budgetSeconds, onRun } = request;
@@ -43,6 +45,7 @@ export async function compareBuilds(request: AbRequest): Promise<AbResult> {
     launcher: splitWords('--launcher', launcher),
     budgetSeconds,
     variables: readEnvironment().variables,
+    endGraceMs: END_GRACE_MS,
     onRun,
   });
   await runs.begin({ spec: resolve(spec), a, b, numRanks, launcher, numPairs, numFreshPairs });
