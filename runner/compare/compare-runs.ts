@@ -9,7 +9,7 @@ import { keyText, readRuns, type RunTable } from './run-table.js';
 import { pairRuns, sortKeys, type Pair } from './sides.js';
 import { limitsByKey, type ThresholdRequest } from './thresholds.js';
 import type { KeyVerdict, Verdict } from './verdict.js';
-import { itemAt, present } from '../values/items.js';
+import { firstOf, itemAt, present } from '../values/items.js';
 
 export interface CompareRequest extends ThresholdRequest {
   readonly baseline: readonly string[];
@@ -56,10 +56,10 @@ export function refuseSharedRuns(baseline: readonly RunTable[], candidate: reado
 
 /** Times of different machines are no change of the code. Throws E_MACHINE_CLASS with every differing field. */
 export function refuseOtherClass(runs: readonly RunTable[]): void {
-  const [first] = runs;
   for (const run of runs) {
-    const differences = first ? classDifferences(first.machine, run.machine) : [];
-    if (!first || differences.length === 0) continue;
+    const first = firstOf(runs);
+    const differences = classDifferences(first.machine, run.machine);
+    if (differences.length === 0) continue;
     const named = differences.map(({ field, left, right }) => `${field}: ${left} and ${right}`);
     throw new RunnerError(
       'E_MACHINE_CLASS',

@@ -133,7 +133,7 @@ function testOf({ baseline, candidate, differences, limits }: KeyRuns): Test {
     return {
       interval: locationInterval(differences, LEVEL),
       p: both(signedRankP(differences, margin), signedRankP(turned, margin)),
-      leastP: differences.length < MIN_PAIRS ? 1 : 2 * 0.5 ** differences.length,
+      leastP: 2 * 0.5 ** differences.length,
     };
   }
   const least = Math.min(baseline.length, candidate.length);

@@ -40,9 +40,9 @@ function mean(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
-/** xorshift32 from the first digits of a digest. */
+/** xorshift32 from the first digits of a digest; odd, as it never leaves 0. */
 function seededRandom(digest: string): () => number {
-  let state = Number.parseInt(digest.slice(0, 8), 16) || 1;
+  let state = Number.parseInt(digest.slice(0, 8), 16) | 1;
   return () => {
     state ^= state << 13;
     state ^= state >>> 17;

@@ -44,14 +44,7 @@ function programOf(option: string, path: string): string {
 export function splitWords(option: string, text: string): string[] {
   const words: string[] = [];
   const rest = text.replaceAll(/((?:[^\s"']|"[^"]*"|'[^']*')+)\s*/g, (word: string) => {
-    words.push(
-      word
-        .trim()
-        .replaceAll(
-          /"([^"]*)"|'([^']*)'/g,
-          (_all, double?: string, single?: string) => double ?? single ?? '',
-        ),
-    );
+    words.push(word.trim().replaceAll(/"[^"]*"|'[^']*'/g, (quoted) => quoted.slice(1, -1)));
     return '';
   });
   if (rest.trim() !== '') {

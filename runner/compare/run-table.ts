@@ -4,7 +4,7 @@ import { sweptText } from '../results/params.js';
 import type { MachineClass } from '../run-folder/machine-class.js';
 import { openRunFolder, readSummary, type ReadStatus, type RunRow } from '../run-folder/run-rows.js';
 import { joinShards, type JoinedRun } from '../run-folder/shards.js';
-import { firstOf } from '../values/items.js';
+import { firstOf, itemAt } from '../values/items.js';
 import { parseJsonObject } from '../values/json.js';
 
 /** Which figure is compared: the median completion time, or the share of the probed peak. */
@@ -45,13 +45,12 @@ async function readTable(run: JoinedRun, metric: Metric): Promise<RunTable> {
     const { manifest, path } = part;
     if (manifest.outcome !== 'ok') problems.push(`${path}: the run did not end well (${manifest.outcome})`);
     const { truncated } = await readSummary(part, (row) => {
-      const job = manifest.points[row.point]?.spec ?? {};
       cells.set(keyOf(row, manifest.machine.layout), {
         status: row.status,
         log: logOf(row, metric),
         series: row.series,
         point: row.point,
-        job,
+        job: itemAt(manifest.points, row.point).spec,
       });
     });
     if (truncated) problems.push(`${path}: summary.csv ends in the middle of a row`);

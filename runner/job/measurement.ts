@@ -85,8 +85,3 @@ export interface Skipped<Own extends string = string> extends PhaseFacts<Own> {
 
 /** One future row of this rank. A field exists only where it has a meaning. */
 export type Measurement<Own extends string = string> = Measured<Own> | Idle<Own> | Skipped<Own>;
-
-/** Samples of a measurement in microseconds; none where nothing was timed. */
-export function samplesOf(measurement: Measurement): Float64Array {
-  return measurement.state === 'measured' ? measurement.samplesUs : new Float64Array();
-}

@@ -1,11 +1,5 @@
 /** From what a rank knows of a point to its rows. Missing stays absent, which the CSV writes as an empty field. */
-import {
-  samplesOf,
-  type Measured,
-  type Measurement,
-  type MeasuredBytes,
-  type Verification,
-} from '../job/measurement.js';
+import type { Measured, Measurement, MeasuredBytes, Verification } from '../job/measurement.js';
 import type { ErrorCode } from '../errors.js';
 import { bandwidths } from '../statistics/bandwidth.js';
 import { describeSamples, nearestRank, sortSamples } from '../statistics/samples.js';
@@ -52,19 +46,19 @@ export interface RankPointResult {
 /** The rows and the samples behind them: rows go to this rank's CSV, the whole to rank 0 for the summary. */
 export function buildPointResult(facts: RunFacts, point: Point, outcome: PointOutcome): RankPointResult {
   const rows = buildRows(facts, point, outcome);
-  const timed = rows.map((row, index) =>
-    row['t_p50_us'] === undefined ? undefined : outcome.measurements[index],
-  );
+  const timed = rows.map((row, index) => {
+    const measurement = outcome.measurements[index];
+    const isTimed = measurement?.state === 'measured' && row['t_p50_us'] !== undefined;
+    return isTimed ? measurement : undefined;
+  });
   return {
     rank: facts.rank,
     rows,
     rankOnly: outcome.measurements.flatMap((measured, at) =>
       measured.state === 'measured' && measured.rankOnly === true ? [at] : [],
     ),
-    samplesUs: timed.map((measured) => Array.from(measured ? samplesOf(measured) : [])),
-    entrySkewUs: timed.map((measured) =>
-      Array.from((measured?.state === 'measured' ? measured.entrySkewUs : undefined) ?? []),
-    ),
+    samplesUs: timed.map((measured) => Array.from(measured?.samplesUs ?? [])),
+    entrySkewUs: timed.map((measured) => Array.from(measured?.entrySkewUs ?? [])),
   };
 }
 

@@ -74,17 +74,21 @@ export async function joinRunFolder(outFolder: string, runId: string): Promise<s
  */
 export async function makeFolder(path: string): Promise<void> {
   try {
+    await makeOne(path);
+  } catch (error) {
+    const parent = dirname(path);
+    if (codeOf(error) !== 'ENOENT' || parent === path) throw error;
+    await makeFolder(parent);
+    await makeOne(path);
+  }
+}
+
+/** Another rank of this host may make it at the same time. */
+async function makeOne(path: string): Promise<void> {
+  try {
     await mkdir(path);
   } catch (error) {
-    const code = codeOf(error);
-    if (code === 'EEXIST' && (await isFolder(path))) return;
-    const parent = dirname(path);
-    if (code !== 'ENOENT' || parent === path) throw error;
-    await makeFolder(parent);
-    // Another rank of this host may have made it in between.
-    await mkdir(path).catch(async (again: NodeJS.ErrnoException) => {
-      if (again.code !== 'EEXIST' || !(await isFolder(path))) throw again;
-    });
+    if (codeOf(error) !== 'EEXIST' || !(await isFolder(path))) throw error;
   }
 }
 

@@ -121,9 +121,8 @@ export function parseManifest(path: string, text: string): RunManifest {
 
 type ResolvedPoints = Pick<ReturnType<typeof parseResolvedSpec>, 'name' | 'points'>;
 
-/** Runs that are compared mostly share their spec, and parsing one of many points takes its time. */
+/** Runs that are compared mostly share their spec, and parsing one of many points takes its time; each holds its points anyway. */
 const resolvedByDigest = new Map<string, ResolvedPoints>();
-const MAX_REMEMBERED = 32;
 
 function resolvedOf(path: string, digest: string, resolved: unknown): ResolvedPoints {
   const known = resolvedByDigest.get(digest);
@@ -132,7 +131,6 @@ function resolvedOf(path: string, digest: string, resolved: unknown): ResolvedPo
     const spec = parseResolvedSpec(canonicalJson(resolved ?? null), {});
     if (spec.digest !== digest)
       throw damaged(path, 'spec.resolved is not the text that spec.digest stands for');
-    if (resolvedByDigest.size >= MAX_REMEMBERED) resolvedByDigest.clear();
     resolvedByDigest.set(digest, spec);
     return spec;
   } catch (error) {
