@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import { runCli } from '../../helpers/run-cli.js';
 import { syntheticSpec, writeSyntheticRun, type SyntheticRun } from '../../helpers/synthetic-run.js';
+import { compareTables } from '../../../runner/compare/compare-runs.js';
 import { appendHistory, changesOf, readHistory } from '../../../runner/compare/history.js';
 import { parsePrefix } from '../../../runner/compare/prefix.js';
 import { readVerdict } from '../../../runner/compare/read-verdict.js';
@@ -70,6 +71,42 @@ t.test('runs are pairs only where the sides take turns, in both orders', async (
   t.equal(sides([0, 1], [2, 3]), undefined, 'two of one side in turn');
   t.equal(sides([0, 2], [1, 3]), undefined, 'always the same side first: drift would be a difference');
   t.equal(sides([0], [1, 2]), undefined);
+});
+
+t.test('with few pairs the size of the change is judged against the noise of the baseline', async (t) => {
+  const judged = (order: readonly [number[], number[]], changes: readonly number[]): unknown => {
+    const [a, b] = order;
+    const noise = [0, 0.001, -0.001, 0];
+    const side = (name: string, minutes: number[], by: readonly number[]): RunTable[] =>
+      minutes.map((minute, at) =>
+        run(`${name}${at}`, minute, { [TOTAL]: { log: (noise[at] ?? 0) + (by[at] ?? 0) } }),
+      );
+    const limits = { thresholdPct: 3, resolutionPct: 10, keyThresholds: [] };
+    const { keys, notes } = compareTables(side('a', a, []), side('b', b, changes), limits);
+    return { word: keys[0]?.word, basis: keys[0]?.basis, notes };
+  };
+  const notes = ['4 pairs: fewer than the 6 that a test needs, so effect sizes are judged'];
+  const basis = 'effect size';
+  const turns: [number[], number[]] = [
+    [0, 3, 4, 7],
+    [1, 2, 5, 6],
+  ];
+  t.same(judged(turns, [0.05, 0.05, 0.05, 0.05]), { word: 'regressed', basis, notes });
+  t.same(judged(turns, [0, 0, 0, 0]), { word: 'equal', basis, notes });
+  t.same(judged(turns, [0.2, 0.2, -0.05, -0.05]), { word: 'equal', basis, notes }, 'pairs that disagree');
+});
+
+t.test('shares of the peak are better the larger', async (t) => {
+  const folder = t.testdir();
+  const path = writeSyntheticRun(folder, {
+    runId: 'shares',
+    spec: syntheticSpec(folder, { numPoints: 3 }),
+    startedAt: '2026-01-02T03:04:05.000Z',
+    cells: ({ index }) => ({ t_p50_us: 100, aggregate_pct_of_peak: [80, 40, ''][index] ?? '' }),
+  });
+  const [table] = await readRuns([path], 'share');
+  const logs = [...(table?.cells.values() ?? [])].map(({ log }) => log);
+  t.same(logs, [-Math.log(80), -Math.log(40), undefined]);
 });
 
 t.test('keys that are no comparison of times say why', async (t) => {

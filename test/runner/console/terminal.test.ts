@@ -51,6 +51,15 @@ t.test('the table: one line a summary row, at most 120 columns, no escapes in a 
   t.match(table.render({ ...plain, columns: 180 }), long);
 });
 
+t.test("a time that is not the host's is named; an error without words is told by its code", async (t) => {
+  const table = new ResultTable();
+  table.add('', [{ job_id: 'a', point: 0, status: 'ok', phase: 'total', timing: 'event' }]);
+  table.add('', [{ job_id: 'b', point: 1, status: 'failed', error_code: 'E_JOB' }]);
+  const lines = table.render(plain).split('\n');
+  t.match(lines[1], /^a +#0 +total\/event +ok$/);
+  t.equal(lines[3], 'b failed: E_JOB: ');
+});
+
 t.test('a long sweep does not drown its failures', async (t) => {
   const table = new ResultTable();
   for (let point = 0; point < 10_000; point += 1) {
@@ -88,6 +97,12 @@ t.test('progress: a bar on a terminal, with the count of what is not ok', async 
   progress.stop();
   progress.stop();
   t.match(text(), /2\/2 up \(1 not ok\)/);
+  const well = collect(true);
+  const steady = createProgress(1, { ...plain, interactive: true }, well.stream);
+  steady.end({ jobId: 'down', point: 0, sweptText: '' }, 'ok');
+  steady.stop();
+  t.match(well.text(), /1\/1 down /);
+  t.notMatch(well.text(), 'not ok');
 });
 
 t.test('progress within a long point: on a bar at once, in a log every ten seconds', async (t) => {

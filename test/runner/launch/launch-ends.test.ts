@@ -41,6 +41,15 @@ t.test('a launcher that says 0 without a manifest of the run has not run it', as
   t.equal((await launchOn(t, 'exit 0')).status, 4);
 });
 
+t.test('an mpirun that cannot be started is no MPI, and is named', async (t) => {
+  const { folder, words, env } = stageWith(t, 'exit 0');
+  writeFileSync(join(folder, 'bin', 'mpirun'), '#!/nowhere/sh\n');
+  t.match(await runCli(words, { env }), {
+    status: 3,
+    stderr: /E_MPI_MISSING: .*found \S+\/bin\/mpirun, none of them Open MPI or MPICH/,
+  });
+});
+
 t.test('a status that the launcher gives stays, also that of a signal', async (t) => {
   t.equal((await launchOn(t, 'exit 9')).status, 9);
   t.equal((await launchOn(t, 'kill -KILL $$')).status, 128 + 9);

@@ -54,6 +54,10 @@ t.test('a file that is there is refused and left alone', (t) =>
     t.equal(readFileSync(file(folder), 'utf8'), 'precious');
     const gone = join(folder, 'gone');
     await t.rejects(RankCsv.open(gone, 3, plainColumns), { code: 'E_OUTPUT', message: /ENOENT.*--out/ });
+    await t.rejects(RankCsv.open(gone, 3, plainColumns, []), {
+      code: 'E_OUTPUT',
+      message: /rank-0003\.csv cannot be written: ENOENT.*--out/,
+    });
   }),
 );
 

@@ -48,6 +48,7 @@ t.test('an output folder that cannot be written', async (t) =>
     const file = join(out, 'file');
     writeFileSync(file, '');
     await t.rejects(claimRunFolder(file, 'r1'), { code: 'E_OUTPUT', message: /file\/r1.*--out/ });
+    await t.rejects(joinRunFolder(out, 'file'), { code: 'E_OUTPUT', message: /EEXIST/ });
     await t.rejects(joinRunFolder(file, 'r1'), { code: 'E_OUTPUT', message: /ENOTDIR|EEXIST/ });
     await t.rejects(claimRunFolder('/proc/railrunner-test', 'r1'), { code: 'E_OUTPUT' });
   }),

@@ -87,6 +87,10 @@ t.test('machine classes: every differing field is named, what is unknown is none
       nccl: null,
       layout: '2',
     });
+    const file = join(folder, 'one', 'manifest.json');
+    writeFileSync(file, JSON.stringify({ ...readJson<object>(file), versions: {} }));
+    const silent = (await openRunFolder(join(folder, 'one'))).manifest.machine;
+    t.same(silent, { ...machine, mpi: null }, 'a manifest that does not say its MPI');
     const other = { ...machine, deviceName: 'Xeon', nccl: '2.28.3', mpi: 'MPICH 4.0.2' };
     t.same(
       classDifferences(machine, other).map(({ field }) => field),

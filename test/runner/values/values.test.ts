@@ -1,5 +1,6 @@
 /** The small readers that code trusts: what is not as expected is said at once, with what was expected and received. */
 import t from 'tap';
+import { messageOf, toRunnerError } from '../../../runner/errors.js';
 import { firstOf, itemAt, lastOf, numberAt, oneOf, present, valueOf } from '../../../runner/values/items.js';
 import { asJsonObject, isJson, parseJsonObject } from '../../../runner/values/json.js';
 import { readFlag, readNumber, readObject, readText, readWord } from '../../../runner/values/keys.js';
@@ -51,6 +52,11 @@ t.test('an item that is not there is an error at once', async (t) => {
   t.throws(() => valueOf(new Map(), 'rank'), { message: 'no value of rank' });
   t.throws(() => present(undefined, 'the probe'), { message: 'the probe is missing' });
   t.throws(() => oneOf(['host', 'cuda'], 'rocm'), { message: 'rocm is not one of host, cuda' });
+});
+
+t.test('what is thrown and no error keeps its words', async (t) => {
+  t.equal(messageOf('no memory'), 'no memory');
+  t.match(toRunnerError('no memory'), { code: 'E_JOB', message: 'no memory', cause: 'no memory' });
 });
 
 t.test('what another rank sent and is not JSON loses the world, naming the rank', async (t) => {
