@@ -9,7 +9,6 @@ import { joinShards, type JoinedRun } from '../run-folder/shards.js';
 import type { RankTime, ReportRow, ReportedRun, Suite } from './model.js';
 import { missingRows, readPart, readRanks } from './read-rows.js';
 import { firstOf, lastOf } from '../values/items.js';
-import { isObject } from '../job-spec/pointer.js';
 
 export interface Folders {
   /** At least one. */
@@ -118,7 +117,6 @@ async function readJoined(run: JoinedRun, withRanks: boolean): Promise<ReportedR
       `${ids.join(', ')}: ${counted(missing.length, 'point')} of ${(manifest.selectedPoints ?? manifest.points).length} without a row`,
     );
   }
-  const versions = isObject(manifest.json['versions']) ? manifest.json['versions'] : {};
   return {
     runId: ids.join(', '),
     folders: run.parts.map((part) => part.path),
@@ -128,8 +126,8 @@ async function readJoined(run: JoinedRun, withRanks: boolean): Promise<ReportedR
     specDigest: manifest.specDigest,
     worldSize: manifest.worldSize,
     machine: manifest.machine,
-    railrunnerVersion: String(versions['railrunner'] ?? ''),
-    commit: String(versions['commit'] ?? ''),
+    railrunnerVersion: String(manifest.versions['railrunner'] ?? ''),
+    commit: String(manifest.versions['commit'] ?? ''),
     numPoints: manifest.points.length,
     rows: [...rows, ...missing].toSorted((a, b) => a.point - b.point),
     rankTimes,

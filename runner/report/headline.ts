@@ -101,5 +101,5 @@ export function verdictOf(report: Report): string {
   const what = `${runs.length} ${runs.length === 1 ? 'run' : 'runs'}, ${rows.length} rows: ${statusText(rows.map((row) => row.status))}`;
   const notes = runs.flatMap((run) => run.notes).map((note) => ` ${note}.`);
   if (bad.length === 0 && gaps === 0) return `${what}. Nothing is missing.${notes.join('')}`;
-  return gaps === 0 ? `${what}.` : `${what}. Something failed, is missing or is damaged: see below.`;
+  return `${what}. Something failed, is missing or is damaged: see below.`;
 }

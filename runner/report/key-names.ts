@@ -9,7 +9,7 @@ export function paramsForPeople(params: string): string {
 }
 
 /** `kv/down/total/host/device->host blocks=64 @4+4`: spec, job, phase, timing, direction, swept values, layout. */
-export function keyName(key: Key): string {
+function keyName(key: Key): string {
   const place = [key.specName, key.jobId, key.phase || 'point', key.timing, key.direction];
   const swept = paramsForPeople(key.params);
   return `${place.filter((part) => part !== '').join('/')}${swept && ` ${swept}`} @${key.layout.replaceAll(' ', '-')}`;

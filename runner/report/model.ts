@@ -154,6 +154,7 @@ export interface Comparison {
 export interface Report {
   readonly title: string;
   readonly version: string;
+  /** At least one. */
   readonly suites: readonly Suite[];
   readonly comparison: Comparison | undefined;
   /** Of the report as a whole: folders that could not be read. */

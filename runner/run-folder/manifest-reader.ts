@@ -39,6 +39,8 @@ export interface RunManifest {
   readonly points: readonly Point[];
   readonly worldSize: number;
   readonly machine: MachineClass;
+  /** Of railrunner and what it runs on, as written. */
+  readonly versions: Readonly<Record<string, unknown>>;
   /** Undefined: the run holds all points. */
   readonly shard: ShardPlace | undefined;
   /** Numbers of the points that `--points` named; undefined: all, or a run from before this was recorded. */
@@ -142,7 +144,7 @@ function resolvedOf(path: string, digest: string, resolved: unknown): ResolvedPo
 function placesOf(
   path: string,
   json: Readonly<Record<string, unknown>>,
-): Pick<RunManifest, 'worldSize' | 'machine'> {
+): Pick<RunManifest, 'worldSize' | 'machine' | 'versions'> {
   const topology = objectOf(path, 'topology', json['topology']);
   const ranks = arrayOf(path, 'topology.ranks', topology['ranks']);
   const worldSize = numberOf(path, 'topology.worldSize', topology['worldSize']);
@@ -161,6 +163,7 @@ function placesOf(
   const mpi = textOrNull(machine['mpi']) ?? textOrNull(versions['mpi']);
   return {
     worldSize,
+    versions,
     machine: {
       device: distinctText(devices.map((device) => device.kind)),
       deviceName: distinctText(devices.map((device) => device.name)),

@@ -8,7 +8,7 @@ import { isBad, type Comparison, type Report } from '../model.js';
 import { ratioText } from '../numbers.js';
 import type { KeyFigures, OverRuns } from '../repeats.js';
 import { groupBy } from '../group-by.js';
-import { keyName } from '../key-names.js';
+import { firstOf } from '../../values/items.js';
 import type { ReportFormat } from './format.js';
 
 interface Case {
@@ -29,14 +29,14 @@ function junitXml(report: Report, figures: readonly KeyFigures[]): string {
     [...runCases(report), ...figures.map(caseOf), ...judgedCases(report.comparison)],
     (entry) => entry.suite,
   );
-  const startedAt = report.suites[0]?.runs[0]?.startedAt;
-  const timestamp = startedAt?.toISOString().replace(/\.\d+Z$/, '');
+  const { startedAt } = firstOf(firstOf(report.suites).runs);
+  const timestamp = startedAt.toISOString().replace(/\.\d+Z$/, '');
   const all = [...suites.values()].flat();
   const lines = [
     '<?xml version="1.0" encoding="UTF-8"?>',
     `<testsuites${attributes({ name: report.title, ...counts(all) })}>`,
     ...[...suites].flatMap(([name, cases]) => [
-      `  <testsuite${attributes({ name, ...counts(cases), ...(timestamp === undefined ? {} : { timestamp }) })}>`,
+      `  <testsuite${attributes({ name, ...counts(cases), timestamp })}>`,
       ...cases.flatMap(caseLines),
       '  </testsuite>',
     ]),
@@ -65,9 +65,8 @@ function runCases(report: Report): Case[] {
 function caseOf(figure: KeyFigures): Case {
   const { key, worst, status } = figure;
   const suite = `${key.specName}.${key.jobId}`;
-  // The spec and the job stand in the suite; of equal names GitLab counts the first only.
-  const prefix = `${key.specName}/${key.jobId}/`;
-  const name = figure.name.startsWith(prefix) ? figure.name.slice(prefix.length) : keyName(key);
+  // Names begin with the spec and the job, which stand in the suite; of equal names GitLab counts the first only.
+  const name = figure.name.slice(`${key.specName}/${key.jobId}/`.length);
   const base = { suite, name, seconds: figure.timedSeconds };
   const rank = worst.errorRank === '' ? '' : ` on rank ${worst.errorRank}`;
   const why = [`${status}${rank}`, worst.errorCode, worst.error].filter((part) => part !== '').join(': ');

@@ -19,7 +19,10 @@ const COLOR_OF_WORD: Readonly<Record<Word, string>> = {
 };
 
 export async function comparisonPlot(comparison: Comparison): Promise<Plot | undefined> {
-  const judged = comparison.judged.filter((entry) => entry.ratio !== undefined && entry.ratio > 0);
+  const judged = comparison.judged.flatMap((entry) => {
+    const { ratio } = entry;
+    return ratio !== undefined && ratio > 0 ? [{ ...entry, ratio }] : [];
+  });
   if (judged.length === 0) return undefined;
   const kept = judged.slice(0, MOST_KEYS);
   const words = WORDS.filter((word) => judged.some((entry) => entry.word === word));
@@ -81,11 +84,9 @@ export async function comparisonPlot(comparison: Comparison): Promise<Plot | und
 }
 
 /** Round changes within the range of the plot: a logarithmic axis of so few percent would have none. */
-function ticksOf(
-  values: readonly { readonly low: number | undefined; readonly high: number | undefined }[],
-): number[] {
-  const least = Math.min(...values.map(({ low }) => low ?? 1), 1);
-  const most = Math.max(...values.map(({ high }) => high ?? 1), 1);
+function ticksOf(values: readonly { readonly low: number; readonly high: number }[]): number[] {
+  const least = Math.min(...values.map(({ low }) => low), 1);
+  const most = Math.max(...values.map(({ high }) => high), 1);
   const apart = Math.log(most / least) / MOST_TICKS;
   return ROUND_CHANGES_PCT.map((percent) => 1 + percent / 100).filter(
     (ratio) => ratio >= least && ratio <= most && (ratio === 1 || Math.abs(Math.log(ratio)) >= apart),

@@ -5,14 +5,19 @@ import { draw, TIME_LABEL, type Plot } from './draw.js';
 import { mostTelling, someOf } from './row-names.js';
 import { firstOf } from '../../values/items.js';
 
-const spread = (row: ReportRow): number => (row.maxUs ?? NaN) / (row.p50Us ?? NaN);
+interface TimedRow extends ReportRow {
+  readonly p50Us: number;
+  readonly maxUs: number;
+}
+
+/** A logarithmic axis has no zero; a time of 0 is below the clock's resolution. */
+const isTimed = (row: ReportRow): row is TimedRow =>
+  row.status === 'ok' && (row.minUs ?? 0) > 0 && row.p50Us !== undefined && row.maxUs !== undefined;
+
+const spread = (row: TimedRow): number => row.maxUs / row.p50Us;
 
 export async function distributionPlot(rows: readonly ReportRow[]): Promise<Plot | undefined> {
-  // A logarithmic axis has no zero; a time of 0 is below the clock's resolution.
-  const timed = rows.filter(
-    (row) =>
-      row.status === 'ok' && (row.minUs ?? 0) > 0 && row.p50Us !== undefined && row.maxUs !== undefined,
-  );
+  const timed = rows.filter(isTimed);
   if (timed.length === 0) return undefined;
   const shown = mostTelling(timed, spread);
   const widest = firstOf(shown.toSorted((a, b) => spread(b.row) - spread(a.row)));

@@ -57,7 +57,8 @@ declare module 'vega' {
 }
 
 interface TextMetrics {
-  width(item: { readonly fontSize?: number; readonly text?: unknown }, text?: unknown): number;
+  /** Every text has a size by CONFIG. */
+  width(item: { readonly fontSize: number }, text: unknown): number;
 }
 
 /** Widths of a character over its height in DejaVu Sans, the widest of the usual fonts: what fits there fits everywhere. */
@@ -70,11 +71,11 @@ const OTHER_WIDTH = 0.64;
 
 /** Without a canvas Vega assumes a width of 0.8 of its height for every character, and cuts labels at two thirds of their space. */
 vega.textMetrics.width = (item, text) => {
-  const characters = [...String(text ?? item.text ?? '')];
+  const characters = [...String(text)];
   const widths = characters.map(
     (one) => CHARACTER_WIDTHS.find(([sort]) => sort.test(one))?.[1] ?? OTHER_WIDTH,
   );
-  return widths.reduce((total, width) => total + width, 0) * (item.fontSize ?? 11);
+  return widths.reduce((total, width) => total + width, 0) * item.fontSize;
 };
 
 export async function draw(spec: PlotSpec): Promise<string> {

@@ -5,18 +5,21 @@ import type { ReportRow } from '../model.js';
 /** More bars than this cannot be read. */
 const MOST_BARS = 24;
 
-export interface NamedRow {
+export interface NamedRow<Row extends ReportRow = ReportRow> {
   readonly name: string;
-  readonly row: ReportRow;
+  readonly row: Row;
 }
 
 /** The rows of largest `weight`, in the order of the spec, with names that differ. */
-export function mostTelling(rows: readonly ReportRow[], weight: (row: ReportRow) => number): NamedRow[] {
+export function mostTelling<Row extends ReportRow>(
+  rows: readonly Row[],
+  weight: (row: Row) => number,
+): NamedRow<Row>[] {
   const kept = new Set(rows.toSorted((a, b) => weight(b) - weight(a)).slice(0, MOST_BARS));
   return named(rows.filter((row) => kept.has(row)));
 }
 
-export function named(rows: readonly ReportRow[]): NamedRow[] {
+export function named<Row extends ReportRow>(rows: readonly Row[]): NamedRow<Row>[] {
   const phases = new Set(rows.map((row) => phaseName(row)));
   return rows.map((row) => {
     const phase = phases.size > 1 ? ` ${phaseName(row)}` : '';
