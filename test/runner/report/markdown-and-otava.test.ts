@@ -3,6 +3,7 @@ import { parse as parseCsv } from 'csv-parse/sync';
 import { marked, type Tokens } from 'marked';
 import t from 'tap';
 import { parse as parseYaml } from 'yaml';
+import type { Point } from '../../../runner/job-spec/types.js';
 import { render } from '../../../runner/report/write-report.js';
 import {
   measuredCells,
@@ -97,5 +98,24 @@ t.test('Otava: each CSV has the columns that otava.yaml names, and no empty cell
         t.ok(entry.attributes.every((attribute) => row[attribute] !== undefined));
       }
     }
+  }),
+);
+
+t.test('Otava: suites of one spec have tests of their own, and a figure that no run has is no column', (t) =>
+  withTempDir(async (folder) => {
+    const cells = (point: Point): object => ({
+      ...measuredCells(point),
+      ...(point.index < 4 ? {} : { aggregate_GBps: '' }),
+      ...(point.index < 7 ? {} : { t_p50_us: '' }),
+    });
+    const runs = ['host', 'other'].map((deviceName) =>
+      writeReportRun(folder, { runId: deviceName, deviceName, cells: cells as never }),
+    );
+    const text = await textOf(await reportOf(runs), 'otava', 'otava.yaml');
+    const { tests } = parseYaml(text) as { tests: Record<string, OtavaTest> };
+    t.same(Object.keys(tests), ['small.1', 'small.2']);
+    const columns = Object.keys(tests['small.1']?.metrics ?? {});
+    const count = (suffix: string): number => columns.filter((name) => name.endsWith(suffix)).length;
+    t.same([count(' p50_us'), count(' GBps')], [7, 4]);
   }),
 );
