@@ -54,6 +54,7 @@ export async function openReplay(spec: ReplaySpec, context: PointContext): Promi
       const failed = measured && !whole;
       await replay.close(!failed, CLOSE_TIMEOUT_MS);
       // A collective that did not end well everywhere is not to be used again.
+      // v8 ignore next -- GPUs
       if (failed) await communicator?.abandon();
     },
   };

@@ -33,8 +33,8 @@ export function resolveReplay({ spec, given, swept, files }: ResolveRequest): Re
 }
 
 function objectOf(value: unknown): Given {
-  if (isObject(value)) return value;
-  throw new TypeError('expected an object, as the schema asks for');
+  if (!isObject(value)) throw new TypeError('expected an object, as the schema asks for');
+  return value;
 }
 
 function resolveTrace(

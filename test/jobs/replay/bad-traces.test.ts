@@ -11,6 +11,7 @@ import type { ResolvedSpec } from '../../../runner/job-spec/types.js';
 import { fill, hasUnlinkedFile, needsMount, withSmallDisk } from '../../helpers/full-disk.js';
 import { pointOf, rowOf, runReplay, SMALL_TRACE } from '../../helpers/run-replay.js';
 import { withTempDir } from '../../helpers/with-temp-dir.js';
+import { present } from '../../../runner/values/items.js';
 
 t.setTimeout(600_000);
 
@@ -40,6 +41,7 @@ t.test('wrong lines are refused with their numbers before anything moves, or cou
         ...refused,
         jobOf('counted.jsonl', `${all.join('\n')}\n`, { onBadLine: 'count' }),
         jobOf('read.jsonl.gz', gzipSync(`${GOOD.join('\r\n')}\r\n${huge}\r\n\r\n\r\n`)),
+        { ...jobOf('short.jsonl', GOOD.join('\n')), warmupRequests: 3 },
       ],
     });
     t.equal(run.status, 1, run.said);
@@ -52,24 +54,31 @@ t.test('wrong lines are refused with their numbers before anything moves, or cou
     const read = rowOf(pointOf(run, isWrong.length + 1), 0, 'replay');
     const expected = { status: 'ok', requests: '4', prefix_blocks: '8', hits_device: '2', wrong: '0' };
     t.match(read, expected, 'CRLF, blank lines, gzip, times that are no whole numbers and the largest ids');
+    const short =
+      /short\.jsonl: expected more than the 3 requests of warmupRequests, received 3 of them; take more requests, or/;
+    const tooFew = { status: 'failed', error_code: 'E_TRACE', error: short };
+    t.match(pointOf(run, isWrong.length + 2).rows[0]?.[0], tooFew, 'none is left to count');
   }),
 );
 
+/** A job of one tier with the changes; throws for what is wrong in it. */
+function loaded(folder: string, change: object): ResolvedSpec {
+  const job = {
+    id: 'replay',
+    kind: 'replay',
+    trace: { path: SMALL_TRACE },
+    layout: { numLayers: 2, outerDim: 2, innerDim: 16 },
+    pools: { deviceBlocks: 8 },
+    ...change,
+  };
+  const spec = join(folder, 'spec.json');
+  writeFileSync(spec, JSON.stringify({ name: 'bad', jobs: [job] }));
+  return loadSpec(spec, { kinds: JOB_KINDS });
+}
+
 t.test('a spec says which key is wrong', async (t) => {
   await withTempDir(async (folder) => {
-    const good = (change: object): ResolvedSpec => {
-      const job = {
-        id: 'replay',
-        kind: 'replay',
-        trace: { path: SMALL_TRACE },
-        layout: { numLayers: 2, outerDim: 2, innerDim: 16 },
-        pools: { deviceBlocks: 8 },
-        ...change,
-      };
-      const spec = join(folder, 'spec.json');
-      writeFileSync(spec, JSON.stringify({ name: 'bad', jobs: [job] }));
-      return loadSpec(spec, { kinds: JOB_KINDS });
-    };
+    const good = (change: object): ResolvedSpec => loaded(folder, change);
     const refused = (change: object): string => {
       try {
         good(change);
@@ -108,9 +117,41 @@ t.test('a spec says which key is wrong', async (t) => {
     t.match(worldIssues(points, JOB_KINDS, 2), [
       { pointer: '/jobs/0/root', expected: /0 to 1/, received: '2' },
     ]);
+    const odd = {
+      layout: { ...layout, pageSize: 512, alignment: 48 },
+      pools: { deviceBlocks: 8, hostBlocks: 8, diskBlocks: 8 },
+    };
+    t.equal(refused(odd).match(/\/layout\/alignment\s+expected: a power of two/g)?.length, 1, 'said once');
     t.match(refused(warm), /\/warmupRequests\s+expected: less than the 5 requests/);
   });
 });
+
+t.test('blockTokens as a spec says them are taken, and are the pages of a layout that names none', (t) =>
+  withTempDir(async (folder) => {
+    const { points } = loaded(folder, { trace: { path: SMALL_TRACE, blockTokens: 256 } });
+    t.match(points[0]?.spec, { trace: { blockTokens: 256 }, layout: { pageSize: 256 } });
+  }),
+);
+
+t.test('a strategy of GPUs is skipped where there is none', (t) =>
+  withTempDir(async (folder) => {
+    const kind = present(
+      JOB_KINDS.find((each) => each.kind === 'replay'),
+      'the kind',
+    );
+    const place = {
+      worldSize: 2,
+      ranksPerNode: 2,
+      device: 'host',
+      networkMissing: '',
+      ncclMissing: '',
+    } as const;
+    const skipped = (strategy: string): (string | null | undefined)[] =>
+      loaded(folder, { strategy }).points.map((point) => kind.skipReason?.(point, place));
+    t.match(skipped('staged'), [/strategy `staged` needs a cuda device/]);
+    t.same(skipped('kernel'), [null]);
+  }),
+);
 
 const diskPools = (diskPath: string) => ({ deviceBlocks: 50, hostBlocks: 50, diskBlocks: 600, diskPath });
 

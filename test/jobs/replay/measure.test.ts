@@ -135,6 +135,11 @@ function first(requests: number, { dueUs, beginUs, loadedUs, endUs, stallUs }: W
 
 const replayRow = ({ rows }: Measured): Measurement | undefined => rows[0];
 
+t.test('a trace that asks for nothing twice has no hits, and its row says so', async (t) => {
+  const once = await measure({ change: { trace: { path: SMALL_TRACE, requests: 1 } } });
+  t.match(replayRow(once), { extra: { hit_rates: /^no hits; missed 100\.00 % of \d+ prefix blocks$/ } });
+});
+
 t.test('what was done is what was decided, to the block and byte', async (t) => {
   const well = await measure();
   t.match(replayRow(well), { phase: 'replay', networkTransport: 'tcp', extra: { requests: 60 } });

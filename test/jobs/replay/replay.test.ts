@@ -62,7 +62,7 @@ t.test('sharded: as the simulator says, by the clock, and in parts', { skip }, (
     const run = await runReplay(folder, {
       jobs: [
         { saveSamples: true },
-        { ...paced, sweep: { pacing: ['recorded', 'sessions'] }, verify: 'sample' },
+        { ...paced, sweep: { pacing: ['recorded', 'sessions'] }, verify: 'sample', probe: false },
         { trace: { path: SMALL_TRACE, requests: 20 }, pools: { deviceBlocks: 3 }, policy: 'arc' },
       ],
     });
@@ -81,6 +81,13 @@ t.test('sharded: as the simulator says, by the clock, and in parts', { skip }, (
           t.ok(Number(row['t_p50_us']) > 80_000, `waited for the recorded times: ${row['t_p50_us']} us`);
         }
       }
+    });
+    await t.test('a job without probes has no limits to compare its copies with', async (t) => {
+      const shares = [0, 1].map(
+        (point) => rowOf(pointOf(run, point), 0, 'copy', 'device->host')['pct_of_peak'],
+      );
+      t.ok(Number(shares[0]) > 0, `${shares[0]} % of the probed copy`);
+      t.equal(shares[1], '');
     });
     await t.test('a device smaller than a request, and one that stands alone', async (t) => {
       const row = rowOf(pointOf(run, 3), 0, 'replay');
