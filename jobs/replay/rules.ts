@@ -66,11 +66,10 @@ function geometryIssues(spec: ReplaySpec): SpecIssue[] {
   const layerRange: [number, number] = [0, kv.layout.numLayers];
   // A device without other tiers is checked as if it had a host of one block.
   const pools = { hostBlocks: 1, ...kv.pools };
-  const found = pairs.flatMap(([kind, from, to, key]) =>
+  // What both pairs complain of is said once (uniqueIssues).
+  return pairs.flatMap(([kind, from, to, key]) =>
     pools[key] === undefined
       ? []
       : kvIssues({ ...kv, pools, kind, from, to, layerRange, bidirectional: false }, null),
   );
-  // Of one pointer the first.
-  return found.filter(({ pointer }, at) => found.findIndex((each) => each.pointer === pointer) === at);
 }
