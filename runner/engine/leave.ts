@@ -48,9 +48,8 @@ export function foretellStop({ manifest, stop }: Begun): void {
 }
 
 /** A signal came and the ranks did not agree in time: this rank's rows are written, and it goes. */
-export async function exitWithoutPeers(begun: Begun): Promise<never> {
+export async function exitWithoutPeers(begun: Begun, status: number): Promise<never> {
   const { run, stop } = begun;
-  const { status } = stop;
   let rest: Pick<ManifestEnd, 'statusCounts' | 'probes' | 'error'>;
   if (run) {
     const { death, isHanging } = await closeRows(run);

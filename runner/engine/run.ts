@@ -58,7 +58,7 @@ export async function runOnThisRank(
     signals: process.signals,
     graceSeconds: environment.settings.stopGraceSeconds,
     onStop: () => beginStop(begun, world),
-    exitWithoutPeers: () => void exitWithoutPeers(begun),
+    exitWithoutPeers: (status) => void exitWithoutPeers(begun, status),
   });
   const begun: Begun = { process, logFile: new LogFile(), stop };
   stop.takeEarly();

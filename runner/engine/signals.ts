@@ -18,8 +18,8 @@ interface StopHandlers {
   readonly graceSeconds: number | undefined;
   /** Runs once, at the first signal. */
   readonly onStop: () => void;
-  /** Runs when the ranks could not agree in time. */
-  readonly exitWithoutPeers: () => void;
+  /** Runs when the ranks could not agree in time, or not end in time; `status` is what the stop asks for. */
+  readonly exitWithoutPeers: (status: number) => void;
 }
 
 export class StopRequest {
@@ -31,7 +31,7 @@ export class StopRequest {
   /** What a rank without a signal of its own has, too: one may still come. */
   readonly budget: StopBudget;
   readonly #signals: StopHandlers['signals'];
-  readonly #exitWithoutPeers: () => void;
+  readonly #exitWithoutPeers: StopHandlers['exitWithoutPeers'];
   readonly #listeners: [NodeJS.Signals, () => void][] = [];
 
   constructor({ signals, graceSeconds, onStop, exitWithoutPeers }: StopHandlers) {
@@ -46,7 +46,7 @@ export class StopRequest {
         const { agreeMs, rowsMs } = signal === 'SIGUSR1' ? patientBudget(graceSeconds) : this.budget;
         this.#signalledAt = performance.now();
         this.#rowsEndAt = this.#signalledAt + rowsMs;
-        this.#timer = setTimeout(exitWithoutPeers, agreeMs);
+        this.#timer = setTimeout(exitWithoutPeers, agreeMs, this.#status);
         onStop();
       };
       signals.on(signal, listener);
@@ -86,10 +86,9 @@ export class StopRequest {
 
   /** All ranks know of a stop, which asks for `status`: the end is in order, and as short. */
   agreed(status: number): void {
-    this.note(status, '');
     clearTimeout(this.#timer);
     const rowsMs = this.rowsEndAt - performance.now();
-    this.#timer = setTimeout(this.#exitWithoutPeers, Math.max(0, rowsMs) + this.budget.exitMs);
+    this.#timer = setTimeout(this.#exitWithoutPeers, Math.max(0, rowsMs) + this.budget.exitMs, status);
   }
 
   close(): void {
