@@ -89,7 +89,8 @@ async function record(
   const gathered = await run.world.native.gather(packed, 0, GATHER_TIMEOUT_MS);
   const perRank = (gathered ?? []).map((bytes, rank) => decodeMessage<RankPointResult>(bytes, rank));
   if (gathered) run.observers.pointReported(point, perRank, true);
-  run.firstWithoutSummary = point.index + 1;
+  // While this rank waited for the others, abortRest may have gone further.
+  run.firstWithoutSummary = Math.max(run.firstWithoutSummary, point.index + 1);
   if (next?.jobIndex !== point.jobIndex) run.observers.jobEnded();
   const all = gathered ? perRank.flatMap((rank) => rank.rows) : result.rows;
   return exitOf(all);
@@ -133,7 +134,9 @@ export async function abortRest(
       run.observers.pointReported(point, [result], false);
       return point.index >= run.firstWithoutRow ? result.rows : [];
     });
-    run.firstWithoutRow = run.firstWithoutSummary = lastOf(points).index + 1;
+    const end = lastOf(points).index + 1;
+    run.firstWithoutRow = Math.max(run.firstWithoutRow, end);
+    run.firstWithoutSummary = Math.max(run.firstWithoutSummary, end);
     const written = run.observers.rowsMade(rows);
     // Where the file system hangs the rows are made all the same: their file's end saves them elsewhere.
     if (!isHanging) isHanging = !(await within(CHUNK_WITHIN_MS, written));
