@@ -1,4 +1,4 @@
-/** Runs of a small replay on real ranks of the host device. */
+/** Runs of a small replay on real ranks. */
 import { join } from 'node:path';
 import { projectRoot } from '../../runner/project.js';
 import type { Mpi } from './mpirun.js';
@@ -24,14 +24,16 @@ export interface ReplayRun {
   /** What each job has otherwise than SMALL_REPLAY; one point each, unless it sweeps. */
   readonly jobs?: readonly Readonly<Record<string, unknown>>[];
   readonly fault?: string;
+  /** Default host. */
+  readonly device?: 'host' | 'cuda';
 }
 
 export async function runReplay(
   folder: string,
-  { ranks = 2, mpi, jobs = [{}], fault }: ReplayRun = {},
+  { ranks = 2, mpi, jobs = [{}], fault, device = 'host' }: ReplayRun = {},
 ): Promise<Ran> {
   const whole = jobs.map((job, at) => ({ ...SMALL_REPLAY, id: `replay-${at}`, ...job }));
-  const spec = { name: 'replay', device: 'host', defaults: { timeoutSeconds: 120 }, jobs: whole };
+  const spec = { name: 'replay', device, defaults: { timeoutSeconds: 120 }, jobs: whole };
   return await runSpec(folder, { ranks, mpi, fault }, spec);
 }
 
