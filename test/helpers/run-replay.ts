@@ -18,7 +18,7 @@ const SMALL_REPLAY = {
 } as const;
 
 export interface ReplayRun {
-  /** 1: without a launcher. */
+  /** 1: without a launcher, unless `mpi` names one. */
   readonly ranks?: number;
   readonly mpi?: Mpi;
   /** What each job has otherwise than SMALL_REPLAY; one point each, unless it sweeps. */

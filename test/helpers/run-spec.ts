@@ -6,8 +6,9 @@ import { readRankRows, type CsvRow } from './results.js';
 import { runArgs, runCli } from './run-cli.js';
 
 export interface SpecRun {
-  /** 1: without a launcher. */
+  /** 1: without a launcher, unless `mpi` names one. */
   readonly ranks: number;
+  /** Default openmpi. */
   readonly mpi?: Mpi | undefined;
   /** RAILRUNNER_FAULT */
   readonly fault?: string | undefined;
@@ -28,7 +29,7 @@ export interface Ran {
 
 export async function runSpec(
   folder: string,
-  { ranks, mpi = 'openmpi', fault, allLive = false }: SpecRun,
+  { ranks, mpi, fault, allLive = false }: SpecRun,
   spec: object,
 ): Promise<Ran> {
   const path = join(folder, 'spec.json');
@@ -39,7 +40,10 @@ export async function runSpec(
   };
   const options = { env, timeoutMs: 300_000 };
   const args = runArgs(path, folder);
-  const ended = ranks === 1 ? await runCli(args, options) : await mpirunCli({ mpi, ranks, ...options }, args);
+  const ended =
+    ranks === 1 && mpi === undefined
+      ? await runCli(args, options)
+      : await mpirunCli({ mpi: mpi ?? 'openmpi', ranks, ...options }, args);
   const results = join(folder, 'x');
   const rows = existsSync(results) ? readRankRows(results) : [];
   return { status: ended.status, rows, said: ended.stderr + ended.stdout, folder: results };
