@@ -94,6 +94,7 @@ function optionsOf(
     targetLayout: target.layout,
     targetBlocks: target.sectionBlocks,
     sourceIds: lane.ids.sourceIds,
+    // v8 ignore next -- killed
     targetIds: differs ? lane.ids.targetIds.slice().reverse() : lane.ids.targetIds,
     layerBegin,
     layerEnd,
