@@ -27,12 +27,15 @@ const GATHER_TIMEOUT_MS = 60_000;
 /** exitWithoutPeers has this rank's rows in hand and ends the process: it must meet no other rank in a further call. */
 const neverAgain = (): Promise<never> => new Promise(() => undefined);
 
+/** This rank leaves without the others, and abortRest has had the last word on the point. */
+const isTakenOver = (run: Run, point: Point): boolean => run.ending || run.firstWithoutSummary > point.index;
+
 export async function runPoints(run: Run): Promise<LoopEnd> {
   const statuses: number[] = [run.keptExit];
   let previous: Point | undefined;
   for (const [at, point] of run.pending.entries()) {
     // v8 ignore next -- lost ranks
-    if (run.ending) await neverAgain();
+    if (isTakenOver(run, point)) await neverAgain();
     run.observers.pointStarted(point);
     const startedAt = new Date();
     const release = releaseOf(run, previous, point);
@@ -80,17 +83,17 @@ async function record(
   outcome: PointOutcome,
   next: Point | undefined,
 ): Promise<number> {
-  if (run.ending) await neverAgain();
+  if (isTakenOver(run, point)) await neverAgain();
   const result = buildPointResult(run.facts, point, outcome);
   void run.observers.rowsMade(result.rows);
   run.firstWithoutRow = point.index + 1;
   await run.observers.pointEnded({ point, measurements: outcome.measurements });
   const packed = encodeMessage(result);
   const gathered = await run.world.native.gather(packed, 0, GATHER_TIMEOUT_MS);
+  if (isTakenOver(run, point)) await neverAgain();
   const perRank = (gathered ?? []).map((bytes, rank) => decodeMessage<RankPointResult>(bytes, rank));
   if (gathered) run.observers.pointReported(point, perRank, true);
-  // While this rank waited for the others, abortRest may have gone further.
-  run.firstWithoutSummary = Math.max(run.firstWithoutSummary, point.index + 1);
+  run.firstWithoutSummary = point.index + 1;
   if (next?.jobIndex !== point.jobIndex) run.observers.jobEnded();
   const all = gathered ? perRank.flatMap((rank) => rank.rows) : result.rows;
   return exitOf(all);

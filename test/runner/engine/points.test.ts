@@ -1,10 +1,12 @@
 /** Rows for the points of a run that ended before them. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
 import { notStarted } from '../../../runner/engine/outcome.js';
 import { abortRest, runPoints, type LoopEnd } from '../../../runner/engine/points.js';
 import type { Run } from '../../../runner/engine/run-state.js';
 import { RunnerError } from '../../../runner/errors.js';
-import type { Row } from '../../../runner/results/row.js';
+import { buildPointResult, type Row } from '../../../runner/results/row.js';
+import { encodeMessage } from '../../../runner/values/rank-message.js';
 import { factsOf, pointOf } from '../../helpers/result-samples.js';
 
 const NUM_POINTS = 120;
@@ -104,5 +106,46 @@ t.test(
     const late = cutRun();
     await loseWorld(late, { status: 143, rowsEndAt: 0 });
     t.same([late.rows, late.warned], [[], [{ firstWithoutRow: 0 }]]);
+  },
+);
+
+t.test(
+  'a rank that leaves alone has the last word: points that it wrote for are not recorded again',
+  async (t) => {
+    let [answer, asked] = [(_bytes: Buffer[]): void => {}, (): void => {}];
+    const isAsked = new Promise<void>((resolve) => (asked = resolve));
+    const told = cutRun(() => new Promise(() => {}));
+    const place = { rank: 0, stage: '', point: 0, iteration: -1, awaitedPeer: -1, ageMs: 0 };
+    const open = async (): Promise<object> => ({
+      measure: async () => [],
+      verify: async () => [],
+      close: async () => {},
+    });
+    const run = Object.assign(told.run, {
+      firstWithoutRow: 0,
+      keptExit: 0,
+      stop: { status: 143, signal: 'SIGTERM' },
+      kinds: new Map([['offload', { kind: 'offload', columns: [], open }]]),
+      faults: { ofKind: () => [], strike: async () => {} },
+      world: {
+        info: { rank: 0, worldSize: 1, hostSize: 1 },
+        native: {
+          setAbort: () => {},
+          report: () => {},
+          liveness: () => [place],
+          gather: () => new Promise((resolve) => (asked(), (answer = resolve))),
+        },
+        allgatherJson: async (own: unknown) => [own],
+      },
+    }) as unknown as Run;
+    Object.assign(run.observers, { pointStarted: () => {}, pointEnded: async () => {}, jobEnded: () => {} });
+    const ended = runPoints(run).then(() => 'the run went on');
+    await isAsked;
+    const rest = abortRest(run, outcome, { endsAt: Infinity });
+    answer([encodeMessage(buildPointResult(run.facts, pointOf(0), outcome))]);
+    await rest;
+    t.same(told.summary, all, 'each once');
+    t.same(new Set(told.rows).size, told.rows.length);
+    t.equal(await Promise.race([ended, sleep(20, 'it waits for its end')]), 'it waits for its end');
   },
 );
