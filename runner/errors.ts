@@ -146,14 +146,18 @@ export function codeOf(error: unknown): string | undefined {
   return isCoded && typeof error.code === 'string' ? error.code : undefined;
 }
 
+/** What comes from another rank, thread or library may name any code: one that the catalogue lacks becomes `fallback`. */
+export function knownCode(code: unknown, fallback: ErrorCode): ErrorCode {
+  return isErrorCode(code) ? code : fallback;
+}
+
 /**
  * Gives any thrown value a code. Native errors arrive as Error with a `code` property of the catalogue; what has
  * none becomes `fallback`, with the original kept as cause.
  */
 export function toRunnerError(error: unknown, fallback: ErrorCode = 'E_JOB'): RunnerError {
   if (error instanceof RunnerError) return error;
-  const code = codeOf(error);
-  return new RunnerError(isErrorCode(code) ? code : fallback, messageOf(error), { cause: error });
+  return new RunnerError(knownCode(codeOf(error), fallback), messageOf(error), { cause: error });
 }
 
 /** Whether it only says that this machine cannot do the point. */

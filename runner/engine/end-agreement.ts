@@ -1,5 +1,5 @@
 /** What the ranks tell each other at the end of a run: exit status, rows, and what could not be written. */
-import { EXIT, RunnerError, toRunnerError, worstExit, type ErrorCode } from '../errors.js';
+import { EXIT, knownCode, RunnerError, toRunnerError, worstExit } from '../errors.js';
 import { exchange } from '../world/agreement.js';
 import { endTimeoutMs } from '../world/deadlines.js';
 import type { LoopEnd } from './points.js';
@@ -18,7 +18,7 @@ interface EndWord {
   readonly status: number;
   readonly counts: Record<string, number>;
   readonly hostname: string;
-  readonly failures: readonly { readonly code: ErrorCode; readonly message: string }[];
+  readonly failures: readonly { readonly code: string; readonly message: string }[];
 }
 
 /** The failures of all ranks, each with its place: a rank other than 0 has no terminal of its own. */
@@ -26,7 +26,7 @@ function failuresOf(words: readonly EndWord[]): RunnerError[] {
   return words.flatMap(({ failures, hostname }, rank) =>
     failures.map(({ code, message }) => {
       const place = words.length === 1 ? '' : `rank ${rank} on ${hostname}: `;
-      return new RunnerError(code, `${place}${message}`);
+      return new RunnerError(knownCode(code, 'E_OUTPUT'), `${place}${message}`);
     }),
   );
 }

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { takeCoverage } from 'node:v8';
 import { reportError } from '../error-line.js';
-import { isErrorCode, RunnerError } from '../errors.js';
+import { knownCode, RunnerError } from '../errors.js';
 import type { LogFile } from '../log.js';
 import { printError } from '../print.js';
 import { isHanging } from '../results/output-errors.js';
@@ -74,7 +74,7 @@ export async function exitWithoutPeers(begun: Begun, status: number): Promise<ne
 /** Rank 0 prints for all ranks, even if it does not reach the end of the run. */
 function printEarlyEnd({ manifest, stop }: Begun, error: ManifestEnd['error']): void {
   if (!manifest) return;
-  const code = error && isErrorCode(error.code) ? error.code : 'E_INTERRUPTED';
+  const code = knownCode(error?.code, 'E_INTERRUPTED');
   const why = error?.message ?? stopFailure(stop.signal).error;
   reportError({ code, message: `the run ended early: ${why}` });
 }

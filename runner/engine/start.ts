@@ -5,7 +5,7 @@ import { chooseDevice } from '../world/device.js';
 import type { Environment } from '../environment/variables.js';
 import { compareVersions, ownVersions } from '../world/versions.js';
 import type { World } from '../world/world.js';
-import { RunnerError, toRunnerError, type ErrorCode } from '../errors.js';
+import { knownCode, RunnerError, toRunnerError } from '../errors.js';
 import type { RunFacts } from '../results/row.js';
 import type { OwnSpec, RunRequest, StartContext } from './run-request.js';
 import { observersOf } from './observers.js';
@@ -122,12 +122,12 @@ async function shareSpec({ world, ownSpec, request }: StartContext): Promise<{
   if (own && 'failure' in own) throw own.failure;
   if ('text' in shared)
     return { spec: parseResolvedSpec(shared.text, shared.files), selection: shared.selection };
-  throw new RunnerError(shared.code, shared.message);
+  throw new RunnerError(knownCode(shared.code, 'E_SPEC_INVALID'), shared.message);
 }
 
 type SharedSpec =
   | { readonly text: string; readonly files: FilePlaces; readonly selection: Selection }
-  | { readonly code: ErrorCode; readonly message: string };
+  | { readonly code: string; readonly message: string };
 
 function sharedOf(own: OwnSpec): SharedSpec {
   if ('failure' in own) return { code: own.failure.code, message: own.failure.message };

@@ -3,7 +3,7 @@
  * other ranks. A thread takes about 50 ms to start, so short work is better done in place.
  */
 import { parentPort, Worker, workerData, type TransferListItem } from 'node:worker_threads';
-import { codeOf, isErrorCode, messageOf, RunnerError, toRunnerError } from '../errors.js';
+import { codeOf, knownCode, messageOf, RunnerError, toRunnerError } from '../errors.js';
 
 type Answer<T> =
   { readonly value: T } | { readonly code: string; readonly message: string; readonly stack: string };
@@ -44,7 +44,7 @@ export async function offMainThread<T>(
       });
     });
     if ('value' in answer) return answer.value;
-    const code = isErrorCode(answer.code) ? answer.code : 'E_INTERNAL';
+    const code = knownCode(answer.code, 'E_INTERNAL');
     throw Object.assign(new RunnerError(code, answer.message), { stack: answer.stack });
   } finally {
     answered.abort();

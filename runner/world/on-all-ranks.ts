@@ -2,7 +2,7 @@
 import { exchange, type AgreeOptions } from './agreement.js';
 import { startTimeoutMs } from './deadlines.js';
 import type { World } from './world.js';
-import { isErrorCode, RunnerError, toRunnerError, type ErrorCode } from '../errors.js';
+import { knownCode, RunnerError, toRunnerError } from '../errors.js';
 import { rankList } from '../text/ranges.js';
 import { present } from '../values/items.js';
 import { within } from '../within.js';
@@ -73,12 +73,9 @@ export function stepError(
         `(rank ${stray} in "${outcomes[stray]?.step}"). Look at the log of the rank that failed first.`,
     );
   }
-  const failures = outcomes.flatMap(({ code, message }, rank) => {
-    if (code === null) return [];
-    // It came from another rank: only what the catalogue knows is taken for a code.
-    const known: ErrorCode = isErrorCode(code) ? code : 'E_JOB';
-    return [{ rank, code: known, message }];
-  });
+  const failures = outcomes.flatMap(({ code, message }, rank) =>
+    code === null ? [] : [{ rank, code: knownCode(code, 'E_JOB'), message }],
+  );
   // A rank whose wait was ended because of another is not the culprit.
   const culprits = failures.filter(({ code }) => code !== 'E_ABORTED');
   const blamed = culprits.length > 0 ? culprits : failures;

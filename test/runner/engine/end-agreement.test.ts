@@ -33,7 +33,7 @@ t.test('all ranks end with the worst status, and hear of each failure where it w
     status: 124,
     counts: { timeout: 1 },
     hostname: 'there',
-    failures: [{ code: 'E_OUTPUT', message: 'no space' }],
+    failures: [{ code: 'E_OF_ANOTHER_BUILD', message: 'no space' }],
   };
   const agreed = await agreeOnEnd(
     runOf(async (own) => [own, other], [full]),
@@ -42,8 +42,8 @@ t.test('all ranks end with the worst status, and hear of each failure where it w
   );
   t.match(agreed, { status: 124, counts: [{ ok: 2 }, { timeout: 1 }], whole: true });
   t.same(
-    agreed.failures.map(({ message }) => message),
-    ['rank 0 on here: disk full', 'rank 1 on there: no space'],
+    agreed.failures.map(({ code, message }) => `${code} ${message}`),
+    ['E_OUTPUT rank 0 on here: disk full', 'E_OUTPUT rank 1 on there: no space'],
   );
   const single = await agreeOnEnd(runOf(alone, [full]), 3, WELL);
   t.same(

@@ -1,6 +1,6 @@
 /** The small readers that code trusts: what is not as expected is said at once, with what was expected and received. */
 import t from 'tap';
-import { messageOf, toRunnerError } from '../../../runner/errors.js';
+import { knownCode, messageOf, toRunnerError } from '../../../runner/errors.js';
 import { firstOf, itemAt, lastOf, numberAt, oneOf, present, valueOf } from '../../../runner/values/items.js';
 import { asJsonObject, isJson, parseJsonObject } from '../../../runner/values/json.js';
 import { readFlag, readNumber, readObject, readText, readWord } from '../../../runner/values/keys.js';
@@ -56,6 +56,8 @@ t.test('an item that is not there is an error at once', async (t) => {
 
 t.test('what is thrown and no error keeps its words', async (t) => {
   t.equal(messageOf('no memory'), 'no memory');
+  t.equal(knownCode('E_TIMEOUT', 'E_JOB'), 'E_TIMEOUT');
+  for (const code of ['E_OF_ANOTHER_BUILD', undefined, 7]) t.equal(knownCode(code, 'E_JOB'), 'E_JOB');
   t.match(toRunnerError('no memory'), { code: 'E_JOB', message: 'no memory', cause: 'no memory' });
 });
 
