@@ -134,7 +134,7 @@ export class AbRuns {
         ? [program, 'launch', '-n', String(numRanks), ...run]
         : [...launcher, program, 'run', ...run];
     const log = beginLog(this.#logPath, words);
-    // It writes there itself: what it said is in the file as it ends, and what it may leave behind holds nobody up.
+    // The child writes to the file itself: its output is complete when it ends, and what it leaves behind holds no pipe open.
     const child = spawn(firstOf(words), words.slice(1), {
       env: { ...variables, ...own },
       stdio: ['ignore', log, log],

@@ -40,7 +40,7 @@ function mean(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
-/** xorshift32 from the first digits of a digest; odd, as it never leaves 0. */
+/** xorshift32 from the first digits of a digest; made odd, because it would never leave 0. */
 function seededRandom(digest: string): () => number {
   let state = Number.parseInt(digest.slice(0, 8), 16) | 1;
   return () => {

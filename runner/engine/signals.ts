@@ -18,7 +18,7 @@ interface StopHandlers {
   readonly graceSeconds: number | undefined;
   /** Runs once, at the first signal. */
   readonly onStop: () => void;
-  /** Runs when the ranks could not agree in time, or not end in time; `status` is what the stop asks for. */
+  /** Runs when the ranks could not agree or could not end in time; `status` is what the stop asks for. */
   readonly exitWithoutPeers: (status: number) => void;
 }
 

@@ -130,7 +130,7 @@ function deadlineError(options: StageOptions, { awaitedPeer, iteration, advances
   );
 }
 
-/** For what a thread waits that does not come back, where that is known; empty otherwise. */
+/** What a thread that does not come back waits for, as the end of a sentence; empty where that is not known. */
 export function waitText(heldUpBy: string | null, awaitedPeer = -1): string {
   if (heldUpBy !== null) return `: it waits for ${heldUpBy}`;
   return awaitedPeer < 0 ? '' : `, last waiting for rank ${awaitedPeer}`;

@@ -36,7 +36,7 @@ export function rescueRows(
   return new RunnerError('E_OUTPUT', `${failure.message}; they are in ${place}`, { cause: failure.cause });
 }
 
-/** What a file's end or write failed with, its rows saved. */
+/** The error of a write or close; rows that were not written are rescued first. */
 export function rescued(error: unknown, runId: string, say: (text: string) => void): RunnerError {
   return error instanceof UnwrittenRowsError
     ? rescueRows(error, runId, say)

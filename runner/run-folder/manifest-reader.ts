@@ -123,8 +123,9 @@ export function parseManifest(path: string, text: string): RunManifest {
 
 type ResolvedPoints = Pick<ReturnType<typeof parseResolvedSpec>, 'name' | 'points'>;
 
-/** Runs that are compared mostly share their spec, and parsing one of many points takes its time; each holds its points anyway. */
+/** Runs that are compared mostly share their spec, and parsing one of many points takes its time. */
 const resolvedByDigest = new Map<string, ResolvedPoints>();
+const MAX_REMEMBERED = 32;
 
 function resolvedOf(path: string, digest: string, resolved: unknown): ResolvedPoints {
   const known = resolvedByDigest.get(digest);
@@ -133,6 +134,7 @@ function resolvedOf(path: string, digest: string, resolved: unknown): ResolvedPo
     const spec = parseResolvedSpec(canonicalJson(resolved ?? null), {});
     if (spec.digest !== digest)
       throw damaged(path, 'spec.resolved is not the text that spec.digest stands for');
+    if (resolvedByDigest.size >= MAX_REMEMBERED) resolvedByDigest.clear();
     resolvedByDigest.set(digest, spec);
     return spec;
   } catch (error) {

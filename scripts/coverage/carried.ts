@@ -20,8 +20,8 @@ export interface RawCoverage {
 }
 
 /**
- * What every version of Node tells alike: the tests run several, and the range of the hidden function that sets a class's
- * fields reaches over its constructor in some, where it would hide that another version executed it.
+ * Functions whose ranges all versions of Node agree on; the tests run several. In some, the range of the hidden function that
+ * sets the fields of a class includes the constructor, and would hide that another version executed it.
  */
 export function comparable(functions: readonly FunctionCoverage[]): FunctionCoverage[] {
   return functions.filter(({ functionName }) => functionName !== '<instance_members_initializer>');

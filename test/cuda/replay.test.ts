@@ -51,6 +51,14 @@ t.test('sharded: each strategy finds what the host device finds', onAGpu, async 
   }
 });
 
+t.test('replicated: after a point that fails, the next one loads with NCCL again', onTwoGpus, async (t) => {
+  const job = { mode: 'replicated', strategy: 'pipelined' };
+  const fault = 'rank=1,point=0,stage=verify,action=throw';
+  const run = await runReplay(t.testdir(), { jobs: [job, job], device: 'cuda', fault });
+  t.match(pointOf(run, 0).rows[1]?.[0], { status: 'failed', error_code: 'E_JOB' }, run.said);
+  for (const rank of [0, 1]) isVerified(t, pointOf(run, 1), rank, job.strategy);
+});
+
 t.test('replicated: one load for both GPUs, whatever the cap of NCCL', onTwoGpus, async (t) => {
   const strategies = REPLICATED_STRATEGIES.filter((name) => name !== 'independent');
   const jobs = [4, 'uncapped'].flatMap((maxCtas) =>

@@ -2,7 +2,7 @@
 import type { Point } from '../../runner/job-spec/types.js';
 import { collect } from '../../runner/report/collect.js';
 import type { FormatName } from '../../runner/report/formats/format.js';
-import type { Report } from '../../runner/report/model.js';
+import type { Judged, Report } from '../../runner/report/model.js';
 import { render } from '../../runner/report/write-report.js';
 import { syntheticSpec, writeSyntheticRun, type Cells, type SyntheticRun } from './synthetic-run.js';
 
@@ -94,3 +94,15 @@ export async function textOf(report: Report, format: FormatName, name: string): 
   if (file === undefined) throw new Error(`no ${name}`);
   return file.text;
 }
+
+/** A key of a comparison of which nothing is known but its name and word. */
+export const UNJUDGED = {
+  basis: 'none',
+  ratio: undefined,
+  ratioLow: undefined,
+  ratioHigh: undefined,
+  wouldSeePct: undefined,
+  slowerShare: undefined,
+  numPairs: 0,
+  note: '',
+} as const satisfies Omit<Judged, 'key' | 'word'>;

@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import t from 'tap';
-import { carriedModules, packCarried, readCarried } from '../../scripts/coverage/carried.js';
+import { carriedModules, comparable, packCarried, readCarried } from '../../scripts/coverage/carried.js';
 import { byFolder, countsOf, type Counts } from '../../scripts/coverage/counts.js';
 import { coverageRows } from '../../scripts/coverage/record.js';
 import { CoverageRecorder } from '../../scripts/coverage/recorder.js';
@@ -123,6 +123,16 @@ t.test('what a bundle elsewhere executed is added, except of modules that change
       ['runner/engine/a.ts', { covered: 2, total: 2 }],
     ],
   );
+});
+
+t.test('what sets the fields of a class does not hide that its constructor ran', async (t) => {
+  const of = (functionName: string, count: number) => ({
+    functionName,
+    isBlockCoverage: true,
+    ranges: [{ startOffset: 10, endOffset: 90, count }],
+  });
+  const kept = [of('', 1), of('AClass', 1)];
+  t.same(comparable([of('', 1), of('<instance_members_initializer>', 0), of('AClass', 1)]), kept);
 });
 
 /** So many statements and functions, and no branches. */

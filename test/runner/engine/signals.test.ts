@@ -1,5 +1,6 @@
 /** A stop by signal: what the first one begins, and what later ones and other ranks change. */
 import { EventEmitter, once } from 'node:events';
+import { mock } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
 import { StopRequest } from '../../../runner/engine/signals.js';
@@ -39,10 +40,16 @@ t.test('the first signal counts, and what comes after it changes nothing', async
 });
 
 t.test('a signal of another rank leaves this one its own, which may still come', async (t) => {
-  const { stop, signals, said } = watch(0.001);
+  mock.timers.enable({ apis: ['setTimeout'] });
+  t.teardown(() => mock.timers.reset());
+  const { stop, signals, said, exits } = watch(0.001);
+  const left: number[] = [];
+  exits.on('left', (status: number) => left.push(status));
   stop.agreed(130);
   t.same([stop.status, stop.signal, said], [0, '', []]);
   t.equal(stop.othersMs, 0, 'nobody waits for this rank');
+  mock.timers.tick(10_000);
+  t.same(left, [130], 'where it does not come to its end, it leaves as was agreed');
   signals.emit('SIGTERM');
   t.same([stop.status, said], [143, ['stop']]);
   stop.close();

@@ -8,23 +8,18 @@ import t from 'tap';
 import type { Comparison } from '../../../runner/report/model.js';
 import { render } from '../../../runner/report/write-report.js';
 import { needsBrowser, withBrowser } from '../../helpers/browser.js';
-import { measuredCells, reportOf, writeReportRun, writeTroubledRun } from '../../helpers/report-runs.js';
+import {
+  measuredCells,
+  reportOf,
+  writeReportRun,
+  writeTroubledRun,
+  UNJUDGED,
+} from '../../helpers/report-runs.js';
 import { withTempDir } from '../../helpers/with-temp-dir.js';
 
 const skip = needsBrowser();
 /** Loads and runs whatever it can, where a text gets through as markup. */
 const SCRIPTED = '<img src=x onerror="globalThis.ran = true"><script>globalThis.ran = true</script>';
-
-const NONE = {
-  basis: 'none',
-  ratio: undefined,
-  ratioLow: undefined,
-  ratioHigh: undefined,
-  wouldSeePct: undefined,
-  slowerShare: undefined,
-  numPairs: 0,
-  note: '',
-} as const;
 
 const COMPARISON: Comparison = {
   baseline: 'main',
@@ -35,7 +30,7 @@ const COMPARISON: Comparison = {
   notes: ['1 of 2 keys were measured again'],
   judged: [
     {
-      ...NONE,
+      ...UNJUDGED,
       key: 'down a',
       word: 'regressed',
       basis: 'confirmed',
@@ -46,8 +41,16 @@ const COMPARISON: Comparison = {
       slowerShare: 1,
       numPairs: 10,
     },
-    { ...NONE, key: 'down c', word: 'missing', note: SCRIPTED },
-    { ...NONE, key: 'down b', word: 'equal', ratio: 1.01, ratioLow: 0.98, ratioHigh: 1.02, slowerShare: 0.5 },
+    { ...UNJUDGED, key: 'down c', word: 'missing', note: SCRIPTED },
+    {
+      ...UNJUDGED,
+      key: 'down b',
+      word: 'equal',
+      ratio: 1.01,
+      ratioLow: 0.98,
+      ratioHigh: 1.02,
+      slowerShare: 0.5,
+    },
   ],
   times: new Map([
     ['down a', { baseline: [100, 101, 102], candidate: [119, 120, 121] }],

@@ -7,7 +7,7 @@ import type { Plot } from '../../../runner/report/plots/draw.js';
 import { foundPlot } from '../../../runner/report/plots/found.js';
 import { sidesPlot } from '../../../runner/report/plots/sides.js';
 import { placeOf, stragglerPlot } from '../../../runner/report/plots/stragglers.js';
-import { measuredCells, reportOf, textOf, writeReportRun } from '../../helpers/report-runs.js';
+import { measuredCells, reportOf, textOf, UNJUDGED, writeReportRun } from '../../helpers/report-runs.js';
 import { syntheticSpec } from '../../helpers/synthetic-run.js';
 import { withTempDir } from '../../helpers/with-temp-dir.js';
 import { firstOf } from '../../../runner/values/items.js';
@@ -76,16 +76,12 @@ t.test('a page draws the first 40 jobs, and says so of the others', (t) =>
 
 const judged = (count: number, more: Partial<Judged> = {}): Judged[] =>
   Array.from({ length: count }, (_, at) => ({
+    ...UNJUDGED,
     key: `key ${at}`,
     word: 'equal',
     basis: 'test',
     ratio: 1.01,
-    ratioLow: undefined,
-    ratioHigh: undefined,
-    wouldSeePct: undefined,
-    slowerShare: undefined,
     numPairs: 10,
-    note: '',
     ...more,
   }));
 

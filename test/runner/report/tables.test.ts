@@ -3,7 +3,7 @@ import t from 'tap';
 import type { Comparison, Report, ReportRow } from '../../../runner/report/model.js';
 import { named } from '../../../runner/report/plots/row-names.js';
 import { firstOf } from '../../../runner/values/items.js';
-import { reportOf, textOf, writeReportRun } from '../../helpers/report-runs.js';
+import { reportOf, textOf, writeReportRun, UNJUDGED } from '../../helpers/report-runs.js';
 import { withTempDir } from '../../helpers/with-temp-dir.js';
 
 const smallReport = (): Promise<Report> =>
@@ -50,17 +50,6 @@ t.test('rows that a GPU timed are named so where others are next to them', async
   );
 });
 
-const NONE = {
-  basis: 'none',
-  ratio: undefined,
-  ratioLow: undefined,
-  ratioHigh: undefined,
-  wouldSeePct: undefined,
-  slowerShare: undefined,
-  numPairs: 0,
-  note: '',
-} as const;
-
 const COMPARISON: Comparison = {
   baseline: 'main',
   candidate: 'branch',
@@ -69,9 +58,9 @@ const COMPARISON: Comparison = {
   bounds: 'Lines: bounds.',
   notes: [],
   judged: [
-    { ...NONE, key: 'slow', word: 'regressed', ratio: 1.2 },
-    { ...NONE, key: 'noisy', word: 'too noisy', note: 'too few runs' },
-    { ...NONE, key: 'same', word: 'equal', ratio: 1 },
+    { ...UNJUDGED, key: 'slow', word: 'regressed', ratio: 1.2 },
+    { ...UNJUDGED, key: 'noisy', word: 'too noisy', note: 'too few runs' },
+    { ...UNJUDGED, key: 'same', word: 'equal', ratio: 1 },
   ],
   times: new Map(),
 };

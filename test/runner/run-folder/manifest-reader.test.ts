@@ -107,3 +107,22 @@ t.test(
     t.equal(mpiText('Intel(R) MPI Library 2021.9'), 'Intel(R) MPI Library 2021.9');
   },
 );
+
+t.test('runs of more specs than are remembered are read as they are', (t) =>
+  withTempDir(async (folder) => {
+    const paths = Array.from({ length: 34 }, (_, at) =>
+      writeSyntheticRun(folder, {
+        runId: `run${at}`,
+        spec: syntheticSpec(folder, { numPoints: at + 1 }),
+        startedAt: '2026-01-02T03:04:05.000Z',
+        cells: () => ({}),
+      }),
+    );
+    for (const round of ['first', 'again']) {
+      for (const [at, path] of paths.entries()) {
+        const { manifest } = await openRunFolder(path);
+        t.equal(manifest.points.length, at + 1, round);
+      }
+    }
+  }),
+);
